@@ -1,0 +1,76 @@
+"""The error tree. Every message says what failed, the value given, and what is valid or what to do next.
+
+CatalogError                exit 1
+├── InputError              exit 2   a text, choice or option that cannot be used
+│   └── ConfigError         exit 2   a configuration file or preset that cannot be used
+├── NotFound                exit 3   no such track, or nothing fits and making was not allowed
+├── Busy                    exit 4   another process holds what is needed; waited as long as allowed
+├── StorageError            exit 1   the home folder cannot be read or written
+│   └── Damage              exit 5   stored data fails its check
+├── EncoderMismatch         exit 2   the table was embedded by another encoder
+└── Unavailable             exit 6   a generator, its weights or the encoder cannot be had
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Busy",
+    "CatalogError",
+    "ConfigError",
+    "Damage",
+    "EncoderMismatch",
+    "InputError",
+    "NotFound",
+    "StorageError",
+    "Unavailable",
+]
+
+
+class CatalogError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(CatalogError, ValueError):
+    """A text, choice or option that cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A configuration file or preset that cannot be used."""
+
+
+class NotFound(CatalogError, LookupError):
+    """No such track, or nothing fits and making was not allowed."""
+
+    exit_code = 3
+
+
+class Busy(CatalogError, TimeoutError):
+    """Another process holds what is needed, and the wait allowed is over."""
+
+    exit_code = 4
+
+
+class StorageError(CatalogError, OSError):
+    """The home folder cannot be read or written."""
+
+
+class Damage(StorageError):
+    """Stored data fails its check: a missing or altered file, a row that does not add up."""
+
+    exit_code = 5
+
+
+class EncoderMismatch(CatalogError):
+    """The table was embedded by another encoder than the one in use."""
+
+    exit_code = 2
+
+
+class Unavailable(CatalogError):
+    """A generator, its weights or the text encoder cannot be had on this machine."""
+
+    exit_code = 6

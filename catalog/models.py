@@ -1,0 +1,295 @@
+"""Frozen values that travel between the stages: Context -> Features -> Request -> Decision -> Result."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+
+MAX_TEXT_BYTES = 1_000_000
+
+Unit = Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)]
+Environment = Literal[
+    "forest",
+    "rain",
+    "ocean",
+    "city",
+    "night",
+    "cave",
+    "desert",
+    "tavern",
+    "storm",
+    "snow",
+    "space",
+    "fireside",
+]
+TimeOfDay = Literal["dawn", "morning", "day", "dusk", "evening", "night"]
+Source = Literal["caller", "text", "encoder", "default"]
+QualityName = Literal["preview", "standard", "final"]
+Action = Literal["reused", "generated", "none"]
+
+
+def clean_text(text: str) -> str:
+    """Return `text` normalised to NFC with outer white space removed.
+
+    Raises ValueError when it is empty, holds NUL or lone surrogates, or is over 1 MB as UTF-8.
+    """
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the text holds a lone surrogate at character {error.start}; pass valid Unicode"
+        ) from None
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(f"the text is {size:,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
+    if "\x00" in text:
+        raise ValueError("the text holds NUL characters, so it looks like binary data; pass plain text")
+    cleaned = unicodedata.normalize("NFC", text).strip()
+    if not cleaned:
+        raise ValueError("the text is empty; pass at least one character")
+    return cleaned
+
+
+class Value(BaseModel):
+    """Base of the values here: frozen, strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Context(Value):
+    """What the application just said, with whatever its pipeline already knows about it.
+
+    Everything but `text` is optional; a field that is given wins over what the text suggests.
+    """
+
+    text: Annotated[str, AfterValidator(clean_text)]
+    query: str = ""
+    summary_of_topic: str | None = Field(default=None, max_length=2000)
+    emotional_tone_description: str | None = Field(default=None, max_length=500)
+    valence: Unit | None = None
+    energy: Unit | None = None
+    mood_tags: tuple[str, ...] | None = None
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    language: str | None = Field(default=None, max_length=35)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hex digest of the cleaned text."""
+        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+
+
+class Features(Value):
+    """What the context is about and how it feels. `sources` tells where each field came from."""
+
+    summary_of_topic: str
+    emotional_tone_description: str
+    valence: Unit
+    energy: Unit
+    mood_tags: tuple[str, ...]
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    language: str = "und"
+    sources: dict[str, Source] = Field(default_factory=dict)
+
+
+class Choices(Value):
+    """What the caller asked for explicitly; None leaves the matter to the selection policy and presets."""
+
+    preset: str | None = None
+    role: str | None = None
+    quality: QualityName | None = None
+    backend: Literal["auto", "mlx", "procedural"] | None = None
+    duration_s: float | None = None
+    loopable: bool | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
+    generation: dict[str, Any] = Field(default_factory=dict)
+    """Other generation values by their configuration name: top_k, cfg_coef, normalize_duration, ..."""
+
+
+class Request(Value):
+    """A context with every choice made: what to look for, and what to make when nothing fits."""
+
+    key: str
+    """Identity of the request: the same context, choices and configuration give the same key."""
+    context: Context
+    features: Features
+    choices: Choices
+    style: str
+    role: str
+    quality: QualityName
+    why: dict[str, str]
+    """For style, role and quality: the reason each was picked."""
+    prompt: str
+    config: dict[str, Any]
+    """The merged generation configuration."""
+    config_sources: dict[str, str]
+    """For every key of `config`: the file, preset or caller that set it."""
+    warnings: tuple[str, ...] = ()
+
+
+class Track(Value):
+    """One track of the catalog: a row, and the file it points to."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    created_at: datetime
+    key: str
+    context: str
+    """The first 4,000 characters of the context it was made for; the hash covers all of it."""
+    context_sha256: str
+    query: str = ""
+    summary: str
+    tone: str
+    prompt: str
+    mood_tags: tuple[str, ...] = ()
+    valence: Unit
+    energy: Unit
+    style: str
+    role: str
+    quality: QualityName
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    language: str = "und"
+    duration_s: FiniteFloat = Field(gt=0)
+    loopable: bool = False
+    sample_rate: int = Field(gt=0)
+    channels: int = Field(ge=1, le=2)
+    tempo_bpm: FiniteFloat | None = None
+    musical_key: str | None = None
+    loudness_lufs: FiniteFloat | None = None
+    """Integrated loudness (ITU-R BS.1770); None when the clip is silent."""
+    true_peak_db: FiniteFloat | None = None
+    """dBTP; None when the clip is silent."""
+    backend: str
+    model: str
+    model_rank: int = Field(ge=0)
+    weights_license: str
+    ai_generated: bool = True
+    seed: int
+    config: dict[str, Any] = Field(default_factory=dict)
+    config_sources: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    audio_path: str
+    """Relative to the home folder, with forward slashes."""
+    audio_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    audio_bytes: int = Field(gt=0)
+    encoder: str
+    """Identity of the encoder that made the row's vector."""
+    generation_s: FiniteFloat = Field(default=0.0, ge=0)
+    state: Literal["ready", "trashed"] = "ready"
+    trashed_at: datetime | None = None
+    rating: int | None = Field(default=None, ge=1, le=5)
+
+
+class Filter(Value):
+    """Hard facts a track must meet. None or an empty tuple leaves a fact open; all given facts must hold."""
+
+    style: str | None = None
+    role: str | None = None
+    min_quality: QualityName | None = None
+    min_model_rank: int | None = None
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    mood: tuple[str, ...] = ()
+    """Every tag named must be on the track."""
+    loopable: bool | None = None
+    min_duration_s: float | None = None
+    max_duration_s: float | None = None
+    min_tempo_bpm: float | None = None
+    max_tempo_bpm: float | None = None
+    min_rating: int | None = None
+    backend: str | None = None
+    language: str | None = None
+    state: Literal["ready", "trashed"] | None = "ready"
+
+
+class Candidate(Value):
+    """A track that met the hard facts, with how well it fits."""
+
+    track_id: str
+    style: str
+    summary: str
+    similarity: float
+    """Cosine of the two context vectors."""
+    mood_distance: float
+    """0 for the same mood, 1 for the opposite one."""
+    score: float
+    """Similarity less what the differences in mood, place and time cost; comparable to the threshold."""
+    against: tuple[str, ...] = ()
+    """What speaks against it, in words."""
+
+
+class Decision(Value):
+    """Whether to reuse, and why."""
+
+    action: Literal["reuse", "make"]
+    rule: Literal["exact", "similar", "below_threshold", "no_candidate", "always", "never"]
+    reason: str
+    threshold: float
+    track_id: str | None = None
+    similarity: float | None = None
+    score: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+    filter: Filter | None = None
+    considered: int = 0
+    """Ready tracks in the table before the hard facts were applied."""
+
+
+class Match(Value):
+    """A track found for a request."""
+
+    track: Track
+    path: Path
+    similarity: float | None
+    decision: Decision
+    request: Request
+
+    @property
+    def reason(self) -> str:
+        """Say why this track was chosen."""
+        return self.decision.reason
+
+
+class Result(Value):
+    """What a call gives back: the track, where its file is, and how it came about."""
+
+    action: Action
+    track: Track | None
+    path: Path | None
+    similarity: float | None
+    reason: str
+    decision: Decision
+    request: Request
+    request_id: str
+    warnings: tuple[str, ...] = ()
+    timings_s: dict[str, float] = Field(default_factory=dict)
+
+
+class RequestRecord(Value):
+    """One line of the request log."""
+
+    id: str
+    created_at: datetime
+    command: str
+    key: str
+    context_sha256: str
+    query: str
+    summary: str
+    prompt: str
+    style: str
+    role: str
+    quality: str
+    action: Action
+    rule: str
+    reason: str
+    similarity: float | None
+    score: float | None
+    threshold: float
+    track_id: str | None
+    backend: str
+    choices: dict[str, Any]
+    timings_s: dict[str, float]

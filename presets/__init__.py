@@ -1,0 +1,1 @@
+"""Vocabulary: styles, environments, roles, quality tiers and defaults, as YAML read into strict pydantic."""
