@@ -1,0 +1,66 @@
+"""The closed words that moods, places and times are told in, each mood with its place in the affect plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["ENVIRONMENTS", "MOODS", "TIMES_OF_DAY"]
+
+MOODS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "calm": (0.4, -0.7),
+        "peaceful": (0.6, -0.7),
+        "dreamy": (0.4, -0.5),
+        "cozy": (0.6, -0.5),
+        "tender": (0.5, -0.4),
+        "romantic": (0.6, -0.2),
+        "nostalgic": (0.1, -0.4),
+        "melancholic": (-0.5, -0.5),
+        "sad": (-0.7, -0.5),
+        "grieving": (-0.9, -0.4),
+        "lonely": (-0.6, -0.5),
+        "solemn": (-0.2, -0.4),
+        "mysterious": (-0.1, -0.2),
+        "focused": (0.1, -0.1),
+        "neutral": (0.0, 0.0),
+        "curious": (0.4, 0.2),
+        "hopeful": (0.6, 0.1),
+        "wondrous": (0.6, 0.3),
+        "determined": (0.3, 0.5),
+        "happy": (0.8, 0.4),
+        "funny": (0.7, 0.4),
+        "playful": (0.7, 0.5),
+        "joyful": (0.9, 0.6),
+        "triumphant": (0.8, 0.8),
+        "exciting": (0.6, 0.8),
+        "energetic": (0.5, 0.9),
+        "epic": (0.3, 0.8),
+        "dark": (-0.6, 0.0),
+        "ominous": (-0.6, 0.1),
+        "tense": (-0.5, 0.5),
+        "anxious": (-0.6, 0.4),
+        "scary": (-0.8, 0.6),
+        "angry": (-0.8, 0.8),
+        "aggressive": (-0.6, 0.9),
+        "chaotic": (-0.4, 0.9),
+    }
+)
+"""Mood tag -> (valence, energy), each in [-1, 1]; placed by hand on the circumplex of affect (Russell 1980)."""
+
+ENVIRONMENTS: tuple[str, ...] = (
+    "forest",
+    "rain",
+    "ocean",
+    "city",
+    "night",
+    "cave",
+    "desert",
+    "tavern",
+    "storm",
+    "snow",
+    "space",
+    "fireside",
+)
+
+TIMES_OF_DAY: tuple[str, ...] = ("dawn", "morning", "day", "dusk", "evening", "night")
