@@ -1,1 +1,24 @@
 """Vocabulary: styles, environments, roles, quality tiers and defaults, as YAML read into strict pydantic."""
+
+from __future__ import annotations
+
+from presets.errors import PresetError
+from presets.library import Library, Resolved, load
+from presets.schema import Defaults, Model, PromptMetadata, Role, Style, Tier
+from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
+
+__all__ = [
+    "ENVIRONMENTS",
+    "MOODS",
+    "TIMES_OF_DAY",
+    "Defaults",
+    "Library",
+    "Model",
+    "PresetError",
+    "PromptMetadata",
+    "Resolved",
+    "Role",
+    "Style",
+    "Tier",
+    "load",
+]

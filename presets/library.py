@@ -1,0 +1,363 @@
+"""Load the shipped and the user's configuration, merge them, and resolve the values of one request."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from presets.document import ROOT, read
+from presets.errors import PresetError, did_you_mean, shown
+from presets.schema import (
+    Configuration,
+    Defaults,
+    Generation,
+    Model,
+    Overrides,
+    PromptMetadata,
+    Role,
+    Style,
+    Tier,
+    says,
+)
+
+__all__ = ["Library", "Resolved", "load"]
+
+SHIPPED = "shipped"
+CALLER = "caller"
+
+_PROMPT_KEYS = frozenset(PromptMetadata.model_fields)
+_ROLE_KEYS = ("repetition", "dynamics", "loopable", "loudness_lufs", "fade_in_s", "fade_out_s")
+_ENTRY = TypeVar("_ENTRY")
+
+
+class Resolved(BaseModel):
+    """The merged generation configuration of one request.
+
+    `values` is plain JSON: the generation defaults, `size`, `backend`, the role's `loudness_lufs` (None when
+    normalization is off), `repetition`, `dynamics`, `loopable`, `fade_in_s`, `fade_out_s`, the tier's
+    `steps_per_second`, `max_duration_s` and the `max_steps` that follows, `prompt_tags`, `prepend_tags`,
+    `append_structure` ("" for none), `language`, `synthesis` and `seed` (None unless given).
+    `sources` says for each of them, in words, what set it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    values: dict[str, Any]
+    sources: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Library:
+    """The merged configuration. `styles` holds the entries of `presets`, the environments among them."""
+
+    model: Model
+    defaults: Defaults
+    prompt_metadata: PromptMetadata
+    styles: Mapping[str, Style]
+    roles: Mapping[str, Role]
+    quality: Mapping[str, Tier]
+    digest: str
+    """sha256 of the merged content in canonical JSON."""
+    _content: Mapping[str, Any] = field(repr=False)
+    _origins: Mapping[str, str] = field(repr=False, compare=False)
+
+    def style(self, name: str) -> Style:
+        """Return the style `name`; PresetError with the nearest names when there is none."""
+        return _entry(self.styles, name, "style")
+
+    def role(self, name: str) -> Role:
+        """Return the role `name`; PresetError with the nearest names when there is none."""
+        return _entry(self.roles, name, "role")
+
+    def tier(self, name: str) -> Tier:
+        """Return the quality tier `name`; PresetError with the nearest names when there is none."""
+        return _entry(self.quality, name, "quality tier")
+
+    def origin(self, dotted_key: str) -> str:
+        """Return "shipped" or the path of the user's file for a key like `presets.ambient_lofi.top_k`."""
+        key = dotted_key.removeprefix(f"{ROOT}.")
+        known = {name for name, _, _ in self.explain()}
+        if key not in known and not any(name.startswith(f"{key}.") for name in known):
+            raise PresetError(f"there is no configuration key {dotted_key!r}; {did_you_mean(key, known)}")
+        return _origin(self._origins, key)
+
+    def explain(self) -> list[tuple[str, Any, str]]:
+        """Return (dotted key, value, origin) for every value that is set, in order of the sections."""
+        sections: dict[str, Any] = {
+            "model": self.model,
+            "defaults": self.defaults,
+            "prompt_metadata": self.prompt_metadata,
+            "presets": self.styles,
+            "roles": self.roles,
+            "quality": self.quality,
+        }
+        return [(key, value, _origin(self._origins, key)) for key, value in _flat(sections)]
+
+    def dump(self) -> str:
+        """Return the merged content as YAML that `load` reads back to an equal library."""
+        content = json.loads(json.dumps(self._content))
+        return str(yaml.safe_dump({ROOT: content}, sort_keys=False, allow_unicode=True, width=100))
+
+    def resolve(
+        self, style: str, role: str, quality: str, overrides: Mapping[str, Any] = MappingProxyType({})
+    ) -> Resolved:
+        """Return the values for one request, each from the last of defaults, style, role, tier, caller.
+
+        The tier's `max_duration_s` caps `duration_s` whoever set it, and a loopable track has no fades.
+        PresetError for an unknown name or an override that is not valid.
+        """
+        given = _overrides(overrides)
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for name, value, source in self._layers(style, role, quality, given):
+            if name == "synthesis" and source == CALLER:
+                value = {**(values.get(name) or {}), **value}
+            values[name], sources[name] = value, source
+        warnings = [*self._outranked_size(quality, sources), *self._cap(values, sources, quality)]
+        warnings += [*_loop(values, sources), *_level(values, sources)]
+        values["max_steps"] = math.ceil(_exact(values["duration_s"]) * _exact(values["steps_per_second"]))
+        sources["max_steps"] = "duration_s x steps_per_second, rounded up"
+        return Resolved(values=values, sources=sources, warnings=tuple(warnings))
+
+    def _layers(
+        self, style: str, role: str, quality: str, given: dict[str, Any]
+    ) -> Iterator[tuple[str, Any, str]]:
+        chosen, purpose, tier = self.style(style), self.role(role), self.tier(quality)
+        yield "seed", None, "default"
+        yield "synthesis", None, "default"
+        for section in ("model", "defaults", "prompt_metadata"):
+            yield from self._layer("default", section, getattr(self, section))
+        keys = (*Generation.model_fields, "prompt_tags", "synthesis")
+        yield from self._layer(f"style {style}", f"presets.{style}", chosen, keys)
+        keys = (*Generation.model_fields, *_ROLE_KEYS)
+        yield from self._layer(f"role {role}", f"roles.{role}", purpose, keys)
+        keys = (*Generation.model_fields, "model_size", "max_duration_s", "steps_per_second")
+        yield from self._layer(f"quality {quality}", f"quality.{quality}", tier, keys)
+        for name, value in given.items():
+            yield name, value, CALLER
+
+    def _layer(
+        self, words: str, section: str, entry: BaseModel, keys: tuple[str, ...] | None = None
+    ) -> Iterator[tuple[str, Any, str]]:
+        for name in keys or tuple(type(entry).model_fields):
+            value = _plain(getattr(entry, name))
+            if value is not None:
+                origin = self._latest(f"{section}.{name}")
+                source = words if origin == SHIPPED else f"{words} in {origin}"
+                yield {"model_size": "size"}.get(name, name), value, source
+
+    def _latest(self, key: str) -> str:
+        """Return the user's file where it set any part of `key`, or else who set all of it."""
+        parts = (origin for part, origin in self._origins.items() if part.startswith(f"{key}."))
+        return next((origin for origin in parts if origin != SHIPPED), _origin(self._origins, key))
+
+    def _cap(self, values: dict[str, Any], sources: dict[str, str], quality: str) -> Iterator[str]:
+        asked, most = values["duration_s"], values["max_duration_s"]
+        if asked <= most:
+            return
+        if sources["duration_s"] == CALLER:
+            longer = [
+                f"{name} ({tier.max_duration_s:g})"
+                for name, tier in self.quality.items()
+                if tier.max_duration_s > most
+            ]
+            hint = f"; {' and '.join(longer)} allow more" if longer else ""
+            yield f"duration_s {asked:g} was cut to {most:g}, the most that quality {quality} allows{hint}"
+        values["duration_s"], sources["duration_s"] = most, sources["max_duration_s"]
+
+    def _outranked_size(self, quality: str, sources: dict[str, str]) -> Iterator[str]:
+        """Say so when a user's `model.size` has no effect because a shipped tier names another."""
+        size, origin = self.tier(quality).model_size, _origin(self._origins, "model.size")
+        if origin != SHIPPED and sources["size"] == f"quality {quality}" and size != self.model.size:
+            yield (
+                f"model.size {self.model.size} in {origin} gives way to {size} of quality {quality}; "
+                f"set quality.{quality}.model_size to change that"
+            )
+
+
+def load(path: str | Path | None = None) -> Library:
+    """Return the shipped configuration, extended and overridden key by key by the file at `path`.
+
+    Raises PresetError, naming file, key, value and what is valid, for a file that cannot be used.
+    """
+    content, origins = copy.deepcopy(_shipped())
+    if path is not None:
+        name = str(path)
+        _merge(content, _settle(read(Path(path)), name), "", origins, name)
+    return _build(content, origins)
+
+
+@functools.cache
+def _shipped() -> tuple[dict[str, Any], dict[str, str]]:
+    content: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for file in sorted(Path(__file__).parent.glob("*.yaml")):
+        _merge(content, _settle(read(file), str(file)), "", origins, SHIPPED)
+    return content, origins
+
+
+def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
+    """Bring a file to one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
+    settled = {section: {} if body is None else body for section, body in content.items()}
+    for section in ("presets", "roles", "quality"):
+        if isinstance(settled.get(section), dict):
+            settled[section] = {k: {} if body is None else body for k, body in settled[section].items()}
+    prompt = settled.get("prompt_metadata", {})
+    if not isinstance(prompt, dict):
+        return settled
+    for section, body in (("prompt", settled.pop("prompt", {})), ("defaults", settled.get("defaults"))):
+        if not isinstance(body, dict):
+            continue
+        moved = {key: body[key] for key in body if section == "prompt" or key in _PROMPT_KEYS}
+        for key in moved.keys() & prompt.keys():
+            raise PresetError(
+                f"{name} gives {key} both as {section}.{key} and as prompt_metadata.{key}; keep one"
+            )
+        prompt = {**prompt, **moved}
+        if section == "defaults":
+            settled["defaults"] = {key: value for key, value in body.items() if key not in moved}
+    if prompt:
+        settled["prompt_metadata"] = prompt
+    return settled
+
+
+def _merge(into: dict[str, Any], new: dict[str, Any], at: str, origins: dict[str, str], source: str) -> None:
+    """Lay `new` over `into` key by key, mappings within mappings, and note the source of each key."""
+    for key, value in new.items():
+        dotted = f"{at}.{key}" if at else key
+        if isinstance(value, dict):
+            if not isinstance(into.get(key), dict):
+                into[key] = {}
+            origins.setdefault(dotted, source)
+            _merge(into[key], value, dotted, origins, source)
+        else:
+            into[key] = copy.deepcopy(value)
+            origins[dotted] = source
+
+
+def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
+    try:
+        valid = Configuration.model_validate(content)
+    except ValidationError as error:
+        raise PresetError(_sentence(error, content, origins)) from None
+    canonical = json.dumps(valid.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return Library(
+        model=valid.model,
+        defaults=valid.defaults,
+        prompt_metadata=valid.prompt_metadata,
+        styles=MappingProxyType(valid.presets),
+        roles=MappingProxyType(valid.roles),
+        quality=MappingProxyType({**valid.quality}),
+        digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
+        _content=content,
+        _origins=origins,
+    )
+
+
+def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
+    present = {str(key): value for key, value in given.items() if value is not None}
+    try:
+        valid = Overrides.model_validate(present)
+    except ValidationError as error:
+        raise PresetError(_sentence(error, present, None)) from None
+    return {name: _plain(getattr(valid, name)) for name in present}
+
+
+def _sentence(error: ValidationError, content: Mapping[str, Any], origins: Mapping[str, str] | None) -> str:
+    """Return the first of pydantic's findings as one sentence, and how many there are besides."""
+    findings = error.errors(include_url=False)
+    first = findings[0]
+    loc = [str(part) for part in first["loc"] if part != "[key]"]
+    dotted = ".".join(loc)
+    where = f"{_origin(origins, dotted)} has " if origins is not None else "the override "
+    more = f", and {len(findings) - 1} more to correct" if len(findings) > 1 else ""
+    return f"{where}{_finding(first, loc, dotted, content)}{more}"
+
+
+def _finding(first: Any, loc: list[str], dotted: str, content: Mapping[str, Any]) -> str:
+    kind, value = first["type"], first["input"]
+    if kind == "extra_forbidden":
+        return f"{dotted} = {shown(value)}, which is no known key; {did_you_mean(loc[-1], _keys(loc))}"
+    if kind == "missing":
+        near = difflib.get_close_matches(loc[-2], [name for name in content[loc[0]] if name != loc[-2]], n=1)
+        hint = f"; if {loc[-2]} is no new name, did you mean {near[0]}?" if near else ""
+        return f"no {dotted}, which a new entry needs{hint}"
+    return f"{dotted} = {shown(value)}, but a valid value {says(kind, first.get('ctx', {}), value)}"
+
+
+def _keys(loc: list[str]) -> list[str]:
+    """Return the keys that are known where `loc` points."""
+    if len(loc) == 1 and loc[0] not in Configuration.model_fields:
+        return list(Configuration.model_fields)
+    kinds: dict[str, type[BaseModel]] = {
+        "model": Model,
+        "defaults": Defaults,
+        "prompt_metadata": PromptMetadata,
+        "presets": Style,
+        "roles": Role,
+        "quality": Tier,
+    }
+    return list(kinds[loc[0]].model_fields)
+
+
+def _origin(origins: Mapping[str, str], key: str) -> str:
+    """Return who set `key`, or else the nearest thing that it is part of."""
+    while key and key not in origins:
+        key = key.rpartition(".")[0]
+    return origins.get(key, SHIPPED)
+
+
+def _entry(entries: Mapping[str, _ENTRY], name: str, kind: str) -> _ENTRY:
+    if name not in entries:
+        raise PresetError(f"unknown {kind} {name!r}; {did_you_mean(str(name), entries)}")
+    return entries[name]
+
+
+def _flat(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _flat(part, f"{at}.{key}" if at else str(key))
+    elif value is not None:
+        yield at, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else copy.deepcopy(value)
+
+
+def _loop(values: dict[str, Any], sources: dict[str, str]) -> Iterator[str]:
+    """Take the fades off a loopable track: they would be heard as a gap at every turn."""
+    for name in ("fade_in_s", "fade_out_s"):
+        if values["loopable"] and values[name]:
+            if sources[name] == CALLER:
+                yield f"{name} {values[name]:g} was set to 0, because the track is to loop"
+            values[name], sources[name] = 0.0, sources["loopable"]
+
+
+def _level(values: dict[str, Any], sources: dict[str, str]) -> Iterator[str]:
+    """Take the loudness target away where normalization is off."""
+    if not values["loudness_normalization"]:
+        if sources["loudness_lufs"] == CALLER:
+            yield f"loudness_lufs {values['loudness_lufs']:g} has no effect, because loudness_normalization is off"
+        values["loudness_lufs"], sources["loudness_lufs"] = None, sources["loudness_normalization"]
+
+
+def _exact(number: float) -> Fraction:
+    """Return the number as written: 1.1 as 11/10, so that 1.1 s at 50 steps a second are 55 steps, not 56."""
+    return Fraction(repr(number))

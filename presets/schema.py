@@ -1,0 +1,259 @@
+"""The configuration as strict, frozen pydantic models: one class per section under `musicgen:`.
+
+Ranges are MusicGen's own where it has one: its codebooks hold 2,048 codes and its codec makes 50 frames a
+second (Copet et al. 2023, "Simple and Controllable Music Generation").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from presets.errors import did_you_mean, shown
+from presets.vocabulary import ENVIRONMENTS, MOODS
+
+__all__ = [
+    "MAX_DURATION_S",
+    "Configuration",
+    "Defaults",
+    "Model",
+    "Overrides",
+    "PromptMetadata",
+    "Role",
+    "Style",
+    "Tier",
+]
+
+MAX_DURATION_S = 600.0
+STRUCTURE = "intro, theme, outro"
+"""The words that `append_structure: true` stands for."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def _line(text: str) -> str:
+    """Refuse what a prompt or a terminal would stumble over: control and direction characters."""
+    if _CONTROL.search(text):
+        raise ValueError("is text on one line without control characters")
+    return " ".join(text.split())
+
+
+def _words(value: Any) -> Any:
+    """Take a list, or one text with commas, as a tuple of words."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _structure(value: Any) -> Any:
+    """Take true for the usual words, false or null for none, and a list or text as it is."""
+    if value is None or isinstance(value, bool):
+        return STRUCTURE if value else ""
+    if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    return value
+
+
+def _mood(tag: str) -> str:
+    if tag not in MOODS:
+        raise ValueError(f"is a known mood; {did_you_mean(tag, MOODS)}")
+    return tag
+
+
+def _environment(name: str) -> str:
+    if name not in ENVIRONMENTS:
+        raise ValueError(f"is a known environment; {did_you_mean(name, ENVIRONMENTS)}")
+    return name
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("holds only text, finite numbers, true, false, null, lists and mappings") from None
+    return plain
+
+
+Line = Annotated[str, Field(max_length=500), AfterValidator(_line)]
+Text = Annotated[Line, Field(min_length=1)]
+Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
+Words = Annotated[tuple[Word, ...], BeforeValidator(_words), Field(max_length=32)]
+Moods = Annotated[
+    tuple[Annotated[str, AfterValidator(_mood)], ...], BeforeValidator(_words), Field(max_length=32)
+]
+Structure = Annotated[Line, BeforeValidator(_structure)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Synthesis = Annotated[dict[str, Any], AfterValidator(_plain)]
+
+Size = Literal["small", "medium", "large", "melody"]
+Backend = Literal["auto", "mlx", "procedural"]
+DurationRule = Literal["crop", "pad", "strict"]
+Repetition = Literal["none", "low", "medium", "high"]
+Dynamics = Literal["flat", "gentle", "building", "impact", "wide"]
+
+Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S)]
+Affect = Annotated[float, Field(ge=-1, le=1)]
+TopK = Annotated[int, Field(ge=0, le=2048)]
+TopP = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=0, le=5)]
+CfgCoef = Annotated[float, Field(ge=0, le=20)]
+Channels = Annotated[int, Field(ge=1, le=2)]
+Lufs = Annotated[float, Field(ge=-60, le=-5)]
+Fade = Annotated[float, Field(ge=0, le=30)]
+StepsPerSecond = Annotated[float, Field(gt=0, le=1000)]
+
+
+class Strict(BaseModel):
+    """Base of the sections: frozen, no unknown keys, no type coercion, finite numbers only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Model(Strict):
+    """Which weights and which generator."""
+
+    size: Size
+    backend: Backend
+
+
+class Defaults(Strict):
+    """Generation values where nothing more particular sets them."""
+
+    duration_s: Duration
+    use_sampling: bool
+    top_k: TopK
+    """0 leaves top-k out."""
+    top_p: TopP
+    """0 leaves top-p out; above 0 it is used in place of top-k, as MusicGen does."""
+    temperature: Temperature
+    cfg_coef: CfgCoef
+    two_step_cfg: bool
+    normalize_duration: DurationRule
+    loudness_normalization: bool
+    channels: Channels
+
+
+class PromptMetadata(Strict):
+    """What surrounds the words of style and context in the prompt."""
+
+    prepend_tags: Words
+    append_structure: Structure
+    """Words on structure for the end of the prompt; empty for none."""
+    language: Language
+
+
+class Generation(Strict):
+    """The generation values that a style, role or tier may set; None leaves them to the layer below."""
+
+    duration_s: Duration | None = None
+    use_sampling: bool | None = None
+    top_k: TopK | None = None
+    top_p: TopP | None = None
+    temperature: Temperature | None = None
+    cfg_coef: CfgCoef | None = None
+    two_step_cfg: bool | None = None
+    normalize_duration: DurationRule | None = None
+    loudness_normalization: bool | None = None
+    channels: Channels | None = None
+
+
+class Style(Generation):
+    """How the music sounds, and what it fits: the entry of `presets` that a context is matched with."""
+
+    description: Text
+    prompt_tags: Annotated[Words, Field(min_length=1)]
+    valence: Affect = 0.0
+    energy: Affect = 0.0
+    moods: Moods = ()
+    topics: Words = ()
+    environment: Annotated[str, AfterValidator(_environment)] | None = None
+    synthesis: Synthesis | None = None
+    """Parameters of the procedural generator, passed on as they stand."""
+
+
+class Role(Generation):
+    """What the music is for."""
+
+    description: Text
+    repetition: Repetition = "medium"
+    dynamics: Dynamics = "gentle"
+    loopable: bool = False
+    loudness_lufs: Lufs = -18.0
+    fade_in_s: Fade = 0.0
+    fade_out_s: Fade = 0.0
+
+
+class Tier(Generation):
+    """How much work to put in: a quality tier."""
+
+    description: Text
+    model_size: Size | None = None
+    """None leaves the size to `model.size`."""
+    max_duration_s: Duration
+    steps_per_second: StepsPerSecond = 50.0
+
+
+class Configuration(Strict):
+    """Everything under `musicgen:`, merged."""
+
+    model: Model
+    defaults: Defaults
+    prompt_metadata: PromptMetadata
+    presets: dict[Name, Style]
+    roles: dict[Name, Role]
+    quality: dict[Literal["preview", "standard", "final"], Tier]
+
+
+class Overrides(Generation):
+    """What a caller may set for one request; None is the same as not given."""
+
+    size: Size | None = None
+    backend: Backend | None = None
+    repetition: Repetition | None = None
+    dynamics: Dynamics | None = None
+    loopable: bool | None = None
+    loudness_lufs: Lufs | None = None
+    fade_in_s: Fade | None = None
+    fade_out_s: Fade | None = None
+    prompt_tags: Words | None = None
+    prepend_tags: Words | None = None
+    append_structure: Structure | None = None
+    language: Language | None = None
+    synthesis: Synthesis | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+
+
+def says(kind: str, context: dict[str, Any], value: Any) -> str:
+    """Return what is valid where pydantic found an error of type `kind`, as the end of "but it ..."."""
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_type" and isinstance(value, bool):
+        return "is text; YAML reads bare yes, no, on and off as true or false, so write it in quotes"
+    words = _VALID.get(kind)
+    return words.format(**context) if words else f"is not valid ({kind.replace('_', ' ')}): {shown(value)}"
+
+
+_VALID = {
+    "bool_type": "is true or false",
+    "dict_type": "is a mapping",
+    "finite_number": "is a finite number",
+    "float_type": "is a number",
+    "greater_than": "is above {gt:g}",
+    "greater_than_equal": "is at least {ge:g}",
+    "int_type": "is a whole number",
+    "less_than": "is below {lt:g}",
+    "less_than_equal": "is at most {le:g}",
+    "literal_error": "is one of {expected}",
+    "model_type": "is a mapping",
+    "string_pattern_mismatch": "has the form {pattern}",
+    "string_too_long": "has at most {max_length} characters",
+    "string_too_short": "is not empty",
+    "string_type": "is text",
+    "too_long": "has at most {max_length} entries",
+    "too_short": "has at least {min_length} entry",
+    "tuple_type": "is a list of words",
+}
