@@ -40,6 +40,14 @@ CALLER = "caller"
 
 _PROMPT_KEYS = frozenset(PromptMetadata.model_fields)
 _ROLE_KEYS = ("repetition", "dynamics", "loopable", "loudness_lufs", "fade_in_s", "fade_out_s")
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "model": Model,
+    "defaults": Defaults,
+    "prompt_metadata": PromptMetadata,
+    "presets": Style,
+    "roles": Role,
+    "quality": Tier,
+}
 _ENTRY = TypeVar("_ENTRY")
 
 
@@ -90,13 +98,16 @@ class Library:
     def origin(self, dotted_key: str) -> str:
         """Return "shipped" or the path of the user's file for a key like `presets.ambient_lofi.top_k`."""
         key = dotted_key.removeprefix(f"{ROOT}.")
-        known = {name for name, _, _ in self.explain()}
-        if key not in known and not any(name.startswith(f"{key}.") for name in known):
-            raise PresetError(f"there is no configuration key {dotted_key!r}; {did_you_mean(key, known)}")
+        if key not in self._set and not any(name.startswith(f"{key}.") for name in self._set):
+            raise PresetError(f"there is no configuration key {dotted_key!r}; {did_you_mean(key, self._set)}")
         return _origin(self._origins, key)
 
     def explain(self) -> list[tuple[str, Any, str]]:
         """Return (dotted key, value, origin) for every value that is set, in order of the sections."""
+        return [(key, value, _origin(self._origins, key)) for key, value in self._set.items()]
+
+    @functools.cached_property
+    def _set(self) -> dict[str, Any]:
         sections: dict[str, Any] = {
             "model": self.model,
             "defaults": self.defaults,
@@ -105,7 +116,7 @@ class Library:
             "roles": self.roles,
             "quality": self.quality,
         }
-        return [(key, value, _origin(self._origins, key)) for key, value in _flat(sections)]
+        return dict(_flat(sections))
 
     def dump(self) -> str:
         """Return the merged content as YAML that `load` reads back to an equal library."""
@@ -261,7 +272,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         prompt_metadata=valid.prompt_metadata,
         styles=MappingProxyType(valid.presets),
         roles=MappingProxyType(valid.roles),
-        quality=MappingProxyType({**valid.quality}),
+        quality=MappingProxyType({str(name): tier for name, tier in valid.quality.items()}),
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
         _content=content,
         _origins=origins,
@@ -280,38 +291,35 @@ def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
 def _sentence(error: ValidationError, content: Mapping[str, Any], origins: Mapping[str, str] | None) -> str:
     """Return the first of pydantic's findings as one sentence, and how many there are besides."""
     findings = error.errors(include_url=False)
-    first = findings[0]
-    loc = [str(part) for part in first["loc"] if part != "[key]"]
+    # A misspelt key is also a missing one: name it as what it is.
+    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
+    loc = [_printable(str(part)) for part in first["loc"] if part != "[key]"]
     dotted = ".".join(loc)
-    where = f"{_origin(origins, dotted)} has " if origins is not None else "the override "
+    where = f"{_origin(origins, dotted)}: {dotted}" if origins is not None else f"the override {dotted}"
     more = f", and {len(findings) - 1} more to correct" if len(findings) > 1 else ""
-    return f"{where}{_finding(first, loc, dotted, content)}{more}"
+    return f"{where} {_finding(first, loc, content, _keys(loc, origins is None))}{more}"
 
 
-def _finding(first: Any, loc: list[str], dotted: str, content: Mapping[str, Any]) -> str:
+def _finding(first: Any, loc: list[str], content: Mapping[str, Any], keys: list[str]) -> str:
     kind, value = first["type"], first["input"]
     if kind == "extra_forbidden":
-        return f"{dotted} = {shown(value)}, which is no known key; {did_you_mean(loc[-1], _keys(loc))}"
+        return f"is no known key (its value is {shown(value)}); {did_you_mean(loc[-1], keys)}"
     if kind == "missing":
         near = difflib.get_close_matches(loc[-2], [name for name in content[loc[0]] if name != loc[-2]], n=1)
         hint = f"; if {loc[-2]} is no new name, did you mean {near[0]}?" if near else ""
-        return f"no {dotted}, which a new entry needs{hint}"
-    return f"{dotted} = {shown(value)}, but a valid value {says(kind, first.get('ctx', {}), value)}"
+        return f"is missing, but every new entry needs it{hint}"
+    return f"is {shown(value)}, but must {says(kind, first.get('ctx', {}), value)}"
 
 
-def _keys(loc: list[str]) -> list[str]:
+def _printable(key: str) -> str:
+    return key if key.isprintable() and len(key) <= 80 else shown(key)
+
+
+def _keys(loc: list[str], override: bool) -> list[str]:
     """Return the keys that are known where `loc` points."""
-    if len(loc) == 1 and loc[0] not in Configuration.model_fields:
-        return list(Configuration.model_fields)
-    kinds: dict[str, type[BaseModel]] = {
-        "model": Model,
-        "defaults": Defaults,
-        "prompt_metadata": PromptMetadata,
-        "presets": Style,
-        "roles": Role,
-        "quality": Tier,
-    }
-    return list(kinds[loc[0]].model_fields)
+    if override:
+        return list(Overrides.model_fields)
+    return list((Configuration if len(loc) == 1 else _SECTIONS[loc[0]]).model_fields)
 
 
 def _origin(origins: Mapping[str, str], key: str) -> str:
@@ -354,7 +362,8 @@ def _level(values: dict[str, Any], sources: dict[str, str]) -> Iterator[str]:
     """Take the loudness target away where normalization is off."""
     if not values["loudness_normalization"]:
         if sources["loudness_lufs"] == CALLER:
-            yield f"loudness_lufs {values['loudness_lufs']:g} has no effect, because loudness_normalization is off"
+            asked = values["loudness_lufs"]
+            yield f"loudness_lufs {asked:g} has no effect, because loudness_normalization is off"
         values["loudness_lufs"], sources["loudness_lufs"] = None, sources["loudness_normalization"]
 
 

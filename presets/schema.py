@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from presets.errors import did_you_mean, shown
+from presets.errors import did_you_mean
 from presets.vocabulary import ENVIRONMENTS, MOODS
 
 __all__ = [
@@ -37,7 +37,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u20
 def _line(text: str) -> str:
     """Refuse what a prompt or a terminal would stumble over: control and direction characters."""
     if _CONTROL.search(text):
-        raise ValueError("is text on one line without control characters")
+        raise ValueError("be text on one line without control characters")
     return " ".join(text.split())
 
 
@@ -59,13 +59,25 @@ def _structure(value: Any) -> Any:
 
 def _mood(tag: str) -> str:
     if tag not in MOODS:
-        raise ValueError(f"is a known mood; {did_you_mean(tag, MOODS)}")
+        raise ValueError(f"be a known mood; {did_you_mean(tag, MOODS)}")
     return tag
 
 
 def _environment(name: str) -> str:
     if name not in ENVIRONMENTS:
-        raise ValueError(f"is a known environment; {did_you_mean(name, ENVIRONMENTS)}")
+        raise ValueError(f"be a known environment; {did_you_mean(name, ENVIRONMENTS)}")
+    return name
+
+
+def _language(code: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", code):
+        raise ValueError("be a language code such as en or pt-BR")
+    return code
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise ValueError("be a name of at most 64 lower-case letters, digits, _ and -")
     return name
 
 
@@ -73,7 +85,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        raise ValueError("holds only text, finite numbers, true, false, null, lists and mappings") from None
+        raise ValueError("hold only text, finite numbers, true, false, null, lists and mappings") from None
     return plain
 
 
@@ -85,8 +97,8 @@ Moods = Annotated[
     tuple[Annotated[str, AfterValidator(_mood)], ...], BeforeValidator(_words), Field(max_length=32)
 ]
 Structure = Annotated[Line, BeforeValidator(_structure)]
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
+Name = Annotated[str, AfterValidator(_name)]
 Synthesis = Annotated[dict[str, Any], AfterValidator(_plain)]
 
 Size = Literal["small", "medium", "large", "melody"]
@@ -203,7 +215,7 @@ class Configuration(Strict):
     model: Model
     defaults: Defaults
     prompt_metadata: PromptMetadata
-    presets: dict[Name, Style]
+    presets: dict[Name, Style] = Field(default_factory=dict)
     roles: dict[Name, Role]
     quality: dict[Literal["preview", "standard", "final"], Tier]
 
@@ -228,32 +240,31 @@ class Overrides(Generation):
 
 
 def says(kind: str, context: dict[str, Any], value: Any) -> str:
-    """Return what is valid where pydantic found an error of type `kind`, as the end of "but it ..."."""
+    """Return what is valid where pydantic found an error of type `kind`, as the end of "but must ..."."""
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_type" and isinstance(value, bool):
-        return "is text; YAML reads bare yes, no, on and off as true or false, so write it in quotes"
+        return "be text; YAML reads bare yes, no, on and off as true or false, so write it in quotes"
     words = _VALID.get(kind)
-    return words.format(**context) if words else f"is not valid ({kind.replace('_', ' ')}): {shown(value)}"
+    return words.format(**context) if words else f"be valid ({kind.replace('_', ' ')})"
 
 
 _VALID = {
-    "bool_type": "is true or false",
-    "dict_type": "is a mapping",
-    "finite_number": "is a finite number",
-    "float_type": "is a number",
-    "greater_than": "is above {gt:g}",
-    "greater_than_equal": "is at least {ge:g}",
-    "int_type": "is a whole number",
-    "less_than": "is below {lt:g}",
-    "less_than_equal": "is at most {le:g}",
-    "literal_error": "is one of {expected}",
-    "model_type": "is a mapping",
-    "string_pattern_mismatch": "has the form {pattern}",
-    "string_too_long": "has at most {max_length} characters",
-    "string_too_short": "is not empty",
-    "string_type": "is text",
-    "too_long": "has at most {max_length} entries",
-    "too_short": "has at least {min_length} entry",
-    "tuple_type": "is a list of words",
+    "bool_type": "be true or false",
+    "dict_type": "be a mapping",
+    "finite_number": "be a finite number",
+    "float_type": "be a number",
+    "greater_than": "be above {gt:g}",
+    "greater_than_equal": "be at least {ge:g}",
+    "int_type": "be a whole number",
+    "less_than": "be below {lt:g}",
+    "less_than_equal": "be at most {le:g}",
+    "literal_error": "be one of {expected}",
+    "model_type": "be a mapping",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "not be empty",
+    "string_type": "be text",
+    "too_long": "have at most {max_length} entries",
+    "too_short": "have at least {min_length} entry",
+    "tuple_type": "be a list of words",
 }
