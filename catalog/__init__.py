@@ -1,1 +1,66 @@
 """Music that fits what a RAG application just said: reuse a close match, or make and insert a new track."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import (
+    Busy,
+    CatalogError,
+    ConfigError,
+    Damage,
+    EncoderMismatch,
+    InputError,
+    NotFound,
+    StorageError,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from catalog.models import (
+        Choices,
+        Context,
+        Decision,
+        Features,
+        Filter,
+        Hit,
+        Match,
+        Request,
+        Result,
+        Track,
+    )
+    from catalog.service import MusicService
+
+__all__ = [
+    "Busy",
+    "CatalogError",
+    "Choices",
+    "ConfigError",
+    "Context",
+    "Damage",
+    "Decision",
+    "EncoderMismatch",
+    "Features",
+    "Filter",
+    "Hit",
+    "InputError",
+    "Match",
+    "MusicService",
+    "NotFound",
+    "Request",
+    "Result",
+    "StorageError",
+    "Track",
+    "Unavailable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the service and the values when they are first used, so that `catalog --help` stays instant."""
+    if name not in __all__:
+        raise AttributeError(f"module 'catalog' has no attribute {name!r}")
+    home = "catalog.service" if name == "MusicService" else "catalog.models"
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value

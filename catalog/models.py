@@ -10,6 +10,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Action",
+    "Candidate",
+    "Choices",
+    "Context",
+    "Decision",
+    "Environment",
+    "Features",
+    "Filter",
+    "Hit",
+    "Match",
+    "QualityName",
+    "Request",
+    "RequestRecord",
+    "Result",
+    "Source",
+    "TimeOfDay",
+    "Track",
+    "Value",
+    "clean_text",
+]
+
 MAX_TEXT_BYTES = 1_000_000
 
 Unit = Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)]
@@ -130,6 +153,8 @@ class Request(Value):
     config_sources: dict[str, str]
     """For every key of `config`: the file, preset or caller that set it."""
     warnings: tuple[str, ...] = ()
+    substitution: str = ""
+    """What the backend stands in for, in words; "" when it is what was asked for."""
 
 
 class Track(Value):
@@ -293,3 +318,12 @@ class RequestRecord(Value):
     backend: str
     choices: dict[str, Any]
     timings_s: dict[str, float]
+
+
+class Hit(Value):
+    """One search result."""
+
+    track: Track
+    path: Path
+    score: float
+    """Cosine similarity for a search by meaning; for words or both, higher is better within one search only."""

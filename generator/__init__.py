@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError
+from generator.loading import load_generator
 from generator.protocol import Audio, Generator, Progress
+
+if TYPE_CHECKING:
+    from generator.adapter import MusicgenAdapter
+    from generator.procedural import ProceduralGenerator
 
 __all__ = [
     "Audio",
@@ -11,6 +19,20 @@ __all__ = [
     "Cancelled",
     "Generator",
     "GeneratorError",
+    "MusicgenAdapter",
+    "ProceduralGenerator",
     "Progress",
     "WeightsError",
+    "load_generator",
 ]
+
+_HOMES = {"MusicgenAdapter": "generator.adapter", "ProceduralGenerator": "generator.procedural"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a generator when it is first used; the networks bring mlx with them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'generator' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,106 @@
+"""Whatever the application hands over - text, bytes, a RAG payload - becomes a validated Context."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from catalog.errors import InputError
+from catalog.models import MAX_TEXT_BYTES, Context
+
+__all__ = ["QUERY_KEYS", "TEXT_KEYS", "nearest", "read_bytes", "read_context", "validated"]
+
+TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
+"""Where a payload's text is looked for, in this order."""
+QUERY_KEYS = ("query", "question")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_context(source: str | Mapping[str, Any] | Context, **known: Any) -> Context:
+    """Return the Context in `source`, with the fields that the caller knows set over it.
+
+    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`; other keys that name a Context
+    field are taken over and the rest is left alone, so that a RAG answer payload passes as it is. Raises InputError.
+    """
+    if isinstance(source, Context):
+        told: dict[str, Any] = source.model_dump(exclude_defaults=True)
+    elif isinstance(source, str):
+        told = {"text": source}
+    elif isinstance(source, Mapping):
+        told = _from_payload(source)
+    else:
+        raise InputError(f"the context is a {type(source).__name__}; pass a text, a mapping or a Context")
+    return validated(Context, {**told, **{name: value for name, value in known.items() if value is not None}})
+
+
+def read_bytes(data: bytes) -> str | dict[str, Any]:
+    """Return the text, or the JSON object, that `data` holds. Raises InputError when it is neither."""
+    if len(data) > 2 * MAX_TEXT_BYTES:
+        raise InputError(f"the context is {len(data):,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the context is not UTF-8 text (byte 0x{data[error.start]:02x} at position {error.start}); "
+            "convert it to UTF-8 first"
+        ) from None
+    if text.lstrip().startswith("{"):
+        try:
+            payload = json.loads(text)
+        except (json.JSONDecodeError, RecursionError):
+            return text
+        if isinstance(payload, dict) and any(isinstance(payload.get(key), str) for key in TEXT_KEYS):
+            return payload
+    return text
+
+
+def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Return `model` made of `values`; a refusal becomes an InputError of one sentence."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(_sentence(error, model)) from None
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return the clause that names the closest valid words: "did you mean ...? valid: ..."."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    listed = f"valid: {', '.join(names)}"
+    return f"did you mean {' or '.join(close)}? {listed}" if close else listed
+
+
+def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
+    text = next((payload[key] for key in TEXT_KEYS if isinstance(payload.get(key), str)), None)
+    if text is None:
+        raise InputError(
+            f"the context has no text: none of {', '.join(TEXT_KEYS)} is a string among its keys "
+            f"({', '.join(sorted(map(str, payload))[:10]) or 'none'})"
+        )
+    query = next((payload[key] for key in QUERY_KEYS if isinstance(payload.get(key), str)), "")
+    features = payload.get("features")
+    known = {**payload, **features} if isinstance(features, Mapping) else payload
+    others = Context.model_fields.keys() - {"text", "query"}
+    return {"text": text, "query": query, **{name: known[name] for name in others if name in known}}
+
+
+def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    problem, *others = error.errors(include_url=False)
+    field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
+    if problem["type"] == "extra_forbidden":
+        said = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
+    elif problem["type"] == "value_error" and field == "text":
+        said = str(problem["ctx"]["error"])
+    else:
+        said = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    return said + (f" (and {len(others)} more)" if others else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,126 @@
+"""The health of an installation: versions, encoder, models, disk, and the catalog's own rows and files."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from catalog import encoder as encoders
+from catalog.encoder import Encoder, embed_document
+from catalog.errors import CatalogError
+from catalog.models import Value
+from catalog.request import load_library
+from catalog.store import Store
+from generator import weights
+
+__all__ = ["Check", "checkpoints", "examine"]
+
+PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "sentence-transformers", "soundfile", "tokenizers")
+LOW_DISK_BYTES = 1_000_000_000
+
+
+class Check(Value):
+    """One finding. `note` needs no action, `warning` may, `damage` does."""
+
+    name: str
+    status: Literal["ok", "note", "warning", "damage", "fixed"]
+    detail: str
+
+
+def examine(
+    home: str, *, config: str | None = None, deep: bool = False, fix: bool = False, reembed: bool = False
+) -> list[Check]:
+    """Return what was found; `deep` reads every audio file, `fix` mends what loses nothing, `reembed` embeds anew."""
+    checks = [_versions(), _configuration(config, home), *_encoder(), *_models(), _disk(home)]
+    if not (Path(home) / "lance").is_dir():
+        return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
+    try:
+        reader = encoders.load()
+        store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=False)
+    except CatalogError as error:
+        return [*checks, Check(name="catalog", status="damage", detail=str(error))]
+    try:
+        return [*checks, *_catalog(store, reader, deep=deep, fix=fix, reembed=reembed)]
+    finally:
+        store.close()
+
+
+def checkpoints() -> list[dict[str, Any]]:
+    """Return the MusicGen checkpoints by name: repository, size, licence, and where they are on this machine."""
+    return [
+        {
+            "name": info.name,
+            "repo": info.repo,
+            "size_bytes": info.size_bytes,
+            "license": info.license,
+            "path": str(info.path) if info.path else None,
+            "revision": info.revision,
+        }
+        for info in weights.available()
+    ]
+
+
+def _versions() -> Check:
+    found = []
+    for name in ("music-catalog", *PACKAGES):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} absent")
+    told = (
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; {', '.join(found)}"
+    )
+    return Check(name="versions", status="warning" if " absent" in told else "ok", detail=told)
+
+
+def _configuration(config: str | None, home: str) -> Check:
+    try:
+        library = load_library(config, home)
+    except CatalogError as error:
+        return Check(name="configuration", status="warning", detail=str(error))
+    told = f"{len(library.styles)} styles, {len(library.roles)} roles, {len(library.quality)} quality tiers"
+    return Check(name="configuration", status="ok", detail=told)
+
+
+def _encoder() -> list[Check]:
+    try:
+        reader = encoders.load()
+        reader.encode(["ready"])
+    except CatalogError as error:
+        return [Check(name="encoder", status="warning", detail=str(error))]
+    return [Check(name="encoder", status="ok", detail=reader.identity)]
+
+
+def _models() -> list[Check]:
+    present = [info.name for info in weights.available() if info.path]
+    if present:
+        return [Check(name="models", status="ok", detail=f"MusicGen {', '.join(present)}")]
+    told = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
+    return [Check(name="models", status="note", detail=told)]
+
+
+def _disk(home: str) -> Check:
+    there = next(
+        folder for folder in (Path(home).resolve(), *Path(home).resolve().parents) if folder.exists()
+    )
+    free = shutil.disk_usage(there).free
+    status: Literal["ok", "warning"] = "ok" if free >= LOW_DISK_BYTES else "warning"
+    return Check(name="disk", status=status, detail=f"{free / 1e9:.1f} GB free at {there}")
+
+
+def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool) -> list[Check]:
+    checks = []
+    if reembed:
+        count = store.reembed(lambda texts: [embed_document(reader, text) for text in texts], reader.identity)
+        checks.append(
+            Check(name="vectors", status="fixed", detail=f"{count} rows embedded with {reader.identity}")
+        )
+    for problem in store.check(deep=deep):
+        mended = fix and store.fix(problem)
+        checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
+    told = ", ".join(f"{name} {value}" for name, value in store.stats().items())
+    status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
+    return [*checks, Check(name="catalog", status=status, detail=told)]

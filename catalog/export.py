@@ -1,0 +1,170 @@
+"""Get tracks out: audio files, playlists and tables, each written beside its target first and then renamed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from catalog.errors import InputError, StorageError
+from catalog.models import Track
+from catalog.store import Store
+
+__all__ = ["AUDIO_FORMATS", "LIST_FORMATS", "check_target", "export_tracks", "write_audio"]
+
+AUDIO_FORMATS = ("wav", "flac", "ogg")
+LIST_FORMATS = ("m3u", "csv", "jsonl", "parquet")
+STDOUT = "-"
+
+
+def export_tracks(
+    store: Store, tracks: Sequence[Track], form: str, to: str, *, force: bool = False
+) -> list[Path]:
+    """Write `tracks` as audio files into the folder `to`, or as one list into the file `to`; return what was written.
+
+    `form` is one of `AUDIO_FORMATS` or `LIST_FORMATS`; "-" as `to` prints a text list. Raises InputError for a target that
+    cannot be used, StorageError when writing fails. A file that is there already is replaced only with `force`.
+    """
+    if form in AUDIO_FORMATS:
+        return _write_files(store, tracks, form, Path(to), force)
+    content = _LISTS[form](store, tracks, Path(to).parent)
+    if to == STDOUT:
+        if form == "parquet":
+            raise InputError("parquet is binary and is not printed; name a file with --to")
+        sys.stdout.write(content.decode("utf-8"))
+        return []
+    target = Path(to)
+    check_target(target, force=force, suffixes=None)
+    _write(target, content)
+    return [target]
+
+
+def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = AUDIO_FORMATS) -> None:
+    """Refuse a target that cannot be written, before any work is done for it. Raises InputError."""
+    if suffixes is not None and target.suffix.lower().lstrip(".") not in suffixes:
+        raise InputError(
+            f"{target} does not end in {', '.join('.' + s for s in suffixes)}; the ending picks the format"
+        )
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; name a file")
+    if not target.parent.is_dir():
+        raise InputError(f"the folder {target.parent} does not exist; create it first")
+    if target.exists() and not force:
+        raise InputError(f"{target} exists already; choose another name, or --force to replace it")
+
+
+def write_audio(source: Path, target: Path) -> None:
+    """Write the WAV at `source` to `target` in the format its ending names, tags kept."""
+    from generator import AudioError, audio
+
+    try:
+        if target.suffix.lower() == ".wav":
+            _write(target, source.read_bytes())
+        else:
+            audio.convert(source, target, target.suffix.lower().lstrip("."))
+    except AudioError as error:
+        raise StorageError(str(error)) from error
+    except OSError as error:
+        raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path, force: bool) -> list[Path]:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; audio is exported into a folder")
+    targets = [folder / f"{_name(track)}.{form}" for track in tracks]
+    if (clash := next((target for target in targets if target.exists()), None)) and not force:
+        raise InputError(f"{clash} exists already; choose another folder, or --force to replace")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"the folder {folder} cannot be created: {error.strerror}") from error
+    for track, target in zip(tracks, targets, strict=True):
+        write_audio(store.path_of(track), target)
+    return targets
+
+
+def _name(track: Track) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", track.summary.lower()).strip("-")[:40].rstrip("-")
+    return "-".join(part for part in (track.style, words, track.id) if part)
+
+
+def _m3u(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
+    lines = ["#EXTM3U"]
+    for track in tracks:
+        path = os.path.relpath(store.path_of(track).resolve(), folder.resolve())
+        lines += [f"#EXTINF:{round(track.duration_s)},{track.style} - {track.summary}", Path(path).as_posix()]
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _csv(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
+    del folder
+    out = io.StringIO()
+    columns = ["path", *Track.model_fields]
+    writer = csv.DictWriter(out, columns)
+    writer.writeheader()
+    for row in _rows(store, tracks):
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return out.getvalue().encode("utf-8")
+
+
+def _jsonl(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
+    del folder
+    lines = (json.dumps({"schema_version": 1, **row}, ensure_ascii=False) for row in _rows(store, tracks))
+    return "".join(f"{line}\n" for line in lines).encode("utf-8")
+
+
+def _parquet(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
+    del folder
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{name: _cell(value, lists=True) for name, value in row.items()} for row in _rows(store, tracks)]
+    table = (
+        pa.Table.from_pylist(rows) if rows else pa.table({name: [] for name in ["path", *Track.model_fields]})
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+_LISTS = {"m3u": _m3u, "csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
+
+
+def _rows(store: Store, tracks: Sequence[Track]) -> list[dict[str, Any]]:
+    return [
+        {"path": str(store.path_of(track).resolve()), **track.model_dump(mode="json")} for track in tracks
+    ]
+
+
+def _cell(value: Any, *, lists: bool = False) -> Any:
+    """Return mappings, and for CSV lists, as JSON text, which every reader of tables can hold."""
+    if isinstance(value, dict) or (isinstance(value, list) and not lists):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write beside `target`, then rename, so that a reader never sees half a file."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as beside:
+            try:
+                shutil.copyfileobj(io.BytesIO(content), beside)
+                beside.flush()
+                os.fsync(beside.fileno())
+                os.chmod(beside.name, 0o644)
+                Path(beside.name).replace(target)
+            except BaseException:
+                Path(beside.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error

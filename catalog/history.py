@@ -1,0 +1,69 @@
+"""What was asked, chosen and served: one call while it runs, and the line it leaves in the log."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.models import Choices, Context, Request, RequestRecord, Result
+
+__all__ = ["Call", "record_of"]
+
+
+@dataclass
+class Call:
+    """One request on its way through the stages; keeps what it learned and the seconds each stage took."""
+
+    command: str
+    context: Context
+    choices: Choices
+    key: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    request: Request | None = None
+    vector: NDArray[np.float32] | None = None
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds spent inside to the stage `name`."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_s[name] = round(self.timings_s.get(name, 0.0) + time.perf_counter() - began, 4)
+
+
+def record_of(call: Call, result: Result) -> RequestRecord:
+    """Return the log line of a finished call."""
+    request, decision = result.request, result.decision
+    return RequestRecord(
+        id=call.id,
+        created_at=call.started,
+        command=call.command,
+        key=call.key,
+        context_sha256=call.context.sha256,
+        query=call.context.query,
+        summary=request.features.summary_of_topic,
+        prompt=request.prompt,
+        style=request.style,
+        role=request.role,
+        quality=request.quality,
+        action=result.action,
+        rule=decision.rule,
+        reason=result.reason,
+        similarity=result.similarity,
+        score=decision.score,
+        threshold=decision.threshold,
+        track_id=result.track.id if result.track else None,
+        backend=result.track.backend if result.track else request.config["backend"],
+        choices=call.choices.model_dump(mode="json", exclude_none=True),
+        timings_s=result.timings_s,
+    )

@@ -1,0 +1,177 @@
+"""From a request to a track: generate, shape, measure, store the audio, and say how it was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from catalog.errors import InputError, Unavailable
+from catalog.history import Call
+from catalog.match import MODEL_RANKS
+from catalog.models import Request, Track
+from catalog.store import Store
+from generator import Audio, AudioError, Generator, GeneratorError, Progress, analysis, audio
+
+__all__ = ["Generators", "make_track"]
+
+CONTEXT_CHARACTERS = 4_000
+TRUE_PEAK_DB = -1.0
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+Generators = Callable[[str, str], Generator]
+"""Takes backend and model size; returns the generator, loaded once."""
+
+
+def make_track(
+    request: Request,
+    call: Call,
+    store: Store,
+    generators: Generators,
+    *,
+    seed: int,
+    encoder: str,
+    on_progress: Progress | None = None,
+) -> Track:
+    """Make the music for `request` and store its audio; the row is left to the caller, so that it goes in last.
+
+    Raises Unavailable when the generator cannot make it, InputError when the result breaks a rule that was asked for
+    (`normalize_duration: strict`), StorageError when the audio cannot be written.
+    """
+    config = {**request.config, "seed": seed}
+    began = time.perf_counter()
+    try:
+        with call.stage("generate"):
+            generator = generators(config["backend"], config["size"])
+            raw = generator.generate_music(request.prompt, config, on_progress=on_progress)
+        with call.stage("shape"):
+            shaped = shape(raw, config)
+        with call.stage("measure"):
+            measured = measure(shaped)
+    except AudioError as error:
+        raise InputError(str(error)) from error
+    except GeneratorError as error:
+        raise Unavailable(str(error)) from error
+    except MemoryError as error:
+        raise Unavailable(
+            f"not enough memory to make {config['duration_s']:g} s with {config['backend']} {config['size']}; "
+            "ask for a shorter duration or a lower --quality"
+        ) from error
+    made = {**measured, **_provenance(raw, config), "generation_s": round(time.perf_counter() - began, 3)}
+    track_id = uuid.uuid4().hex[:16]
+    with call.stage("store_audio"):
+        mark = _mark(track_id, request, made)
+        data = audio.encode(shaped, "wav", title=request.features.summary_of_topic[:120], comment=mark)
+        path, sha256, size = store.put_audio(data)
+        track = Track(
+            id=track_id,
+            created_at=datetime.now(timezone.utc),
+            **_asked(request),
+            **made,
+            config=config,
+            config_sources=request.config_sources,
+            audio_path=path,
+            audio_sha256=sha256,
+            audio_bytes=size,
+            encoder=encoder,
+        )
+        store.put_sidecar(path, sidecar(track))
+    return track
+
+
+def shape(raw: Audio, config: dict[str, Any]) -> Audio:
+    """Apply the duration rule, the fades and the loudness target of `config`."""
+    shaped = audio.fit_duration(raw, config["duration_s"], config["normalize_duration"])
+    if not config["loopable"]:
+        shaped = audio.fade(shaped, config["fade_in_s"], config["fade_out_s"])
+    if config["loudness_normalization"] and config["loudness_lufs"] is not None:
+        shaped = audio.normalize_loudness(shaped, config["loudness_lufs"], TRUE_PEAK_DB)
+    return shaped
+
+
+def measure(shaped: Audio) -> dict[str, Any]:
+    """Return the facts that a track states about its samples, each measured on them."""
+    return {
+        "duration_s": round(shaped.duration_s, 6),
+        "sample_rate": shaped.sample_rate,
+        "channels": shaped.channels,
+        "tempo_bpm": analysis.tempo_bpm(shaped),
+        "musical_key": analysis.musical_key(shaped),
+        "loudness_lufs": audio.loudness_lufs(shaped),
+        "true_peak_db": audio.true_peak_db(shaped),
+    }
+
+
+def sidecar(track: Track) -> dict[str, Any]:
+    """Return the JSON that stands beside the audio file: the row, and the mark for machine-made media."""
+    told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating"})
+    return {"schema_version": 1, "digital_source_type": DIGITAL_SOURCE_TYPE, **told}
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    context, features = request.context, request.features
+    return {
+        "key": request.key,
+        "context": context.text[:CONTEXT_CHARACTERS],
+        "context_sha256": context.sha256,
+        "query": context.query,
+        "summary": features.summary_of_topic,
+        "tone": features.emotional_tone_description,
+        "prompt": request.prompt,
+        "mood_tags": features.mood_tags,
+        "valence": features.valence,
+        "energy": features.energy,
+        "environment": features.environment,
+        "time_of_day": features.time_of_day,
+        "language": features.language,
+        "style": request.style,
+        "role": request.role,
+        "quality": request.quality,
+        "loopable": bool(request.config["loopable"]),
+    }
+
+
+def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
+    told = raw.provenance
+    rank = MODEL_RANKS[config["size"] if config["backend"] == "mlx" else "procedural"]
+    return {
+        "backend": told["backend"],
+        "model": told["model"],
+        "model_rank": rank,
+        "weights_license": told["weights_license"],
+        "seed": int(told["seed"]),
+        "versions": {
+            **{name: str(number) for name, number in told["versions"].items()},
+            "music-catalog": _own_version(),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _own_version() -> str:
+    try:
+        return version("music-catalog")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _mark(track_id: str, request: Request, made: dict[str, Any]) -> str:
+    """Return the short mark written into the file itself; WAV drops comments of 2,000 bytes and more."""
+    return json.dumps(
+        {
+            "id": track_id,
+            "ai_generated": True,
+            "backend": made["backend"],
+            "model": made["model"],
+            "weights_license": made["weights_license"],
+            "seed": made["seed"],
+            "style": request.style,
+            "key": request.key,
+        },
+        sort_keys=True,
+    )

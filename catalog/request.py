@@ -1,0 +1,206 @@
+"""Features, presets and the caller's choices become a request: a prompt and a merged configuration with its sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from catalog.errors import ConfigError, InputError, Unavailable
+from catalog.models import Choices, Context, Features, Request, Track
+from catalog.selection import pick_quality, pick_role, pick_style
+from catalog.shading import shade
+from generator.synthesis import Synthesis
+from presets import Library, PresetError, Resolved
+from presets import load as load_presets
+
+__all__ = ["FindWeights", "build", "key_of", "load_library", "prompt_of", "request_of"]
+
+KEY_VERSION = 1
+SMALLER = {"large": ("medium", "small"), "medium": ("small",), "small": (), "melody": ()}
+
+FindWeights = Callable[[str], Any]
+"""Takes a model size; returns where its weights are on this machine, or None."""
+
+
+def load_library(config: str | Path | None, home: str | Path) -> Library:
+    """Return the presets, extended by the file `config` or else by `catalog.yaml` in `home` where it exists.
+
+    Raises ConfigError.
+    """
+    own = Path(home) / "catalog.yaml"
+    try:
+        return load_presets(config or (own if own.is_file() else None))
+    except PresetError as error:
+        raise ConfigError(str(error)) from error
+
+
+def key_of(context: Context, choices: Choices, library: Library, weights: Mapping[str, bool]) -> str:
+    """Return the identity of a request: hex of 32 characters over all that decides what would be made.
+
+    It needs neither encoder nor model: features and selection follow from what is hashed here. `weights` tells which model
+    sizes are on the machine, since `backend: auto` depends on it.
+    """
+    told = {
+        "version": KEY_VERSION,
+        "context": context.model_dump(mode="json"),
+        "choices": choices.model_dump(mode="json"),
+        "library": library.digest,
+        "weights": sorted(size for size, present in weights.items() if present),
+    }
+    canonical = json.dumps(told, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
+
+
+def build(
+    context: Context,
+    features: Features,
+    choices: Choices,
+    library: Library,
+    *,
+    key: str,
+    find_weights: FindWeights,
+) -> Request:
+    """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
+
+    Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that contradict each
+    other, Unavailable when the backend that was named has no weights here.
+    """
+    style, why_style = pick_style(context, features, choices, library.styles)
+    role, why_role = pick_role(context, features, choices)
+    quality, why_quality = pick_quality(choices)
+    try:
+        resolved = library.resolve(style, role, quality, _explicit(choices))
+    except PresetError as error:
+        raise ConfigError(str(error)) from error
+    config, sources = dict(resolved.values), dict(resolved.sources)
+    substitution = _pick_backend(config, sources, find_weights)
+    _arrange(config, sources, library, style, features)
+    _agree(choices, config)
+    return Request(
+        key=key,
+        context=context,
+        features=features,
+        choices=choices,
+        style=style,
+        role=role,
+        quality=quality,
+        why={"style": why_style, "role": why_role, "quality": why_quality},
+        prompt=prompt_of(resolved, features),
+        config=config,
+        config_sources=sources,
+        warnings=resolved.warnings,
+        substitution=substitution,
+    )
+
+
+def request_of(track: Track, context: Context, choices: Choices) -> Request:
+    """Return the request that `track` was made for, as an exact repeat of it asks again."""
+    return Request(
+        key=track.key,
+        context=context,
+        features=Features(
+            summary_of_topic=track.summary,
+            emotional_tone_description=track.tone,
+            valence=track.valence,
+            energy=track.energy,
+            mood_tags=track.mood_tags,
+            environment=track.environment,
+            time_of_day=track.time_of_day,
+            language=track.language,
+        ),
+        choices=choices,
+        style=track.style,
+        role=track.role,
+        quality=track.quality,
+        why=dict.fromkeys(("style", "role", "quality"), "as when the track was made"),
+        prompt=track.prompt,
+        config=track.config,
+        config_sources=track.config_sources,
+    )
+
+
+def prompt_of(resolved: Resolved, features: Features) -> str:
+    """Return "{preset_tags}. {summary_of_topic}. {emotional_tone_description}." with the configured tags around it."""
+    values = resolved.values
+    tags = ", ".join([*values["prepend_tags"], *values["prompt_tags"]])
+    parts = [tags, features.summary_of_topic, features.emotional_tone_description]
+    if values["append_structure"]:
+        parts.append(values["append_structure"])
+    return " ".join(f"{part.rstrip(' .')}." for part in parts if part.strip(" ."))
+
+
+def _explicit(choices: Choices) -> dict[str, Any]:
+    """Return the caller's values under their configuration names."""
+    named = {name: getattr(choices, name) for name in ("duration_s", "loopable", "seed", "backend")}
+    given = {name: value for name, value in named.items() if value is not None}
+    if twice := given.keys() & choices.generation.keys():
+        name = min(twice)
+        raise InputError(
+            f"{name} was given twice, as {given[name]!r} and as {choices.generation[name]!r}; give it once"
+        )
+    return {**choices.generation, **given}
+
+
+def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights: FindWeights) -> str:
+    """Turn `auto` into the backend that will run, and return what it stands in for, in words ("" for nothing)."""
+    size, backend = config["size"], config["backend"]
+    if backend == "procedural" or (backend == "mlx" and find_weights(size)):
+        return ""
+    if backend == "mlx":
+        raise Unavailable(
+            f"backend mlx needs the weights of MusicGen {size}, and they are not on this machine; "
+            f"run `catalog models pull {size}`, or use --backend auto or procedural"
+        )
+    found = next((one for one in (size, *SMALLER.get(size, ())) if find_weights(one)), None)
+    config["backend"] = "mlx" if found else "procedural"
+    sources["backend"] = f"auto, by {sources['backend']}"
+    if found is None:
+        return f"MusicGen {size} is not on this machine, so the procedural synthesizer rendered this"
+    if found != size:
+        config["size"], sources["size"] = (
+            found,
+            f"the largest on this machine up to {size}, by {sources['size']}",
+        )
+        return f"MusicGen {size} is not on this machine, so {found} made this"
+    return ""
+
+
+def _arrange(
+    config: dict[str, Any], sources: dict[str, str], library: Library, style: str, features: Features
+) -> None:
+    """Fill in the synthesizer's parameters, bent towards the context's mood; MusicGen reads its prompt instead."""
+    if config["backend"] != "procedural":
+        config["synthesis"] = None
+        return
+    preset = library.style(style)
+    if config["synthesis"] is None:
+        words = ", ".join(config["prompt_tags"])
+        config["synthesis"] = Synthesis.from_words(words).model_dump(mode="json")
+        sources["synthesis"] = f"the tags of style {style}"
+    try:
+        shaded, reasons = shade(
+            config["synthesis"],
+            valence=features.valence,
+            energy=features.energy,
+            style_valence=preset.valence,
+            style_energy=preset.energy,
+            time_of_day=features.time_of_day,
+        )
+    except ValueError as error:
+        raise ConfigError(f"style {style} has a synthesis block that cannot be used: {error}") from error
+    config["synthesis"] = shaded
+    if reasons:
+        sources["synthesis"] += f", bent by the mood: {'; '.join(reasons)}"
+
+
+def _agree(choices: Choices, config: Mapping[str, Any]) -> None:
+    if choices.loopable and choices.role in ("ui_sfx", "intro_sting", "transition"):
+        raise InputError(
+            f"role {choices.role} is a one-shot and cannot be a loop; drop --loop, or choose loop_bed, "
+            "background_bed, narration_bed or focus_track"
+        )
+    if config["backend"] == "mlx" and config["duration_s"] < 1 / config["steps_per_second"]:
+        raise InputError(f"duration {config['duration_s']:g} s is shorter than one step of the model")

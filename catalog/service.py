@@ -1,0 +1,309 @@
+"""The whole flow: a context goes in; a track that fits comes out, reused where one exists, made where none does."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from catalog import encoder as encoders
+from catalog import features as understanding
+from catalog.context import nearest, read_context, validated
+from catalog.encoder import Encoder, embed_document
+from catalog.errors import ConfigError, InputError, NotFound, StorageError
+from catalog.history import Call, record_of
+from catalog.making import Generators, make_track
+from catalog.match import MIN_SIMILARITY, Reuse, decide, exact, hard_facts
+from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
+from catalog.request import build, key_of, load_library, request_of
+from catalog.store import Store
+from generator import Generator, Progress, load_generator, weights
+from presets import Library, PresetError
+
+__all__ = ["MusicService", "Source"]
+
+Source = str | Mapping[str, Any] | Context
+
+CANDIDATES = 20
+MODEL_SIZES = ("small", "medium", "large", "melody")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a call stands: what was understood, what was decided, and the track once there is one."""
+
+    request: Request
+    decision: Decision
+    track: Track | None = None
+    made: bool = False
+
+
+class MusicService:
+    """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
+
+    def __init__(
+        self, store: Store, library: Library, encoder: Encoder, generators: Generators = load_generator
+    ) -> None:
+        self.store = store
+        self.library = library
+        self.encoder = encoder
+        self._load_generator = generators
+        self._loaded: dict[tuple[str, str], Generator] = {}
+
+    @classmethod
+    def open(
+        cls,
+        home: str | Path = "data",
+        *,
+        config: str | Path | None = None,
+        encoder: Encoder | str | None = None,
+        generators: Generators = load_generator,
+    ) -> MusicService:
+        """Open the catalog in `home`, creating it on first use.
+
+        `config` is a file in the `musicgen:` shape; without it `catalog.yaml` in `home` is read where it exists. `encoder` is
+        a model name, a folder or an Encoder. Neither encoder nor generator is loaded before a call needs it.
+        """
+        library = load_library(config, home)
+        reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
+        store = Store.open(home, encoder=reader.identity, dimension=reader.dimension)
+        return cls(store, library, reader, generators)
+
+    def __enter__(self) -> MusicService:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store and of loaded models."""
+        self._loaded.clear()
+        self.store.close()
+
+    # The main job
+
+    def find_or_make(
+        self,
+        text_context: Source,
+        *,
+        reuse: Reuse = "auto",
+        min_similarity: float | None = None,
+        dry_run: bool = False,
+        on_progress: Progress | None = None,
+        **asked: Any,
+    ) -> Result:
+        """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
+
+        `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed, generation) and, where
+        the pipeline knows them, those of `Context` (query, environment, time_of_day, mood_tags, valence, energy, ...).
+        `reuse`: "auto" decides by score, "always" takes the best that meets the hard facts and never makes, "never" makes.
+        `dry_run` decides and stops. Raises InputError, NotFound, Busy, StorageError or Unavailable.
+        """
+        if reuse == "never" and not dry_run:
+            return self.generate(text_context, on_progress=on_progress, **asked)
+        call = self._begin("find-or-make", text_context, asked)
+        threshold = _threshold(min_similarity)
+        outcome = self._look(call, reuse, threshold)
+        if outcome.track is None and reuse == "always":
+            raise NotFound(f"{outcome.decision.reason}, and making was ruled out; use --reuse auto")
+        if outcome.track is None and not dry_run:
+            with self.store.claim(call.key):
+                # Another process may have made it while this one waited for its turn.
+                outcome = self._look(call, reuse, threshold)
+                if outcome.track is None:
+                    outcome = self._make(call, outcome, int(call.key[:8], 16), on_progress)
+        return self._finish(call, outcome)
+
+    def find(
+        self, text_context: Source, *, min_similarity: float | None = None, **asked: Any
+    ) -> Match | None:
+        """Return the track that `find_or_make` would reuse, or None. Never makes."""
+        call = self._begin("find", text_context, asked)
+        result = self._finish(call, self._look(call, "auto", _threshold(min_similarity)))
+        if result.track is None or result.path is None:
+            return None
+        return Match(
+            track=result.track,
+            path=result.path,
+            similarity=result.similarity,
+            decision=result.decision,
+            request=result.request,
+        )
+
+    def generate(self, text_context: Source, *, on_progress: Progress | None = None, **asked: Any) -> Result:
+        """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
+        call = self._begin("generate", text_context, asked)
+        seed = secrets.randbelow(2**32)
+        return self._finish(call, self._make(call, self._look(call, "never", 0.0), seed, on_progress))
+
+    def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
+        """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.
+
+        The text is read from "answer" (or "text", "chunk", "scene", ...), the query from "query" or "question", and features
+        the pipeline knows from keys named like the fields of `Context`. `asked` is as for `find_or_make`.
+        """
+        return {**answer_payload, "music": entry_of(self.find_or_make(answer_payload, **asked))}
+
+    # The stages
+
+    def _begin(self, command: str, source: Source, asked: Mapping[str, Any]) -> Call:
+        known = {name: value for name, value in asked.items() if name in Context.model_fields}
+        chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
+        if unknown := sorted(asked.keys() - known.keys() - chosen.keys()):
+            valid = [*Choices.model_fields, *Context.model_fields]
+            raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
+        context = read_context(source, **known)
+        choices = validated(Choices, chosen)
+        try:
+            if choices.preset is not None:
+                self.library.style(choices.preset)
+            if choices.role is not None:
+                self.library.role(choices.role)
+        except PresetError as error:
+            raise ConfigError(str(error)) from error
+        present = {size: weights.find(size) is not None for size in MODEL_SIZES}
+        return Call(command, context, choices, key_of(context, choices, self.library, present))
+
+    def _look(self, call: Call, reuse: Reuse, threshold: float) -> Outcome:
+        """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
+        if reuse != "never":
+            with call.stage("exact"):
+                same = self.store.find_key(call.key)
+            if same:
+                return Outcome(
+                    call.request or request_of(same, call.context, call.choices), exact(same), same
+                )
+        request = self._understand(call)
+        facts = hard_facts(request)
+        with call.stage("search"):
+            looks = reuse != "never" and call.vector is not None
+            hits = self.store.search(call.vector, facts, CANDIDATES) if looks else []
+            considered = self.store.count(Filter())
+        decision = decide(request, hits, reuse=reuse, threshold=threshold, facts=facts, considered=considered)
+        track = next((track for track, _ in hits if track.id == decision.track_id), None)
+        return Outcome(request, decision, track)
+
+    def _understand(self, call: Call) -> Request:
+        if call.request is None:
+            with call.stage("features"):
+                cache = self.store.home / "cache"
+                features = understanding.extract(call.context, self.encoder, cache_dir=cache)
+            with call.stage("encode"):
+                call.vector = embed_document(self.encoder, call.context.text)
+            with call.stage("request"):
+                call.request = build(
+                    call.context,
+                    features,
+                    call.choices,
+                    self.library,
+                    key=call.key,
+                    find_weights=weights.find,
+                )
+        return call.request
+
+    def _make(self, call: Call, outcome: Outcome, seed: int, on_progress: Progress | None) -> Outcome:
+        asked_seed = outcome.request.config["seed"]
+        track = make_track(
+            outcome.request,
+            call,
+            self.store,
+            self._generator,
+            seed=seed if asked_seed is None else asked_seed,
+            encoder=self.encoder.identity,
+            on_progress=on_progress,
+        )
+        with call.stage("insert"):
+            assert call.vector is not None
+            self.store.insert(track, call.vector)
+        return Outcome(outcome.request, outcome.decision, track, made=True)
+
+    def _finish(self, call: Call, outcome: Outcome) -> Result:
+        request, decision, track = outcome.request, outcome.decision, outcome.track
+        result = Result(
+            action="generated" if outcome.made else "reused" if track else "none",
+            track=track,
+            path=self.store.path_of(track) if track else None,
+            similarity=decision.similarity,
+            reason=decision.reason,
+            decision=decision,
+            request=request,
+            request_id=call.id,
+            warnings=(
+                *request.warnings,
+                *([request.substitution] if outcome.made and request.substitution else []),
+            ),
+            timings_s=call.timings_s,
+        )
+        try:
+            self.store.log(record_of(call, result))
+        except StorageError as error:
+            # The answer stands without its line in the log: a read-only catalog still serves.
+            return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
+        return result
+
+    def _generator(self, backend: str, size: str) -> Generator:
+        if (backend, size) not in self._loaded:
+            self._loaded[backend, size] = self._load_generator(backend, size)
+        return self._loaded[backend, size]
+
+    # The catalog
+
+    def search(
+        self,
+        text: str,
+        *,
+        by: Literal["meaning", "words", "both"] = "meaning",
+        limit: int = 10,
+        **facts: Any,
+    ) -> list[Hit]:
+        """Return the tracks nearest to `text`, best first; `facts` are the fields of `Filter`."""
+        where = validated(Filter, facts)
+        query = read_context(text).text
+        if by == "words":
+            found = self.store.search_words(query, where, limit)
+        else:
+            vector = embed_document(self.encoder, query)
+            found = (
+                self.store.search(vector, where, limit)
+                if by == "meaning"
+                else self.store.search_hybrid(query, vector, where, limit)
+            )
+        return [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+
+
+def entry_of(result: Result) -> dict[str, Any]:
+    """Return what an application shows or plays: plain JSON values."""
+    track, path = result.track, result.path
+    assert track is not None and path is not None
+    return {
+        "action": result.action,
+        "track_id": track.id,
+        "path": str(path),
+        "uri": path.resolve().as_uri(),
+        "similarity": result.similarity,
+        "reason": result.reason,
+        "style": track.style,
+        "role": track.role,
+        "mood_tags": list(track.mood_tags),
+        "duration_s": track.duration_s,
+        "loopable": track.loopable,
+        "backend": track.backend,
+        "model": track.model,
+        "weights_license": track.weights_license,
+        "ai_generated": track.ai_generated,
+        "request_id": result.request_id,
+        "warnings": list(result.warnings),
+    }
+
+
+def _threshold(min_similarity: float | None) -> float:
+    if min_similarity is None:
+        return MIN_SIMILARITY
+    if not -1.0 <= min_similarity <= 1.0:
+        raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
+    return min_similarity

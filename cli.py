@@ -1,0 +1,742 @@
+"""The `catalog` command: parse, call, print. stdout carries data only; progress and notes go to stderr.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 nothing found, 4 busy, 5 damage found, 6 generator or model unavailable, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from catalog.errors import CatalogError, InputError, NotFound
+
+if TYPE_CHECKING:
+    from catalog import MusicService
+    from catalog.models import Decision, Result, Track
+    from generator import Progress
+
+__all__ = ["catalog", "main", "musicgen"]
+
+SCHEMA_VERSION = 1
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command whose catalog errors become one line and an exit code, also when a host CLI mounts it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CatalogError as error:
+            failure = click.ClickException(str(error))
+            failure.exit_code = error.exit_code
+            raise failure from error
+
+
+class Group(click.Group):
+    command_class = Command
+    group_class = type
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="music-catalog", prog_name="catalog")
+def catalog() -> None:
+    """Music that fits what your application just said: reuse a close match, or make and insert a new track."""
+
+
+def main() -> None:
+    """Run the command line with one error border."""
+    try:
+        code = catalog.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`); closing quietly is what it expects.
+        sys.stderr.close()
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+# Options that several commands share
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    def apply(function: Function) -> Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+def _complete(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    def names(ctx: click.Context, _: click.Parameter, typed: str) -> list[str]:
+        library = _library(ctx.params.get("config"), ctx.params.get("home"))
+        return [name for name in getattr(library, kind) if name.startswith(typed)]
+
+    return names
+
+
+home_option = click.option(
+    "--home",
+    envvar="CATALOG_HOME",
+    default="data",
+    show_default=True,
+    show_envvar=True,
+    help="The catalog's folder; created on first use.",
+)
+config_option = click.option(
+    "--config",
+    envvar="CATALOG_CONFIG",
+    type=click.Path(dir_okay=False),
+    show_envvar=True,
+    help="A configuration file in the musicgen: shape [default: catalog.yaml in the home, if there].",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+list_output = options(
+    json_option, click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
+)
+context_options = options(
+    click.argument("text", required=False),
+    click.option(
+        "--context-file",
+        type=click.Path(dir_okay=False),
+        help="Read the context from a file: text, or a JSON payload with an answer, chunk, scene or text.",
+    ),
+    click.option("--query", help="The question that the context answers."),
+    click.option(
+        "--environment", help="Where the scene is, when your pipeline knows: forest, rain, ocean, ..."
+    ),
+    click.option("--time-of-day", help="When the scene is: dawn, morning, day, dusk, evening, night."),
+    click.option("--mood", "mood_tags", multiple=True, help="A mood tag your pipeline knows; repeatable."),
+    click.option("--valence", type=float, help="Pleasantness, -1 to 1, when your pipeline knows it."),
+    click.option("--energy", type=float, help="Energy, -1 to 1, when your pipeline knows it."),
+    click.option(
+        "--preset", shell_complete=_complete("styles"), help="Style preset; see `catalog presets list`."
+    ),
+    click.option(
+        "--role", shell_complete=_complete("roles"), help="What the music is for: background_bed, ..."
+    ),
+    click.option("--quality", help="Quality tier: preview, standard or final."),
+    click.option("--duration", "duration_s", type=float, help="Length in seconds."),
+    click.option("--loop/--no-loop", "loopable", default=None, help="Whether it must loop without a seam."),
+    click.option(
+        "--seed", type=int, help="Seed for the generator; the same inputs and seed give the same samples."
+    ),
+    click.option("--backend", help="auto, mlx or procedural."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other generation value, say --set temperature=0.8; repeatable.",
+    ),
+)
+out_options = options(
+    click.option(
+        "--out", type=click.Path(dir_okay=False), help="Also write the track here (.wav, .flac or .ogg)."
+    ),
+    click.option("--force", is_flag=True, help="Let --out replace an existing file."),
+)
+filter_options = options(
+    click.option("--style", shell_complete=_complete("styles"), help="Only this style."),
+    click.option("--role", shell_complete=_complete("roles"), help="Only this role."),
+    click.option("--min-quality", help="Only this quality tier and better."),
+    click.option("--environment", help="Only this environment."),
+    click.option("--time-of-day", help="Only this time of day."),
+    click.option("--mood", multiple=True, help="Only tracks with this mood tag; repeatable, all must hold."),
+    click.option("--loop/--no-loop", "loopable", default=None, help="Only loops, or only one-shots."),
+    click.option("--min-duration", "min_duration_s", type=float, help="At least this long, in seconds."),
+    click.option("--max-duration", "max_duration_s", type=float, help="At most this long, in seconds."),
+    click.option("--min-tempo", "min_tempo_bpm", type=float, help="At least this fast, in BPM."),
+    click.option("--max-tempo", "max_tempo_bpm", type=float, help="At most this fast, in BPM."),
+    click.option("--made-by", "backend", help="Only tracks of this backend: mlx or procedural."),
+)
+
+
+# The main job
+
+
+@catalog.command("find-or-make")
+@context_options
+@click.option("--reuse", default="auto", show_default=True, type=click.Choice(["auto", "always", "never"]))
+@click.option("--min-similarity", type=float, help="The score a candidate needs to be reused.")
+@click.option("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
+@click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
+@out_options
+@json_option
+@home_option
+@config_option
+def find_or_make(
+    reuse: str,
+    min_similarity: float | None,
+    dry_run: bool,
+    explain: bool,
+    out: str | None,
+    force: bool,
+    as_json: bool,
+    home: str,
+    config: str | None,
+    **asked: Any,
+) -> None:
+    """Reuse a track that fits TEXT, or make one. TEXT may be - for standard input."""
+    source, asked = _asked(asked)
+    _check_out(out, force)
+    with _service(home, config) as service, _progress() as on_progress:
+        result = service.find_or_make(
+            source,
+            reuse=reuse,  # type: ignore[arg-type]
+            min_similarity=min_similarity,
+            dry_run=dry_run,
+            on_progress=on_progress,
+            **asked,
+        )
+    _deliver(result, out, as_json, explain)
+
+
+@catalog.command()
+@context_options
+@click.option("--explain", is_flag=True, help="Show features, choices and configuration.")
+@out_options
+@json_option
+@home_option
+@config_option
+def musicgen(
+    explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **asked: Any
+) -> None:
+    """Make a new track for TEXT, whatever the catalog holds. TEXT may be - for standard input."""
+    source, asked = _asked(asked)
+    _check_out(out, force)
+    with _service(home, config) as service, _progress() as on_progress:
+        result = service.generate(source, on_progress=on_progress, **asked)
+    _deliver(result, out, as_json, explain)
+
+
+@catalog.command()
+@context_options
+@click.option("--min-similarity", type=float, help="The score a candidate needs.")
+@click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
+@json_option
+@home_option
+@config_option
+def find(
+    min_similarity: float | None, explain: bool, as_json: bool, home: str, config: str | None, **asked: Any
+) -> None:
+    """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
+    source, asked = _asked(asked)
+    with _service(home, config) as service:
+        result = service.find_or_make(source, min_similarity=min_similarity, dry_run=True, **asked)
+    _deliver(result, None, as_json, explain)
+    if result.track is None:
+        raise NotFound(f"nothing fits: {result.reason}")
+
+
+@catalog.command()
+@click.argument("text")
+@click.option(
+    "--by",
+    type=click.Choice(["meaning", "words", "both"]),
+    default="meaning",
+    show_default=True,
+    help="Compare meanings, words, or both.",
+)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
+@filter_options
+@list_output
+@home_option
+@config_option
+def search(
+    text: str,
+    by: str,
+    limit: int,
+    as_json: bool,
+    as_jsonl: bool,
+    home: str,
+    config: str | None,
+    **facts: Any,
+) -> None:
+    """Search the catalog for TEXT."""
+    with _service(home, config) as service:
+        hits = service.search(text, by=by, limit=limit, **_given(facts))  # type: ignore[arg-type]
+    rows = [{"score": round(hit.score, 4), "path": str(hit.path), **_dump(hit.track)} for hit in hits]
+    _print_rows("hits", rows, as_json, as_jsonl, [f"{hit.score:6.3f}  {_line(hit.track)}" for hit in hits])
+    if not hits:
+        raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
+
+
+# The catalog
+
+
+@catalog.command("list")
+@filter_options
+@click.option("--trashed", is_flag=True, help="List the trash instead.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--offset", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--sort", default="-created_at", show_default=True, help="A column; - in front reverses.")
+@list_output
+@home_option
+def list_(
+    trashed: bool,
+    limit: int,
+    offset: int,
+    sort: str,
+    as_json: bool,
+    as_jsonl: bool,
+    home: str,
+    **facts: Any,
+) -> None:
+    """List tracks, newest first."""
+    with _store(home) as store:
+        where = _filter({**facts, "state": "trashed" if trashed else "ready"})
+        tracks = store.list(where, order=sort, limit=limit, offset=offset)
+        total = store.count(where)
+        rows = [{"path": str(store.path_of(track)), **_dump(track)} for track in tracks]
+    _print_rows("tracks", rows, as_json, as_jsonl, [_line(track) for track in tracks])
+    if not (as_json or as_jsonl):
+        click.echo(f"{len(tracks)} of {total} tracks", err=True)
+
+
+@catalog.command()
+@click.argument("track_id")
+@json_option
+@home_option
+def show(track_id: str, as_json: bool, home: str) -> None:
+    """Show everything about one track: what it was made for, how, and by what."""
+    with _store(home) as store:
+        track = store.find_id(track_id)
+        path = store.path_of(track)
+    if as_json:
+        _print_json({"path": str(path), **track.model_dump(mode="json")})
+        return
+    click.echo(f"path: {path}")
+    for name, value in track.model_dump(mode="json").items():
+        if name == "config":
+            for key, setting in value.items():
+                click.echo(f"config.{key}: {_show(setting)}  [{track.config_sources.get(key, '')}]")
+        elif name != "config_sources":
+            click.echo(f"{name}: {_show(value)}")
+
+
+@catalog.command()
+@click.argument("track_ids", nargs=-1)
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["wav", "flac", "ogg", "m3u", "csv", "jsonl", "parquet"]),
+    help="Audio files into a folder, or a list of the tracks into a file.",
+)
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(),
+    help="The folder or file; - for standard output (csv, jsonl, m3u).",
+)
+@click.option("--force", is_flag=True, help="Replace existing files.")
+@filter_options
+@home_option
+def export(track_ids: tuple[str, ...], form: str, to: str, force: bool, home: str, **facts: Any) -> None:
+    """Export tracks (all, those named, or those the filters leave) with what is known about them."""
+    from catalog.export import export_tracks
+
+    with _store(home) as store:
+        if track_ids:
+            tracks = [store.find_id(track_id) for track_id in track_ids]
+        else:
+            tracks = store.list(_filter(facts), order="created_at", limit=None)
+        written = export_tracks(store, tracks, form, to, force=force)
+    for path in written:
+        click.echo(str(path))
+    click.echo(f"{len(tracks)} tracks exported as {form}", err=True)
+
+
+@catalog.command()
+@click.argument("track_ids", nargs=-1)
+@click.option("--purge", is_flag=True, help="Delete for good what is in the trash.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="With --purge: only what was trashed this many days ago.",
+)
+@home_option
+def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) -> None:
+    """Put tracks in the trash; `catalog restore` takes them out again."""
+    if bool(track_ids) == purge:
+        raise InputError("name the tracks to put in the trash, or --purge to empty it; not both, not neither")
+    with _store(home) as store:
+        if purge:
+            click.echo(f"{store.purge(older_than_s=older_than * 86_400)} tracks deleted for good", err=True)
+            return
+        for track_id in [store.find_id(name).id for name in track_ids]:
+            store.trash(track_id)
+            click.echo(track_id)
+
+
+@catalog.command()
+@click.argument("track_ids", nargs=-1, required=True)
+@home_option
+def restore(track_ids: tuple[str, ...], home: str) -> None:
+    """Take tracks out of the trash."""
+    with _store(home) as store:
+        for track_id in [store.find_id(name).id for name in track_ids]:
+            store.restore(track_id)
+            click.echo(track_id)
+
+
+# Presets, configuration, models, health
+
+
+@catalog.group()
+def presets() -> None:
+    """Style presets: list and show."""
+
+
+@presets.command("list", cls=Command)
+@list_output
+@home_option
+@config_option
+def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
+    """List the style presets with a description to choose by."""
+    styles = _library(config, home).styles
+    rows = [{"name": name, **style.model_dump(mode="json")} for name, style in styles.items()]
+    width = max(map(len, styles))
+    _print_rows(
+        "presets",
+        rows,
+        as_json,
+        as_jsonl,
+        [f"{name:{width}}  {style.description}" for name, style in styles.items()],
+    )
+
+
+@presets.command("show", cls=Command)
+@click.argument("name", shell_complete=_complete("styles"))
+@json_option
+@home_option
+@config_option
+def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
+    """Show every value of one preset, role or quality tier, and where it comes from."""
+    library = _library(config, home)
+    section = next((part for part in ("roles", "quality") if name in getattr(library, part)), "presets")
+    entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
+    values = entry.model_dump(mode="json", exclude_none=True)
+    if as_json:
+        _print_json({"name": name, "section": section, **values})
+        return
+    for key, value in values.items():
+        click.echo(f"{key}: {_show(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
+
+
+@catalog.group("config")
+def config_() -> None:
+    """Configuration."""
+
+
+@config_.command("show", cls=Command)
+@click.option("--preset", shell_complete=_complete("styles"), help="Show what this style makes of it,")
+@click.option("--role", shell_complete=_complete("roles"), help="... in this role,")
+@click.option("--quality", help="... at this quality.")
+@json_option
+@home_option
+@config_option
+def config_show(
+    preset: str | None, role: str | None, quality: str | None, as_json: bool, home: str, config: str | None
+) -> None:
+    """Print every value with where it came from; with --preset, --role or --quality the merged result."""
+    library = _library(config, home)
+    if preset or role or quality:
+        resolved = library.resolve(preset or "ambient_lofi", role or "background_bed", quality or "standard")
+        rows = [(key, value, resolved.sources.get(key, "")) for key, value in resolved.values.items()]
+    else:
+        rows = list(library.explain())
+    if as_json:
+        _print_json(
+            {"values": [{"key": key, "value": value, "source": source} for key, value, source in rows]}
+        )
+        return
+    for key, value, source in rows:
+        click.echo(f"{key}: {_show(value)}  [{source}]")
+
+
+@catalog.group()
+def models() -> None:
+    """MusicGen checkpoints: list and pull."""
+
+
+@models.command("list", cls=Command)
+@list_output
+def models_list(as_json: bool, as_jsonl: bool) -> None:
+    """List the checkpoints: size, where they are on this machine, licence."""
+    from generator import weights
+
+    found = weights.available()
+    lines = [
+        f"{info.name:20} {info.size_bytes / 1e9:5.1f} GB  {info.license:16} {info.path or 'not on this machine'}"
+        for info in found
+    ]
+    rows = [json.loads(json.dumps(vars(info), default=str)) for info in found]
+    _print_rows("models", rows, as_json, as_jsonl, lines)
+
+
+@catalog.command()
+@click.option("--deep", is_flag=True, help="Also read every audio file and compare its checksum.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended without losing anything.")
+@click.option("--reembed", is_flag=True, help="Embed every row again with the encoder in use.")
+@json_option
+@home_option
+@config_option
+def doctor(deep: bool, fix: bool, reembed: bool, as_json: bool, home: str, config: str | None) -> None:
+    """Check versions, encoder, models, disk and the catalog itself."""
+    from catalog.doctor import examine
+
+    checks = examine(home, config=config, deep=deep, fix=fix, reembed=reembed)
+    if as_json:
+        _print_json({"checks": [check.model_dump(mode="json") for check in checks]})
+    else:
+        for check in checks:
+            click.echo(f"{check.status:7} {check.name}: {check.detail}")
+    if any(check.status == "damage" for check in checks):
+        raise click.exceptions.Exit(5)
+
+
+@catalog.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL, to be sourced in its start-up file."""
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(catalog, {}, "catalog", "_CATALOG_COMPLETE").source())
+
+
+# Reading
+
+
+def _asked(given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Split a command's options into the source of the context and what is asked of the service."""
+    from catalog.context import read_bytes
+
+    text, path = given.pop("text"), given.pop("context_file")
+    if (text is None) == (path is None):
+        raise InputError("give the context once: as TEXT, as - for standard input, or with --context-file")
+    if path is not None:
+        try:
+            source: Any = read_bytes(Path(path).read_bytes())
+        except OSError as error:
+            raise InputError(f"the context file {path} cannot be read: {error.strerror}") from error
+    else:
+        source = read_bytes(sys.stdin.buffer.read()) if text == "-" else text
+    generation = dict(_setting(pair) for pair in given.pop("settings"))
+    asked = _given(given)
+    if generation:
+        asked["generation"] = generation
+    return source, asked
+
+
+def _setting(pair: str) -> tuple[str, Any]:
+    name, sign, value = pair.partition("=")
+    if not sign or not name:
+        raise InputError(f"--set {pair!r} is not NAME=VALUE; write it like --set temperature=0.8")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+def _filter(facts: dict[str, Any]) -> Any:
+    from catalog.context import validated
+    from catalog.models import Filter
+
+    return validated(Filter, _given(facts))
+
+
+def _check_out(out: str | None, force: bool) -> None:
+    from catalog.export import check_target
+
+    if out is not None:
+        check_target(Path(out), force=force)
+
+
+def _library(config: str | None, home: str | None) -> Any:
+    from catalog.request import load_library
+
+    return load_library(config, home or "data")
+
+
+@contextmanager
+def _service(home: str, config: str | None) -> Iterator[MusicService]:
+    from catalog import MusicService
+
+    with MusicService.open(home, config=config) as service:
+        yield service
+
+
+@contextmanager
+def _store(home: str) -> Iterator[Any]:
+    from catalog.store import Store
+
+    from catalog.encoder import load
+
+    encoder = load()
+    store = Store.open(home, encoder=encoder.identity, dimension=encoder.dimension, create=False)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show a bar on stderr once a generator reports progress; a terminal that is none gets nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("making"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("making", total=None, visible=False)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        yield report
+
+
+# Printing
+
+
+def _deliver(result: Result, out: str | None, as_json: bool, explain: bool) -> None:
+    """Print where the track is; write it to `out` as well when that was asked for."""
+    from catalog.export import write_audio
+
+    path = result.path
+    if out is not None and path is not None:
+        write_audio(path, Path(out))
+        path = Path(out)
+    for warning in result.warnings:
+        click.echo(f"note: {warning}", err=True)
+    if as_json:
+        _print_json(_result(result, path, explain))
+        return
+    if explain:
+        _explain(result)
+    if result.track:
+        track = result.track
+        click.echo(
+            f"{result.action}: {track.id}, {track.style}, {track.role}, {track.duration_s:g} s, "
+            f"by {track.model} ({result.reason})",
+            err=True,
+        )
+        click.echo(str(path))
+    else:
+        click.echo(f"would make a new track: {result.reason}", err=True)
+
+
+def _result(result: Result, path: Path | None, explain: bool) -> dict[str, Any]:
+    track, request = result.track, result.request
+    told: dict[str, Any] = {
+        "action": result.action,
+        "id": track.id if track else None,
+        "path": str(path) if path else None,
+        "similarity": result.similarity,
+        "score": result.decision.score,
+        "reason": result.reason,
+        "style": request.style,
+        "role": request.role,
+        "quality": request.quality,
+        "backend": track.backend if track else request.config["backend"],
+        "seed": track.seed if track else None,
+        "request_id": result.request_id,
+        "warnings": list(result.warnings),
+        "timings_s": result.timings_s,
+        "track": _dump(track) if track else None,
+    }
+    if explain:
+        told["request"] = request.model_dump(mode="json")
+        told["decision"] = result.decision.model_dump(mode="json")
+    return told
+
+
+def _explain(result: Result) -> None:
+    request, decision = result.request, result.decision
+    for name, value in request.features.model_dump(exclude={"sources"}).items():
+        click.echo(f"{name}: {_show(value)}  [{request.features.sources.get(name, '')}]", err=True)
+    for name, why in request.why.items():
+        click.echo(f"{name}: {getattr(request, name)}  [{why}]", err=True)
+    click.echo(f"prompt: {request.prompt}", err=True)
+    _explain_decision(decision)
+
+
+def _explain_decision(decision: Decision) -> None:
+    if decision.filter:
+        facts = {
+            name: value for name, value in decision.filter.model_dump().items() if value not in (None, ())
+        }
+        click.echo(f"hard facts: {_show(facts)}", err=True)
+    click.echo(
+        f"candidates: {len(decision.candidates)} of {decision.considered} tracks; needed: {decision.threshold:.2f}",
+        err=True,
+    )
+    for one in decision.candidates:
+        against = f"  ({'; '.join(one.against)})" if one.against else ""
+        click.echo(
+            f"  {one.score:6.3f}  similarity {one.similarity:.3f}, mood distance {one.mood_distance:.3f}  "
+            f"{one.track_id}  {one.style}  {one.summary[:60]}{against}",
+            err=True,
+        )
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, ensure_ascii=False))
+
+
+def _print_rows(
+    name: str, rows: list[dict[str, Any]], as_json: bool, as_jsonl: bool, lines: list[str]
+) -> None:
+    if as_json:
+        _print_json({name: rows})
+    elif as_jsonl:
+        for row in rows:
+            _print_json(row)
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def _dump(track: Track) -> dict[str, Any]:
+    return track.model_dump(mode="json", exclude={"config", "config_sources", "context"})
+
+
+def _line(track: Track) -> str:
+    moods = ",".join(track.mood_tags)
+    return (
+        f"{track.id}  {track.created_at:%Y-%m-%d %H:%M}  {track.duration_s:6.1f}s  {track.style:22} "
+        f"{track.role:15} {moods:24.24}  {track.summary[:60]}"
+    )
+
+
+def _show(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+if __name__ == "__main__":
+    main()

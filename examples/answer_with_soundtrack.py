@@ -1,0 +1,99 @@
+"""A small retrieval-augmented answerer whose answers come back with music.
+
+Chunks of text are embedded into a LanceDB table; a question retrieves the nearest ones; the sentence of them that
+answers best becomes the answer; `attach_soundtrack` adds a "music" entry to the payload.
+
+    python examples/answer_with_soundtrack.py "How do lighthouses warn ships in fog?"
+    python examples/answer_with_soundtrack.py --text notes.md "What did we decide?"
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import lancedb
+
+from catalog import CatalogError, MusicService
+from catalog.encoder import Encoder
+
+CHUNKS = Path(__file__).with_name("chunks.md")
+CHUNK_WORDS = 90
+
+
+def split(text: str) -> list[str]:
+    """Return the paragraphs of `text`, long ones cut at sentence ends."""
+    chunks = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        words = 0
+        chunk: list[str] = []
+        for sentence in sentences(paragraph):
+            if chunk and words + len(sentence.split()) > CHUNK_WORDS:
+                chunks.append(" ".join(chunk))
+                chunk, words = [], 0
+            chunk.append(sentence)
+            words += len(sentence.split())
+        if chunk:
+            chunks.append(" ".join(chunk))
+    return chunks
+
+
+def sentences(paragraph: str) -> list[str]:
+    """Return the sentences of a paragraph, headings left out."""
+    prose = " ".join(line for line in paragraph.splitlines() if not line.startswith("#"))
+    return [part.strip() for part in re.split(r"(?<=[.!?])\s+", prose) if part.strip()]
+
+
+def index(folder: Path, chunks: list[str], encoder: Encoder) -> Any:
+    """Write the chunks with their vectors into a LanceDB table, in place of an earlier one."""
+    rows = [
+        {"text": text, "vector": vector.tolist()}
+        for text, vector in zip(chunks, encoder.encode(chunks), strict=True)
+    ]
+    return lancedb.connect(folder).create_table("chunks", rows, mode="overwrite")
+
+
+def answer(question: str, table: Any, encoder: Encoder) -> dict[str, Any]:
+    """Return a payload: the retrieved sentences nearest to the question, and the chunks they came from."""
+    asked = encoder.encode([question])[0]
+    found = table.search(asked).distance_type("cosine").limit(3).to_list()
+    lines = [line for row in found for line in sentences(row["text"])]
+    if not lines:
+        return {"question": question, "answer": "There is nothing on that in these notes.", "sources": []}
+    scores = encoder.encode(lines) @ asked
+    best = sorted(sorted(range(len(lines)), key=lambda i: -scores[i])[:2])
+    return {
+        "question": question,
+        "answer": " ".join(lines[i] for i in best),
+        "sources": [row["text"] for row in found],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("question")
+    parser.add_argument("--text", type=Path, default=CHUNKS, help="the text to answer from")
+    parser.add_argument("--home", default="data", help="the catalog's folder")
+    args = parser.parse_args()
+    try:
+        with MusicService.open(args.home) as service:
+            table = index(
+                Path(args.home) / "cache" / "chunks", split(args.text.read_text("utf-8")), service.encoder
+            )
+            payload = answer(args.question, table, service.encoder)
+            payload = service.attach_soundtrack(payload, role="background_bed", quality="preview")
+    except (CatalogError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    print(json.dumps(payload, indent=2, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

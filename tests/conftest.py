@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from fakes import WordHashEncoder
+
+# Nothing in the tests may reach a hub by accident; the one test of the hub protocol serves its own on loopback.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def no_outside_settings(monkeypatch, tmp_path_factory):
+    """Keep the settings, models and caches of the machine out of the tests."""
+    for name in ("CATALOG_HOME", "CATALOG_CONFIG", "CATALOG_ENCODER", "CATALOG_FAILPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+
+
+@pytest.fixture
+def open_service(tmp_path):
+    """Return a function that opens a service on a temporary home with the word-hash encoder."""
+    from catalog import MusicService
+
+    opened = []
+
+    def open_(home=tmp_path / "home", **options):
+        service = MusicService.open(home, **{"encoder": WordHashEncoder(), **options})
+        opened.append(service)
+        return service
+
+    yield open_
+    for service in opened:
+        service.close()
+
+
+@pytest.fixture
+def service(open_service):
+    return open_service()

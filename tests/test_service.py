@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from catalog.errors import ConfigError, InputError, NotFound, Unavailable
+from catalog.match import hard_facts
+from catalog.models import Filter
+from generator import Cancelled, GeneratorError, ProceduralGenerator
+from generator import audio as shaping
+
+CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
+CALM_AGAIN = "In calm, peaceful silence students read while soft rain taps on the windows of the library."
+PANIC = "Hard rain hammers on the library windows while students scream in terrifying, angry chaos."
+ELSEWHERE = (
+    "The quarterly report shows that container shipping volumes through Rotterdam grew by four percent."
+)
+SHORT = {"duration_s": 2.0, "quality": "preview"}
+
+
+class Counting:
+    """The procedural generator, counting how often it was asked."""
+
+    def __init__(self):
+        self.made = 0
+        self._generator = ProceduralGenerator()
+
+    def __call__(self, backend, size):
+        return self
+
+    def generate_music(self, prompt, config, **rest):
+        self.made += 1
+        return self._generator.generate_music(prompt, config, **rest)
+
+
+class Failing:
+    def __init__(self, error):
+        self._error = error
+
+    def __call__(self, backend, size):
+        return self
+
+    def generate_music(self, prompt, config, **rest):
+        raise self._error
+
+
+def test_a_new_context_makes_a_track_whose_row_and_file_agree(service):
+    result = service.find_or_make(CALM, **SHORT)
+    assert (result.action, result.decision.rule) == ("generated", "no_candidate")
+    data = result.path.read_bytes()
+    assert hashlib.sha256(data).hexdigest() == result.track.audio_sha256
+    assert len(data) == result.track.audio_bytes
+    samples = shaping.read(result.path)
+    assert samples.duration_s == pytest.approx(result.track.duration_s) == pytest.approx(2.0)
+    assert service.store.get(result.track.id) == result.track
+    sidecar = json.loads(result.path.with_suffix(".json").read_text("utf-8"))
+    assert (sidecar["id"], sidecar["ai_generated"]) == (result.track.id, True)
+    mark = json.loads(shaping.read_tags(result.path)["comment"])
+    assert (mark["id"], mark["ai_generated"], mark["seed"]) == (result.track.id, True, result.track.seed)
+
+
+def test_the_same_request_again_is_served_without_encoder_or_generator(service, open_service):
+    first = service.find_or_make(CALM, **SHORT)
+
+    class Refusing(type(service.encoder)):
+        def encode(self, texts):
+            raise AssertionError("an exact repeat must not encode")
+
+    again = open_service(encoder=Refusing(), generators=Failing(AssertionError()))
+    result = again.find_or_make(CALM, **SHORT)
+    assert (result.action, result.decision.rule, result.track) == ("reused", "exact", first.track)
+    assert result.similarity == 1.0
+
+
+def test_a_paraphrase_reuses_and_the_opposite_mood_does_not(service):
+    first = service.find_or_make(CALM, **SHORT)
+    again = service.find_or_make(CALM_AGAIN, **SHORT)
+    assert (again.action, again.decision.rule, again.track.id) == ("reused", "similar", first.track.id)
+    panic = service.find_or_make(PANIC, **SHORT)
+    assert panic.action == "generated"
+    assert panic.track.id != first.track.id
+    assert [one.track_id for one in panic.decision.candidates] == [first.track.id]
+    assert "opposite mood" in panic.reason
+
+
+def test_another_topic_makes_its_own(service):
+    service.find_or_make(CALM, **SHORT)
+    assert service.find_or_make(ELSEWHERE, **SHORT).action == "generated"
+    assert service.store.count(Filter()) == 2
+
+
+def test_a_dry_run_decides_and_makes_nothing(service):
+    result = service.find_or_make(CALM, dry_run=True, **SHORT)
+    assert (result.action, result.track, result.path, result.decision.action) == ("none", None, None, "make")
+    assert service.store.count(Filter()) == 0
+
+
+def test_find_never_makes(service):
+    assert service.find(CALM, **SHORT) is None
+    made = service.find_or_make(CALM, **SHORT)
+    found = service.find(CALM_AGAIN, **SHORT)
+    assert (found.track.id, found.path) == (made.track.id, made.path)
+    assert found.similarity == pytest.approx(found.decision.similarity)
+
+
+def test_always_takes_the_best_and_never_makes(service):
+    with pytest.raises(NotFound, match="ruled out"):
+        service.find_or_make(CALM, reuse="always", **SHORT)
+    made = service.find_or_make(CALM, **SHORT)
+    result = service.find_or_make(ELSEWHERE, reuse="always", **SHORT)
+    assert (result.action, result.decision.rule, result.track.id) == ("reused", "always", made.track.id)
+
+
+def test_never_makes_a_different_take_each_time(service):
+    takes = [service.find_or_make(CALM, reuse="never", **SHORT) for _ in range(2)]
+    assert [take.action for take in takes] == ["generated", "generated"]
+    assert takes[0].track.seed != takes[1].track.seed
+    assert takes[0].track.audio_sha256 != takes[1].track.audio_sha256
+
+
+def test_the_same_inputs_and_seed_give_the_same_samples(open_service, tmp_path):
+    results = [open_service(tmp_path / name).find_or_make(CALM, **SHORT) for name in ("one", "two")]
+    first, second = (shaping.read(result.path).samples for result in results)
+    assert results[0].track.seed == results[1].track.seed
+    assert np.array_equal(first, second)
+    named = service_seed = open_service(tmp_path / "three").generate(CALM, seed=7, **SHORT)
+    assert (named.track.seed, service_seed.request.config_sources["seed"]) == (7, "caller")
+
+
+def test_min_similarity_moves_the_threshold(service):
+    service.find_or_make(CALM, **SHORT)
+    assert service.find_or_make(CALM_AGAIN, min_similarity=1.0, dry_run=True, **SHORT).action == "none"
+    assert service.find_or_make(ELSEWHERE, min_similarity=-1.0, dry_run=True, **SHORT).action == "reused"
+    with pytest.raises(InputError, match="between -1 and 1"):
+        service.find_or_make(CALM, min_similarity=3.0)
+
+
+def test_no_hard_fact_is_ever_broken(service):
+    asks = [
+        {"role": role, "quality": quality, "duration_s": duration_s}
+        for role, quality, duration_s in itertools.product(
+            ("background_bed", "loop_bed"), ("preview", "standard"), (1.0, 2.0)
+        )
+    ]
+    for ask in asks[::3]:
+        service.find_or_make(CALM, reuse="never", **ask)
+    served = 0
+    for ask in asks:
+        result = service.find_or_make(CALM_AGAIN, min_similarity=-1.0, dry_run=True, **ask)
+        if result.track is None:
+            continue
+        served += 1
+        facts, track = hard_facts(result.request), result.track
+        assert track.role == ask["role"]
+        assert (track.quality, ask["quality"]) != ("preview", "standard")
+        assert track.loopable or facts.loopable is not True
+        if facts.min_duration_s is not None:
+            assert facts.min_duration_s <= track.duration_s <= facts.max_duration_s
+    assert served > 0
+
+
+def test_the_preset_a_caller_names_is_the_preset_it_gets(service):
+    service.find_or_make(CALM, preset="ambient_lofi", **SHORT)
+    result = service.find_or_make(CALM_AGAIN, preset="synthwave", **SHORT)
+    assert (result.action, result.track.style) == ("generated", "synthwave")
+
+
+def test_auto_says_what_stands_in_and_mlx_refuses_without_weights(service):
+    result = service.find_or_make(CALM, **SHORT)
+    assert result.track.backend == "procedural"
+    assert any("procedural synthesizer" in warning for warning in result.warnings)
+    with pytest.raises(Unavailable, match="catalog models pull small"):
+        service.find_or_make(CALM, backend="mlx", **SHORT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "said"),
+    [
+        ({"preset": "ambient_lofy"}, ConfigError, "ambient_lofi"),
+        ({"role": "background"}, ConfigError, "background_bed"),
+        ({"quality": "best"}, InputError, "preview"),
+        ({"duration_s": -1.0}, ConfigError, "duration_s"),
+        ({"duration_s": float("nan")}, ConfigError, "duration_s"),
+        ({"duration_s": 1e9}, ConfigError, "duration_s"),
+        ({"generation": {"top_kk": 3}}, ConfigError, "top_k"),
+        ({"generation": {"duration_s": 3}, "duration_s": 2.0}, InputError, "given twice"),
+        ({"seed": -1}, InputError, "seed"),
+        ({"loopable": True, "role": "ui_sfx"}, InputError, "one-shot"),
+        ({"colour": "red"}, InputError, "unknown option 'colour'"),
+        ({"enviroment": "cave"}, InputError, "environment"),
+    ],
+)
+def test_choices_that_cannot_be_used_are_refused_in_one_sentence(service, asked, kind, said):
+    with pytest.raises(kind, match=said) as caught:
+        service.find_or_make(CALM, **asked)
+    assert "\n" not in str(caught.value)
+    assert service.store.count(Filter()) == 0
+
+
+def test_what_the_pipeline_knows_wins(service):
+    result = service.find_or_make(
+        CALM, environment="cave", time_of_day="night", mood_tags=("ominous",), **SHORT
+    )
+    assert (result.track.environment, result.track.time_of_day) == ("cave", "night")
+    assert result.track.mood_tags == ("ominous",)
+    assert result.track.style == "environment_cave"
+
+
+def test_a_payload_comes_back_with_its_music_and_is_left_alone(service):
+    payload = {"question": "What is the library like?", "answer": CALM, "sources": ["a"]}
+    before = json.dumps(payload)
+    answered = service.attach_soundtrack(payload, **SHORT)
+    assert json.dumps(payload) == before
+    music = json.loads(json.dumps(answered))["music"]
+    assert (music["action"], music["ai_generated"]) == ("generated", True)
+    assert answered["sources"] == ["a"]
+    assert service.store.get(music["track_id"]).query == "What is the library like?"
+
+
+def test_every_call_leaves_a_line_in_the_log(service):
+    made = service.find_or_make(CALM, query="Where?", **SHORT)
+    service.find_or_make(CALM, **SHORT)
+    service.find(ELSEWHERE, **SHORT)
+    lines = {line.id: line for line in service.store.requests(limit=10)}
+    assert len(lines) == 3
+    line = lines[made.request_id]
+    assert (line.command, line.action, line.query, line.track_id) == (
+        "find-or-make",
+        "generated",
+        "Where?",
+        made.track.id,
+    )
+    assert line.prompt == made.request.prompt
+    assert line.timings_s.keys() >= {"features", "encode", "generate", "store_audio"}
+
+
+def test_a_failing_generator_leaves_nothing(open_service):
+    broken = open_service(generators=Failing(GeneratorError("the oscillator is on fire")))
+    with pytest.raises(Unavailable, match="on fire"):
+        broken.find_or_make(CALM, **SHORT)
+    assert broken.store.count(Filter()) == 0
+    assert not list((broken.store.home / "audio").rglob("*.wav"))
+    assert open_service().find_or_make(CALM, **SHORT).action == "generated"
+
+
+def test_cancelling_stops_and_leaves_nothing(service):
+    def stop(done, total):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        service.find_or_make(CALM, on_progress=stop, **SHORT)
+    assert service.store.count(Filter()) == 0
+
+
+def test_threads_with_one_request_make_one_track(open_service):
+    generator = Counting()
+    service = open_service(generators=generator)
+    results = []
+    threads = [
+        threading.Thread(target=lambda: results.append(service.find_or_make(CALM, **SHORT))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert generator.made == 1
+    assert len({result.track.id for result in results}) == 1
+    assert sorted(result.action for result in results) == ["generated", "reused", "reused", "reused"]
+
+
+def test_a_trashed_track_is_not_served_and_comes_back(service):
+    made = service.find_or_make(CALM, **SHORT)
+    service.store.trash(made.track.id)
+    assert service.find(CALM, **SHORT) is None
+    service.store.restore(made.track.id)
+    assert service.find(CALM, **SHORT).track.id == made.track.id
+
+
+def test_a_track_whose_file_is_gone_is_not_served(service):
+    made = service.find_or_make(CALM, **SHORT)
+    made.path.unlink()
+    again = service.find_or_make(CALM, **SHORT)
+    assert again.action == "generated"
+    assert again.path.is_file()
+
+
+def test_search_by_meaning_words_and_both_with_filters(service):
+    calm = service.find_or_make(CALM, **SHORT)
+    service.find_or_make(ELSEWHERE, **SHORT)
+    for by in ("meaning", "words", "both"):
+        hits = service.search("soft rain on library windows", by=by)
+        assert hits[0].track.id == calm.track.id
+        assert hits[0].path == calm.path
+    assert service.search("rain", style="no_such_style' OR '1'='1") == []
+    assert service.search("rain", min_duration_s=100) == []
+    with pytest.raises(InputError, match="unknown option"):
+        service.search("rain", flavour="sweet")
+
+
+def test_a_configuration_in_the_home_is_used(tmp_path, open_service):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "catalog.yaml").write_text(
+        "musicgen:\n  presets:\n    my_style: {description: Mine., prompt_tags: [slow cello, warm]}\n"
+    )
+    result = open_service(home).find_or_make(CALM, preset="my_style", **SHORT)
+    assert result.track.style == "my_style"
+    assert result.request.prompt.startswith("slow cello, warm. ")
+
+
+def test_the_prompt_reads_tags_topic_tone(service):
+    request = service.find_or_make(CALM, dry_run=True, **SHORT).request
+    tags = ", ".join(request.config["prompt_tags"])
+    features = request.features
+    assert request.prompt == f"{tags}. {features.summary_of_topic}. {features.emotional_tone_description}."
+    assert set(request.config) == set(request.config_sources)
