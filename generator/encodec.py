@@ -1,0 +1,483 @@
+"""EnCodec in MLX: the codec between waveforms and MusicGen's discrete frames.
+
+The network of Defossez et al. 2022, "High Fidelity Neural Audio Compression", as MusicGen uses it (32 kHz,
+50 frames per second, 4 codebooks); the reference is `EncodecModel` of transformers. Arrays are channels-last,
+(batch, time, channels). Only plain operations, so it runs on Metal, CUDA and CPU alike.
+"""
+# mypy: allow-subclassing-any, no-warn-return-any
+# (mlx.nn is untyped: its modules are Any)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from generator.errors import WeightsError
+
+__all__ = ["EncodecConfig", "EncodecModel"]
+
+PadMode = Literal["reflect", "constant"]
+State = list[tuple[mx.array, mx.array]]
+
+
+@dataclass(frozen=True)
+class EncodecConfig:
+    """Shape of the codec; the defaults are those an absent key has in a transformers `config.json`."""
+
+    target_bandwidths: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0)  # kbit/s
+    sampling_rate: int = 24_000
+    audio_channels: int = 1
+    normalize: bool = False
+    chunk_length_s: float | None = None
+    hidden_size: int = 128
+    num_filters: int = 32
+    num_residual_layers: int = 1
+    upsampling_ratios: tuple[int, ...] = (8, 5, 4, 2)
+    norm_type: str = "weight_norm"
+    kernel_size: int = 7
+    last_kernel_size: int = 7
+    residual_kernel_size: int = 3
+    dilation_growth_rate: int = 2
+    use_causal_conv: bool = True
+    pad_mode: PadMode = "reflect"
+    compress: int = 2
+    num_lstm_layers: int = 2
+    trim_right_ratio: float = 1.0
+    codebook_size: int = 1024
+    codebook_dim: int | None = None
+    use_conv_shortcut: bool = True
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> EncodecConfig:
+        """Read a checkpoint's `audio_encoder` section; raise WeightsError on another model."""
+        if config.get("model_type", "encodec") != "encodec":
+            raise WeightsError(f"audio encoder is {config['model_type']!r}, but MusicGen's is 'encodec'.")
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in config.items() if key in known}
+        for name in ("target_bandwidths", "upsampling_ratios"):
+            if name in values:
+                values[name] = tuple(values[name])
+        parsed = cls(**values)
+        parsed._refuse_unsupported()
+        return parsed
+
+    def _refuse_unsupported(self) -> None:
+        valid = {"norm_type": ("weight_norm",), "pad_mode": ("reflect", "constant"), "normalize": (False,)}
+        for name, choices in {**valid, "chunk_length_s": (None,)}.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise WeightsError(f"this codec has {name}={value!r}; supported: {choices[0]!r}.")
+
+    @property
+    def hop_length(self) -> int:
+        """Return samples per frame."""
+        return math.prod(self.upsampling_ratios)
+
+    @property
+    def frame_rate(self) -> int:
+        """Return frames per second."""
+        return math.ceil(self.sampling_rate / self.hop_length)
+
+    @property
+    def num_quantizers(self) -> int:
+        """Return the number of codebooks at the highest bandwidth."""
+        bits = math.ceil(math.log2(self.codebook_size))
+        return int(1000 * self.target_bandwidths[-1] // (self.frame_rate * bits))
+
+    def quantizers_at(self, bandwidth_kbps: float | None) -> int:
+        """Return the number of codebooks at a bandwidth, by default the lowest one, as the reference does."""
+        bandwidth = self.target_bandwidths[0] if bandwidth_kbps is None else bandwidth_kbps
+        return int(max(1, bandwidth * 1000 // (math.log2(self.codebook_size) * self.frame_rate)))
+
+
+class Kernel(nn.Module):
+    """Weight (out, kernel, in) and bias (out) of one convolution."""
+
+    def __init__(self, out_channels: int, kernel_size: int, in_channels: int) -> None:
+        super().__init__()
+        self.weight = mx.zeros((out_channels, kernel_size, in_channels))
+        self.bias = mx.zeros((out_channels,))
+
+
+def convolve(x: mx.array, weight: mx.array, stride: int, dilation: int) -> mx.array:
+    """Return the valid 1-D convolution of (batch, time, in) with (out, kernel, in).
+
+    On a GPU by the kernel of MLX. On the CPU by one matrix product per tap: MLX has no fast convolution there
+    and a BLAS is several times faster.
+    """
+    if mx.default_device().type == mx.DeviceType.gpu:
+        return mx.conv1d(x, weight, stride=stride, dilation=dilation)
+    taps = weight.shape[1]
+    span = stride * ((x.shape[1] - (taps - 1) * dilation - 1) // stride) + 1
+    total = x[:, :span:stride] @ weight[:, 0].T
+    for tap in range(1, taps):
+        start = tap * dilation
+        total = total + x[:, start : start + span : stride] @ weight[:, tap].T
+    return total
+
+
+class Conv1d(nn.Module):
+    """Convolution padded to keep ceil(time / stride) frames, in the checkpoint's padding mode."""
+
+    def __init__(
+        self,
+        config: EncodecConfig,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 1,
+    ) -> None:
+        super().__init__()
+        self.conv = Kernel(out_channels, kernel_size, in_channels)
+        self.stride, self.dilation = stride, dilation
+        self.mode = config.pad_mode
+        padding = (kernel_size - 1) * dilation + 1 - stride
+        self.right = 0 if config.use_causal_conv else padding // 2
+        self.left = padding - self.right
+
+    def __call__(self, x: mx.array) -> mx.array:
+        extra = -x.shape[1] % self.stride
+        x = pad(x, self.left, self.right + extra, self.mode)
+        return convolve(x, self.conv.weight, self.stride, self.dilation) + self.conv.bias
+
+    def context(self, left: int, right: int) -> tuple[int, int]:
+        """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""
+        return left + self.left, right + self.right
+
+
+def pad(x: mx.array, left: int, right: int, mode: PadMode) -> mx.array:
+    """Pad the time axis; an input too short to reflect is lengthened by zeros first, then cut again."""
+    if left == right == 0:
+        return x
+    length = x.shape[1]
+    missing = max(0, max(left, right) + 1 - length) if mode == "reflect" else 0
+    if missing:
+        x = mx.pad(x, [(0, 0), (0, missing), (0, 0)])
+    return mx.pad(x, [(0, 0), (left, right), (0, 0)], mode=mode)[:, : left + length + right]
+
+
+class ConvTranspose1d(nn.Module):
+    """Upsample by `stride` with a kernel of twice that; trims what the padding of a convolution would add."""
+
+    def __init__(self, config: EncodecConfig, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = Kernel(out_channels, 2 * stride, in_channels)
+        self.stride = stride
+        right = math.ceil(stride * config.trim_right_ratio) if config.use_causal_conv else stride // 2
+        self.trim = (stride - right, right)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Every frame makes two strides of output; the second half overlaps the next frame's first."""
+        batch, time, channels = x.shape
+        weight = self.conv.weight
+        y = (x @ weight.reshape(-1, channels).T).reshape(batch, time, weight.shape[0], 2, self.stride)
+        first = mx.pad(y[:, :, :, 0], [(0, 0), (0, 1), (0, 0), (0, 0)])
+        second = mx.pad(y[:, :, :, 1], [(0, 0), (1, 0), (0, 0), (0, 0)])
+        y = (first + second).transpose(0, 1, 3, 2).reshape(batch, (time + 1) * self.stride, -1)
+        left, right = self.trim
+        return y[:, left : y.shape[1] - right] + self.conv.bias
+
+    def context(self, left: int, right: int) -> tuple[int, int]:
+        """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""
+        return math.ceil(left / self.stride) + 1, math.ceil(right / self.stride) + 1
+
+
+class LSTMLayer(nn.Module):
+    """One recurrent layer; gates in the order input, forget, cell, output."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.Wx = mx.zeros((4 * size, size))
+        self.Wh = mx.zeros((4 * size, size))
+        self.bias = mx.zeros((4 * size,))
+
+    def __call__(self, x: mx.array, state: tuple[mx.array, mx.array]) -> tuple[mx.array, Any]:
+        """Return outputs (batch, time, size) and the last state; all inputs are projected in one product."""
+        projected = mx.addmm(self.bias, x, self.Wx.T)
+        hidden, cell = state
+        outputs = []
+        for t in range(x.shape[1]):
+            hidden, cell = _lstm_cell(mx.addmm(projected[:, t], hidden, self.Wh.T), cell)
+            outputs.append(hidden)
+        return mx.stack(outputs, axis=1), (hidden, cell)
+
+
+def _gates(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
+    enter, forget, update, leave = mx.split(gates, 4, axis=-1)
+    cell = mx.sigmoid(forget) * cell + mx.sigmoid(enter) * mx.tanh(update)
+    return mx.sigmoid(leave) * mx.tanh(cell), cell
+
+
+_lstm_cell = mx.compile(_gates)
+
+
+class LSTM(nn.Module):
+    """Stacked LSTM with a skip from input to output."""
+
+    def __init__(self, size: int, layers: int) -> None:
+        super().__init__()
+        self.size = size
+        self.lstm = [LSTMLayer(size) for _ in range(layers)]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.advance(x, None)[0]
+
+    def advance(self, x: mx.array, state: State | None) -> tuple[mx.array, State]:
+        """Return the outputs for the next frames and the state after them."""
+        zero = mx.zeros((x.shape[0], self.size), x.dtype)
+        before = state or [(zero, zero)] * len(self.lstm)
+        y, after = x, []
+        for layer, carried in zip(self.lstm, before, strict=True):
+            y, last = layer(y, carried)
+            after.append(last)
+        return y + x, after
+
+
+class ResnetBlock(nn.Module):
+    """Bottleneck of two convolutions beside a skip."""
+
+    def __init__(self, config: EncodecConfig, channels: int, dilation: int) -> None:
+        super().__init__()
+        hidden = channels // config.compress
+        self.block = [
+            nn.ELU(),
+            Conv1d(config, channels, hidden, config.residual_kernel_size, dilation=dilation),
+            nn.ELU(),
+            Conv1d(config, hidden, channels, 1),
+        ]
+        if config.use_conv_shortcut:
+            self.shortcut = Conv1d(config, channels, channels, 1)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = x
+        for layer in self.block:
+            y = layer(y)
+        return y + (self.shortcut(x) if "shortcut" in self else x)
+
+    def context(self, left: int, right: int) -> tuple[int, int]:
+        """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""
+        return self.block[1].context(left, right)
+
+
+def residual_blocks(config: EncodecConfig, channels: int) -> list[nn.Module]:
+    """Return the residual layers of one stage, their dilation growing."""
+    growth = config.dilation_growth_rate
+    return [ResnetBlock(config, channels, growth**i) for i in range(config.num_residual_layers)]
+
+
+class Encoder(nn.Module):
+    """Waveform to embeddings, one per frame. Layer numbers are those of the checkpoint."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        super().__init__()
+        width = config.num_filters
+        layers: list[nn.Module] = [Conv1d(config, config.audio_channels, width, config.kernel_size)]
+        for ratio in reversed(config.upsampling_ratios):
+            layers += [*residual_blocks(config, width), nn.ELU()]
+            layers += [Conv1d(config, width, 2 * width, 2 * ratio, stride=ratio)]
+            width *= 2
+        layers += [LSTM(width, config.num_lstm_layers), nn.ELU()]
+        layers += [Conv1d(config, width, config.hidden_size, config.last_kernel_size)]
+        self.layers = layers
+
+    def __call__(self, x: mx.array) -> mx.array:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Decoder(nn.Module):
+    """Embeddings to waveform: a convolution, the LSTM, then only local layers that upsample."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        super().__init__()
+        width = config.num_filters * 2 ** len(config.upsampling_ratios)
+        layers: list[nn.Module] = [Conv1d(config, config.hidden_size, width, config.kernel_size)]
+        layers += [LSTM(width, config.num_lstm_layers)]
+        for ratio in config.upsampling_ratios:
+            layers += [nn.ELU(), ConvTranspose1d(config, width, width // 2, ratio)]
+            width //= 2
+            layers += residual_blocks(config, width)
+        layers += [nn.ELU(), Conv1d(config, width, config.audio_channels, config.last_kernel_size)]
+        self.layers = layers
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.upsample(self.layers[1](self.layers[0](x)))
+
+    def upsample(self, x: mx.array) -> mx.array:
+        """Apply the layers after the LSTM."""
+        for layer in self.layers[2:]:
+            x = layer(x)
+        return x
+
+    def upsample_context(self) -> tuple[int, int]:
+        """Return how many frames before and after a frame its samples depend on, after the LSTM."""
+        context = (0, 0)
+        for layer in reversed(self.layers[2:]):
+            if not isinstance(layer, nn.ELU):
+                context = layer.context(*context)
+        return context
+
+
+class Codebook(nn.Module):
+    """Vectors of one quantizer; the nearest in Euclidean distance stands for a vector."""
+
+    def __init__(self, size: int, dimension: int) -> None:
+        super().__init__()
+        self.embed = mx.zeros((size, dimension))
+
+    def nearest(self, x: mx.array) -> mx.array:
+        """Return indices (batch, time) of the nearest vectors."""
+        distance = mx.sum(self.embed**2, axis=-1) - 2 * (x @ self.embed.T)
+        return mx.argmin(distance, axis=-1)
+
+
+class Quantizer(nn.Module):
+    """One level of the residual quantizer, nested as in the checkpoint."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        super().__init__()
+        self.codebook = Codebook(config.codebook_size, config.codebook_dim or config.hidden_size)
+
+
+class ResidualQuantizer(nn.Module):
+    """Quantizers in sequence, each of what the ones before left over."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        super().__init__()
+        self.layers = [Quantizer(config) for _ in range(config.num_quantizers)]
+
+    def encode(self, x: mx.array, levels: int) -> mx.array:
+        """Return codes (batch, levels, time) of embeddings (batch, time, dimension)."""
+        codes = []
+        for layer in self.layers[:levels]:
+            codes.append(layer.codebook.nearest(x))
+            x = x - layer.codebook.embed[codes[-1]]
+        return mx.stack(codes, axis=1)
+
+    def decode(self, codes: mx.array) -> mx.array:
+        """Return the summed vectors (batch, time, dimension) of codes (batch, levels, time)."""
+        total = self.layers[0].codebook.embed[codes[:, 0]]
+        for k in range(1, codes.shape[1]):
+            total = total + self.layers[k].codebook.embed[codes[:, k]]
+        return total
+
+
+class LocalStream:
+    """Apply a function of local context chunk by chunk, exactly as on the whole.
+
+    Frames are held back until their right context is there, and kept until they are no left context any more.
+    """
+
+    def __init__(
+        self, function: Callable[[mx.array], mx.array], context: tuple[int, int], scale: int
+    ) -> None:
+        self.function, self.scale = function, scale
+        self.left, self.right = context
+        self.held: mx.array | None = None
+        self.done = 0  # frames of `held` whose output is already out
+
+    def push(self, x: mx.array | None, *, last: bool) -> mx.array | None:
+        """Take frames (batch, time, channels) or None; return the outputs that are final now, if any."""
+        if x is not None:
+            self.held = x if self.held is None else mx.concatenate([self.held, x], axis=1)
+        if self.held is None:
+            return None
+        ready = self.held.shape[1] - (0 if last else self.right)
+        # The padding at the very start may reflect as far in as the left context reaches.
+        if ready <= self.done or (not last and ready <= self.left):
+            return None
+        y = self.function(self.held)[:, self.done * self.scale : ready * self.scale]
+        drop = max(0, ready - self.left)
+        self.held, self.done = self.held[:, drop:], ready - drop
+        return y
+
+
+class EncodecModel(nn.Module):
+    """The whole codec."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.quantizer = ResidualQuantizer(config)
+
+    def encode(self, samples: mx.array, bandwidth_kbps: float | None = None) -> mx.array:
+        """Return codes (batch, codebooks, frames) of samples (batch, time, channels) at the codec's rate."""
+        return self.quantizer.encode(self.encoder(samples), self.config.quantizers_at(bandwidth_kbps))
+
+    def decode(self, codes: mx.array) -> mx.array:
+        """Return samples (batch, frames * hop_length, channels) of codes (batch, codebooks, frames)."""
+        return self.decoder(self.quantizer.decode(codes))
+
+    def decode_stream(self, chunks: Iterable[mx.array]) -> Iterator[mx.array]:
+        """Yield samples as codes (batch, codebooks, frames) come in; together they are `decode` of the whole.
+
+        Each chunk may hold any number of frames. Samples follow the codes by the right context of the network
+        (five frames in MusicGen's codec), so peak memory depends on the chunk, not on the length.
+        """
+        first = self.decoder.layers[0]
+        front = LocalStream(first, first.context(0, 0), 1)
+        back = LocalStream(self.decoder.upsample, self.decoder.upsample_context(), self.config.hop_length)
+        state: State | None = None
+        for codes, last in _with_last(chunks):
+            x = front.push(self.quantizer.decode(codes) if codes is not None else None, last=last)
+            if x is not None:
+                x, state = self.decoder.layers[1].advance(x, state)
+            samples = back.push(x, last=last)
+            if samples is not None:
+                mx.eval(samples, state)
+                yield samples
+
+    @staticmethod
+    def sanitize(weights: Mapping[str, mx.array]) -> dict[str, mx.array]:
+        """Turn the weights of a transformers EnCodec (without prefix) into this module's.
+
+        Fuses the weight norm in both of its spellings, joins the two LSTM biases and moves channels last.
+        Keys already in this layout, which `mlx-community/encodec-32khz-float32` shares, pass unchanged.
+        """
+        renamed: dict[str, mx.array] = {}
+        for key, value in weights.items():
+            name, _, leaf = key.rpartition(".")
+            if leaf == "weight_g":
+                renamed[f"{name}.weight"] = _fuse(value, weights[f"{name}.weight_v"], weights[f"{name}.bias"])
+            elif leaf == "original0":
+                conv = name.removesuffix(".parametrizations.weight")
+                direction = weights[f"{name}.original1"]
+                renamed[f"{conv}.weight"] = _fuse(value, direction, weights[f"{conv}.bias"])
+            elif leaf.startswith("weight_ih_l"):
+                renamed.update(_lstm_layer(weights, name, leaf.removeprefix("weight_ih_l")))
+            elif leaf in ("weight", "bias", "embed", "Wx", "Wh"):
+                renamed[key] = value
+        return renamed
+
+
+def _with_last(chunks: Iterable[mx.array]) -> Iterator[tuple[mx.array | None, bool]]:
+    """Yield every chunk as it comes, then None marked as the end."""
+    for chunk in chunks:
+        yield chunk, False
+    yield None, True
+
+
+def _fuse(norm: mx.array, direction: mx.array, bias: mx.array) -> mx.array:
+    """Return norm * direction / |direction|, the norm taken per first axis, as (out, kernel, in)."""
+    weight = norm * direction / mx.sqrt(mx.sum(direction**2, axis=(1, 2), keepdims=True))
+    # A transposed convolution is stored (in, out, kernel), and here it halves the channels.
+    transposed = weight.shape[0] != bias.shape[0]
+    return weight.transpose(1, 2, 0) if transposed else weight.transpose(0, 2, 1)
+
+
+def _lstm_layer(weights: Mapping[str, mx.array], name: str, layer: str) -> dict[str, mx.array]:
+    prefix = f"{name}.{layer}"
+    return {
+        f"{prefix}.Wx": weights[f"{name}.weight_ih_l{layer}"],
+        f"{prefix}.Wh": weights[f"{name}.weight_hh_l{layer}"],
+        f"{prefix}.bias": weights[f"{name}.bias_ih_l{layer}"] + weights[f"{name}.bias_hh_l{layer}"],
+    }
