@@ -1,6 +1,7 @@
 """The `catalog` command: parse, call, print. stdout carries data only; progress and notes go to stderr.
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 nothing found, 4 busy, 5 damage found, 6 generator or model unavailable, 130 interrupted.
+Exit codes: 0 ok, 1 failure, 2 usage, 3 nothing found, 4 busy, 5 damage found, 6 generator or model
+unavailable, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from catalog.errors import CatalogError, InputError, NotFound
 
 if TYPE_CHECKING:
     from catalog import MusicService
-    from catalog.models import Decision, Result, Track
+    from catalog.models import Result
     from generator import Progress
 
 __all__ = ["catalog", "main", "musicgen"]
@@ -269,10 +270,12 @@ def search(
     **facts: Any,
 ) -> None:
     """Search the catalog for TEXT."""
+    from catalog.report import line, track_json
+
     with _service(home, config) as service:
         hits = service.search(text, by=by, limit=limit, **_given(facts))  # type: ignore[arg-type]
-    rows = [{"score": round(hit.score, 4), "path": str(hit.path), **_dump(hit.track)} for hit in hits]
-    _print_rows("hits", rows, as_json, as_jsonl, [f"{hit.score:6.3f}  {_line(hit.track)}" for hit in hits])
+    rows = [{"score": round(hit.score, 4), "path": str(hit.path), **track_json(hit.track)} for hit in hits]
+    _print_rows("hits", rows, as_json, as_jsonl, [f"{hit.score:6.3f}  {line(hit.track)}" for hit in hits])
     if not hits:
         raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
 
@@ -299,12 +302,14 @@ def list_(
     **facts: Any,
 ) -> None:
     """List tracks, newest first."""
+    from catalog.report import line, track_json
+
     with _store(home) as store:
         where = _filter({**facts, "state": "trashed" if trashed else "ready"})
         tracks = store.list(where, order=sort, limit=limit, offset=offset)
         total = store.count(where)
-        rows = [{"path": str(store.path_of(track)), **_dump(track)} for track in tracks]
-    _print_rows("tracks", rows, as_json, as_jsonl, [_line(track) for track in tracks])
+        rows = [{"path": str(store.path_of(track)), **track_json(track)} for track in tracks]
+    _print_rows("tracks", rows, as_json, as_jsonl, [line(track) for track in tracks])
     if not (as_json or as_jsonl):
         click.echo(f"{len(tracks)} of {total} tracks", err=True)
 
@@ -315,6 +320,8 @@ def list_(
 @home_option
 def show(track_id: str, as_json: bool, home: str) -> None:
     """Show everything about one track: what it was made for, how, and by what."""
+    from catalog.report import shown
+
     with _store(home) as store:
         track = store.find_id(track_id)
         path = store.path_of(track)
@@ -325,9 +332,9 @@ def show(track_id: str, as_json: bool, home: str) -> None:
     for name, value in track.model_dump(mode="json").items():
         if name == "config":
             for key, setting in value.items():
-                click.echo(f"config.{key}: {_show(setting)}  [{track.config_sources.get(key, '')}]")
+                click.echo(f"config.{key}: {shown(setting)}  [{track.config_sources.get(key, '')}]")
         elif name != "config_sources":
-            click.echo(f"{name}: {_show(value)}")
+            click.echo(f"{name}: {shown(value)}")
 
 
 @catalog.command()
@@ -428,8 +435,10 @@ def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -
 @json_option
 @home_option
 @config_option
-def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
+def presetsshown(name: str, as_json: bool, home: str, config: str | None) -> None:
     """Show every value of one preset, role or quality tier, and where it comes from."""
+    from catalog.report import shown
+
     library = _library(config, home)
     section = next((part for part in ("roles", "quality") if name in getattr(library, part)), "presets")
     entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
@@ -438,7 +447,7 @@ def presets_show(name: str, as_json: bool, home: str, config: str | None) -> Non
         _print_json({"name": name, "section": section, **values})
         return
     for key, value in values.items():
-        click.echo(f"{key}: {_show(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
+        click.echo(f"{key}: {shown(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
 
 
 @catalog.group("config")
@@ -453,10 +462,12 @@ def config_() -> None:
 @json_option
 @home_option
 @config_option
-def config_show(
+def configshown(
     preset: str | None, role: str | None, quality: str | None, as_json: bool, home: str, config: str | None
 ) -> None:
     """Print every value with where it came from; with --preset, --role or --quality the merged result."""
+    from catalog.report import shown
+
     library = _library(config, home)
     if preset or role or quality:
         resolved = library.resolve(preset or "ambient_lofi", role or "background_bed", quality or "standard")
@@ -469,7 +480,7 @@ def config_show(
         )
         return
     for key, value, source in rows:
-        click.echo(f"{key}: {_show(value)}  [{source}]")
+        click.echo(f"{key}: {shown(value)}  [{source}]")
 
 
 @catalog.group()
@@ -481,15 +492,15 @@ def models() -> None:
 @list_output
 def models_list(as_json: bool, as_jsonl: bool) -> None:
     """List the checkpoints: size, where they are on this machine, licence."""
-    from generator import weights
+    from catalog.doctor import checkpoints
 
-    found = weights.available()
+    found = checkpoints()
     lines = [
-        f"{info.name:20} {info.size_bytes / 1e9:5.1f} GB  {info.license:16} {info.path or 'not on this machine'}"
-        for info in found
+        f"{one['name']:22} {one['size_bytes'] / 1e9:5.1f} GB  {one['license']:16} "
+        f"{one['path'] or 'not on this machine'}"
+        for one in found
     ]
-    rows = [json.loads(json.dumps(vars(info), default=str)) for info in found]
-    _print_rows("models", rows, as_json, as_jsonl, lines)
+    _print_rows("models", found, as_json, as_jsonl, lines)
 
 
 @catalog.command()
@@ -626,6 +637,7 @@ def _progress() -> Iterator[Progress]:
 
 def _deliver(result: Result, out: str | None, as_json: bool, explain: bool) -> None:
     """Print where the track is; write it to `out` as well when that was asked for."""
+    from catalog import report
     from catalog.export import write_audio
 
     path = result.path
@@ -635,74 +647,13 @@ def _deliver(result: Result, out: str | None, as_json: bool, explain: bool) -> N
     for warning in result.warnings:
         click.echo(f"note: {warning}", err=True)
     if as_json:
-        _print_json(_result(result, path, explain))
+        _print_json(report.result_json(result, path, explain=explain))
         return
-    if explain:
-        _explain(result)
-    if result.track:
-        track = result.track
-        click.echo(
-            f"{result.action}: {track.id}, {track.style}, {track.role}, {track.duration_s:g} s, "
-            f"by {track.model} ({result.reason})",
-            err=True,
-        )
+    for told in report.explanation(result) if explain else ():
+        click.echo(told, err=True)
+    click.echo(report.headline(result), err=True)
+    if path:
         click.echo(str(path))
-    else:
-        click.echo(f"would make a new track: {result.reason}", err=True)
-
-
-def _result(result: Result, path: Path | None, explain: bool) -> dict[str, Any]:
-    track, request = result.track, result.request
-    told: dict[str, Any] = {
-        "action": result.action,
-        "id": track.id if track else None,
-        "path": str(path) if path else None,
-        "similarity": result.similarity,
-        "score": result.decision.score,
-        "reason": result.reason,
-        "style": request.style,
-        "role": request.role,
-        "quality": request.quality,
-        "backend": track.backend if track else request.config["backend"],
-        "seed": track.seed if track else None,
-        "request_id": result.request_id,
-        "warnings": list(result.warnings),
-        "timings_s": result.timings_s,
-        "track": _dump(track) if track else None,
-    }
-    if explain:
-        told["request"] = request.model_dump(mode="json")
-        told["decision"] = result.decision.model_dump(mode="json")
-    return told
-
-
-def _explain(result: Result) -> None:
-    request, decision = result.request, result.decision
-    for name, value in request.features.model_dump(exclude={"sources"}).items():
-        click.echo(f"{name}: {_show(value)}  [{request.features.sources.get(name, '')}]", err=True)
-    for name, why in request.why.items():
-        click.echo(f"{name}: {getattr(request, name)}  [{why}]", err=True)
-    click.echo(f"prompt: {request.prompt}", err=True)
-    _explain_decision(decision)
-
-
-def _explain_decision(decision: Decision) -> None:
-    if decision.filter:
-        facts = {
-            name: value for name, value in decision.filter.model_dump().items() if value not in (None, ())
-        }
-        click.echo(f"hard facts: {_show(facts)}", err=True)
-    click.echo(
-        f"candidates: {len(decision.candidates)} of {decision.considered} tracks; needed: {decision.threshold:.2f}",
-        err=True,
-    )
-    for one in decision.candidates:
-        against = f"  ({'; '.join(one.against)})" if one.against else ""
-        click.echo(
-            f"  {one.score:6.3f}  similarity {one.similarity:.3f}, mood distance {one.mood_distance:.3f}  "
-            f"{one.track_id}  {one.style}  {one.summary[:60]}{against}",
-            err=True,
-        )
 
 
 def _print_json(value: dict[str, Any]) -> None:
@@ -718,24 +669,8 @@ def _print_rows(
         for row in rows:
             _print_json(row)
     else:
-        for line in lines:
-            click.echo(line)
-
-
-def _dump(track: Track) -> dict[str, Any]:
-    return track.model_dump(mode="json", exclude={"config", "config_sources", "context"})
-
-
-def _line(track: Track) -> str:
-    moods = ",".join(track.mood_tags)
-    return (
-        f"{track.id}  {track.created_at:%Y-%m-%d %H:%M}  {track.duration_s:6.1f}s  {track.style:22} "
-        f"{track.role:15} {moods:24.24}  {track.summary[:60]}"
-    )
-
-
-def _show(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        for told in lines:
+            click.echo(told)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_context(source: str | Mapping[str, Any] | Context, **known: Any) -> Context:
     """Return the Context in `source`, with the fields that the caller knows set over it.
 
-    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`; other keys that name a Context
-    field are taken over and the rest is left alone, so that a RAG answer payload passes as it is. Raises InputError.
+    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`; other keys that
+    name a Context field are taken over and the rest is left alone, so that a RAG answer payload passes as it
+    is. Raises InputError.
     """
     if isinstance(source, Context):
         told: dict[str, Any] = source.model_dump(exclude_defaults=True)

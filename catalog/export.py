@@ -30,8 +30,9 @@ def export_tracks(
 ) -> list[Path]:
     """Write `tracks` as audio files into the folder `to`, or as one list into the file `to`; return what was written.
 
-    `form` is one of `AUDIO_FORMATS` or `LIST_FORMATS`; "-" as `to` prints a text list. Raises InputError for a target that
-    cannot be used, StorageError when writing fails. A file that is there already is replaced only with `force`.
+    `form` is one of `AUDIO_FORMATS` or `LIST_FORMATS`; "-" as `to` prints a text list. Raises InputError for
+    a target that cannot be used, StorageError when writing fails. A file that is there already is replaced
+    only with `force`.
     """
     if form in AUDIO_FORMATS:
         return _write_files(store, tracks, form, Path(to), force)
@@ -161,7 +162,7 @@ def _write(target: Path, content: bytes) -> None:
                 shutil.copyfileobj(io.BytesIO(content), beside)
                 beside.flush()
                 os.fsync(beside.fileno())
-                os.chmod(beside.name, 0o644)
+                Path(beside.name).chmod(0o644)
                 Path(beside.name).replace(target)
             except BaseException:
                 Path(beside.name).unlink(missing_ok=True)

@@ -40,8 +40,8 @@ def make_track(
 ) -> Track:
     """Make the music for `request` and store its audio; the row is left to the caller, so that it goes in last.
 
-    Raises Unavailable when the generator cannot make it, InputError when the result breaks a rule that was asked for
-    (`normalize_duration: strict`), StorageError when the audio cannot be written.
+    Raises Unavailable when the generator cannot make it, InputError when the result breaks a rule that was
+    asked for (`normalize_duration: strict`), StorageError when the audio cannot be written.
     """
     config = {**request.config, "seed": seed}
     began = time.perf_counter()

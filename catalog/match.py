@@ -1,8 +1,9 @@
 """The reuse decision: a pure function of a request and the candidates that met its hard facts.
 
-Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector query; only
-"does this music fit?" is a score. The score is the cosine of the two contexts less what differences in mood,
-place and time cost, because cosine alone places a text and its opposite mood side by side.
+Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector
+query; only "does this music fit?" is a score. The score is the cosine of the two contexts less what
+differences in mood, place and time cost, because cosine alone places a text and its opposite mood side by
+side.
 """
 
 from __future__ import annotations
@@ -101,8 +102,9 @@ def decide(
 ) -> Decision:
     """Decide whether one of `hits` (track, cosine; all meeting the hard facts) is reused.
 
-    `auto` reuses the best-scoring candidate that reaches `threshold`, `always` reuses the best whatever its score, `never`
-    makes a new track. Ties go to the older id, so the decision never depends on the order of `hits`.
+    `auto` reuses the best-scoring candidate that reaches `threshold`, `always` reuses the best whatever its
+    score, `never` makes a new track. Ties go to the older id, so the decision never depends on the order of
+    `hits`.
     """
     ranked = sorted(
         (weigh(request, track, similarity) for track, similarity in hits),

@@ -40,8 +40,8 @@ def load_library(config: str | Path | None, home: str | Path) -> Library:
 def key_of(context: Context, choices: Choices, library: Library, weights: Mapping[str, bool]) -> str:
     """Return the identity of a request: hex of 32 characters over all that decides what would be made.
 
-    It needs neither encoder nor model: features and selection follow from what is hashed here. `weights` tells which model
-    sizes are on the machine, since `backend: auto` depends on it.
+    It needs neither encoder nor model: features and selection follow from what is hashed here. `weights`
+    tells which model sizes are on the machine, since `backend: auto` depends on it.
     """
     told = {
         "version": KEY_VERSION,
@@ -65,8 +65,8 @@ def build(
 ) -> Request:
     """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
 
-    Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that contradict each
-    other, Unavailable when the backend that was named has no weights here.
+    Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that
+    contradict each other, Unavailable when the backend that was named has no weights here.
     """
     style, why_style = pick_style(context, features, choices, library.styles)
     role, why_role = pick_role(context, features, choices)

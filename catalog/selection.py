@@ -44,8 +44,9 @@ def pick_style(
 ) -> tuple[str, str]:
     """Return the name of the style that fits best, and the reason in words.
 
-    A style scores by closeness on the valence-energy plane, mood tags in common, topic words found in the text, and the
-    environment. Environment presets are offered only for their own environment. Ties go to the name first in the alphabet.
+    A style scores by closeness on the valence-energy plane, mood tags in common, topic words found in the
+    text, and the environment. Environment presets are offered only for their own environment. Ties go to the
+    name first in the alphabet.
     """
     if choices.preset:
         return choices.preset, "named by the caller"
@@ -98,7 +99,7 @@ def pick_quality(choices: Choices) -> tuple[QualityName, str]:
 
 
 def _words(text: str) -> str:
-    """Return `text` as lower-case words between single spaces, plural endings folded, so that phrases match whole words."""
+    """Return lower-case words between single spaces, plural endings folded, so that phrases match whole words."""
     words = re.findall(r"\w+", text.lower())
     return (
         " " + " ".join(w[:-1] if len(w) > 3 and w.endswith("s") and w[-2] != "s" else w for w in words) + " "

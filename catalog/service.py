@@ -64,8 +64,9 @@ class MusicService:
     ) -> MusicService:
         """Open the catalog in `home`, creating it on first use.
 
-        `config` is a file in the `musicgen:` shape; without it `catalog.yaml` in `home` is read where it exists. `encoder` is
-        a model name, a folder or an Encoder. Neither encoder nor generator is loaded before a call needs it.
+        `config` is a file in the `musicgen:` shape; without it `catalog.yaml` in `home` is read where it
+        exists. `encoder` is a model name, a folder or an Encoder. Neither encoder nor generator is loaded
+        before a call needs it.
         """
         library = load_library(config, home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
@@ -99,10 +100,11 @@ class MusicService:
     ) -> Result:
         """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
 
-        `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed, generation) and, where
-        the pipeline knows them, those of `Context` (query, environment, time_of_day, mood_tags, valence, energy, ...).
-        `reuse`: "auto" decides by score, "always" takes the best that meets the hard facts and never makes, "never" makes.
-        `dry_run` decides and stops. Raises InputError, NotFound, Busy, StorageError or Unavailable.
+        `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed,
+        generation) and, where the pipeline knows them, those of `Context` (query, environment, time_of_day,
+        mood_tags, valence, energy, ...). `reuse`: "auto" decides by score, "always" takes the best that meets
+        the hard facts and never makes, "never" makes. `dry_run` decides and stops. Raises InputError,
+        NotFound, Busy, StorageError or Unavailable.
         """
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, **asked)
@@ -144,8 +146,9 @@ class MusicService:
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
         """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.
 
-        The text is read from "answer" (or "text", "chunk", "scene", ...), the query from "query" or "question", and features
-        the pipeline knows from keys named like the fields of `Context`. `asked` is as for `find_or_make`.
+        The text is read from "answer" (or "text", "chunk", "scene", ...), the query from "query" or
+        "question", and features the pipeline knows from keys named like the fields of `Context`. `asked` is
+        as for `find_or_make`.
         """
         return {**answer_payload, "music": entry_of(self.find_or_make(answer_payload, **asked))}
 
@@ -279,7 +282,8 @@ class MusicService:
 def entry_of(result: Result) -> dict[str, Any]:
     """Return what an application shows or plays: plain JSON values."""
     track, path = result.track, result.path
-    assert track is not None and path is not None
+    assert track is not None
+    assert path is not None
     return {
         "action": result.action,
         "track_id": track.id,

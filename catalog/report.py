@@ -1,0 +1,93 @@
+"""Results in the words and JSON that a terminal prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from catalog.models import Candidate, Result, Track
+
+__all__ = ["explanation", "headline", "line", "result_json", "shown", "track_json"]
+
+
+def headline(result: Result) -> str:
+    """Return one line: what was done, and why."""
+    track = result.track
+    if track is None:
+        return f"would make a new track: {result.reason}"
+    return (
+        f"{result.action}: {track.id}, {track.style}, {track.role}, {track.duration_s:g} s, "
+        f"by {track.model} ({result.reason})"
+    )
+
+
+def explanation(result: Result) -> Iterator[str]:
+    """Return lines: the features, the choices with their reasons, the prompt, and every candidate's score."""
+    request, decision = result.request, result.decision
+    for name, value in request.features.model_dump(exclude={"sources"}).items():
+        yield f"{name}: {shown(value)}  [{request.features.sources.get(name, '')}]"
+    for name, why in request.why.items():
+        yield f"{name}: {getattr(request, name)}  [{why}]"
+    yield f"prompt: {request.prompt}"
+    if decision.filter:
+        facts = decision.filter.model_dump(exclude_none=True)
+        yield f"hard facts: {shown({name: value for name, value in facts.items() if value != ()})}"
+    if decision.rule != "exact":
+        yield f"candidates: {len(decision.candidates)} of {decision.considered} tracks"
+        yield f"score needed: {decision.threshold:.2f}"
+    yield from map(_candidate, decision.candidates)
+
+
+def line(track: Track) -> str:
+    """Return one line of a list of tracks."""
+    moods = ",".join(track.mood_tags)
+    return (
+        f"{track.id}  {track.created_at:%Y-%m-%d %H:%M}  {track.duration_s:6.1f}s  {track.style:22} "
+        f"{track.role:15} {moods:24.24}  {track.summary[:60]}"
+    )
+
+
+def result_json(result: Result, path: Path | None, *, explain: bool = False) -> dict[str, Any]:
+    """Return a result as plain JSON; with `explain` the whole request and decision are in it."""
+    track, request = result.track, result.request
+    told: dict[str, Any] = {
+        "action": result.action,
+        "id": track.id if track else None,
+        "path": str(path) if path else None,
+        "similarity": result.similarity,
+        "score": result.decision.score,
+        "reason": result.reason,
+        "style": request.style,
+        "role": request.role,
+        "quality": request.quality,
+        "backend": track.backend if track else request.config["backend"],
+        "seed": track.seed if track else None,
+        "request_id": result.request_id,
+        "warnings": list(result.warnings),
+        "timings_s": result.timings_s,
+        "track": track_json(track) if track else None,
+    }
+    if explain:
+        told["request"] = request.model_dump(mode="json")
+        told["decision"] = result.decision.model_dump(mode="json")
+    return told
+
+
+def track_json(track: Track) -> dict[str, Any]:
+    """Return a track without the long fields that `catalog show` has."""
+    return track.model_dump(mode="json", exclude={"config", "config_sources", "context"})
+
+
+def shown(value: Any) -> str:
+    """Return a value as text: a string as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _candidate(one: Candidate) -> str:
+    against = f"  ({'; '.join(one.against)})" if one.against else ""
+    return (
+        f"  {one.score:6.3f}  similarity {one.similarity:.3f}, mood distance {one.mood_distance:.3f}  "
+        f"{one.track_id}  {one.style}  {one.summary[:60]}{against}"
+    )

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
+SHORT = ["--duration", "2", "--quality", "preview"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a home with one track in it; tests that change the catalog take a copy."""
+    home = tmp_path_factory.mktemp("cli") / "home"
+    made = run("find-or-make", CALM, *SHORT, "--json", home=home)
+    assert made.exit_code == 0, made.output
+    return home
+
+
+@pytest.fixture
+def copy(home, tmp_path):
+    return shutil.copytree(home, tmp_path / "home")
+
+
+def run(*args, home=None, stdin=None):
+    env = {"CATALOG_HOME": str(home)} if home else {}
+    return CliRunner().invoke(cli.catalog, list(args), input=stdin, env=env)
+
+
+def data(result):
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_find_or_make_prints_the_path_on_stdout_and_the_rest_on_stderr(home):
+    result = run("find-or-make", CALM, *SHORT, home=home)
+    assert result.exit_code == 0
+    assert Path(result.stdout.strip()).is_file()
+    assert result.stderr.startswith("reused: ")
+
+
+def test_json_carries_a_schema_version_and_what_was_done(home):
+    told = data(run("find-or-make", CALM, *SHORT, "--json", "--explain", home=home))
+    assert (told["schema_version"], told["action"], told["similarity"]) == (1, "reused", 1.0)
+    assert told["track"]["id"] == told["id"]
+    assert told["decision"]["rule"] == "exact"
+
+
+def test_explain_names_features_choices_and_candidates(home):
+    result = run("find", CALM + " Indeed.", *SHORT, "--explain", home=home)
+    assert result.exit_code == 0
+    for said in ("valence: ", "style: ", "prompt: ", "candidates: 1 of 1", "hard facts: "):
+        assert said in result.stderr
+
+
+def test_the_context_comes_from_an_argument_standard_input_or_a_file(home, tmp_path):
+    payload = tmp_path / "payload.json"
+    payload.write_text(json.dumps({"question": "?", "answer": CALM}), "utf-8")
+    for args, stdin in ([(CALM,), None], [("-",), CALM], [("--context-file", str(payload)), None]):
+        told = data(run("find", *args, *SHORT, "--json", home=home, stdin=stdin))
+        assert told["action"] == "reused"
+
+
+def test_find_exits_3_when_nothing_fits(home):
+    result = run("find", "Container shipping volumes grew by four percent.", *SHORT, home=home)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "nothing fits" in result.stderr
+
+
+def test_dry_run_makes_nothing(copy):
+    told = data(run("find-or-make", "Something new entirely.", *SHORT, "--dry-run", "--json", home=copy))
+    assert (told["action"], told["id"], told["path"]) == ("none", None, None)
+    assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_out_writes_the_track_in_the_format_of_its_name(home, tmp_path, suffix):
+    out = tmp_path / f"bed.{suffix}"
+    result = run("find-or-make", CALM, *SHORT, "--out", str(out), home=home)
+    assert result.stdout.strip() == str(out)
+    info = soundfile.info(str(out))
+    assert info.format.lower() == suffix
+    assert info.duration == pytest.approx(2.0, abs=0.05)
+    again = run("find-or-make", CALM, *SHORT, "--out", str(out), home=home)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert run("find-or-make", CALM, *SHORT, "--out", str(out), "--force", home=home).exit_code == 0
+
+
+def test_musicgen_always_makes_and_mounts_in_a_host_command_line(copy):
+    @click.group()
+    def rag():
+        pass
+
+    rag.add_command(cli.musicgen)
+    args = ["musicgen", CALM, *SHORT, "--home", str(copy), "--json"]
+    told = json.loads(CliRunner().invoke(rag, args).stdout)
+    assert told["action"] == "generated"
+    failed = CliRunner().invoke(rag, ["musicgen", "", "--home", str(copy)])
+    assert failed.exit_code == 2
+    assert failed.stderr == "Error: the text is empty; pass at least one character\n"
+
+
+def test_set_reaches_any_generation_value(copy):
+    args = ["--set", "temperature=0.5", "--set", "channels=1"]
+    told = data(run("musicgen", CALM, *SHORT, *args, "--json", "--explain", home=copy))
+    assert told["track"]["channels"] == 1
+    assert told["request"]["config"]["temperature"] == 0.5
+    assert told["request"]["config_sources"]["temperature"] == "caller"
+
+
+def test_search_list_show(home):
+    for by in ("meaning", "words", "both"):
+        hits = data(run("search", "rain on the library windows", "--by", by, "--json", home=home))["hits"]
+        assert len(hits) == 1
+    assert run("search", "rain", "--style", "x' OR '1'='1", home=home).exit_code == 3
+    line = run("list", "--jsonl", home=home).stdout.splitlines()
+    assert len(line) == 1
+    track_id = json.loads(line[0])["id"]
+    shown = run("show", track_id[:6], home=home)
+    assert f"id: {track_id}" in shown.stdout
+    assert "config.duration_s: 2.0  [caller]" in shown.stdout
+    assert data(run("show", track_id, "--json", home=home))["context"] == CALM
+    missing = run("show", "zzzz", home=home)
+    assert missing.exit_code == 3
+
+
+def test_rm_is_a_trash_with_undo(copy):
+    (track,) = data(run("list", "--json", home=copy))["tracks"]
+    assert run("rm", track["id"], home=copy).stdout.strip() == track["id"]
+    assert data(run("list", "--json", home=copy))["tracks"] == []
+    assert len(data(run("list", "--trashed", "--json", home=copy))["tracks"]) == 1
+    assert Path(track["path"]).is_file()
+    assert run("restore", track["id"], home=copy).exit_code == 0
+    assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
+    run("rm", track["id"], home=copy)
+    assert run("rm", "--purge", home=copy).exit_code == 0
+    assert not Path(track["path"]).exists()
+    assert run("rm", home=copy).exit_code == 2
+
+
+def test_export_gets_files_and_lists_out(home, tmp_path):
+    folder = tmp_path / "out"
+    for form in ("wav", "flac", "ogg"):
+        (path,) = run("export", "--format", form, "--to", str(folder), home=home).stdout.split()
+        assert soundfile.info(path).frames == 64_000
+    assert run("export", "--format", "wav", "--to", str(folder), home=home).exit_code == 2
+    playlist = folder / "all.m3u"
+    assert run("export", "--format", "m3u", "--to", str(playlist), home=home).exit_code == 0
+    entry = playlist.read_text("utf-8").splitlines()[-1]
+    assert not Path(entry).is_absolute()
+    assert (playlist.parent / entry).is_file()
+    (row,) = csv.DictReader(io.StringIO(run("export", "--format", "csv", "--to", "-", home=home).stdout))
+    assert row["role"] == "background_bed"
+    (told,) = run("export", "--format", "jsonl", "--to", "-", home=home).stdout.splitlines()
+    assert json.loads(told)["id"] == row["id"]
+    table = tmp_path / "all.parquet"
+    assert run("export", "--format", "parquet", "--to", str(table), home=home).exit_code == 0
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(table).to_pylist()[0]["id"] == row["id"]
+
+
+def test_presets_and_configuration_tell_where_values_come_from(tmp_path):
+    names = [row["name"] for row in data(run("presets", "list", "--json"))["presets"]]
+    assert "ambient_lofi" in names
+    assert sum(name.startswith("environment_") for name in names) == 12
+    assert "[shipped]" in run("presets", "show", "ambient_lofi").stdout
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("musicgen:\n  defaults: {temperature: 0.7}\n")
+    shown = run("config", "show", "--config", str(mine)).stdout
+    assert f"defaults.temperature: 0.7  [{mine}]" in shown
+    merged = run("config", "show", "--quality", "preview", "--config", str(mine)).stdout
+    assert "quality preview" in merged
+    assert run("presets", "show", "ambient_lofy").exit_code == 2
+    assert "ambient_lofi" in run("presets", "show", "ambient_lofy").stderr
+
+
+def test_models_list_and_doctor(home):
+    models = data(run("models", "list", "--json"))["models"]
+    assert {"small", "medium", "large", "melody"} <= {one["name"] for one in models}
+    checks = {one["name"]: one for one in data(run("doctor", "--deep", "--json", home=home))["checks"]}
+    assert checks["encoder"]["status"] == "ok"
+    assert checks["catalog"]["status"] == "ok"
+
+
+def test_doctor_finds_a_changed_file(copy):
+    (track,) = data(run("list", "--json", home=copy))["tracks"]
+    path = Path(track["path"])
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    result = run("doctor", "--deep", home=copy)
+    assert result.exit_code == 5
+    assert "damage" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ([""], 2, "empty"),
+        ([], 2, "give the context once"),
+        (["a", "--context-file", "b"], 2, "give the context once"),
+        (["--context-file", "no/such/file"], 2, "No such file"),
+        (["a", "--preset", "ambient_lofy"], 2, "ambient_lofi"),
+        (["a", "--role", "bed"], 2, "background_bed"),
+        (["a", "--quality", "best"], 2, "preview"),
+        (["a", "--duration", "-3"], 2, "duration_s"),
+        (["a", "--duration", "nan"], 2, "duration_s"),
+        (["a", "--environment", "forrest"], 2, "forest"),
+        (["a", "--loop", "--role", "ui_sfx"], 2, "one-shot"),
+        (["a", "--set", "temperature"], 2, "NAME=VALUE"),
+        (["a", "--out", "bed.mp3"], 2, ".wav, .flac, .ogg"),
+        (["a", "--out", "no/such/folder/bed.wav"], 2, "does not exist"),
+        (["a", "--backend", "mlx"], 6, "models pull"),
+        (["a", "--reuse", "always"], 3, "ruled out"),
+        (["a", "--config", "no/such.yaml"], 2, "no/such.yaml"),
+        (["a", "--home", "s3://bucket/music"], 1, "s3"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_the_right_code(tmp_path, args, code, said):
+    result = run("find-or-make", *args, home=tmp_path / "home")
+    assert result.exit_code == code, result.output
+    assert said in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) <= 3
+
+
+def test_binary_standard_input_is_refused(home):
+    result = run("find-or-make", "-", home=home, stdin=b"\x89PNG\r\n\x1a\n\xff\x00")
+    assert result.exit_code == 2
+    assert "UTF-8" in result.stderr
+
+
+def test_a_home_that_is_a_file_is_refused(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("x")
+    result = run("find-or-make", "a", home=path)
+    assert result.exit_code == 1
+    assert str(path) in result.stderr
+
+
+def test_reading_a_catalog_that_is_not_there_says_so(tmp_path):
+    result = run("list", home=tmp_path / "nowhere")
+    assert result.exit_code != 0
+    assert "nowhere" in result.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell):
+    assert "_CATALOG_COMPLETE" in run("completion", shell).stdout
+
+
+def test_every_command_has_help():
+    def walk(command, path):
+        assert command.help, path
+        for name, sub in getattr(command, "commands", {}).items():
+            walk(sub, [*path, name])
+
+    walk(cli.catalog, ["catalog"])
+
+
+def command_line(*args, **options):
+    env = {**os.environ, "NO_COLOR": "1", **options.pop("env", {})}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *args],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_eight_processes_with_one_request_make_one_track(tmp_path):
+    home = tmp_path / "home"
+    args = ["find-or-make", CALM, *SHORT, "--json", "--home", str(home)]
+    processes = [command_line(*args) for _ in range(8)]
+    told = []
+    for process in processes:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        told.append(json.loads(out))
+    assert sorted(one["action"] for one in told) == ["generated"] + ["reused"] * 7
+    assert len({one["id"] for one in told}) == 1
+    assert len(list((home / "audio").rglob("*.wav"))) == 1
+
+
+def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
+    home = tmp_path / "home"
+    process = command_line(
+        "musicgen", CALM, "--quality", "final", "--duration", "300", "--home", str(home), start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "lance").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert out == ""
+    listed = run("list", "--json", home=home)
+    assert listed.exit_code == 0
+    assert json.loads(listed.stdout)["tracks"] == []
