@@ -7,7 +7,6 @@ instructions. A system OpenBLAS exports the same symbols; loaded globally before
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import sys
 
 __all__ = ["OPENBLAS_PACKAGES", "preload_openblas"]
@@ -16,7 +15,7 @@ OPENBLAS_PACKAGES = "libopenblas0-pthread (Debian, Ubuntu) or openblas-threads (
 """The system packages that bring a usable OpenBLAS."""
 
 # Threaded builds first: where a distribution splits them, plain "openblas" is the serial one.
-_LIBRARIES = ("openblasp", "openblaso", "openblas")
+_LIBRARIES = ("libopenblasp.so.0", "libopenblaso.so.0", "libopenblas.so.0")
 
 
 def preload_openblas() -> str | None:
@@ -30,7 +29,7 @@ def preload_openblas() -> str | None:
     """
     if not sys.platform.startswith("linux") or "mlx.core" in sys.modules:
         return None
-    for name in filter(None, map(ctypes.util.find_library, _LIBRARIES)):
+    for name in _LIBRARIES:
         try:
             library = ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
         except OSError:
