@@ -1,0 +1,133 @@
+"""What is wrong with rows and files, and the ways to put it aside without losing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from catalog import files
+from catalog.errors import Damage
+from catalog.models import Track, Value
+from catalog.schema import from_track_row, vector_sha256
+
+__all__ = ["Problem", "in_child", "keep_rows", "leftovers", "rows", "set_aside"]
+
+Row = Mapping[str, Any]
+LEFT_OVER_AFTER_S = 3600.0
+"""A file no row names may be the audio of a track that is just being made; after this long it is not."""
+
+
+class Problem(Value):
+    """One finding of `Store.check`."""
+
+    kind: Literal["table", "altered-row", "missing-audio", "altered-audio", "leftover"]
+    subject: str
+    """The table, the id of the track, or the path below the home folder."""
+    detail: str
+
+
+def rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]:
+    """Yield what is wrong with the rows and their audio; `deep` reads vectors, which must be there, and audio."""
+    for track_id, count in Counter(row["id"] for row in stored).items():
+        if count > 1:
+            yield Problem(kind="table", subject="tracks", detail=f"the id {track_id} names {count} rows")
+    for row in stored:
+        try:
+            track = from_track_row(row)
+            if deep and vector_sha256(row["vector"]) != row["vector_sha256"]:
+                raise Damage(f"the vector of the row {track.id!r} does not match its checksum")
+        except Damage as error:
+            yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
+        else:
+            yield from _audio(home, track, deep=deep)
+
+
+def leftovers(
+    home: Path, stored: Sequence[Row], *, older_than_s: float = LEFT_OVER_AFTER_S
+) -> Iterator[Problem]:
+    """Yield the files below `audio/` that no row names and that are older than `older_than_s` seconds."""
+    named = {row["audio_path"] for row in stored}
+    named |= {str(Path(path).with_suffix(".json")) for path in named}
+    newest = time.time() - older_than_s
+    for path in files.audio_files(home):
+        relative = path.relative_to(home).as_posix()
+        if relative not in named and _modified(path) <= newest:
+            yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
+
+
+def set_aside(home: Path, relative: str) -> Path:
+    """Move a file to `lost/` below the home folder, under a name that is free, and return its new path."""
+    path = files.inside(home, relative)
+    folder = home / "lost"
+    with files.storing(f"{relative} cannot be moved to {folder}"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / f"{int(time.time())}-{os.urandom(3).hex()}-{path.name.lstrip('.')}"
+        path.rename(target)
+        files.sync([], [folder, path.parent])
+    return target
+
+
+def keep_rows(home: Path, stored: Sequence[Row]) -> None:
+    """Append rows as JSON to `lost/rows.jsonl`, on the disk on return."""
+    folder = home / "lost"
+    path = folder / "rows.jsonl"
+    with files.storing(f"rows cannot be kept in {path}"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="surrogatepass") as file:
+            for row in stored:
+                file.write(json.dumps(dict(row), default=str, ensure_ascii=False) + "\n")
+        files.sync([path], [folder])
+
+
+def in_child(home: Path) -> list[Problem]:
+    """Run the deep audit in a child process and return its findings, its own death among them."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from catalog.store import audit_deep; audit_deep(sys.argv[1])",
+    ]
+    done = subprocess.run(
+        [*command, str(home)], env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    if done.returncode == 0:
+        return [Problem.model_validate(item) for item in json.loads(done.stdout)]
+    last = done.stderr.strip().splitlines()[-1:] or ["without a word"]
+    how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit {done.returncode}"
+    return [
+        Problem(kind="table", subject="tracks", detail=f"reading every row failed ({how}): {last[0][:300]}")
+    ]
+
+
+def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
+    if track.state != "ready":
+        return
+    try:
+        path = files.inside(home, track.audio_path)
+        size = path.stat().st_size
+    except (OSError, Damage):
+        yield Problem(
+            kind="missing-audio", subject=track.id, detail=f"{track.audio_path} of {track.id} is gone"
+        )
+        return
+    if size != track.audio_bytes:
+        detail = f"{track.audio_path} of {track.id} has {size:,} bytes; {track.audio_bytes:,} were stored"
+        yield Problem(kind="altered-audio", subject=track.id, detail=detail)
+    elif deep and files.digest(path) != track.audio_sha256:
+        detail = f"{track.audio_path} of {track.id} no longer holds what was stored"
+        yield Problem(kind="altered-audio", subject=track.id, detail=detail)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

@@ -1,0 +1,105 @@
+"""Filter -> the predicate of a query: allow-listed columns, literals escaped by type, no text pasted in.
+
+Lance takes no bound parameters, and its typed expressions know no array functions, so predicates are SQL text built
+from the few forms below. Every column is named here; every literal goes through `literal`.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+from catalog.errors import InputError
+from catalog.models import Filter, QualityName
+
+__all__ = ["QUALITY_RANK", "both", "equals", "literal", "one_of", "to_sql"]
+
+QUALITY_RANK: dict[QualityName, int] = {"preview": 0, "standard": 1, "final": 2}
+_LARGEST_INT = 2**31 - 1
+_LARGEST_FLOAT = 1.7976931348623157e308
+
+
+def to_sql(where: Filter) -> str | None:
+    """Return the predicate all tracks of `where` meet, None when every fact is open.
+
+    Unknown values never meet a bound: a track without tempo is outside every tempo range, an unrated one below every
+    rating. Raises InputError for text that is no Unicode and for bounds that are no number.
+    """
+    return both(*_equalities(where), *_bounds(where), *_tags(where))
+
+
+def both(*predicates: str | None) -> str | None:
+    """Return the conjunction of the given predicates, None when there is none."""
+    given = [predicate for predicate in predicates if predicate]
+    return " AND ".join(given) or None
+
+
+def equals(column: str, value: str | bool | int | float) -> str:
+    """Return `column = value` with the value escaped. `column` must come from code, never from a caller."""
+    return f"{column} = {literal(value)}"
+
+
+def one_of(column: str, values: list[str]) -> str:
+    """Return `column IN (...)` with the values escaped; false for no values."""
+    return f"{column} IN ({', '.join(literal(value) for value in values)})" if values else "false"
+
+
+def literal(value: str | bool | int | float | datetime) -> str:
+    """Return `value` as an SQL literal: text quoted with quotes doubled, numbers held in the column's range."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, datetime):
+        return f"timestamp '{value.astimezone(timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
+    if isinstance(value, int):
+        return str(max(-_LARGEST_INT, min(_LARGEST_INT, value)))
+    if math.isnan(value):
+        raise InputError("a bound of the filter is NaN; pass a number")
+    return repr(max(-_LARGEST_FLOAT, min(_LARGEST_FLOAT, float(value))))
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the filter text {value!r} holds a lone surrogate at character {error.start}; pass valid Unicode"
+        ) from None
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _equalities(where: Filter) -> list[str]:
+    facts = {
+        "state": where.state,
+        "role": where.role,
+        "style": where.style,
+        "environment": where.environment,
+        "time_of_day": where.time_of_day,
+        "loopable": where.loopable,
+        "backend": where.backend,
+        "language": where.language,
+    }
+    return [equals(column, value) for column, value in facts.items() if value is not None]
+
+
+def _bounds(where: Filter) -> list[str]:
+    bounds: list[tuple[str, str, int | float | None]] = [
+        ("quality_rank", ">=", None if where.min_quality is None else QUALITY_RANK[where.min_quality]),
+        ("model_rank", ">=", where.min_model_rank),
+        ("duration_s", ">=", where.min_duration_s),
+        ("duration_s", "<=", where.max_duration_s),
+        ("tempo_bpm", ">=", where.min_tempo_bpm),
+        ("tempo_bpm", "<=", where.max_tempo_bpm),
+        ("rating", ">=", where.min_rating),
+    ]
+    given = [f"{column} {sign} {literal(value)}" for column, sign, value in bounds if value is not None]
+    if where.min_tempo_bpm is not None or where.max_tempo_bpm is not None:
+        given.append("tempo_bpm > 0.0")
+    if where.min_rating is not None:
+        given.append("rating > 0")
+    return given
+
+
+def _tags(where: Filter) -> list[str]:
+    return [f"array_has(mood_tags, {literal(tag)})" for tag in where.mood]

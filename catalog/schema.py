@@ -1,0 +1,324 @@
+"""The columns of the tables, and values <-> rows: validated on the way in, checked by checksum on the way out.
+
+No column is nullable: `tempo != 1` silently drops rows with null, and Lance itself accepts a row of nothing but nulls.
+None is therefore stored as a value no track can have: "" for text, 0 for a tempo or rating, -1000 for a level in dB or
+a score, 1970-01-01 for a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ValidationError
+
+from catalog.errors import Damage, InputError
+from catalog.filters import QUALITY_RANK
+from catalog.models import RequestRecord, Track
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "ENCODER",
+    "EPOCH",
+    "REQUEST_COLUMNS",
+    "SCHEMA_VERSION",
+    "TRACK_COLUMNS",
+    "VERSION",
+    "from_request_row",
+    "from_track_row",
+    "request_schema",
+    "row_sha256",
+    "table_encoder",
+    "table_version",
+    "to_request_row",
+    "to_track_row",
+    "track_schema",
+    "unit_vector",
+    "vector_sha256",
+]
+
+SCHEMA_VERSION = 2
+"""Of the `tracks` table; see migrations.py for the steps between versions."""
+VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
+"""Keys of the table's own metadata."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+NO_LEVEL = -1000.0
+"""Below the level of the smallest float32 (-897 dB), so no measurement can be it."""
+
+_Value = TypeVar("_Value", bound=BaseModel)
+
+_TRACK_KINDS = {
+    "id": "key",
+    "created_at": "time",
+    "key": "text",
+    "context": "text",
+    "context_sha256": "text",
+    "query": "text",
+    "summary": "text",
+    "tone": "text",
+    "prompt": "text",
+    "mood_tags": "texts",
+    "valence": "float",
+    "energy": "float",
+    "style": "text",
+    "role": "text",
+    "quality": "text",
+    "environment": "text",
+    "time_of_day": "text",
+    "language": "text",
+    "duration_s": "float",
+    "loopable": "bool",
+    "sample_rate": "int",
+    "channels": "int",
+    "tempo_bpm": "float",
+    "musical_key": "text",
+    "loudness_lufs": "float",
+    "true_peak_db": "float",
+    "backend": "text",
+    "model": "text",
+    "model_rank": "int",
+    "weights_license": "text",
+    "ai_generated": "bool",
+    "seed": "long",
+    "config": "json",
+    "config_sources": "json",
+    "versions": "json",
+    "audio_path": "text",
+    "audio_sha256": "text",
+    "audio_bytes": "long",
+    "encoder": "text",
+    "generation_s": "float",
+    "state": "text",
+    "trashed_at": "time",
+    "rating": "int",
+}
+_DERIVED_KINDS = {"quality_rank": "int", "words": "text", "vector_sha256": "text", "row_sha256": "text"}
+_REQUEST_KINDS = {
+    "id": "key",
+    "created_at": "time",
+    "command": "text",
+    "key": "text",
+    "context_sha256": "text",
+    "query": "text",
+    "summary": "text",
+    "prompt": "text",
+    "style": "text",
+    "role": "text",
+    "quality": "text",
+    "action": "text",
+    "rule": "text",
+    "reason": "text",
+    "similarity": "float",
+    "score": "float",
+    "threshold": "float",
+    "track_id": "text",
+    "backend": "text",
+    "choices": "json",
+    "timings_s": "json",
+    "row_sha256": "text",
+}
+_NONE: dict[str, Any] = {
+    "environment": "",
+    "time_of_day": "",
+    "musical_key": "",
+    "tempo_bpm": 0.0,
+    "loudness_lufs": NO_LEVEL,
+    "true_peak_db": NO_LEVEL,
+    "trashed_at": EPOCH,
+    "rating": 0,
+    "similarity": NO_LEVEL,
+    "score": NO_LEVEL,
+    "track_id": "",
+}
+"""How None is stored, for the columns that may hold it."""
+_RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}
+
+TRACK_COLUMNS = (*_TRACK_KINDS, *_DERIVED_KINDS)
+"""Every column of `tracks` but the vector."""
+REQUEST_COLUMNS = tuple(_REQUEST_KINDS)
+
+
+def track_schema(dimension: int, encoder: str) -> pa.Schema:
+    """Return the arrow schema of `tracks` for vectors of `dimension` float32 made by `encoder`."""
+    import pyarrow as pa
+
+    fields = [_field(name, kind) for name, kind in {**_TRACK_KINDS, **_DERIVED_KINDS}.items()]
+    item = pa.field("item", pa.float32(), nullable=False)
+    fields.append(pa.field("vector", pa.list_(item, dimension), nullable=False))
+    return pa.schema(fields, metadata={VERSION: str(SCHEMA_VERSION), ENCODER: encoder})
+
+
+def request_schema() -> pa.Schema:
+    """Return the arrow schema of `requests`."""
+    import pyarrow as pa
+
+    return pa.schema([_field(name, kind) for name, kind in _REQUEST_KINDS.items()], metadata={VERSION: "1"})
+
+
+def table_version(schema: pa.Schema) -> int:
+    """Return the schema version a table was made with; 1 when it states none."""
+    return int((schema.metadata or {}).get(VERSION.encode(), b"1"))
+
+
+def table_encoder(schema: pa.Schema) -> str:
+    """Return the identity of the encoder that made a table's vectors."""
+    return str((schema.metadata or {}).get(ENCODER.encode(), b"").decode())
+
+
+def to_track_row(track: Track, vector: ArrayLike) -> dict[str, Any]:
+    """Return the row of `track` with its unit vector (float32) and both checksums.
+
+    Raises InputError for values the model forbids (a copy may have skipped its checks), text that is no Unicode,
+    numbers out of the column's range and vectors that are no direction.
+    """
+    row = _encode(Track, track, _TRACK_KINDS)
+    unit = unit_vector(vector)
+    row["quality_rank"] = QUALITY_RANK[track.quality]
+    row["words"] = "\n".join(
+        (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
+    )
+    row["vector_sha256"] = vector_sha256(unit)
+    row["row_sha256"] = row_sha256(row)
+    row["vector"] = unit
+    return row
+
+
+def from_track_row(row: Mapping[str, Any]) -> Track:
+    """Return the track of a row; raises Damage when the row does not match its checksum or the model."""
+    return _decode(Track, row, _TRACK_KINDS)
+
+
+def to_request_row(record: RequestRecord) -> dict[str, Any]:
+    """Return the row of a log record with its checksum; raises InputError like `to_track_row`."""
+    row = _encode(RequestRecord, record, _REQUEST_KINDS)
+    row["row_sha256"] = row_sha256(row)
+    return row
+
+
+def from_request_row(row: Mapping[str, Any]) -> RequestRecord:
+    """Return the log record of a row; raises Damage when the row does not match its checksum or the model."""
+    return _decode(RequestRecord, row, _REQUEST_KINDS)
+
+
+def row_sha256(row: Mapping[str, Any]) -> str:
+    """Return the checksum of a row: sha256 of its columns as canonical JSON.
+
+    The vector counts through `vector_sha256`, so that rows can be checked without reading vectors. Columns that start
+    with an underscore are the query's own and count as nothing.
+    """
+    content = {
+        name: value.astimezone(timezone.utc).isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+        if name not in ("row_sha256", "vector") and not name.startswith("_")
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def vector_sha256(vector: ArrayLike) -> str:
+    """Return the sha256 of the vector's float32 little-endian bytes."""
+    return hashlib.sha256(np.ascontiguousarray(vector, dtype="<f4").tobytes()).hexdigest()
+
+
+def unit_vector(vector: ArrayLike) -> NDArray[np.float32]:
+    """Return `vector` scaled to length 1 as float32 of shape (dimension,).
+
+    Raises InputError when it has another number of axes, is not finite, or is zero and so has no direction.
+    """
+    wide = np.asarray(vector, dtype=np.float64)
+    if wide.ndim != 1:
+        raise InputError(f"the vector has shape {wide.shape}; pass one of shape (dimension,)")
+    length = float(np.linalg.norm(wide))
+    if not np.isfinite(length) or length == 0.0:
+        raise InputError(f"the vector has length {length}; pass finite numbers that are not all zero")
+    return (wide / length).astype(np.float32)
+
+
+def _field(name: str, kind: str) -> pa.Field:
+    import pyarrow as pa
+
+    types = {
+        "key": pa.string(),
+        "text": pa.string(),
+        "json": pa.string(),
+        "texts": pa.list_(pa.field("item", pa.string(), nullable=False)),
+        "float": pa.float64(),
+        "int": pa.int32(),
+        "long": pa.int64(),
+        "bool": pa.bool_(),
+        "time": pa.timestamp("us", tz="UTC"),
+    }
+    # Lance retries instead of duplicating when two writers merge the same id, but only with this mark.
+    metadata = {"lance-schema:unenforced-primary-key": "true"} if kind == "key" else None
+    return pa.field(name, types[kind], nullable=False, metadata=metadata)
+
+
+def _encode(model: type[_Value], value: _Value, kinds: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        fields = dict(model.model_validate(value.model_dump()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{model.__name__} {where} is {first['input']!r}: {first['msg']}") from None
+    return {name: _to_column(name, kinds[name], item) for name, item in fields.items()}
+
+
+def _to_column(name: str, kind: str, value: Any) -> Any:
+    if value is None:
+        return _NONE[name]
+    if name in _NONE and value == _NONE[name]:
+        raise InputError(f"{name} is {value!r}, which is how None is stored; pass None or another value")
+    if kind == "json":
+        return _json(name, value)
+    if kind == "texts":
+        return [_unicode(name, item) for item in value]
+    if kind == "time":
+        if value.tzinfo is None:
+            raise InputError(f"{name} is {value.isoformat()}, which has no time zone; pass one in UTC")
+        return value.astimezone(timezone.utc)
+    if kind in _RANGES and not -_RANGES[kind] <= value <= _RANGES[kind]:
+        raise InputError(f"{name} is {value}; at most {_RANGES[kind]:,} can be stored")
+    return _unicode(name, value) if isinstance(value, str) else value
+
+
+def _json(name: str, value: Any) -> str:
+    try:
+        return _unicode(name, json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} cannot be kept as JSON: {error}") from None
+
+
+def _unicode(name: str, text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{name} holds a lone surrogate at character {error.start}; pass valid Unicode"
+        ) from None
+    return text
+
+
+def _decode(model: type[_Value], row: Mapping[str, Any], kinds: Mapping[str, str]) -> _Value:
+    try:
+        intact = row_sha256(row) == row["row_sha256"]
+        if intact:
+            return model.model_validate(
+                {name: _from_column(name, kinds[name], row[name]) for name in model.model_fields}
+            )
+    except (KeyError, TypeError, ValueError):
+        intact = False
+    raise Damage(f"the row {row.get('id')!r} does not match its checksum; run `catalog doctor --fix`")
+
+
+def _from_column(name: str, kind: str, value: Any) -> Any:
+    if name in _NONE and value == _NONE[name]:
+        return None
+    return json.loads(value) if kind == "json" else value

@@ -1,0 +1,483 @@
+"""The catalog on disk: tables of tracks and requests in LanceDB, and the audio files the tracks point to.
+
+The only importer of lancedb. Audio goes to the disk before its row, and a row is on the disk before the call that
+inserts it returns; see docs/STORAGE.md for the layout and the promises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from catalog import audit, files
+from catalog.audit import Problem
+from catalog.durable import DurableTable
+from catalog.errors import Damage, InputError, NotFound, StorageError
+from catalog.filters import both, equals, literal, to_sql
+from catalog.locks import hold
+from catalog.maintenance import WORDS, Maintenance
+from catalog.models import Filter, RequestRecord, Track
+from catalog.ranking import MEANING_WEIGHT, blend
+from catalog.requests import RequestLog
+from catalog.rewrite import migrate, reembed
+from catalog.schema import (
+    SCHEMA_VERSION,
+    TRACK_COLUMNS,
+    from_track_row,
+    table_encoder,
+    table_version,
+    unit_vector,
+)
+from catalog.tracks import Row, TrackTable, intact
+
+__all__ = ["ORDERS", "Problem", "Store"]
+
+Tracks = list[Track]
+Scored = list[tuple[Track, float]]
+
+READY = Filter()
+ORDERS = (
+    "created_at",
+    "duration_s",
+    "tempo_bpm",
+    "rating",
+    "valence",
+    "energy",
+    "loudness_lufs",
+    "audio_bytes",
+    "generation_s",
+    "style",
+    "role",
+    "id",
+)
+"""Columns a list can be sorted by."""
+MOST_RESULTS = 10_000
+INDEX_ROWS, VECTOR_INDEX_ROWS = 5_000, 20_000
+"""From how many rows filters, and the vector, get an index: below, reading everything is as fast, and exact."""
+
+
+class Store:
+    """A catalog in a home folder. Threads may share it; any number of processes may open the same home."""
+
+    def __init__(self, home: Path, *, encoder: str | None, dimension: int, lock_timeout_s: float) -> None:
+        """Use `Store.open`."""
+        self.home = home
+        self._lock_timeout_s = lock_timeout_s
+        self._connection: Any = None
+        tables = [
+            DurableTable(self._connect, home, name, lock_timeout_s=lock_timeout_s)
+            for name in ("tracks", "requests")
+        ]
+        self._care = Maintenance(tables, _index_for)
+        self._tracks = TrackTable(tables[0], self._care, encoder, dimension)
+        self._requests = RequestLog(tables[1], self._care)
+
+    @classmethod
+    def open(
+        cls,
+        home: str | Path,
+        *,
+        encoder: str | None = None,
+        dimension: int = 384,
+        create: bool = True,
+        lock_timeout_s: float = 600.0,
+    ) -> Store:
+        """Open the catalog in `home`, made on first use; a torn last write is set aside, an older shape upgraded.
+
+        `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None takes the table's
+        own. A home that cannot be written opens for reading. Raises NotFound without a home and `create`,
+        StorageError for a place that cannot be a home or a table of a newer version, Busy when another process writes
+        for longer than `lock_timeout_s`.
+        """
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", str(home)):
+            raise StorageError(f"{home} is a remote address; so far a catalog is kept in a local folder")
+        folder = Path(home).expanduser().absolute()
+        if folder.exists() and not folder.is_dir():
+            raise StorageError(f"{folder} is a file; pass a folder for the catalog")
+        if not (folder / "lance").is_dir():
+            if not create:
+                raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
+            files.make_folders(folder)
+        store = cls(folder, encoder=encoder, dimension=dimension, lock_timeout_s=lock_timeout_s)
+        store._upgrade()
+        return store
+
+    def close(self) -> None:
+        """Let go of the open tables; a store used again opens them anew."""
+        self._tracks.durable.close()
+        self._requests.durable.close()
+        self._connection = None
+
+    # One track
+
+    def insert(self, track: Track, vector: ArrayLike) -> None:
+        """Add `track` with the vector of its context, shape (dimension,); both are on the disk on return.
+
+        Inserting the same id again changes nothing. Raises InputError for values that cannot be stored or an id that
+        names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
+        missing or the disk refuses, Busy when the lock is not had in time.
+        """
+        what = f"track {track.id} cannot be inserted"
+        self._may_write(what)
+
+        def with_audio() -> None:
+            if not self.has_audio(track):
+                raise StorageError(
+                    f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
+                )
+
+        self._tracks.insert(track, vector, with_audio)
+
+    def get(self, track_id: str) -> Track | None:
+        """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
+        return self._tracks.get(track_id)
+
+    def find_id(self, prefix: str) -> Track:
+        """Return the one track whose id begins with `prefix`.
+
+        Raises NotFound with the nearest ids when none does, InputError when several do.
+        """
+        exact = self._tracks.get(prefix)
+        if exact is not None:
+            return exact
+        rows = self._tracks.read(f"starts_with(id, {literal(prefix)})", limit=4)
+        if len(rows) == 1:
+            return from_track_row(rows[0])
+        if rows:
+            raise InputError(
+                f"{prefix!r} begins several ids: {', '.join(row['id'] for row in rows)}; give more of it"
+            )
+        ids = [row["id"] for row in self._tracks.read(None, columns=("id",), limit=MOST_RESULTS)]
+        near = get_close_matches(prefix, ids, n=3, cutoff=0.4)
+        raise NotFound(f"there is no track {prefix!r}" + (f"; near it are {', '.join(near)}" if near else ""))
+
+    def find_key(self, key: str) -> Track | None:
+        """Return the newest ready track made for the request `key` whose audio file is there, None without."""
+        rows = self._tracks.read(both(equals("key", key), equals("state", "ready")), order="-created_at")
+        return next((track for track in intact(rows, from_track_row) if self.has_audio(track)), None)
+
+    def update(self, track_id: str, *, rating: int | None) -> Track:
+        """Set the rating of a track, 1 to 5 or None, and return the track as it now is."""
+        return self._change(track_id, lambda _: {"rating": rating})
+
+    def trash(self, track_id: str) -> Track:
+        """Move a track to the trash, where no search finds it; its row and its audio stay. Return it."""
+        trashed = {"state": "trashed", "trashed_at": datetime.now(timezone.utc)}
+        return self._change(track_id, lambda track: {} if track.state == "trashed" else trashed)
+
+    def restore(self, track_id: str) -> Track:
+        """Take a track back from the trash and return it. Raises Damage when its audio file is gone."""
+
+        def ready(track: Track) -> Mapping[str, Any]:
+            if not self.has_audio(track):
+                raise Damage(f"track {track.id} cannot be restored: its file {track.audio_path} is gone")
+            return {"state": "ready", "trashed_at": None}
+
+        return self._change(track_id, ready)
+
+    # Many tracks
+
+    def search(self, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks that meet `where`, with the cosine similarity to `vector`, best first.
+
+        The filter is part of the query, so a nearer track that fails it never hides one that meets it. Raises
+        EncoderMismatch when another encoder made the table, InputError for a vector without direction.
+        """
+        predicate = to_sql(where)
+        return self._best(lambda count: self._tracks.nearest(vector, predicate, count), "_similarity", limit)
+
+    def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks whose summary, mood, style, prompt or context has words of `text`.
+
+        The score is BM25 (Robertson and Zaragoza 2009), above 0 and open at the top: comparable within one call only.
+        """
+        if not text.strip():
+            raise InputError("the search text is empty; pass at least one word")
+        predicate = to_sql(where)
+        return self._best(lambda count: self._tracks.words(text, predicate, count), "_score", limit)
+
+    def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks by words and meaning together, best first.
+
+        The score is `w * cosine + (1 - w) * BM25 / best BM25` with w = `ranking.MEANING_WEIGHT`. Candidates come from
+        both searches; the cosine of those only the words found is computed from their vectors.
+        """
+        pool = min(MOST_RESULTS, max(50, 4 * limit))
+        near, worded = self.search(vector, where, pool), self.search_words(text, where, pool)
+        tracks = {track.id: track for track, _ in (*near, *worded)}
+        cosines = {track.id: similarity for track, similarity in near}
+        unit = unit_vector(vector)
+        others = self._tracks.vectors_of([each for each in tracks if each not in cosines])
+        cosines |= {each: float(other @ unit) for each, other in others.items()}
+        scores = blend(cosines, {track.id: score for track, score in worded}, MEANING_WEIGHT)
+        best = sorted(tracks, key=lambda each: (-scores[each], each))[:limit]
+        return [(tracks[each], scores[each]) for each in best]
+
+    def list(
+        self, where: Filter = READY, *, order: str = "-created_at", limit: int | None = None, offset: int = 0
+    ) -> Tracks:
+        """Return the tracks that meet `where`, sorted by the column `order` names, falling with a leading minus.
+
+        Tracks whose audio is gone are listed too. Raises InputError for a column that cannot be sorted by.
+        """
+        if order.removeprefix("-") not in ORDERS:
+            raise InputError(f"tracks cannot be sorted by {order!r}; pass one of {', '.join(ORDERS)}")
+        if offset < 0 or (limit is not None and limit < 0):
+            raise InputError(f"limit {limit} and offset {offset} must be 0 or more")
+        rows = self._tracks.read(to_sql(where), order=order, limit=limit, offset=offset)
+        return [*intact(rows, from_track_row)]
+
+    def count(self, where: Filter = READY) -> int:
+        """Return how many tracks meet `where`."""
+        return self._tracks.count(to_sql(where))
+
+    def vectors(self, where: Filter = READY) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Return the ids of the tracks that meet `where` and their unit vectors, float32, shape (tracks, dimension)."""
+        found = self._tracks.vectors(to_sql(where))
+        matrix = np.stack([*found.values()]) if found else np.zeros((0, self._tracks.dimension), np.float32)
+        return tuple(found), matrix
+
+    # The log of requests
+
+    def log(self, record: RequestRecord) -> None:
+        """Append one line to the log of requests; it is on the disk on return."""
+        self._may_write("the request cannot be logged")
+        self._requests.append(record)
+
+    def requests(self, *, limit: int | None = None, **facts: str) -> Sequence[RequestRecord]:
+        """Return the log, newest first; keywords such as `action="reused"` or `track_id=...` narrow it.
+
+        Raises InputError for a column that cannot be asked for.
+        """
+        return self._requests.read(limit, facts)
+
+    # Audio
+
+    def put_audio(self, data: bytes, *, suffix: str = ".wav") -> tuple[str, str, int]:
+        """Store an audio file under its sha256; return its path below the home, the digest and the size in bytes."""
+        self._may_write("the audio cannot be stored")
+        return files.put_audio(self.home, data, suffix=suffix)
+
+    def put_sidecar(self, audio_path: str, content: Mapping[str, Any]) -> None:
+        """Write `content` as JSON beside the audio file."""
+        self._may_write("the sidecar cannot be stored")
+        files.put_sidecar(self.home, audio_path, content)
+
+    def path_of(self, track: Track) -> Path:
+        """Return the path of the audio file; raises Damage when the row points out of the home folder."""
+        return files.inside(self.home, track.audio_path)
+
+    def has_audio(self, track: Track) -> bool:
+        """Tell whether the audio file is there with the size the row states; `check(deep=True)` reads it too."""
+        try:
+            return self.path_of(track).stat().st_size == track.audio_bytes
+        except (OSError, Damage):
+            return False
+
+    @contextlib.contextmanager
+    def claim(self, key: str, timeout_s: float | None = None) -> Iterator[None]:
+        """Hold the right to make the track of the request `key`; others with the same key wait.
+
+        The claim of a process that dies is free at once. Raises Busy after `timeout_s` seconds.
+        """
+        self._may_write("a track cannot be made")
+        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        wait_s = self._lock_timeout_s if timeout_s is None else timeout_s
+        with hold(self.home / "locks" / f"make-{name}.lock", wait_s, "the making of this track", remove=True):
+            yield
+
+    # Care
+
+    def purge(self, *, older_than_s: float = 0.0) -> int:
+        """Delete tracks that lie in the trash for `older_than_s` seconds, and audio no other row names.
+
+        Returns how many rows went. The rows go first, so that none ever points to a missing file.
+        """
+        what = "the trash cannot be emptied"
+        self._may_write(what)
+        latest = datetime.now(timezone.utc) - timedelta(seconds=older_than_s)
+        predicate = f"{equals('state', 'trashed')} AND trashed_at <= {literal(latest)}"
+        with self._tracks.durable.locked():
+            paths = [row["audio_path"] for row in self._tracks.read(predicate, columns=("audio_path",))]
+            if paths:
+                self._tracks.durable.commit_locked(what, lambda table: table.delete(predicate), point="purge")
+            for path in sorted(set(paths)):
+                if not self._tracks.count(equals("audio_path", path)):
+                    files.delete_audio(self.home, path)
+        return len(paths)
+
+    def reembed(
+        self,
+        encode: Callable[[Sequence[str]], Sequence[ArrayLike]],
+        encoder: str,
+        texts_of: Callable[[Track], str] = lambda track: track.context,
+    ) -> int:
+        """Give every row a vector from `encode` and switch the table to `encoder` in one step; return the row count.
+
+        Texts are encoded before the lock is taken; only rows that came meanwhile are encoded under it. Nothing changes
+        when `encode` raises.
+        """
+        self._may_write("the table cannot be embedded anew")
+        count, table = 0, self._tracks.durable
+        if table.exists():
+            count, self._tracks.dimension = reembed(table, encode, encoder, texts_of)
+            self._care.ensure_index(table, WORDS)
+        self._tracks.encoder = encoder
+        return count
+
+    def check(self, *, deep: bool = False) -> Sequence[Problem]:
+        """Return what is wrong with tables, rows and files; `deep` also reads every vector and audio file.
+
+        Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
+        """
+        problems = [
+            Problem(kind="table", subject=table.name, detail=detail)
+            for table in (self._tracks.durable, self._requests.durable)
+            for detail in table.problems()
+        ]
+        return [*problems, *(audit.in_child(self.home) if deep else self._audit(deep=False))]
+
+    def fix(self, problem: Problem) -> bool:
+        """Mend what can be mended without losing anything; return whether it was.
+
+        A row without its audio goes to the trash, a file no row names to `lost/`; a row that fails its check is copied
+        there before it is deleted.
+        """
+        self._may_write("nothing can be mended")
+        if problem.kind == "table":
+            return False
+        if problem.kind == "leftover":
+            return self._clear(problem.subject)
+        if problem.kind == "altered-row":
+            return self._drop(problem.subject)
+        if problem.kind == "altered-audio":
+            audit.set_aside(self.home, self.find_id(problem.subject).audio_path)
+        self.trash(problem.subject)
+        return True
+
+    def compact(self) -> None:
+        """Merge fragments, bring the indexes up to date and drop old versions, one process at a time."""
+        self._may_write("the tables cannot be compacted")
+        self._care.compact()
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
+        audio = [path for path in files.audio_files(self.home) if path.suffix != ".json"]
+        table, log = self._tracks.durable, self._requests.durable
+        schema = table.table.schema if table.exists() else None
+        return {
+            "rows": self.count(Filter(state=None)),
+            "trashed": self.count(Filter(state="trashed")),
+            "requests": self._requests.count(),
+            "audio_files": len(audio),
+            "audio_bytes": sum(path.stat().st_size for path in audio),
+            "table_bytes": table.size_bytes() + log.size_bytes(),
+            "version": table.head() or 0,
+            "schema_version": table_version(schema) if schema else SCHEMA_VERSION,
+            "encoder": table_encoder(schema) if schema else self._tracks.encoder,
+            "dimension": schema.field("vector").type.list_size if schema else self._tracks.dimension,
+        }
+
+    # Inside
+
+    def _connect(self) -> Any:
+        if self._connection is None:
+            import lancedb
+
+            # 0: every read looks for commits of other processes; a default handle never sees them.
+            self._connection = lancedb.connect(
+                str(self.home / "lance"), read_consistency_interval=timedelta(0)
+            )
+        return self._connection
+
+    def _upgrade(self) -> None:
+        table = self._tracks.durable
+        version = table_version(table.table.schema) if table.exists() else SCHEMA_VERSION
+        if version > SCHEMA_VERSION:
+            raise StorageError(
+                f"the catalog in {self.home} has schema version {version}, and this program knows up to "
+                f"{SCHEMA_VERSION}; upgrade the program"
+            )
+        if version < SCHEMA_VERSION:
+            self._may_write(
+                f"the catalog has schema version {version} and must be upgraded to {SCHEMA_VERSION}"
+            )
+            migrate(table)
+            self._care.ensure_index(table, WORDS)
+
+    def _may_write(self, what: str) -> None:
+        for folder in (self.home, self.home / "lance"):
+            if not os.access(folder, os.W_OK):
+                raise StorageError(f"{what}: {folder} is read-only; choose a home folder you can write to")
+
+    def _change(self, track_id: str, change: Callable[[Track], Mapping[str, Any]]) -> Track:
+        self._may_write(f"track {track_id} cannot be changed")
+        return self._tracks.change(track_id, change)
+
+    def _best(self, fetch: Callable[[int], Sequence[Row]], score: str, limit: int) -> Scored:
+        """Fetch until `limit` intact rows with their audio are found or there are no more."""
+        if not 1 <= limit <= MOST_RESULTS:
+            raise InputError(f"the limit is {limit}; pass 1 to {MOST_RESULTS:,}")
+        count = limit
+        while True:
+            rows = fetch(count)
+            scores = {row["id"]: float(row[score]) for row in rows}
+            found = [track for track in intact(rows, from_track_row) if self.has_audio(track)]
+            if len(found) >= limit or len(rows) < count:
+                return [(track, scores[track.id]) for track in found[:limit]]
+            count = 2 * count + 8
+
+    def _audit(self, *, deep: bool) -> Sequence[Problem]:
+        rows = self._tracks.read(None, columns=(*TRACK_COLUMNS, "vector") if deep else TRACK_COLUMNS)
+        return [*audit.rows(self.home, rows, deep=deep), *audit.leftovers(self.home, rows)]
+
+    def _clear(self, relative: str) -> bool:
+        """Move a file no row names to `lost/`; tell whether it still was one."""
+        with self._tracks.durable.locked():
+            rows = self._tracks.read(None, columns=("audio_path",))
+            if relative not in {problem.subject for problem in audit.leftovers(self.home, rows)}:
+                return False
+            audit.set_aside(self.home, relative)
+            return True
+
+    def _drop(self, track_id: str) -> bool:
+        predicate = equals("id", track_id)
+        audit.keep_rows(self.home, self._tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
+        what = f"row {track_id} cannot be dropped"
+        self._tracks.durable.commit(what, lambda table: table.delete(predicate), point="drop")
+        return True
+
+
+def audit_deep(home: str) -> None:
+    """Print the findings of a deep audit of `home` as JSON; the child process of `Store.check` runs this."""
+    problems = Store.open(home, create=False)._audit(deep=True)
+    print(json.dumps([problem.model_dump() for problem in problems]))  # noqa: T201
+
+
+def _index_for(table: str, rows: int) -> dict[str, Any]:
+    """Return the index each column of `table` should have at `rows` rows."""
+    if table != "tracks":
+        return {}
+    from lancedb.index import FTS, Bitmap, BTree, IvfRq, LabelList
+
+    # ICU finds words in languages that put no spaces between them.
+    indexes: dict[str, Any] = {WORDS: FTS(base_tokenizer="icu")}
+    if rows >= INDEX_ROWS:
+        # None on id: lookups by it would gain, but merges on it could let duplicates through.
+        facts = ("state", "style", "role", "environment", "time_of_day", "quality_rank")
+        indexes |= {column: Bitmap() for column in facts}
+        indexes |= {"mood_tags": LabelList(), "key": BTree(), "duration_s": BTree()}
+    if rows >= VECTOR_INDEX_ROWS:
+        indexes["vector"] = IvfRq(distance_type="cosine")
+    return indexes

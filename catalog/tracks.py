@@ -1,0 +1,229 @@
+"""The rows of the `tracks` table: reading, the two searches, and the few ways a row changes."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from catalog.durable import DurableTable, lance_errors
+from catalog.errors import Damage, EncoderMismatch, InputError, NotFound
+from catalog.filters import equals, one_of
+from catalog.maintenance import WORDS, Maintenance
+from catalog.models import RequestRecord, Track
+from catalog.schema import (
+    TRACK_COLUMNS,
+    from_track_row,
+    table_encoder,
+    to_track_row,
+    track_schema,
+    unit_vector,
+    vector_sha256,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Row", "TrackTable", "intact", "read", "to_arrow"]
+
+Row = dict[str, Any]
+Change = Callable[[Track], Mapping[str, Any]]
+_Value = TypeVar("_Value", Track, RequestRecord)
+_log = logging.getLogger(__name__)
+
+REFINE_FACTOR, PROBES = 10, 50
+"""With a vector index: how many times the limit are rescored exactly, and lists searched. Without the first the index
+gives approximate distances, which no threshold can be held against."""
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+_WITH_VECTOR = (*TRACK_COLUMNS, "vector")
+
+
+class TrackTable:
+    """The table of tracks as one encoder sees it; knows rows and vectors, no files."""
+
+    def __init__(self, table: DurableTable, care: Maintenance, encoder: str | None, dimension: int) -> None:
+        self.durable = table
+        self.encoder = encoder
+        self.dimension = dimension
+        self._care = care
+
+    def insert(self, track: Track, vector: ArrayLike, before: Callable[[], None]) -> None:
+        """Add the row of `track` unless its id is there; `before` runs under the lock and may refuse by raising."""
+        row = to_track_row(track, vector)
+        self._expect(track.encoder, len(row["vector"]))
+        schema = track_schema(self.dimension, track.encoder)
+
+        def write(table: Any) -> None:
+            self._expect(table_encoder(table.schema), self.dimension)
+            before()
+            # Without the scan, a BTREE index on the merge column lets duplicates through.
+            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
+            if merge.execute(to_arrow([row], schema)).num_inserted_rows == 0:
+                self._refuse_other(row)
+
+        if not self.durable.exists():
+            self.durable.create(schema)
+            self._care.ensure_index(self.durable, WORDS)
+        self.durable.commit(f"track {track.id} cannot be inserted", write)
+        self._care.run_when_due(self.durable)
+
+    def change(self, track_id: str, change: Change) -> Track:
+        """Write a row anew with the fields `change` gives for its track; raises NotFound without the row."""
+        if not self.durable.exists():
+            raise NotFound(f"there is no track {track_id!r}")
+
+        def write(table: Any) -> Track:
+            rows = self.read(equals("id", valid_id(track_id)), columns=_WITH_VECTOR, limit=1)
+            if not rows:
+                raise NotFound(f"there is no track {track_id!r}")
+            track = from_track_row(rows[0])
+            row = to_track_row(track.model_copy(update=dict(change(track))), rows[0]["vector"])
+            merge = table.merge_insert("id").when_matched_update_all().use_index(False)
+            merge.execute(to_arrow([row], table.schema))
+            return from_track_row(row)
+
+        changed = self.durable.commit(f"track {track_id} cannot be changed", write)
+        self._care.run_when_due(self.durable)
+        return changed
+
+    def get(self, track_id: str) -> Track | None:
+        """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
+        rows = self.read(equals("id", valid_id(track_id)), limit=1)
+        return from_track_row(rows[0]) if rows else None
+
+    def read(
+        self,
+        predicate: str | None,
+        *,
+        columns: Sequence[str] = TRACK_COLUMNS,
+        order: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Return rows; see the function `read`."""
+        return read(self.durable, predicate, columns, order=order, limit=limit, offset=offset)
+
+    def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
+        unit = unit_vector(vector)
+        if not self.durable.exists():
+            return []
+        table = self.durable.table
+        self._expect(table_encoder(table.schema), len(unit))
+        query = table.search(unit, vector_column_name="vector").distance_type("cosine")
+        query = _where(query, predicate).refine_factor(REFINE_FACTOR).nprobes(PROBES)
+        rows = _run(query.select([*_WITH_VECTOR, "_distance"]).limit(count))
+        for row in rows:
+            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
+        return rows
+
+    def words(self, text: str, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows that have words of `text`, best BM25 `_score` first."""
+        if not self.durable.exists():
+            return []
+        self._care.ensure_index(self.durable, WORDS)
+        query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
+        return _run(_where(query, predicate).select([*TRACK_COLUMNS, "_score"]).limit(count))
+
+    def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors of rows by id."""
+        if not self.durable.exists():
+            return {}
+        query = _where(self.durable.table.search(), predicate).select(["id", "vector"]).limit(None)
+        with lance_errors("vectors cannot be read"):
+            table = query.to_arrow()
+        flat = table["vector"].combine_chunks().flatten().to_numpy()
+        ids = table["id"].to_pylist()
+        return dict(zip(ids, flat.reshape(len(ids), -1), strict=True)) if ids else {}
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors of the rows with these ids."""
+        return self.vectors(one_of("id", list(ids))) if ids else {}
+
+    def count(self, predicate: str | None) -> int:
+        """Return how many rows meet `predicate`."""
+        if not self.durable.exists():
+            return 0
+        with lance_errors("tracks cannot be counted"):
+            return int(self.durable.table.count_rows(predicate))
+
+    def _expect(self, encoder: str, dimension: int) -> None:
+        if self.encoder is None:
+            self.encoder = encoder
+        if encoder != self.encoder:
+            raise EncoderMismatch(
+                f"the vectors of the table are of {encoder} and those in use of {self.encoder}, which cannot be "
+                "compared; run `catalog doctor --reembed` or use the former encoder"
+            )
+        if dimension != self.dimension:
+            raise InputError(f"the vector has {dimension} numbers; the encoder gives {self.dimension}")
+
+    def _refuse_other(self, row: Row) -> None:
+        stored = self.read(equals("id", row["id"]), columns=("key", "audio_sha256"), limit=1)
+        if any(
+            (other["key"], other["audio_sha256"]) != (row["key"], row["audio_sha256"]) for other in stored
+        ):
+            raise InputError(f"the id {row['id']} already names another track; draw a new id")
+
+
+def read(
+    table: DurableTable,
+    predicate: str | None,
+    columns: Sequence[str],
+    *,
+    order: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Row]:
+    """Return rows of a table that may not exist yet, sorted by the column `order`, falling with a leading minus.
+
+    `order` must be one of `columns`. Rows that are equal there are sorted by id, so that pages do not overlap.
+    """
+    if limit == 0 or not table.exists():
+        return []
+    query = table.table.search()
+    if order:
+        by = {order.removeprefix("-"): not order.startswith("-")}
+        by.setdefault("id", True)
+        query = query.order_by([{"column_name": name, "ascending": rising} for name, rising in by.items()])
+    query = _where(query, predicate).select(list(columns)).limit(limit)
+    return _run(query.offset(offset) if offset else query)
+
+
+def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Value]:
+    """Yield the values of rows that match their checksums, and warn of the others."""
+    for row in rows:
+        try:
+            if "vector" in row and vector_sha256(row["vector"]) != row["vector_sha256"]:
+                raise Damage(f"the vector of the row {row['id']!r} does not match its checksum")
+            yield decode(row)
+        except Damage as error:
+            _log.warning("%s; it is passed over", error)
+
+
+def to_arrow(rows: list[Row], schema: pa.Schema) -> pa.Table:
+    """Return rows as an arrow table of `schema`."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def valid_id(text: str) -> str:
+    """Return `text`; raises NotFound when no id can look like it."""
+    if not _ID.fullmatch(text):
+        raise NotFound(f"{text!r} is no id; ids are 1 to 64 small letters, digits and hyphens")
+    return text
+
+
+def _where(query: Any, predicate: str | None) -> Any:
+    return query.where(predicate, prefilter=True) if predicate else query
+
+
+def _run(query: Any) -> list[Row]:
+    with lance_errors("the table cannot be read"):
+        rows: list[Row] = query.to_list()
+    return rows
