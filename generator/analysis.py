@@ -1,0 +1,157 @@
+"""What a track is, measured on its samples: tempo, key, and the outline of its waveform."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.audio import resample, to_mono
+from generator.errors import AudioError
+from generator.protocol import Audio
+from generator.samples import checked
+
+__all__ = ["musical_key", "peaks", "tempo_bpm"]
+
+RATE = 22_050
+SILENCE_RMS = 10.0 ** (-70 / 20)
+
+TEMPO_S = 45.0
+"""The longest stretch that is listened to, from the middle."""
+MIN_TEMPO_S = 4.0
+MIN_BPM, MAX_BPM = 60.0, 180.0
+USUAL_BPM = 115.0
+TEMPO_HOP = 256
+TEMPO_FFT = 1024
+TEMPO_BANDS = 40
+MIN_PULSE = 0.2
+"""Least autocorrelation of the onset strength, where 1 is exact repetition and noise stays near 0."""
+
+KEY_S = 60.0
+MIN_KEY_S = 1.0
+KEY_FFT = 8192
+MIN_KEY_FIT = 0.6
+MIN_CHROMA_SPREAD = 0.25
+
+NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+"""Probe-tone ratings of the twelve tones in a major and a minor key (Krumhansl and Kessler 1982)."""
+
+
+def tempo_bpm(audio: Audio) -> float | None:
+    """Return the tempo in beats per minute, from 60 to 180, or None where no pulse is heard.
+
+    The strength of onsets (spectral flux over mel bands) is correlated with itself; the lag that repeats best
+    wins, nearer to 115 preferred where two are alike, so a tempo outside the range is told as its double or half.
+    None for silence, for less than 4 s, and where the best lag repeats at less than `MIN_PULSE`.
+    """
+    signal = _signal(audio, TEMPO_S)
+    if signal is None or len(signal) < MIN_TEMPO_S * RATE:
+        return None
+    strength = _onsets(signal)
+    repeats = _autocorrelation(strength)
+    frames_per_minute = 60.0 * RATE / TEMPO_HOP
+    first, last = math.floor(frames_per_minute / MAX_BPM), math.ceil(frames_per_minute / MIN_BPM)
+    last = min(last, len(repeats) // 2 - 1)
+    lags = np.arange(first, last + 1)
+    # A beat repeats at its double lag too; an offbeat does not.
+    score = 0.5 * (repeats[lags] + repeats[2 * lags])
+    weight = np.exp(-0.5 * np.log2(frames_per_minute / lags / USUAL_BPM) ** 2)
+    best = int(np.argmax(score * weight))
+    if score[best] < MIN_PULSE:
+        return None
+    return float(round(frames_per_minute / _period(repeats, int(lags[best])), 1))
+
+
+def musical_key(audio: Audio) -> str | None:
+    """Return the key as "A minor" or "C# major", or None where there is no clear one.
+
+    The mean chroma is compared with the 24 rotated key profiles of Krumhansl and Kessler; the best correlation
+    wins. None for silence, for less than 1 s, for a best correlation under `MIN_KEY_FIT`, and for chroma as
+    even as that of noise (spread under `MIN_CHROMA_SPREAD` of the mean).
+    """
+    signal = _signal(audio, KEY_S)
+    if signal is None or len(signal) < MIN_KEY_S * RATE:
+        return None
+    chroma = _chroma(signal)
+    if chroma.std() < MIN_CHROMA_SPREAD * chroma.mean():
+        return None
+    fits = {
+        f"{NAMES[tonic]} {mode}": float(np.corrcoef(np.roll(profile, tonic), chroma)[0, 1])
+        for mode, profile in (("major", MAJOR), ("minor", MINOR))
+        for tonic in range(12)
+    }
+    best = max(fits, key=fits.__getitem__)
+    return best if fits[best] >= MIN_KEY_FIT else None
+
+
+def peaks(audio: Audio, bins: int) -> NDArray[np.float32]:
+    """Return the least and greatest sample of any channel in each of `bins` equal spans, shape (bins, 2)."""
+    if bins < 1:
+        raise AudioError(f"cannot draw a waveform in {bins} bins; use at least 1")
+    samples = checked(audio).samples
+    starts = np.arange(bins) * len(samples) // bins
+    low = np.minimum.reduceat(samples.min(axis=1), starts)
+    high = np.maximum.reduceat(samples.max(axis=1), starts)
+    return np.stack([low, high], axis=1)
+
+
+def _signal(audio: Audio, longest_s: float) -> NDArray[np.float32] | None:
+    """Return the middle of `audio` as mono at `RATE`, shape (frames,); None when it is silent."""
+    excess = max(0, len(checked(audio).samples) - round(longest_s * audio.sample_rate))
+    samples = audio.samples[excess // 2 : len(audio.samples) - (excess - excess // 2)]
+    signal: NDArray[np.float32] = resample(to_mono(Audio(samples, audio.sample_rate)), RATE).samples[:, 0]
+    return signal if math.sqrt(float(np.mean(np.square(signal)))) > SILENCE_RMS else None
+
+
+def _onsets(signal: NDArray[np.float32]) -> NDArray[Any]:
+    """Return the strength of onsets, one value for each hop, its slow changes taken out."""
+    from librosa.core.spectrum import power_to_db, stft
+    from librosa.filters import mel
+    from scipy.ndimage import uniform_filter1d
+
+    power = np.abs(stft(signal, n_fft=TEMPO_FFT, hop_length=TEMPO_HOP)) ** 2
+    bands = power_to_db(mel(sr=RATE, n_fft=TEMPO_FFT, n_mels=TEMPO_BANDS) @ power, top_db=60.0)
+    flux = np.maximum(np.diff(bands, axis=1), 0.0).mean(axis=0)
+    # Smoothed a little, so that beats which fall between hops still meet.
+    flux = np.convolve(flux, np.hanning(7)[1:-1] / 3.0, mode="same")
+    return np.asarray(flux - uniform_filter1d(flux, RATE // TEMPO_HOP))
+
+
+def _autocorrelation(strength: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the autocorrelation at each lag, 1 at lag 0, each lag weighed by how much of it overlaps."""
+    from librosa.core.audio import autocorrelate
+
+    raw = autocorrelate(strength.astype(np.float64))
+    overlap = np.arange(len(raw), 0, -1) / len(raw)
+    return np.asarray(raw / overlap / max(float(raw[0]), 1e-12))
+
+
+def _period(repeats: NDArray[np.float64], lag: int) -> float:
+    """Return the period near `lag` in hops: told the finer, the more periods it is measured over."""
+    period, spans = _summit(repeats, lag), 2
+    while (near := round(spans * period)) + 2 < len(repeats) // 2 and spans <= 16:
+        at = near - 1 + int(np.argmax(repeats[near - 1 : near + 2]))
+        if repeats[at] < MIN_PULSE:
+            break
+        period, spans = _summit(repeats, at) / spans, 2 * spans
+    return period
+
+
+def _summit(values: NDArray[np.float64], at: int) -> float:
+    """Return where the parabola through the values around `at` is highest, at most half a step off."""
+    before, here, after = (float(values[at + step]) for step in (-1, 0, 1))
+    bend = before - 2 * here + after
+    return at + min(0.5, max(-0.5, 0.5 * (before - after) / bend)) if bend < 0 else float(at)
+
+
+def _chroma(signal: NDArray[np.float32]) -> NDArray[Any]:
+    """Return how strongly the twelve pitch classes sound on the whole, shape (12,), C first."""
+    from librosa.core.spectrum import stft
+    from librosa.filters import chroma
+
+    magnitude = np.abs(stft(signal, n_fft=KEY_FFT, hop_length=KEY_FFT // 2))
+    return np.asarray((chroma(sr=RATE, n_fft=KEY_FFT) @ magnitude).mean(axis=1))
