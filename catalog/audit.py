@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from catalog import files
+from catalog.durable import DurableTable
 from catalog.errors import Damage
+from catalog.filters import equals
 from catalog.models import Track, Value
-from catalog.schema import from_track_row, vector_sha256
+from catalog.schema import TRACK_COLUMNS, from_track_row, vector_sha256
+from catalog.tracks import TrackTable
 
-__all__ = ["Problem", "in_child", "keep_rows", "leftovers", "rows", "set_aside"]
+__all__ = ["Problem", "check", "clear", "drop", "in_child", "read_through", "set_aside"]
 
 Row = Mapping[str, Any]
 LEFT_OVER_AFTER_S = 3600.0
@@ -34,33 +37,38 @@ class Problem(Value):
     detail: str
 
 
-def rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the rows and their audio; `deep` reads vectors, which must be there, and audio."""
-    for track_id, count in Counter(row["id"] for row in stored).items():
-        if count > 1:
-            yield Problem(kind="table", subject="tracks", detail=f"the id {track_id} names {count} rows")
-    for row in stored:
-        try:
-            track = from_track_row(row)
-            if deep and vector_sha256(row["vector"]) != row["vector_sha256"]:
-                raise Damage(f"the vector of the row {track.id!r} does not match its checksum")
-        except Damage as error:
-            yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
-        else:
-            yield from _audio(home, track, deep=deep)
+def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, deep: bool) -> list[Problem]:
+    """Return what is wrong with tables, rows and files; `deep` reads vectors and audio too, in a child process."""
+    found = [
+        Problem(kind="table", subject=table.name, detail=detail)
+        for table in tables
+        for detail in table.problems()
+    ]
+    return [*found, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
 
 
-def leftovers(
-    home: Path, stored: Sequence[Row], *, older_than_s: float = LEFT_OVER_AFTER_S
-) -> Iterator[Problem]:
-    """Yield the files below `audio/` that no row names and that are older than `older_than_s` seconds."""
-    named = {row["audio_path"] for row in stored}
-    named |= {str(Path(path).with_suffix(".json")) for path in named}
-    newest = time.time() - older_than_s
-    for path in files.audio_files(home):
-        relative = path.relative_to(home).as_posix()
-        if relative not in named and _modified(path) <= newest:
-            yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
+def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:
+    """Return what is wrong with rows and files, all read in this process."""
+    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector") if deep else TRACK_COLUMNS)
+    return [*_rows(home, stored, deep=deep), *_leftovers(home, stored)]
+
+
+def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
+    """Move a file no row names to `lost/`; tell whether it still was one."""
+    with tracks.durable.locked():
+        stored = tracks.read(None, columns=("audio_path",))
+        if relative not in {problem.subject for problem in _leftovers(home, stored)}:
+            return False
+        set_aside(home, relative)
+        return True
+
+
+def drop(home: Path, tracks: TrackTable, track_id: str) -> None:
+    """Delete the row of an id once a copy of it is in `lost/`."""
+    predicate = equals("id", track_id)
+    _keep_rows(home, tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
+    what = f"row {track_id} cannot be dropped"
+    tracks.durable.commit(what, lambda table: table.delete(predicate), point="drop")
 
 
 def set_aside(home: Path, relative: str) -> Path:
@@ -73,18 +81,6 @@ def set_aside(home: Path, relative: str) -> Path:
         path.rename(target)
         files.sync([], [folder, path.parent])
     return target
-
-
-def keep_rows(home: Path, stored: Sequence[Row]) -> None:
-    """Append rows as JSON to `lost/rows.jsonl`, on the disk on return."""
-    folder = home / "lost"
-    path = folder / "rows.jsonl"
-    with files.storing(f"rows cannot be kept in {path}"):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with path.open("a", encoding="utf-8", errors="surrogatepass") as file:
-            for row in stored:
-                file.write(json.dumps(dict(row), default=str, ensure_ascii=False) + "\n")
-        files.sync([path], [folder])
 
 
 def in_child(home: Path) -> list[Problem]:
@@ -105,6 +101,45 @@ def in_child(home: Path) -> list[Problem]:
     return [
         Problem(kind="table", subject="tracks", detail=f"reading every row failed ({how}): {last[0][:300]}")
     ]
+
+
+def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]:
+    """Yield what is wrong with the rows and their audio; `deep` reads vectors, which must be there, and audio."""
+    for track_id, count in Counter(row["id"] for row in stored).items():
+        if count > 1:
+            yield Problem(kind="table", subject="tracks", detail=f"the id {track_id} names {count} rows")
+    for row in stored:
+        try:
+            track = from_track_row(row)
+            if deep and vector_sha256(row["vector"]) != row["vector_sha256"]:
+                raise Damage(f"the vector of the row {track.id!r} does not match its checksum")
+        except Damage as error:
+            yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
+        else:
+            yield from _audio(home, track, deep=deep)
+
+
+def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
+    """Yield the files below `audio/` that no row names and that are old enough."""
+    named = {row["audio_path"] for row in stored}
+    named |= {str(Path(path).with_suffix(".json")) for path in named}
+    newest = time.time() - LEFT_OVER_AFTER_S
+    for path in files.audio_files(home):
+        relative = path.relative_to(home).as_posix()
+        if relative not in named and _modified(path) <= newest:
+            yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
+
+
+def _keep_rows(home: Path, stored: Sequence[Row]) -> None:
+    """Append rows as JSON to `lost/rows.jsonl`, on the disk on return."""
+    folder = home / "lost"
+    path = folder / "rows.jsonl"
+    with files.storing(f"rows cannot be kept in {path}"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="surrogatepass") as file:
+            for row in stored:
+                file.write(json.dumps(dict(row), default=str, ensure_ascii=False) + "\n")
+        files.sync([path], [folder])
 
 
 def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:

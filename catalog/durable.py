@@ -119,9 +119,10 @@ class DurableTable:
 
     @contextlib.contextmanager
     def locked(self, timeout_s: float | None = None) -> Iterator[None]:
-        """Hold the write lock of this table."""
-        wait_s = self._lock_timeout_s if timeout_s is None else timeout_s
-        with hold(self._lock, wait_s, f"the {self.name} table of {self._home}"):
+        """Hold the write lock of this table, for `timeout_s` seconds at most waited for; Busy after that."""
+        if self._table is None and self.exists():
+            self._open()  # which may need the lock itself, to recover
+        with self._alone(self._lock_timeout_s if timeout_s is None else timeout_s):
             yield
 
     def problems(self) -> list[str]:
@@ -146,6 +147,11 @@ class DurableTable:
         """Return the bytes of every file of the table."""
         return sum(path.stat().st_size for path in self._files())
 
+    @contextlib.contextmanager
+    def _alone(self, timeout_s: float) -> Iterator[None]:
+        with hold(self._lock, timeout_s, f"the {self.name} table of {self._home}"):
+            yield
+
     def _open(self) -> None:
         newest = self._newest()
         if newest and not (self.acknowledged == newest[0] and _manifest_ends_well(newest[1])):
@@ -158,7 +164,7 @@ class DurableTable:
         if os.access(self.folder.parent, os.W_OK):
             # A writer between its commit and its note is no damage: it holds the lock. Only an unreadable manifest
             # is worth waiting for.
-            with contextlib.suppress(TimeoutError), self.locked(0.0 if readable else self._lock_timeout_s):
+            with contextlib.suppress(TimeoutError), self._alone(0.0 if readable else self._lock_timeout_s):
                 self._recover()
         elif not readable:
             raise Damage(
@@ -181,6 +187,8 @@ class DurableTable:
                 )
             aside.append(self._set_aside(*newest))
         head = newest[0] if newest else 0
+        if head > acknowledged:
+            self._sync(self._files())  # its writer died before it could
         self._write_marks(head, min(head, self.compacted))
         if aside and head < acknowledged:
             _log.warning("the %s table lost its acknowledged version %d", self.name, acknowledged)
@@ -238,12 +246,14 @@ class DurableTable:
         return frozenset(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
 
     def _acknowledge(self, known: frozenset[Path], *, point: str = "row") -> None:
-        new = self._files() - known
-        folders = {parent for path in new for parent in path.parents if parent.is_relative_to(self.folder)}
-        sync(sorted(new), sorted(folders))
+        self._sync(self._files() - known)
         failpoint(f"{point}.synced")
         self._write_marks(self.head() or 0, self.compacted)
         failpoint(f"{point}.acknowledged")
+
+    def _sync(self, paths: frozenset[Path]) -> None:
+        folders = {parent for path in paths for parent in path.parents if parent.is_relative_to(self.folder)}
+        sync(sorted(paths), sorted(folders))
 
     def _read_marks(self) -> tuple[int, int]:
         try:

@@ -239,7 +239,8 @@ def unit_vector(vector: ArrayLike) -> NDArray[np.float32]:
     length = float(np.linalg.norm(wide))
     if not np.isfinite(length) or length == 0.0:
         raise InputError(f"the vector has length {length}; pass finite numbers that are not all zero")
-    return (wide / length).astype(np.float32)
+    # A vector that was stored before stays as it is, bit for bit.
+    return (wide if abs(length - 1.0) < 1e-6 else wide / length).astype(np.float32)
 
 
 def _field(name: str, kind: str) -> pa.Field:

@@ -33,7 +33,6 @@ from catalog.requests import RequestLog
 from catalog.rewrite import migrate, reembed
 from catalog.schema import (
     SCHEMA_VERSION,
-    TRACK_COLUMNS,
     from_track_row,
     table_encoder,
     table_version,
@@ -341,12 +340,8 @@ class Store:
 
         Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
         """
-        problems = [
-            Problem(kind="table", subject=table.name, detail=detail)
-            for table in (self._tracks.durable, self._requests.durable)
-            for detail in table.problems()
-        ]
-        return [*problems, *(audit.in_child(self.home) if deep else self._audit(deep=False))]
+        tables = (self._tracks.durable, self._requests.durable)
+        return audit.check(self.home, tables, self._tracks, deep=deep)
 
     def fix(self, problem: Problem) -> bool:
         """Mend what can be mended without losing anything; return whether it was.
@@ -358,9 +353,10 @@ class Store:
         if problem.kind == "table":
             return False
         if problem.kind == "leftover":
-            return self._clear(problem.subject)
+            return audit.clear(self.home, self._tracks, problem.subject)
         if problem.kind == "altered-row":
-            return self._drop(problem.subject)
+            audit.drop(self.home, self._tracks, problem.subject)
+            return True
         if problem.kind == "altered-audio":
             audit.set_aside(self.home, self.find_id(problem.subject).audio_path)
         self.trash(problem.subject)
@@ -438,30 +434,11 @@ class Store:
                 return [(track, scores[track.id]) for track in found[:limit]]
             count = 2 * count + 8
 
-    def _audit(self, *, deep: bool) -> Sequence[Problem]:
-        rows = self._tracks.read(None, columns=(*TRACK_COLUMNS, "vector") if deep else TRACK_COLUMNS)
-        return [*audit.rows(self.home, rows, deep=deep), *audit.leftovers(self.home, rows)]
-
-    def _clear(self, relative: str) -> bool:
-        """Move a file no row names to `lost/`; tell whether it still was one."""
-        with self._tracks.durable.locked():
-            rows = self._tracks.read(None, columns=("audio_path",))
-            if relative not in {problem.subject for problem in audit.leftovers(self.home, rows)}:
-                return False
-            audit.set_aside(self.home, relative)
-            return True
-
-    def _drop(self, track_id: str) -> bool:
-        predicate = equals("id", track_id)
-        audit.keep_rows(self.home, self._tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
-        what = f"row {track_id} cannot be dropped"
-        self._tracks.durable.commit(what, lambda table: table.delete(predicate), point="drop")
-        return True
-
 
 def audit_deep(home: str) -> None:
     """Print the findings of a deep audit of `home` as JSON; the child process of `Store.check` runs this."""
-    problems = Store.open(home, create=False)._audit(deep=True)
+    store = Store.open(home, create=False)
+    problems = audit.read_through(store.home, store._tracks, deep=True)
     print(json.dumps([problem.model_dump() for problem in problems]))  # noqa: T201
 
 
