@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import mlx.core as mx
 
 from generator.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
 from generator.errors import GeneratorError
-from generator.musicgen import Condition, DecoderState, MusicgenDecoder
+from generator.musicgen import Condition, MusicgenDecoder
 from generator.protocol import Progress
 from generator.sampling import Sampling, guide, row_keys, sample, split_keys
 
@@ -43,6 +44,7 @@ def generate_codes(
     window_frames: int = WINDOW_FRAMES,
     stride_frames: int = STRIDE_FRAMES,
     on_progress: Progress | None = None,
+    compiled: bool | None = None,
 ) -> mx.array:
     """Return int32 codes (batch, codebooks, frames); `frames` counts those of the prompt.
 
@@ -59,6 +61,7 @@ def generate_codes(
         window_frames=window_frames,
         stride_frames=stride_frames,
         on_progress=on_progress,
+        compiled=compiled,
     )
     prompt = [] if prompt_codes is None else [_prompt_rows(prompt_codes, len(seeds), model)]
     codes = mx.concatenate([*prompt, *chunks], axis=-1)
@@ -78,6 +81,7 @@ def stream_codes(
     window_frames: int = WINDOW_FRAMES,
     stride_frames: int = STRIDE_FRAMES,
     on_progress: Progress | None = None,
+    compiled: bool | None = None,
 ) -> Iterator[mx.array]:
     """Yield int32 codes (batch, codebooks, up to `chunk_frames`) of the frames after the prompt, in order.
 
@@ -85,149 +89,132 @@ def stream_codes(
     and a longer run of the same seed starts with the frames of a shorter one, but for the last max(delays) of
     them. `prompt_codes`: (batch or 1, codebooks, prompt frames), continued. `on_progress(done, total)` counts
     new frames and is called after every step and every piece of the prompt; an exception it raises ends the
-    generation.
+    generation. `compiled`: run steps as one traced graph; None does so on a GPU, where building each step's
+    graph can take longer than computing it.
 
     Raises `GeneratorError` for lengths, prompts or numbers of seeds that do not fit together.
     """
     batch = len(seeds)
     codes = _prompt_rows(prompt_codes, batch, model)
     _check_lengths(frames, codes.shape[-1], chunk_frames, window_frames, stride_frames)
-    report = _Report(on_progress, frames - codes.shape[-1])
-    keys = _Keys(row_keys(seeds))
+    if compiled is None:
+        compiled = mx.default_device() == mx.Device(mx.gpu)
+    run = _Run(
+        model, sampling, compiled, chunk_frames, on_progress, frames - codes.shape[-1], row_keys(seeds)
+    )
     start = 0
     while codes.shape[-1] < frames:
-        known = codes[:, :, start:]
         here = condition(start) if callable(condition) else condition
         if here.batch != batch:
             raise GeneratorError(
                 f"{batch} seeds for {here.batch} rows of the condition; give one seed per row."
             )
-        length = min(frames - start, window_frames)
-        for chunk in _window(model, here, known, length, keys, sampling, chunk_frames, report):
+        for chunk in _window(run, here, codes[:, :, start:], min(frames - start, window_frames)):
             codes = mx.concatenate([codes, chunk], axis=-1)
             yield chunk
         start += stride_frames
 
 
 @dataclass
-class _Keys:
-    """The rows' PRNG keys, carried from step to step and window to window."""
+class _Run:
+    """What all windows share: settings, the count of finished frames and the rows' PRNG keys."""
 
-    current: mx.array
-
-    def draw(self) -> mx.array:
-        self.current, used = split_keys(self.current)
-        return used
-
-
-@dataclass
-class _Report:
-    """Counts finished frames over all windows."""
-
+    model: MusicgenDecoder
+    sampling: Sampling
+    compiled: bool
+    chunk_frames: int
     on_progress: Progress | None
     total: int
+    keys: mx.array
     done: int = 0
 
-    def add(self, frames: int) -> None:
+    def report(self, frames: int) -> None:
         self.done += frames
         if self.on_progress is not None:
             self.on_progress(self.done, self.total)
 
+    def choose(self, logits: mx.array) -> mx.array:
+        self.keys, used = split_keys(self.keys)
+        return sample(logits, used, self.sampling)
 
-def _window(
-    model: MusicgenDecoder,
-    condition: Condition,
-    known: mx.array,
-    frames: int,
-    keys: _Keys,
-    sampling: Sampling,
-    chunk_frames: int,
-    report: _Report,
-) -> Iterator[mx.array]:
+
+def _window(run: _Run, condition: Condition, known: mx.array, frames: int) -> Iterator[mx.array]:
     """Yield the frames after the known ones of one window."""
-    config = model.config
+    config = run.model.config
     delays = delays_for(config.num_codebooks, config.audio_channels)
     pattern = delay_codes(known, frames, delays, config.special_token)
-    new, behind, given = frames - known.shape[-1], max(delays), 0
+    new, given = frames - known.shape[-1], 0
     columns: list[mx.array] = []
-    for column in _columns(model, condition, pattern, 1 + known.shape[-1], keys, sampling, report):
+    for column in _columns(run, condition, pattern, first=1 + known.shape[-1]):
         columns.append(column)
-        complete = len(columns) - behind
-        report.add(1 if complete > 0 else 0)
-        if complete - given == chunk_frames or complete == new:
+        complete = len(columns) - max(delays)
+        run.report(1 if complete > 0 else 0)
+        if complete == new or complete - given == run.chunk_frames:
             yield undelay_codes(mx.stack(columns[given:], axis=-1), delays)
             given = complete
 
 
-def _columns(
-    model: MusicgenDecoder,
-    condition: Condition,
-    pattern: mx.array,
-    first: int,
-    keys: _Keys,
-    sampling: Sampling,
-    report: _Report,
-) -> Iterator[mx.array]:
+def _columns(run: _Run, condition: Condition, pattern: mx.array, first: int) -> Iterator[mx.array]:
     """Yield the columns (batch, codebooks) from `first` to the end of the pattern, each computed.
 
-    One step is always queued ahead: the device works on it while the caller has the column before.
+    One column is always queued ahead: the device works on it while the caller has the one before.
     """
     end = pattern.shape[-1]
-    states = _start(model, condition, end - 1, sampling)
-    logits = _prefill(model, states, pattern[:, :, :first], sampling, report)
+    guided = _GuidedDecoder(run, condition, end - 1)
+    logits = guided.read(pattern[:, :, :first])
     previous: mx.array | None = None
     for index in range(first, end):
-        sampled = sample(logits, keys.draw(), sampling)
         planned = pattern[:, :, index]
-        column = mx.where(planned == UNKNOWN, sampled, planned)
+        column = mx.where(planned == UNKNOWN, run.choose(logits), planned)
         mx.async_eval(column)  # type: ignore[no-untyped-call]
         if previous is not None:
             mx.eval(previous)
             yield previous
         previous = column
         if index + 1 < end:
-            logits = _guided_logits(model, states, column[:, :, None], sampling)
+            logits = guided.step(column)
     assert previous is not None
     mx.eval(previous)
     yield previous
 
 
-def _start(
-    model: MusicgenDecoder, condition: Condition, columns: int, sampling: Sampling
-) -> list[DecoderState]:
-    """Return one state, of both halves where guidance runs as one batch, or two of one half each."""
-    if not sampling.guided:
-        return [model.start(condition, columns)]
-    if not sampling.two_step_cfg:
-        return [model.start(condition, columns, unconditional=True)]
-    return [
-        model.start(condition, columns),
-        model.start(condition, columns, conditional=False, unconditional=True),
-    ]
+class _GuidedDecoder:
+    """Logits (batch, codebooks, vocab_size) for the column after those seen, guided.
 
+    Guidance runs as one batch of both halves or, with `two_step_cfg`, as two passes over states of their own.
+    """
 
-def _prefill(
-    model: MusicgenDecoder, states: list[DecoderState], columns: mx.array, sampling: Sampling, report: _Report
-) -> mx.array:
-    """Run over the known columns, piece by piece; return the logits for the column after them."""
-    last = (columns.shape[-1] - 1) // _PREFILL_COLUMNS * _PREFILL_COLUMNS
-    for at in range(0, last, _PREFILL_COLUMNS):
-        piece = columns[:, :, at : at + _PREFILL_COLUMNS]
-        mx.eval([model.hidden(piece, state) for state in states])
-        report.add(0)
-    return _guided_logits(model, states, columns[:, :, last:], sampling)
+    def __init__(self, run: _Run, condition: Condition, columns: int) -> None:
+        self.run, self.model, self.scale = run, run.model, run.sampling.guidance_scale
+        halves = [{"conditional": True, "unconditional": run.sampling.guided}]
+        if run.sampling.guided and run.sampling.two_step_cfg:
+            halves = [{"unconditional": False}, {"conditional": False, "unconditional": True}]
+        self.states = [self.model.start(condition, columns, **half) for half in halves]
+        self.steps: list[Callable[[mx.array], mx.array]] = [
+            self.model.compiled_step(state) if run.compiled else partial(self.model, state=state)
+            for state in self.states
+        ]
 
+    def read(self, columns: mx.array) -> mx.array:
+        """Take in the known columns, piece by piece."""
+        last = (columns.shape[-1] - 1) // _PREFILL_COLUMNS * _PREFILL_COLUMNS
+        for at in range(0, last, _PREFILL_COLUMNS):
+            piece = columns[:, :, at : at + _PREFILL_COLUMNS]
+            mx.eval([self.model.hidden(piece, state) for state in self.states])
+            self.run.report(0)
+        ends = [self.model.hidden(columns[:, :, last:], state)[:, -1:] for state in self.states]
+        return self._guide([self.model.logits(end) for end in ends])
 
-def _guided_logits(
-    model: MusicgenDecoder, states: list[DecoderState], tokens: mx.array, sampling: Sampling
-) -> mx.array:
-    """Return logits (batch, codebooks, vocab_size) for the column after `tokens`."""
-    hidden = [model.hidden(tokens, state)[:, -1:] for state in states]
-    logits = mx.concatenate([model.logits(one) for one in hidden])[:, :, 0]
-    if not sampling.guided:
-        return logits
-    conditional, unconditional = mx.split(logits.astype(mx.float32), 2)
-    return guide(conditional, unconditional, sampling.guidance_scale)
+    def step(self, column: mx.array) -> mx.array:
+        """Take in one more column (batch, codebooks)."""
+        return self._guide([step(column[:, :, None]) for step in self.steps])
+
+    def _guide(self, logits: list[mx.array]) -> mx.array:
+        rows = mx.concatenate(logits)[:, :, -1].astype(mx.float32)
+        if not self.run.sampling.guided:
+            return rows
+        conditional, unconditional = mx.split(rows, 2)
+        return guide(conditional, unconditional, self.scale)
 
 
 def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecoder) -> mx.array:

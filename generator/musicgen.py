@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -102,8 +102,14 @@ class Condition:
         return int(self.encoder_states.shape[0])
 
 
-Mask: TypeAlias = mx.array | str | None
-"""Boolean (rows, 1, columns, all columns), "causal", or None where everything may be seen."""
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Where a pass writes and what it sees."""
+
+    start: mx.array  # int32 (1,): the first column written
+    end: int  # columns from here on are not looked at
+    mask: mx.array | str | None  # over columns before `end`: boolean, "causal", or None where all are seen
+    text_mask: mx.array | None  # boolean, or None where no text is padded
 
 
 class LayerState:
@@ -115,12 +121,18 @@ class LayerState:
         self.values = mx.zeros(shape, dtype)
         self.text: tuple[mx.array, mx.array] | None = None
 
-    def append(self, keys: mx.array, values: mx.array, start: int) -> tuple[mx.array, mx.array]:
-        """Write new columns at `start`; return all columns up to the last one written."""
-        end = start + keys.shape[2]
-        self.keys[:, :, start:end] = keys
-        self.values[:, :, start:end] = values
-        return self.keys[:, :, :end], self.values[:, :, :end]
+    def append(self, keys: mx.array, values: mx.array, span: Span) -> tuple[mx.array, mx.array]:
+        """Write new columns; return all that may be seen. Updates in place once evaluated: nothing is copied."""
+        self.keys = mx.slice_update(self.keys, keys, span.start, axes=(2,))
+        self.values = mx.slice_update(self.values, values, span.start, axes=(2,))
+        return self.keys[:, :, : span.end], self.values[:, :, : span.end]
+
+
+Caches: TypeAlias = list[tuple[mx.array, mx.array]]
+"""Keys and values of every layer, as arrays that pass through a compiled function."""
+
+# Longer stretches trace fewer graphs; shorter ones attend to fewer columns that are still empty.
+_COMPILED_COLUMNS = 256
 
 
 @dataclass(eq=False)
@@ -148,11 +160,11 @@ class SelfAttention(nn.Module):  # type: ignore[misc]
         self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
         self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
-    def __call__(self, x: mx.array, layer: LayerState, start: int, mask: Mask) -> mx.array:
+    def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
         """Attend from (rows, new columns, hidden_size) to every column so far."""
         queries, keys, values = (_heads(part, self.heads) for part in mx.split(self.qkv_proj(x), 3, axis=-1))
-        keys, values = layer.append(keys, values, start)
-        attended = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=self.scale, mask=mask)
+        seen = layer.append(keys, values, span)
+        attended = mx.fast.scaled_dot_product_attention(queries, *seen, scale=self.scale, mask=span.mask)
         merged: mx.array = self.out_proj(_merge(attended))
         return merged
 
@@ -197,21 +209,14 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
         self.fc2 = nn.Linear(config.ffn_dim, config.hidden_size, bias=False)
         self.ffn_norm = nn.LayerNorm(config.hidden_size)
 
-    def __call__(
-        self,
-        x: mx.array,
-        layer: LayerState,
-        start: int,
-        mask: mx.array | str | None,
-        text_mask: mx.array | None,
-    ) -> mx.array:
+    def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
         """Return the residual stream (rows, columns, hidden_size) after this block."""
-        x = x + self.self_attn(self.self_attn_norm(x), layer, start, mask)
+        x = x + self.self_attn(self.self_attn_norm(x), layer, span)
         if layer.text is not None:
             # Unconditional rows come last and skip this exactly: their text is zero, and without biases so
             # are its keys, its values and what attention makes of them.
             rows = layer.text[0].shape[0]
-            told = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, text_mask)
+            told = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, span.text_mask)
             x = told if rows == x.shape[0] else mx.concatenate([told, x[rows:]])
         out: mx.array = x + self.fc2(nn.gelu(self.fc1(self.ffn_norm(x))))
         return out
@@ -282,19 +287,14 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
 
     def hidden(self, tokens: mx.array, state: DecoderState) -> mx.array:
         """Run the blocks over the next columns; return (state rows, columns, hidden_size), normalized."""
-        columns = tokens.shape[-1]
-        x = self._embed(tokens)
-        x = mx.tile(x, (state.rows // x.shape[0], 1, 1))
+        x = self._embed(tokens, state)
         if state.prefix is not None:
             x = mx.concatenate([state.prefix, x], axis=1)
             state.prefix = None
         start, state.length = state.length, state.length + x.shape[1]
-        x = x + state.position_table[state.positions[:, start : state.length]].astype(x.dtype)
         mask = _attention_mask(start, state)
-        for layer, layer_state in zip(self.layers, state.layers, strict=True):
-            x = layer(x, layer_state, start, mask, state.text_mask)
-        out: mx.array = self.out_norm(x[:, -columns:])
-        return out
+        out = self._blocks(x, state, Span(mx.array([start]), state.length, mask, state.text_mask))
+        return out[:, -tokens.shape[-1] :]
 
     def logits(self, hidden: mx.array) -> mx.array:
         """Return (rows, codebooks, columns, vocab_size) for the output of `hidden`."""
@@ -302,10 +302,44 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         logits: mx.array = self.heads(hidden).reshape(rows, columns, self.config.num_codebooks, -1)
         return logits.transpose(0, 2, 1, 3)
 
-    def _embed(self, tokens: mx.array) -> mx.array:
+    def compiled_step(self, state: DecoderState) -> Callable[[mx.array], mx.array]:
+        """Return a function from the next column's tokens (batch, codebooks, 1) to its logits.
+
+        It does what calling the model does, as one graph that is traced once per `_COMPILED_COLUMNS` columns
+        instead of built anew for every column. Call it after the first pass, which takes the prefix in.
+        """
+
+        def step(tokens: mx.array, start: mx.array, caches: Caches, end: int) -> tuple[mx.array, Caches]:
+            _set_caches(state, caches)
+            seen = mx.arange(end) <= start
+            mask = seen if state.column_mask is None else seen & state.column_mask[..., :end]
+            x = self._blocks(self._embed(tokens, state), state, Span(start, end, mask, state.text_mask))
+            return self.logits(x), _caches(state)
+
+        compiled = mx.compile(step)
+
+        def next_logits(tokens: mx.array) -> mx.array:
+            end = math.ceil((state.length + 1) / _COMPILED_COLUMNS) * _COMPILED_COLUMNS
+            end = min(end, state.position_table.shape[0])
+            logits, caches = compiled(tokens, mx.array([state.length]), _caches(state), end)
+            _set_caches(state, caches)
+            state.length += 1
+            return logits
+
+        return next_logits
+
+    def _blocks(self, x: mx.array, state: DecoderState, span: Span) -> mx.array:
+        at = mx.take(state.positions, span.start + mx.arange(x.shape[1]), axis=1)
+        x = x + state.position_table[at].astype(x.dtype)
+        for layer, layer_state in zip(self.layers, state.layers, strict=True):
+            x = layer(x, layer_state, span)
+        out: mx.array = self.out_norm(x)
+        return out
+
+    def _embed(self, tokens: mx.array, state: DecoderState) -> mx.array:
         offsets = mx.arange(self.config.num_codebooks) * (self.config.vocab_size + 1)
-        embedded: mx.array = self.embed(tokens + offsets[:, None])
-        return embedded.sum(axis=1)
+        embedded: mx.array = self.embed(tokens + offsets[:, None]).sum(axis=1)
+        return mx.tile(embedded, (state.rows // tokens.shape[0], 1, 1))
 
     def _project_text(self, condition: Condition) -> tuple[mx.array, mx.array]:
         """Return text states of the network's type, zero at padding, and their mask with no empty row."""
@@ -418,7 +452,16 @@ def _merge(x: mx.array) -> mx.array:
     return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
 
 
-def _attention_mask(start: int, state: DecoderState) -> Mask:
+def _caches(state: DecoderState) -> Caches:
+    return [(layer.keys, layer.values) for layer in state.layers]
+
+
+def _set_caches(state: DecoderState, caches: Caches) -> None:
+    for layer, (keys, values) in zip(state.layers, caches, strict=True):
+        layer.keys, layer.values = keys, values
+
+
+def _attention_mask(start: int, state: DecoderState) -> mx.array | str | None:
     """Return what the columns from `start` on may see: themselves and all before, but no padding."""
     if state.column_mask is None:
         return "causal" if state.length - start > 1 else None

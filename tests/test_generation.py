@@ -135,6 +135,12 @@ def test_codes_equal_those_of_a_naive_loop(model, known):
     assert np.array_equal(np.array(codes)[0], naive_codes(model, given, 12, np.array(start)[0]))
 
 
+def test_compiled_steps_give_the_same_codes(model):
+    arguments = {"frames": 20, "seeds": [1, 2], "prompt_codes": prompt(model, 4)}
+    plain = generate_codes(model, condition(), **arguments, compiled=False)
+    assert mx.array_equal(generate_codes(model, condition(), **arguments, compiled=True), plain)
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 17])
 def test_exactly_the_frames_asked_for_of_valid_codes(model, frames):
     codes = generate_codes(model, condition(), frames=frames, seeds=[1, 2])

@@ -15,7 +15,7 @@ from mlx.utils import tree_flatten
 
 from generator.errors import WeightsError
 from generator.generation import generate_codes
-from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize, sanitize
+from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder, Span, quantize, sanitize
 from generator.sampling import Sampling
 
 torch = pytest.importorskip("torch")
@@ -259,6 +259,23 @@ def test_cached_steps_equal_one_pass(which, pieces, request):
     assert mx.abs(mx.concatenate(parts, axis=2) - whole).max().item() < 1e-5
 
 
+@pytest.mark.parametrize("which", ["mono", "melody"])
+def test_compiled_steps_equal_one_pass_across_a_retrace(which, request, monkeypatch):
+    monkeypatch.setattr("generator.musicgen._COMPILED_COLUMNS", 5)
+    pair = request.getfixturevalue(which)
+    mask = mx.arange(6) < mx.array([6, 3])[:, None]
+    condition, tokens = (
+        replace(plain_condition(pair), encoder_mask=mask),
+        mx.array(pair.tokens(2, 12).numpy()),
+    )
+    whole = pair.ours(tokens, pair.ours.start(condition, 12, unconditional=True))
+    state = pair.ours.start(condition, 12, unconditional=True)
+    parts = [pair.ours(tokens[:, :, :2], state)]
+    step = pair.ours.compiled_step(state)
+    parts += [step(tokens[:, :, at : at + 1]) for at in range(2, 12)]
+    assert mx.abs(mx.concatenate(parts, axis=2) - whole).max().item() < 1e-5
+
+
 def test_unconditional_rows_skip_cross_attention_exactly(mono):
     condition, tokens = plain_condition(mono), mono.tokens(2, 7)
     both = logits_of(mono.ours, condition, tokens, unconditional=True)
@@ -297,7 +314,7 @@ def test_half_precision_stays_half_through_the_blocks(which, dtype, request):
     seen = []
     for layer, layer_state in zip(model.layers, state.layers, strict=True):
         x = mx.zeros((state.rows, 1, pair.config.hidden_size), dtype)
-        seen += [layer(x, layer_state, 0, None, None).dtype, layer_state.keys.dtype]
+        seen += [layer(x, layer_state, Span(mx.array([0]), 1, None, None)).dtype, layer_state.keys.dtype]
         seen += [] if layer_state.text is None else [part.dtype for part in layer_state.text]
     state = model.start(condition, 3, unconditional=True)
     entered = []
