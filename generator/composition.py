@@ -1,4 +1,4 @@
-"""Write the notes: form, harmony, bass, drums and melody of one piece, as times and pitches."""
+"""Write the notes: harmony, bass, drums and melody of one piece, as times and pitches."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from generator.form import Form, Section, plan_form
+from generator.grooves import DRUMS, FILL
 from generator.harmony import Chord, chord_on, degrees_of, lead_voices, nearest_pitch, vary_degrees
 from generator.melodies import melody_line
-from generator.patterns import BASS_LINES, COMPING, DRUMS, FILL, BassSpan, ChordSpan, Hit, Stroke
+from generator.patterns import BASS_LINES, COMPING, BassSpan, ChordSpan, Hit, Stroke
 from generator.synthesis import Synthesis
 
-__all__ = ["Form", "Note", "Part", "Score", "Section", "compose", "plan_form"]
+__all__ = ["Note", "Part", "Score", "compose"]
 
-TAIL_SHARE, MAX_TAIL_S = 0.06, 2.5
 STING_BARS = 2.0
 HELD = {"staccato": 0.5, "normal": 0.9, "legato": 1.0}
 
@@ -39,40 +40,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Section:
-    """Bars that belong together. Sections with the same letter share harmony and motif."""
-
-    letter: str
-    first_bar: int
-    bars: int
-    intensity: float
-    last: bool = False
-
-
-@dataclass(frozen=True)
-class Form:
-    """The grid everything is placed on, all in seconds."""
-
-    duration_s: float
-    bar_s: float
-    beats: int
-    steps: int
-    bars: int
-    loopable: bool
-    sections: tuple[Section, ...]
-
-    @property
-    def step_s(self) -> float:
-        """Return the length of the shortest grid step (a sixteenth)."""
-        return self.bar_s / self.steps
-
-    @property
-    def beat_s(self) -> float:
-        """Return the length of a beat."""
-        return self.bar_s / self.beats
-
-
-@dataclass(frozen=True)
 class Score:
     """A form with the parts that fill it."""
 
@@ -80,7 +47,9 @@ class Score:
     parts: tuple[Part, ...]
 
 
-def compose(synthesis: Synthesis, duration_s: float, *, loopable: bool, seed: int, tune: Sequence[int] = ()) -> Score:
+def compose(
+    synthesis: Synthesis, duration_s: float, *, loopable: bool, seed: int, tune: Sequence[int] = ()
+) -> Score:
     """Return the score of a piece of exactly `duration_s`.
 
     `tune` may hold a pitch class per half beat (-1 where silent), which the lead then follows.
@@ -99,69 +68,6 @@ def compose(synthesis: Synthesis, duration_s: float, *, loopable: bool, seed: in
     )
     played = (part for part in parts if part.instrument != "none" and part.notes)
     return Score(form, tuple(_humanized(part, synthesis, form, rng) for part in played))
-
-
-# Form
-
-
-def plan_form(synthesis: Synthesis, duration_s: float, *, loopable: bool) -> Form:
-    """Return bars and sections for `duration_s`.
-
-    A loop holds a whole number of bars, so its tempo bends to the nearest one that fits. Anything else
-    keeps its tempo within 8 % and leaves the last bar and a tail for the final chord to ring.
-    """
-    beats, steps = (2, 12) if synthesis.meter == 6 else (synthesis.meter, synthesis.meter * 4)
-    bar_s = beats * 60.0 / synthesis.tempo_bpm
-    tail_s = 0.0 if loopable else min(MAX_TAIL_S, max(0.4, TAIL_SHARE * duration_s))
-    bars = max(1, round((duration_s - tail_s) / bar_s))
-    fitted_s = (duration_s - tail_s) / bars
-    if loopable or (bars > 1 and abs(fitted_s / bar_s - 1) < 0.08):
-        bar_s = fitted_s
-    elif bars * bar_s > duration_s - tail_s:
-        bars = max(1, bars - 1)
-    form = Form(duration_s, bar_s, beats, steps, bars, loopable, ())
-    return replace(form, sections=_sections(synthesis, form))
-
-
-def _sections(synthesis: Synthesis, form: Form) -> tuple[Section, ...]:
-    """Split the bars into phrases of four (eight in long pieces) and letter them by the repetition asked for."""
-    body = form.bars if form.loopable else form.bars - 1
-    phrase = 8 if body >= 48 else 4 if body >= 4 else max(1, body)
-    starts = list(range(0, body, phrase))
-    if len(starts) > 1 and body - starts[-1] < phrase / 2:
-        starts.pop()  # a stub of a phrase belongs to the one before it
-    ends = [*starts[1:], body]
-    sections = [
-        Section(_letter(synthesis.repetition, index), start, end - start, 1.0)
-        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
-        if end > start
-    ]
-    if not form.loopable:
-        sections.append(Section("A", body, 1, 1.0, last=True))
-    return tuple(replace(s, intensity=_intensity(synthesis, form, s)) for s in sections)
-
-
-def _letter(repetition: str, index: int) -> str:
-    """Return the letter of the phrase at `index`."""
-    cycle = {"high": "A", "medium": "AABA", "low": "ABACABDA"}.get(repetition)
-    return cycle[index % len(cycle)] if cycle else f"N{index}"
-
-
-def _intensity(synthesis: Synthesis, form: Form, section: Section) -> float:
-    """Return how full a section is, 0 to 1, from where it stands and the dynamics asked for."""
-    middle = (section.first_bar + section.bars / 2) / form.bars
-    if form.loopable:  # a loop must end as it began
-        curve = {"wide": 0.6 + 0.4 * np.sin(np.pi * middle) ** 2}
-        return float(curve.get(synthesis.dynamics, 0.85))
-    curves = {
-        "flat": 0.85,
-        "gentle": 0.62 + 0.28 * np.sin(np.pi * middle),
-        "building": 0.3 + 0.7 * middle,
-        "impact": 1.0 - 0.45 * middle,
-        "wide": 0.35 + 0.65 * np.sin(np.pi * min(1.0, middle * 1.15)) ** 2,
-    }
-    opening = form.bars >= 12 and section.first_bar == 0 and synthesis.dynamics not in ("flat", "impact")
-    return float(curves[synthesis.dynamics]) * (0.75 if opening else 1.0)
 
 
 # Harmony
@@ -208,7 +114,9 @@ def _cadence(synthesis: Synthesis, home: Sequence[int]) -> int:
     return {"dorian": 4, "mixolydian": 7, "lydian": 2}.get(synthesis.mode, 2)
 
 
-def _voicings(synthesis: Synthesis, spans: Sequence[_Span], centre: float, voices: int) -> list[tuple[int, ...]]:
+def _voicings(
+    synthesis: Synthesis, spans: Sequence[_Span], centre: float, voices: int
+) -> list[tuple[int, ...]]:
     """Voice the spans around `centre`, moved by the register asked for."""
     return lead_voices([span.chord for span in spans], centre + 12 * synthesis.register_shift, voices)
 
@@ -278,10 +186,17 @@ def _bass(
             strokes: list[Hit] = [Hit(0, span.steps, 0, 0.7)]
         else:
             target = roots[(index + 1) % len(roots)]
-            strokes = BASS_LINES[synthesis.bass_line](BassSpan(span.chord, root, target, span.steps, form.steps, rng))
+            strokes = BASS_LINES[synthesis.bass_line](
+                BassSpan(span.chord, root, target, span.steps, form.steps, rng)
+            )
         loud = 0.6 + 0.4 * span.section.intensity
         notes += [
-            Note((span.start_step + s.step) * form.step_s, s.steps * form.step_s * held, root + s.offset, s.velocity * loud)
+            Note(
+                (span.start_step + s.step) * form.step_s,
+                s.steps * form.step_s * held,
+                root + s.offset,
+                s.velocity * loud,
+            )
             for s in strokes
         ]
     return tuple(notes)
@@ -421,11 +336,12 @@ def _sting(synthesis: Synthesis, duration_s: float, rng: np.random.Generator) ->
         figure = figure[::-1]
     rising = tuple(Note(i * gap_s, gap_s * 1.5, p, 0.7) for i, p in enumerate(figure))
     top = nearest_pitch(figure[-1] + 3 if figure else voicing[-1] + 12, home.tones)
+    lead = synthesis.lead if synthesis.lead != "none" else synthesis.harmony
     parts: dict[str, tuple[str, tuple[Note, ...]]] = {
         "harmony": (synthesis.harmony, tuple(Note(goal_s + 0.012 * i, ring_s, p, 0.8) for i, p in enumerate(voicing))),
         "pad": (synthesis.pad, tuple(Note(goal_s * 0.5, ring_s + goal_s * 0.5, p, 0.7) for p in voicing)),
         "bass": (synthesis.bass, (Note(goal_s, ring_s, 28 + (home.root - 28) % 12, 0.8),)),
-        "lead": (synthesis.lead if synthesis.lead != "none" else synthesis.harmony, (*rising, Note(goal_s, ring_s, top, 0.9))),
+        "lead": (lead, (*rising, Note(goal_s, ring_s, top, 0.9))),
         "drums": (synthesis.kit, _sting_drums(synthesis, goal_s)),
     }  # fmt: skip
     return tuple(Part(role, name, notes) for role, (name, notes) in parts.items() if name != "none" and notes)
@@ -436,4 +352,3 @@ def _sting_drums(synthesis: Synthesis, goal_s: float) -> tuple[Note, ...]:
     if synthesis.groove == "none" or synthesis.drum_level == 0:
         return ()
     return tuple(Note(goal_s, 0.5, drum, 0.8) for drum in DRUMS[synthesis.groove].ending)
-

@@ -44,10 +44,13 @@ def drum(kit: str, name: str) -> Samples:
 def _decay(seconds: float, t60_s: float) -> Floats:
     """Return an exponential of `seconds` that falls 60 dB in `t60_s`."""
     time_s: Floats = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    return np.exp(-np.log(1000) * time_s / t60_s)
+    envelope: Floats = np.exp(-np.log(1000) * time_s / t60_s)
+    return envelope
 
 
-def _band(low_hz: float, high_hz: float, dull: float, t60_s: float, seconds: float, rng: np.random.Generator) -> Samples:
+def _band(
+    low_hz: float, high_hz: float, dull: float, t60_s: float, seconds: float, rng: np.random.Generator
+) -> Samples:
     """Return a burst of noise between two frequencies."""
     envelope = _decay(seconds, t60_s)
     noise = shaped_noise(
@@ -55,7 +58,8 @@ def _band(low_hz: float, high_hz: float, dull: float, t60_s: float, seconds: flo
         lambda hz: (hz / low_hz) ** 2 / (1 + (hz / low_hz) ** 2) / (1 + (hz / (high_hz * dull)) ** 4),
         rng,
     )[0]
-    return (noise * envelope).astype(np.float32)
+    burst: Samples = (noise * envelope).astype(np.float32)
+    return burst
 
 
 def _glide(start_hz: float, end_hz: float, glide_s: float, t60_s: float, seconds: float) -> Floats:
@@ -92,10 +96,17 @@ def _clap(kit: Mapping[str, float], rng: np.random.Generator) -> Samples:
     return wave
 
 
-def _metal(base_hz: float, t60_s: float, seconds: float, noise: float, dull: float, rng: np.random.Generator) -> Samples:
+def _metal(
+    base_hz: float, t60_s: float, seconds: float, noise: float, dull: float, rng: np.random.Generator
+) -> Samples:
     """Return cymbal metal: many inharmonic partials and a bright hiss."""
     ratios = np.sort(rng.uniform(1.0, 4.2, 28))
-    ring = modal(base_hz * ratios, rng.uniform(0.3, 1, 28), t60_s * rng.uniform(0.4, 1.0, 28), int(seconds * SAMPLE_RATE))
+    ring = modal(
+        base_hz * ratios,
+        rng.uniform(0.3, 1, 28),
+        t60_s * rng.uniform(0.4, 1.0, 28),
+        int(seconds * SAMPLE_RATE),
+    )
     hiss = _band(5500, 12000, dull, t60_s, seconds, rng)
     return 0.12 * ring + noise * hiss
 
@@ -120,22 +131,27 @@ def _shaker(kit: Mapping[str, float], rng: np.random.Generator) -> Samples:
 
 
 def _rim(kit: Mapping[str, float], rng: np.random.Generator) -> Samples:
-    return modal([820, 1710, 2950], [1, 0.7, 0.4], [0.05, 0.035, 0.02], int(0.08 * SAMPLE_RATE)) + 0.1 * _band(
-        1000, 6000, kit["dull"], 0.02, 0.08, rng
-    )
+    return modal(
+        [820, 1710, 2950], [1, 0.7, 0.4], [0.05, 0.035, 0.02], int(0.08 * SAMPLE_RATE)
+    ) + 0.1 * _band(1000, 6000, kit["dull"], 0.02, 0.08, rng)
 
 
 def _stick(kit: Mapping[str, float], rng: np.random.Generator) -> Samples:
-    return modal([1450, 2310, 3900], [1, 0.5, 0.3], [0.04, 0.03, 0.02], int(0.06 * SAMPLE_RATE))
+    wood = modal([1450, 2310, 3900], [1, 0.5, 0.3], [0.04, 0.03, 0.02], int(0.06 * SAMPLE_RATE))
+    return wood + 0.05 * _band(1500, 6000, kit["dull"], 0.01, 0.06, rng)
 
 
 def _tom(kit: Mapping[str, float], rng: np.random.Generator) -> Samples:
-    return _glide(170, 105, 0.05, 0.5, 0.45).astype(np.float32) + 0.05 * _band(400, 3000, kit["dull"], 0.05, 0.45, rng)
+    return _glide(170, 105, 0.05, 0.5, 0.45).astype(np.float32) + 0.05 * _band(
+        400, 3000, kit["dull"], 0.05, 0.45, rng
+    )
 
 
 def _taiko(kit: Mapping[str, float], rng: np.random.Generator) -> Samples:
     frames = int(1.3 * SAMPLE_RATE)
-    skin = modal([64, 102, 137, 148, 187, 221], [1, 0.5, 0.4, 0.3, 0.2, 0.15], [1.3, 0.7, 0.5, 0.5, 0.3, 0.3], frames)
+    skin = modal(
+        [64, 102, 137, 148, 187, 221], [1, 0.5, 0.4, 0.3, 0.2, 0.15], [1.3, 0.7, 0.5, 0.5, 0.3, 0.3], frames
+    )
     wave: Samples = np.tanh(1.3 * skin)
     slap = _band(200, 2600, kit["dull"], 0.09, 0.2, rng)
     wave[: slap.size] += 0.22 * slap

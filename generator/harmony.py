@@ -9,7 +9,16 @@ import numpy as np
 
 from generator.synthesis import PROGRESSIONS, Synthesis, Tonic, names_of
 
-__all__ = ["SCALES", "Chord", "chord_on", "degrees_of", "key_name", "lead_voices", "nearest_pitch", "vary_degrees"]
+__all__ = [
+    "SCALES",
+    "Chord",
+    "chord_on",
+    "degrees_of",
+    "key_name",
+    "lead_voices",
+    "nearest_pitch",
+    "vary_degrees",
+]
 
 SCALES: Mapping[str, tuple[int, ...]] = {
     "phrygian": (0, 1, 3, 5, 7, 8, 10),
@@ -33,7 +42,15 @@ STEPS: Mapping[str, tuple[int, ...]] = {
 }
 """Chord colour -> scale steps above the root."""
 
-SUBSTITUTES: Mapping[int, tuple[int, ...]] = {1: (6, 3), 2: (4,), 3: (1, 6), 4: (2, 6), 5: (5, 3), 6: (1, 4), 7: (5,)}
+SUBSTITUTES: Mapping[int, tuple[int, ...]] = {
+    1: (6, 3),
+    2: (4,),
+    3: (1, 6),
+    4: (2, 6),
+    5: (5, 3),
+    6: (1, 4),
+    7: (5,),
+}
 """Degree -> degrees of the same function, which share two notes with it."""
 
 

@@ -9,7 +9,18 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from generator.tones import SAMPLE_RATE, Floats, Samples, cycles, fm, hertz, modal, shaped_noise, spread, sweep
+from generator.tones import (
+    SAMPLE_RATE,
+    Floats,
+    Samples,
+    cycles,
+    fm,
+    hertz,
+    modal,
+    shaped_noise,
+    spread,
+    sweep,
+)
 
 __all__ = ["BASSES", "INSTRUMENTS", "Voice", "Voices"]
 
@@ -59,7 +70,9 @@ class Voices:
         key = (name, pitch, bright, frames)
         if key not in self._notes:
             tone = self._tone(name, voice, pitch, bright, raw)
-            self._notes[key] = _enveloped(_wrapped(tone, frames) if voice.endless else tone[:, :frames], voice)
+            self._notes[key] = _enveloped(
+                _wrapped(tone, frames) if voice.endless else tone[:, :frames], voice
+            )
         return self._notes[key]
 
     def _tone(self, name: str, voice: Voice, pitch: float, bright: float, frames: int) -> Samples:
@@ -121,8 +134,10 @@ def _string(
 ) -> Samples:  # fmt: skip
     """Return a plucked or hammered string in stereo.
 
-    Partials follow a stiff string, f_n = n f0 sqrt(1 + B n^2); the place of plucking notches their amplitudes and
-    each loses energy with the square of its number (Fletcher and Rossing, The Physics of Musical Instruments).
+    Partials follow a stiff string,
+        f_n = n f0 sqrt(1 + B n^2); the place of plucking notches their amplitudes and
+    each loses energy with the square of its number (Fletcher and Rossing,
+        The Physics of Musical Instruments).
     """
     freq = hertz(pitch)
     n = np.arange(1, 41, dtype=np.float64)
@@ -147,7 +162,8 @@ def _string(
 
 def _bars(
     pitch: float, bright: float, frames: int, rng: np.random.Generator, *,
-    ratios: tuple[float, ...], amps: tuple[float, ...], decay_s: float, fall: float = 1.0, mallet: float = 0.0,
+    ratios: tuple[float, ...], amps: tuple[float, ...], decay_s: float, fall: float = 1.0,
+        mallet: float = 0.0,
 ) -> Samples:  # fmt: skip
     """Return a struck bar or bell: a few inharmonic partials, the higher ones shorter and, when dull, softer."""
     freq = hertz(pitch)
@@ -169,9 +185,11 @@ def _tine(pitch: float, bright: float, frames: int, rng: np.random.Generator) ->
     freq = hertz(pitch)
     depth = (0.4 + 1.5 * bright) * 2 ** (-(pitch - 60) / 36)
     body = fm(freq, 1.0, depth * np.exp(-time_s * 2.2)) * np.exp(-time_s * 1.3 * 2 ** ((pitch - 60) / 24))
-    tine = fm(freq, 14.0, 0.5 * np.exp(-time_s * 9)) * np.exp(-time_s * 14)
-    sway = 1 + 0.004 * rng.standard_normal()
-    return _levelled(np.stack([body + (0.1 + 0.25 * bright) * tine, sway * body + (0.08 + 0.2 * bright) * tine]))
+    wave = np.stack([body, body * (1 + 0.004 * rng.standard_normal())]).astype(np.float32)
+    start_s = time_s[: SAMPLE_RATE // 2]
+    tine = fm(freq, 14.0, 0.5 * np.exp(-start_s * 9)) * np.exp(-start_s * 14).astype(np.float32)
+    wave[:, : tine.size] += np.float32(0.1 + 0.25 * bright) * tine * np.array([[1.0], [0.8]], np.float32)
+    return _levelled(wave)
 
 
 def _levelled(wave: Samples) -> Samples:
@@ -185,7 +203,7 @@ def _levelled(wave: Samples) -> Samples:
 
 
 def _ensemble(
-    pitch: float, bright: float, frames: int, rng: np.random.Generator, *,
+    pitch: float, bright: float, _frames: int, rng: np.random.Generator, *,
     slope: float, cents: float, formants: tuple[tuple[float, float, float], ...] = (), top_hz: float = 6000.0,
     odd: float = 1.0, growth: float = 1.0, draw: tuple[float, ...] = (),
 ) -> Samples:  # fmt: skip
@@ -193,7 +211,9 @@ def _ensemble(
     freq = hertz(pitch)
     n = np.arange(1, min(80, int(13_000 / freq)) + 1, dtype=np.float64)
     hz = n * freq
-    amps = n**-slope if not draw else np.array([draw[i - 1] if i <= len(draw) else 0.0 for i in n.astype(int)])
+    amps = (
+        n**-slope if not draw else np.array([draw[i - 1] if i <= len(draw) else 0.0 for i in n.astype(int)])
+    )
     amps = amps * np.where(n % 2 == 0, odd, 1.0) / (1 + (hz / (top_hz * 4 ** (bright - 0.5))) ** 2)
     if formants:
         body = sum(gain * np.exp(-(((hz - at) / width) ** 2)) for at, width, gain in formants)
@@ -208,11 +228,14 @@ def _solo(
     pitch: float, bright: float, frames: int, rng: np.random.Generator, *,
     slope: float = 1.0, even: float = 1.0, top: tuple[float, float] = (4.0, 14.0), attack_s: float = 0.08,
     decay_s: float = 0.0, vibrato: float = 0.0, breath: float = 0.0, detune: float = 0.0, pulse: float = 0.0,
+    fade_s: float = 0.0,
     formants: tuple[tuple[float, float, float], ...] = (),
 ) -> Samples:  # fmt: skip
     """Return a solo tone whose number of harmonics moves from `top[0]` to `top[1]`, opening or (with decay) closing."""
     freq = hertz(pitch)
-    tables = _cycles(freq, slope, even, (top[0] * (0.45 + 1.1 * bright), top[1] * (0.45 + 1.1 * bright)), pulse, formants)
+    tables = _cycles(
+        freq, slope, even, (top[0] * (0.45 + 1.1 * bright), top[1] * (0.45 + 1.1 * bright)), pulse, formants
+    )
     time_s = np.arange(frames) / SAMPLE_RATE
     level = np.exp(-time_s / decay_s) if decay_s else 1 - np.exp(-time_s / max(attack_s, 1e-3))
     sides = (-detune, detune) if detune else (0.0,)
@@ -223,10 +246,13 @@ def _solo(
         for cents in sides
     ]  # fmt: skip
     wave = np.float32(0.17) * np.stack([waves[0] + 0.5 * waves[-1], waves[-1] + 0.5 * waves[0]])
+    if fade_s:
+        wave *= np.exp(-time_s / fade_s).astype(np.float32)
     if breath:
         air = shaped_noise(frames, lambda hz: np.exp(-(((hz - 2 * freq) / (1.5 * freq)) ** 2)), rng)
         wave = wave + breath * 0.2 * air * (0.35 + np.exp(-time_s / 0.05)).astype(np.float32)
-    return wave.astype(np.float32)
+    solo: Samples = wave.astype(np.float32)
+    return solo
 
 
 @lru_cache(maxsize=96)
@@ -254,16 +280,19 @@ AH = ((730.0, 130.0, 1.6), (1150.0, 160.0, 1.0), (2700.0, 300.0, 0.35), (3400.0,
 
 INSTRUMENTS: Mapping[str, Voice] = {
     "piano": Voice(
-        partial(_string, pluck=0.125, decay_s=8, damping=0.004, rolloff=0.17, stiffness=3.5e-4, knock=0.25, strings=2),
+        partial(_string, pluck=0.125, decay_s=8, damping=0.004, rolloff=0.17, stiffness=3.5e-4, knock=0.25,
+            strings=2),
         0.001, 0.22, ring_s=4.5, low=24, high=104,
     ),
     "felt_piano": Voice(
-        partial(_string, pluck=0.12, decay_s=7, damping=0.01, rolloff=0.42, stiffness=3e-4, knock=0.7, knock_hz=500, strings=2),
+        partial(_string, pluck=0.12, decay_s=7, damping=0.01, rolloff=0.42, stiffness=3e-4, knock=0.7,
+            knock_hz=500, strings=2),
         0.006, 0.3, ring_s=4.5, low=28, high=96,
     ),
     "electric_piano": Voice(_tine, 0.002, 0.16, ring_s=3.2, low=33, high=96, tremolo_hz=4.6),
     "music_box": Voice(
-        partial(_bars, ratios=(1, 2.01, 5.2, 8.9), amps=(1, 0.12, 0.3, 0.12), decay_s=2.6, fall=0.6, mallet=0.08),
+        partial(_bars, ratios=(1, 2.01, 5.2, 8.9), amps=(1, 0.12, 0.3, 0.12), decay_s=2.6, fall=0.6,
+            mallet=0.08),
         0.001, 0.3, ring_s=2.6, hold_s=1.2, low=66, high=104,
     ),
     "celesta": Voice(
@@ -279,25 +308,30 @@ INSTRUMENTS: Mapping[str, Voice] = {
         0.001, 0.1, ring_s=1.3, hold_s=0.5, low=45, high=96,
     ),
     "kalimba": Voice(
-        partial(_bars, ratios=(1, 2.0, 5.7, 9.3), amps=(1, 0.15, 0.22, 0.08), decay_s=1.7, fall=0.8, mallet=0.35),
+        partial(_bars, ratios=(1, 2.0, 5.7, 9.3), amps=(1, 0.15, 0.22, 0.08), decay_s=1.7, fall=0.8,
+            mallet=0.35),
         0.001, 0.15, ring_s=1.8, hold_s=0.8, low=52, high=96,
     ),
     "bell": Voice(
-        partial(_bars, ratios=(0.5, 1, 1.19, 1.5, 2, 2.51, 3.01, 4.1), amps=(0.3, 1, 0.35, 0.2, 0.6, 0.2, 0.25, 0.12),
+        partial(_bars, ratios=(0.5, 1, 1.19, 1.5, 2, 2.51, 3.01, 4.1), amps=(0.3, 1, 0.35, 0.2, 0.6, 0.2,
+            0.25, 0.12),
                 decay_s=6.5, fall=0.8),
         0.002, 0.5, ring_s=5.5, hold_s=3.0, low=55, high=96,
     ),
-    "harp": Voice(partial(_string, pluck=0.37, decay_s=4.5, damping=0.008, rolloff=0.2), 0.001, 0.3, ring_s=3.5, hold_s=1.2),
+    "harp": Voice(partial(_string, pluck=0.37, decay_s=4.5, damping=0.008, rolloff=0.2), 0.001, 0.3,
+        ring_s=3.5, hold_s=1.2),
     "nylon_guitar": Voice(
         partial(_string, pluck=0.21, decay_s=3.6, damping=0.014, rolloff=0.16, knock=0.25, knock_hz=400),
         0.001, 0.15, ring_s=3.0, low=40, high=88,
     ),
     "steel_guitar": Voice(
-        partial(_string, pluck=0.14, decay_s=5.0, damping=0.004, rolloff=0.09, stiffness=6e-5, knock=0.12, strings=2),
+        partial(_string, pluck=0.14, decay_s=5.0, damping=0.004, rolloff=0.09, stiffness=6e-5, knock=0.12,
+            strings=2),
         0.001, 0.15, ring_s=3.4, low=40, high=88,
     ),
     "koto": Voice(
-        partial(_string, pluck=0.07, decay_s=3.2, damping=0.006, rolloff=0.06, stiffness=8e-5, knock=0.3, knock_hz=900),
+        partial(_string, pluck=0.07, decay_s=3.2, damping=0.006, rolloff=0.06, stiffness=8e-5, knock=0.3,
+            knock_hz=900),
         0.001, 0.2, ring_s=2.6, hold_s=0.6, low=48, high=96,
     ),
     "pizzicato": Voice(
@@ -305,46 +339,72 @@ INSTRUMENTS: Mapping[str, Voice] = {
         0.002, 0.12, ring_s=0.9, hold_s=0.4, low=40, high=96,
     ),
     "synth_pluck": Voice(
-        partial(_solo, slope=0.9, top=(1.2, 26.0), decay_s=0.16, detune=6.0), 0.002, 0.25, low=36, high=96,
+        partial(_solo, slope=0.9, top=(1.2, 34.0), decay_s=0.18, detune=6.0, fade_s=0.5), 0.002, 0.25,
+            ring_s=2.4, low=36, high=96,
     ),
-    "strings": Voice(partial(_ensemble, slope=1.0, cents=11, top_hz=4200, formants=((500, 500, 0.8), (1200, 700, 0.7), (3000, 1500, 0.6))),
+    "strings": Voice(partial(_ensemble, slope=0.95, cents=11, top_hz=5500, formants=((500, 500, 0.8), (1200,
+        700, 0.7), (3000, 1500, 0.7))),
                      0.28, 0.6, endless=True, low=36, high=96),
-    "spiccato": Voice(partial(_solo, slope=0.95, top=(3.0, 16.0), decay_s=0.22, detune=7.0, formants=VIOLIN),
-                      0.012, 0.12, low=36, high=91),
-    "warm_pad": Voice(partial(_ensemble, slope=1.35, cents=9, top_hz=1800), 0.5, 0.9, endless=True, low=36, high=84),
-    "glass_pad": Voice(partial(_ensemble, slope=0.8, cents=5, top_hz=5000, odd=0.35, growth=0.6), 0.4, 1.0, endless=True, low=48, high=96),
-    "dark_pad": Voice(partial(_ensemble, slope=1.5, cents=16, top_hz=900, growth=1.2), 0.9, 1.2, endless=True, low=29, high=72),
-    "choir": Voice(partial(_ensemble, slope=0.75, cents=14, top_hz=5000, formants=AH), 0.3, 0.7, endless=True, low=43, high=84),
-    "organ": Voice(partial(_ensemble, slope=1, cents=1.6, top_hz=7000, draw=(1, 0.8, 0.55, 0.5, 0.1, 0.3, 0.05, 0.25), growth=0.5),
+    "spiccato": Voice(partial(_solo, slope=0.9, top=(5.0, 36.0), decay_s=0.25, detune=7.0, formants=VIOLIN,
+        fade_s=0.4),
+                      0.012, 0.12, ring_s=1.6, low=36, high=91),
+    "warm_pad": Voice(partial(_ensemble, slope=1.35, cents=9, top_hz=1800), 0.5, 0.9, endless=True, low=36,
+        high=84),
+    "glass_pad": Voice(partial(_ensemble, slope=0.8, cents=5, top_hz=5000, odd=0.35, growth=0.6), 0.4, 1.0,
+        endless=True, low=48, high=96),
+    "dark_pad": Voice(partial(_ensemble, slope=1.5, cents=16, top_hz=900, growth=1.2), 0.9, 1.2,
+        endless=True, low=29, high=72),
+    "choir": Voice(partial(_ensemble, slope=0.75, cents=14, top_hz=5000, formants=AH), 0.3, 0.7,
+        endless=True, low=43, high=84),
+    "organ": Voice(partial(_ensemble, slope=1, cents=1.6, top_hz=7000, draw=(1, 0.8, 0.55, 0.5, 0.1, 0.3,
+        0.05, 0.25), growth=0.5),
                    0.015, 0.09, endless=True, low=36, high=96, tremolo_hz=5.8),
-    "accordion": Voice(partial(_ensemble, slope=0.75, cents=5, top_hz=3800, odd=0.8, formants=((900, 900, 0.8), (2500, 1200, 0.5))),
+    "accordion": Voice(partial(_ensemble, slope=0.75, cents=5, top_hz=3800, odd=0.8, formants=((900, 900,
+        0.8), (2500, 1200, 0.5))),
                        0.04, 0.1, endless=True, low=48, high=91),
-    "saw_stack": Voice(partial(_ensemble, slope=0.85, cents=13, top_hz=5200), 0.03, 0.25, endless=True, low=36, high=96),
-    "brass": Voice(partial(_solo, slope=0.75, top=(1.5, 14.0), attack_s=0.07, detune=5.0, vibrato=4), 0.035, 0.16, low=40, high=84),
-    "horn": Voice(partial(_solo, slope=1.05, top=(1.5, 7.0), attack_s=0.11, detune=4.0, vibrato=3), 0.06, 0.25, low=38, high=79),
-    "cello": Voice(partial(_solo, slope=0.9, top=(3.0, 15.0), vibrato=11, formants=CELLO, detune=2.0, breath=0.04), 0.09, 0.3, low=36, high=79),
-    "violin": Voice(partial(_solo, slope=0.85, top=(3.0, 14.0), vibrato=14, formants=VIOLIN, breath=0.04), 0.07, 0.25, low=55, high=98),
-    "flute": Voice(partial(_solo, slope=2.1, top=(2.0, 6.0), vibrato=9, breath=0.22), 0.06, 0.14, low=60, high=96),
-    "whistle": Voice(partial(_solo, slope=2.8, top=(2.0, 4.0), vibrato=12, breath=0.14), 0.04, 0.1, low=67, high=98),
-    "clarinet": Voice(partial(_solo, slope=0.95, even=0.12, top=(2.0, 9.0), vibrato=3, breath=0.06), 0.045, 0.12, low=50, high=91),
-    "oboe": Voice(partial(_solo, slope=0.7, top=(4.0, 11.0), vibrato=9, formants=((1050, 350, 1.3), (2900, 700, 0.6))),
+    "saw_stack": Voice(partial(_ensemble, slope=0.85, cents=13, top_hz=5200), 0.03, 0.25, endless=True,
+        low=36, high=96),
+    "brass": Voice(partial(_solo, slope=0.75, top=(1.5, 20.0), attack_s=0.07, detune=5.0, vibrato=4), 0.035,
+        0.16, low=40, high=84),
+    "horn": Voice(partial(_solo, slope=1.05, top=(1.5, 7.0), attack_s=0.11, detune=4.0, vibrato=3), 0.06,
+        0.25, low=38, high=79),
+    "cello": Voice(partial(_solo, slope=0.9, top=(3.0, 24.0), vibrato=11, formants=CELLO, detune=2.0,
+        breath=0.04), 0.09, 0.3, low=36, high=79),
+    "violin": Voice(partial(_solo, slope=0.85, top=(3.0, 22.0), vibrato=14, formants=VIOLIN, breath=0.04),
+        0.07, 0.25, low=55, high=98),
+    "flute": Voice(partial(_solo, slope=2.1, top=(2.0, 6.0), vibrato=9, breath=0.22), 0.06, 0.14, low=60,
+        high=96),
+    "whistle": Voice(partial(_solo, slope=2.8, top=(2.0, 4.0), vibrato=12, breath=0.14), 0.04, 0.1, low=67,
+        high=98),
+    "clarinet": Voice(partial(_solo, slope=0.95, even=0.12, top=(2.0, 9.0), vibrato=3, breath=0.06), 0.045,
+        0.12, low=50, high=91),
+    "oboe": Voice(partial(_solo, slope=0.7, top=(4.0, 11.0), vibrato=9, formants=((1050, 350, 1.3), (2900,
+        700, 0.6))),
                   0.045, 0.12, low=58, high=91),
-    "synth_lead": Voice(partial(_solo, slope=0.95, top=(3.0, 18.0), attack_s=0.03, vibrato=9, detune=7.0), 0.008, 0.14, low=48, high=96),
-    "square": Voice(partial(_solo, slope=0.95, even=0.0, top=(20.0, 40.0), vibrato=8), 0.003, 0.03, low=48, high=100),
-    "pulse": Voice(partial(_solo, slope=0.9, pulse=0.25, top=(20.0, 40.0), vibrato=8), 0.003, 0.03, low=48, high=100),
+    "synth_lead": Voice(partial(_solo, slope=0.95, top=(3.0, 18.0), attack_s=0.03, vibrato=9, detune=7.0),
+        0.008, 0.14, low=48, high=96),
+    "square": Voice(partial(_solo, slope=0.95, even=0.0, top=(20.0, 40.0), vibrato=8), 0.003, 0.03, low=48,
+        high=100),
+    "pulse": Voice(partial(_solo, slope=0.9, pulse=0.25, top=(20.0, 40.0), vibrato=8), 0.003, 0.03, low=48,
+        high=100),
 }  # fmt: skip
 """Name -> voice, for harmony, pad and lead."""
 
 BASSES: Mapping[str, Voice] = {
-    "upright": Voice(partial(_string, pluck=0.3, decay_s=2.4, damping=0.03, rolloff=0.28, knock=0.3, knock_hz=300),
+    "upright": Voice(partial(_string, pluck=0.3, decay_s=2.4, damping=0.03, rolloff=0.28, knock=0.3,
+        knock_hz=300),
                      0.003, 0.1, ring_s=2.4, low=28, high=60),
-    "electric": Voice(partial(_string, pluck=0.17, decay_s=4.2, damping=0.012, rolloff=0.2, knock=0.08), 0.002, 0.08, ring_s=3.4, low=28, high=60),
+    "electric": Voice(partial(_string, pluck=0.17, decay_s=4.2, damping=0.012, rolloff=0.2, knock=0.08),
+        0.002, 0.08, ring_s=3.4, low=28, high=60),
     "sub": Voice(partial(_solo, slope=2.0, top=(1.5, 3.5), attack_s=0.02), 0.008, 0.07, low=28, high=52),
-    "synth": Voice(partial(_solo, slope=0.95, top=(2.0, 16.0), decay_s=0.18, detune=4.0), 0.004, 0.06, low=28, high=60),
+    "synth": Voice(partial(_solo, slope=0.95, top=(2.0, 16.0), decay_s=0.18, detune=4.0), 0.004, 0.06,
+        low=28, high=60),
     "cello": INSTRUMENTS["cello"],
-    "contrabass": Voice(partial(_ensemble, slope=1.1, cents=9, top_hz=1400, formants=CELLO), 0.16, 0.4, endless=True, low=28, high=55),
+    "contrabass": Voice(partial(_ensemble, slope=1.1, cents=9, top_hz=1400, formants=CELLO), 0.16, 0.4,
+        endless=True, low=28, high=55),
     "chip": Voice(partial(_solo, slope=1.8, even=0.0, top=(12.0, 24.0)), 0.003, 0.03, low=33, high=64),
-    "drone": Voice(partial(_ensemble, slope=1.2, cents=6, top_hz=500), 1.2, 1.4, endless=True, low=26, high=50),
+    "drone": Voice(partial(_ensemble, slope=1.2, cents=6, top_hz=500), 1.2, 1.4, endless=True, low=26,
+        high=50),
 }  # fmt: skip
 """Name -> voice, for the bass."""
 

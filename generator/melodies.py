@@ -69,7 +69,11 @@ def _motif(bar_steps: int, density: float, rng: np.random.Generator) -> Figure:
             if step >= bar_steps:
                 break
             fitted = min(length, bar_steps - step)
-            move = direction * int(rng.choice((0, 1, 1, 2))) if fitted < 8 else direction * int(rng.choice((1, 2, 3)))
+            move = (
+                direction * int(rng.choice((0, 1, 1, 2)))
+                if fitted < 8
+                else direction * int(rng.choice((1, 2, 3)))
+            )
             figure.append((step, fitted, move))
             step += fitted
             if rng.random() < 0.35:

@@ -10,7 +10,7 @@ from generator.tones import SAMPLE_RATE, Samples
 
 __all__ = ["active_rms", "add_echo", "add_note", "duck", "fade_ends", "limit", "sway", "wear", "widen"]
 
-CHUNK = 1 << 18
+CHUNK = 1 << 15
 WOW_MARGIN = 40
 KNEE, CEILING = 0.65, 0.93
 
@@ -87,6 +87,7 @@ def wear(bus: Samples, amount: float) -> None:
     depths = np.float32(26.0 * amount), np.float32(2.2 * amount)  # frames of displacement
     drive, dullness = np.float32(1 + 1.5 * amount), np.float32(0.25 * amount)
     dry = np.pad(bus, ((0, 0), (WOW_MARGIN, WOW_MARGIN)), mode="wrap")
+    dry[:, 1:-1] += dullness * (dry[:, :-2] - 2 * dry[:, 1:-1] + dry[:, 2:])
     for start in range(0, total, CHUNK):
         count = min(CHUNK, total - start)
         turn = (np.arange(start, start + count) / total % 1.0)[None] * np.array(turns)[:, None]
@@ -97,8 +98,8 @@ def wear(bus: Samples, amount: float) -> None:
         whole += np.arange(count, dtype=np.int32)
         for channel in range(2):
             track = dry[channel, start : start + count + 2 * WOW_MARGIN]
-            before, near, after = track[whole - 1], track[whole], track[whole + 1]
-            now = near + part * (after - near) + dullness * (before + after - 2 * near)
+            near = track[whole]
+            now = near + part * (track[whole + 1] - near)
             bus[channel, start : start + count] = np.tanh(drive * now) / drive
 
 

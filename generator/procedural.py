@@ -157,7 +157,9 @@ def _render(score: Score, synthesis: Synthesis, settings: Settings, on_progress:
     _play_parts(score, synthesis, mix, send, circular, steps)
     if synthesis.reverb and synthesis.music_level:
         room_s = max(0.2, min(synthesis.room_s, 0.6 * settings.duration_s))
-        add_reverb(mix, send, room_s=room_s, gain=1.1 * synthesis.reverb, circular=circular, on_block=steps.advance)
+        add_reverb(
+            mix, send, room_s=room_s, gain=1.1 * synthesis.reverb, circular=circular, on_block=steps.advance
+        )
     if synthesis.tape:
         mixing.wear(mix, synthesis.tape)
     steps.advance()
@@ -179,7 +181,7 @@ def _play_parts(
     for part in score.parts:
         bus = np.zeros_like(mix)
         for slice_ in range(SLICES):
-            for note in part.notes[slice_ :: SLICES]:
+            for note in part.notes[slice_::SLICES]:
                 _play_note(bus, part, note, voices, circular)
             steps.advance()
         _treat(bus, part, synthesis, score, kicks, circular)
@@ -200,7 +202,9 @@ def _play_note(bus: Samples, part: Part, note: Note, voices: Voices, circular: b
         pan = 0.0 if part.role == "bass" else float(np.clip((note.pitch - 64) / 60, -0.4, 0.4))
         gain = note.velocity
     angle = (pan + 1) * np.pi / 4
-    mixing.add_note(bus, start, wave, gain * float(np.cos(angle)), gain * float(np.sin(angle)), circular=circular)
+    mixing.add_note(
+        bus, start, wave, gain * float(np.cos(angle)), gain * float(np.sin(angle)), circular=circular
+    )
 
 
 def _treat(
@@ -237,9 +241,14 @@ def _lay_textures(mix: Samples, synthesis: Synthesis, settings: Settings, steps:
         if not level:
             continue
         sound = render_texture(
-            name, mix.shape[1], level=level, circular=settings.loopable, seed=settings.seed, on_block=steps.advance
+            name,
+            mix.shape[1],
+            level=level,
+            circular=settings.loopable,
+            seed=settings.seed,
+            on_block=steps.advance,
         )
-        sound *= np.float32(TARGET_RMS * level / max(mixing.active_rms(sound), 1e-6))
+        sound *= np.float32(TARGET_RMS * level)
         if not settings.loopable:
             edge_s = min(1.5, 0.15 * settings.duration_s)
             mixing.fade_ends(sound, edge_s, edge_s)

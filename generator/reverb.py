@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from generator.tones import SAMPLE_RATE, Samples
+from generator.tones import SAMPLE_RATE, Floats, Samples
 
 __all__ = ["add_reverb", "impulse_response"]
 
 BLOCK_FRAMES = 1 << 17
 PREDELAY_S = 0.012
+MAX_TAIL_S = 6.0
 
 
 @lru_cache(maxsize=16)
@@ -24,7 +24,7 @@ def impulse_response(room_s: float) -> Samples:
     independent, which is what a large room gives two ears.
     """
     rng = np.random.default_rng([int(room_s * 1000), 7])
-    frames = int(min(room_s * 1.1, 8.0) * SAMPLE_RATE)
+    frames = int(min(room_s * 1.1, MAX_TAIL_S) * SAMPLE_RATE)
     time_s = np.arange(frames) / SAMPLE_RATE
     response = np.zeros((2, frames))
     for low_hz, high_hz, share in ((90, 500, 1.0), (500, 2200, 0.85), (2200, 7500, 0.5)):
@@ -41,14 +41,15 @@ def impulse_response(room_s: float) -> Samples:
     return unit
 
 
-def _band_noise(frames: int, low_hz: float, high_hz: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def _band_noise(frames: int, low_hz: float, high_hz: float, rng: np.random.Generator) -> Floats:
     """Return stereo noise in one band."""
     size = 1 << int(np.ceil(np.log2(max(frames, 32))))
     freqs = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     gain = 1 / (1 + (low_hz / np.maximum(freqs, 1)) ** 4) / (1 + (freqs / high_hz) ** 4)
     draw = rng.standard_normal((2, 2, freqs.size))
-    waves: NDArray[np.float64] = np.fft.irfft((draw[0] + 1j * draw[1]) * gain, size, axis=1)[:, :frames]
-    return waves / np.sqrt(np.mean(waves**2))
+    waves = np.fft.irfft((draw[0] + 1j * draw[1]) * gain, size, axis=1)[:, :frames]
+    unit: Floats = waves / np.sqrt(np.mean(waves**2))
+    return unit
 
 
 def add_reverb(
@@ -57,17 +58,17 @@ def add_reverb(
     """Add the reverberation of `send`, shape (frames,), to `mix`, shape (2, frames), in place.
 
     With `circular` what rings past the end comes round to the start; else it is cut there. Overlap-add, so memory
-    does not grow with length. `on_block` is called after each block of about four seconds.
+    does not grow with length. `on_block` is called after each block of four seconds or more.
     """
     response = impulse_response(round(room_s, 2))
-    size = _fft_size(min(BLOCK_FRAMES, send.shape[0]) + response.shape[1])
+    size = _fft_size(min(max(BLOCK_FRAMES, response.shape[1]), send.shape[0]) + response.shape[1])
     spectra = (np.fft.rfft(response, size, axis=1) * gain).astype(np.complex64)
     total = send.shape[0]
     step = size - response.shape[1]
     for start in range(0, total, step):
         block = np.fft.rfft(send[start : start + step], size)
         for channel in range(2):
-            wet = np.fft.irfft(block * spectra[channel], size)
+            wet: Samples = np.fft.irfft(block * spectra[channel], size).astype(np.float32, copy=False)
             _add_at(mix[channel], start, wet[: min(step, total - start) + response.shape[1] - 1], circular)
         on_block()
 

@@ -7,7 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+)
 
 from generator.errors import GeneratorError
 from generator.words import read_words
@@ -83,7 +91,17 @@ PROGRESSIONS: Mapping[str, str] = {
 }
 """Name -> scale degrees, one chord each; qualities follow from the mode."""
 
-FLATS = {"DB": "C#", "EB": "D#", "GB": "F#", "AB": "G#", "BB": "A#", "CB": "B", "FB": "E", "E#": "F", "B#": "C"}
+FLATS = {
+    "DB": "C#",
+    "EB": "D#",
+    "GB": "F#",
+    "AB": "G#",
+    "BB": "A#",
+    "CB": "B",
+    "FB": "E",
+    "E#": "F",
+    "B#": "C",
+}
 Level = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
@@ -107,6 +125,12 @@ def _degrees(value: Any) -> Any:
     raise ValueError(f"use degrees such as '1 5 6 4' or one of {', '.join(PROGRESSIONS)}")
 
 
+def _whole_span(bars: float) -> float:
+    if bars not in (0.5, 1.0, 2.0, 4.0):
+        raise ValueError("use 0.5, 1, 2 or 4")
+    return bars
+
+
 class Synthesis(BaseModel):
     """Everything the procedural generator decides on, apart from length and seed. All levels are 0 to 1."""
 
@@ -114,15 +138,21 @@ class Synthesis(BaseModel):
 
     tempo_bpm: FiniteFloat = Field(default=96.0, ge=30.0, le=220.0, description="Beats a minute.")
     meter: Meter = Field(default=4, description="Beats in a bar; 6 is two beats of three eighths.")
-    swing: Level = Field(default=0.0, description="How late off-beat eighths come; 1 is a full triplet swing.")
+    swing: Level = Field(
+        default=0.0, description="How late off-beat eighths come; 1 is a full triplet swing."
+    )
     humanize: Level = Field(default=0.4, description="Spread of timing (up to 15 ms) and of velocity.")
 
-    tonic: Annotated[Tonic, BeforeValidator(_sharp)] = Field(default="C", description="Key note; flats accepted.")
+    tonic: Annotated[Tonic, BeforeValidator(_sharp)] = Field(
+        default="C", description="Key note; flats accepted."
+    )
     mode: Mode = Field(default="major", description="Scale, from dark (phrygian) to bright (lydian).")
     progression: Annotated[str, BeforeValidator(_degrees)] = Field(
         default="pop", description="A named progression or scale degrees such as '1 5 6 4'."
     )
-    bars_per_chord: Literal[0.5, 1, 2, 4] = Field(default=1, description="How long each chord stands.")
+    bars_per_chord: Annotated[float, AfterValidator(_whole_span)] = Field(
+        default=1.0, description="How long each chord stands: 0.5, 1, 2 or 4."
+    )
     colour: ChordColour = Field(default="triad", description="What chords are made of.")
     register_shift: FiniteFloat = Field(
         default=0.0, ge=-1.0, le=1.0, description="Octaves that harmony and lead are moved by."
@@ -139,16 +169,22 @@ class Synthesis(BaseModel):
 
     drum_level: Level = Field(default=0.6, description="Loudness of the drums against the rest.")
     lead_level: Level = Field(default=0.6, description="Loudness of the melody against the rest.")
-    music_level: Level = Field(default=1.0, description="Loudness of all notes against the textures; 0 is none.")
+    music_level: Level = Field(
+        default=1.0, description="Loudness of all notes against the textures; 0 is none."
+    )
     density: Level = Field(default=0.5, description="How many notes are played.")
     brightness: Level = Field(default=0.5, description="How much treble the instruments have.")
     articulation: Articulation = Field(default="normal", description="How long notes are held.")
     repetition: Repetition = Field(default="medium", description="How often the same section comes back.")
     dynamics: Dynamics = Field(default="gentle", description="How loudness and layers move over the length.")
 
-    textures: dict[Texture, Level] = Field(default_factory=dict, description="Sounds of a place and their levels.")
+    textures: dict[Texture, Level] = Field(
+        default_factory=dict, description="Sounds of a place and their levels."
+    )
     reverb: Level = Field(default=0.35, description="Loudness of the room.")
-    room_s: FiniteFloat = Field(default=1.8, ge=0.2, le=9.0, description="Reverberation time (RT60), seconds.")
+    room_s: FiniteFloat = Field(
+        default=1.8, ge=0.2, le=9.0, description="Reverberation time (RT60), seconds."
+    )
     echo: Level = Field(default=0.0, description="Loudness of a dotted-eighth echo on the melody and plucks.")
     width: Level = Field(default=0.7, description="Stereo width; 0 is mono.")
     tape: Level = Field(default=0.0, description="Worn tape: wow, dull top, soft saturation.")

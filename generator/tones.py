@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SAMPLE_RATE", "Floats", "Samples", "cycles", "fm", "hertz", "modal", "shaped_noise", "spread", "sweep"]
+__all__ = [
+    "SAMPLE_RATE",
+    "Floats",
+    "Samples",
+    "cycles",
+    "fm",
+    "hertz",
+    "modal",
+    "shaped_noise",
+    "spread",
+    "sweep",
+]
 
 SAMPLE_RATE = 32_000
 TOP_HZ = 14_000.0
@@ -93,13 +104,21 @@ def cycles(freq_hz: float, spectrum: Callable[[Floats, Floats], Floats]) -> Samp
     """
     harmonics = np.arange(1, max(2, min(TABLE // 2, int(TOP_HZ / freq_hz) + 1)), dtype=np.float64)
     rows = np.zeros((ROWS, TABLE // 2 + 1), np.complex64)
-    rows[:, 1 : harmonics.size + 1].imag = -spectrum(harmonics, np.linspace(0, 1, ROWS)[:, None]) * (TABLE / 2)
+    rows[:, 1 : harmonics.size + 1].imag = -spectrum(harmonics, np.linspace(0, 1, ROWS)[:, None]) * (
+        TABLE / 2
+    )
     waves = np.fft.irfft(rows, TABLE, axis=1)
     return np.concatenate([waves, waves[:, :1]], axis=1).astype(np.float32)
 
 
 def sweep(
-    freq_hz: float, tables: Samples, brightness: Floats, *, vibrato_cents: float = 0.0, vibrato_hz: float = 5.2, phase: float = 0.0
+    freq_hz: float,
+    tables: Samples,
+    brightness: Floats,
+    *,
+    vibrato_cents: float = 0.0,
+    vibrato_hz: float = 5.2,
+    phase: float = 0.0,
 ) -> Samples:
     """Return one oscillator read from `cycles`, its timbre following `brightness` (0 to 1, one value per frame)."""
     time_s = np.arange(brightness.shape[0]) / SAMPLE_RATE
@@ -114,7 +133,8 @@ def sweep(
     flat = (brightness * (ROWS - 1)).astype(np.int32) * (TABLE + 1) + index
     values = tables.ravel()
     low = values[flat]
-    return low + fraction * (values[flat + 1] - low)
+    wave: Samples = low + fraction * (values[flat + 1] - low)
+    return wave
 
 
 def fm(freq_hz: float, ratio: float, index: Floats) -> Samples:
@@ -131,7 +151,7 @@ def shaped_noise(
 ) -> Samples:
     """Return noise with amplitude spectrum `shape(hz)`, shape (channels, frames), unit RMS, closed on itself."""
     size = 1 << max(5, int(np.ceil(np.log2(frames))))
-    freqs: Floats = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    freqs = np.fft.rfftfreq(size, 1 / SAMPLE_RATE).astype(np.float64)
     level = shape(freqs).astype(np.float32)
     level[0] = 0.0
     draw = rng.standard_normal((2, channels, freqs.size), dtype=np.float32)

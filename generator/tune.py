@@ -8,6 +8,7 @@ from generator.errors import GeneratorError
 from generator.harmony import SCALES
 from generator.protocol import Audio
 from generator.synthesis import Synthesis, Tonic, names_of
+from generator.tones import Floats
 
 __all__ = ["follow_tune"]
 
@@ -20,11 +21,13 @@ def follow_tune(melody: Audio, synthesis: Synthesis) -> tuple[Synthesis, tuple[i
 
     A synthesis without a lead gets a flute. Raises GeneratorError when nothing pitched is heard.
     """
-    slot_s = (30.0 if synthesis.meter != 6 else 30.0) / synthesis.tempo_bpm
+    slot_s = 30.0 / synthesis.tempo_bpm
     chroma = _chroma(melody, slot_s)
     energy = chroma.sum(axis=1)
     if energy.size == 0 or energy.max() <= 0:
-        raise GeneratorError("the melody is silent or has no pitch between 110 and 2,000 Hz; pass a sung or played tune")
+        raise GeneratorError(
+            "the melody is silent or has no pitch between 110 and 2,000 Hz; pass a sung or played tune"
+        )
     loud = energy > energy.max() * 10 ** (SILENT_DB / 10)
     tune = tuple(int(c) if heard else -1 for c, heard in zip(chroma.argmax(axis=1), loud, strict=True))
     tonic = _best_tonic(chroma.sum(axis=0), synthesis.mode)
@@ -32,7 +35,7 @@ def follow_tune(melody: Audio, synthesis: Synthesis) -> tuple[Synthesis, tuple[i
     return synthesis.model_copy(update={"tonic": names_of(Tonic)[tonic], "lead": lead}), tune
 
 
-def _chroma(melody: Audio, slot_s: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _chroma(melody: Audio, slot_s: float) -> Floats:
     """Return power per slot and pitch class, shape (slots, 12)."""
     mono = melody.samples.mean(axis=1).astype(np.float64)
     slot = max(1, int(slot_s * melody.sample_rate))
@@ -50,11 +53,13 @@ def _chroma(melody: Audio, slot_s: float) -> np.ndarray[tuple[int, ...], np.dtyp
     return chroma
 
 
-def _best_tonic(weights: np.ndarray[tuple[int, ...], np.dtype[np.float64]], mode: str) -> int:
+def _best_tonic(weights: Floats, mode: str) -> int:
     """Return the tonic whose scale in `mode` holds most of the energy, with weight on tonic and fifth."""
     scale = SCALES[mode]
     fits = [
-        sum(weights[(tonic + step) % 12] for step in scale) + 0.5 * weights[tonic] + 0.3 * weights[(tonic + 7) % 12]
+        sum(weights[(tonic + step) % 12] for step in scale)
+        + 0.5 * weights[tonic]
+        + 0.3 * weights[(tonic + 7) % 12]
         for tonic in range(12)
     ]
     return int(np.argmax(fits))
