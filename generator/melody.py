@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.audio import resample
 from generator.errors import AudioError
 from generator.protocol import Audio
+from generator.samples import checked
 
 __all__ = ["MAX_MELODY_S", "ChromaConfig", "chroma_filters", "extract_chroma", "fit_frames", "null_chroma"]
 
@@ -92,24 +94,14 @@ def chroma_filters(sample_rate: int, n_fft: int, num_chroma: int) -> NDArray[np.
 
 def _prepare(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
     """Return mono samples at `sample_rate`; refuse what holds no melody."""
-    samples = audio.samples.astype(np.float32, copy=False)
-    if samples.shape[0] == 0:
-        raise AudioError("the melody is empty; give a recording with at least one note.")
     if audio.duration_s > MAX_MELODY_S:
         raise AudioError(
             f"the melody lasts {audio.duration_s:.0f} s; at most {MAX_MELODY_S:.0f} s are valid."
         )
-    if not np.isfinite(samples).all():
-        raise AudioError("the melody contains samples that are not finite numbers; export it again.")
-    mono: NDArray[np.float32] = samples.mean(axis=1)
+    mono: NDArray[np.float32] = resample(checked(audio), sample_rate).samples.mean(axis=1)
     if np.abs(mono).max() < _SILENCE:
         raise AudioError("the melody is silent; give a recording with audible notes.")
-    if audio.sample_rate == sample_rate:
-        return mono
-    import soxr
-
-    resampled: NDArray[np.float32] = soxr.resample(mono, audio.sample_rate, sample_rate)
-    return resampled
+    return mono
 
 
 def _power_spectrum(samples: NDArray[np.float32], config: ChromaConfig) -> NDArray[Any]:

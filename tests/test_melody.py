@@ -173,7 +173,7 @@ def test_other_analysis_is_read_from_the_configuration():
 @pytest.mark.parametrize(
     ("samples", "problem"),
     [
-        (np.zeros(0), "empty"),
+        (np.zeros(0), "shape"),
         (np.zeros(1000), "silent"),
         (np.full(1000, 5e-5), "silent"),
         (np.array([0.1, np.nan, 0.1]), "not finite"),

@@ -1,0 +1,439 @@
+"""MusicGen as a generator: prompt and configuration in, audio out, all in MLX.
+
+The path reads top to bottom: tokens -> T5 states -> codes, frame by frame -> samples, chunk by chunk. torch and
+transformers are not imported.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from generator import weights
+from generator.audio import resample
+from generator.checkpoint import Networks, load_networks, read_json, read_manifest
+from generator.errors import GeneratorError, WeightsError
+from generator.melody import ChromaConfig, extract_chroma, fit_frames, null_chroma
+from generator.protocol import Audio, Progress
+from generator.samples import checked
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from generator.musicgen import Condition
+    from generator.sampling import Sampling
+
+__all__ = ["MAX_DURATION_S", "MusicgenAdapter"]
+
+MAX_DURATION_S = 3600.0
+"""Longest piece in seconds that is made in one call."""
+_CHUNK_FRAMES = 25
+"""Frames that are decoded at a time: half a second, so that a caller can cancel in between."""
+_TOKEN_LIMIT = 512
+"""Tokens that T5 was trained on, where the checkpoint does not say."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one piece needs from the merged configuration."""
+
+    frames: int
+    seed: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One piece to make: words, settings, and what it follows."""
+
+    prompt: str
+    settings: Settings
+    melody: Audio | None = None
+
+
+class MusicgenAdapter:
+    """A MusicGen checkpoint, loaded; satisfies `generator.Generator`."""
+
+    def __init__(self, networks: Networks, folder: Path) -> None:
+        """Wrap loaded networks; tokenizer, analysis and origin are read from their folder."""
+        self.networks = networks
+        self.tokenizer = _load_tokenizer(folder)
+        self.token_limit = _token_limit(folder)
+        self.chroma = _chroma_config(folder, networks)
+        self.origin = _origin(folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_repo: str | Path, *, dtype: str | None = None, bits: int | None = None
+    ) -> MusicgenAdapter:
+        """Load a folder, or a model on this machine by size, name or repository; nothing is downloaded.
+
+        `dtype` is of the decoder: float16 on a GPU and float32 on the CPU by default. `bits`: 8 or 4 quantizes the
+        decoder. Raises WeightsError.
+        """
+        folder = weights.resolve(folder_or_repo)
+        return cls(load_networks(folder, dtype=dtype, bits=bits), folder)
+
+    @property
+    def sample_rate(self) -> int:
+        """Return the codec's samples per second."""
+        return self.networks.codec.config.sampling_rate
+
+    @property
+    def frame_rate(self) -> int:
+        """Return the codec's frames per second."""
+        return self.networks.codec.config.frame_rate
+
+    def generate_music(
+        self,
+        prompt: str,
+        config: Mapping[str, Any],
+        *,
+        melody: Audio | None = None,
+        continue_from: Audio | None = None,
+        on_progress: Progress | None = None,
+    ) -> Audio:
+        """Return the music for `prompt`, as long as `duration_s` says, at the codec's rate and channels.
+
+        Read from `config`, all optional: duration_s, max_steps, use_sampling, top_k, top_p, temperature, cfg_coef,
+        two_step_cfg, seed; other keys are ignored. An empty prompt is unconditional. `melody` is followed by
+        melody models. `continue_from` begins the result, re-encoded, and counts in `duration_s`. `on_progress`
+        counts codec frames. Raises GeneratorError and AudioError.
+        """
+        pieces = [Piece(prompt, self._settings(config), melody)]
+        return self._make(pieces, continue_from, on_progress)[0]
+
+    def generate_batch(
+        self,
+        prompts: Sequence[str],
+        configs: Sequence[Mapping[str, Any]],
+        *,
+        melodies: Sequence[Audio | None] | None = None,
+        max_batch: int = 8,
+        on_progress: Progress | None = None,
+    ) -> list[Audio]:
+        """Return one piece per prompt and configuration, as `generate_music` would alone, in their order.
+
+        Pieces of the same length and sampling run together, at most `max_batch` at a time.
+        """
+        if len(prompts) != len(configs) or (melodies is not None and len(melodies) != len(prompts)):
+            raise GeneratorError(
+                f"{len(prompts)} prompts and {len(configs)} configurations; give one per piece."
+            )
+        pieces = [
+            Piece(prompt, self._settings(config), melody)
+            for prompt, config, melody in zip(
+                prompts, configs, melodies or [None] * len(prompts), strict=True
+            )
+        ]
+        results: dict[int, Audio] = {}
+        total = sum(piece.settings.frames for piece in pieces)
+        for rows in _batches(pieces, max_batch):
+            before = sum(pieces[row].settings.frames for row in results)
+            report = partial(_report_rows, on_progress, before, len(rows), total) if on_progress else None
+            made = self._make([pieces[row] for row in rows], None, report)
+            results.update(zip(rows, made, strict=True))
+        return [results[row] for row in range(len(pieces))]
+
+    def stream_music(
+        self,
+        prompt: str,
+        config: Mapping[str, Any],
+        *,
+        melody: Audio | None = None,
+        continue_from: Audio | None = None,
+        on_progress: Progress | None = None,
+    ) -> Iterator[Audio]:
+        """Yield the music of `generate_music` in consecutive pieces, while it is being made."""
+        pieces = [Piece(prompt, self._settings(config), melody)]
+        provenance = self._provenance(pieces[0], continue_from)
+        for samples in self._stream(pieces, continue_from, on_progress):
+            yield Audio(samples[0], self.sample_rate, provenance)
+
+    def _make(
+        self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
+    ) -> list[Audio]:
+        samples = np.concatenate(list(self._stream(pieces, continue_from, on_progress)), axis=1)
+        return [
+            Audio(row, self.sample_rate, self._provenance(piece, continue_from))
+            for row, piece in zip(samples, pieces, strict=True)
+        ]
+
+    def _stream(
+        self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
+    ) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+        """Yield float32 samples (pieces, time, channels) of pieces of one length and sampling."""
+        with _one_sentence():
+            prompt_codes = None if continue_from is None else self._encode(continue_from)
+            condition = self._conditions(pieces)
+            codes = self._codes(pieces, condition, prompt_codes, on_progress)
+            yield from self._decode(codes, len(pieces))
+
+    # Words and melody
+
+    def _tokens(self, prompt: str) -> list[int]:
+        tokens: list[int] = self.tokenizer.encode(prompt).ids
+        if len(tokens) > self.token_limit:
+            raise GeneratorError(
+                f"the prompt has {len(tokens)} tokens; at most {self.token_limit} are valid, so shorten it."
+            )
+        return tokens
+
+    def _conditions(self, pieces: list[Piece]) -> Any:
+        """Return the condition of all pieces as a function of a window's first frame."""
+        import mlx.core as mx
+
+        from generator.musicgen import Condition
+
+        rows = [self._tokens(piece.prompt) if piece.prompt.strip() else [] for piece in pieces]
+        mask = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
+        tokens = np.zeros_like(mask)
+        for row, ids in enumerate(rows):
+            tokens[row, : len(ids)], mask[row, : len(ids)] = ids, 1
+        states = self.networks.text_encoder(mx.array(tokens), mx.array(mask))
+        mx.eval(states)
+
+        def condition(first_frame: int) -> Condition:
+            chroma = self._chroma(pieces, first_frame / self.frame_rate)
+            return Condition(states, mx.array(mask) != 0, chroma)
+
+        return condition
+
+    def _chroma(self, pieces: list[Piece], offset_s: float) -> mx.array | None:
+        """Return the melodies from `offset_s` on, (pieces, chroma_length, num_chroma), or None without any."""
+        import mlx.core as mx
+
+        shape = self.networks.decoder.config
+        if all(piece.melody is None for piece in pieces):
+            return None
+        if not shape.melody:
+            raise GeneratorError(
+                f"{self.origin.name} cannot follow a melody; use the model melody or melody-large."
+            )
+        rows = [
+            null_chroma(shape.chroma_length, shape.num_chroma)
+            if piece.melody is None
+            else fit_frames(extract_chroma(piece.melody, self.chroma, offset_s=offset_s), shape.chroma_length)
+            for piece in pieces
+        ]
+        return mx.array(np.stack(rows))
+
+    # Codes
+
+    def _codes(
+        self,
+        pieces: list[Piece],
+        condition: Any,
+        prompt_codes: mx.array | None,
+        on_progress: Progress | None,
+    ) -> Iterator[mx.array]:
+        """Yield the codes of prompt and music, (pieces, codebooks, frames)."""
+        import mlx.core as mx
+
+        from generator.generation import STRIDE_FRAMES, WINDOW_FRAMES, stream_codes
+
+        settings = pieces[0].settings
+        frames, given = settings.frames, 0 if prompt_codes is None else prompt_codes.shape[-1]
+        if given >= frames:
+            raise GeneratorError(
+                f"the music to continue lasts {given / self.frame_rate:g} s and duration_s is "
+                f"{frames / self.frame_rate:g}; ask for more than it lasts."
+            )
+        if prompt_codes is not None:
+            yield mx.broadcast_to(prompt_codes, (len(pieces), *prompt_codes.shape[1:]))
+            if given >= WINDOW_FRAMES:
+                # Longer than the model sees: it hears what windows share, as between its own.
+                prompt_codes = prompt_codes[:, :, STRIDE_FRAMES - WINDOW_FRAMES :]
+                frames -= given - prompt_codes.shape[-1]
+        yield from stream_codes(
+            self.networks.decoder,
+            condition,
+            frames=frames,
+            seeds=[piece.settings.seed for piece in pieces],
+            sampling=settings.sampling,
+            prompt_codes=prompt_codes,
+            chunk_frames=_CHUNK_FRAMES,
+            on_progress=on_progress,
+        )
+
+    def _encode(self, audio: Audio) -> mx.array:
+        """Return the codes (1, codebooks, frames) of audio in any rate and number of channels."""
+        import mlx.core as mx
+
+        samples = resample(checked(audio), self.sample_rate).samples
+        channels = self.networks.decoder.config.audio_channels
+        mono = samples.mean(axis=1, keepdims=True)
+        rows = samples.T if channels == samples.shape[1] else np.repeat(mono.T, channels, axis=0)
+        codes = self.networks.codec.encode(mx.array(np.ascontiguousarray(rows, np.float32))[..., None])
+        # Stereo codebooks alternate: first of the left channel, first of the right, second of the left, ...
+        return codes.transpose(1, 0, 2).reshape(1, -1, codes.shape[-1])
+
+    # Samples
+
+    def _decode(
+        self, codes: Iterator[mx.array], pieces: int
+    ) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+        channels = self.networks.decoder.config.audio_channels
+        rows = (_channel_rows(chunk, channels) for chunk in codes)
+        for samples in self.networks.codec.decode_stream(rows):
+            by_channel = np.array(samples, np.float32).reshape(channels, pieces, -1)
+            yield np.ascontiguousarray(by_channel.transpose(1, 2, 0))
+
+    # Configuration
+
+    def _settings(self, config: Mapping[str, Any]) -> Settings:
+        from generator.sampling import Sampling
+
+        duration_s = _number(config, "duration_s", 30.0, 0.0, MAX_DURATION_S)
+        frames = math.ceil(round(duration_s * self.frame_rate, 6))
+        if config.get("max_steps") is not None:
+            frames = min(frames, int(_number(config, "max_steps", frames, 0, math.inf)))
+        if frames < 1:
+            raise GeneratorError(
+                f"duration_s is {duration_s:g}; at least {1 / self.frame_rate:g} s, one frame, is needed."
+            )
+        sampling = Sampling(
+            top_k=int(_number(config, "top_k", 250, 0, math.inf)),
+            top_p=_number(config, "top_p", 0.0, 0.0, 1.0),
+            temperature=_number(config, "temperature", 1.0, 0.0, 100.0),
+            guidance_scale=_number(config, "cfg_coef", 3.0, 0.0, 100.0),
+            do_sample=bool(config.get("use_sampling", True)),
+            two_step_cfg=bool(config.get("two_step_cfg", False)),
+        )
+        seed = secrets.randbits(31) if config.get("seed") is None else config["seed"]
+        return Settings(frames, int(_number({"seed": seed}, "seed", 0, 0, 2**63 - 1)), sampling)
+
+    def _provenance(self, piece: Piece, continue_from: Audio | None) -> dict[str, Any]:
+        settings = piece.settings
+        return {
+            "backend": "mlx",
+            "model": self.origin.name,
+            "weights_license": self.origin.license,
+            "weights_revision": self.origin.revision,
+            "seed": settings.seed,
+            "sample_rate": self.sample_rate,
+            "versions": {name: _version(name) for name in ("mlx", "music-catalog")},
+            "dtype": self.networks.dtype,
+            "bits": self.networks.bits,
+            "frames": settings.frames,
+            "sampling": asdict(settings.sampling),
+            "melody": piece.melody is not None,
+            "continued_s": 0.0 if continue_from is None else round(continue_from.duration_s, 6),
+        }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights are from."""
+
+    name: str
+    revision: str | None
+    license: str
+
+
+def _origin(folder: Path) -> Origin:
+    manifest = read_manifest(folder) or {}
+    cached = folder.parent.parent.name  # models--owner--name/snapshots/commit
+    name = manifest.get("source")
+    if name is None and cached.startswith("models--"):
+        return Origin(
+            cached.removeprefix("models--").replace("--", "/"), folder.name, weights.license_of(folder)
+        )
+    return Origin(str(name or folder.name), manifest.get("revision"), weights.license_of(folder))
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise WeightsError(f"{folder} has no tokenizer.json; pull the model again.")
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the binding raises bare Exception
+        raise WeightsError(f"{file} is no tokenizer; pull the model again.") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _token_limit(folder: Path) -> int:
+    """Return the tokenizer's own limit where it states a real one."""
+    file = folder / "tokenizer_config.json"
+    stated = read_json(file).get("model_max_length") if file.is_file() else None
+    return int(stated) if isinstance(stated, int) and 0 < stated < 10**6 else _TOKEN_LIMIT
+
+
+def _chroma_config(folder: Path, networks: Networks) -> ChromaConfig:
+    file = folder / "preprocessor_config.json"
+    stated = read_json(file) if file.is_file() else {}
+    names = {
+        "sample_rate": "sampling_rate",
+        "n_fft": "n_fft",
+        "hop_length": "hop_length",
+        "chunk_length_s": "chunk_length",
+    }
+    known = {ours: stated[theirs] for ours, theirs in names.items() if theirs in stated}
+    return ChromaConfig(**known, num_chroma=networks.decoder.config.num_chroma)
+
+
+def _channel_rows(codes: mx.array, channels: int) -> mx.array:
+    """(pieces, codebooks * channels, frames) -> (channels * pieces, codebooks, frames)."""
+    import mlx.core as mx
+
+    return mx.concatenate([codes[:, channel::channels] for channel in range(channels)])
+
+
+def _batches(pieces: list[Piece], max_batch: int) -> list[list[int]]:
+    """Return the numbers of pieces that can run together: same length, same sampling."""
+    groups: dict[tuple[int, Sampling], list[int]] = {}
+    for row, piece in enumerate(pieces):
+        groups.setdefault((piece.settings.frames, piece.settings.sampling), []).append(row)
+    return [
+        rows[start : start + max_batch]
+        for rows in groups.values()
+        for start in range(0, len(rows), max_batch)
+    ]
+
+
+def _report_rows(on_progress: Progress, before: int, rows: int, total: int, done: int, _: int) -> None:
+    on_progress(before + rows * done, total)
+
+
+def _number(config: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
+    """Return a number of the configuration within its bounds; raise GeneratorError otherwise."""
+    value = config.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise GeneratorError(f"{key} cannot be {value!r}; give a number from {low:g} to {high:g}.")
+    return value
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn the device's lack of memory into an error of ours."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "alloc" in str(error) or "memory" in str(error).lower():
+            raise GeneratorError(
+                "not enough memory to make this; ask for a shorter duration or a smaller model, or load it with bits=4."
+            ) from error
+        raise
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,261 @@
+"""A MusicGen checkpoint in a folder: which layout it has, what it holds, and the networks built from it.
+
+Read at run time: our own layout (one safetensors file per network and a manifest) and the layout of
+transformers (`model.safetensors`, whole or sharded). Pickled checkpoints are read by
+`generator.conversion.convert` alone, which writes our own layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.blas import preload_openblas
+from generator.errors import WeightsError
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from generator.encodec import EncodecModel
+    from generator.musicgen import MusicgenDecoder
+    from generator.t5 import T5Encoder
+
+__all__ = [
+    "DTYPES",
+    "MANIFEST",
+    "PARTS",
+    "Networks",
+    "build_networks",
+    "check_safetensors",
+    "load_networks",
+    "read_json",
+    "read_manifest",
+    "read_tensors",
+    "safetensors_files",
+    "sha256_of",
+    "verify",
+]
+
+MANIFEST = "manifest.json"
+PARTS = ("text_encoder", "codec", "decoder")
+DTYPES = ("float32", "float16", "bfloat16")
+GROUP_SIZE = 64
+"""Weights that share one scale when quantized."""
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The three networks of a checkpoint, ready to run, and how the decoder is stored."""
+
+    config: Mapping[str, Any]
+    text_encoder: T5Encoder
+    codec: EncodecModel
+    decoder: MusicgenDecoder
+    dtype: str
+    bits: int | None
+
+
+def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = None) -> Networks:
+    """Load a folder in our own or in transformers' safetensors layout.
+
+    `dtype` of the decoder: by default float16 on a GPU and float32 on the CPU, where it is the fastest; the text
+    encoder follows to bfloat16 but not to float16, which overflows in T5; the codec stays float32. `bits`: 8 or
+    4 quantizes the decoder; by default it stays as it is stored. Raises WeightsError for what is missing,
+    damaged, of another architecture or already quantized otherwise.
+    """
+    preload_openblas()
+    manifest = read_manifest(folder)
+    stored = manifest.get("bits") if manifest else None
+    if bits is not None and stored is not None and bits != stored:
+        raise WeightsError(
+            f"{folder} is quantized to {stored} bits, not {bits}; pull the model again with {bits} bits."
+        )
+    config = read_json(folder / "config.json")
+    parts = _own_parts(folder, manifest) if manifest else split_parts(read_tensors(folder))
+    return build_networks(config, parts, dtype=dtype, bits=bits or stored, stored_bits=stored, source=folder)
+
+
+def build_networks(
+    config: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, mx.array]],
+    *,
+    source: Path,
+    dtype: str | None = None,
+    bits: int | None = None,
+    stored_bits: int | None = None,
+) -> Networks:
+    """Build the networks of `config` and fill them with `parts`, whose names are the networks' own."""
+    import mlx.core as mx
+
+    from generator.encodec import EncodecConfig, EncodecModel
+    from generator.musicgen import MusicgenConfig, MusicgenDecoder, quantize
+    from generator.t5 import T5Config, T5Encoder
+
+    dtype = _known_dtype(dtype) or ("float16" if mx.default_device().type == mx.DeviceType.gpu else "float32")
+    shape = MusicgenConfig.from_dict(config)
+    decoder = MusicgenDecoder(shape)
+    text_encoder = T5Encoder(T5Config.from_dict(config.get("text_encoder") or {}))
+    codec = EncodecModel(EncodecConfig.from_dict(config.get("audio_encoder") or {}))
+    _check_bits(bits, shape.hidden_size)
+    if stored_bits:
+        quantize(decoder, stored_bits, GROUP_SIZE)
+    _fill(decoder, parts["decoder"], "decoder", source)
+    _fill(text_encoder, parts["text_encoder"], "text_encoder", source)
+    _fill(codec, parts["codec"], "codec", source)
+    decoder.set_dtype(getattr(mx, dtype))
+    text_encoder.set_dtype(mx.bfloat16 if dtype == "bfloat16" else mx.float32)
+    codec.set_dtype(mx.float32)
+    if bits and not stored_bits:
+        quantize(decoder, bits, GROUP_SIZE)
+    for network in (decoder, text_encoder, codec):
+        network.eval()
+    return Networks(config, text_encoder, codec, decoder, dtype, bits)
+
+
+def split_parts(tensors: Mapping[str, mx.array]) -> dict[str, dict[str, mx.array]]:
+    """Sort the tensors of a transformers checkpoint by network and give them our names."""
+    from generator.encodec import EncodecModel
+    from generator.musicgen import sanitize
+    from generator.t5 import T5Encoder
+
+    def under(prefix: str) -> dict[str, mx.array]:
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+    return {
+        "text_encoder": T5Encoder.sanitize(under("text_encoder.")),
+        "codec": EncodecModel.sanitize(under("audio_encoder.")),
+        "decoder": sanitize(tensors),
+    }
+
+
+def read_tensors(folder: Path) -> dict[str, mx.array]:
+    """Return all tensors of a folder's safetensors files, not read before they are used."""
+    import mlx.core as mx
+
+    tensors: dict[str, mx.array] = {}
+    for file in safetensors_files(folder):
+        check_safetensors(file)
+        tensors.update(mx.load(str(file)))  # type: ignore[arg-type]
+    return tensors
+
+
+def safetensors_files(folder: Path) -> list[Path]:
+    """Return the weight files in transformers' layout; raise WeightsError when there are none or not all."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(read_json(index).get("weight_map", {}).values()))
+        missing = [name for name in shards if not (folder / name).is_file()]
+        if missing or not shards:
+            raise WeightsError(f"{folder} lacks {', '.join(missing) or 'every shard'}; pull the model again.")
+        return [folder / name for name in shards]
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    if any(folder.glob("*.bin")):
+        raise WeightsError(
+            f"{folder} holds pickled weights only; convert it once: catalog models pull {folder}"
+        )
+    raise WeightsError(f"{folder} holds no weights: neither model.safetensors nor {MANIFEST} is there.")
+
+
+def check_safetensors(file: Path) -> None:
+    """Raise WeightsError unless the file is as long as its header says."""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            header_size = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(header_size) if header_size <= size else b"")
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read ({error.strerror}); pull the model again.") from error
+    except (ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
+        raise WeightsError(f"{file} is no safetensors file; pull the model again.") from error
+    if size != 8 + header_size + max(ends, default=0):
+        raise WeightsError(
+            f"{file} is damaged: {size} bytes where {8 + header_size + max(ends, default=0)} belong; "
+            "pull the model again."
+        )
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder in our own layout, or None when it has none."""
+    return read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
+
+
+def verify(folder: Path) -> None:
+    """Read every file of a folder in our own layout; raise WeightsError where one is not as it was written."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise WeightsError(f"{folder} has no {MANIFEST}, so there is nothing to compare its files with.")
+    for name, entry in manifest["files"].items():
+        if not (folder / name).is_file() or sha256_of(folder / name) != entry["sha256"]:
+            raise WeightsError(f"{folder / name} is missing or damaged; pull the model again.")
+
+
+def sha256_of(file: Path) -> str:
+    """Return the hexadecimal sha256 of a file."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Return the object in a file; raise WeightsError when it is missing or something else."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read ({error.strerror}); pull the model again.") from error
+    except ValueError as error:
+        raise WeightsError(f"{file} is not valid JSON; pull the model again.") from error
+    if not isinstance(value, dict):
+        raise WeightsError(f"{file} holds {type(value).__name__}, not an object; pull the model again.")
+    return value
+
+
+def _own_parts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, mx.array]]:
+    import mlx.core as mx
+
+    for name, entry in manifest.get("files", {}).items():
+        file = folder / name
+        if not file.is_file() or file.stat().st_size != entry["size"]:
+            raise WeightsError(f"{file} is missing or not {entry['size']} bytes long; pull the model again.")
+    files = {part: folder / f"{part}.safetensors" for part in PARTS}
+    for file in files.values():
+        check_safetensors(file)
+    return {part: dict(mx.load(str(file))) for part, file in files.items()}  # type: ignore[arg-type]
+
+
+def _fill(network: Any, weights: Mapping[str, mx.array], part: str, source: Path) -> None:
+    """Load strictly: every parameter once, in its shape."""
+    from mlx.utils import tree_flatten
+
+    wanted = {key: value.shape for key, value in tree_flatten(network.parameters())}
+    for key, shape in wanted.items():
+        if key not in weights:
+            raise WeightsError(f"{source} lacks the {part}'s tensor {key}; pull the model again.")
+        if weights[key].shape != shape:
+            raise WeightsError(
+                f"{source}: the {part}'s tensor {key} has shape {weights[key].shape} and config.json asks for "
+                f"{shape}; they are of different models."
+            )
+    if extra := sorted(weights.keys() - wanted.keys()):
+        raise WeightsError(f"{source} has a tensor that no MusicGen {part} has: {extra[0]}.")
+    network.load_weights(list(weights.items()), strict=True)
+
+
+def _known_dtype(dtype: str | None) -> str | None:
+    if dtype is not None and dtype not in DTYPES:
+        raise WeightsError(f"dtype {dtype!r} is not known; valid: {', '.join(DTYPES)}.")
+    return dtype
+
+
+def _check_bits(bits: int | None, hidden_size: int) -> None:
+    if bits not in (None, 4, 8):
+        raise WeightsError(f"{bits} bits are not possible; valid: 8 and 4.")
+    if bits and hidden_size % GROUP_SIZE:
+        raise WeightsError(f"a decoder of width {hidden_size} cannot be quantized in groups of {GROUP_SIZE}.")

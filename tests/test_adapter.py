@@ -1,0 +1,329 @@
+"""The MusicGen generator end to end on small random checkpoints, against transformers and against itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny_musicgen import FRAME_RATE, RATE, tone, write_checkpoint
+
+mx = pytest.importorskip("mlx.core")
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from generator.adapter import MusicgenAdapter  # noqa: E402
+from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError  # noqa: E402
+from generator.generation import STRIDE_FRAMES, WINDOW_FRAMES  # noqa: E402
+from generator.melody import extract_chroma, fit_frames  # noqa: E402
+from generator.protocol import Audio  # noqa: E402
+
+PROMPT = "calm piano with rain"
+GREEDY = {"use_sampling": False, "cfg_coef": 3.0, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """Return a function from kind to (folder, reference model), each made once."""
+    made = {}
+
+    def get(kind: str):
+        if kind not in made:
+            folder = tmp_path_factory.mktemp("checkpoints") / f"tiny-{kind}"
+            made[kind] = folder, write_checkpoint(folder, kind)
+        return made[kind]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def adapters(checkpoints):
+    loaded = {}
+
+    def get(kind: str) -> MusicgenAdapter:
+        if kind not in loaded:
+            loaded[kind] = MusicgenAdapter.from_pretrained(checkpoints(kind)[0])
+        return loaded[kind]
+
+    return get
+
+
+@pytest.fixture
+def adapter(adapters):
+    return adapters("mono")
+
+
+class Reports:
+    """A progress callback that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def __call__(self, done: int, total: int) -> None:
+        self.seen.append((done, total))
+
+
+def reference_greedy(model, adapter, prompt: str, frames: int, **inputs) -> np.ndarray:
+    """Return transformers' own greedy samples, (time, channels); its delay pattern costs three tokens."""
+    ids = torch.tensor([adapter.tokenizer.encode(prompt).ids])
+    with torch.no_grad():
+        out = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            guidance_scale=3.0,
+            max_new_tokens=frames + 3,
+            **inputs,
+        )
+    return out[0].numpy().T
+
+
+@pytest.mark.parametrize(("kind", "frames"), [("mono", 120), ("stereo", 60), ("melody", 60)])
+def test_greedy_waveform_equals_the_reference(checkpoints, adapters, kind, frames):
+    _, model = checkpoints(kind)
+    adapter = adapters(kind)
+    want = reference_greedy(model, adapter, PROMPT, frames)
+    other = reference_greedy(model, adapter, "fast drums", frames)
+    assert np.abs(want - other).max() > 0.1
+    made = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": frames / FRAME_RATE})
+    assert made.samples.dtype == np.float32
+    assert made.samples.shape == want.shape == (frames * 64, 2 if kind == "stereo" else 1)
+    assert made.sample_rate == RATE
+    assert np.abs(made.samples - want).max() < 1e-3
+
+
+def test_melody_waveform_equals_the_reference(checkpoints, adapters):
+    _, model = checkpoints("melody")
+    adapter = adapters("melody")
+    melody = Audio(np.concatenate([tone(392, 1.0, 32_000), tone(330, 2.0, 32_000)]), 32_000)
+    chroma = fit_frames(extract_chroma(melody), 20)
+    features = torch.tensor(chroma)[None]
+    want = reference_greedy(model, adapter, PROMPT, 40, input_features=features)
+    # A reference that ignores its melody would prove nothing.
+    without = reference_greedy(model, adapter, PROMPT, 40)
+    assert np.abs(want - without).max() > 0.1
+    made = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": 0.8}, melody=melody)
+    assert np.abs(made.samples - want).max() < 1e-3
+    assert made.provenance["melody"] is True
+
+
+def test_length_is_exact_and_max_steps_caps_it(adapter):
+    for duration_s, frames in ((0.02, 1), (0.5, 25), (0.51, 26), (1.3, 65)):
+        made = adapter.generate_music(PROMPT, {"duration_s": duration_s, "seed": 3})
+        assert made.samples.shape == (frames * 64, 1)
+    capped = adapter.generate_music(PROMPT, {"duration_s": 1.0, "max_steps": 20, "seed": 3})
+    assert capped.samples.shape == (20 * 64, 1)
+
+
+def test_same_seed_same_samples_other_seed_others(adapter):
+    config = {"duration_s": 0.6, "seed": 11, "unknown_key": object()}
+    first, again = (adapter.generate_music(PROMPT, config).samples for _ in range(2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, adapter.generate_music(PROMPT, {**config, "seed": 12}).samples)
+
+
+def test_a_seed_is_drawn_and_kept_when_none_is_given(adapter):
+    made = adapter.generate_music(PROMPT, {"duration_s": 0.4})
+    again = adapter.generate_music(PROMPT, {"duration_s": 0.4, "seed": made.provenance["seed"]})
+    assert np.array_equal(made.samples, again.samples)
+    assert adapter.generate_music(PROMPT, {"duration_s": 0.1}).provenance["seed"] != made.provenance["seed"]
+
+
+def test_two_step_guidance_makes_the_same(adapter):
+    one = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": 0.6})
+    two = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": 0.6, "two_step_cfg": True})
+    assert np.abs(one.samples - two.samples).max() < 1e-3
+
+
+def test_empty_prompt_is_unconditional(adapter):
+    guided = adapter.generate_music("  ", {**GREEDY, "duration_s": 0.6})
+    plain = adapter.generate_music("", {**GREEDY, "duration_s": 0.6, "cfg_coef": 1.0})
+    assert np.abs(guided.samples - plain.samples).max() < 1e-3
+
+
+def test_batch_rows_equal_the_pieces_alone(adapters):
+    for kind in ("mono", "melody"):
+        adapter = adapters(kind)
+        prompts = [PROMPT, "fast", "warm strings and soft drums", "night"]
+        configs = [
+            {"duration_s": 0.6, "seed": 1},
+            {"duration_s": 0.6, "seed": 2},
+            {"duration_s": 0.4, "seed": 3},
+            {"duration_s": 0.6, "seed": 4, "top_k": 5},
+        ]
+        reports = Reports()
+        batch = adapter.generate_batch(prompts, configs, on_progress=reports)
+        for prompt, config, made in zip(prompts, configs, batch, strict=True):
+            alone = adapter.generate_music(prompt, config)
+            assert made.samples.shape == alone.samples.shape
+            assert np.abs(made.samples - alone.samples).max() < 1e-3
+            assert made.provenance == alone.provenance
+        assert reports.seen[-1] == (110, 110)
+        assert reports.seen == sorted(reports.seen)
+
+
+def test_batch_of_melody_and_none(adapters):
+    adapter = adapters("melody")
+    melody = Audio(tone(440, 2.0, 32_000), 32_000)
+    config = {**GREEDY, "duration_s": 0.4}
+    with_melody, without = adapter.generate_batch([PROMPT] * 2, [config] * 2, melodies=[melody, None])
+    assert np.abs(with_melody.samples - without.samples).max() > 0.1
+    alone = adapter.generate_music(PROMPT, config)
+    assert np.abs(without.samples - alone.samples).max() < 1e-3
+
+
+def test_stream_is_the_whole_in_pieces_and_starts_early(adapters):
+    for kind in ("mono", "stereo"):
+        adapter = adapters(kind)
+        config = {"duration_s": 2.0, "seed": 5}
+        reports = Reports()
+        stream = adapter.stream_music(PROMPT, config, on_progress=reports)
+        first = next(stream)
+        assert reports.seen[-1][0] < 100
+        pieces = [first, *stream]
+        whole = adapter.generate_music(PROMPT, config)
+        assert len(pieces) > 2
+        assert np.abs(np.concatenate([p.samples for p in pieces]) - whole.samples).max() < 1e-4
+
+
+def test_continuation_keeps_the_beginning(adapters):
+    for kind in ("mono", "stereo"):
+        adapter = adapters(kind)
+        codec = adapter.networks.codec
+        beginning = Audio(tone(300, 0.6, channels=2), RATE)
+        made = adapter.generate_music(PROMPT, {"duration_s": 1.0, "seed": 1}, continue_from=beginning)
+        assert made.samples.shape == (50 * 64, 2 if kind == "stereo" else 1)
+        recoded = np.array(codec.decode(codec.encode(mx.array(beginning.samples[None, :, :1]))))[0]
+        # All but the last frames, which hear what comes after them.
+        assert np.abs(made.samples[: 20 * 64, :1] - recoded[: 20 * 64]).max() < 1e-3
+        assert made.provenance["continued_s"] == 0.6
+
+
+def test_continuation_beyond_the_window_keeps_all_of_it(adapter):
+    """A beginning of more than 30 s is heard in its last 12 s and kept whole."""
+    beginning = Audio(np.random.default_rng(0).normal(0, 0.1, (31 * RATE, 1)).astype(np.float32), RATE)
+    frames = 31 * FRAME_RATE
+    assert frames > WINDOW_FRAMES
+    made = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": 31.2}, continue_from=beginning)
+    assert made.samples.shape == ((frames + 10) * 64, 1)
+    heard = WINDOW_FRAMES - STRIDE_FRAMES
+    tail = Audio(made.samples[: frames * 64][-heard * 64 :], RATE)
+    assert tail.duration_s == 12.0
+
+
+def test_cancel_stops_at_once(adapter):
+    reports = []
+
+    def cancel(done: int, total: int) -> None:
+        reports.append(done)
+        if done >= 30:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        adapter.generate_music(PROMPT, {"duration_s": 20, "seed": 1}, on_progress=cancel)
+    assert reports[-1] == 30
+
+
+def test_provenance_says_how_it_was_made(adapter):
+    made = adapter.generate_music(PROMPT, {"duration_s": 0.2, "seed": 9, "top_k": 7})
+    told = made.provenance
+    assert told["backend"] == "mlx"
+    assert told["model"] == "tiny-mono"
+    assert told["weights_license"] == "unknown"
+    assert told["seed"] == 9
+    assert told["sampling"]["top_k"] == 7
+    assert told["versions"]["mlx"] == mx.__version__
+    json.dumps(told)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_makes_finite_music_in_its_type(checkpoints, dtype):
+    adapter = MusicgenAdapter.from_pretrained(checkpoints("mono")[0], dtype=dtype)
+    assert adapter.networks.decoder.dtype == getattr(mx, dtype)
+    text = mx.float32 if dtype == "float16" else mx.bfloat16
+    assert adapter.networks.text_encoder.norm.weight.dtype == text
+    made = adapter.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1})
+    assert np.isfinite(made.samples).all()
+    assert made.provenance["dtype"] == dtype
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_quantized_decoder_makes_music(checkpoints, bits):
+    adapter = MusicgenAdapter.from_pretrained(checkpoints("mono")[0], bits=bits)
+    assert adapter.networks.decoder.layers[0].fc1.bits == bits
+    made = adapter.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1})
+    assert np.isfinite(made.samples).all()
+    assert made.provenance["bits"] == bits
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"duration_s": 0}, "duration_s is 0"),
+        ({"duration_s": 1e6}, "duration_s cannot be 1000000.0"),
+        ({"duration_s": float("nan")}, "duration_s cannot be nan"),
+        ({"duration_s": "long"}, "duration_s cannot be 'long'"),
+        ({"temperature": -1}, "temperature cannot be -1"),
+        ({"top_p": 2}, "top_p cannot be 2"),
+        ({"seed": -4}, "seed cannot be -4"),
+        ({"max_steps": 0}, "duration_s is 30"),
+    ],
+)
+def test_values_it_cannot_use_are_refused(adapter, config, problem):
+    with pytest.raises(GeneratorError, match=problem):
+        adapter.generate_music(PROMPT, config)
+
+
+def test_prompt_beyond_the_limit_is_refused(adapter):
+    with pytest.raises(GeneratorError, match="601 tokens; at most 512"):
+        adapter.generate_music("calm " * 600, {"duration_s": 0.2})
+
+
+def test_melody_that_cannot_be_followed_is_refused(adapters):
+    notes = Audio(tone(440, 1.0, 32_000), 32_000)
+    with pytest.raises(GeneratorError, match="tiny-mono cannot follow a melody"):
+        adapters("mono").generate_music(PROMPT, {"duration_s": 0.2}, melody=notes)
+    for silent in (np.zeros((1000, 1)), np.zeros((0, 1))):
+        with pytest.raises(AudioError):
+            adapters("melody").generate_music(
+                PROMPT, {"duration_s": 0.2}, melody=Audio(silent.astype(np.float32), 32_000)
+            )
+
+
+def test_continuing_needs_room(adapter):
+    with pytest.raises(GeneratorError, match=r"lasts 1 s and duration_s is 0\.5"):
+        adapter.generate_music(PROMPT, {"duration_s": 0.5}, continue_from=Audio(tone(300, 1.0), RATE))
+
+
+def test_batch_needs_a_configuration_per_prompt(adapter):
+    with pytest.raises(GeneratorError, match="2 prompts and 1 configurations"):
+        adapter.generate_batch(["calm", "fast"], [{}])
+
+
+def test_folder_without_tokenizer_is_refused(checkpoints, tmp_path):
+    folder = tmp_path / "bare"
+    shutil.copytree(checkpoints("mono")[0], folder)
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(WeightsError, match="is no tokenizer"):
+        MusicgenAdapter.from_pretrained(folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(WeightsError, match=r"no tokenizer\.json"):
+        MusicgenAdapter.from_pretrained(folder)
+
+
+def test_making_music_imports_neither_torch_nor_transformers(checkpoints):
+    code = f"""
+import sys
+from pathlib import Path
+from generator import MusicgenAdapter
+adapter = MusicgenAdapter.from_pretrained(Path({str(checkpoints("mono")[0])!r}))
+made = adapter.generate_music("calm", {{"duration_s": 0.1}})
+assert made.samples.shape == (5 * 64, 1), made.samples.shape
+print(sorted({{"torch", "transformers", "huggingface_hub", "librosa", "scipy"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,130 @@
+"""Small random MusicGen checkpoints, written by transformers as the hub serves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+WORDS = (
+    "calm",
+    "warm",
+    "bright",
+    "slow",
+    "fast",
+    "piano",
+    "strings",
+    "drums",
+    "rain",
+    "night",
+    "with",
+    "and",
+    "soft",
+)
+VOCABULARY = 64
+RATE = 3200
+FRAME_RATE = 50
+
+
+def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64):
+    """Return a random reference model; `kind` is mono, stereo or melody."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    family = "MusicgenMelody" if kind == "melody" else "Musicgen"
+    text = transformers.T5Config(
+        vocab_size=VOCABULARY,
+        d_model=24,
+        d_kv=8,
+        d_ff=32,
+        num_layers=2,
+        num_heads=3,
+        feed_forward_proj="relu",
+    )
+    audio = transformers.EncodecConfig(
+        target_bandwidths=[1.25],
+        sampling_rate=RATE,
+        upsampling_ratios=[8, 8],
+        num_filters=4,
+        hidden_size=16,
+        codebook_size=VOCABULARY,
+        use_causal_conv=False,
+        use_conv_shortcut=False,
+    )
+    decoder = getattr(transformers, f"{family}DecoderConfig")(
+        vocab_size=VOCABULARY,
+        hidden_size=hidden_size,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        ffn_dim=128,
+        num_codebooks=8 if kind == "stereo" else 4,
+        audio_channels=2 if kind == "stereo" else 1,
+        pad_token_id=VOCABULARY,
+        bos_token_id=VOCABULARY,
+    )
+    config = getattr(transformers, f"{family}Config")(
+        text_encoder=text,
+        audio_encoder=audio,
+        decoder=decoder,
+        **({"chroma_length": 20} if kind == "melody" else {}),
+    )
+    model = getattr(transformers, f"{family}ForConditionalGeneration")(config).eval()
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if name.endswith(("original0", "embed")) or ("norm" in name and name.endswith("weight")):
+                tensor.copy_(torch.rand_like(tensor) + 0.5)
+            elif "original1" not in name and tensor.is_floating_point() and "embed_positions" not in name:
+                tensor.copy_(torch.randn_like(tensor) * 0.2)
+    for key in ("pad_token_id", "decoder_start_token_id", "bos_token_id"):
+        setattr(model.generation_config, key, VOCABULARY)
+    return model
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a word-level tokenizer that ends every text with `</s>`, as T5's does."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    vocabulary = {word: index for index, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def write_checkpoint(folder: Path, kind: str = "mono", layout: str = "safetensors", *, seed: int = 0):
+    """Write a checkpoint and return the model; `layout`: safetensors, sharded, pickled or pickled-sharded."""
+    model = make_model(kind, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    if layout == "safetensors":
+        model.save_pretrained(folder)
+    elif layout == "sharded":
+        model.save_pretrained(folder, max_shard_size="200KB")
+    else:
+        model.config.save_pretrained(folder)
+        _write_pickled(folder, model.state_dict(), shards=3 if layout == "pickled-sharded" else 1)
+    write_tokenizer(folder)
+    return model
+
+
+def _write_pickled(folder: Path, state, shards: int) -> None:
+    import json
+
+    import torch
+
+    if shards == 1:
+        torch.save(state, folder / "pytorch_model.bin")
+        return
+    names = [f"pytorch_model-{i + 1:05}-of-{shards:05}.bin" for i in range(shards)]
+    where = {key: names[i % shards] for i, key in enumerate(state)}
+    for name in names:
+        torch.save({key: value for key, value in state.items() if where[key] == name}, folder / name)
+    index = {"metadata": {}, "weight_map": where}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+
+
+def tone(frequency_hz: float, duration_s: float, rate: int = RATE, channels: int = 1) -> np.ndarray:
+    """Return float32 samples (time, channels) of a sine."""
+    t = np.arange(int(duration_s * rate)) / rate
+    wave = 0.4 * np.sin(2 * np.pi * frequency_hz * t)
+    return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
