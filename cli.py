@@ -238,7 +238,7 @@ def find(
 ) -> None:
     """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
     source, asked = _asked(asked)
-    with _service(home, config) as service:
+    with _service(home, config, create=False) as service:
         result = service.find_or_make(source, min_similarity=min_similarity, dry_run=True, **asked)
     _deliver(result, None, as_json, explain)
     if result.track is None:
@@ -272,7 +272,7 @@ def search(
     """Search the catalog for TEXT."""
     from catalog.report import line, track_json
 
-    with _service(home, config) as service:
+    with _service(home, config, create=False) as service:
         hits = service.search(text, by=by, limit=limit, **_given(facts))  # type: ignore[arg-type]
     rows = [{"score": round(hit.score, 4), "path": str(hit.path), **track_json(hit.track)} for hit in hits]
     _print_rows("hits", rows, as_json, as_jsonl, [f"{hit.score:6.3f}  {line(hit.track)}" for hit in hits])
@@ -435,13 +435,15 @@ def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -
 @json_option
 @home_option
 @config_option
-def presetsshown(name: str, as_json: bool, home: str, config: str | None) -> None:
+def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
     """Show every value of one preset, role or quality tier, and where it comes from."""
     from catalog.report import shown
+    from catalog.request import preset_errors
 
     library = _library(config, home)
     section = next((part for part in ("roles", "quality") if name in getattr(library, part)), "presets")
-    entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
+    with preset_errors():
+        entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
     values = entry.model_dump(mode="json", exclude_none=True)
     if as_json:
         _print_json({"name": name, "section": section, **values})
@@ -462,15 +464,19 @@ def config_() -> None:
 @json_option
 @home_option
 @config_option
-def configshown(
+def config_show(
     preset: str | None, role: str | None, quality: str | None, as_json: bool, home: str, config: str | None
 ) -> None:
     """Print every value with where it came from; with --preset, --role or --quality the merged result."""
     from catalog.report import shown
+    from catalog.request import preset_errors
 
     library = _library(config, home)
     if preset or role or quality:
-        resolved = library.resolve(preset or "ambient_lofi", role or "background_bed", quality or "standard")
+        with preset_errors():
+            resolved = library.resolve(
+                preset or "ambient_lofi", role or "background_bed", quality or "standard"
+            )
         rows = [(key, value, resolved.sources.get(key, "")) for key, value in resolved.values.items()]
     else:
         rows = list(library.explain())
@@ -501,6 +507,22 @@ def models_list(as_json: bool, as_jsonl: bool) -> None:
         for one in found
     ]
     _print_rows("models", found, as_json, as_jsonl, lines)
+
+
+@models.command("pull", cls=Command)
+@click.argument("name")
+@click.option("--bits", type=click.Choice(["8", "4"]), help="Quantize the decoder.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Convert the decoder to this."
+)
+def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
+    """Fetch the checkpoint NAME (a size, a hub repository or a folder) and convert it once."""
+    from catalog.doctor import pull_checkpoint
+
+    click.echo("MusicGen weights are CC-BY-NC-4.0: they may not be used commercially", err=True)
+    with _progress("fetching") as on_progress:
+        path = pull_checkpoint(name, dtype=dtype, bits=int(bits) if bits else None, on_progress=on_progress)
+    click.echo(str(path))
 
 
 @catalog.command()
@@ -594,18 +616,17 @@ def _library(config: str | None, home: str | None) -> Any:
 
 
 @contextmanager
-def _service(home: str, config: str | None) -> Iterator[MusicService]:
+def _service(home: str, config: str | None, *, create: bool = True) -> Iterator[MusicService]:
     from catalog import MusicService
 
-    with MusicService.open(home, config=config) as service:
+    with MusicService.open(home, config=config, create=create) as service:
         yield service
 
 
 @contextmanager
 def _store(home: str) -> Iterator[Any]:
-    from catalog.store import Store
-
     from catalog.encoder import load
+    from catalog.store import Store
 
     encoder = load()
     store = Store.open(home, encoder=encoder.identity, dimension=encoder.dimension, create=False)
@@ -616,15 +637,15 @@ def _store(home: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress(doing: str = "making") -> Iterator[Progress]:
     """Show a bar on stderr once a generator reports progress; a terminal that is none gets nothing."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = TextColumn("making"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    columns = TextColumn(doing), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("making", total=None, visible=False)
+        task = bar.add_task(doing, total=None, visible=False)
 
         def report(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, visible=True)

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from catalog import encoder as encoders
 from catalog.encoder import Encoder, embed_document
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, Unavailable
 from catalog.models import Value
 from catalog.request import load_library
 from catalog.store import Store
-from generator import weights
+from generator import Progress, WeightsError, weights
 
-__all__ = ["Check", "checkpoints", "examine"]
+__all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
 
 PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "sentence-transformers", "soundfile", "tokenizers")
 LOW_DISK_BYTES = 1_000_000_000
@@ -61,6 +61,16 @@ def checkpoints() -> list[dict[str, Any]]:
         }
         for info in weights.available()
     ]
+
+
+def pull_checkpoint(
+    name: str, *, dtype: str | None = None, bits: int | None = None, on_progress: Progress | None = None
+) -> Path:
+    """Fetch and convert a MusicGen checkpoint; return its folder. Raises Unavailable."""
+    try:
+        return weights.pull(name, dtype=dtype, bits=bits, on_progress=on_progress)
+    except WeightsError as error:
+        raise Unavailable(str(error)) from error
 
 
 def _versions() -> Check:

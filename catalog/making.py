@@ -7,16 +7,19 @@ import platform
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+import numpy as np
 
 from catalog.errors import InputError, Unavailable
 from catalog.history import Call
 from catalog.match import MODEL_RANKS
 from catalog.models import Request, Track
 from catalog.store import Store
-from generator import Audio, AudioError, Generator, GeneratorError, Progress, analysis, audio
+from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
 
 __all__ = ["Generators", "make_track"]
 
@@ -53,6 +56,8 @@ def make_track(
             shaped = shape(raw, config)
         with call.stage("measure"):
             measured = measure(shaped)
+    except Cancelled:
+        raise
     except AudioError as error:
         raise InputError(str(error)) from error
     except GeneratorError as error:
@@ -86,12 +91,19 @@ def make_track(
 
 def shape(raw: Audio, config: dict[str, Any]) -> Audio:
     """Apply the duration rule, the fades and the loudness target of `config`."""
-    shaped = audio.fit_duration(raw, config["duration_s"], config["normalize_duration"])
-    if not config["loopable"]:
+    loops = bool(config["loopable"])
+    shaped = audio.fit_duration(raw, config["duration_s"], config["normalize_duration"], loopable=loops)
+    if not loops:
         shaped = audio.fade(shaped, config["fade_in_s"], config["fade_out_s"])
-    if config["loudness_normalization"] and config["loudness_lufs"] is not None:
-        shaped = audio.normalize_loudness(shaped, config["loudness_lufs"], TRUE_PEAK_DB)
-    return shaped
+    if config["loudness_lufs"] is None:
+        return shaped
+    if not loops:
+        return audio.normalize_loudness(shaped, config["loudness_lufs"], TRUE_PEAK_DB)
+    # A limiter looks ahead and lets go slowly; played three times over, the middle turn meets itself at both ends.
+    frames = shaped.samples.shape[0]
+    thrice = replace(shaped, samples=np.tile(shaped.samples, (3, 1)))
+    levelled = audio.normalize_loudness(thrice, config["loudness_lufs"], TRUE_PEAK_DB)
+    return replace(levelled, samples=levelled.samples[frames : 2 * frames])
 
 
 def measure(shaped: Audio) -> dict[str, Any]:
@@ -102,9 +114,13 @@ def measure(shaped: Audio) -> dict[str, Any]:
         "channels": shaped.channels,
         "tempo_bpm": analysis.tempo_bpm(shaped),
         "musical_key": analysis.musical_key(shaped),
-        "loudness_lufs": audio.loudness_lufs(shaped),
-        "true_peak_db": audio.true_peak_db(shaped),
+        "loudness_lufs": _rounded(audio.loudness_lufs(shaped)),
+        "true_peak_db": _rounded(audio.true_peak_db(shaped)),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def sidecar(track: Track) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from generator.synthesis import Synthesis
 from presets import Library, PresetError, Resolved
 from presets import load as load_presets
 
-__all__ = ["FindWeights", "build", "key_of", "load_library", "prompt_of", "request_of"]
+__all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors", "prompt_of", "request_of"]
 
 KEY_VERSION = 1
 SMALLER = {"large": ("medium", "small"), "medium": ("small",), "small": (), "melody": ()}
@@ -31,8 +32,15 @@ def load_library(config: str | Path | None, home: str | Path) -> Library:
     Raises ConfigError.
     """
     own = Path(home) / "catalog.yaml"
-    try:
+    with preset_errors():
         return load_presets(config or (own if own.is_file() else None))
+
+
+@contextmanager
+def preset_errors() -> Iterator[None]:
+    """Turn a refusal by the presets, such as an unknown name, into a ConfigError."""
+    try:
+        yield
     except PresetError as error:
         raise ConfigError(str(error)) from error
 
@@ -71,10 +79,8 @@ def build(
     style, why_style = pick_style(context, features, choices, library.styles)
     role, why_role = pick_role(context, features, choices)
     quality, why_quality = pick_quality(choices)
-    try:
+    with preset_errors():
         resolved = library.resolve(style, role, quality, _explicit(choices))
-    except PresetError as error:
-        raise ConfigError(str(error)) from error
     config, sources = dict(resolved.values), dict(resolved.sources)
     substitution = _pick_backend(config, sources, find_weights)
     _arrange(config, sources, library, style, features)

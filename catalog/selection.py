@@ -21,7 +21,10 @@ MOOD_WEIGHT = 1.0
 TAG_WEIGHT = 0.25
 TOPIC_WEIGHT = 0.35
 MOST_TOPICS = 3
-PLACE_WEIGHT = 2.0
+PLACE_WEIGHT = 0.5
+"""For a place read from the text: a scene may be set in the rain and be about something else."""
+NAMED_PLACE_WEIGHT = 4.0
+"""For a place that the caller names."""
 
 
 class StyleLike(Protocol):
@@ -68,7 +71,8 @@ def _fit(style: StyleLike, features: Features, text: str) -> tuple[float, list[s
     if topics:
         why.append(f"the text speaks of {', '.join(topics)}")
     if style.environment:
-        score += PLACE_WEIGHT
+        named = features.sources.get("environment") == "caller"
+        score += NAMED_PLACE_WEIGHT if named else PLACE_WEIGHT
         why.insert(0, f"the scene is set in: {style.environment}")
     return score, why
 

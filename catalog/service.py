@@ -13,15 +13,15 @@ from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
-from catalog.errors import ConfigError, InputError, NotFound, StorageError
+from catalog.errors import InputError, NotFound, StorageError
 from catalog.history import Call, record_of
 from catalog.making import Generators, make_track
 from catalog.match import MIN_SIMILARITY, Reuse, decide, exact, hard_facts
 from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
-from catalog.request import build, key_of, load_library, request_of
+from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.store import Store
 from generator import Generator, Progress, load_generator, weights
-from presets import Library, PresetError
+from presets import Library
 
 __all__ = ["MusicService", "Source"]
 
@@ -61,8 +61,9 @@ class MusicService:
         config: str | Path | None = None,
         encoder: Encoder | str | None = None,
         generators: Generators = load_generator,
+        create: bool = True,
     ) -> MusicService:
-        """Open the catalog in `home`, creating it on first use.
+        """Open the catalog in `home`, creating it on first use; with `create` off a missing one raises NotFound.
 
         `config` is a file in the `musicgen:` shape; without it `catalog.yaml` in `home` is read where it
         exists. `encoder` is a model name, a folder or an Encoder. Neither encoder nor generator is loaded
@@ -70,7 +71,7 @@ class MusicService:
         """
         library = load_library(config, home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
-        store = Store.open(home, encoder=reader.identity, dimension=reader.dimension)
+        store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=create)
         return cls(store, library, reader, generators)
 
     def __enter__(self) -> MusicService:
@@ -162,13 +163,11 @@ class MusicService:
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
         context = read_context(source, **known)
         choices = validated(Choices, chosen)
-        try:
+        with preset_errors():
             if choices.preset is not None:
                 self.library.style(choices.preset)
             if choices.role is not None:
                 self.library.role(choices.role)
-        except PresetError as error:
-            raise ConfigError(str(error)) from error
         present = {size: weights.find(size) is not None for size in MODEL_SIZES}
         return Call(command, context, choices, key_of(context, choices, self.library, present))
 

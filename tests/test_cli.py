@@ -166,7 +166,7 @@ def test_export_gets_files_and_lists_out(home, tmp_path):
     assert not Path(entry).is_absolute()
     assert (playlist.parent / entry).is_file()
     (row,) = csv.DictReader(io.StringIO(run("export", "--format", "csv", "--to", "-", home=home).stdout))
-    assert row["role"] == "background_bed"
+    assert row["role"] == "ui_sfx"
     (told,) = run("export", "--format", "jsonl", "--to", "-", home=home).stdout.splitlines()
     assert json.loads(told)["id"] == row["id"]
     table = tmp_path / "all.parquet"

@@ -54,10 +54,19 @@ def test_topics_match_whole_words_only():
 
 
 def test_an_environment_is_offered_only_in_its_own_place():
-    cave = some_features(environment="cave")
-    assert pick_style(TEXT, cave, Choices(), STYLES)[0] == "environment_cave"
-    near = some_features(valence=-0.3, energy=-0.3, mood_tags=())
-    assert pick_style(TEXT, near, Choices(), STYLES)[0] != "environment_cave"
+    named = some_features(environment="cave", sources={"environment": "caller"})
+    assert pick_style(TEXT, named, Choices(), STYLES)[0] == "environment_cave"
+    near = {"valence": -0.3, "energy": -0.3, "mood_tags": ()}
+    assert (
+        pick_style(TEXT, some_features(environment="cave", **near), Choices(), STYLES)[0]
+        == "environment_cave"
+    )
+    assert pick_style(TEXT, some_features(**near), Choices(), STYLES)[0] != "environment_cave"
+
+
+def test_a_place_read_from_the_text_does_not_outweigh_an_opposite_mood():
+    joyful = some_features(environment="cave", valence=0.9, energy=0.8, mood_tags=("joyful",))
+    assert pick_style(TEXT, joyful, Choices(), STYLES)[0] == "bright"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ import numpy as np
 from catalog import MusicService
 from catalog.filters import QUALITY_RANK
 from catalog.match import hard_facts, weigh
-from catalog.models import Filter, Result
+from catalog.models import Result
 
 Pair = tuple[str, str]
 
