@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["slices", "split_sentences"]
+__all__ = ["slices", "split_sentences", "spread"]
 
 _BOUNDARY = re.compile(
     r"""(?<=[.!?…])["'”’»)\]]*\s+       # a stop, the quotes and brackets it closes, then space
@@ -32,3 +32,12 @@ def slices(text: str, width: int) -> list[str]:
         parts.append(text[:cut])
         text = text[cut:].lstrip()
     return [part for part in [*parts, text] if part]
+
+
+def spread(text: str, limit: int = 40_000, windows: int = 16) -> str:
+    """Return `text`, or for a longer one `windows` pieces of it, evenly spaced, `limit` characters in all."""
+    if len(text) <= limit:
+        return text
+    width = limit // windows
+    step = (len(text) - width) / (windows - 1)
+    return "\n\n".join(text[round(i * step) : round(i * step) + width] for i in range(windows))

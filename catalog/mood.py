@@ -1,0 +1,184 @@
+"""How a text feels, read from its own words; and how far two moods lie apart.
+
+Words are looked up in `lexicon`; a denial ("not sad", "without joy") turns a mood into its opposite at half weight, and
+what follows "but" outweighs what stands before it (both as in VADER, Hutto and Gilbert 2014). This is the part that
+tells a text from the same text with its mood words reversed, which sentence vectors do not.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from catalog.lexicon import (
+    CONCESSIONS,
+    CONTRASTS,
+    FOREIGN_NEGATORS,
+    NEGATORS,
+    OPPOSITES,
+    SOFTENERS,
+    STRENGTHENERS,
+    Entry,
+    english,
+    foreign,
+    stem,
+    unspaced,
+)
+from catalog.sentences import split_sentences
+from presets.vocabulary import MOODS
+
+__all__ = ["Feeling", "Reading", "mood_distance", "read"]
+
+_TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[,;:()—–]|\.{3}|…")
+_SCOPE = 3
+"""How many words a negator reaches forward, within its clause."""
+
+
+class Feeling(Protocol):
+    """Anything with a place in the affect plane and mood tags: features, a track."""
+
+    @property
+    def valence(self) -> float: ...
+    @property
+    def energy(self) -> float: ...
+    @property
+    def mood_tags(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the mood words of a text add up to.
+
+    `valence` and `energy` in [-1, 1] are weighted means; `weight` is how much was found, 0 when nothing was;
+    `tags` maps each mood to its weight.
+    """
+
+    valence: float
+    energy: float
+    weight: float
+    tags: Mapping[str, float]
+
+
+def read(text: str, language: str = "und") -> Reading:
+    """Return what the mood words in `text` say."""
+    hits = [hit for sentence in split_sentences(text) for hit in _sentence_hits(sentence, language)]
+    hits += (
+        [entry for part, entry in unspaced().items() for _ in range(text.count(part))]
+        if not text.isascii()
+        else []
+    )
+    tags: dict[str, float] = defaultdict(float)
+    total = moved = lifted = 0.0
+    for tag, valence, energy, weight in hits:
+        total += weight
+        moved += weight * valence
+        lifted += weight * energy
+        if tag:
+            tags[tag] += weight
+    if not total:
+        return Reading(0.0, 0.0, 0.0, {})
+    return Reading(moved / total, lifted / total, total, dict(tags))
+
+
+def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:
+    tokens = _TOKEN.findall(sentence.replace("’", "'"))
+    lowered = [token.lower() for token in tokens]
+    factors = _clause_factors(lowered)
+    for index, token in enumerate(lowered):
+        for entry in _entries(token, language):
+            tag, valence, energy, weight = entry
+            weight *= factors[index] * _degree(lowered, index)
+            if _denied(lowered, index, language):
+                tag, valence, energy, weight = _opposite(tag, valence, energy, weight)
+            if weight:
+                yield tag, valence, energy, weight
+
+
+def _entries(token: str, language: str) -> list[Entry]:
+    table = english() if language in ("en", "und") else {}
+    found = table.get(stem(token)) or (foreign().get(token) if language != "en" else None)
+    if found is None and "-" in token:
+        return [entry for part in token.split("-") for entry in _entries(part, language)]
+    return [found] if found else []
+
+
+def _clause_factors(tokens: Sequence[str]) -> list[float]:
+    """Return a weight for each word: what follows a contrast counts double what stands before it."""
+    factors = [1.0] * len(tokens)
+    turns = [i for i, token in enumerate(tokens) if token in CONTRASTS and i > 0]
+    if turns:
+        factors = [0.7 if i < turns[-1] else 1.4 for i in range(len(tokens))]
+    for i, token in enumerate(tokens):
+        if token in CONCESSIONS:
+            end = next((j for j in range(i, len(tokens)) if tokens[j] in ",;:"), len(tokens))
+            factors[i:end] = [0.5] * (end - i)
+    return factors
+
+
+def _degree(tokens: Sequence[str], index: int) -> float:
+    before = tokens[index - 1] if index else ""
+    return 1.3 if before in STRENGTHENERS else 0.6 if before in SOFTENERS else 1.0
+
+
+def _denied(tokens: Sequence[str], index: int, language: str) -> bool:
+    negators = NEGATORS if language in ("en", "und") else FOREIGN_NEGATORS
+    for back in range(1, _SCOPE + 1):
+        position = index - back
+        if position < 0 or not tokens[position][0].isalpha() or tokens[position] in CONTRASTS:
+            return False
+        word = tokens[position]
+        following = tokens[position + 1]
+        if word.replace("'", "") in negators or word.endswith("n't"):
+            # "not only sad", "never been so happy", "no doubt": said with more force, not denied.
+            return following not in ("only", "just", "doubt", "matter") and not (
+                word in ("never", "not")
+                and any(t in ("so", "this", "more", "as") for t in tokens[position:index])
+            )
+        if (
+            word in ("than", "of")
+            and position
+            and tokens[position - 1] in ("rather", "instead", "free", "lack")
+        ):
+            return True
+        if word == "but" and position and tokens[position - 1] == "anything":
+            return True
+        if word == "from" and position and tokens[position - 1] == "far":
+            return True
+    return False
+
+
+def _opposite(tag: str, valence: float, energy: float, weight: float) -> Entry:
+    if not tag:
+        return "", -0.5 * valence, -0.5 * energy, weight
+    other = OPPOSITES.get(tag, "")
+    return (other, *MOODS[other], 0.5 * weight) if other else ("", 0.0, 0.0, 0.0)
+
+
+def mood_distance(a: Feeling, b: Feeling) -> float:
+    """Return how far two moods lie apart: 0 for the same, 1 for opposite ones. Symmetric.
+
+    The mean of two parts: the way between the two points of the plane, and the way between the two sets of tags (how far
+    each tag is from its nearest on the other side). Tags outside the vocabulary have no place and count only by their
+    name; without tags on one side the plane decides alone.
+    """
+    plane = min(1.0, math.dist((a.valence, a.energy), (b.valence, b.energy)) / _OPPOSITE_WAY)
+    mine, theirs = set(a.mood_tags), set(b.mood_tags)
+    if not (mine & MOODS.keys() and theirs & MOODS.keys()):
+        return plane
+    tags = (_one_way(mine, theirs) + _one_way(theirs, mine)) / 2
+    return (plane + tags) / 2
+
+
+_OPPOSITE_WAY = 1.8
+"""The way between sad and joyful, tender and angry, calm and chaotic lies near this; farther is not more opposite."""
+
+
+def _one_way(tags: Iterable[str], others: Iterable[str]) -> float:
+    placed = sorted(set(tags) & MOODS.keys())
+    targets = [MOODS[tag] for tag in others if tag in MOODS]
+    ways = [min(math.dist(MOODS[tag], target) for target in targets) for tag in placed]
+    return min(1.0, sum(ways) / len(ways) / _OPPOSITE_WAY)
