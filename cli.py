@@ -28,6 +28,14 @@ SCHEMA_VERSION = 1
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class Failure(click.ClickException):
+    """A catalog error on its way to the terminal."""
+
+    def __init__(self, error: CatalogError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+
+
 class Command(click.Command):
     """A command whose catalog errors become one line and an exit code, also when a host CLI mounts it."""
 
@@ -35,9 +43,7 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except CatalogError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = error.exit_code
-            raise failure from error
+            raise Failure(error) from error
 
 
 class Group(click.Group):

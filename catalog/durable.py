@@ -265,12 +265,15 @@ class DurableTable:
     def _write_marks(self, acknowledged: int, compacted: int) -> None:
         # Fewer bytes than a disk sector, always the same length, overwritten in place: one sync, never half of it.
         data = f"{acknowledged:020d} {compacted:020d}\n".encode("ascii")
+        new = not self._acked_path.exists()
         descriptor = os.open(self._acked_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.pwrite(descriptor, data, 0)
+            getattr(os, "fdatasync", os.fsync)(descriptor)
         finally:
             os.close(descriptor)
-        sync([self._acked_path], [])
+        if new:
+            sync([], [self._acked_path.parent])
 
 
 @contextlib.contextmanager

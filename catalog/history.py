@@ -27,8 +27,8 @@ class Call:
     key: str
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    request: Request | None = None
-    vector: NDArray[np.float32] | None = None
+    understood: tuple[Request, NDArray[np.float32]] | None = None
+    """The request and the vector of its context, once they were needed."""
     timings_s: dict[str, float] = field(default_factory=dict)
 
     @contextmanager

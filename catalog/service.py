@@ -9,6 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog.context import nearest, read_context, validated
@@ -177,28 +180,26 @@ class MusicService:
             with call.stage("exact"):
                 same = self.store.find_key(call.key)
             if same:
-                return Outcome(
-                    call.request or request_of(same, call.context, call.choices), exact(same), same
-                )
-        request = self._understand(call)
+                return Outcome(request_of(same, call.context, call.choices), exact(same), same)
+        request, vector = self._understand(call)
         facts = hard_facts(request)
         with call.stage("search"):
-            looks = reuse != "never" and call.vector is not None
-            hits = self.store.search(call.vector, facts, CANDIDATES) if looks else []
+            hits = self.store.search(vector, facts, CANDIDATES)
             considered = self.store.count(Filter())
         decision = decide(request, hits, reuse=reuse, threshold=threshold, facts=facts, considered=considered)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
         return Outcome(request, decision, track)
 
-    def _understand(self, call: Call) -> Request:
-        if call.request is None:
+    def _understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
+        """Return the request and the vector of its context; a call works them out once."""
+        if call.understood is None:
             with call.stage("features"):
                 cache = self.store.home / "cache"
                 features = understanding.extract(call.context, self.encoder, cache_dir=cache)
             with call.stage("encode"):
-                call.vector = embed_document(self.encoder, call.context.text)
+                vector = embed_document(self.encoder, call.context.text)
             with call.stage("request"):
-                call.request = build(
+                request = build(
                     call.context,
                     features,
                     call.choices,
@@ -206,7 +207,8 @@ class MusicService:
                     key=call.key,
                     find_weights=weights.find,
                 )
-        return call.request
+            call.understood = request, vector
+        return call.understood
 
     def _make(self, call: Call, outcome: Outcome, seed: int, on_progress: Progress | None) -> Outcome:
         asked_seed = outcome.request.config["seed"]
@@ -219,9 +221,9 @@ class MusicService:
             encoder=self.encoder.identity,
             on_progress=on_progress,
         )
+        _, vector = self._understand(call)
         with call.stage("insert"):
-            assert call.vector is not None
-            self.store.insert(track, call.vector)
+            self.store.insert(track, vector)
         return Outcome(outcome.request, outcome.decision, track, made=True)
 
     def _finish(self, call: Call, outcome: Outcome) -> Result:

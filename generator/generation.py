@@ -157,25 +157,20 @@ def _window(run: _Run, condition: Condition, known: mx.array, frames: int) -> It
 def _columns(run: _Run, condition: Condition, pattern: mx.array, first: int) -> Iterator[mx.array]:
     """Yield the columns (batch, codebooks) from `first` to the end of the pattern, each computed.
 
-    One column is always queued ahead: the device works on it while the caller has the one before.
+    The graph of the next column is built while the device computes this one, but handed over only afterwards:
+    a cache that work in flight still reads cannot be updated in place and would be copied whole.
     """
     end = pattern.shape[-1]
     guided = _GuidedDecoder(run, condition, end - 1)
     logits = guided.read(pattern[:, :, :first])
-    previous: mx.array | None = None
     for index in range(first, end):
         planned = pattern[:, :, index]
         column = mx.where(planned == UNKNOWN, run.choose(logits), planned)
         mx.async_eval(column)  # type: ignore[no-untyped-call]
-        if previous is not None:
-            mx.eval(previous)
-            yield previous
-        previous = column
         if index + 1 < end:
             logits = guided.step(column)
-    assert previous is not None
-    mx.eval(previous)
-    yield previous
+        mx.eval(column)
+        yield column
 
 
 class _GuidedDecoder:

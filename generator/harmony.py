@@ -65,13 +65,13 @@ class Chord:
 
 
 def tonic_class(synthesis: Synthesis) -> int:
-    """Return the pitch class of the tonic."""
-    return names_of(Tonic).index(synthesis.tonic)
+    """Return the pitch class of the tonic; C where none is set."""
+    return names_of(Tonic).index(synthesis.tonic or "C")
 
 
 def key_name(synthesis: Synthesis) -> str:
     """Return the key in words, such as "A minor"."""
-    return f"{synthesis.tonic} {synthesis.mode.replace('_', ' ')}"
+    return f"{synthesis.tonic or 'C'} {synthesis.mode.replace('_', ' ')}"
 
 
 def degrees_of(progression: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ session, endpoint and login, into files that the next run continues.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -153,20 +154,20 @@ def _fetch(url: str, file: _File, part: Path) -> Iterator[int]:
     part.touch()
     have = part.stat().st_size
     if have > file.size:
-        part.unlink()
+        os.truncate(part, 0)
         have = 0
     yield have
     failures = 0
     while have < file.size:
         before, problem = have, "the connection closed"
         try:
-            for block, start in _blocks(url, have):
-                with part.open("r+b" if part.exists() else "wb") as stream:
+            with part.open("r+b") as stream:
+                for block, start in _blocks(url, have):
                     stream.truncate(start)
                     stream.seek(start)
                     stream.write(block)
-                yield start + len(block) - have
-                have = start + len(block)
+                    yield start + len(block) - have
+                    have = start + len(block)
         except _Unreachable as error:
             problem = str(error)
         failures = 0 if have > before else failures + 1
@@ -195,7 +196,7 @@ def _blocks(url: str, start: int) -> Iterator[tuple[bytes, int]]:
         with get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
             hf_raise_for_status(response)
             at = start if response.status_code == 206 else 0
-            for block in response.iter_bytes(1 << 20):
+            for block in response.iter_bytes():
                 yield block, at
                 at += len(block)
     except Exception as error:  # see _listing

@@ -53,9 +53,9 @@ class Voice:
 class Voices:
     """Notes of any instrument at one brightness, remembering what was rendered once."""
 
-    def __init__(self, brightness: float) -> None:
-        """Keep notes rendered at `brightness` (0 to 1)."""
-        self.brightness = brightness
+    def __init__(self, brightness: float, seed: int) -> None:
+        """Keep notes rendered at `brightness` (0 to 1); the seed sets phases and small differences."""
+        self.brightness, self.seed = brightness, seed
         self._tones: dict[Key, Samples] = {}
         self._notes: dict[Key, Samples] = {}
 
@@ -79,7 +79,7 @@ class Voices:
         """Return the raw tone: the whole ring of a struck voice, a table, or a note of the right length."""
         key = (name, pitch, bright, frames)
         if key not in self._tones:
-            rng = np.random.default_rng([zlib.crc32(name.encode()), int(pitch * 16)])
+            rng = np.random.default_rng([self.seed, zlib.crc32(name.encode()), int(pitch * 16)])
             self._tones[key] = np.atleast_2d(voice.make(pitch, bright, frames, rng))
         return self._tones[key]
 

@@ -17,7 +17,7 @@ from generator.harmony import key_name
 from generator.instruments import VOICES, Voices
 from generator.protocol import Audio, Progress
 from generator.reverb import BLOCK_FRAMES, add_reverb
-from generator.synthesis import Dynamics, Repetition, Synthesis, names_of
+from generator.synthesis import Dynamics, Repetition, Synthesis, Tonic, names_of
 from generator.textures import render_texture
 from generator.tones import SAMPLE_RATE, Samples
 from generator.tune import follow_tune
@@ -101,7 +101,7 @@ class ProceduralGenerator:
                 "the procedural generator cannot continue given audio; leave continue_from out or use the mlx backend"
             )
         settings = Settings.read(prompt, config)
-        synthesis, tune = settings.synthesis, tuple[int, ...]()
+        synthesis, tune = _in_key(settings), tuple[int, ...]()
         if melody is not None:
             synthesis, tune = follow_tune(melody, settings.synthesis)
         score = compose(
@@ -109,6 +109,14 @@ class ProceduralGenerator:
         )
         samples = _render(score, synthesis, settings, on_progress)
         return Audio(samples, SAMPLE_RATE, _provenance(settings, synthesis, score))
+
+
+def _in_key(settings: Settings) -> Synthesis:
+    """Return the synthesis with a tonic, chosen by the seed where none is set."""
+    if settings.synthesis.tonic:
+        return settings.synthesis
+    tonic = np.random.default_rng([settings.seed, 0x70]).choice(names_of(Tonic))
+    return settings.synthesis.model_copy(update={"tonic": str(tonic)})
 
 
 def _provenance(settings: Settings, synthesis: Synthesis, score: Score) -> dict[str, Any]:
@@ -154,7 +162,7 @@ def _render(score: Score, synthesis: Synthesis, settings: Settings, on_progress:
     blocks = -(-frames // BLOCK_FRAMES)
     steps = _Steps(SLICES * len(score.parts) + blocks + 2 * len(synthesis.textures) + 6, on_progress)
     mix, send = np.zeros((2, frames), np.float32), np.zeros(frames, np.float32)
-    _play_parts(score, synthesis, mix, send, circular, steps)
+    _play_parts(score, synthesis, mix, send, settings, steps)
     if synthesis.reverb and synthesis.music_level:
         room_s = max(0.2, min(synthesis.room_s, 0.6 * settings.duration_s))
         add_reverb(
@@ -173,11 +181,10 @@ def _render(score: Score, synthesis: Synthesis, settings: Settings, on_progress:
 
 
 def _play_parts(
-    score: Score, synthesis: Synthesis, mix: Samples, send: Samples, circular: bool, steps: _Steps
+    score: Score, synthesis: Synthesis, mix: Samples, send: Samples, settings: Settings, steps: _Steps
 ) -> None:
     """Render each part on its own bus, bring it to its level and add it to the mix and to the room's send."""
-    voices = Voices(synthesis.brightness)
-    kicks = _kicks(score)
+    voices, kicks, circular = Voices(synthesis.brightness, settings.seed), _kicks(score), settings.loopable
     for part in score.parts:
         bus = np.zeros_like(mix)
         for slice_ in range(SLICES):

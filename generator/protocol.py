@@ -30,7 +30,7 @@ class Audio:
     @property
     def duration_s(self) -> float:
         """Return the length in seconds."""
-        return self.samples.shape[0] / self.sample_rate
+        return float(self.samples.shape[0] / self.sample_rate)
 
     @property
     def channels(self) -> int:

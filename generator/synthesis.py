@@ -143,8 +143,8 @@ class Synthesis(BaseModel):
     )
     humanize: Level = Field(default=0.4, description="Spread of timing (up to 15 ms) and of velocity.")
 
-    tonic: Annotated[Tonic, BeforeValidator(_sharp)] = Field(
-        default="C", description="Key note; flats accepted."
+    tonic: Annotated[Tonic | None, BeforeValidator(_sharp)] = Field(
+        default=None, description="Key note, flats accepted; None lets the seed choose."
     )
     mode: Mode = Field(default="major", description="Scale, from dark (phrygian) to bright (lydian).")
     progression: Annotated[str, BeforeValidator(_degrees)] = Field(

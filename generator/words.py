@@ -177,7 +177,6 @@ def _unsaid(text: str) -> Values:
     """Return a starting point chosen by a hash of the text."""
     rng = np.random.default_rng(zlib.crc32(text.encode("utf-8", "replace")))
     return {
-        "tonic": str(rng.choice(("C", "D", "D#", "E", "F", "G", "A", "A#"))),
         "tempo_bpm": float(rng.integers(78, 117)),
         "mode": str(rng.choice(("major", "dorian", "minor", "mixolydian"))),
         "progression": str(rng.choice(("pop", "ballad", "rising", "open", "journey"))),

@@ -128,10 +128,8 @@ def score_set(
     scored = []
     for first, second in itertools.islice(pairs, count):
         calls = [service._begin("bench", text, ask) for text in (first, second)]
-        known, asked = (service._understand(call) for call in calls)
-        assert calls[0].vector is not None
-        assert calls[1].vector is not None
-        cosine = float(calls[0].vector @ calls[1].vector)
+        (known, first_vector), (asked, second_vector) = (service._understand(call) for call in calls)
+        cosine = float(first_vector @ second_vector)
         scored.append((cosine, weigh(asked, as_track(known), cosine).score))
     return scored
 
