@@ -1,0 +1,467 @@
+"""Weights found, fetched through the real hub client from a loopback hub, converted and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_server import COMMIT, Hub, serve
+from tiny_musicgen import write_checkpoint
+
+mx = pytest.importorskip("mlx.core")
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from mlx.utils import tree_flatten  # noqa: E402
+
+from generator import weights  # noqa: E402
+from generator.checkpoint import load_networks, read_json, sha256_of, verify  # noqa: E402
+from generator.errors import Cancelled, WeightsError  # noqa: E402
+
+LAYOUTS = ("safetensors", "sharded", "pickled", "pickled-sharded")
+REPO = "facebook/musicgen-small"
+NOBODY = "http://127.0.0.1:9"
+"""A port where nothing listens."""
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Return a function from layout to a folder with the same checkpoint in it, each written once."""
+    made: dict[str, Path] = {}
+
+    def get(layout: str) -> Path:
+        if layout not in made:
+            made[layout] = tmp_path_factory.mktemp("sources") / layout
+            write_checkpoint(made[layout], layout=layout)
+        return made[layout]
+
+    return get
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Point the models home and the hub's cache at empty folders."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("CATALOG_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub" / "hub"))
+    return tmp_path / "models"
+
+
+def parameters(folder: Path, **options):
+    networks = load_networks(folder, dtype="float32", **options)
+    return {
+        f"{part}.{key}": value
+        for part in ("text_encoder", "codec", "decoder")
+        for key, value in tree_flatten(getattr(networks, part).parameters())
+    }
+
+
+def assert_equal(one, two) -> None:
+    assert one.keys() == two.keys()
+    assert all(mx.array_equal(one[key], two[key]) for key in one)
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """Return a function that points the hub's client, imported once and offline in these tests, at a hub."""
+    from huggingface_hub import constants
+
+    def point(url: str) -> None:
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        template = url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+    return point
+
+
+def run(home: Path, url: str, code: str) -> str:
+    """Run code in a fresh interpreter set up by environment variables alone; return what it prints."""
+    settings = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
+        "HF_ENDPOINT": url,
+        "HF_HOME": str(home.parent / "hub"),
+        "CATALOG_MODELS": str(home),
+    }
+    prelude = "from generator import weights\n"
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + code], env=settings, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def pull_error(name: str = "small") -> str:
+    with pytest.raises(WeightsError) as caught:
+        weights.pull(name)
+    return str(caught.value)
+
+
+def weight_file(source: Path) -> Path:
+    return source / "model.safetensors"
+
+
+# From the hub
+
+
+def test_pull_fetches_converts_and_records(home, online, sources):
+    source, seen = sources("safetensors"), []
+    with serve(Hub({REPO: source})) as hub:
+        online(hub.url)
+        folder = weights.pull("small", on_progress=lambda *report: seen.append(report))
+        assert folder == home / "musicgen-small"
+        total = sum(
+            (source / n).stat().st_size for n in ("config.json", "model.safetensors", "tokenizer.json")
+        )
+        assert seen[-1] == (total, total)
+        assert seen == sorted(seen)
+        fetched = len(hub.requests)
+        assert weights.pull("small") == folder
+        assert len(hub.requests) == fetched
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["source"] == REPO
+    assert manifest["revision"] == COMMIT
+    assert manifest["license"] == "CC-BY-NC-4.0"
+    assert set(manifest["files"]) == {file.name for file in folder.iterdir()} - {"manifest.json"}
+    assert all(entry["sha256"] == sha256_of(folder / name) for name, entry in manifest["files"].items())
+    verify(folder)
+    assert_equal(parameters(folder), parameters(source))
+    assert not (home / ".downloads" / "musicgen-small").exists()
+    info = next(info for info in weights.available() if info.name == "small")
+    assert (info.repo, info.path, info.revision, info.license) == (REPO, folder, COMMIT, "CC-BY-NC-4.0")
+    assert info.size_bytes == sum(file.stat().st_size for file in folder.iterdir())
+    assert weights.find("small") == weights.find(REPO) == weights.resolve("small") == folder
+
+
+def test_pull_follows_the_environment(home, sources):
+    with serve(Hub({REPO: sources("safetensors")})) as hub:
+        assert run(home, hub.url, "print(weights.pull('small'))") == str(home / "musicgen-small")
+        assert hub.downloads("model.safetensors") == [None]
+
+
+@pytest.mark.parametrize("layout", ["sharded", "pickled-sharded"])
+def test_pull_fetches_every_shard(home, online, sources, layout):
+    with serve(Hub({"someone/tiny": sources(layout)})) as hub:
+        online(hub.url)
+        folder = weights.pull("someone/tiny")
+    assert folder == home / "someone--tiny" == weights.find("someone/tiny")
+    assert read_json(folder / "manifest.json")["license"] == "MIT"
+    assert_equal(parameters(folder), parameters(sources("safetensors")))
+
+
+def test_an_interrupted_download_goes_on_in_the_next_run(home, online, sources):
+    source, seen = sources("safetensors"), []
+    cut = weight_file(source).stat().st_size // 2
+    with serve(Hub({REPO: source}, cut_at={"model.safetensors": cut}, cuts_left=99)) as hub:
+        online(hub.url)
+        message = pull_error()
+        assert f"stopped at {cut} of" in message
+        assert "run the same command again" in message
+        assert not (home / "musicgen-small").exists()
+        assert weights.find("small") is None
+        hub.cuts_left = 0
+        hub.requests.clear()
+        folder = weights.pull("small", on_progress=lambda *report: seen.append(report))
+        assert hub.downloads("model.safetensors") == [f"bytes={cut}-"]
+        assert hub.downloads("config.json") == []
+    assert seen[-1][0] == seen[-1][1]
+    assert_equal(parameters(folder), parameters(source))
+
+
+def test_a_pull_stopped_by_the_caller_goes_on_in_the_next_run(home, online, sources):
+    source = sources("safetensors")
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 2:
+            raise Cancelled("stop")
+
+    with serve(Hub({REPO: source})) as hub:
+        online(hub.url)
+        with pytest.raises(Cancelled):
+            weights.pull("small", on_progress=stop)
+        hub.requests.clear()
+        folder = weights.pull("small")
+        [ranged] = hub.downloads("model.safetensors")
+        assert ranged is not None
+        assert int(ranged.removeprefix("bytes=").rstrip("-")) > weight_file(source).stat().st_size // 3
+    assert_equal(parameters(folder), parameters(source))
+
+
+def test_a_dropped_connection_is_continued_in_the_same_run(home, online, sources):
+    source = sources("safetensors")
+    cut = weight_file(source).stat().st_size // 3
+    with serve(Hub({REPO: source}, cut_at={"model.safetensors": cut}, cuts_left=1)) as hub:
+        online(hub.url)
+        folder = weights.pull("small")
+        assert hub.downloads("model.safetensors") == [None, f"bytes={cut}-"]
+    assert_equal(parameters(folder), parameters(source))
+
+
+def test_bytes_other_than_the_hub_recorded_are_refused_and_not_kept(home, online, sources):
+    with serve(Hub({REPO: sources("safetensors")}, forged={"model.safetensors"})) as hub:
+        online(hub.url)
+        assert "arrived damaged" in pull_error()
+        assert not list((home / ".downloads" / "musicgen-small").glob("model*"))
+        hub.forged.clear()
+        verify(weights.pull("small"))
+
+
+def test_a_cached_snapshot_serves_offline(home, online, sources, monkeypatch):
+    from huggingface_hub import constants, hf_hub_download
+
+    with serve(Hub({REPO: sources("safetensors")})) as hub:
+        online(hub.url)
+        for name in ("config.json", "tokenizer.json", "model.safetensors"):
+            snapshot = Path(hf_hub_download(REPO, name)).parent
+        assert weights.pull("small") != snapshot
+        assert hub.downloads("model.safetensors") == [None]
+    shutil.rmtree(home)
+    assert weights.find("small") == snapshot
+    info = next(info for info in weights.available() if info.name == "small")
+    assert (info.path, info.revision, info.license) == (snapshot, COMMIT, "CC-BY-NC-4.0")
+    online(NOBODY)
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        folder = weights.pull("small")
+        manifest = read_json(folder / "manifest.json")
+        assert (manifest["revision"], manifest["license"]) == (COMMIT, "CC-BY-NC-4.0")
+        assert_equal(parameters(folder), parameters(snapshot))
+        shutil.rmtree(home)
+
+
+def test_what_the_hub_cannot_give_is_told(home, online, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "config.json").write_text("{}")
+    with serve(Hub({"someone/empty": empty})) as hub:
+        online(hub.url)
+        assert "no model 'someone/absent'" in pull_error("someone/absent")
+        assert "no MusicGen weights in a known layout" in pull_error("someone/empty")
+        assert "no model 'not a/repo'" in pull_error("not a/repo")
+    online(NOBODY)
+    assert "cannot be reached" in pull_error()
+
+
+def test_looking_for_weights_imports_nothing_heavy(home):
+    code = """
+import sys
+assert weights.find("small") is None
+assert len(weights.available()) == len(weights.MODELS)
+print(sorted({"mlx", "mlx.core", "torch", "tokenizers", "httpx", "httpx2", "requests"} & set(sys.modules)))
+"""
+    assert run(home, NOBODY, code) == "[]"
+
+
+# From a folder
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_converts_to_the_same_networks(home, sources, layout):
+    folder = weights.pull(str(sources(layout)))
+    assert folder == home / layout
+    assert_equal(parameters(folder), parameters(sources("safetensors")))
+    assert weights.find(layout) == folder
+    assert layout in [info.name for info in weights.available()]
+
+
+@pytest.mark.parametrize("kind", ["stereo", "melody"])
+def test_other_kinds_convert(home, tmp_path, kind):
+    write_checkpoint(tmp_path / kind, kind)
+    assert_equal(parameters(weights.pull(str(tmp_path / kind))), parameters(tmp_path / kind))
+
+
+def test_decoder_type_and_bits_are_stored(home, sources):
+    source = str(sources("safetensors"))
+    half = weights.pull(source, dtype="float16")
+    assert mx.load(str(half / "decoder.safetensors"))["out_norm.weight"].dtype == mx.float16
+    assert mx.load(str(half / "codec.safetensors"))["decoder.layers.0.conv.weight"].dtype == mx.float32
+    quantized = weights.pull(source, bits=8)
+    assert quantized == half
+    assert "heads.scales" in mx.load(str(quantized / "decoder.safetensors"))
+    networks = load_networks(quantized)
+    assert (networks.bits, networks.dtype) == (8, "float32")
+    with pytest.raises(WeightsError, match="quantized to 8 bits, not 4"):
+        load_networks(quantized, bits=4)
+    assert load_networks(weights.pull(source)).bits is None
+
+
+def test_quantizing_when_pulled_equals_quantizing_when_loaded(home, sources):
+    source = sources("safetensors")
+    assert_equal(parameters(weights.pull(str(source), bits=4)), parameters(source, bits=4))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"bits": 3}, "3 bits are not possible"), ({"dtype": "float64"}, "dtype 'float64' is not known")],
+)
+def test_unknown_forms_are_refused(home, sources, options, problem):
+    with pytest.raises(WeightsError, match=problem):
+        weights.pull(str(sources("safetensors")), **options)
+    with pytest.raises(WeightsError, match=problem):
+        load_networks(sources("safetensors"), **options)
+
+
+def test_pickled_code_is_refused_unrun(home, sources, tmp_path):
+    folder, proof = tmp_path / "evil", tmp_path / "proof"
+    shutil.copytree(sources("pickled"), folder)
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (proof,))
+
+    torch.save({"weight": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.pull(str(folder))
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.pull(str(folder))
+    assert not proof.exists()
+
+
+def test_a_failed_conversion_leaves_what_was_there(home, sources, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(sources("safetensors"), folder)
+    target = weights.pull(str(folder))
+    before = {file.name: file.read_bytes() for file in target.iterdir()}
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(WeightsError, match=r"no tokenizer\.json"):
+        weights.pull(str(folder), dtype="float16")
+    assert {file.name: file.read_bytes() for file in target.iterdir()} == before
+    assert [file.name for file in home.iterdir() if file.is_dir()] == ["model"]
+
+
+# Damage
+
+
+def truncate(file: Path, by: int = 100) -> None:
+    os.truncate(file, file.stat().st_size - by)
+
+
+def drop_tensor(file: Path) -> None:
+    tensors = dict(mx.load(str(file)))
+    mx.eval(tensors)
+    del tensors["text_encoder.encoder.final_layer_norm.weight"]
+    mx.save_safetensors(str(file), tensors)
+
+
+def edit_config(folder: Path, edit) -> None:
+    config = read_json(folder / "config.json")
+    edit(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+DAMAGES = {
+    "truncated weights": (lambda f: truncate(f / "model.safetensors"), "is damaged"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "holds no weights"),
+    "not safetensors": (
+        lambda f: (f / "model.safetensors").write_bytes(b"<html>" * 50),
+        "no safetensors file",
+    ),
+    "empty weights": (lambda f: (f / "model.safetensors").write_bytes(b""), "no safetensors file"),
+    "missing tensor": (
+        lambda f: drop_tensor(f / "model.safetensors"),
+        "lacks the text_encoder's tensor norm",
+    ),
+    "no config": (lambda f: (f / "config.json").unlink(), r"config\.json cannot be read"),
+    "config cut": (lambda f: truncate(f / "config.json"), "not valid JSON"),
+    "config a list": (lambda f: (f / "config.json").write_text("[]"), "holds list"),
+    "another model": (lambda f: edit_config(f, lambda c: c.update(model_type="bert")), "type 'bert'"),
+    "another codec": (
+        lambda f: edit_config(f, lambda c: c["audio_encoder"].update(model_type="dac")),
+        "audio encoder is 'dac'",
+    ),
+    "another size": (
+        lambda f: edit_config(f, lambda c: c["decoder"].update(ffn_dim=256)),
+        "they are of different models",
+    ),
+    "fewer layers": (
+        lambda f: edit_config(f, lambda c: c["decoder"].update(num_hidden_layers=1)),
+        "a tensor that no MusicGen decoder has",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_folders_are_refused_with_the_cure(home, sources, tmp_path, damage):
+    spoil, problem = DAMAGES[damage]
+    folder = tmp_path / "spoiled"
+    shutil.copytree(sources("safetensors"), folder)
+    spoil(folder)
+    with pytest.raises(WeightsError, match=problem) as caught:
+        load_networks(folder)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(WeightsError, match=problem):
+        weights.pull(str(folder))
+    assert weights.find("spoiled") is None
+
+
+def test_missing_shards_are_named(home, sources, tmp_path):
+    for layout, pattern in (("sharded", "model-00002*"), ("pickled-sharded", "pytorch_model-00002*")):
+        folder = tmp_path / layout
+        shutil.copytree(sources(layout), folder)
+        shard = next(folder.glob(pattern))
+        shard.unlink()
+        with pytest.raises(WeightsError, match=f"lacks {shard.name}"):
+            weights.pull(str(folder))
+
+
+def test_pickled_folders_are_told_how_to_convert(sources):
+    with pytest.raises(WeightsError, match="convert it once: catalog models pull"):
+        load_networks(sources("pickled"))
+
+
+def test_damage_to_a_pulled_folder_is_found(home, sources):
+    folder = weights.pull(str(sources("safetensors")))
+    file = folder / "decoder.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(WeightsError, match=r"decoder\.safetensors is missing or damaged"):
+        verify(folder)
+    truncate(file)
+    with pytest.raises(WeightsError, match=f"not {len(whole)} bytes long"):
+        load_networks(folder)
+    # Pulled again, it is whole again.
+    assert weights.pull(str(sources("safetensors"))) == folder
+    assert file.read_bytes() == whole
+
+
+def test_names_and_folders_that_are_not_there(home, tmp_path):
+    with pytest.raises(WeightsError, match="run: catalog models pull medium"):
+        weights.resolve("medium")
+    with pytest.raises(WeightsError, match="there is no folder"):
+        weights.resolve(tmp_path / "nothing")
+    with pytest.raises(WeightsError, match="no model is named 'huge'; valid: small, medium"):
+        weights.pull("huge")
+    assert weights.find("huge") is None
+
+
+def test_a_folder_named_like_a_size_does_not_hide_the_model(home, sources, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()
+    with pytest.raises(WeightsError, match="run: catalog models pull small"):
+        weights.resolve("small")
+
+
+def test_models_home_follows_the_platform(monkeypatch, tmp_path):
+    monkeypatch.delenv("CATALOG_MODELS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert weights.models_home() == tmp_path / ".local/share/music-catalog/models"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert weights.models_home() == tmp_path / "data/music-catalog/models"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert weights.models_home() == tmp_path / "Library/Application Support/music-catalog/models"
+
+
+def test_licence_is_read_from_the_model_card(tmp_path):
+    assert weights.license_of(tmp_path) == "unknown"
+    (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\ntags: [x]\n---\n# Model\n")
+    assert weights.license_of(tmp_path) == "CC-BY-NC-4.0"
