@@ -135,8 +135,17 @@ def test_codes_equal_those_of_a_naive_loop(model, known):
     assert np.array_equal(np.array(codes)[0], naive_codes(model, given, 12, np.array(start)[0]))
 
 
-def test_compiled_steps_give_the_same_codes(model):
-    arguments = {"frames": 20, "seeds": [1, 2], "prompt_codes": prompt(model, 4)}
+@pytest.fixture
+def unfused():
+    """Let compiled functions run as written: fusing takes a C++ compiler and seconds on a CPU."""
+    mx.disable_compile()
+    yield
+    mx.enable_compile()
+
+
+@pytest.mark.parametrize("how", [Sampling(), Sampling(two_step_cfg=True), Sampling(guidance_scale=1.0)])
+def test_compiled_steps_give_the_same_codes(model, how, unfused):
+    arguments = {"frames": 20, "seeds": [1, 2], "prompt_codes": prompt(model, 4), "sampling": how}
     plain = generate_codes(model, condition(), **arguments, compiled=False)
     assert mx.array_equal(generate_codes(model, condition(), **arguments, compiled=True), plain)
 
