@@ -37,9 +37,8 @@ KEY_FLOOR_BINS = 61
 KEY_FLOOR = 2.0
 """A partial counts with what it has above twice the mean of its surroundings: noise and drums fall away."""
 MIN_KEY_FIT = 0.6
-MIN_CHROMA_SPREAD = 0.35
-"""Least standard deviation of the chroma in parts of its mean; noise has 0.2 and less."""
 MIN_STEADINESS = 0.8
+"""Least correlation of the chroma of one half of the frames with that of the other; chance clusters fail it."""
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 PROFILES = {
@@ -80,8 +79,8 @@ def musical_key(audio: Audio) -> str | None:
 
     The chroma of the whole is correlated with the 24 keys, the method of Krumhansl and Schmuckler with newer
     profiles; the best wins. Modes are told as the nearer of the two. None for silence, for less than 1 s, for a
-    best correlation under `MIN_KEY_FIT`, and for what has no pitch: chroma as even as that of noise
-    (`MIN_CHROMA_SPREAD`), or one that differs between every other pair of frames (`MIN_STEADINESS`).
+    best correlation under `MIN_KEY_FIT` (noise stays under 0.55), and where every other pair of frames has
+    another chroma (`MIN_STEADINESS`).
     """
     signal = _signal(audio, KEY_S)
     if signal is None or len(signal) < MIN_KEY_S * RATE:
@@ -89,10 +88,7 @@ def musical_key(audio: Audio) -> str | None:
     frames = _chroma(signal)
     chroma = frames.mean(axis=1)
     turn = np.arange(frames.shape[1]) // 2 % 2
-    if (
-        chroma.std() <= MIN_CHROMA_SPREAD * chroma.mean()
-        or _fit(frames[:, turn == 0].mean(axis=1), frames[:, turn == 1].mean(axis=1)) < MIN_STEADINESS
-    ):
+    if _fit(frames[:, turn == 0].mean(axis=1), frames[:, turn == 1].mean(axis=1)) < MIN_STEADINESS:
         return None
     fits = {
         f"{NAMES[tonic]} {mode}": _fit(np.roll(profile, tonic), chroma)

@@ -120,6 +120,12 @@ def test_all_twelve_tones_alike_have_no_key():
     assert analysis.musical_key(audio_of(0.2 * steps)) is None
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_chance_pattern_of_clicks_has_no_key(seed):
+    spikes = np.random.default_rng(seed).random(8 * RATE) > 0.99985
+    assert analysis.musical_key(audio_of(spikes.astype(float))) is None
+
+
 # Both
 
 

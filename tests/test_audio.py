@@ -204,6 +204,16 @@ def test_silence_has_no_loudness_and_stays_silent():
     assert not audio.normalize_loudness(silence, -14.0).samples.any()
 
 
+def test_what_is_too_low_to_be_heard_is_still_held_under_the_ceiling():
+    shaped = audio.normalize_loudness(Audio(np.full((RATE, 1), 2.0, np.float32), RATE), -14.0)
+    assert audio.loudness_lufs(shaped) is None or audio.loudness_lufs(shaped) <= -14
+    assert audio.true_peak_db(shaped) <= -1.0
+    constant = Audio(np.full((60 * 8_000, 1), 0.99, np.float32), 8_000)
+    slow = audio.fade(constant, 25.0, 25.0)
+    assert audio.loudness_lufs(slow) is None
+    assert audio.true_peak_db(audio.normalize_loudness(slow, -14.0)) == pytest.approx(-1.0, abs=0.02)
+
+
 @pytest.mark.parametrize("duration_s", [0.02, 0.1, 0.39, 0.4, 0.41, 3.0])
 @pytest.mark.parametrize("target", [-30.0, -18.0])
 def test_normalizing_reaches_the_target_also_for_short_clips(duration_s, target):
@@ -297,8 +307,8 @@ def test_dither_keeps_what_rounding_loses_and_leaves_silence_alone():
     assert np.dot(heard, faint.samples[:, 0]) / np.dot(
         faint.samples[:, 0], faint.samples[:, 0]
     ) == pytest.approx(1, abs=0.1)
-    silence = Audio(np.zeros((100, 1), np.float32), RATE)
-    assert not audio.read(audio.encode(silence)).samples.any()
+    gap = Audio(np.concatenate([faint.samples, np.zeros((100, 1), np.float32)]), RATE)
+    assert not audio.read(audio.encode(gap)).samples[-100:].any()
 
 
 def test_samples_beyond_full_scale_are_clipped():
@@ -430,6 +440,11 @@ def test_files_that_are_broken_or_beyond_the_limits_are_refused_in_one_sentence(
     with pytest.raises(AudioError, match=message) as caught:
         audio.read(data)
     assert "\n" not in str(caught.value)
+
+
+def test_chunks_of_odd_length_before_the_samples_are_stepped_over():
+    data = riff((b"junk", b"odd"), (b"fmt ", PCM_FMT), (b"note", b"1"), (b"data", b"\0\x40" * 4))
+    assert audio.read(data).samples.tolist() == [[0.5]] * 4
 
 
 def test_limits_are_the_callers_to_set(tmp_path):
