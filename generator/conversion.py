@@ -1,7 +1,4 @@
-"""Conversion of a MusicGen checkpoint in any layout into a folder of our own.
-
-The only place that reads pickled files: torch is imported for them alone, and told to load data and no code.
-"""
+"""Conversion of a MusicGen checkpoint in any layout into a folder of our own."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from generator.audiocraft import TEXT_FOLDER, is_audiocraft, read_audiocraft
 from generator.blas import preload_openblas
 from generator.checkpoint import (
     GROUP_SIZE,
@@ -27,6 +25,7 @@ from generator.checkpoint import (
 )
 from generator.errors import WeightsError
 from generator.hub import Source
+from generator.pickled import load_pickle, to_mlx
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -42,8 +41,8 @@ def convert(
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
-    config = read_json(source_folder / "config.json")
-    parts = split_parts(_read_any(source_folder))
+    config, tensors = _read(source_folder)
+    parts = split_parts(tensors)
     stored = next(iter(parts["decoder"].values())).dtype if parts["decoder"] else mx.float32
     networks = build_networks(
         config, parts, dtype=dtype or str(stored).removeprefix("mlx.core."), bits=bits, source=source_folder
@@ -54,6 +53,7 @@ def convert(
         for part in PARTS:
             arrays = dict(tree_flatten(getattr(networks, part).parameters()))
             mx.save_safetensors(str(made / f"{part}.safetensors"), arrays, metadata={"format": "mlx"})
+        (made / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
         _copy_texts(source_folder, made)
         manifest = {
             "format": 1,
@@ -75,9 +75,10 @@ def convert(
 
 
 def _copy_texts(source: Path, target: Path) -> None:
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
+    names = ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json")
+    for file in (folder / name for folder in (source / TEXT_FOLDER, source) for name in names):
+        if file.is_file():
+            shutil.copyfile(file, target / file.name)
     if not (target / "tokenizer.json").is_file():
         raise WeightsError(f"{source} has no tokenizer.json; take it from the model's repository.")
 
@@ -99,18 +100,17 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _read_any(folder: Path) -> dict[str, mx.array]:
-    """Read the tensors of a folder in any layout but our own."""
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
+    """Read configuration and tensors of a folder in any layout but our own."""
     if read_manifest(folder):
         raise WeightsError(f"{folder} is converted already; use it as it is or pull the model again.")
-    whole = any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
-    pickled = [] if whole else _pickled_files(folder)
-    if not pickled:
-        return read_tensors(folder)
+    if is_audiocraft(folder):
+        return read_audiocraft(folder)
+    config = read_json(folder / "config.json")
     tensors: dict[str, mx.array] = {}
-    for file in pickled:
-        tensors.update(_unpickle(file))
-    return tensors
+    for file in [] if any(folder.glob("model*.safetensors")) else _pickled_files(folder):
+        tensors.update(to_mlx(load_pickle(file)))
+    return config, tensors or read_tensors(folder)
 
 
 def _pickled_files(folder: Path) -> list[Path]:
@@ -121,27 +121,3 @@ def _pickled_files(folder: Path) -> list[Path]:
     if missing := [file.name for file in files if not file.is_file()]:
         raise WeightsError(f"{folder} lacks {', '.join(missing)}; pull the model again.")
     return files
-
-
-def _unpickle(file: Path) -> dict[str, mx.array]:
-    """Read a pickled file with torch, which is imported here alone and told to load data only."""
-    import mlx.core as mx
-    import torch
-
-    try:
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever the pickle machine met
-        raise WeightsError(
-            f"{file} cannot be read ({type(error).__name__}); pull the model again."
-        ) from error
-    if not isinstance(loaded, dict):
-        raise WeightsError(f"{file} holds {type(loaded).__name__}, not named tensors; pull the model again.")
-    tensors = {name: tensor for name, tensor in loaded.items() if isinstance(tensor, torch.Tensor)}
-    # numpy has no bfloat16
-    half = {name for name, tensor in tensors.items() if tensor.dtype == torch.bfloat16}
-    return {
-        name: mx.array(tensor.float().numpy()).astype(mx.bfloat16)
-        if name in half
-        else mx.array(tensor.numpy())
-        for name, tensor in tensors.items()
-    }

@@ -28,6 +28,7 @@ _WEIGHTS = (
     ("model.safetensors.index.json", "model-"),
     ("pytorch_model.bin",),
     ("pytorch_model.bin.index.json", "pytorch_model-"),
+    ("state_dict.bin", "compression_state_dict.bin"),
 )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from generator.audiocraft import is_audiocraft, missing_companions
 from generator.checkpoint import DTYPES, MANIFEST, read_json, read_manifest, safetensors_files
 from generator.conversion import convert
 from generator.errors import WeightsError
@@ -118,7 +119,8 @@ def pull(
 
     `name`: one of `MODELS`, a repository `owner/name` or a local folder. `dtype` (default: as published) and
     `bits` (8 or 4) apply to the decoder. A model that is there already in the same form is not fetched again;
-    an interrupted download goes on where it stopped. `on_progress` counts bytes. Raises WeightsError.
+    an interrupted download goes on where it stopped. `on_progress` counts bytes per repository; audiocraft's own
+    layout needs the text encoder's and the codec's, too. Raises WeightsError.
     """
     from filelock import FileLock
 
@@ -134,15 +136,30 @@ def pull(
     with FileLock(target.parent / f".{target.name}.lock"):
         if _is_same(target, repo, revision, dtype, bits):
             return target
-        if is_local:
-            return convert(local, target, Source(repo, None, license_of(local)), dtype=dtype, bits=bits)
         staging = target.parent / ".downloads" / target.name
-        source = download(repo, staging, revision=revision, on_progress=on_progress)
+        if is_local:
+            folder, source = local, Source(repo, None, license_of(local))
+        else:
+            folder, source = staging, download(repo, staging, revision=revision, on_progress=on_progress)
         if _known_name(repo) in MODELS:
             source = replace(source, license=META_LICENSE)
-        convert(staging, target, source, dtype=dtype, bits=bits)
-        shutil.rmtree(staging)
+        folder = _with_companions(folder, staging, on_progress)
+        convert(folder, target, source, dtype=dtype, bits=bits)
+        shutil.rmtree(staging, ignore_errors=True)
     return target
+
+
+def _with_companions(folder: Path, staging: Path, on_progress: Progress | None) -> Path:
+    """Fetch what audiocraft's layout leaves to other repositories; return the folder that has everything."""
+    if not is_audiocraft(folder) or not (missing := missing_companions(folder)):
+        return folder
+    staging.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if not (staging / file.name).exists():
+            (staging / file.name).symlink_to(file.resolve())
+    for name, repo in missing.items():
+        download(repo, staging / name, on_progress=on_progress)
+    return staging
 
 
 def license_of(folder: Path) -> str:

@@ -8,11 +8,12 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hub_server import COMMIT, Hub, serve
-from tiny_musicgen import write_checkpoint
+from tiny_musicgen import write_audiocraft, write_checkpoint, write_companions
 
 mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
@@ -23,6 +24,7 @@ from mlx.utils import tree_flatten  # noqa: E402
 from generator import weights  # noqa: E402
 from generator.checkpoint import load_networks, read_json, sha256_of, verify  # noqa: E402
 from generator.errors import Cancelled, WeightsError  # noqa: E402
+from generator.musicgen import MusicgenConfig  # noqa: E402
 
 LAYOUTS = ("safetensors", "sharded", "pickled", "pickled-sharded")
 REPO = "facebook/musicgen-small"
@@ -257,6 +259,54 @@ assert len(weights.available()) == len(weights.MODELS)
 print(sorted({"mlx", "mlx.core", "torch", "tokenizers", "httpx", "httpx2", "requests"} & set(sys.modules)))
 """
     assert run(home, NOBODY, code) == "[]"
+
+
+def test_audiocraft_layout_takes_text_encoder_and_codec_from_their_repositories(home, online, tmp_path):
+    write_audiocraft(tmp_path / "musicgen")
+    repos = {"someone/musicgen": tmp_path / "musicgen", **write_companions(tmp_path / "others")}
+    with serve(Hub(repos)) as hub:
+        online(hub.url)
+        folder = weights.pull("someone/musicgen")
+        assert hub.downloads("state_dict.bin") == [None]
+    write_checkpoint(tmp_path / "same")
+    assert_equal(parameters(folder), parameters(tmp_path / "same"))
+    assert (folder / "tokenizer.json").is_file()
+    assert not (home / ".downloads" / "someone--musicgen").exists()
+
+
+@pytest.mark.parametrize(("kind", "own_codec"), [("mono", True), ("stereo", False), ("melody", True)])
+def test_audiocraft_folders_convert_to_the_same_networks(home, tmp_path, kind, own_codec):
+    folder = tmp_path / kind
+    write_audiocraft(folder, kind, own_codec=own_codec)
+    for source in write_companions(tmp_path / "others", kind).values():
+        if not own_codec or source.name == "t5-base":
+            shutil.move(source, folder / source.name)
+    write_checkpoint(tmp_path / "same", kind)
+    pulled = weights.pull(str(folder))
+    assert_equal(parameters(pulled), parameters(tmp_path / "same"))
+    config, same = (
+        MusicgenConfig.from_dict(read_json(f / "config.json")) for f in (pulled, tmp_path / "same")
+    )
+    assert replace(config, chroma_length=0) == replace(same, chroma_length=0)
+    assert load_networks(pulled).codec.config.num_quantizers == 4
+
+
+def test_other_audiocraft_models_are_refused(home, tmp_path):
+    folder = tmp_path / "style"
+    write_audiocraft(folder)
+    for source in write_companions(tmp_path / "others").values():
+        shutil.move(source, folder / source.name)
+    package = torch.load(folder / "state_dict.bin", weights_only=True)
+    style = {"condition_provider.conditioners.style_wav.output_proj.weight": torch.zeros(1)}
+    torch.save({**package, "best_state": package["best_state"] | style}, folder / "state_dict.bin")
+    with pytest.raises(WeightsError, match="the style model, which is not supported"):
+        weights.pull(str(folder))
+    torch.save({"best_state": {"weight": torch.zeros(3)}}, folder / "state_dict.bin")
+    with pytest.raises(WeightsError, match="no MusicGen decoder"):
+        weights.pull(str(folder))
+    torch.save({"pretrained": "dac_44khz"}, folder / "compression_state_dict.bin")
+    with pytest.raises(WeightsError, match="asks for the codec dac_44khz"):
+        weights.pull(str(folder))
 
 
 # From a folder

@@ -107,6 +107,93 @@ def write_checkpoint(folder: Path, kind: str = "mono", layout: str = "safetensor
     return model
 
 
+def write_audiocraft(folder: Path, kind: str = "mono", *, own_codec: bool = False) -> None:
+    """Write the same random model as audiocraft exports it: decoder, and codec or its name, both pickled."""
+    import torch
+    import yaml
+
+    model = make_model(kind)
+    folder.mkdir(parents=True)
+    state = audiocraft_decoder(model.state_dict())
+    settings = {"transformer_lm": {"num_heads": 4}}
+    torch.save({"best_state": state, "xp.cfg": yaml.safe_dump(settings)}, folder / "state_dict.bin")
+    codec = {"pretrained": "facebook/encodec_32khz"}
+    if own_codec:
+        net = {"dimension": 16, "n_filters": 4, "ratios": [8, 8], "pad_mode": "reflect", "true_skip": True}
+        settings = {"sample_rate": RATE, "channels": 1, "seanet": net, "rvq": {"n_q": 4, "bins": VOCABULARY}}
+        state = audiocraft_codec(model.audio_encoder.state_dict())
+        codec = {"best_state": state, "xp.cfg": yaml.safe_dump(settings)}
+    torch.save(codec, folder / "compression_state_dict.bin")
+
+
+def write_companions(folder: Path, kind: str = "mono") -> dict[str, Path]:
+    """Write the text encoder and the codec of that model as the repositories that audiocraft takes them from."""
+    model = make_model(kind)
+    repos = {"google-t5/t5-base": folder / "t5-base", "facebook/encodec_32khz": folder / "encodec_32khz"}
+    model.text_encoder.save_pretrained(repos["google-t5/t5-base"])
+    model.audio_encoder.save_pretrained(repos["facebook/encodec_32khz"])
+    write_tokenizer(repos["google-t5/t5-base"])
+    return repos
+
+
+def audiocraft_decoder(state):
+    """Name and fuse the tensors as audiocraft's `LMModel` does."""
+    import torch
+
+    conditioners = "condition_provider.conditioners"
+    names = {
+        "decoder.model.decoder.embed_tokens.": "emb.",
+        "decoder.model.decoder.layers.": "transformer.layers.",
+        "decoder.model.decoder.layer_norm.": "out_norm.",
+        "decoder.lm_heads.": "linears.",
+        "audio_enc_to_dec_proj.": f"{conditioners}.self_wav.output_proj.",
+        "enc_to_dec_proj.": f"{conditioners}.description.output_proj.",
+        ".encoder_attn.": ".cross_attention.",
+        ".fc": ".linear",
+        ".self_attn_layer_norm.": ".norm1.",
+        ".encoder_attn_layer_norm.": ".norm_cross.",
+        ".final_layer_norm.": ".norm2.",
+    }
+    renamed = {}
+    for name, tensor in state.items():
+        if name.startswith(("text_encoder.", "audio_encoder.")) or "embed_positions" in name:
+            continue
+        for theirs, audiocrafts in names.items():
+            if theirs.startswith(".") or name.startswith(theirs):
+                name = name.replace(theirs, audiocrafts)
+        renamed[name] = tensor.clone()
+    for name in [name for name in renamed if name.endswith("q_proj.weight")]:
+        parts = [renamed.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
+        renamed[name.replace("q_proj.weight", "in_proj_weight")] = torch.cat(parts)
+    return renamed
+
+
+def audiocraft_codec(state):
+    """Name the tensors as audiocraft's `EncodecModel` does."""
+    import re
+
+    renamed = {}
+    for name, tensor in state.items():
+        conv = (
+            "convtr"
+            if re.match(r"decoder\.layers\.\d+\.conv\.", name) and _upsamples(state, name)
+            else "conv"
+        )
+        name = re.sub(r"\.conv\.", f".{conv}.{conv}.", name)
+        name = re.sub(r"^(encoder|decoder)\.layers\.", r"\1.model.", name)
+        name = name.replace("parametrizations.weight.original0", "weight_g")
+        name = name.replace("parametrizations.weight.original1", "weight_v")
+        name = re.sub(r"^quantizer\.layers\.(\d+)\.codebook\.", r"quantizer.vq.layers.\1._codebook.", name)
+        renamed[name] = tensor.clone()
+    return renamed
+
+
+def _upsamples(state, name: str) -> bool:
+    conv = name[: name.index(".conv.") + len(".conv.")]
+    weight = state[f"{conv}parametrizations.weight.original1"]
+    return weight.shape[0] != state[f"{conv}bias"].shape[0]
+
+
 def _write_pickled(folder: Path, state, shards: int) -> None:
     import json
 
