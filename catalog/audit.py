@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from catalog import files
 from catalog.durable import DurableTable
-from catalog.errors import Damage
+from catalog.errors import Damage, StorageError
 from catalog.filters import equals
 from catalog.models import Track, Value
 from catalog.schema import TRACK_COLUMNS, from_track_row, vector_sha256
@@ -44,7 +44,10 @@ def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, dee
         for table in tables
         for detail in table.problems()
     ]
-    return [*found, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
+    try:
+        return [*found, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
+    except StorageError as error:
+        return [*found, Problem(kind="table", subject=tracks.durable.name, detail=str(error))]
 
 
 def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:

@@ -50,13 +50,15 @@ class DurableTable:
     @property
     def table(self) -> Any:
         """The open Lance table, which sees every commit of other processes. Opened on first use."""
-        if self._table is None:
-            self._open()
+        if not self.exists():
+            raise StorageError(f"there is no {self.name} table in {self._home}")
         return self._table
 
     def exists(self) -> bool:
-        """Tell whether the table was ever made; a look at the folder, without Lance."""
-        return self._table is not None or self.head() is not None
+        """Open the table unless it is, and tell whether there is one; without any, Lance is not asked."""
+        if self._table is None and self.head() is not None:
+            self._open()
+        return self._table is not None
 
     def head(self) -> int | None:
         """Return the newest version on the disk, None without any."""
@@ -79,7 +81,7 @@ class DurableTable:
             if self.head() is None:
                 with lance_errors(f"the table {self.name} cannot be made in {self._home}"):
                     self._table = self._connect().create_table(self.name, schema=schema)
-                self._acknowledge(frozenset())
+                self._acknowledge(frozenset(), point="create")
                 sync([], [self.folder.parent, self._home])
         return self.table
 
@@ -111,7 +113,7 @@ class DurableTable:
             self._table = write(self._connect())
         failpoint("table.replaced")
         with storing(what):
-            self._acknowledge(known)
+            self._acknowledge(known, point="replace")
 
     def mark_compacted(self) -> None:
         """Note that the newest version is a compacted one; the caller holds the lock."""
@@ -120,8 +122,7 @@ class DurableTable:
     @contextlib.contextmanager
     def locked(self, timeout_s: float | None = None) -> Iterator[None]:
         """Hold the write lock of this table, for `timeout_s` seconds at most waited for; Busy after that."""
-        if self._table is None and self.exists():
-            self._open()  # which may need the lock itself, to recover
+        self.exists()  # opens the table, which may need the lock itself, to recover
         with self._alone(self._lock_timeout_s if timeout_s is None else timeout_s):
             yield
 
@@ -156,6 +157,8 @@ class DurableTable:
         newest = self._newest()
         if newest and not (self.acknowledged == newest[0] and _manifest_ends_well(newest[1])):
             self._look_into(*newest)
+        if self.head() is None:
+            return  # not even the first version was whole
         with lance_errors(f"the {self.name} table in {self._home} cannot be opened"):
             self._table = self._connect().open_table(self.name)
 
@@ -245,7 +248,7 @@ class DurableTable:
     def _files(self) -> frozenset[Path]:
         return frozenset(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
 
-    def _acknowledge(self, known: frozenset[Path], *, point: str = "row") -> None:
+    def _acknowledge(self, known: frozenset[Path], *, point: str) -> None:
         self._sync(self._files() - known)
         failpoint(f"{point}.synced")
         self._write_marks(self.head() or 0, self.compacted)

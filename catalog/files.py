@@ -31,7 +31,8 @@ __all__ = [
     "write_durably",
 ]
 
-FOLDERS = ("lance", "audio", "locks", "cache")
+FOLDERS = ("audio", "locks", "cache", "lance")
+"""Lance last: a home that has it has the others."""
 TEMPORARY = ".tmp-"
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _CHUNK_BYTES = 1 << 20
@@ -40,10 +41,11 @@ _CHUNK_BYTES = 1 << 20
 def make_folders(home: Path) -> None:
     """Create the home folder and the folders in it, readable by their owner only."""
     with storing(f"the home folder {home} cannot be made"):
-        for folder in (home, *(home / name for name in FOLDERS)):
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700, parents=folder == home, exist_ok=True)
-        sync([], [home])
+        missing = [folder for folder in (home, *(home / name for name in FOLDERS)) if not folder.is_dir()]
+        for folder in missing:
+            folder.mkdir(mode=0o700, parents=folder == home, exist_ok=True)
+        if missing:
+            sync([], [home])
 
 
 def put_audio(home: Path, data: bytes, *, suffix: str = ".wav") -> tuple[str, str, int]:

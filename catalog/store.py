@@ -104,9 +104,10 @@ class Store:
         folder = Path(home).expanduser().absolute()
         if folder.exists() and not folder.is_dir():
             raise StorageError(f"{folder} is a file; pass a folder for the catalog")
-        if not (folder / "lance").is_dir():
-            if not create:
-                raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
+        found = (folder / "lance").is_dir()
+        if not found and not create:
+            raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
+        if not found or os.access(folder, os.W_OK):
             files.make_folders(folder)
         store = cls(folder, encoder=encoder, dimension=dimension, lock_timeout_s=lock_timeout_s)
         store._upgrade()

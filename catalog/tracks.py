@@ -112,11 +112,12 @@ class TrackTable:
         unit = unit_vector(vector)
         if not self.durable.exists():
             return []
-        table = self.durable.table
-        self._expect(table_encoder(table.schema), len(unit))
-        query = table.search(unit, vector_column_name="vector").distance_type("cosine")
-        query = _where(query, predicate).refine_factor(REFINE_FACTOR).nprobes(PROBES)
-        rows = _run(query.select([*_WITH_VECTOR, "_distance"]).limit(count))
+        with lance_errors("the table cannot be searched"):
+            table = self.durable.table
+            self._expect(table_encoder(table.schema), len(unit))
+            query = table.search(unit, vector_column_name="vector").distance_type("cosine")
+            query = _where(query, predicate).refine_factor(REFINE_FACTOR).nprobes(PROBES)
+            rows: list[Row] = query.select([*_WITH_VECTOR, "_distance"]).limit(count).to_list()
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -126,15 +127,18 @@ class TrackTable:
         if not self.durable.exists():
             return []
         self._care.ensure_index(self.durable, WORDS)
-        query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
-        return _run(_where(query, predicate).select([*TRACK_COLUMNS, "_score"]).limit(count))
+        with lance_errors("the table cannot be searched for words"):
+            query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
+            query = _where(query, predicate).select([*TRACK_COLUMNS, "_score"]).limit(count)
+            rows: list[Row] = query.to_list()
+        return rows
 
     def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors of rows by id."""
         if not self.durable.exists():
             return {}
-        query = _where(self.durable.table.search(), predicate).select(["id", "vector"]).limit(None)
         with lance_errors("vectors cannot be read"):
+            query = _where(self.durable.table.search(), predicate).select(["id", "vector"]).limit(None)
             table = query.to_arrow()
         flat = table["vector"].combine_chunks().flatten().to_numpy()
         ids = table["id"].to_pylist()
@@ -185,13 +189,18 @@ def read(
     """
     if limit == 0 or not table.exists():
         return []
-    query = table.table.search()
-    if order:
-        by = {order.removeprefix("-"): not order.startswith("-")}
-        by.setdefault("id", True)
-        query = query.order_by([{"column_name": name, "ascending": rising} for name, rising in by.items()])
-    query = _where(query, predicate).select(list(columns)).limit(limit)
-    return _run(query.offset(offset) if offset else query)
+    with lance_errors(f"the {table.name} table cannot be read"):
+        query = _where(table.table.search(), predicate).select(list(columns)).limit(limit)
+        if order:
+            by = {order.removeprefix("-"): not order.startswith("-")}
+            by.setdefault("id", True)
+            query = query.order_by(
+                [{"column_name": name, "ascending": rising} for name, rising in by.items()]
+            )
+        if offset:
+            query = query.offset(offset)
+        rows: list[Row] = query.to_list()
+    return rows
 
 
 def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Value]:
@@ -221,9 +230,3 @@ def valid_id(text: str) -> str:
 
 def _where(query: Any, predicate: str | None) -> Any:
     return query.where(predicate, prefilter=True) if predicate else query
-
-
-def _run(query: Any) -> list[Row]:
-    with lance_errors("the table cannot be read"):
-        rows: list[Row] = query.to_list()
-    return rows

@@ -1,0 +1,170 @@
+"""Catalog homes for the tests of the store: tracks with real files, and work done in processes that may be killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from builders import a_track
+
+from catalog.errors import StorageError
+from catalog.models import RequestRecord, Track
+from catalog.store import Store
+
+ENCODER = "test@1/8"
+DIMENSION = 8
+NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
+
+
+def open_store(home: Any, **options: Any) -> Store:
+    return Store.open(home, **{"encoder": ENCODER, "dimension": DIMENSION, **options})
+
+
+def vector_of(name: str) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return np.random.default_rng(seed).normal(size=DIMENSION).astype(np.float32)
+
+
+def stored(store: Store, name: str, number: int = 0, *, audio: str | None = None, **changes: Any) -> Track:
+    """Return a track named `name` whose audio file is in the store; its row is not."""
+    path, sha256, size = store.put_audio((audio or f"audio of {name}").encode())
+    values = {
+        "id": name,
+        "created_at": NOON + timedelta(seconds=number),
+        "key": f"key-{name}",
+        "context": f"the context of {name}",
+        "encoder": ENCODER,
+        "audio_path": path,
+        "audio_sha256": sha256,
+        "audio_bytes": size,
+    }
+    return a_track(**{**values, **changes})
+
+
+def add(store: Store, name: str, number: int = 0, **changes: Any) -> Track:
+    track = stored(store, name, number, **changes)
+    store.insert(track, vector_of(name))
+    return track
+
+
+def a_record(name: str, **changes: Any) -> RequestRecord:
+    values: dict[str, Any] = {
+        "id": name,
+        "created_at": NOON,
+        "command": "find-or-make",
+        "key": "k",
+        "context_sha256": "0" * 64,
+        "query": "",
+        "summary": "calm rain",
+        "prompt": "ambient. calm rain.",
+        "style": "ambient_lofi",
+        "role": "background_bed",
+        "quality": "standard",
+        "action": "reused",
+        "rule": "similar",
+        "reason": "close enough",
+        "similarity": 0.8,
+        "score": 0.7,
+        "threshold": 0.5,
+        "track_id": "a",
+        "backend": "procedural",
+        "choices": {"seed": 3},
+        "timings_s": {"find": 0.01},
+    }
+    return RequestRecord.model_validate({**values, **changes})
+
+
+def start(work: Any, *arguments: Any) -> Any:
+    """Start `work(*arguments)` in a process of its own, forked from one that has the heavy imports done.
+
+    What the server has loaded starts no threads; lancedb does, so that each child imports it itself.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["homes", "pyarrow", "lance_namespace"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def finish(*processes: Any) -> list[int]:
+    """Wait for processes and return their exit codes."""
+    for process in processes:
+        process.join(120)
+    return [process.exitcode for process in processes]
+
+
+def note(journal: str, line: str) -> None:
+    """Append a line to a journal that survives the death of this process."""
+    descriptor = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+def write_until_killed(home: str, journal: str, failpoint: str, names: list[str]) -> None:
+    """Make tracks one after the other, trash, purge, log, compact and re-embed; note what was acknowledged."""
+    os.fsync = os.fdatasync = lambda descriptor: None  # a kill loses nothing the system has taken
+    store = open_store(home)
+    os.environ["CATALOG_FAILPOINT"] = failpoint
+    for number, name in enumerate(names):
+        track = stored(store, name, number)
+        store.put_sidecar(track.audio_path, {"id": name})
+        store.insert(track, vector_of(name))
+        note(journal, f"track {name}")
+        store.log(a_record(name))
+        note(journal, f"log {name}")
+    store.trash(names[0])
+    note(journal, f"trash {names[0]}")
+    store.purge()
+    note(journal, f"purge {names[0]}")
+    store.compact()
+    store.reembed(lambda texts: [vector_of(text) for text in texts], "test@2/8")
+    note(journal, "reembed")
+
+
+def insert_all(home: str, names: list[str]) -> None:
+    store = open_store(home)
+    for name in names:
+        add(store, name)
+
+
+def claim_and_make(home: str, key: str, journal: str) -> None:
+    store = open_store(home)
+    with store.claim(key, 60):
+        if store.find_key(key) is None:
+            note(journal, "made")
+            add(store, f"by-{os.getpid()}", key=key)
+
+
+def claim_and_die(home: str, key: str, journal: str) -> None:
+    store = open_store(home)
+    with store.claim(key, 60):
+        note(journal, "claimed")
+        os.kill(os.getpid(), 9)
+
+
+def read_with_flipped_bytes(home: str, data: str, places: list[int], journal: str) -> None:
+    """Read every track with one byte of a data file flipped, place after place, and note what came back."""
+    logging.disable()
+    original = Path(data).read_bytes()
+    for place in places:
+        note(journal, json.dumps({"place": place}))
+        flipped = bytearray(original)
+        flipped[place] ^= 0xFF
+        Path(data).write_bytes(flipped)
+        found = {}
+        try:
+            store = open_store(home)
+            tracks = [*store.list(), *(track for track, _ in store.search(vector_of("t0"), limit=3))]
+            found = {track.id: track.model_dump(mode="json") for track in tracks}
+        except StorageError:
+            pass  # told, which is as good
+        finally:
+            Path(data).write_bytes(original)
+        note(journal, json.dumps({"place": place, "found": found}))
