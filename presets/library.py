@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
 import hashlib
 import json
@@ -19,7 +18,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from presets.document import ROOT, read
-from presets.errors import PresetError, did_you_mean, shown
+from presets.errors import PresetError, did_you_mean
+from presets.findings import sentence
 from presets.schema import (
     Configuration,
     Defaults,
@@ -30,7 +30,6 @@ from presets.schema import (
     Role,
     Style,
     Tier,
-    says,
 )
 
 __all__ = ["Library", "Resolved", "load"]
@@ -40,14 +39,6 @@ CALLER = "caller"
 
 _PROMPT_KEYS = frozenset(PromptMetadata.model_fields)
 _ROLE_KEYS = ("repetition", "dynamics", "loopable", "loudness_lufs", "fade_in_s", "fade_out_s")
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "model": Model,
-    "defaults": Defaults,
-    "prompt_metadata": PromptMetadata,
-    "presets": Style,
-    "roles": Role,
-    "quality": Tier,
-}
 _ENTRY = TypeVar("_ENTRY")
 
 
@@ -264,7 +255,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
     try:
         valid = Configuration.model_validate(content)
     except ValidationError as error:
-        raise PresetError(_sentence(error, content, origins)) from None
+        raise PresetError(sentence(error, content, lambda key: f"{_origin(origins, key)}: {key}")) from None
     canonical = json.dumps(valid.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return Library(
         model=valid.model,
@@ -284,42 +275,8 @@ def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         valid = Overrides.model_validate(present)
     except ValidationError as error:
-        raise PresetError(_sentence(error, present, None)) from None
+        raise PresetError(sentence(error, present, "the override {}".format)) from None
     return {name: _plain(getattr(valid, name)) for name in present}
-
-
-def _sentence(error: ValidationError, content: Mapping[str, Any], origins: Mapping[str, str] | None) -> str:
-    """Return the first of pydantic's findings as one sentence, and how many there are besides."""
-    findings = error.errors(include_url=False)
-    # A misspelt key is also a missing one: name it as what it is.
-    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
-    loc = [_printable(str(part)) for part in first["loc"] if part != "[key]"]
-    dotted = ".".join(loc)
-    where = f"{_origin(origins, dotted)}: {dotted}" if origins is not None else f"the override {dotted}"
-    more = f", and {len(findings) - 1} more to correct" if len(findings) > 1 else ""
-    return f"{where} {_finding(first, loc, content, _keys(loc, origins is None))}{more}"
-
-
-def _finding(first: Any, loc: list[str], content: Mapping[str, Any], keys: list[str]) -> str:
-    kind, value = first["type"], first["input"]
-    if kind == "extra_forbidden":
-        return f"is no known key (its value is {shown(value)}); {did_you_mean(loc[-1], keys)}"
-    if kind == "missing":
-        near = difflib.get_close_matches(loc[-2], [name for name in content[loc[0]] if name != loc[-2]], n=1)
-        hint = f"; if {loc[-2]} is no new name, did you mean {near[0]}?" if near else ""
-        return f"is missing, but every new entry needs it{hint}"
-    return f"is {shown(value)}, but must {says(kind, first.get('ctx', {}), value)}"
-
-
-def _printable(key: str) -> str:
-    return key if key.isprintable() and len(key) <= 80 else shown(key)
-
-
-def _keys(loc: list[str], override: bool) -> list[str]:
-    """Return the keys that are known where `loc` points."""
-    if override:
-        return list(Overrides.model_fields)
-    return list((Configuration if len(loc) == 1 else _SECTIONS[loc[0]]).model_fields)
 
 
 def _origin(origins: Mapping[str, str], key: str) -> str:

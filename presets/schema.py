@@ -237,34 +237,3 @@ class Overrides(Generation):
     language: Language | None = None
     synthesis: Synthesis | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
-
-
-def says(kind: str, context: dict[str, Any], value: Any) -> str:
-    """Return what is valid where pydantic found an error of type `kind`, as the end of "but must ..."."""
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_type" and isinstance(value, bool):
-        return "be text; YAML reads bare yes, no, on and off as true or false, so write it in quotes"
-    words = _VALID.get(kind)
-    return words.format(**context) if words else f"be valid ({kind.replace('_', ' ')})"
-
-
-_VALID = {
-    "bool_type": "be true or false",
-    "dict_type": "be a mapping",
-    "finite_number": "be a finite number",
-    "float_type": "be a number",
-    "greater_than": "be above {gt:g}",
-    "greater_than_equal": "be at least {ge:g}",
-    "int_type": "be a whole number",
-    "less_than": "be below {lt:g}",
-    "less_than_equal": "be at most {le:g}",
-    "literal_error": "be one of {expected}",
-    "model_type": "be a mapping",
-    "string_too_long": "have at most {max_length} characters",
-    "string_too_short": "not be empty",
-    "string_type": "be text",
-    "too_long": "have at most {max_length} entries",
-    "too_short": "have at least {min_length} entry",
-    "tuple_type": "be a list of words",
-}

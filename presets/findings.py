@@ -1,0 +1,90 @@
+"""What pydantic found wrong with a configuration, as one sentence for the person who wrote it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from presets.errors import did_you_mean, shown
+from presets.schema import Configuration, Defaults, Model, Overrides, PromptMetadata, Role, Style, Tier
+
+__all__ = ["sentence"]
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "model": Model,
+    "defaults": Defaults,
+    "prompt_metadata": PromptMetadata,
+    "presets": Style,
+    "roles": Role,
+    "quality": Tier,
+}
+
+
+def sentence(error: ValidationError, content: Mapping[str, Any], place: Callable[[str], str]) -> str:
+    """Return the first of pydantic's findings about `content` as one sentence, and how many there are besides.
+
+    `place` puts a dotted key into words: which file it stands in, or that a caller gave it.
+    """
+    findings = error.errors(include_url=False)
+    # A misspelt key is also a missing one: name it as what it is.
+    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
+    loc = [_printable(str(part)) for part in first["loc"] if part != "[key]"]
+    dotted = ".".join(loc)
+    more = f", and {len(findings) - 1} more to correct" if len(findings) > 1 else ""
+    return f"{place(dotted)} {_finding(first, loc, content, _keys(error.title, loc))}{more}"
+
+
+def _finding(first: Any, loc: list[str], content: Mapping[str, Any], keys: list[str]) -> str:
+    kind, value = first["type"], first["input"]
+    if kind == "extra_forbidden":
+        return f"is no known key (its value is {shown(value)}); {did_you_mean(loc[-1], keys)}"
+    if kind == "missing":
+        near = difflib.get_close_matches(loc[-2], [name for name in content[loc[0]] if name != loc[-2]], n=1)
+        hint = f"; if {loc[-2]} is no new name, did you mean {near[0]}?" if near else ""
+        return f"is missing, but every new entry needs it{hint}"
+    return f"is {shown(value)}, but must {_says(kind, first.get('ctx', {}), value)}"
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() and len(key) <= 80 else shown(key)
+
+
+def _keys(title: str, loc: list[str]) -> list[str]:
+    """Return the keys that are known where `loc` points in the model named `title`."""
+    if title == Overrides.__name__:
+        return list(Overrides.model_fields)
+    return list((Configuration if len(loc) == 1 else _SECTIONS[loc[0]]).model_fields)
+
+
+def _says(kind: str, context: dict[str, Any], value: Any) -> str:
+    """Return what is valid where pydantic found an error of type `kind`, as the end of "but must ..."."""
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_type" and isinstance(value, bool):
+        return "be text; YAML reads bare yes, no, on and off as true or false, so write it in quotes"
+    words = _VALID.get(kind)
+    return words.format(**context) if words else f"be valid ({kind.replace('_', ' ')})"
+
+
+_VALID = {
+    "bool_type": "be true or false",
+    "dict_type": "be a mapping",
+    "finite_number": "be a finite number",
+    "float_type": "be a number",
+    "greater_than": "be above {gt:g}",
+    "greater_than_equal": "be at least {ge:g}",
+    "int_type": "be a whole number",
+    "less_than": "be below {lt:g}",
+    "less_than_equal": "be at most {le:g}",
+    "literal_error": "be one of {expected}",
+    "model_type": "be a mapping",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "not be empty",
+    "string_type": "be text",
+    "too_long": "have at most {max_length} entries",
+    "too_short": "have at least {min_length} entry",
+    "tuple_type": "be a list of words",
+}
