@@ -158,14 +158,23 @@ class Library:
         for name in keys or tuple(type(entry).model_fields):
             value = _plain(getattr(entry, name))
             if value is not None:
-                origin = self._latest(f"{section}.{name}")
+                origin = self._setter(f"{section}.{name}")
                 source = words if origin == SHIPPED else f"{words} in {origin}"
                 yield {"model_size": "size"}.get(name, name), value, source
 
-    def _latest(self, key: str) -> str:
-        """Return the user's file where it set any part of `key`, or else who set all of it."""
-        parts = (origin for part, origin in self._origins.items() if part.startswith(f"{key}."))
-        return next((origin for origin in parts if origin != SHIPPED), _origin(self._origins, key))
+    def _setter(self, key: str) -> str:
+        """Return the user's file where it set `key` or any part of it, and else "shipped"."""
+        own, within = _origin(self._origins, key), f"{key}."
+        if own != SHIPPED or not key.endswith(".synthesis"):
+            return own
+        return next(
+            (
+                self._origins[part]
+                for part in self._origins
+                if part.startswith(within) and self._origins[part] != SHIPPED
+            ),
+            SHIPPED,
+        )
 
     def _cap(self, values: dict[str, Any], sources: dict[str, str], quality: str) -> Iterator[str]:
         asked, most = values["duration_s"], values["max_duration_s"]

@@ -76,6 +76,19 @@ def test_loopable_roles_ship_without_fades_and_longer_tiers_allow_longer_tracks(
     assert longest == sorted(longest)
 
 
+def test_every_shipped_style_resolves_in_every_role_and_tier():
+    library = presets.load()
+    assert "ambient_lofi" in library.styles
+    assert {f"environment_{place}" for place in presets.ENVIRONMENTS} <= set(library.styles)
+    for style in library.styles:
+        for role in ROLES:
+            for tier in TIERS:
+                resolved = library.resolve(style, role, tier)
+                assert resolved.warnings == ()
+                assert set(resolved.values) == set(resolved.sources)
+                assert 0 < resolved.values["duration_s"] <= resolved.values["max_duration_s"]
+
+
 # The user's file
 
 
@@ -135,6 +148,12 @@ def test_synthesis_merges_key_by_key_and_null_takes_it_away(user_file, tmp_path)
     assert base.resolve("mine", "ui_sfx", "final").values["synthesis"]["pad"] == {"gain": 0.5, "bright": True}
     resolved = base.resolve("mine", "ui_sfx", "final", {"synthesis": {"tempo_bpm": 90}})
     assert resolved.values["synthesis"] == {"tempo_bpm": 90, "pad": {"gain": 0.5, "bright": True}}
+    part = user_file({"presets": {"ambient_lofi": {"synthesis": {"tempo_bpm": 70}}}})
+    patched = presets.load(part).resolve("ambient_lofi", "ui_sfx", "final")
+    shipped = presets.load().resolve("ambient_lofi", "ui_sfx", "final")
+    assert patched.values["synthesis"] == {**shipped.values["synthesis"], "tempo_bpm": 70}
+    assert patched.sources["synthesis"] == f"style ambient_lofi in {part}"
+    assert shipped.sources["synthesis"] == "style ambient_lofi"
     none = {"mine": {**STYLE["mine"], "synthesis": None}}
     assert presets.load(user_file({"presets": none})).style("mine").synthesis is None
 
