@@ -122,7 +122,7 @@ class LayerState:
         self.text: tuple[mx.array, mx.array] | None = None
 
     def append(self, keys: mx.array, values: mx.array, span: Span) -> tuple[mx.array, mx.array]:
-        """Write new columns; return all that may be seen. Updates in place once evaluated: nothing is copied."""
+        """Write new columns; return all that may be seen. Nothing is copied if no pass is under way."""
         self.keys = mx.slice_update(self.keys, keys, span.start, axes=(2,))
         self.values = mx.slice_update(self.values, values, span.start, axes=(2,))
         return self.keys[:, :, : span.end], self.values[:, :, : span.end]
@@ -183,8 +183,8 @@ class CrossAttention(nn.Module):  # type: ignore[misc]
 
     def project(self, text: mx.array) -> tuple[mx.array, mx.array]:
         """Return keys and values of the projected text (rows, text length, hidden_size)."""
-        keys, values = mx.split(self.kv_proj(text), 2, axis=-1)
-        return _heads(keys, self.heads), _heads(values, self.heads)
+        keys, values = (_heads(part, self.heads) for part in mx.split(self.kv_proj(text), 2, axis=-1))
+        return mx.contiguous(keys), mx.contiguous(values)
 
     def __call__(self, x: mx.array, text: tuple[mx.array, mx.array], mask: mx.array | None) -> mx.array:
         """Attend from (rows, columns, hidden_size) to the text."""
@@ -316,6 +316,9 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
             x = self._blocks(self._embed(tokens, state), state, Span(start, end, mask, state.text_mask))
             return self.logits(x), _caches(state)
 
+        # What the graph holds as a constant must be computed by now, or every step would compute it anew.
+        mx.eval(state.position_table, state.positions, state.column_mask, state.text_mask)
+        mx.eval([layer.text for layer in state.layers])
         compiled = mx.compile(step)
 
         def next_logits(tokens: mx.array) -> mx.array:
