@@ -348,6 +348,8 @@ def _origin(folder: Path) -> Origin:
         return Origin(
             cached.removeprefix("models--").replace("--", "/"), folder.name, weights.license_of(folder)
         )
+    # A folder's path is nobody's business but its owner's.
+    name = Path(name).name if name and Path(name).is_absolute() else name
     return Origin(str(name or folder.name), manifest.get("revision"), weights.license_of(folder))
 
 

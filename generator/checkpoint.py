@@ -74,9 +74,16 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
         raise WeightsError(
             f"{folder} is quantized to {stored} bits, not {bits}; pull the model again with {bits} bits."
         )
-    config = read_json(folder / "config.json")
-    parts = _own_parts(folder, manifest) if manifest else split_parts(read_tensors(folder))
-    return build_networks(config, parts, dtype=dtype, bits=bits or stored, stored_bits=stored, source=folder)
+    networks = build_networks(
+        read_json(folder / "config.json"),
+        _own_parts(folder, manifest) if manifest else split_parts(read_tensors(folder)),
+        dtype=dtype,
+        bits=bits or stored,
+        stored_bits=stored,
+        source=folder,
+    )
+    _read_now(networks)
+    return networks
 
 
 def build_networks(
@@ -228,6 +235,16 @@ def _own_parts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str,
     for file in files.values():
         check_safetensors(file)
     return {part: dict(mx.load(str(file))) for part, file in files.items()}  # type: ignore[arg-type]
+
+
+def _read_now(networks: Networks) -> None:
+    """Read and convert layer by layer, so that no more than one waits in the type that it is stored in."""
+    import mlx.core as mx
+
+    for network in (networks.text_encoder, networks.codec, networks.decoder):
+        for layer in getattr(network, "layers", ()):
+            mx.eval(layer.parameters())
+        mx.eval(network.parameters())
 
 
 def _fill(network: Any, weights: Mapping[str, mx.array], part: str, source: Path) -> None:

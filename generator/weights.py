@@ -197,7 +197,7 @@ def _info(name: str) -> ModelInfo:
     size = sum(file.stat().st_size for file in path.iterdir() if file.is_file()) if path else MODELS[name]
     # A snapshot in the hub's cache is named by its commit.
     revision = manifest.get("revision") if manifest else path.name if path else None
-    license_name = META_LICENSE if name in MODELS else license_of(path) if path else "unknown"
+    license_name = license_of(path) if path and manifest else META_LICENSE if name in MODELS else "unknown"
     return ModelInfo(name, repo, int(size), path, license_name, revision)
 
 

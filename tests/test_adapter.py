@@ -15,6 +15,7 @@ mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from generator import weights  # noqa: E402
 from generator.adapter import MusicgenAdapter  # noqa: E402
 from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError  # noqa: E402
 from generator.generation import STRIDE_FRAMES, WINDOW_FRAMES  # noqa: E402
@@ -301,6 +302,39 @@ def test_continuing_needs_room(adapter):
 def test_batch_needs_a_configuration_per_prompt(adapter):
     with pytest.raises(GeneratorError, match="2 prompts and 1 configurations"):
         adapter.generate_batch(["calm", "fast"], [{}])
+
+
+def test_want_of_memory_is_one_sentence(adapter, monkeypatch):
+    def exhausted(chunks):
+        raise RuntimeError("[metal::malloc] Attempting to allocate 99 bytes")
+        yield
+
+    monkeypatch.setattr(adapter.networks.codec, "decode_stream", exhausted)
+    with pytest.raises(GeneratorError, match="not enough memory to make this; ask for a shorter duration"):
+        adapter.generate_music(PROMPT, {"duration_s": 0.2})
+
+
+def test_other_errors_come_through(adapter, monkeypatch):
+    def broken(chunks):
+        raise RuntimeError("a fault of ours")
+        yield
+
+    monkeypatch.setattr(adapter.networks.codec, "decode_stream", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        adapter.generate_music(PROMPT, {"duration_s": 0.2})
+
+
+def test_a_converted_folder_makes_the_same_and_keeps_its_path_to_itself(
+    checkpoints, adapter, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CATALOG_MODELS", str(tmp_path))
+    folder, _ = checkpoints("mono")
+    pulled = MusicgenAdapter.from_pretrained(weights.pull(str(folder)))
+    config = {"duration_s": 0.6, "seed": 2}
+    made, before = (one.generate_music(PROMPT, config) for one in (pulled, adapter))
+    assert np.array_equal(made.samples, before.samples)
+    assert made.provenance == before.provenance
+    assert str(folder.parent) not in json.dumps(made.provenance)
 
 
 def test_folder_without_tokenizer_is_refused(checkpoints, tmp_path):
