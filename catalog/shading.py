@@ -40,13 +40,12 @@ def shade(
     brighter, livelier = valence - style_valence, energy - style_energy
     changes: dict[str, Any] = {
         "mode": _mode(style.mode, valence, brighter),
+        "colour": _colour(style.colour, brighter),
         "tempo_bpm": _tempo(style.tempo_bpm, livelier),
         "density": _level(style.density + 0.28 * livelier),
         "brightness": _level(style.brightness + 0.12 * brighter + 0.16 * livelier),
         "register_shift": round(min(1.0, max(-1.0, style.register_shift + 0.25 * brighter)), 3),
-        "drum_level": _level(style.drum_level + 0.3 * livelier)
-        if style.groove != "none" and style.drum_level
-        else style.drum_level,
+        "drum_level": _drums(style, livelier),
         "textures": _textures(style.textures, time_of_day),
     }
     shaded = Synthesis.parse({**style.model_dump(), **changes})
@@ -56,6 +55,13 @@ def shade(
 def _level(value: float) -> float:
     """Keep a level between 0 and 1."""
     return round(min(1.0, max(0.0, value)), 3)
+
+
+def _drums(style: Synthesis, livelier: float) -> float:
+    """Return the level of the drums; a style that has them keeps them audible."""
+    if style.groove == "none" or style.drum_level < 0.05:
+        return style.drum_level
+    return max(0.05, _level(style.drum_level + 0.3 * livelier))
 
 
 def _tempo(tempo_bpm: float, livelier: float) -> float:
@@ -76,6 +82,15 @@ def _mode(mode: str, valence: float, brighter: float) -> str:
     if valence > CLEAR_VALENCE and brighter > CLEAR_VALENCE:
         place = max(place, MODES.index("mixolydian"))
     return mode if place == own else MODES[place]
+
+
+def _colour(colour: str, brighter: float) -> str:
+    """Return chords with a third where the mode has to be heard: open and rough chords tell no valence."""
+    if (colour == "sus" and abs(brighter) > CLEAR_VALENCE) or (
+        colour in ("power", "cluster") and brighter > CLEAR_VALENCE
+    ):
+        return "triad"
+    return colour
 
 
 def _textures(textures: Mapping[Any, float], time_of_day: str | None) -> dict[str, float]:
@@ -106,6 +121,8 @@ def _reasons(style: Synthesis, shaded: Synthesis, time_of_day: str | None) -> tu
     said = []
     if shaded.mode != style.mode:
         said.append(f"mode {style.mode} -> {shaded.mode} for the valence".replace("_", " "))
+    if shaded.colour != style.colour:
+        said.append(f"{style.colour} chords -> triads, so that the mode is heard")
     if abs(shaded.tempo_bpm - style.tempo_bpm) >= 1:
         said.append(f"tempo {style.tempo_bpm:g} -> {shaded.tempo_bpm:g} bpm for the energy")
     for name in ("density", "brightness", "drum_level"):

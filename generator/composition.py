@@ -56,7 +56,7 @@ def compose(
     """
     rng = np.random.default_rng([seed, 0xC0])
     form = plan_form(synthesis, duration_s, loopable=loopable)
-    if not loopable and duration_s < STING_BARS * form.bar_s:
+    if not loopable and not tune and duration_s < STING_BARS * form.bar_s:
         return Score(form, _sting(synthesis, duration_s, rng))
     chords = _chords(synthesis, form, rng)
     parts = (
@@ -147,11 +147,13 @@ def _stroke_notes(form: Form, span: _Span, voicing: Sequence[int], stroke: Strok
     return [Note(start_s + i * gap_s, duration_s, p, loud) for i, p in enumerate(pitches)]
 
 
-def _final_chord(form: Form, span: _Span, pitches: Sequence[float], *, roll_s: float) -> list[Note]:
-    """Return the closing chord, held so long that its release ends with the piece."""
+def _final_chord(
+    form: Form, span: _Span, pitches: Sequence[float], *, roll_s: float, release_s: float = 0.5
+) -> list[Note]:
+    """Return the closing chord, held so long that its release, `release_s` or so, ends with the piece."""
     start_s = span.start_step * form.step_s
     rest_s = form.duration_s - start_s
-    length_s = rest_s - min(1.2, 0.35 * rest_s)
+    length_s = rest_s - min(release_s, 0.35 * rest_s)
     return [Note(start_s + i * roll_s, length_s, p, 0.75) for i, p in enumerate(pitches)]
 
 
@@ -160,7 +162,7 @@ def _pad(synthesis: Synthesis, form: Form, spans: Sequence[_Span]) -> tuple[Note
     notes: list[Note] = []
     for span, voicing in zip(spans, _voicings(synthesis, spans, 57.0, 4), strict=True):
         if span.section.last:
-            notes += _final_chord(form, span, voicing, roll_s=0.0)
+            notes += _final_chord(form, span, voicing, roll_s=0.0, release_s=1.2)
             continue
         start_s, length_s = span.start_step * form.step_s, span.steps * form.step_s
         loud = 0.45 + 0.45 * span.section.intensity
@@ -180,7 +182,7 @@ def _bass(
     roots = [28 + (span.chord.root - 28) % 12 for span in spans]
     for index, (span, root) in enumerate(zip(spans, roots, strict=True)):
         if span.section.last:
-            notes += _final_chord(form, span, (root,), roll_s=0.0)
+            notes += _final_chord(form, span, (root,), roll_s=0.0, release_s=1.0)
             continue
         if span.section.intensity < 0.4 and synthesis.bass_line != "sustained":
             strokes: list[Hit] = [Hit(0, span.steps, 0, 0.7)]

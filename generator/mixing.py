@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from generator.tones import SAMPLE_RATE, Samples
+from generator.tones import SAMPLE_RATE, Samples, angle
 
 __all__ = ["active_rms", "add_echo", "add_note", "duck", "fade_ends", "limit", "sway", "wear", "widen"]
 
@@ -90,8 +90,8 @@ def wear(bus: Samples, amount: float) -> None:
     dry[:, 1:-1] += dullness * (dry[:, :-2] - 2 * dry[:, 1:-1] + dry[:, 2:])
     for start in range(0, total, CHUNK):
         count = min(CHUNK, total - start)
-        turn = (np.arange(start, start + count) / total % 1.0)[None] * np.array(turns)[:, None]
-        wow, flutter = np.sin(np.float32(2 * np.pi) * (turn % 1.0).astype(np.float32))
+        turn = np.arange(start, start + count) * (np.array(turns)[:, None] / total)
+        wow, flutter = np.sin(angle(turn))
         shift = depths[0] * wow + depths[1] * flutter + np.float32(WOW_MARGIN)
         whole = shift.astype(np.int32)
         part = shift - whole

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     ValidationError,
+    model_validator,
 )
 
 from generator.errors import GeneratorError
@@ -102,6 +103,7 @@ FLATS = {
     "E#": "F",
     "B#": "C",
 }
+LEAST_LEVEL = 0.001
 Level = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
@@ -190,6 +192,23 @@ class Synthesis(BaseModel):
     tape: Level = Field(default=0.0, description="Worn tape: wow, dull top, soft saturation.")
     pump: Level = Field(default=0.0, description="How far the kick ducks everything else.")
 
+    @model_validator(mode="after")
+    def _sounds(self) -> Synthesis:
+        """Refuse parameters that would give silence."""
+        played = (
+            {self.harmony, self.pad, self.bass} != {"none"}
+            or (self.lead != "none" and self.lead_level >= LEAST_LEVEL)
+            or (self.groove != "none" and self.drum_level >= LEAST_LEVEL)
+        )
+        if (
+            not (played and self.music_level >= LEAST_LEVEL)
+            and max(self.textures.values(), default=0) < LEAST_LEVEL
+        ):
+            raise ValueError(
+                "nothing would sound; name an instrument, a groove or a texture with a level above 0"
+            )
+        return self
+
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Synthesis:
         """Return the checked parameters; raise GeneratorError naming the first bad value and what is valid."""
@@ -215,12 +234,14 @@ def _sentence(error: ValidationError) -> str:
     given = fault.get("input")
     if fault["type"] == "extra_forbidden":
         return f"synthesis has no parameter {path[-1]!r}; {_nearest(path[-1], tuple(Synthesis.model_fields))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if not path:
+        return f"synthesis cannot be rendered: {message}"
     where = f"synthesis parameter {'.'.join(path)!r}"
     if fault["type"] == "literal_error":
         field = Synthesis.model_fields.get(path[0])
         kind = Texture if path[0] == "textures" else field.annotation if field else None
         return f"{where} cannot be {given!r}; {_nearest(str(given), tuple(map(str, get_args(kind))))}"
-    message = fault["msg"].removeprefix("Value error, ")
     return f"{where} cannot be {given!r}: {message[:1].lower()}{message[1:]}"
 
 

@@ -104,7 +104,9 @@ def _scatter(out: Samples, sound: TextureSound, rng: Rng, level: float, circular
     rate = sound.events_per_s * (0.4 + 1.2 * level)
     count = max(1, int(rng.poisson(rate * frames / SAMPLE_RATE)))
     kinds = [sound.event(rng) for _ in range(min(count, 16))]
-    for start in np.sort(rng.integers(0, frames, count)):
+    starts = np.sort(rng.integers(0, frames, count))
+    starts[0] = min(starts[0], frames // 3)  # so that a rare event is heard at all
+    for start in starts:
         wave = kinds[int(rng.integers(len(kinds)))]
         loud = sound.event_gain * 10 ** (rng.uniform(-12, 0) / 20)
         pan = rng.uniform(0.1, 0.9)

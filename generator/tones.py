@@ -11,6 +11,7 @@ __all__ = [
     "SAMPLE_RATE",
     "Floats",
     "Samples",
+    "angle",
     "cycles",
     "fm",
     "hertz",
@@ -140,10 +141,15 @@ def sweep(
 def fm(freq_hz: float, ratio: float, index: Floats) -> Samples:
     """Return a sine whose phase is modulated by another at `ratio` times its frequency, `index` radians deep."""
     turns = freq_hz * np.arange(index.shape[0]) / SAMPLE_RATE
-    carrier = np.float32(2 * np.pi) * (turns % 1.0).astype(np.float32)
-    modulator = np.sin(np.float32(2 * np.pi) * ((ratio * turns) % 1.0).astype(np.float32))
-    wave: Samples = np.sin(carrier + index.astype(np.float32) * modulator)
+    modulator = np.sin(angle(ratio * turns))
+    wave: Samples = np.sin(angle(turns) + index.astype(np.float32) * modulator)
     return wave
+
+
+def angle(turns: Floats) -> Samples:
+    """Return turns as radians within one circle; reduced in double, so that long notes stay in tune."""
+    reduced: Samples = np.float32(2 * np.pi) * (turns - np.floor(turns)).astype(np.float32)
+    return reduced
 
 
 def shaped_noise(

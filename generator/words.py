@@ -42,7 +42,7 @@ GENRES: Mapping[str, Values] = {
         "groove": "backbeat", "density": 0.6, "brightness": 0.6},
     r"folk|country|bluegrass": {"tempo_bpm": 104, "progression": "folk", "harmony": "steel_guitar",
         "comping": "strum", "lead": "whistle", "bass": "upright", "groove": "none"},
-    r"orchestral|symphonic|cinematic|film|epic|trailer|soundtrack": {"tempo_bpm": 92, "progression": "epic",
+    r"orchestra|orchestral|symphonic|cinematic|film|epic|trailer|soundtrack": {"tempo_bpm": 92, "progression": "epic",
         "harmony": "spiccato", "comping": "ostinato", "pad": "strings", "lead": "horn", "bass": "contrabass",
         "bass_line": "sustained", "groove": "taiko", "kit": "orchestral", "reverb": 0.5, "room_s": 3.0,
         "dynamics": "building"},
@@ -116,7 +116,7 @@ CHORDS: Mapping[str, str] = {
 }  # fmt: skip
 PADS: Mapping[str, str] = {
     r"dark pads?|drones?": "dark_pad", r"glass|shimmer": "glass_pad", r"choir|choral|voices|vocals": "choir",
-        r"strings|orchestra": "strings",
+        r"strings": "strings",
     r"pads?|atmospheric": "warm_pad", r"supersaws?": "saw_stack",
 }  # fmt: skip
 TEXTURES: Mapping[str, str] = {
