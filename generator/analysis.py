@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from generator.audio import resample, to_mono
 from generator.errors import AudioError
+from generator.melody import chroma_filters
 from generator.protocol import Audio
 from generator.samples import checked
 
@@ -26,6 +27,7 @@ USUAL_BPM = 115.0
 TEMPO_HOP = 256
 TEMPO_FFT = 1024
 TEMPO_BANDS = 40
+TEMPO_RANGE_DB = 60.0
 MIN_PULSE = 0.2
 """Least autocorrelation of the onset strength, where 1 is exact repetition and noise stays near 0."""
 
@@ -52,7 +54,7 @@ PROFILES = {
 def tempo_bpm(audio: Audio) -> float | None:
     """Return the tempo in beats per minute, from 60 to 180, or None where no pulse is heard.
 
-    The strength of onsets (spectral flux over mel bands) is correlated with itself; the lag that repeats best
+    The strength of onsets (spectral flux in mel bands) is correlated with itself; the lag that repeats best
     wins, nearer to 115 preferred where two are alike, so a tempo outside the range is told as its double or half.
     None for silence, for less than 4 s, and where the best lag repeats at less than `MIN_PULSE`.
     """
@@ -120,23 +122,29 @@ def _signal(audio: Audio, longest_s: float) -> NDArray[np.float32] | None:
 
 def _onsets(signal: NDArray[np.float32]) -> NDArray[Any]:
     """Return the strength of onsets, one value for each hop, its slow changes taken out."""
-    from librosa.core.spectrum import power_to_db, stft
-    from librosa.filters import mel
     from scipy.ndimage import uniform_filter1d
 
-    power = np.abs(stft(signal, n_fft=TEMPO_FFT, hop_length=TEMPO_HOP)) ** 2
-    bands = power_to_db(mel(sr=RATE, n_fft=TEMPO_FFT, n_mels=TEMPO_BANDS) @ power, top_db=60.0)
-    flux = np.maximum(np.diff(bands, axis=1), 0.0).mean(axis=0)
+    power = _magnitude(signal, TEMPO_FFT, TEMPO_HOP) ** 2
+    bands = 10.0 * np.log10(np.maximum(np.add.reduceat(power, _mel_edges(), axis=0), 1e-10))
+    flux = np.maximum(np.diff(np.maximum(bands, bands.max() - TEMPO_RANGE_DB), axis=1), 0.0).mean(axis=0)
     # Smoothed a little, so that beats which fall between hops still meet.
     flux = np.convolve(flux, np.hanning(7)[1:-1] / 3.0, mode="same")
     return np.asarray(flux - uniform_filter1d(flux, RATE // TEMPO_HOP))
 
 
+def _mel_edges() -> NDArray[Any]:
+    """Return the first bin of each of `TEMPO_BANDS` bands of equal width in mel (O'Shaughnessy 1987)."""
+    highest = 2595.0 * math.log10(1.0 + RATE / 2 / 700.0)
+    hertz = 700.0 * (10.0 ** (np.arange(TEMPO_BANDS) * highest / TEMPO_BANDS / 2595.0) - 1.0)
+    return np.unique(np.rint(hertz * TEMPO_FFT / RATE).astype(int))
+
+
 def _autocorrelation(strength: NDArray[Any]) -> NDArray[np.float64]:
     """Return the autocorrelation at each lag, 1 at lag 0, each lag weighed by how much of it overlaps."""
-    from librosa.core.audio import autocorrelate
+    from scipy.fft import irfft, rfft
 
-    raw = autocorrelate(strength.astype(np.float64))
+    count = len(strength)
+    raw = irfft(np.abs(rfft(strength, 2 * count)) ** 2)[:count]
     overlap = np.arange(len(raw), 0, -1) / len(raw)
     return np.asarray(raw / overlap / max(float(raw[0]), 1e-12))
 
@@ -168,12 +176,20 @@ def _fit(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def _chroma(signal: NDArray[np.float32]) -> NDArray[Any]:
     """Return how strongly the twelve pitch classes sound, C first, shape (12, frames)."""
-    from librosa.core.spectrum import stft
-    from librosa.filters import chroma
     from scipy.ndimage import uniform_filter1d
 
-    magnitude = np.abs(stft(signal, n_fft=KEY_FFT, hop_length=KEY_FFT // 2))
+    magnitude = _magnitude(signal, KEY_FFT, KEY_FFT // 2)
     partials = np.maximum(magnitude - KEY_FLOOR * uniform_filter1d(magnitude, KEY_FLOOR_BINS, axis=0), 0.0)
     low, high = (round(hertz * KEY_FFT / RATE) for hertz in KEY_HZ)
     partials[:low] = partials[high:] = 0.0
-    return np.asarray(chroma(sr=RATE, n_fft=KEY_FFT) @ partials)
+    return np.asarray(chroma_filters(RATE, KEY_FFT, 12) @ partials)
+
+
+def _magnitude(signal: NDArray[np.float32], size: int, hop: int) -> NDArray[Any]:
+    """Return the magnitude spectrum of Hann windows of `size` every `hop` frames, shape (size / 2 + 1, windows)."""
+    from scipy.fft import rfft
+
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    # Half a window of silence at both ends, so that the first and the last chord weigh in full.
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(signal, size // 2), size)[::hop]
+    return np.ascontiguousarray(np.abs(rfft(frames * window, axis=1)).T)

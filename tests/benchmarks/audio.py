@@ -28,7 +28,6 @@ print(time.perf_counter() - began, time.process_time() - worked)
 """
 STEPS = {
     "import scipy.signal (needed by loudness)": "import scipy.signal",
-    "import librosa.core.spectrum, librosa.filters": "import librosa.core.spectrum, librosa.filters",
     "loudness of 30 s": "from generator import audio; audio.loudness_lufs(clip)",
     "loudness, tempo and key of 30 s": (
         "from generator import analysis, audio\n"
