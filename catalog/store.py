@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ ORDERS = (
 )
 """Columns a list can be sorted by."""
 MOST_RESULTS = 10_000
+HYBRID_POOL = 50
+"""How many of the best by words, and by meaning, are looked at together at the least."""
 INDEX_ROWS, VECTOR_INDEX_ROWS = 5_000, 20_000
 """From how many rows filters, and the vector, get an index: below, reading everything is as fast, and exact."""
 
@@ -165,7 +168,7 @@ class Store:
     def find_key(self, key: str) -> Track | None:
         """Return the newest ready track made for the request `key` whose audio file is there, None without."""
         rows = self._tracks.read(both(equals("key", key), equals("state", "ready")), order="-created_at")
-        return next((track for track in intact(rows, from_track_row) if self.has_audio(track)), None)
+        return next(self._served(rows), None)
 
     def update(self, track_id: str, *, rating: int | None) -> Track:
         """Set the rating of a track, 1 to 5 or None, and return the track as it now is."""
@@ -202,10 +205,8 @@ class Store:
 
         The score is BM25 (Robertson and Zaragoza 2009), above 0 and open at the top: comparable within one call only.
         """
-        if not text.strip():
-            raise InputError("the search text is empty; pass at least one word")
-        predicate = to_sql(where)
-        return self._best(lambda count: self._tracks.words(text, predicate, count), "_score", limit)
+        predicate, words = to_sql(where), _worded(text)
+        return self._best(lambda count: self._tracks.words(words, predicate, count), "_score", limit)
 
     def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks by words and meaning together, best first.
@@ -213,16 +214,21 @@ class Store:
         The score is `w * cosine + (1 - w) * BM25 / best BM25` with w = `ranking.MEANING_WEIGHT`. Candidates come from
         both searches; the cosine of those only the words found is computed from their vectors.
         """
-        pool = min(MOST_RESULTS, max(50, 4 * limit))
-        near, worded = self.search(vector, where, pool), self.search_words(text, where, pool)
-        tracks = {track.id: track for track, _ in (*near, *worded)}
-        cosines = {track.id: similarity for track, similarity in near}
+        predicate, pool = to_sql(where), max(HYBRID_POOL, 2 * _checked(limit))
+        near, worded = (
+            self._tracks.nearest(vector, predicate, pool),
+            self._tracks.words(_worded(text), predicate, pool),
+        )
+        rows = {row["id"]: row for row in (*worded, *near)}
+        cosines = {row["id"]: row["_similarity"] for row in near}
         unit = unit_vector(vector)
-        others = self._tracks.vectors_of([each for each in tracks if each not in cosines])
+        others = self._tracks.vectors_of([each for each in rows if each not in cosines])
         cosines |= {each: float(other @ unit) for each, other in others.items()}
-        scores = blend(cosines, {track.id: score for track, score in worded}, MEANING_WEIGHT)
-        best = sorted(tracks, key=lambda each: (-scores[each], each))[:limit]
-        return [(tracks[each], scores[each]) for each in best]
+        scores = blend(cosines, {row["id"]: row["_score"] for row in worded}, MEANING_WEIGHT)
+        best = sorted(rows, key=lambda each: (-scores[each], each))
+        return [
+            (track, scores[track.id]) for track in islice(self._served(rows[each] for each in best), limit)
+        ]
 
     def list(
         self, where: Filter = READY, *, order: str = "-created_at", limit: int | None = None, offset: int = 0
@@ -423,17 +429,33 @@ class Store:
         return self._tracks.change(track_id, change)
 
     def _best(self, fetch: Callable[[int], Sequence[Row]], score: str, limit: int) -> Scored:
-        """Fetch until `limit` intact rows with their audio are found or there are no more."""
-        if not 1 <= limit <= MOST_RESULTS:
-            raise InputError(f"the limit is {limit}; pass 1 to {MOST_RESULTS:,}")
-        count = limit
+        """Fetch until `limit` tracks that can be served are found or there are no more."""
+        count = _checked(limit)
         while True:
             rows = fetch(count)
             scores = {row["id"]: float(row[score]) for row in rows}
-            found = [track for track in intact(rows, from_track_row) if self.has_audio(track)]
+            found = [*self._served(rows)]
             if len(found) >= limit or len(rows) < count:
                 return [(track, scores[track.id]) for track in found[:limit]]
             count = 2 * count + 8
+
+    def _served(self, rows: Iterable[Row]) -> Iterator[Track]:
+        """Yield the tracks of intact rows whose audio is there."""
+        return (track for track in intact(rows, from_track_row) if self.has_audio(track))
+
+
+def _checked(limit: int) -> int:
+    if not 1 <= limit <= MOST_RESULTS:
+        raise InputError(f"the limit is {limit}; pass 1 to {MOST_RESULTS:,}")
+    return limit
+
+
+def _worded(text: str) -> str:
+    # A text in quotes would be taken for a phrase, which the index, kept without positions, cannot answer.
+    words = text.replace('"', " ").encode("utf-8", "replace").decode("utf-8").strip()
+    if not words:
+        raise InputError("the search text is empty; pass at least one word")
+    return words
 
 
 def audit_deep(home: str) -> None:

@@ -117,7 +117,7 @@ class TrackTable:
             self._expect(table_encoder(table.schema), len(unit))
             query = table.search(unit, vector_column_name="vector").distance_type("cosine")
             query = _where(query, predicate).refine_factor(REFINE_FACTOR).nprobes(PROBES)
-            rows: list[Row] = query.select([*_WITH_VECTOR, "_distance"]).limit(count).to_list()
+            rows = _to_rows(query.select([*_WITH_VECTOR, "_distance"]).limit(count).to_arrow())
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -130,8 +130,7 @@ class TrackTable:
         with lance_errors("the table cannot be searched for words"):
             query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
             query = _where(query, predicate).select([*TRACK_COLUMNS, "_score"]).limit(count)
-            rows: list[Row] = query.to_list()
-        return rows
+            return _to_rows(query.to_arrow())
 
     def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors of rows by id."""
@@ -139,10 +138,7 @@ class TrackTable:
             return {}
         with lance_errors("vectors cannot be read"):
             query = _where(self.durable.table.search(), predicate).select(["id", "vector"]).limit(None)
-            table = query.to_arrow()
-        flat = table["vector"].combine_chunks().flatten().to_numpy()
-        ids = table["id"].to_pylist()
-        return dict(zip(ids, flat.reshape(len(ids), -1), strict=True)) if ids else {}
+            return {row["id"]: row["vector"] for row in _to_rows(query.to_arrow())}
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors of the rows with these ids."""
@@ -199,8 +195,7 @@ def read(
             )
         if offset:
             query = query.offset(offset)
-        rows: list[Row] = query.to_list()
-    return rows
+        return _to_rows(query.to_arrow())
 
 
 def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Value]:
@@ -230,3 +225,16 @@ def valid_id(text: str) -> str:
 
 def _where(query: Any, predicate: str | None) -> Any:
     return query.where(predicate, prefilter=True) if predicate else query
+
+
+def _to_rows(table: pa.Table) -> list[Row]:
+    """Return rows as dictionaries, vectors as float32 arrays."""
+    if "vector" not in table.column_names:
+        rows: list[Row] = table.to_pylist()
+        return rows
+    rows = table.drop_columns(["vector"]).to_pylist()
+    if rows:
+        vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+        for row, vector in zip(rows, vectors, strict=True):
+            row["vector"] = vector
+    return rows

@@ -272,10 +272,12 @@ def test_words_find_what_was_said(store, home):
     assert store.search_words("night", Filter(style="other")) == []
     store.compact()
     assert ids(open_store(home).search_words("stony shores")) == ["a"]
-    for odd in ('"', "AND (", "*", "a\x00b", "' OR 1=1"):
+    assert ids(store.search_words('"stony shore"')) == ["a"]
+    for odd in ("AND (", "*", "a\x00b", "' OR 1=1", "words:night", "a\ud800b", "+x -y ~2 ^3", "," * 10_000):
         store.search_words(odd)
-    with pytest.raises(InputError, match="empty"):
-        store.search_words("  ")
+    for empty in ("  ", '"', ""):
+        with pytest.raises(InputError, match="empty"):
+            store.search_words(empty)
 
 
 def test_words_and_meaning_together(store):

@@ -1,0 +1,171 @@
+"""What the store costs beside a plain numpy scan of the same vectors, in one run.
+
+    python tests/benchmarks/store.py [--rows 2000] [--calls 40] [--seed 0]
+
+Fills a temporary home with `rows` synthetic tracks (384 numbers per vector, 200 clusters), then prints the median and
+the 95th percentile in milliseconds of opening, the exact repeat, searches with and without a filter, words, both
+together, lists and durable inserts, each with its ratio to the numpy scan (dot products and a partial sort), and what
+importing lancedb costs once per process. A comparison holds inside one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from builders import a_track
+
+from catalog.models import Filter, Track
+from catalog.schema import to_track_row, track_schema
+from catalog.store import Store
+from catalog.tracks import to_arrow
+
+DIMENSION, ENCODER, CLUSTERS = 384, "synthetic@1/384", 200
+STYLES = ("ambient_lofi", "cinematic", "jazz_noir", "folk", "drone")
+WORDS = (
+    "rain",
+    "night",
+    "city",
+    "forest",
+    "waves",
+    "fire",
+    "storm",
+    "snow",
+    "desert",
+    "tavern",
+    "calm",
+    "tense",
+)
+CHUNK_ROWS = 5_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--calls", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    draw = np.random.default_rng(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        vectors = clusters(draw, options.rows)
+        began = time.perf_counter()
+        store = fill(folder, draw, vectors)
+        took_s, size = time.perf_counter() - began, store.stats()["table_bytes"]
+        print(f"{options.rows:,} rows written in {took_s:.1f} s; {size:,} bytes")
+        measure(folder, store, draw, vectors, options.calls)
+    print(f"\nimport lancedb, once per process: {import_s():.2f} s")
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(
+        f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6:.0f} MB"
+    )
+
+
+def clusters(draw: np.random.Generator, rows: int) -> NDArray[np.float32]:
+    centres = draw.normal(size=(CLUSTERS, DIMENSION))
+    vectors = centres[draw.integers(0, CLUSTERS, rows)] + 0.7 * draw.normal(size=(rows, DIMENSION))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+def fill(folder: str, draw: np.random.Generator, vectors: NDArray[np.float32]) -> Store:
+    store = Store.open(folder, encoder=ENCODER, dimension=DIMENSION)
+    path, sha256, size = store.put_audio(b"stands for audio")
+    tracks = [a_synthetic(draw, number, path, sha256, size) for number in range(len(vectors))]
+    store.insert(tracks[0], vectors[0])
+    schema = track_schema(DIMENSION, ENCODER)
+    for start in range(1, len(tracks), CHUNK_ROWS):
+        chunk = zip(tracks[start : start + CHUNK_ROWS], vectors[start : start + CHUNK_ROWS], strict=True)
+        data = to_arrow([to_track_row(track, vector) for track, vector in chunk], schema)
+        store._tracks.durable.commit("filling", lambda table, data=data: table.add(data))
+    store.compact()
+    return store
+
+
+def a_synthetic(draw: np.random.Generator, number: int, path: str, sha256: str, size: int) -> Track:
+    return a_track(
+        id=f"t{number}",
+        key=f"key-{number}",
+        created_at=datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=number),
+        context=" ".join(draw.choice(WORDS, size=60)),
+        summary=" ".join(draw.choice(WORDS, size=6)),
+        mood_tags=tuple(draw.choice(["calm", "dark", "warm", "tense"], size=2, replace=False)),
+        style=str(draw.choice(STYLES)),
+        role=str(draw.choice(["background_bed", "intro_sting"])),
+        duration_s=float(draw.integers(5, 120)),
+        encoder=ENCODER,
+        audio_path=path,
+        audio_sha256=sha256,
+        audio_bytes=size,
+    )
+
+
+def measure(
+    folder: str, store: Store, draw: np.random.Generator, vectors: NDArray[np.float32], calls: int
+) -> None:
+    queries = clusters(draw, calls)
+    narrow = Filter(style="folk", role="background_bed", mood=("calm",), min_duration_s=20.0)
+    existing = store.list(limit=1)[0]
+
+    def insert(call: int) -> None:
+        store.insert(
+            existing.model_copy(update={"id": f"new{call}", "key": f"new-key-{call}"}), queries[call]
+        )
+
+    def numpy_scan(call: int) -> None:
+        scores = vectors @ queries[call]
+        np.argpartition(-scores, min(20, len(scores) - 1))
+
+    work: dict[str, Callable[[int], object]] = {
+        "numpy scan, best 20": numpy_scan,
+        "search, best 20": lambda call: store.search(queries[call]),
+        "search, filtered": lambda call: store.search(queries[call], narrow),
+        "search_words": lambda call: store.search_words("rain city"),
+        "search_hybrid": lambda call: store.search_hybrid("rain city", queries[call]),
+        "find_key": lambda call: store.find_key(f"key-{call}"),
+        "get": lambda call: store.get(f"t{call}"),
+        "count, filtered": lambda call: store.count(narrow),
+        "list, newest 20": lambda call: store.list(limit=20),
+        "open and find_key": lambda call: Store.open(folder, encoder=ENCODER).find_key(f"key-{call}"),
+        "insert, durable": insert,
+    }
+    print(f"\n{'':<22}{'p50 ms':>9}{'p95 ms':>9}{'x numpy':>9}")
+    base = None
+    for name, call in work.items():
+        times = timed(call, calls)
+        middle = statistics.median(times)
+        base = base or middle
+        print(f"{name:<22}{middle:>9.2f}{np.percentile(times, 95):>9.2f}{middle / base:>9.1f}")
+
+
+def timed(call: Callable[[int], object], calls: int) -> list[float]:
+    call(0)
+    times = []
+    for number in range(calls):
+        began = time.perf_counter()
+        call(number)
+        times.append(1000 * (time.perf_counter() - began))
+    return times
+
+
+def import_s() -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import lancedb"], check=True)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
