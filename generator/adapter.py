@@ -6,8 +6,6 @@ transformers are not imported.
 
 from __future__ import annotations
 
-import math
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +23,7 @@ from generator.errors import GeneratorError, WeightsError
 from generator.melody import ChromaConfig, extract_chroma, fit_frames, null_chroma
 from generator.protocol import Audio, Progress
 from generator.samples import checked
+from generator.settings import Settings
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -32,23 +31,12 @@ if TYPE_CHECKING:
     from generator.musicgen import Condition
     from generator.sampling import Sampling
 
-__all__ = ["MAX_DURATION_S", "MusicgenAdapter"]
+__all__ = ["MusicgenAdapter"]
 
-MAX_DURATION_S = 3600.0
-"""Longest piece in seconds that is made in one call."""
 _CHUNK_FRAMES = 25
 """Frames that are decoded at a time: half a second, so that a caller can cancel in between."""
 _TOKEN_LIMIT = 512
 """Tokens that T5 was trained on, where the checkpoint does not say."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What one piece needs from the merged configuration."""
-
-    frames: int
-    seed: int
-    sampling: Sampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +97,7 @@ class MusicgenAdapter:
         melody models. `continue_from` begins the result, re-encoded, and counts in `duration_s`. `on_progress`
         counts codec frames. Raises GeneratorError and AudioError.
         """
-        pieces = [Piece(prompt, self._settings(config), melody)]
+        pieces = [Piece(prompt, Settings.read(config, self.frame_rate), melody)]
         return self._make(pieces, continue_from, on_progress)[0]
 
     def generate_batch(
@@ -130,7 +118,7 @@ class MusicgenAdapter:
                 f"{len(prompts)} prompts and {len(configs)} configurations; give one per piece."
             )
         pieces = [
-            Piece(prompt, self._settings(config), melody)
+            Piece(prompt, Settings.read(config, self.frame_rate), melody)
             for prompt, config, melody in zip(
                 prompts, configs, melodies or [None] * len(prompts), strict=True
             )
@@ -154,7 +142,7 @@ class MusicgenAdapter:
         on_progress: Progress | None = None,
     ) -> Iterator[Audio]:
         """Yield the music of `generate_music` in consecutive pieces, while it is being made."""
-        pieces = [Piece(prompt, self._settings(config), melody)]
+        pieces = [Piece(prompt, Settings.read(config, self.frame_rate), melody)]
         provenance = self._provenance(pieces[0], continue_from)
         for samples in self._stream(pieces, continue_from, on_progress):
             yield Audio(samples[0], self.sample_rate, provenance)
@@ -288,30 +276,6 @@ class MusicgenAdapter:
             by_channel = np.array(samples, np.float32).reshape(channels, pieces, -1)
             yield np.ascontiguousarray(by_channel.transpose(1, 2, 0))
 
-    # Configuration
-
-    def _settings(self, config: Mapping[str, Any]) -> Settings:
-        from generator.sampling import Sampling
-
-        duration_s = _number(config, "duration_s", 30.0, 0.0, MAX_DURATION_S)
-        frames = math.ceil(round(duration_s * self.frame_rate, 6))
-        if config.get("max_steps") is not None:
-            frames = min(frames, int(_number(config, "max_steps", frames, 0, math.inf)))
-        if frames < 1:
-            raise GeneratorError(
-                f"duration_s is {duration_s:g}; at least {1 / self.frame_rate:g} s, one frame, is needed."
-            )
-        sampling = Sampling(
-            top_k=int(_number(config, "top_k", 250, 0, math.inf)),
-            top_p=_number(config, "top_p", 0.0, 0.0, 1.0),
-            temperature=_number(config, "temperature", 1.0, 0.0, 100.0),
-            guidance_scale=_number(config, "cfg_coef", 3.0, 0.0, 100.0),
-            do_sample=bool(config.get("use_sampling", True)),
-            two_step_cfg=bool(config.get("two_step_cfg", False)),
-        )
-        seed = secrets.randbits(31) if config.get("seed") is None else config["seed"]
-        return Settings(frames, int(_number({"seed": seed}, "seed", 0, 0, 2**63 - 1)), sampling)
-
     def _provenance(self, piece: Piece, continue_from: Audio | None) -> dict[str, Any]:
         settings = piece.settings
         return {
@@ -409,16 +373,6 @@ def _batches(pieces: list[Piece], max_batch: int) -> list[list[int]]:
 
 def _report_rows(on_progress: Progress, before: int, rows: int, total: int, done: int, _: int) -> None:
     on_progress(before + rows * done, total)
-
-
-def _number(config: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
-    """Return a number of the configuration within its bounds; raise GeneratorError otherwise."""
-    value = config.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise GeneratorError(f"{key} cannot be {value!r}; give a number from {low:g} to {high:g}.")
-    return value
 
 
 @contextmanager

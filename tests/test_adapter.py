@@ -16,11 +16,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from generator import weights  # noqa: E402
-from generator.adapter import MusicgenAdapter  # noqa: E402
+from generator.adapter import MusicgenAdapter, Piece  # noqa: E402
 from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError  # noqa: E402
-from generator.generation import STRIDE_FRAMES, WINDOW_FRAMES  # noqa: E402
+from generator.generation import STRIDE_FRAMES, WINDOW_FRAMES, generate_codes  # noqa: E402
 from generator.melody import extract_chroma, fit_frames  # noqa: E402
+from generator.musicgen import Condition  # noqa: E402
 from generator.protocol import Audio  # noqa: E402
+from generator.sampling import Sampling  # noqa: E402
+from generator.settings import Settings  # noqa: E402
 
 PROMPT = "calm piano with rain"
 GREEDY = {"use_sampling": False, "cfg_coef": 3.0, "seed": 1}
@@ -111,6 +114,17 @@ def test_melody_waveform_equals_the_reference(checkpoints, adapters):
     assert made.provenance["melody"] is True
 
 
+def test_later_windows_read_on_in_the_melody(adapters):
+    adapter = adapters("melody")
+    melody = Audio(np.concatenate([tone(392, 19.0, 32_000), tone(330, 11.0, 32_000)]), 32_000)
+    piece = Piece(PROMPT, Settings.read({}, FRAME_RATE), melody)
+    condition = adapter._conditions([piece])
+    notes = [np.array(condition(start).chroma)[0].argmax(axis=1) for start in (0, STRIDE_FRAMES)]
+    assert set(notes[0]) == {7}
+    # 18 s on, the second note begins after one second, in the eighth frame.
+    assert notes[1].tolist() == [7] * 8 + [4] * 12
+
+
 def test_length_is_exact_and_max_steps_caps_it(adapter):
     for duration_s, frames in ((0.02, 1), (0.5, 25), (0.51, 26), (1.3, 65)):
         made = adapter.generate_music(PROMPT, {"duration_s": duration_s, "seed": 3})
@@ -146,7 +160,7 @@ def test_empty_prompt_is_unconditional(adapter):
 
 
 def test_batch_rows_equal_the_pieces_alone(adapters):
-    for kind in ("mono", "melody"):
+    for kind in ("stereo", "melody"):
         adapter = adapters(kind)
         prompts = [PROMPT, "fast", "warm strings and soft drums", "night"]
         configs = [
@@ -191,16 +205,17 @@ def test_stream_is_the_whole_in_pieces_and_starts_early(adapters):
 
 
 def test_continuation_keeps_the_beginning(adapters):
-    for kind in ("mono", "stereo"):
+    left, right = tone(300, 0.6), tone(500, 0.6)
+    beginning = Audio(np.concatenate([left, right], axis=1), RATE)
+    for kind, channels in (("mono", [(left + right) / 2]), ("stereo", [left, right])):
         adapter = adapters(kind)
         codec = adapter.networks.codec
-        beginning = Audio(tone(300, 0.6, channels=2), RATE)
         made = adapter.generate_music(PROMPT, {"duration_s": 1.0, "seed": 1}, continue_from=beginning)
-        assert made.samples.shape == (50 * 64, 2 if kind == "stereo" else 1)
-        recoded = np.array(codec.decode(codec.encode(mx.array(beginning.samples[None, :, :1]))))[0]
-        # All but the last frames, which hear what comes after them.
-        assert np.abs(made.samples[: 20 * 64, :1] - recoded[: 20 * 64]).max() < 1e-3
+        assert made.samples.shape == (50 * 64, len(channels))
         assert made.provenance["continued_s"] == 0.6
+        recoded = codec.decode(codec.encode(mx.array(np.stack(channels))))[..., 0]
+        # All but the last frames, which hear what comes after them.
+        assert np.abs(made.samples[: 20 * 64].T - np.array(recoded)[:, : 20 * 64]).max() < 1e-3
 
 
 def test_continuation_beyond_the_window_keeps_all_of_it(adapter):
@@ -210,9 +225,16 @@ def test_continuation_beyond_the_window_keeps_all_of_it(adapter):
     assert frames > WINDOW_FRAMES
     made = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": 31.2}, continue_from=beginning)
     assert made.samples.shape == ((frames + 10) * 64, 1)
-    heard = WINDOW_FRAMES - STRIDE_FRAMES
-    tail = Audio(made.samples[: frames * 64][-heard * 64 :], RATE)
-    assert tail.duration_s == 12.0
+    codec, decoder = adapter.networks.codec, adapter.networks.decoder
+    codes = codec.encode(mx.array(beginning.samples[None]))
+    heard = codes[:, :, STRIDE_FRAMES - WINDOW_FRAMES :]
+    assert heard.shape[-1] == 12 * FRAME_RATE
+    tokens = mx.array([adapter.tokenizer.encode(PROMPT).ids])
+    condition = Condition(adapter.networks.text_encoder(tokens), mx.ones(tokens.shape, mx.bool_))
+    sampling = Sampling(do_sample=False)
+    new = generate_codes(decoder, condition, frames=610, seeds=[1], sampling=sampling, prompt_codes=heard)
+    want = codec.decode(mx.concatenate([codes, new[:, :, 600:]], axis=2))
+    assert np.abs(made.samples - np.array(want)[0]).max() < 1e-3
 
 
 def test_cancel_stops_at_once(adapter):
@@ -270,7 +292,7 @@ def test_quantized_decoder_makes_music(checkpoints, bits):
         ({"temperature": -1}, "temperature cannot be -1"),
         ({"top_p": 2}, "top_p cannot be 2"),
         ({"seed": -4}, "seed cannot be -4"),
-        ({"max_steps": 0}, "duration_s is 30"),
+        ({"max_steps": 0}, "duration_s is 30 and max_steps 0"),
     ],
 )
 def test_values_it_cannot_use_are_refused(adapter, config, problem):
