@@ -6,7 +6,7 @@ transformers are not imported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -176,7 +176,7 @@ class MusicgenAdapter:
             )
         return tokens
 
-    def _conditions(self, pieces: list[Piece]) -> Any:
+    def _conditions(self, pieces: list[Piece]) -> Callable[[int], Condition]:
         """Return the condition of all pieces as a function of a window's first frame."""
         import mlx.core as mx
 
@@ -220,7 +220,7 @@ class MusicgenAdapter:
     def _codes(
         self,
         pieces: list[Piece],
-        condition: Any,
+        condition: Callable[[int], Condition],
         prompt_codes: mx.array | None,
         on_progress: Progress | None,
     ) -> Iterator[mx.array]:
@@ -237,7 +237,9 @@ class MusicgenAdapter:
                 f"{frames / self.frame_rate:g}; ask for more than it lasts."
             )
         if prompt_codes is not None:
-            yield mx.broadcast_to(prompt_codes, (len(pieces), *prompt_codes.shape[1:]))
+            rows = mx.broadcast_to(prompt_codes, (len(pieces), *prompt_codes.shape[1:]))
+            for start in range(0, given, _CHUNK_FRAMES):
+                yield rows[:, :, start : start + _CHUNK_FRAMES]
             if given >= WINDOW_FRAMES:
                 # Longer than the model sees: it hears what windows share, as between its own.
                 prompt_codes = prompt_codes[:, :, STRIDE_FRAMES - WINDOW_FRAMES :]
