@@ -7,12 +7,9 @@ import platform
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-
-import numpy as np
 
 from catalog.errors import InputError, Unavailable
 from catalog.history import Call
@@ -93,17 +90,12 @@ def shape(raw: Audio, config: dict[str, Any]) -> Audio:
     """Apply the duration rule, the fades and the loudness target of `config`."""
     loops = bool(config["loopable"])
     shaped = audio.fit_duration(raw, config["duration_s"], config["normalize_duration"], loopable=loops)
+    shaped = audio.to_mono(shaped) if config["channels"] == 1 else audio.to_stereo(shaped)
     if not loops:
         shaped = audio.fade(shaped, config["fade_in_s"], config["fade_out_s"])
-    if config["loudness_lufs"] is None:
-        return shaped
-    if not loops:
-        return audio.normalize_loudness(shaped, config["loudness_lufs"], TRUE_PEAK_DB)
-    # A limiter looks ahead and lets go slowly; played three times over, the middle turn meets itself at both ends.
-    frames = shaped.samples.shape[0]
-    thrice = replace(shaped, samples=np.tile(shaped.samples, (3, 1)))
-    levelled = audio.normalize_loudness(thrice, config["loudness_lufs"], TRUE_PEAK_DB)
-    return replace(levelled, samples=levelled.samples[frames : 2 * frames])
+    if config["loudness_lufs"] is not None:
+        shaped = audio.normalize_loudness(shaped, config["loudness_lufs"], TRUE_PEAK_DB)
+    return shaped
 
 
 def measure(shaped: Audio) -> dict[str, Any]:

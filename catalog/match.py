@@ -22,8 +22,9 @@ MIN_SIMILARITY = 0.55
 """The score a candidate needs. docs/REUSE.md shows how it was chosen and what it costs."""
 MOOD_COST = 0.6
 """What a mood distance of 1 takes from the similarity."""
-MAX_MOOD_DISTANCE = 0.4
-"""Beyond this the moods oppose each other, and no similarity makes up for it."""
+MAX_MOOD_DISTANCE = 0.2
+"""Beyond this the moods differ too much for any similarity to make up for it."""
+OPPOSITE_MOOD_DISTANCE = 0.5
 PLACE_COST = 0.15
 TIME_COST = 0.05
 DURATION_TOLERANCE = 0.10
@@ -73,7 +74,8 @@ def weigh(request: Request, track: Track, similarity: float) -> Candidate:
     distance = mood_distance(wanted, track)
     against, cost = [], MOOD_COST * distance
     if distance > MAX_MOOD_DISTANCE:
-        against.append(f"opposite mood: {_mood(wanted)} wanted, the track is {_mood(track)}")
+        which = "opposite" if distance > OPPOSITE_MOOD_DISTANCE else "another"
+        against.append(f"{which} mood: {_mood(wanted)} wanted, the track is {_mood(track)}")
         cost = 1.0
     for name, price in (("environment", PLACE_COST), ("time_of_day", TIME_COST)):
         mine, theirs = getattr(wanted, name), getattr(track, name)

@@ -13,6 +13,7 @@ from catalog.errors import ConfigError, InputError, Unavailable
 from catalog.models import Choices, Context, Features, Request, Track
 from catalog.selection import pick_quality, pick_role, pick_style
 from catalog.shading import shade
+from generator import GeneratorError
 from generator.synthesis import Synthesis
 from presets import Library, PresetError, Resolved
 from presets import load as load_presets
@@ -195,7 +196,7 @@ def _arrange(
             style_energy=preset.energy,
             time_of_day=features.time_of_day,
         )
-    except ValueError as error:
+    except GeneratorError as error:
         raise ConfigError(f"style {style} has a synthesis block that cannot be used: {error}") from error
     config["synthesis"] = shaded
     if reasons:

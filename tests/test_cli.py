@@ -302,10 +302,39 @@ def test_eight_processes_with_one_request_make_one_track(tmp_path):
     assert len(list((home / "audio").rglob("*.wav"))) == 1
 
 
+@pytest.mark.parametrize("point", ["audio.written", "sidecar.renamed", "row.merged", "row.acknowledged"])
+def test_kill_9_while_making_leaves_a_catalog_that_opens_with_no_row_without_audio(tmp_path, point):
+    home = tmp_path / "home"
+    args = ["find-or-make", CALM, *SHORT, "--home", str(home)]
+    process = command_line(*args, env={"CATALOG_FAILPOINT": point})
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == -signal.SIGKILL, err
+    assert out == ""
+    try:
+        kept = data(run("list", "--json", home=home))["tracks"]
+    except AssertionError:
+        raise AssertionError(f"the catalog does not open after a kill at {point}") from None
+    assert all(Path(track["path"]).is_file() for track in kept)
+    assert len(kept) == (point.startswith("row."))
+    again = data(run(*args, "--json"))
+    assert again["action"] == ("reused" if kept else "generated")
+    assert Path(again["path"]).is_file()
+    assert run("doctor", "--deep", "--fix", home=home).exit_code == 0
+    assert run("doctor", "--deep", home=home).exit_code == 0
+
+
 def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
     home = tmp_path / "home"
     process = command_line(
-        "musicgen", CALM, "--quality", "final", "--duration", "300", "--home", str(home), start_new_session=True
+        "musicgen",
+        CALM,
+        "--quality",
+        "final",
+        "--duration",
+        "300",
+        "--home",
+        str(home),
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not (home / "lance").exists() and time.monotonic() < deadline:
