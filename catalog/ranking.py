@@ -7,8 +7,8 @@ from collections.abc import Mapping
 __all__ = ["MEANING_WEIGHT", "blend"]
 
 MEANING_WEIGHT = 0.6
-"""Best or level with the best on both sets of tests/benchmarks/words_and_meaning.py, one of which flatters words and the
-other meaning; fusing ranks loses a fifth of the first places of the former."""
+"""Best or level with the best on both sets of tests/benchmarks/words_and_meaning.py, one of which flatters words and
+the other meaning; fusing ranks loses a fifth of the first places of the former."""
 
 
 def blend(cosines: Mapping[str, float], words: Mapping[str, float], weight: float) -> dict[str, float]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from catalog.durable import DurableTable, lance_errors
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound
-from catalog.filters import equals, one_of
+from catalog.filters import both, equals, one_of
 from catalog.maintenance import WORDS, Maintenance
 from catalog.models import RequestRecord, Track
 from catalog.schema import (
@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 REFINE_FACTOR, PROBES = 10, 50
 """With a vector index: how many times the limit are rescored exactly, and lists searched. Without the first the index
 gives approximate distances, which no threshold can be held against."""
+_SORTED_ALONE = 1000
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _WITH_VECTOR = (*TRACK_COLUMNS, "vector")
 
@@ -105,7 +106,14 @@ class TrackTable:
         offset: int = 0,
     ) -> list[Row]:
         """Return rows; see the function `read`."""
-        return read(self.durable, predicate, columns, order=order, limit=limit, offset=offset)
+        if order is None or limit is None or limit > _SORTED_ALONE:
+            return read(self.durable, predicate, columns, order=order, limit=limit, offset=offset)
+        # Sorting carries every column of every row along, so a short page is sorted by its ids alone.
+        keys = dict.fromkeys((order.removeprefix("-"), "id"))
+        page = read(self.durable, predicate, tuple(keys), order=order, limit=limit, offset=offset)
+        places = {row["id"]: place for place, row in enumerate(page)}
+        found = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
+        return sorted(found, key=lambda row: places[row["id"]])
 
     def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
