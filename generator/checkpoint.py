@@ -188,8 +188,17 @@ def check_safetensors(file: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder in our own layout, or None when it has none."""
-    return read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
+    """Return the manifest of a folder in our own layout, or None when it has none; raise WeightsError."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_json(folder / MANIFEST)
+    files = manifest.get("files")
+    whole = isinstance(files, dict) and all(
+        isinstance(entry, dict) and {"size", "sha256"} <= entry.keys() for entry in files.values()
+    )
+    if not whole:
+        raise WeightsError(f"{folder / MANIFEST} lists no files; pull the model again.")
+    return manifest
 
 
 def verify(folder: Path) -> None:
@@ -227,7 +236,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def _own_parts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, mx.array]]:
     import mlx.core as mx
 
-    for name, entry in manifest.get("files", {}).items():
+    for name, entry in manifest["files"].items():
         file = folder / name
         if not file.is_file() or file.stat().st_size != entry["size"]:
             raise WeightsError(f"{file} is missing or not {entry['size']} bytes long; pull the model again.")

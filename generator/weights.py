@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.audiocraft import is_audiocraft, missing_companions
-from generator.checkpoint import DTYPES, MANIFEST, read_json, read_manifest, safetensors_files
+from generator.checkpoint import DTYPES, MANIFEST, read_manifest, safetensors_files
 from generator.conversion import convert
 from generator.errors import WeightsError
 from generator.hub import Source, cached_snapshot, download
@@ -215,17 +215,20 @@ def _is_complete(folder: Path) -> bool:
 
 def _is_same(target: Path, source: str, revision: str | None, dtype: str | None, bits: int | None) -> bool:
     """Return whether the folder already holds what is asked for, every file in its length."""
-    if not _is_ours(target):
+    try:
+        manifest = read_manifest(target)
+    except WeightsError:
         return False
-    manifest = read_json(target / MANIFEST)
+    if manifest is None:
+        return False
     whole = all(
         (target / name).is_file() and (target / name).stat().st_size == entry["size"]
         for name, entry in manifest["files"].items()
     )
     return (
         whole
-        and manifest["source"] == source
-        and manifest["bits"] == bits
-        and revision in (None, manifest["revision"])
-        and dtype in (None, manifest["dtype"])
+        and manifest.get("source") == source
+        and manifest.get("bits") == bits
+        and revision in (None, manifest.get("revision"))
+        and dtype in (None, manifest.get("dtype"))
     )

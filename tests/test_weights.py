@@ -482,6 +482,18 @@ def test_damage_to_a_pulled_folder_is_found(home, sources):
     assert file.read_bytes() == whole
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": {"decoder.safetensors": 1}}'])
+def test_a_damaged_manifest_is_told_hides_nothing_and_is_made_again(home, sources, text):
+    folder = weights.pull(str(sources("safetensors")))
+    whole = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"manifest\.json .*pull the model again"):
+        load_networks(folder)
+    assert {"small", folder.name} <= {info.name for info in weights.available()}
+    assert weights.pull(str(sources("safetensors"))) == folder
+    assert (folder / "manifest.json").read_text() == whole
+
+
 def test_names_and_folders_that_are_not_there(home, tmp_path):
     with pytest.raises(WeightsError, match="run: catalog models pull medium"):
         weights.resolve("medium")
