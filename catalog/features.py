@@ -7,7 +7,6 @@ caller knows is never overruled. docs/FEATURES.md holds the figures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,15 +27,15 @@ from presets.vocabulary import MOODS
 __all__ = ["extract"]
 
 MAX_TAGS = 3
-NAMED_ENOUGH = 0.3
-"""Share of the mood that its own words must decide before tags come from those words alone."""
+NAMED_ENOUGH = 0.9
+"""Weight of mood words (one that names a mood, or three that suggest one) from which tags come from them alone."""
 
 # A handful of scalars, chosen on half of EmoBank and GoEmotions and measured on the other half.
 VALENCE_AXIS, VALENCE_VADER = 2.2, 0.35
-ENERGY_AXIS, ENERGY_MARKS, ENERGY_FEELING = 1.6, 0.2, 0.15
-ENERGY_REST = -0.15
+ENERGY_AXIS, ENERGY_MARKS, ENERGY_FEELING = 2.5, 0.5, 0.3
+ENERGY_REST = -0.2
 TAG_COSINE, TAG_WORDS, TAG_MARGIN = 6.0, 2.0, 0.7
-NEUTRAL_RADIUS = 0.22
+NEUTRAL_START, NEUTRAL_RADIUS = 0.4, 0.3
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ class _Seen:
     words: Reading
     document: NDArray[np.float32] | None
     """Mean of the pieces' unit vectors, not of unit length: a text of mixed feeling has little of any."""
+    direction: NDArray[np.float32] | None
+    """The same at unit length."""
     piece_vectors: NDArray[np.float32] | None
     known: Mapping[str, NDArray[np.float32]]
 
@@ -61,12 +62,13 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
     """
     seen = _look(context, encoder, cache_dir)
     sources: dict[str, Source] = {}
-    by = "encoder" if encoder is not None else "text"
+    by: Source = "encoder" if encoder is not None else "text"
 
     def pick(name: str, found: Any, source: Source) -> Any:
         given = getattr(context, name)
-        sources[name] = source if given in (None, "", ()) else "caller"
-        return found if sources[name] != "caller" else given
+        known = given not in (None, "", ())
+        sources[name] = "caller" if known else source
+        return given if known else found
 
     told = _told_mood(context)
     feeling = told or _feeling(seen)
@@ -74,7 +76,7 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
     valence = float(pick("valence", round(feeling[0], 3), felt_by))
     energy = float(pick("energy", round(feeling[1], 3), felt_by))
     tags = _clean_tags(pick("mood_tags", None, felt_by)) or _tags(seen, valence, energy, told)
-    environment = pick("environment", place.environment(seen.plain, _unit(seen.document), seen.known), by)
+    environment = pick("environment", place.environment(seen.plain, seen.direction, seen.known), by)
     time_of_day = pick("time_of_day", place.time_of_day(seen.plain, staged=environment is not None), "text")
     return Features(
         summary_of_topic=pick("summary_of_topic", summarize(seen.pieces, seen.piece_vectors), by),
@@ -94,12 +96,14 @@ def _look(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     spoken = (context.language or language.guess(plain)).split("-")[0].lower()
     pieces = segments(plain)
     vectors = encoder.encode(pieces) if encoder is not None else None
+    document = None if vectors is None else vectors.mean(axis=0)
     return _Seen(
         plain=plain,
         pieces=pieces,
         language=context.language or spoken,
         words=read(plain, spoken),
-        document=None if vectors is None else vectors.mean(axis=0),
+        document=document,
+        direction=None if document is None else _unit(document),
         piece_vectors=vectors,
         known=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
     )
@@ -120,21 +124,21 @@ def _feeling(seen: _Seen) -> tuple[float, float]:
     """Return valence and energy: the mood words' own, and the readers' of the rest, by how much the words decide."""
     certain = _certainty(seen)
     valence = VALENCE_VADER * _vader(seen)
-    energy = ENERGY_REST + ENERGY_MARKS * _marks(seen.plain)
+    energy = ENERGY_REST
     if seen.document is not None:
         valence += VALENCE_AXIS * _axis(seen, "valence")
         energy += ENERGY_AXIS * _axis(seen, "energy")
-    energy += ENERGY_FEELING * min(1.0, abs(valence))
+    loudness = ENERGY_MARKS * _marks(seen.plain) + ENERGY_FEELING * min(1.0, abs(valence))
     return (
         _clip(certain * seen.words.valence + (1 - certain) * valence),
-        _clip(certain * seen.words.energy + (1 - certain) * energy),
+        _clip(certain * seen.words.energy + (1 - certain) * energy + loudness),
     )
 
 
 def _certainty(seen: _Seen) -> float:
     """Return the share of the mood that its words decide: most of it in a short text, little where they are thin."""
     weight = seen.words.weight
-    return weight / (weight + 0.5 + len(seen.plain.split()) / 200) if weight else 0.0
+    return weight / (weight + 0.5 + len(seen.plain.split()) / 100) if weight else 0.0
 
 
 def _axis(seen: _Seen, name: str) -> float:
@@ -161,33 +165,26 @@ def _analyzer() -> Any:
 
 
 def _marks(plain: str) -> float:
-    """Return 0 to 2 for exclamation and question marks and words in capitals, per sentence."""
-    sentences = max(1, len(split_sentences(plain)))
-    loud = plain.count("!") + plain.count("！") + 0.5 * (plain.count("?") + plain.count("？"))
-    capitals = len(re.findall(r"\b[A-Z]{3,}\b", plain))
-    return min(2.0, (loud + 0.25 * capitals) / sentences)
+    """Return exclamation marks per sentence, 2 at most."""
+    return min(2.0, (plain.count("!") + plain.count("！")) / max(1, len(split_sentences(plain))))
 
 
 def _tags(seen: _Seen, valence: float, energy: float, told: tuple[float, float] | None) -> tuple[str, ...]:
-    """Return one to three moods, the strongest first."""
-    named = dict(seen.words.tags)
-    if told is not None or not named:
-        named = {} if told is not None else named
-    if named and _certainty(seen) >= NAMED_ENOUGH:
+    """Return one to three moods, the strongest first; "neutral" only ever alone."""
+    named = seen.words.tags if told is None else {}
+    thickness = min(1.0, 60 / max(1, len(seen.plain.split())))
+    if named and seen.words.weight * thickness >= NAMED_ENOUGH:
         return _strongest(named, max(named.values()) / 3)
     scores = {
-        tag: TAG_WORDS * min(named.get(tag, 0.0), 2.0)
-        - abs(MOODS[tag][0] - valence)
-        - abs(MOODS[tag][1] - energy) / 2
-        for tag in MOODS
+        tag: TAG_WORDS * thickness * min(named.get(tag, 0.0), 2.0) - abs(x - valence) - abs(y - energy) / 2
+        for tag, (x, y) in MOODS.items()
     }
-    if seen.document is not None and told is None:
-        document = _unit(seen.document)
+    scores["neutral"] += NEUTRAL_START if valence**2 + energy**2 < NEUTRAL_RADIUS**2 else -9.0
+    if seen.direction is not None and told is None:
         for tag in scores:
-            scores[tag] += TAG_COSINE * float((seen.known[f"mood:{tag}"] @ document).max())
-    elif not named and valence**2 + energy**2 < NEUTRAL_RADIUS**2:
-        return ("neutral",)
-    return _strongest(scores, max(scores.values()) - TAG_MARGIN)
+            scores[tag] += TAG_COSINE * float((seen.known[f"mood:{tag}"] @ seen.direction).max())
+    found = _strongest(scores, max(scores.values()) - TAG_MARGIN)
+    return ("neutral",) if found[0] == "neutral" else tuple(tag for tag in found if tag != "neutral")
 
 
 def _strongest(weights: Mapping[str, float], least: float) -> tuple[str, ...]:
@@ -213,8 +210,8 @@ def _mean(points: list[tuple[float, float]]) -> tuple[float, float]:
     return sum(p[0] for p in points) / len(points), sum(p[1] for p in points) / len(points)
 
 
-def _unit(vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
-    return None if vector is None else vector / max(float(np.linalg.norm(vector)), 1e-12)
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _clip(value: float) -> float:

@@ -28,7 +28,7 @@ _LETTERS_OF_SCRIPT: Mapping[str, tuple[str, str]] = {"ru": ("uk", r"[іїєґ]")
 _WORDS: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {
-        "en": "the and of to is in that it was for with as on are this be at by from have you not but they i my we he she what",
+        "en": "the and of to is in that it was for with as on are this be at by from have you not but they i we he she",
         "de": "der die das und ist nicht ein eine ich zu mit den von im dem auf für sich war auch wie es sie wir aber",
         "fr": "le la les et est un une des du dans que qui pour pas je il elle nous sur avec ce cette au sont mais",
         "es": "el la los las y es un una de que en por para con no se su lo como pero más muy está son yo",

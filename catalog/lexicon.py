@@ -1,7 +1,8 @@
 """Words that name or suggest a mood, a pace, a place or a time; authored for this project.
 
-English words are compared by stem (`stem`), so "calm" also covers calmly, calming and calmness. Words of other
-languages are compared whole, and those of scripts written without spaces as parts of the text.
+English words are compared by stem (`stem`), so "calm" also covers calmly, calming and calmness. One that ends in "="
+is compared whole, since its stem means something else (longing, long). Words of other languages are compared whole,
+and those of scripts written without spaces as parts of the text.
 """
 
 from __future__ import annotations
@@ -33,18 +34,23 @@ __all__ = [
 Entry = tuple[str, float, float, float]
 """Mood tag ("" for a word of pace only), valence, energy, weight."""
 
+
+def _set(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 _NAMED: Mapping[str, str] = {
     "calm": """calm tranquil serene soothing relaxing relaxed relax mellow gentle quiet soft smooth unhurried chill
-        laidback easygoing restful sedate subdued meditative hushed stillness leisurely soft-spoken placid mild
+        laidback easygoing restful sedate subdued meditative hushed stillness= leisurely soft-spoken placid mild
         unwind lulling lullaby""",
-    "peaceful": "peaceful peace harmonious blissful idyllic untroubled content contentment contented pastoral zen",
-    "dreamy": "dreamy ethereal hazy floating hypnotic surreal drifting daydream dreamlike trance celestial reverie",
-    "cozy": "cozy cosy homely snug comfy comforting comfortable homey hygge",
+    "peaceful": "peaceful peace harmonious blissful idyllic untroubled contentment contented= pastoral zen",
+    "dreamy": "dreamy ethereal hazy floating= hypnotic surreal drifting= daydream dreamlike trance celestial reverie",
+    "cozy": "cozy cosy homely= snug comfy comforting comfortable homey hygge",
     "tender": """tender loving affectionate caring intimate warm warmhearted heartfelt compassionate
         sweet grateful thankful thank thanks appreciate appreciated love loved loves adore fond cherish beloved
-        hug touching moving""",
+        hug touching=""",
     "romantic": "romantic romance sensual passionate seductive amorous sexy kiss lovers sweetheart enchanted",
-    "nostalgic": """nostalgic nostalgia wistful bittersweet sentimental reminiscing reminiscent longing
+    "nostalgic": """nostalgic nostalgia wistful bittersweet sentimental reminiscing reminiscent longing=
         yearning remember memories yesteryear""",
     "melancholic": """melancholic melancholy gloomy somber sombre pensive brooding forlorn dreary bleak moody
         glum downcast plaintive rueful disappointed disappointing disappointment regret sigh dismal
@@ -54,51 +60,55 @@ _NAMED: Mapping[str, str] = {
         unfortunate unfortunately suffering pain painful ache aching""",
     "grieving": """grieving grief mourning mourn mournful funereal bereaved lament lamenting elegiac requiem
         condolence anguish devastated""",
-    "lonely": "lonely loneliness alone isolated abandoned desolate solitary solitude friendless deserted outcast",
-    "solemn": "solemn dignified reverent ceremonial stately grave sacred hallowed sober austere respectful pious prayer",
+    "lonely": "lonely loneliness alone isolated= abandoned desolate solitary solitude friendless deserted= outcast",
+    "solemn": """solemn dignified reverent ceremonial stately= grave sacred hallowed sober austere respectful
+        pious prayer""",
     "mysterious": """mysterious mystery enigmatic mystical mystic arcane cryptic haunting secretive puzzling occult
         otherworldly strange eerie unexplained esoteric""",
-    "focused": "focused concentration concentrated studious attentive methodical steady productive mindful analytical",
+    "focused": "focused concentration concentrated= studious attentive methodical productive mindful analytical",
     "curious": """curious curiosity inquisitive intriguing intrigued fascinated fascinating wondering wonder quirky
         confused confusing baffled puzzled surprised surprising surprise unexpected realize realized""",
-    "hopeful": """hopeful hope optimistic optimism uplifting inspiring inspirational encouraging reassuring promising
+    "hopeful": """hopeful hope optimistic optimism uplifting inspiring inspirational encouraging reassuring promising=
         relieved relief looking-forward heartening inspired aspiring""",
     "wondrous": """wondrous awe awestruck awesome magical majestic enchanting marvelous marvellous breathtaking
         astonishing amazing spectacular magnificent glorious sublime wow incredible miraculous spellbinding""",
-    "determined": """determined resolute persistent steadfast brave bravery courage courageous
+    "determined": """determined= resolute persistent steadfast brave bravery courage courageous
         confident confidence proud pride ambitious motivated motivational bold assertive unwavering tenacious""",
     "happy": """happy happily happiness cheerful cheery glad pleased pleasant delightful delighted sunny lighthearted
         carefree merry smile smiling smiled good-natured nice enjoy enjoyed enjoying lovely feel-good fun
-        congrats congratulations wonderful great""",
-    "funny": """funny humorous comic comical hilarious amusing amused comedic witty laugh laughing laughed laughter lol
-        haha hahaha lmao rofl joke joking silly absurd giggle giggling goofy ridiculous zany""",
-    "playful": "playful bouncy jaunty whimsical mischievous frolicsome teasing perky bubbly cheeky spirited frisky childlike",
+        congrats congratulations wonderful""",
+    "funny": """funny humorous comic comical hilarious amusing amused comedic witty laugh laughing laughed
+        laughter lol haha hahaha lmao rofl joke joking silly absurd giggle giggling goofy ridiculous zany""",
+    "playful": """playful bouncy jaunty whimsical mischievous frolicsome teasing perky bubbly cheeky spirited=
+        frisky childlike""",
     "joyful": """joyful joyous joy jubilant elated ecstatic euphoric euphoria blissfully upbeat festive celebratory
         celebrate celebrating celebration overjoyed exuberant gleeful jolly rejoice rejoicing bliss thrilled
-        yay hooray party partying""",
-    "triumphant": """triumphant triumph victorious victory heroic glory conquering champion champions winning won
+        yay hooray partying=""",
+    "triumphant": """triumphant triumph victorious victory heroic glory conquering champion champions winning= won
         rousing anthemic fanfare invincible""",
-    "exciting": """exciting excited excitement thrilling adventurous exhilarating electrifying adventure gripping
-        action-packed suspense-filled stirring can't-wait""",
-    "energetic": """energetic energy energizing lively vigorous dynamic vibrant driving pumping peppy hyper powerful
+    "exciting": """exciting excited excitement thrilling adventurous exhilarating electrifying adventure gripping=
+        action-packed suspense-filled stirring= can't-wait""",
+    "energetic": """energetic energy energizing lively= vigorous dynamic vibrant driving= pumping peppy hyper powerful
         danceable fiery spirited-up high-energy groovy punchy pulsating animated vivacious rollicking brisk""",
-    "epic": "epic cinematic grandiose monumental colossal legendary mythic sweeping grand bombastic towering dramatic",
+    "epic": """epic cinematic grandiose monumental colossal legendary mythic sweeping= grand bombastic towering=
+        dramatic""",
     "dark": "dark darkness shadowy murky grim bleakness black-hearted evil wicked cursed morbid gothic satanic doom",
-    "ominous": """ominous foreboding sinister menacing threatening brooding-dark unsettling creepy spooky ghostly
+    "ominous": """ominous foreboding sinister menacing threatening brooding-dark unsettling creepy spooky ghostly=
         haunted dread dreadful doomed portentous lurking""",
-    "tense": """tense tension suspenseful suspense nerve-racking edgy uneasy urgent strained stressful stress
-        apprehensive taut intense pressing unnerving disquieting""",
+    "tense": """tense tension suspenseful suspense nerve-racking edgy uneasy urgent strained= stressful stress
+        apprehensive taut intense pressing= unnerving disquieting""",
     "anxious": """anxious anxiety nervous worried worry worrying fearful restless panicky troubled distressed
         distress insecure jittery agitated embarrassed awkward ashamed guilt guilty""",
-    "scary": """scary scared frightening frightened terrifying terrified horrifying horror terror fear afraid
-        nightmarish nightmare horrific chilling bloodcurdling panic petrified screaming""",
+    "scary": """scary scared= frightening frightened terrifying terrified horrifying horror terror fear afraid
+        nightmarish nightmare horrific chilling= bloodcurdling panic petrified screaming""",
     "angry": """angry anger furious fury enraged rage raging mad hate hatred hated hates outraged outrage irate
         resentful bitter hostile livid annoyed annoying irritated irritating frustrated frustrating pissed
         disgusting disgusted gross disgust despise awful terrible horrible stupid idiot damn fuck fucking
         bullshit shit asshole""",
     "aggressive": """aggressive violent fierce brutal savage ferocious vicious hard-hitting harsh combative
         abrasive warlike ruthless bloodthirsty murderous thrashing attack attacking""",
-    "chaotic": "chaotic chaos frantic frenzied frenetic hectic wild manic pandemonium turbulent unhinged mayhem riotous",
+    "chaotic": """chaotic chaos frantic frenzied frenetic hectic wild manic pandemonium turbulent unhinged
+        mayhem riotous""",
 }
 """Words that name the mood outright: weight 1."""
 
@@ -107,7 +117,7 @@ _SUGGESTED: Mapping[str, str] = {
     "peaceful": "garden monastery sunset dove orchard sanctuary",
     "cozy": "hearth blanket teacup cocoa fireside fireplace cottage kettle",
     "tender": "baby mother newborn embrace embraced cuddle lullabies kindly friend friendship",
-    "romantic": "wedding bride candlelit roses serenade moonlit honeymoon valentine married",
+    "romantic": "wedding bride candlelit roses= serenade moonlit honeymoon valentine married",
     "nostalgic": "childhood grandmother grandfather photographs old-fashioned vintage decades-ago reunion",
     "melancholic": "autumn withered faded rainy drizzle grey gray lost failed failure",
     "sad": "broken ruined died farewell goodbye loss misfortune sick illness orphan starving poverty",
@@ -120,7 +130,7 @@ _SUGGESTED: Mapping[str, str] = {
     "hopeful": "dawn sunrise recovery healing rescued spring renewal tomorrow dream dreams wish saved",
     "wondrous": "stars galaxy aurora miracle fairy castle rainbow glittering sparkling magic jewels",
     "determined": " overcome persevere endure struggle strive resolve",
-    "happy": "sunshine picnic holiday birthday gift friends beach",
+    "happy": "great sunshine picnic holiday birthday gift friends beach",
     "funny": "clown prank pun oops trick",
     "playful": "puppy kitten toy toys kitten children games",
     "joyful": "carnival dancing danced festival feast fireworks singing cheers cheering cheered",
@@ -144,7 +154,8 @@ _PACE: Mapping[float, str] = {
     0.6: "fast rapid quick speedy loud racing swift fast-paced fast-tempo allegro presto sprinted explode exploded",
     0.4: "busy bustling rush rushing rushed hurry hurried run ran leapt burst storming booming heavy rhythmic strong",
     -0.4: "steady-paced medium-slow faint slowly muted delicate minimal sparse lazily sit sat",
-    -0.6: "slow slower slow-paced slow-tempo sluggish boring bored dull tired tiring weary sleepy sleep silent silence adagio largo",
+    -0.6: """slow slower slow-paced slow-tempo sluggish boring bored dull tired tiring weary sleepy sleep silent
+        silence adagio largo""",
     -0.8: "motionless lifeless comatose monotonous",
 }
 """Words that tell pace and force only; `boring` and its like also lower valence a little."""
@@ -152,42 +163,56 @@ _PACE: Mapping[float, str] = {
 _DULL = frozenset({"boring", "bored", "dull", "tired", "tiring", "weary", "monotonous", "lifeless"})
 
 _FOREIGN: Mapping[str, str] = {
-    "calm": """tranquilo tranquila calma sereno serena suave calme apaisant doux douce ruhig gelassen sanft entspannt
-        entspannend leise calmo dolce rilassante relajante relaxante rustig kalm lugn spokojny спокойный спокойно тихий
-        тихо sakin""",
+    "calm": """tranquilo tranquila calma sereno serena suave calme apaisant doux douce ruhig gelassen sanft
+        entspannt entspannend leise calmo dolce rilassante relajante relaxante rustig kalm lugn spokojny
+        спокойный спокойно тихий тихо sakin""",
     "peaceful": "paz pacífico pacífica paix paisible frieden friedlich vrede мирный мир huzur",
     "dreamy": "soñador onírico rêveur verträumt träumerisch sognante sonhador dromerig мечтательный",
     "cozy": "acogedor acogedora chaleureux gemütlich accogliente aconchegante gezellig mysig уютный",
-    "tender": "tierno tierna amor ternura tendre tendresse amour zärtlich liebe liebevoll tenero amore terno carinho нежный любовь",
+    "tender": """tierno tierna amor ternura tendre tendresse amour zärtlich liebe liebevoll tenero amore terno
+        carinho нежный любовь""",
     "romantic": "romántico romántica romantique romantisch romantico romantica romântico romântica романтический",
     "nostalgic": "nostálgico nostalgia nostalgique nostalgie nostalgisch sehnsucht nostalgico saudade ностальгия",
-    "melancholic": "melancólico melancolía mélancolique mélancolie melancholisch wehmütig malinconico malinconia меланхолия",
+    "melancholic": """melancólico melancolía mélancolique mélancolie melancholisch wehmütig malinconico
+        malinconia меланхолия""",
     "sad": """triste tristeza tristes llorar lágrimas dolor tristesse larmes pleurer traurig traurigkeit weinen tränen
         tristezza lacrime piangere lágrima dor verdrietig huilen ledsen smutny грустный грустно печаль печальный
         слёзы üzgün""",
     "grieving": "duelo luto funeral deuil trauer begräbnis lutto rouw скорбь горе похороны",
-    "lonely": " soledad solitario solitaria seul seule solitude einsam einsamkeit solitudine sozinho eenzaam одинокий одиночество",
+    "lonely": """soledad solitario solitaria seul seule solitude einsam einsamkeit solitudine sozinho eenzaam
+        одинокий одиночество""",
     "solemn": "solemne solennel feierlich solenne plechtig торжественный",
-    "mysterious": "misterioso misteriosa misterio mystérieux mystérieuse geheimnisvoll rätselhaft mistero mistério таинственный загадочный",
+    "mysterious": """misterioso misteriosa misterio mystérieux mystérieuse geheimnisvoll rätselhaft mistero
+        mistério таинственный загадочный""",
     "hopeful": "esperanza espoir hoffnung hoffnungsvoll speranza esperança hoop надежда",
-    "wondrous": "maravilloso maravillosa merveilleux merveilleuse wunderbar wundervoll meraviglioso maravilhoso чудесный удивительный",
-    "determined": "decidido valiente déterminé courageux entschlossen mutig determinato coraggio corajoso решительный",
+    "wondrous": """maravilloso maravillosa merveilleux merveilleuse wunderbar wundervoll meraviglioso
+        maravilhoso чудесный удивительный""",
+    "determined": """decidido valiente déterminé courageux entschlossen mutig determinato coraggio corajoso
+        решительный""",
     "happy": """feliz felices contento contenta alegre heureux heureuse content glücklich froh fröhlich heiter felice
         contenta blij gelukkig glad szczęśliwy счастливый счастлив рад mutlu""",
     "funny": "gracioso divertido drôle amusant lustig witzig divertente engraçado grappig смешной komik",
     "playful": "juguetón espiègle ludique verspielt giocoso brincalhão speels игривый",
-    "joyful": "alegría fiesta júbilo joie joyeux joyeuse fête freude feier gioia festa alegria vreugde glädje радость радостный праздник",
-    "triumphant": "triunfo triunfal victoria triomphe victoire triumph sieg trionfo vittoria triunfo vitória overwinning победа",
+    "joyful": """alegría fiesta júbilo joie joyeux joyeuse fête freude feier gioia festa alegria vreugde glädje
+        радость радостный праздник""",
+    "triumphant": """triunfo triunfal victoria triomphe victoire triumph sieg trionfo vittoria triunfo vitória
+        overwinning победа""",
     "exciting": "emocionante passionnant aufregend spannend emozionante opwindend захватывающий",
     "energetic": "enérgico energía énergique énergie energisch lebhaft energico energia energiek энергичный",
     "epic": "épico épica épique episch heldenhaft epico эпический",
-    "dark": "oscuro oscura oscuridad sombre obscur ténèbres dunkel düster finster dunkelheit oscuro buio escuro donker тёмный мрачный",
-    "ominous": "siniestro amenazante sinistre menaçant unheimlich bedrohlich minaccioso sinistro ameaçador dreigend зловещий",
-    "tense": "tenso tensa tensión tendu tension gespannt angespannt spannung teso tensione tensão gespannen напряжённый",
+    "dark": """oscuro oscura oscuridad sombre obscur ténèbres dunkel düster finster dunkelheit oscuro buio
+        escuro donker тёмный мрачный""",
+    "ominous": """siniestro amenazante sinistre menaçant unheimlich bedrohlich minaccioso sinistro ameaçador
+        dreigend зловещий""",
+    "tense": """tenso tensa tensión tendu tension gespannt angespannt spannung teso tensione tensão gespannen
+        напряжённый""",
     "anxious": "ansioso ansiosa nervioso anxieux inquiet ängstlich nervös besorgt ansia inquieto тревожный тревога",
-    "scary": "miedo terror aterrador peur effrayant terrifiant angst furchtbar schrecklich gruselig paura spaventoso medo страх страшный ужас",
-    "angry": "enojado enfadado ira rabia furioso colère furieux fâché wütend zorn zornig wut arrabbiato rabbia raiva злой гнев ярость",
-    "aggressive": "agresivo violento agressif violent aggressiv gewalttätig brutal aggressivo agressivo agressief агрессивный",
+    "scary": """miedo terror aterrador peur effrayant terrifiant angst furchtbar schrecklich gruselig paura
+        spaventoso medo страх страшный ужас""",
+    "angry": """enojado enfadado ira rabia furioso colère furieux fâché wütend zorn zornig wut arrabbiato rabbia
+        raiva злой гнев ярость""",
+    "aggressive": """agresivo violento agressif violent aggressiv gewalttätig brutal aggressivo agressivo
+        agressief агрессивный""",
     "chaotic": "caótico caos chaotique chaotisch caotico chaos хаос",
 }
 
@@ -256,25 +281,21 @@ OPPOSITES: Mapping[str, str] = {
 }
 """What a denied mood leaves behind, at half the weight; a mood not named here leaves nothing."""
 
-NEGATORS = frozenset(
+NEGATORS = _set(
     """not no never without neither nor none nothing hardly barely scarcely cannot isnt wasnt arent werent dont
-    doesnt didnt wont cant couldnt wouldnt shouldnt aint lacks lacking unlike nowhere stop stopped""".split()
+        doesnt didnt wont cant couldnt wouldnt shouldnt aint lacks lacking unlike nowhere stop stopped"""
 )
-FOREIGN_NEGATORS = frozenset(
-    """nicht kein keine ohne nie ne pas sans jamais sin nunca jamás no non senza mai não sem nem niet geen zonder
-    не нет без ни""".split()
+FOREIGN_NEGATORS = _set(
+    """nicht kein keine ohne nie ne pas sans jamais sin nunca jamás no non senza mai não sem nem niet geen
+        zonder не нет без ни"""
 )
-CONTRASTS = frozenset(
-    "but however yet instead nevertheless nonetheless aber sondern mais pero sino но".split()
-)
-CONCESSIONS = frozenset("although though despite while whereas".split())
+CONTRASTS = _set("""but however yet instead nevertheless nonetheless aber sondern mais pero sino но""")
+CONCESSIONS = _set("""although though despite while whereas""")
 """They open a clause that the rest of the sentence outweighs."""
-STRENGTHENERS = frozenset(
-    "very so extremely really deeply incredibly utterly absolutely completely totally intensely truly most too".split()
+STRENGTHENERS = _set(
+    """very so extremely really deeply incredibly utterly absolutely completely totally intensely truly most too"""
 )
-SOFTENERS = frozenset(
-    "slightly somewhat bit little faintly mildly fairly rather kinda sort almost partly".split()
-)
+SOFTENERS = _set("""slightly somewhat bit little faintly mildly fairly rather kinda sort almost partly""")
 
 PLACES: Mapping[str, Mapping[float, str]] = {
     "forest": {
@@ -288,7 +309,8 @@ PLACES: Mapping[str, Mapping[float, str]] = {
         0.25: "wet windowpane clouds",
     },
     "ocean": {
-        1.0: "ocean sea seashore seaside beach shore waves surf underwater mer océan meer playa océano mare oceano praia",
+        1.0: """ocean sea seashore seaside beach shore waves surf underwater mer océan meer playa océano mare
+            oceano praia""",
         0.5: "tide sailing sailors ship harbor harbour dock docks reef seagulls gulls coast pier sand deck boats",
         0.25: "salt fish anchor shells boat sails coral",
     },
@@ -404,15 +426,15 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def english() -> Mapping[str, Entry]:
-    """Return stem -> entry; a stem named under two moods keeps the first that names it outright."""
+    """Return stem, or whole word and "=", -> entry; one listed under two moods keeps the first."""
     table: dict[str, Entry] = {}
     for source, weight in ((_NAMED, 1.0), (_SUGGESTED, 0.35)):
         for tag, words in source.items():
             for word in words.split():
-                table.setdefault(stem(word), (tag, *MOODS[tag], weight))
+                table.setdefault(word if word.endswith("=") else stem(word), (tag, *MOODS[tag], weight))
     for energy, words in _PACE.items():
         for word in words.split():
-            table.setdefault(stem(word), ("", -0.3 if word in _DULL else 0.0, energy, 0.7))
+            table.setdefault(stem(word), ("", -0.3 if word in _DULL else 0.0, energy, 1.2))
     return table
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,10 @@ from presets.vocabulary import MOODS
 __all__ = ["Feeling", "Reading", "mood_distance", "read"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[,;:()—–]|\.{3}|…")
+OPPOSITE_WAY = 1.4
+"""Texts about something sad and something joyful lie about this far apart; farther is not more opposite."""
+TAG_SHARE = 0.15
+
 _SCOPE = 3
 """How many words a negator reaches forward, within its clause."""
 
@@ -100,7 +104,8 @@ def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:
 
 def _entries(token: str, language: str) -> list[Entry]:
     table = english() if language in ("en", "und") else {}
-    found = table.get(stem(token)) or (foreign().get(token) if language != "en" else None)
+    found = table.get(f"{token}=") or table.get(stem(token))
+    found = found or (foreign().get(token) if language != "en" else None)
     if found is None and "-" in token:
         return [entry for part in token.split("-") for entry in _entries(part, language)]
     return [found] if found else []
@@ -128,9 +133,11 @@ def _denied(tokens: Sequence[str], index: int, language: str) -> bool:
     negators = NEGATORS if language in ("en", "und") else FOREIGN_NEGATORS
     for back in range(1, _SCOPE + 1):
         position = index - back
-        if position < 0 or not tokens[position][0].isalpha() or tokens[position] in CONTRASTS:
+        if position < 0 or not tokens[position][0].isalpha():
             return False
         word = tokens[position]
+        if word in CONTRASTS:
+            return word == "but" and position > 0 and tokens[position - 1] == "anything"
         following = tokens[position + 1]
         if word.replace("'", "") in negators or word.endswith("n't"):
             # "not only sad", "never been so happy", "no doubt": said with more force, not denied.
@@ -143,8 +150,6 @@ def _denied(tokens: Sequence[str], index: int, language: str) -> bool:
             and position
             and tokens[position - 1] in ("rather", "instead", "free", "lack")
         ):
-            return True
-        if word == "but" and position and tokens[position - 1] == "anything":
             return True
         if word == "from" and position and tokens[position - 1] == "far":
             return True
@@ -161,24 +166,20 @@ def _opposite(tag: str, valence: float, energy: float, weight: float) -> Entry:
 def mood_distance(a: Feeling, b: Feeling) -> float:
     """Return how far two moods lie apart: 0 for the same, 1 for opposite ones. Symmetric.
 
-    The mean of two parts: the way between the two points of the plane, and the way between the two sets of tags (how far
-    each tag is from its nearest on the other side). Tags outside the vocabulary have no place and count only by their
-    name; without tags on one side the plane decides alone.
+    Mostly the way between the two points of the plane, a little the way between the two sets of tags (how far each
+    is from its nearest on the other side). A neutral text has no mood to contradict, so it lies half as far from any.
+    Tags outside the vocabulary have no place in the plane and are passed over.
     """
-    plane = min(1.0, math.dist((a.valence, a.energy), (b.valence, b.energy)) / _OPPOSITE_WAY)
-    mine, theirs = set(a.mood_tags), set(b.mood_tags)
-    if not (mine & MOODS.keys() and theirs & MOODS.keys()):
-        return plane
-    tags = (_one_way(mine, theirs) + _one_way(theirs, mine)) / 2
-    return (plane + tags) / 2
+    way = min(1.0, math.dist((a.valence, a.energy), (b.valence, b.energy)) / OPPOSITE_WAY)
+    mine, theirs = ([MOODS[tag] for tag in felt.mood_tags if tag in MOODS] for felt in (a, b))
+    if mine and theirs:
+        way = (1 - TAG_SHARE) * way + TAG_SHARE * (_one_way(mine, theirs) + _one_way(theirs, mine)) / 2
+    return way / 2 if "neutral" in (*a.mood_tags, *b.mood_tags) else way
 
 
-_OPPOSITE_WAY = 1.8
-"""The way between sad and joyful, tender and angry, calm and chaotic lies near this; farther is not more opposite."""
+Point = tuple[float, float]
 
 
-def _one_way(tags: Iterable[str], others: Iterable[str]) -> float:
-    placed = sorted(set(tags) & MOODS.keys())
-    targets = [MOODS[tag] for tag in others if tag in MOODS]
-    ways = [min(math.dist(MOODS[tag], target) for target in targets) for tag in placed]
-    return min(1.0, sum(ways) / len(ways) / _OPPOSITE_WAY)
+def _one_way(points: Sequence[Point], others: Sequence[Point]) -> float:
+    ways = [min(math.dist(point, other) for other in others) for point in points]
+    return min(1.0, sum(ways) / len(ways) / OPPOSITE_WAY)

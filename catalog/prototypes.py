@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -87,6 +88,12 @@ _MOODS: Mapping[str, tuple[str, ...]] = {
         "The report lists the results for each year.",
         "To fix the error, install the package and restart the server.",
         "He was born in 1950 and studied law at the university.",
+        "He is a British actor, writer and director best known for his role in a television series.",
+        "The company was founded in 1998 and has its offices in London.",
+        "The film was released in 1987 and directed by an American director.",
+        "The theory states that the function is defined for all values.",
+        "The government introduced a new law and several reforms.",
+        "Construction of the building began in 1890 and took ten years.",
         "The city lies in the north of the country.",
         "It is a type of cell found in many organisms.",
         "The price is shown in the table below.",
@@ -169,6 +176,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
         "The article explains the history of the institution.",
         "The law was passed by parliament in 1998.",
         "The team won the game in the fourth quarter.",
+        "The army fought a war against the country in 1991.",
         "He was an American actor, born in 1950.",
         "The city has a population of two million and lies in the east of the country.",
         "The cell membrane regulates the transport of molecules.",
@@ -219,9 +227,9 @@ def _split(flat: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
 
 def _read(path: Path, encoder: Encoder) -> Mapping[str, NDArray[np.float32]] | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             flat = np.asarray(file["vectors"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         return None
     expected = (sum(map(len, PROTOTYPES.values())), encoder.dimension)
     return _split(flat) if flat.shape == expected and np.isfinite(flat).all() else None

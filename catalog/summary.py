@@ -62,9 +62,12 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 _STOPPED = frozenset(
-    """the a an and or but of in on at to for with from by as is are was were be been being it its this that these those
-    he she they them his her their i you we us my your our not no so if then than there here which who whom what when
-    where why how will would can could may might do does did has have had into about over under""".split()
+    re.findall(
+        r"\w+",
+        """the a an and or but of in on at to for with from by as is are was were be been being it its this that these
+        those he she they them his her their i you we us my your our not no so if then than there here which who whom
+        what when where why how will would can could may might do does did has have had into about over under""",
+    )
 )
 
 
@@ -94,8 +97,8 @@ def segments(plain: str) -> list[str]:
 def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None) -> str:
     """Return one line of at most 22 words (45 characters for scripts without spaces), without its full stop.
 
-    `pieces` are the sentences in order; `vectors`, shape (len(pieces), dimension), are their unit vectors if there are any,
-    else word frequency tells what is central.
+    `pieces` are the sentences in order; `vectors`, shape (len(pieces), dimension), are their unit vectors. Without
+    them word frequency tells what is central.
     """
     whole = " ".join(pieces)
     if _length(whole) <= 1:
@@ -112,7 +115,8 @@ def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None)
 def _length(text: str) -> float:
     """Return the length as a share of the most allowed."""
     wide = len(_WIDE.findall(text))
-    words = len(_WIDE.sub(" ", text).split())
+    narrow = _WIDE.sub(" ", text)
+    words = max(len(narrow.split()), len(narrow) / 12)  # a word of forty thousand letters is no short text
     return wide / MAX_WIDE_CHARACTERS + words / MAX_WORDS
 
 
