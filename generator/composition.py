@@ -278,6 +278,8 @@ def _drums(synthesis: Synthesis, form: Form, rng: np.random.Generator) -> tuple[
             if section.last:
                 notes += [Note(start_s, 0.5, drum, 0.9) for drum in pattern.ending]
                 continue
+            if bar == 0 and synthesis.dynamics == "impact" and not form.loopable:
+                notes += [Note(0.0, 0.5, drum, 1.0) for drum in pattern.ending]
             filling = bar == section.first_bar + section.bars - 1 and section.bars >= 4 and not form.loopable
             notes += [
                 Note(start_s + step * form.step_s, form.step_s, drum, velocity)

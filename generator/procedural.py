@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,10 @@ class Settings:
         return cls(
             synthesis=synthesis.model_copy(update=overlay),
             duration_s=_number(config, "duration_s", 30.0, MIN_DURATION_S, MAX_DURATION_S),
-            seed=zlib.crc32(prompt.encode()) if seed is None else int(_number(config, "seed", 0, 0, 2**63)),
-            channels=int(_number(config, "channels", 2, 1, 2)),
+            seed=zlib.crc32(prompt.encode("utf-8", "replace"))
+            if seed is None
+            else _whole(config, "seed", 0, 0, 2**63),
+            channels=_whole(config, "channels", 2, 1, 2),
             loopable=bool(config.get("loopable", False)),
         )
 
@@ -69,9 +72,19 @@ def _number(config: Mapping[str, Any], key: str, default: float, low: float, hig
     value = config.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
         raise GeneratorError(f"{key} cannot be {value!r}; give a number from {low:g} to {high:g}")
-    return value
+    return float(value)
+
+
+def _whole(config: Mapping[str, Any], key: str, default: int, low: int, high: int) -> int:
+    """Return a whole number of the configuration within its bounds; raise GeneratorError otherwise."""
+    value = config.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+        raise GeneratorError(f"{key} cannot be {value!r}; give a whole number from {low} to {high}")
+    return int(value)
 
 
 class ProceduralGenerator:

@@ -95,7 +95,8 @@ MOODS: Mapping[str, Values] = {
     r"slow": {"tempo_bpm": 60},
     r"epic|dramatic|heroic": {"dynamics": "building"},
     r"nostalgic|warm|cozy|cosy|mellow": {"brightness": 0.38, "colour": "seventh"},
-    r"mysterious|eastern|arabian|desert": {"mode": "hijaz"},
+    r"mysterious|enigmatic|secretive": {"mode": "harmonic_minor"},
+    r"eastern|arabian|arabic|oriental|desert": {"mode": "hijaz"},
 }  # fmt: skip
 """Pattern -> what a mood bends; moods win over genres for mode, brightness and density."""
 
@@ -149,9 +150,9 @@ def read_words(text: str) -> Values:
         values.update({key: value for key, value in mood.items() if key not in kept})
     values.update(_instruments(said))
     textures = _found(TEXTURES, said)[:4]
-    values["textures"] = dict.fromkeys(textures, 0.35)
+    values["textures"] = dict.fromkeys(textures, 0.25)
     values.update(_stated(words, text))
-    for absent in _found(ABSENT, " ".join(re.findall(r"\b(?:no|without|minus)\s+([\w ]+)", words))):
+    for absent in _found(ABSENT, " ".join(re.findall(r"\b(?:no|without|minus)\s+((?:\w+ ?){1,3})", words))):
         values.update(absent)
     if all(values.get(part, "none") == "none" for part in ("harmony", "pad", "lead", "bass")):
         values["pad"] = "warm_pad"

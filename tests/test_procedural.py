@@ -284,6 +284,7 @@ def test_the_words_of_the_prompt_do_without_a_synthesis():
         ({"duration_s": "long"}, "duration_s"),
         ({"channels": 3}, "channels"),
         ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "whole number"),
         ({"synthesis": {"groov": "none"}}, "groove"),
         ({"synthesis": [1]}, "mapping"),
         ({"dynamics": "loud"}, "building"),
