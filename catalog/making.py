@@ -20,7 +20,7 @@ from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, P
 
 __all__ = ["Generators", "make_track"]
 
-CONTEXT_CHARACTERS = 4_000
+CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 

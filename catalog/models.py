@@ -164,7 +164,7 @@ class Track(Value):
     created_at: datetime
     key: str
     context: str
-    """The first 4,000 characters of the context it was made for; the hash covers all of it."""
+    """The first 32,000 characters of the context it was made for; the hash covers all of it."""
     context_sha256: str
     query: str = ""
     summary: str
