@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -72,7 +71,11 @@ def _number(config: Mapping[str, Any], key: str, default: float, low: float, hig
     value = config.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.integer, np.floating))
+        or not low <= value <= high
+    ):
         raise GeneratorError(f"{key} cannot be {value!r}; give a number from {low:g} to {high:g}")
     return float(value)
 
@@ -82,7 +85,7 @@ def _whole(config: Mapping[str, Any], key: str, default: int, low: int, high: in
     value = config.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
         raise GeneratorError(f"{key} cannot be {value!r}; give a whole number from {low} to {high}")
     return int(value)
 
