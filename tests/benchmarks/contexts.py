@@ -2,10 +2,10 @@
 
     python tests/benchmarks/contexts.py --eval-dir PATH [--contexts 200] [--pairs 100] [--seconds 3]
 
-The folder holds public data sets: xquad_en, nq_oracle, light_rooms, fairytaleqa, emobank, stsb, mood_swaps. Printed are, in one
-run: how many contexts got a track, how many the second pass reused, the share of paraphrases and of reworded contexts that
-reuse against the share of mood-swapped and of unrelated texts that do, what a plain cosine threshold with the same
-paraphrase rate would have let through, and the number of hard facts broken.
+The folder holds public data sets: xquad_en, nq_oracle, light_rooms, fairytaleqa, emobank, stsb, mood_swaps. Printed
+are, in one run: how many contexts got a track, how many the second pass reused, the share of paraphrases and of
+reworded contexts that reuse against the share of mood-swapped and of unrelated texts that do, what a plain cosine
+threshold with the same paraphrase rate would have let through, and the number of hard facts broken.
 """
 
 from __future__ import annotations
