@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,7 +19,7 @@ from catalog.models import Request, Track
 from catalog.store import Store
 from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
 
-__all__ = ["Generators", "make_track"]
+__all__ = ["Generators", "Job", "keep", "render"]
 
 CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
@@ -28,43 +29,60 @@ Generators = Callable[[str, str], Generator]
 """Takes backend and model size; returns the generator, loaded once."""
 
 
-def make_track(
-    request: Request,
-    call: Call,
-    store: Store,
-    generators: Generators,
-    *,
-    seed: int,
-    encoder: str,
-    on_progress: Progress | None = None,
-) -> Track:
-    """Make the music for `request` and store its audio; the row is left to the caller, so that it goes in last.
+@dataclass(frozen=True)
+class Job:
+    """One track to be made: what for, on whose call, with which seed."""
 
-    Raises Unavailable when the generator cannot make it, InputError when the result breaks a rule that was
-    asked for (`normalize_duration: strict`), StorageError when the audio cannot be written.
+    call: Call
+    request: Request
+    seed: int
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the configuration with the seed in it."""
+        return {**self.request.config, "seed": self.seed}
+
+
+def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | None = None) -> list[Audio]:
+    """Return the raw audio of each job; a generator that can makes those of one model size together.
+
+    Raises Unavailable when a generator cannot make it, Cancelled when `on_progress` says so.
     """
-    config = {**request.config, "seed": seed}
-    began = time.perf_counter()
-    try:
-        with call.stage("generate"):
-            generator = generators(config["backend"], config["size"])
-            raw = generator.generate_music(request.prompt, config, on_progress=on_progress)
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.config["backend"], job.config["size"]), []).append(job)
+    made: dict[str, Audio] = {}
+    for (backend, size), group in groups.items():
+        with ExitStack() as clocks, generator_errors(f"{backend} {size}"):
+            for job in group:
+                clocks.enter_context(job.call.stage("generate"))
+            generator = generators(backend, size)
+            batch = getattr(generator, "generate_batch", None)
+            if batch is not None and len(group) > 1:
+                prompts, configs = [job.request.prompt for job in group], [job.config for job in group]
+                audios = batch(prompts, configs, on_progress=on_progress)
+            else:
+                audios = [
+                    generator.generate_music(job.request.prompt, job.config, on_progress=on_progress)
+                    for job in group
+                ]
+        made.update((job.call.id, one) for job, one in zip(group, audios, strict=True))
+    return [made[job.call.id] for job in jobs]
+
+
+def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
+    """Shape, measure and store the audio of a job; the row is left to the caller, so that it goes in last.
+
+    Raises InputError when the result breaks a rule that was asked for (`normalize_duration: strict`),
+    StorageError when the audio cannot be written.
+    """
+    call, request, config = job.call, job.request, job.config
+    with generator_errors(f"{config['backend']} {config['size']}"):
         with call.stage("shape"):
             shaped = shape(raw, config)
         with call.stage("measure"):
-            measured = measure(shaped)
-    except Cancelled:
-        raise
-    except AudioError as error:
-        raise InputError(str(error)) from error
-    except GeneratorError as error:
-        raise Unavailable(str(error)) from error
-    except MemoryError as error:
-        raise Unavailable(
-            f"not enough memory to make {config['duration_s']:g} s with {config['backend']} {config['size']}; "
-            "ask for a shorter duration or a lower --quality"
-        ) from error
-    made = {**measured, **_provenance(raw, config), "generation_s": round(time.perf_counter() - began, 3)}
+            made = {**measure(shaped), **_provenance(raw, config)}
+    made["generation_s"] = round(sum(call.timings_s[stage] for stage in ("generate", "shape", "measure")), 3)
     track_id = uuid.uuid4().hex[:16]
     with call.stage("store_audio"):
         mark = _mark(track_id, request, made)
@@ -84,6 +102,23 @@ def make_track(
         )
         store.put_sidecar(path, sidecar(track))
     return track
+
+
+@contextmanager
+def generator_errors(who: str) -> Iterator[None]:
+    """Turn what a generator raises into the catalog's errors; a cancellation passes as it is."""
+    try:
+        yield
+    except Cancelled:
+        raise
+    except AudioError as error:
+        raise InputError(str(error)) from error
+    except GeneratorError as error:
+        raise Unavailable(str(error)) from error
+    except MemoryError as error:
+        raise Unavailable(
+            f"not enough memory to make this with {who}; ask for a shorter duration or a lower --quality"
+        ) from error
 
 
 def shape(raw: Audio, config: dict[str, Any]) -> Audio:

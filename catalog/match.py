@@ -14,7 +14,7 @@ from typing import Literal
 from catalog.models import Candidate, Decision, Features, Filter, Request, Track
 from catalog.mood import mood_distance
 
-__all__ = ["MIN_SIMILARITY", "MODEL_RANKS", "Reuse", "decide", "exact", "hard_facts", "weigh"]
+__all__ = ["MIN_SIMILARITY", "MODEL_RANKS", "Reuse", "decide", "difference", "exact", "hard_facts", "weigh"]
 
 Reuse = Literal["auto", "always", "never"]
 
@@ -70,18 +70,7 @@ def exact(track: Track) -> Decision:
 
 def weigh(request: Request, track: Track, similarity: float) -> Candidate:
     """Return how well `track` fits `request`, with what speaks against it."""
-    wanted = request.features
-    distance = mood_distance(wanted, track)
-    against, cost = [], MOOD_COST * distance
-    if distance > MAX_MOOD_DISTANCE:
-        which = "opposite" if distance > OPPOSITE_MOOD_DISTANCE else "another"
-        against.append(f"{which} mood: {_mood(wanted)} wanted, the track is {_mood(track)}")
-        cost = 1.0
-    for name, price in (("environment", PLACE_COST), ("time_of_day", TIME_COST)):
-        mine, theirs = getattr(wanted, name), getattr(track, name)
-        if mine and theirs and mine != theirs:
-            against.append(f"other {name.replace('_', ' ')}: {mine} wanted, the track is for {theirs}")
-            cost += price
+    distance, cost, against = difference(request.features, track)
     return Candidate(
         track_id=track.id,
         style=track.style,
@@ -89,8 +78,24 @@ def weigh(request: Request, track: Track, similarity: float) -> Candidate:
         similarity=round(similarity, 4),
         mood_distance=round(distance, 4),
         score=round(similarity - cost, 4),
-        against=tuple(against),
+        against=against,
     )
+
+
+def difference(wanted: Features, other: Features | Track) -> tuple[float, float, tuple[str, ...]]:
+    """Return the mood distance, what it and other places and times take from the similarity, and why in words."""
+    distance = mood_distance(wanted, other)
+    against, cost = [], MOOD_COST * distance
+    if distance > MAX_MOOD_DISTANCE:
+        which = "opposite" if distance > OPPOSITE_MOOD_DISTANCE else "another"
+        against.append(f"{which} mood: {_mood(wanted)} wanted, the track is {_mood(other)}")
+        cost = 1.0
+    for name, price in (("environment", PLACE_COST), ("time_of_day", TIME_COST)):
+        mine, theirs = getattr(wanted, name), getattr(other, name)
+        if mine and theirs and mine != theirs:
+            against.append(f"other {name.replace('_', ' ')}: {mine} wanted, the track is for {theirs}")
+            cost += price
+    return distance, cost, tuple(against)
 
 
 def decide(

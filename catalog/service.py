@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,8 @@ from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
 from catalog.errors import InputError, NotFound, StorageError
 from catalog.history import Call, record_of
-from catalog.making import Generators, make_track
-from catalog.match import MIN_SIMILARITY, Reuse, decide, exact, hard_facts
+from catalog.making import Generators, Job, keep, render
+from catalog.match import MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
 from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
 from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.store import Store
@@ -31,6 +32,7 @@ __all__ = ["MusicService", "Source"]
 Source = str | Mapping[str, Any] | Context
 
 CANDIDATES = 20
+BATCH = 8
 MODEL_SIZES = ("small", "medium", "large", "melody")
 
 
@@ -122,8 +124,29 @@ class MusicService:
                 # Another process may have made it while this one waited for its turn.
                 outcome = self._look(call, reuse, threshold)
                 if outcome.track is None:
-                    outcome = self._make(call, outcome, int(call.key[:8], 16), on_progress)
+                    (outcome,) = self._make([(call, outcome)], on_progress)
         return self._finish(call, outcome)
+
+    def find_or_make_all(
+        self,
+        text_contexts: Iterable[Source],
+        *,
+        min_similarity: float | None = None,
+        on_progress: Progress | None = None,
+        **asked: Any,
+    ) -> list[Result]:
+        """Return a result for each context as `find_or_make` would, the misses made together.
+
+        A generator that takes batches makes up to `BATCH` of them at once. Contexts that are close to one
+        another share a track as they would one after the other. What is made before an error is kept.
+        """
+        threshold = _threshold(min_similarity)
+        calls = [self._begin("find-or-make", source, asked) for source in text_contexts]
+        results: dict[str, Result] = {}
+        waiting = calls
+        while waiting:
+            waiting = self._serve(waiting, threshold, results, on_progress)
+        return [results[call.id] for call in calls]
 
     def find(
         self, text_context: Source, *, min_similarity: float | None = None, **asked: Any
@@ -144,8 +167,8 @@ class MusicService:
     def generate(self, text_context: Source, *, on_progress: Progress | None = None, **asked: Any) -> Result:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
         call = self._begin("generate", text_context, asked)
-        seed = secrets.randbelow(2**32)
-        return self._finish(call, self._make(call, self._look(call, "never", 0.0), seed, on_progress))
+        (outcome,) = self._make([(call, self._look(call, "never", 0.0))], on_progress, fresh=True)
+        return self._finish(call, outcome)
 
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
         """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.
@@ -210,21 +233,62 @@ class MusicService:
             call.understood = request, vector
         return call.understood
 
-    def _make(self, call: Call, outcome: Outcome, seed: int, on_progress: Progress | None) -> Outcome:
-        asked_seed = outcome.request.config["seed"]
-        track = make_track(
-            outcome.request,
-            call,
-            self.store,
-            self._generator,
-            seed=seed if asked_seed is None else asked_seed,
-            encoder=self.encoder.identity,
-            on_progress=on_progress,
-        )
-        _, vector = self._understand(call)
-        with call.stage("insert"):
-            self.store.insert(track, vector)
-        return Outcome(outcome.request, outcome.decision, track, made=True)
+    def _serve(
+        self,
+        waiting: list[Call],
+        threshold: float,
+        results: dict[str, Result],
+        on_progress: Progress | None,
+    ) -> list[Call]:
+        """Reuse what can be reused, make one batch of the rest, and return the calls that are still waiting.
+
+        A miss that is close to another one of the batch waits, since that one's track may fit it.
+        """
+        missing: list[Call] = []
+        later: list[Call] = []
+        for call in waiting:
+            outcome = self._look(call, "auto", threshold)
+            if outcome.track:
+                results[call.id] = self._finish(call, outcome)
+            elif len(missing) == BATCH or any(self._alike(call, one, threshold) for one in missing):
+                later.append(call)
+            else:
+                missing.append(call)
+        with ExitStack() as claims:
+            # In one order everywhere, so that two batches never wait for each other.
+            for call in sorted(missing, key=lambda call: call.key):
+                claims.enter_context(self.store.claim(call.key))
+            looked = [(call, self._look(call, "auto", threshold)) for call in missing]
+            made = self._make([(call, outcome) for call, outcome in looked if not outcome.track], on_progress)
+        served = iter(made)
+        for call, outcome in looked:
+            results[call.id] = self._finish(call, outcome if outcome.track else next(served))
+        return later
+
+    def _alike(self, call: Call, other: Call, threshold: float) -> bool:
+        (wanted, mine), (made, theirs) = self._understand(call), self._understand(other)
+        _, cost, _ = difference(wanted.features, made.features)
+        return call.key == other.key or float(mine @ theirs) - cost >= threshold
+
+    def _make(
+        self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
+    ) -> list[Outcome]:
+        """Make and insert a track for each; with `fresh` a seed nobody gave is drawn, else it follows from the key."""
+        jobs = []
+        for call, outcome in missing:
+            seed = outcome.request.config["seed"]
+            if seed is None:
+                seed = secrets.randbelow(2**32) if fresh else int(call.key[:8], 16)
+            jobs.append(Job(call, outcome.request, seed))
+        made = []
+        raws = render(jobs, self._generator, on_progress)
+        for (call, outcome), job, raw in zip(missing, jobs, raws, strict=True):
+            track = keep(job, raw, self.store, encoder=self.encoder.identity)
+            _, vector = self._understand(call)
+            with call.stage("insert"):
+                self.store.insert(track, vector)
+            made.append(Outcome(outcome.request, outcome.decision, track, made=True))
+        return made
 
     def _finish(self, call: Call, outcome: Outcome) -> Result:
         request, decision, track = outcome.request, outcome.decision, outcome.track

@@ -273,6 +273,36 @@ def test_threads_with_one_request_make_one_track(open_service):
     assert sorted(result.action for result in results) == ["generated", "reused", "reused", "reused"]
 
 
+def test_many_contexts_share_what_they_would_share_one_after_the_other(service):
+    before = service.find_or_make(PANIC, **SHORT)
+    results = service.find_or_make_all([CALM, ELSEWHERE, CALM_AGAIN, CALM, PANIC], **SHORT)
+    assert [result.action for result in results] == ["generated", "generated", "reused", "reused", "reused"]
+    calm, elsewhere, again, repeat, panic = (result.track.id for result in results)
+    assert calm == again == repeat != elsewhere
+    assert panic == before.track.id
+    assert service.find_or_make_all([]) == []
+
+
+def test_misses_are_made_in_one_batch_where_the_generator_can(open_service):
+    class Batching(Counting):
+        batches = ()
+
+        def generate_batch(self, prompts, configs, *, on_progress=None):
+            self.batches = (*self.batches, len(prompts))
+            return [self._generator.generate_music(*pair) for pair in zip(prompts, configs, strict=True)]
+
+    generator = Batching()
+    service = open_service(generators=generator)
+    texts = [CALM, ELSEWHERE, PANIC]
+    results = service.find_or_make_all(texts, **SHORT)
+    assert generator.batches == (3,)
+    assert generator.made == 0
+    assert [result.track.context for result in results] == texts
+    assert [result.action for result in results] == ["generated"] * 3
+    alone = open_service(service.store.home.parent / "alone").find_or_make(PANIC, **SHORT)
+    assert np.array_equal(shaping.read(alone.path).samples, shaping.read(results[2].path).samples)
+
+
 def test_a_trashed_track_is_not_served_and_comes_back(service):
     made = service.find_or_make(CALM, **SHORT)
     service.store.trash(made.track.id)

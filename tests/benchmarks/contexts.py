@@ -27,7 +27,7 @@ import numpy as np
 
 from catalog import MusicService
 from catalog.filters import QUALITY_RANK
-from catalog.match import hard_facts, weigh
+from catalog.match import difference, hard_facts
 from catalog.models import Result
 
 Pair = tuple[str, str]
@@ -130,22 +130,8 @@ def score_set(
         calls = [service._begin("bench", text, ask) for text in (first, second)]
         (known, first_vector), (asked, second_vector) = (service._understand(call) for call in calls)
         cosine = float(first_vector @ second_vector)
-        scored.append((cosine, weigh(asked, as_track(known), cosine).score))
+        scored.append((cosine, cosine - difference(asked.features, known.features)[1]))
     return scored
-
-
-def as_track(request: Any) -> Any:
-    """Return what `weigh` reads of a track, from the request it would be made for."""
-    features = request.features
-
-    class Stored:
-        id = "x"
-        style = request.style
-        summary = features.summary_of_topic
-        valence, energy, mood_tags = features.valence, features.energy, features.mood_tags
-        environment, time_of_day = features.environment, features.time_of_day
-
-    return Stored
 
 
 def contexts(folder: Path, count: int) -> list[tuple[str, str]]:
