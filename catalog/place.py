@@ -19,7 +19,7 @@ from catalog.models import Environment, TimeOfDay
 
 __all__ = ["environment", "time_of_day"]
 
-THRESHOLD = 0.55
+THRESHOLD = 0.6
 """On cosine plus 0.2 x word evidence; chosen on the LIGHT rooms and encyclopaedic passages, see docs/FEATURES.md."""
 MARGIN = 0.05
 WORDS_ONLY_THRESHOLD = 1.4

@@ -22,7 +22,7 @@ MAX_WORDS = 22
 MAX_WIDE_CHARACTERS = 45
 """For scripts written without spaces."""
 
-MAX_SEGMENTS = 16
+MAX_SEGMENTS = 10
 
 _WIDE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
@@ -81,7 +81,7 @@ def plain_text(text: str) -> str:
 
 
 def segments(plain: str) -> list[str]:
-    """Return at most 16 sentences or runs of short ones, spread evenly over the text, to be encoded."""
+    """Return at most 10 sentences or runs of short ones, spread evenly over the text, to be encoded."""
     pieces: list[str] = []
     for sentence in split_sentences(plain):
         if pieces and len(pieces[-1]) + len(sentence) < 60:

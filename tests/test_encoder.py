@@ -433,3 +433,21 @@ class TestWordHash:
     def test_shared_words_lie_closer(self) -> None:
         rain, storm, other = WordHashEncoder().encode(["calm rain at night", "calm rain", "tax law"])
         assert float(rain @ storm) > 0.5 > 0.3 > abs(float(rain @ other))
+
+
+def test_encoding_holds_blas_to_one_thread_and_gives_it_back(
+    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threadpoolctl import threadpool_info
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    seen: list[list[int]] = []
+    real = minilm._layer_norm
+    monkeypatch.setattr(minilm, "_layer_norm", lambda *args: (seen.append(threads()), real(*args))[1])
+    before = threads()
+    loaded.encode(["calm"])
+    assert seen
+    assert all(count == 1 for counts in seen for count in counts)
+    assert threads() == before
