@@ -183,6 +183,11 @@ filter_options = options(
 @click.option("--min-similarity", type=float, help="The score a candidate needs to be reused.")
 @click.option("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
 @click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
+@click.option(
+    "--batch",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Serve a file of contexts, one JSON string or payload a line; prints one JSON object a line.",
+)
 @out_options
 @json_option
 @home_option
@@ -192,6 +197,7 @@ def find_or_make(
     min_similarity: float | None,
     dry_run: bool,
     explain: bool,
+    batch: str | None,
     out: str | None,
     force: bool,
     as_json: bool,
@@ -200,6 +206,11 @@ def find_or_make(
     **asked: Any,
 ) -> None:
     """Reuse a track that fits TEXT, or make one. TEXT may be - for standard input."""
+    if batch is not None:
+        if out or dry_run or reuse != "auto" or asked.pop("text") or asked.pop("context_file"):
+            raise InputError("--batch goes without TEXT, --context-file, --out, --dry-run and --reuse")
+        _serve_batch(batch, explain, home, config, {"min_similarity": min_similarity, **asked})
+        return
     source, asked = _asked(asked)
     _check_out(out, force)
     with _service(home, config) as service, _progress() as on_progress:
@@ -212,6 +223,17 @@ def find_or_make(
             **asked,
         )
     _deliver(result, out, as_json, explain)
+
+
+def _serve_batch(batch: str, explain: bool, home: str, config: str | None, asked: dict[str, Any]) -> None:
+    from catalog.context import read_lines
+    from catalog.report import result_json
+
+    contexts = read_lines(_read(batch))
+    with _service(home, config) as service, _progress() as on_progress:
+        results = service.find_or_make_all(contexts, on_progress=on_progress, **_choices(asked))
+    for result in results:
+        _print_json(result_json(result, result.path, explain=explain))
 
 
 @catalog.command()
@@ -573,18 +595,22 @@ def _asked(given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     text, path = given.pop("text"), given.pop("context_file")
     if (text is None) == (path is None):
         raise InputError("give the context once: as TEXT, as - for standard input, or with --context-file")
-    if path is not None:
-        try:
-            source: Any = read_bytes(Path(path).read_bytes())
-        except OSError as error:
-            raise InputError(f"the context file {path} cannot be read: {error.strerror}") from error
-    else:
-        source = read_bytes(sys.stdin.buffer.read()) if text == "-" else text
+    source = text if text not in (None, "-") else read_bytes(_read(path or "-"))
+    return source, _choices(given)
+
+
+def _read(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"the file {path} cannot be read: {error.strerror}") from error
+
+
+def _choices(given: dict[str, Any]) -> dict[str, Any]:
     generation = dict(_setting(pair) for pair in given.pop("settings"))
-    asked = _given(given)
-    if generation:
-        asked["generation"] = generation
-    return source, asked
+    return {**_given(given), **({"generation": generation} if generation else {})}
 
 
 def _setting(pair: str) -> tuple[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from catalog.errors import InputError
 from catalog.models import MAX_TEXT_BYTES, Context
 
-__all__ = ["QUERY_KEYS", "TEXT_KEYS", "nearest", "read_bytes", "read_context", "validated"]
+__all__ = ["QUERY_KEYS", "TEXT_KEYS", "nearest", "read_bytes", "read_context", "read_lines", "validated"]
 
 TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
 """Where a payload's text is looked for, in this order."""
@@ -58,6 +58,32 @@ def read_bytes(data: bytes) -> str | dict[str, Any]:
         if isinstance(payload, dict) and any(isinstance(payload.get(key), str) for key in TEXT_KEYS):
             return payload
     return text
+
+
+def read_lines(data: bytes) -> list[str | dict[str, Any]]:
+    """Return the contexts in `data`, JSON Lines: each line a string or a payload. Raises InputError with the line."""
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the contexts are not UTF-8 text (at byte {error.start}); convert them first"
+        ) from None
+    contexts = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            context = json.loads(line)
+        except (json.JSONDecodeError, RecursionError):
+            raise InputError(
+                f'line {number} is not JSON; write each context as "text" or {{"answer": ...}}'
+            ) from None
+        try:
+            read_context(context)
+        except InputError as error:
+            raise InputError(f"line {number}: {error}") from None
+        contexts.append(context)
+    return contexts
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:

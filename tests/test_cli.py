@@ -116,6 +116,21 @@ def test_musicgen_always_makes_and_mounts_in_a_host_command_line(copy):
     assert failed.stderr == "Error: the text is empty; pass at least one character\n"
 
 
+def test_a_batch_of_contexts_gives_a_line_each(copy, tmp_path):
+    batch = tmp_path / "contexts.jsonl"
+    batch.write_text(
+        f"{json.dumps(CALM)}\n\n{json.dumps({'answer': 'Container shipping volumes grew.'})}\n", "utf-8"
+    )
+    result = run("find-or-make", "--batch", str(batch), *SHORT, home=copy)
+    assert result.exit_code == 0, result.output
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["action"] for one in told] == ["reused", "generated"]
+    assert run("find-or-make", CALM, "--batch", str(batch), home=copy).exit_code == 2
+    batch.write_text('"fine"\n{not json\n', "utf-8")
+    refused = run("find-or-make", "--batch", str(batch), home=copy)
+    assert (refused.exit_code, "line 2" in refused.stderr) == (2, True)
+
+
 def test_set_reaches_any_generation_value(copy):
     args = ["--set", "temperature=0.5", "--set", "channels=1"]
     told = data(run("musicgen", CALM, *SHORT, *args, "--json", "--explain", home=copy))
