@@ -6,7 +6,9 @@ unavailable, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["catalog", "main", "musicgen"]
 
 SCHEMA_VERSION = 1
+MAX_READ_BYTES = 64_000_000
+"""More than any context or batch may hold; the rest is not read."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -44,6 +48,12 @@ class Command(click.Command):
             return super().invoke(ctx)
         except CatalogError as error:
             raise Failure(error) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                # The reader of the pipe went away (`| head`); click ends the process quietly.
+                raise
+            place = f" ({error.filename})" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{place}") from error
 
 
 class Group(click.Group):
@@ -70,10 +80,11 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader of a pipe went away (`| head`); closing quietly is what it expects.
-        sys.stderr.close()
-        code = 141
+    except OSError as error:
+        click.echo(f"Error: standard output cannot be written: {error.strerror}", err=True)
+        # What is still in the buffer cannot be written either; the interpreter must not try again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -91,7 +102,10 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]
 
 def _complete(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     def names(ctx: click.Context, _: click.Parameter, typed: str) -> list[str]:
-        library = _library(ctx.params.get("config"), ctx.params.get("home"))
+        try:
+            library = _library(ctx.params.get("config"), ctx.params.get("home"))
+        except CatalogError:
+            return []
         return [name for name in getattr(library, kind) if name.startswith(typed)]
 
     return names
@@ -211,6 +225,8 @@ def find_or_make(
             raise InputError("--batch goes without TEXT, --context-file, --out, --dry-run and --reuse")
         _serve_batch(batch, explain, home, config, {"min_similarity": min_similarity, **asked})
         return
+    if dry_run and out:
+        raise InputError("--dry-run makes nothing that --out could write; drop one of them")
     source, asked = _asked(asked)
     _check_out(out, force)
     with _service(home, config) as service, _progress() as on_progress:
@@ -267,7 +283,7 @@ def find(
     """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
     source, asked = _asked(asked)
     with _service(home, config, create=False) as service:
-        result = service.find_or_make(source, min_similarity=min_similarity, dry_run=True, **asked)
+        result = service.explain(source, min_similarity=min_similarity, **asked)
     _deliver(result, None, as_json, explain)
     if result.track is None:
         raise NotFound(f"nothing fits: {result.reason}")
@@ -445,17 +461,17 @@ def presets() -> None:
 @home_option
 @config_option
 def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
-    """List the style presets with a description to choose by."""
-    styles = _library(config, home).styles
-    rows = [{"name": name, **style.model_dump(mode="json")} for name, style in styles.items()]
-    width = max(map(len, styles))
-    _print_rows(
-        "presets",
-        rows,
-        as_json,
-        as_jsonl,
-        [f"{name:{width}}  {style.description}" for name, style in styles.items()],
-    )
+    """List the style presets, roles and quality tiers with a description to choose by."""
+    library = _library(config, home)
+    sections = {"presets": library.styles, "roles": library.roles, "quality": library.quality}
+    rows = [
+        {"name": name, "section": section, **entry.model_dump(mode="json")}
+        for section, entries in sections.items()
+        for name, entry in entries.items()
+    ]
+    width = max(len(row["name"]) for row in rows)
+    lines = [f"{row['section']:8} {row['name']:{width}}  {row['description']}" for row in rows]
+    _print_rows("presets", rows, as_json, as_jsonl, lines)
 
 
 @presets.command("show", cls=Command)
@@ -600,10 +616,13 @@ def _asked(given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def _read(path: str) -> bytes:
-    if path == "-":
-        return sys.stdin.buffer.read()
     try:
-        return Path(path).read_bytes()
+        if path != "-":
+            with Path(path).open("rb") as file:
+                return file.read(MAX_READ_BYTES)
+        if sys.stdin is None:
+            raise InputError("standard input is closed; give the context as TEXT or with --context-file")
+        return sys.stdin.buffer.read(MAX_READ_BYTES)
     except OSError as error:
         raise InputError(f"the file {path} cannot be read: {error.strerror}") from error
 
@@ -619,7 +638,7 @@ def _setting(pair: str) -> tuple[str, Any]:
         raise InputError(f"--set {pair!r} is not NAME=VALUE; write it like --set temperature=0.8")
     try:
         return name, json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return name, value
 
 

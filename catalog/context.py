@@ -24,9 +24,9 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_context(source: str | Mapping[str, Any] | Context, **known: Any) -> Context:
     """Return the Context in `source`, with the fields that the caller knows set over it.
 
-    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`; other keys that
-    name a Context field are taken over and the rest is left alone, so that a RAG answer payload passes as it
-    is. Raises InputError.
+    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. What stands under
+    "features" must be fields of Context; other keys that happen to name one are taken over where their value
+    fits and left alone where it does not, so that a RAG answer payload passes as it is. Raises InputError.
     """
     if isinstance(source, Context):
         told: dict[str, Any] = source.model_dump(exclude_defaults=True)
@@ -53,7 +53,7 @@ def read_bytes(data: bytes) -> str | dict[str, Any]:
     if text.lstrip().startswith("{"):
         try:
             payload = json.loads(text)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return text
         if isinstance(payload, dict) and any(isinstance(payload.get(key), str) for key in TEXT_KEYS):
             return payload
@@ -74,7 +74,7 @@ def read_lines(data: bytes) -> list[str | dict[str, Any]]:
             continue
         try:
             context = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise InputError(
                 f'line {number} is not JSON; write each context as "text" or {{"answer": ...}}'
             ) from None
@@ -110,10 +110,18 @@ def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
             f"({', '.join(sorted(map(str, payload))[:10]) or 'none'})"
         )
     query = next((payload[key] for key in QUERY_KEYS if isinstance(payload.get(key), str)), "")
-    features = payload.get("features")
-    known = {**payload, **features} if isinstance(features, Mapping) else payload
     others = Context.model_fields.keys() - {"text", "query"}
-    return {"text": text, "query": query, **{name: known[name] for name in others if name in known}}
+    known = {name: payload[name] for name in others & payload.keys() if _fits(name, payload[name])}
+    features = payload.get("features")
+    return {"text": text, "query": query, **known, **(features if isinstance(features, Mapping) else {})}
+
+
+def _fits(name: str, value: Any) -> bool:
+    try:
+        Context.model_validate({"text": "x", name: value})
+    except ValidationError:
+        return False
+    return True
 
 
 def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
@@ -121,8 +129,9 @@ def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
     if problem["type"] == "extra_forbidden":
         said = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
-    elif problem["type"] == "value_error" and field == "text":
-        said = str(problem["ctx"]["error"])
+    elif problem["type"] == "value_error":
+        cause = str(problem["ctx"]["error"])
+        said = cause if field == "text" else f"{field} cannot be used: {cause}"
     else:
         said = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
     return said + (f" (and {len(others)} more)" if others else "")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog.errors import InputError, StorageError
+from catalog.errors import Damage, InputError, StorageError
 from catalog.models import Track
 from catalog.store import Store
 
@@ -35,6 +35,8 @@ def export_tracks(
     only with `force`.
     """
     if form in AUDIO_FORMATS:
+        if to == STDOUT:
+            raise InputError(f"{form} files are not printed; name a folder with --to")
         return _write_files(store, tracks, form, Path(to), force)
     content = _LISTS[form](store, tracks, Path(to).parent)
     if to == STDOUT:
@@ -54,11 +56,16 @@ def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = 
         raise InputError(
             f"{target} does not end in {', '.join('.' + s for s in suffixes)}; the ending picks the format"
         )
-    if target.is_dir():
-        raise InputError(f"{target} is a folder; name a file")
-    if not target.parent.is_dir():
-        raise InputError(f"the folder {target.parent} does not exist; create it first")
-    if target.exists() and not force:
+    try:
+        target = target.resolve()
+        there, is_file = target.exists(), target.is_file()
+        if not target.parent.is_dir():
+            raise InputError(f"the folder {target.parent} does not exist; create it first")
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    if there and not is_file:
+        raise InputError(f"{target} is a folder or a device; name a file")
+    if there and not force:
         raise InputError(f"{target} exists already; choose another name, or --force to replace it")
 
 
@@ -66,13 +73,16 @@ def write_audio(source: Path, target: Path) -> None:
     """Write the WAV at `source` to `target` in the format its ending names, tags kept."""
     from generator import AudioError, audio
 
+    target = target.resolve()
+    if not source.is_file():
+        raise Damage(f"the audio file {source} is missing; run `catalog doctor`")
     try:
         if target.suffix.lower() == ".wav":
             _write(target, source.read_bytes())
         else:
             audio.convert(source, target, target.suffix.lower().lstrip("."))
     except AudioError as error:
-        raise StorageError(str(error)) from error
+        raise Damage(f"{error}; run `catalog doctor --deep`") from error
     except OSError as error:
         raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
 
@@ -128,12 +138,22 @@ def _parquet(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
     import pyarrow.parquet as pq
 
     rows = [{name: _cell(value, lists=True) for name, value in row.items()} for row in _rows(store, tracks)]
-    table = (
-        pa.Table.from_pylist(rows) if rows else pa.table({name: [] for name in ["path", *Track.model_fields]})
-    )
+    columns = {"path": pa.string(), **{name: _arrow_type(str(f.annotation)) for name, f in _FIELDS.items()}}
+    table = pa.Table.from_pylist(rows, schema=pa.schema(columns))
     sink = io.BytesIO()
     pq.write_table(table, sink)
     return sink.getvalue()
+
+
+_FIELDS = Track.model_fields
+
+
+def _arrow_type(annotation: str) -> Any:
+    """Return the column type of a field, so that every export has the same whatever rows it holds."""
+    import pyarrow as pa
+
+    kinds = {"bool": pa.bool_(), "float": pa.float64(), "int": pa.int64(), "tuple": pa.list_(pa.string())}
+    return next((kind for word, kind in kinds.items() if word in annotation), pa.string())
 
 
 _LISTS = {"m3u": _m3u, "csv": _csv, "jsonl": _jsonl, "parquet": _parquet}

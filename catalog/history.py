@@ -12,9 +12,10 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.errors import CatalogError
 from catalog.models import Choices, Context, Request, RequestRecord, Result
 
-__all__ = ["Call", "record_of"]
+__all__ = ["Call", "failure_of", "record_of"]
 
 
 @dataclass
@@ -66,4 +67,32 @@ def record_of(call: Call, result: Result) -> RequestRecord:
         backend=result.track.backend if result.track else request.config["backend"],
         choices=call.choices.model_dump(mode="json", exclude_none=True),
         timings_s=result.timings_s,
+    )
+
+
+def failure_of(call: Call, error: CatalogError) -> RequestRecord:
+    """Return the log line of a call that ended in an error, with what was known by then."""
+    request = call.understood[0] if call.understood else None
+    return RequestRecord(
+        id=call.id,
+        created_at=call.started,
+        command=call.command,
+        key=call.key,
+        context_sha256=call.context.sha256,
+        query=call.context.query,
+        summary=request.features.summary_of_topic if request else "",
+        prompt=request.prompt if request else "",
+        style=request.style if request else call.choices.preset or "",
+        role=request.role if request else call.choices.role or "",
+        quality=request.quality if request else call.choices.quality or "",
+        action="none",
+        rule="failed",
+        reason=f"{type(error).__name__}: {error}",
+        similarity=None,
+        score=None,
+        threshold=0.0,
+        track_id=None,
+        backend=request.config["backend"] if request else call.choices.backend or "",
+        choices=call.choices.model_dump(mode="json", exclude_none=True),
+        timings_s=call.timings_s,
     )

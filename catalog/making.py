@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -19,11 +21,15 @@ from catalog.models import Request, Track
 from catalog.store import Store
 from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
 
-__all__ = ["Generators", "Job", "keep", "render"]
+__all__ = ["Generators", "Job", "keep", "render", "seed_of"]
 
 CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
-DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+SOURCE_TYPES = {
+    "mlx": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+    "procedural": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
+}
+"""IPTC's terms for media made by a trained model, and by an algorithm without one."""
 
 Generators = Callable[[str, str], Generator]
 """Takes backend and model size; returns the generator, loaded once."""
@@ -53,9 +59,8 @@ def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | 
         groups.setdefault((job.config["backend"], job.config["size"]), []).append(job)
     made: dict[str, Audio] = {}
     for (backend, size), group in groups.items():
-        with ExitStack() as clocks, generator_errors(f"{backend} {size}"):
-            for job in group:
-                clocks.enter_context(job.call.stage("generate"))
+        began = time.perf_counter()
+        with generator_errors(f"{backend} {size}"):
             generator = generators(backend, size)
             batch = getattr(generator, "generate_batch", None)
             if batch is not None and len(group) > 1:
@@ -66,6 +71,8 @@ def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | 
                     generator.generate_music(job.request.prompt, job.config, on_progress=on_progress)
                     for job in group
                 ]
+        for job in group:
+            job.call.timings_s["generate"] = round((time.perf_counter() - began) / len(group), 4)
         made.update((job.call.id, one) for job, one in zip(group, audios, strict=True))
     return [made[job.call.id] for job in jobs]
 
@@ -153,7 +160,12 @@ def _rounded(value: float | None) -> float | None:
 def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that stands beside the audio file: the row, and the mark for machine-made media."""
     told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating"})
-    return {"schema_version": 1, "digital_source_type": DIGITAL_SOURCE_TYPE, **told}
+    return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **told}
+
+
+def seed_of(key: str, takes: int) -> int:
+    """Return the seed of a request that named none: the same for the same request, another for each further take."""
+    return int(hashlib.sha256(f"{key}/{takes}".encode()).hexdigest()[:8], 16)
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def hard_facts(request: Request) -> Filter:
     asked, config = request.choices, request.config
     loopable = bool(config["loopable"])
     duration_s = float(config["duration_s"])
+    any_length = loopable and asked.duration_s is None
     slack_s = max(MIN_DURATION_TOLERANCE_S, DURATION_TOLERANCE * duration_s)
     model = config["size"] if config["backend"] == "mlx" else "procedural"
     return Filter(
@@ -46,12 +47,13 @@ def hard_facts(request: Request) -> Filter:
         style=asked.preset,
         min_quality=request.quality,
         min_model_rank=MODEL_RANKS[model],
-        # A loop serves any length, and where none is asked for one more repeat does no harm.
+        # A loop serves any length, unless the caller named one.
         loopable=True if loopable else asked.loopable,
-        min_duration_s=None if loopable else duration_s - slack_s,
-        max_duration_s=None if loopable else duration_s + slack_s,
+        min_duration_s=None if any_length else duration_s - slack_s,
+        max_duration_s=None if any_length else duration_s + slack_s,
         environment=request.context.environment,
         time_of_day=request.context.time_of_day,
+        backend=asked.backend if asked.backend in ("mlx", "procedural") else None,
     )
 
 
@@ -79,6 +81,7 @@ def weigh(request: Request, track: Track, similarity: float) -> Candidate:
         mood_distance=round(distance, 4),
         score=round(similarity - cost, 4),
         against=against,
+        refused=distance > MAX_MOOD_DISTANCE,
     )
 
 
@@ -89,7 +92,6 @@ def difference(wanted: Features, other: Features | Track) -> tuple[float, float,
     if distance > MAX_MOOD_DISTANCE:
         which = "opposite" if distance > OPPOSITE_MOOD_DISTANCE else "another"
         against.append(f"{which} mood: {_mood(wanted)} wanted, the track is {_mood(other)}")
-        cost = 1.0
     for name, price in (("environment", PLACE_COST), ("time_of_day", TIME_COST)):
         mine, theirs = getattr(wanted, name), getattr(other, name)
         if mine and theirs and mine != theirs:
@@ -109,13 +111,13 @@ def decide(
 ) -> Decision:
     """Decide whether one of `hits` (track, cosine; all meeting the hard facts) is reused.
 
-    `auto` reuses the best-scoring candidate that reaches `threshold`, `always` reuses the best whatever its
-    score, `never` makes a new track. Ties go to the older id, so the decision never depends on the order of
-    `hits`.
+    `auto` reuses the best-scoring candidate that reaches `threshold` and is not refused for its mood, `always`
+    reuses the best whatever its score, `never` makes a new track. Ties go to the lesser id, so the decision
+    never depends on the order of `hits`.
     """
     ranked = sorted(
         (weigh(request, track, similarity) for track, similarity in hits),
-        key=lambda candidate: (-candidate.score, candidate.track_id),
+        key=lambda candidate: (candidate.refused, -candidate.score, candidate.track_id),
     )
     best = ranked[0] if ranked else None
     rule, reason = _verdict(best, reuse, threshold)
@@ -143,12 +145,12 @@ def _verdict(best: Candidate | None, reuse: Reuse, threshold: float) -> tuple[Ru
     if best is None:
         return "no_candidate", "no track in the catalog meets the hard facts"
     fit = f"score {best.score:.2f} (similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
-    if best.score >= threshold:
+    if best.score >= threshold and not best.refused:
         return "similar", f"close match: {fit} reaches {threshold:.2f}"
     if reuse == "always":
         return "always", f"best of those that meet the hard facts: {fit}"
     because = f"; {best.against[0]}" if best.against else ""
-    return "below_threshold", f"closest track is not close enough: {fit}, {threshold:.2f} needed{because}"
+    return "below_threshold", f"closest track does not fit: {fit}, {threshold:.2f} needed{because}"
 
 
 def _mood(felt: Features | Track) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "TimeOfDay",
     "Track",
     "Value",
+    "clean_line",
     "clean_text",
 ]
 
@@ -77,6 +78,25 @@ def clean_text(text: str) -> str:
     return cleaned
 
 
+def clean_line(text: str) -> str:
+    """Return `text` on one line: NFC, control characters and runs of white space folded to single spaces.
+
+    Raises ValueError for lone surrogates.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"it holds a lone surrogate at character {error.start}; pass valid Unicode"
+        ) from None
+    shown = (" " if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign for sign in text)
+    return unicodedata.normalize("NFC", " ".join("".join(shown).split()))
+
+
+Line = Annotated[str, AfterValidator(clean_line)]
+Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(clean_line)]
+
+
 class Value(BaseModel):
     """Base of the values here: frozen, strict about unknown keys."""
 
@@ -90,15 +110,15 @@ class Context(Value):
     """
 
     text: Annotated[str, AfterValidator(clean_text)]
-    query: str = ""
-    summary_of_topic: str | None = Field(default=None, max_length=2000)
-    emotional_tone_description: str | None = Field(default=None, max_length=500)
+    query: Annotated[Line, Field(max_length=10_000)] = ""
+    summary_of_topic: Annotated[Line, Field(max_length=2_000)] | None = None
+    emotional_tone_description: Annotated[Line, Field(max_length=500)] | None = None
     valence: Unit | None = None
     energy: Unit | None = None
-    mood_tags: tuple[str, ...] | None = None
+    mood_tags: Annotated[tuple[Tag, ...], Field(max_length=32)] | None = None
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
-    language: str | None = Field(default=None, max_length=35)
+    language: Annotated[Line, Field(max_length=35)] | None = None
 
     @property
     def sha256(self) -> str:
@@ -109,8 +129,8 @@ class Context(Value):
 class Features(Value):
     """What the context is about and how it feels. `sources` tells where each field came from."""
 
-    summary_of_topic: str
-    emotional_tone_description: str
+    summary_of_topic: Line
+    emotional_tone_description: Line
     valence: Unit
     energy: Unit
     mood_tags: tuple[str, ...]
@@ -246,6 +266,8 @@ class Candidate(Value):
     """Similarity less what the differences in mood, place and time cost; comparable to the threshold."""
     against: tuple[str, ...] = ()
     """What speaks against it, in words."""
+    refused: bool = False
+    """The mood differs too much; no score makes up for that."""
 
 
 class Decision(Value):
@@ -257,6 +279,7 @@ class Decision(Value):
     threshold: float
     track_id: str | None = None
     similarity: float | None = None
+    """Of the best candidate, reused or not; so is the score."""
     score: float | None = None
     candidates: tuple[Candidate, ...] = ()
     filter: Filter | None = None
@@ -286,6 +309,7 @@ class Result(Value):
     track: Track | None
     path: Path | None
     similarity: float | None
+    """Cosine of the two contexts where a track is reused; None for a new one."""
     reason: str
     decision: Decision
     request: Request

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.models import Candidate, Result, Track
 
-__all__ = ["explanation", "headline", "line", "result_json", "shown", "track_json"]
+__all__ = ["entry", "explanation", "headline", "line", "result_json", "shown", "track_json"]
 
 
 def headline(result: Result) -> str:
@@ -21,6 +21,32 @@ def headline(result: Result) -> str:
         f"{result.action}: {track.id}, {track.style}, {track.role}, {track.duration_s:g} s, "
         f"by {track.model} ({result.reason})"
     )
+
+
+def entry(result: Result) -> dict[str, Any]:
+    """Return what an application shows or plays: plain JSON values."""
+    track, path = result.track, result.path
+    assert track is not None
+    assert path is not None
+    return {
+        "action": result.action,
+        "track_id": track.id,
+        "path": str(path),
+        "uri": path.resolve().as_uri(),
+        "similarity": result.similarity,
+        "reason": result.reason,
+        "style": track.style,
+        "role": track.role,
+        "mood_tags": list(track.mood_tags),
+        "duration_s": track.duration_s,
+        "loopable": track.loopable,
+        "backend": track.backend,
+        "model": track.model,
+        "weights_license": track.weights_license,
+        "ai_generated": track.ai_generated,
+        "request_id": result.request_id,
+        "warnings": list(result.warnings),
+    }
 
 
 def explanation(result: Result) -> Iterator[str]:
@@ -81,8 +107,9 @@ def track_json(track: Track) -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as text: a string as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """Return a value as text for a terminal: a string with control characters escaped, anything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def _candidate(one: Candidate) -> str:

@@ -21,6 +21,7 @@ from presets import load as load_presets
 __all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors", "prompt_of", "request_of"]
 
 KEY_VERSION = 1
+MIN_DURATION_S = 0.05
 SMALLER = {"large": ("medium", "small"), "medium": ("small",), "small": (), "melody": ()}
 
 FindWeights = Callable[[str], Any]
@@ -52,12 +53,13 @@ def key_of(context: Context, choices: Choices, library: Library, weights: Mappin
     It needs neither encoder nor model: features and selection follow from what is hashed here. `weights`
     tells which model sizes are on the machine, since `backend: auto` depends on it.
     """
+    backend = choices.backend or library.model.backend
     told = {
         "version": KEY_VERSION,
         "context": context.model_dump(mode="json"),
         "choices": choices.model_dump(mode="json"),
         "library": library.digest,
-        "weights": sorted(size for size, present in weights.items() if present),
+        "weights": [] if backend == "procedural" else sorted(size for size, here in weights.items() if here),
     }
     canonical = json.dumps(told, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
@@ -85,7 +87,7 @@ def build(
     config, sources = dict(resolved.values), dict(resolved.sources)
     substitution = _pick_backend(config, sources, find_weights)
     _arrange(config, sources, library, style, features)
-    _agree(choices, config)
+    _agree(config, role, library)
     return Request(
         key=key,
         context=context,
@@ -104,7 +106,13 @@ def build(
 
 
 def request_of(track: Track, context: Context, choices: Choices) -> Request:
-    """Return the request that `track` was made for, as an exact repeat of it asks again."""
+    """Return the request that `track` was made for, as a repeat asks again, with what is to be said about it."""
+    warnings = []
+    asked_s, got_s = choices.duration_s, float(track.config["duration_s"])
+    if asked_s is not None and asked_s > got_s + 1e-6:
+        warnings.append(
+            f"duration_s {asked_s:g} was cut to {got_s:g} by {track.config_sources['duration_s']}"
+        )
     return Request(
         key=track.key,
         context=context,
@@ -126,6 +134,7 @@ def request_of(track: Track, context: Context, choices: Choices) -> Request:
         prompt=track.prompt,
         config=track.config,
         config_sources=track.config_sources,
+        warnings=tuple(warnings),
     )
 
 
@@ -203,11 +212,11 @@ def _arrange(
         sources["synthesis"] += f", bent by the mood: {'; '.join(reasons)}"
 
 
-def _agree(choices: Choices, config: Mapping[str, Any]) -> None:
-    if choices.loopable and choices.role in ("ui_sfx", "intro_sting", "transition"):
+def _agree(config: Mapping[str, Any], role: str, library: Library) -> None:
+    if config["loopable"] and library.role(role).repetition == "none":
+        loops = [name for name, one in library.roles.items() if one.repetition != "none"]
         raise InputError(
-            f"role {choices.role} is a one-shot and cannot be a loop; drop --loop, or choose loop_bed, "
-            "background_bed, narration_bed or focus_track"
+            f"role {role} is a one-shot and cannot loop; drop the loop, or choose {', '.join(loops)}"
         )
-    if config["backend"] == "mlx" and config["duration_s"] < 1 / config["steps_per_second"]:
-        raise InputError(f"duration {config['duration_s']:g} s is shorter than one step of the model")
+    if config["duration_s"] < MIN_DURATION_S:
+        raise InputError(f"duration_s is {config['duration_s']:g}; at least {MIN_DURATION_S:g} s can be made")

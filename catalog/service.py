@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from catalog import encoder as encoders
 from catalog import features as understanding
+from catalog import report
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
-from catalog.errors import InputError, NotFound, StorageError
-from catalog.history import Call, record_of
-from catalog.making import Generators, Job, keep, render
+from catalog.errors import CatalogError, InputError, NotFound, StorageError
+from catalog.history import Call, failure_of, record_of
+from catalog.making import Generators, Job, keep, render, seed_of
 from catalog.match import MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
 from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
 from catalog.request import build, key_of, load_library, preset_errors, request_of
@@ -31,7 +32,7 @@ __all__ = ["MusicService", "Source"]
 
 Source = str | Mapping[str, Any] | Context
 
-CANDIDATES = 20
+CANDIDATES = 50
 BATCH = 8
 MODEL_SIZES = ("small", "medium", "large", "melody")
 
@@ -112,19 +113,20 @@ class MusicService:
         the hard facts and never makes, "never" makes. `dry_run` decides and stops. Raises InputError,
         NotFound, Busy, StorageError or Unavailable.
         """
+        threshold = _threshold(reuse, min_similarity)
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, **asked)
         call = self._begin("find-or-make", text_context, asked)
-        threshold = _threshold(min_similarity)
-        outcome = self._look(call, reuse, threshold)
-        if outcome.track is None and reuse == "always":
-            raise NotFound(f"{outcome.decision.reason}, and making was ruled out; use --reuse auto")
-        if outcome.track is None and not dry_run:
-            with self.store.claim(call.key):
-                # Another process may have made it while this one waited for its turn.
-                outcome = self._look(call, reuse, threshold)
-                if outcome.track is None:
-                    (outcome,) = self._make([(call, outcome)], on_progress)
+        with self._failures_logged(call):
+            outcome = self._look(call, reuse, threshold)
+            if outcome.track is None and reuse == "always":
+                raise NotFound(f"{outcome.decision.reason}, and making was ruled out; use --reuse auto")
+            if outcome.track is None and not dry_run:
+                with self.store.claim(call.key):
+                    # Another process may have made it while this one waited for its turn.
+                    outcome = self._look(call, reuse, threshold)
+                    if outcome.track is None:
+                        (outcome,) = self._make([(call, outcome)], on_progress)
         return self._finish(call, outcome)
 
     def find_or_make_all(
@@ -140,7 +142,7 @@ class MusicService:
         A generator that takes batches makes up to `BATCH` of them at once. Contexts that are close to one
         another share a track as they would one after the other. What is made before an error is kept.
         """
-        threshold = _threshold(min_similarity)
+        threshold = _threshold("auto", min_similarity)
         calls = [self._begin("find-or-make", source, asked) for source in text_contexts]
         results: dict[str, Result] = {}
         waiting = calls
@@ -152,8 +154,7 @@ class MusicService:
         self, text_context: Source, *, min_similarity: float | None = None, **asked: Any
     ) -> Match | None:
         """Return the track that `find_or_make` would reuse, or None. Never makes."""
-        call = self._begin("find", text_context, asked)
-        result = self._finish(call, self._look(call, "auto", _threshold(min_similarity)))
+        result = self.explain(text_context, min_similarity=min_similarity, **asked)
         if result.track is None or result.path is None:
             return None
         return Match(
@@ -164,10 +165,19 @@ class MusicService:
             request=result.request,
         )
 
+    def explain(self, text_context: Source, *, min_similarity: float | None = None, **asked: Any) -> Result:
+        """Return what `find_or_make` would decide, with every candidate. Never makes."""
+        threshold = _threshold("auto", min_similarity)
+        call = self._begin("find", text_context, asked)
+        with self._failures_logged(call):
+            outcome = self._look(call, "auto", threshold)
+        return self._finish(call, outcome)
+
     def generate(self, text_context: Source, *, on_progress: Progress | None = None, **asked: Any) -> Result:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
         call = self._begin("generate", text_context, asked)
-        (outcome,) = self._make([(call, self._look(call, "never", 0.0))], on_progress, fresh=True)
+        with self._failures_logged(call):
+            (outcome,) = self._make([(call, self._look(call, "never", 0.0))], on_progress, fresh=True)
         return self._finish(call, outcome)
 
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
@@ -177,7 +187,9 @@ class MusicService:
         "question", and features the pipeline knows from keys named like the fields of `Context`. `asked` is
         as for `find_or_make`.
         """
-        return {**answer_payload, "music": entry_of(self.find_or_make(answer_payload, **asked))}
+        if asked.get("dry_run"):
+            raise InputError("dry_run finds no soundtrack to attach; call explain instead")
+        return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **asked))}
 
     # The stages
 
@@ -201,9 +213,10 @@ class MusicService:
         """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
         if reuse != "never":
             with call.stage("exact"):
-                same = self.store.find_key(call.key)
+                same = self._repeated(call.key, threshold)
             if same:
-                return Outcome(request_of(same, call.context, call.choices), exact(same), same)
+                asked_again = request_of(same, call.context, call.choices)
+                return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
         request, vector = self._understand(call)
         facts = hard_facts(request)
         with call.stage("search"):
@@ -212,6 +225,18 @@ class MusicService:
         decision = decide(request, hits, reuse=reuse, threshold=threshold, facts=facts, considered=considered)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
         return Outcome(request, decision, track)
+
+    def _repeated(self, key: str, threshold: float) -> Track | None:
+        """Return the track that this very request made before, or else was served before as a close match."""
+        made = self.store.find_key(key)
+        if made:
+            return made
+        for line in self.store.requests(limit=1, key=key, rule="similar"):
+            track = self.store.get(line.track_id) if line.track_id else None
+            fits = line.score is not None and line.score >= threshold
+            if track and fits and track.state == "ready" and self.store.has_audio(track):
+                return track
+        return None
 
     def _understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
         """Return the request and the vector of its context; a call works them out once."""
@@ -278,7 +303,7 @@ class MusicService:
         for call, outcome in missing:
             seed = outcome.request.config["seed"]
             if seed is None:
-                seed = secrets.randbelow(2**32) if fresh else int(call.key[:8], 16)
+                seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
             jobs.append(Job(call, outcome.request, seed))
         made = []
         raws = render(jobs, self._generator, on_progress)
@@ -296,15 +321,12 @@ class MusicService:
             action="generated" if outcome.made else "reused" if track else "none",
             track=track,
             path=self.store.path_of(track) if track else None,
-            similarity=decision.similarity,
+            similarity=decision.similarity if track and not outcome.made else None,
             reason=decision.reason,
             decision=decision,
             request=request,
             request_id=call.id,
-            warnings=(
-                *request.warnings,
-                *([request.substitution] if outcome.made and request.substitution else []),
-            ),
+            warnings=(*request.warnings, *_substitution(outcome)),
             timings_s=call.timings_s,
         )
         try:
@@ -313,6 +335,15 @@ class MusicService:
             # The answer stands without its line in the log: a read-only catalog still serves.
             return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
         return result
+
+    @contextmanager
+    def _failures_logged(self, call: Call) -> Iterator[None]:
+        try:
+            yield
+        except CatalogError as error:
+            with suppress(CatalogError):
+                self.store.log(failure_of(call, error))
+            raise
 
     def _generator(self, backend: str, size: str) -> Generator:
         if (backend, size) not in self._loaded:
@@ -330,6 +361,8 @@ class MusicService:
         **facts: Any,
     ) -> list[Hit]:
         """Return the tracks nearest to `text`, best first; `facts` are the fields of `Filter`."""
+        if by not in ("meaning", "words", "both"):
+            raise InputError(f"search by {by!r} is not known; {nearest(by, ('meaning', 'words', 'both'))}")
         where = validated(Filter, facts)
         query = read_context(text).text
         if by == "words":
@@ -344,33 +377,20 @@ class MusicService:
         return [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
 
 
-def entry_of(result: Result) -> dict[str, Any]:
-    """Return what an application shows or plays: plain JSON values."""
-    track, path = result.track, result.path
-    assert track is not None
-    assert path is not None
-    return {
-        "action": result.action,
-        "track_id": track.id,
-        "path": str(path),
-        "uri": path.resolve().as_uri(),
-        "similarity": result.similarity,
-        "reason": result.reason,
-        "style": track.style,
-        "role": track.role,
-        "mood_tags": list(track.mood_tags),
-        "duration_s": track.duration_s,
-        "loopable": track.loopable,
-        "backend": track.backend,
-        "model": track.model,
-        "weights_license": track.weights_license,
-        "ai_generated": track.ai_generated,
-        "request_id": result.request_id,
-        "warnings": list(result.warnings),
-    }
+def _substitution(outcome: Outcome) -> list[str]:
+    """Say what stood in for the generator that was asked for, also when the track is an earlier one."""
+    if outcome.made:
+        return [outcome.request.substitution] if outcome.request.substitution else []
+    track = outcome.track
+    if track and track.backend == "procedural" and track.config_sources.get("backend", "").startswith("auto"):
+        return ["this track was made by the procedural synthesizer, where MusicGen was not on the machine"]
+    return []
 
 
-def _threshold(min_similarity: float | None) -> float:
+def _threshold(reuse: str, min_similarity: float | None) -> float:
+    """Return the threshold to hold candidates against, both words checked."""
+    if reuse not in ("auto", "always", "never"):
+        raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, ('auto', 'always', 'never'))}")
     if min_similarity is None:
         return MIN_SIMILARITY
     if not -1.0 <= min_similarity <= 1.0:

@@ -104,10 +104,13 @@ class Store:
         """
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", str(home)):
             raise StorageError(f"{home} is a remote address; so far a catalog is kept in a local folder")
+        if not str(home).strip():
+            raise InputError("the home folder's name is empty; pass a folder for the catalog")
         folder = Path(home).expanduser().absolute()
-        if folder.exists() and not folder.is_dir():
-            raise StorageError(f"{folder} is a file; pass a folder for the catalog")
-        found = (folder / "lance").is_dir()
+        with files.storing(f"the home folder {folder} cannot be read"):
+            if folder.exists() and not folder.is_dir():
+                raise StorageError(f"{folder} is a file; pass a folder for the catalog")
+            found = (folder / "lance").is_dir()
         if not found and not create:
             raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
         if not found or os.access(folder, os.W_OK):
@@ -169,6 +172,10 @@ class Store:
         """Return the newest ready track made for the request `key` whose audio file is there, None without."""
         rows = self._tracks.read(both(equals("key", key), equals("state", "ready")), order="-created_at")
         return next(self._served(rows), None)
+
+    def takes(self, key: str) -> int:
+        """Return how many tracks were made for the request `key`, those in the trash included."""
+        return self._tracks.count(equals("key", key))
 
     def update(self, track_id: str, *, rating: int | None) -> Track:
         """Set the rating of a track, 1 to 5 or None, and return the track as it now is."""

@@ -51,7 +51,7 @@ def test_find_or_make_prints_the_path_on_stdout_and_the_rest_on_stderr(home):
     result = run("find-or-make", CALM, *SHORT, home=home)
     assert result.exit_code == 0
     assert Path(result.stdout.strip()).is_file()
-    assert result.stderr.startswith("reused: ")
+    assert result.stderr.splitlines()[-1].startswith("reused: ")
 
 
 def test_json_carries_a_schema_version_and_what_was_done(home):
@@ -188,7 +188,17 @@ def test_export_gets_files_and_lists_out(home, tmp_path):
     assert run("export", "--format", "parquet", "--to", str(table), home=home).exit_code == 0
     import pyarrow.parquet
 
-    assert pyarrow.parquet.read_table(table).to_pylist()[0]["id"] == row["id"]
+    exported = pyarrow.parquet.read_table(table)
+    assert exported.to_pylist()[0]["id"] == row["id"]
+    assert [str(exported.schema.field(name).type) for name in ("rating", "tempo_bpm", "mood_tags")] == [
+        "int64",
+        "double",
+        "list<element: string>",
+    ]
+    for device in ("/dev/null", str(tmp_path)):
+        refused = run("export", "--format", "csv", "--to", device, "--force", home=home)
+        assert (refused.exit_code, "name a file" in refused.stderr) == (2, True)
+    assert run("export", "--format", "wav", "--to", "-", home=home).exit_code == 2
 
 
 def test_presets_and_configuration_tell_where_values_come_from(tmp_path):
@@ -244,6 +254,12 @@ def test_doctor_finds_a_changed_file(copy):
         (["a", "--reuse", "always"], 3, "ruled out"),
         (["a", "--config", "no/such.yaml"], 2, "no/such.yaml"),
         (["a", "--home", "s3://bucket/music"], 1, "s3"),
+        (["a", "--home", ""], 2, "empty"),
+        (["a", "--home", "x" * 300], 1, "too long"),
+        (["a", "--out", "x" * 300 + ".wav"], 2, "too long"),
+        (["a", "--dry-run", "--out", "bed.wav"], 2, "--dry-run"),
+        (["a", "--set", "seed=" + "1" * 5000], 2, "seed"),
+        (["a", "--set", "x=" + "[" * 5000], 2, "x"),
     ],
 )
 def test_bad_input_is_one_sentence_and_the_right_code(tmp_path, args, code, said):
@@ -253,6 +269,25 @@ def test_bad_input_is_one_sentence_and_the_right_code(tmp_path, args, code, said
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) <= 3
+
+
+def test_control_characters_of_a_context_do_not_reach_the_terminal(copy):
+    run("musicgen", "Calm\x1b[2J rain\x07 falls.", "--query", "\x1b]0;x\x07", *SHORT, home=copy)
+    newest = data(run("list", "--json", home=copy))["tracks"][0]["id"]
+    for args in (["list"], ["search", "rain"], ["show", newest]):
+        shown = run(*args, home=copy)
+        assert shown.exit_code == 0
+        assert "\x1b" not in shown.output
+        assert "\x07" not in shown.output
+
+
+def test_a_closed_or_full_standard_stream_is_no_traceback(home):
+    line = f"{sys.executable} -m cli"
+    full, closed, gone = "presets list > /dev/full", f"find - --home {home} <&-", "presets list | true"
+    for shell in (f"{line} {full}", f"{line} {closed}", f"{line} {gone}"):
+        ended = subprocess.run(["sh", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert "Traceback" not in ended.stderr, shell
+        assert "Exception ignored" not in ended.stderr, shell
 
 
 def test_binary_standard_input_is_refused(home):
@@ -271,7 +306,7 @@ def test_a_home_that_is_a_file_is_refused(tmp_path):
 
 def test_reading_a_catalog_that_is_not_there_says_so(tmp_path):
     result = run("list", home=tmp_path / "nowhere")
-    assert result.exit_code != 0
+    assert result.exit_code == 3
     assert "nowhere" in result.stderr
     assert not (tmp_path / "nowhere").exists()
 

@@ -33,6 +33,17 @@ def test_features_may_be_nested_and_the_call_wins_over_the_payload():
     assert (context.environment, context.valence) == ("forest", 0.5)
 
 
+def test_top_level_values_of_a_payload_that_do_not_fit_are_not_features():
+    payload = {"answer": "Yes.", "environment": "production", "energy": "high", "language": 5}
+    assert read_context(payload) == Context(text="Yes.")
+    with pytest.raises(InputError, match="environment"):
+        read_context({"answer": "Yes.", "features": {"environment": "production"}})
+
+
+def test_a_query_is_kept_on_one_line():
+    assert read_context("x", query="a\x1b[2J\n b").query == "a [2J b"
+
+
 def test_unicode_forms_of_one_text_are_one_context():
     assert read_context("café").sha256 == read_context("cafe\u0301").sha256
 
@@ -79,6 +90,8 @@ def test_bytes_are_text_or_a_payload():
     assert read_bytes(json.dumps({"answer": "Yes."}).encode()) == {"answer": "Yes."}
     assert read_bytes(b'{"no": "text here"}') == '{"no": "text here"}'
     assert read_bytes(b"{not json") == "{not json"
+    huge = b'{"answer": ' + b"1" * 5000 + b"}"
+    assert read_bytes(huge) == huge.decode()
 
 
 def test_binary_is_refused_with_the_place():

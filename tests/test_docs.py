@@ -41,9 +41,11 @@ def test_every_command_shown_parses(line):
     command.make_context(name, words)
 
 
-@pytest.mark.parametrize("path", [path for path, _ in commands()], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [path for path, command in commands() if not isinstance(command, click.Group)], ids=" ".join
+)
 def test_every_command_is_told_in_the_readme(path):
-    assert f"`{' '.join(path)}`" in README or f"`{path[0]}" in README
+    assert f"`{' '.join(path)}`" in README
 
 
 def test_every_link_leads_somewhere():

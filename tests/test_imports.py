@@ -24,7 +24,16 @@ HEAVY = (
     "librosa",
     "tokenizers",
 )
-LATE = {"history": 1, "making": 1, "export": 1, "report": 1, "doctor": 2, "service": 2, "web": 3, "integrations": 3}
+LATE = {
+    "history": 1,
+    "making": 1,
+    "export": 1,
+    "report": 1,
+    "doctor": 2,
+    "service": 2,
+    "web": 3,
+    "integrations": 3,
+}
 """Modules of catalog that stand right of the others; the rest stand left of these and know none of them."""
 
 

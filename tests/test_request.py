@@ -70,8 +70,10 @@ def test_no_summary_or_tone_breaks_the_prompt(summary, tone):
     resolved = LIBRARY.resolve("ambient_lofi", "background_bed", "preview")
     features = some_features(summary_of_topic=summary, emotional_tone_description=tone)
     prompt = prompt_of(resolved, features)
+    assert prompt.startswith(", ".join(resolved.values["prompt_tags"]) + ".")
     assert prompt.endswith(".")
-    assert ". ." not in prompt or ". ." in f"{summary}{tone}"
+    for part in (features.summary_of_topic, features.emotional_tone_description):
+        assert part.strip(" .") in prompt
 
 
 def test_every_value_has_a_source():

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from catalog.errors import ConfigError, InputError, NotFound, Unavailable
-from catalog.match import hard_facts
 from catalog.models import Filter
 from generator import Cancelled, GeneratorError, ProceduralGenerator
 from generator import audio as shaping
@@ -77,6 +76,28 @@ def test_the_same_request_again_is_served_without_encoder_or_generator(service, 
     assert result.similarity == 1.0
 
 
+def test_a_close_match_asked_for_again_needs_no_encoder_either(service, open_service):
+    made = service.find_or_make(CALM, **SHORT)
+    assert service.find_or_make(CALM_AGAIN, **SHORT).decision.rule == "similar"
+
+    class Refusing(type(service.encoder)):
+        def encode(self, texts):
+            raise AssertionError("a repeat must not encode")
+
+    again = open_service(encoder=Refusing()).find_or_make(CALM_AGAIN, **SHORT)
+    assert (again.decision.rule, again.track.id) == ("exact", made.track.id)
+    service.store.trash(made.track.id)
+    assert service.find(CALM_AGAIN, **SHORT) is None
+
+
+def test_a_track_thrown_out_does_not_come_back_by_asking_again(service):
+    first = service.find_or_make(CALM, **SHORT)
+    service.store.trash(first.track.id)
+    second = service.find_or_make(CALM, **SHORT)
+    assert second.action == "generated"
+    assert second.track.seed != first.track.seed
+
+
 def test_a_paraphrase_reuses_and_the_opposite_mood_does_not(service):
     first = service.find_or_make(CALM, **SHORT)
     again = service.find_or_make(CALM_AGAIN, **SHORT)
@@ -129,13 +150,18 @@ def test_the_same_inputs_and_seed_give_the_same_samples(open_service, tmp_path):
     assert results[0].track.seed == results[1].track.seed
     assert np.array_equal(first, second)
     named = service_seed = open_service(tmp_path / "three").generate(CALM, seed=7, **SHORT)
+    other = open_service(tmp_path / "one").find_or_make(PANIC, **SHORT)
+    assert other.track.seed != results[0].track.seed
     assert (named.track.seed, service_seed.request.config_sources["seed"]) == (7, "caller")
 
 
 def test_min_similarity_moves_the_threshold(service):
     service.find_or_make(CALM, **SHORT)
     assert service.find_or_make(CALM_AGAIN, min_similarity=1.0, dry_run=True, **SHORT).action == "none"
-    assert service.find_or_make(ELSEWHERE, min_similarity=-1.0, dry_run=True, **SHORT).action == "reused"
+    other = "A calm, peaceful report on container shipping through Rotterdam."
+    assert service.find_or_make(other, dry_run=True, **SHORT).action == "none"
+    assert service.find_or_make(other, min_similarity=-1.0, dry_run=True, **SHORT).action == "reused"
+    assert service.find_or_make(PANIC, min_similarity=-1.0, dry_run=True, **SHORT).action == "none"
     with pytest.raises(InputError, match="between -1 and 1"):
         service.find_or_make(CALM, min_similarity=3.0)
 
@@ -144,24 +170,37 @@ def test_no_hard_fact_is_ever_broken(service):
     asks = [
         {"role": role, "quality": quality, "duration_s": duration_s}
         for role, quality, duration_s in itertools.product(
-            ("background_bed", "loop_bed"), ("preview", "standard"), (1.0, 2.0)
+            ("background_bed", "loop_bed"), ("preview", "standard"), (1.0, 2.0, 3.0)
         )
     ]
-    for ask in asks[::3]:
+    made = asks[::4]
+    for ask in made:
         service.find_or_make(CALM, reuse="never", **ask)
-    served = 0
+    served = []
     for ask in asks:
         result = service.find_or_make(CALM_AGAIN, min_similarity=-1.0, dry_run=True, **ask)
         if result.track is None:
             continue
-        served += 1
-        facts, track = hard_facts(result.request), result.track
-        assert track.role == ask["role"]
-        assert (track.quality, ask["quality"]) != ("preview", "standard")
-        assert track.loopable or facts.loopable is not True
-        if facts.min_duration_s is not None:
-            assert facts.min_duration_s <= track.duration_s <= facts.max_duration_s
-    assert served > 0
+        served.append(ask)
+        assert result.track.role == ask["role"]
+        assert (result.track.quality, ask["quality"]) != ("preview", "standard")
+        assert result.track.loopable == (ask["role"] == "loop_bed")
+        assert result.track.duration_s == pytest.approx(ask["duration_s"], abs=0.5)
+    assert all(ask in served for ask in made)
+    assert len(served) < len(asks)
+
+
+def test_the_backend_a_caller_names_is_a_hard_fact(service):
+    service.find_or_make(CALM, backend="procedural", **SHORT)
+    facts = service.explain(CALM_AGAIN, backend="procedural", **SHORT).decision.filter
+    assert facts.backend == "procedural"
+    assert service.explain(CALM_AGAIN, **SHORT).decision.filter.backend is None
+
+
+def test_a_loop_of_the_length_a_caller_names_has_that_length(service):
+    service.find_or_make(CALM, role="loop_bed", duration_s=2.0, quality="preview")
+    assert service.find(CALM_AGAIN, role="loop_bed", duration_s=8.0, quality="preview") is None
+    assert service.find(CALM_AGAIN, role="loop_bed", quality="preview").track.duration_s == pytest.approx(2.0)
 
 
 def test_the_preset_a_caller_names_is_the_preset_it_gets(service):
@@ -193,6 +232,12 @@ def test_auto_says_what_stands_in_and_mlx_refuses_without_weights(service):
         ({"loopable": True, "role": "ui_sfx"}, InputError, "one-shot"),
         ({"colour": "red"}, InputError, "unknown option 'colour'"),
         ({"enviroment": "cave"}, InputError, "environment"),
+        ({"query": "a\udcff"}, InputError, "query cannot be used: it holds a lone surrogate"),
+        ({"mood_tags": ("\ud800",)}, InputError, "mood_tags"),
+        ({"mood_tags": ("",)}, InputError, "mood_tags"),
+        ({"reuse": "nevr"}, InputError, "never"),
+        ({"duration_s": 1e-6}, InputError, "at least 0.05 s"),
+        ({"generation": {"loopable": True}, "role": "ui_sfx"}, InputError, "one-shot"),
     ],
 )
 def test_choices_that_cannot_be_used_are_refused_in_one_sentence(service, asked, kind, said):
@@ -237,6 +282,25 @@ def test_every_call_leaves_a_line_in_the_log(service):
     )
     assert line.prompt == made.request.prompt
     assert line.timings_s.keys() >= {"features", "encode", "generate", "store_audio"}
+
+
+def test_a_call_that_fails_is_logged_too(open_service):
+    service = open_service(generators=Failing(GeneratorError("no sound")))
+    with pytest.raises(NotFound):
+        service.find_or_make(CALM, reuse="always", **SHORT)
+    with pytest.raises(Unavailable):
+        service.find_or_make(CALM, **SHORT)
+    reasons = [(line.action, line.rule, line.reason.split(":")[0]) for line in service.store.requests()]
+    assert sorted(reasons) == [("none", "failed", "NotFound"), ("none", "failed", "Unavailable")]
+
+
+def test_warnings_are_said_again_on_a_repeat(service):
+    ask = {"quality": "preview", "duration_s": 40.0, "role": "background_bed"}
+    first, again = service.find_or_make(CALM, **ask), service.find_or_make(CALM, **ask)
+    for result in (first, again):
+        assert any("duration_s 40 was cut to 15" in warning for warning in result.warnings)
+        assert any("procedural synthesizer" in warning for warning in result.warnings)
+    assert (first.similarity, again.similarity) == (None, 1.0)
 
 
 def test_a_failing_generator_leaves_nothing(open_service):
@@ -328,6 +392,8 @@ def test_search_by_meaning_words_and_both_with_filters(service):
         assert hits[0].path == calm.path
     assert service.search("rain", style="no_such_style' OR '1'='1") == []
     assert service.search("rain", min_duration_s=100) == []
+    with pytest.raises(InputError, match="search by"):
+        service.search("rain", by="word")
     with pytest.raises(InputError, match="unknown option"):
         service.search("rain", flavour="sweet")
 
