@@ -14,7 +14,17 @@ from typing import Literal
 from catalog.models import Candidate, Decision, Features, Filter, Request, Track
 from catalog.mood import mood_distance
 
-__all__ = ["MIN_SIMILARITY", "MODEL_RANKS", "Reuse", "decide", "difference", "exact", "hard_facts", "weigh"]
+__all__ = [
+    "MAX_MOOD_DISTANCE",
+    "MIN_SIMILARITY",
+    "MODEL_RANKS",
+    "Reuse",
+    "decide",
+    "difference",
+    "exact",
+    "hard_facts",
+    "weigh",
+]
 
 Reuse = Literal["auto", "always", "never"]
 

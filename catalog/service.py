@@ -21,7 +21,7 @@ from catalog.encoder import Encoder, embed_document
 from catalog.errors import CatalogError, InputError, NotFound, StorageError
 from catalog.history import Call, failure_of, record_of
 from catalog.making import Generators, Job, keep, render, seed_of
-from catalog.match import MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
+from catalog.match import MAX_MOOD_DISTANCE, MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
 from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
 from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.store import Store
@@ -292,8 +292,9 @@ class MusicService:
 
     def _alike(self, call: Call, other: Call, threshold: float) -> bool:
         (wanted, mine), (made, theirs) = self._understand(call), self._understand(other)
-        _, cost, _ = difference(wanted.features, made.features)
-        return call.key == other.key or float(mine @ theirs) - cost >= threshold
+        distance, cost, _ = difference(wanted.features, made.features)
+        fits = distance <= MAX_MOOD_DISTANCE and float(mine @ theirs) - cost >= threshold
+        return fits or call.key == other.key
 
     def _make(
         self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False

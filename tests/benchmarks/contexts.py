@@ -27,7 +27,7 @@ import numpy as np
 
 from catalog import MusicService
 from catalog.filters import QUALITY_RANK
-from catalog.match import difference, hard_facts
+from catalog.match import MAX_MOOD_DISTANCE, difference, hard_facts
 from catalog.models import Result
 
 Pair = tuple[str, str]
@@ -130,7 +130,8 @@ def score_set(
         calls = [service._begin("bench", text, ask) for text in (first, second)]
         (known, first_vector), (asked, second_vector) = (service._understand(call) for call in calls)
         cosine = float(first_vector @ second_vector)
-        scored.append((cosine, cosine - difference(asked.features, known.features)[1]))
+        distance, cost, _ = difference(asked.features, known.features)
+        scored.append((cosine, -1.0 if distance > MAX_MOOD_DISTANCE else cosine - cost))
     return scored
 
 
