@@ -1,8 +1,12 @@
-"""What a track is, measured on its samples: tempo, key, and the outline of its waveform."""
+"""What a track is, measured on its samples: tempo, key, and the outline of its waveform.
+
+docs/ANALYSIS.md has the measurements behind the methods and the thresholds.
+"""
 
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,37 +14,28 @@ from numpy.typing import NDArray
 
 from generator.audio import resample, to_mono
 from generator.errors import AudioError
-from generator.melody import chroma_filters
 from generator.protocol import Audio
 from generator.samples import checked
 
 __all__ = ["musical_key", "peaks", "tempo_bpm"]
 
 RATE = 22_050
+MIN_S, MAX_S = 4.0, 45.0
+"""The shortest stretch that is judged, and the longest that is listened to, from the middle."""
 SILENCE_RMS = 10.0 ** (-70 / 20)
 
-TEMPO_S = 45.0
-"""The longest stretch that is listened to, from the middle."""
-MIN_TEMPO_S = 4.0
-MIN_BPM, MAX_BPM = 60.0, 180.0
-USUAL_BPM = 115.0
 TEMPO_HOP = 256
-TEMPO_FFT = 1024
-TEMPO_BANDS = 40
-TEMPO_RANGE_DB = 60.0
+HOPS_PER_MINUTE = 60.0 * RATE / TEMPO_HOP
+MIN_BPM, USUAL_BPM, MAX_BPM = 40.0, 115.0, 180.0
+TEMPO_SPREAD = 0.7
+"""Standard deviation of tempos around the usual one, in octaves."""
 MIN_PULSE = 0.2
 """Least autocorrelation of the onset strength, where 1 is exact repetition and noise stays near 0."""
 
-KEY_S = 45.0
-MIN_KEY_S = 1.0
-KEY_FFT = 8192
-KEY_HZ = (55.0, 2000.0)
-KEY_FLOOR_BINS = 61
-KEY_FLOOR = 2.0
-"""A partial counts with what it has above twice the mean of its surroundings: noise and drums fall away."""
+KEY_HOP = 2048
 MIN_KEY_FIT = 0.6
-MIN_STEADINESS = 0.8
-"""Least correlation of the chroma of one half of the frames with that of the other; chance clusters fail it."""
+MIN_KEY_CONTRAST = 0.1
+"""Least spread of the twelve tones against their mean; all tones sound alike in noise."""
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 PROFILES = {
@@ -52,48 +47,53 @@ PROFILES = {
 
 
 def tempo_bpm(audio: Audio) -> float | None:
-    """Return the tempo in beats per minute, from 60 to 180, or None where no pulse is heard.
+    """Return the tempo in beats per minute, from 40 to 180, or None where no pulse is heard.
 
-    The strength of onsets (spectral flux in mel bands) is correlated with itself; the lag that repeats best
-    wins, nearer to 115 preferred where two are alike, so a tempo outside the range is told as its double or half.
-    None for silence, for less than 4 s, and where the best lag repeats at less than `MIN_PULSE`.
+    librosa's onset strength with the maximum filter of SuperFlux (Böck and Widmer 2013), its autocorrelation,
+    and librosa's choice among the lags, nearer to 115 preferred, so that a faster tempo is told as its half. None for
+    silence, for less than 4 s, and where the lag repeats at less than `MIN_PULSE`. Raises AudioError for samples
+    that are not finite and where librosa cannot be loaded.
     """
-    signal = _signal(audio, TEMPO_S)
-    if signal is None or len(signal) < MIN_TEMPO_S * RATE:
+    signal = _signal(audio)
+    if signal is None:
         return None
-    strength = _onsets(signal)
-    repeats = _autocorrelation(strength)
-    frames_per_minute = 60.0 * RATE / TEMPO_HOP
-    first, last = math.floor(frames_per_minute / MAX_BPM), math.ceil(frames_per_minute / MIN_BPM)
-    last = min(last, len(repeats) // 2 - 1)
-    lags = np.arange(first, last + 1)
-    # A beat repeats at its double lag too; an offbeat does not.
-    score = 0.5 * (repeats[lags] + repeats[2 * lags])
-    weight = np.exp(-0.5 * np.log2(frames_per_minute / lags / USUAL_BPM) ** 2)
-    best = int(np.argmax(score * weight))
-    if score[best] < MIN_PULSE:
+    strength = _librosa("onset").onset_strength(y=signal, sr=RATE, hop_length=TEMPO_HOP, lag=2, max_size=3)
+    lags = math.ceil(HOPS_PER_MINUTE / MIN_BPM) + 1
+    raw = _librosa("core.audio").autocorrelate(strength - strength.mean(), max_size=lags + 1)
+    repeats = raw / max(float(raw[0]), 1e-12)
+    told = _librosa("feature.rhythm").tempo(
+        tg=np.maximum(repeats[:lags, None], 0.0),
+        sr=RATE,
+        hop_length=TEMPO_HOP,
+        start_bpm=USUAL_BPM,
+        std_bpm=TEMPO_SPREAD,
+        max_tempo=MAX_BPM,
+    )
+    lag = round(HOPS_PER_MINUTE / float(told[0]))
+    if repeats[lag] < MIN_PULSE:
         return None
-    return float(round(frames_per_minute / _period(repeats, int(lags[best])), 1))
+    return round(HOPS_PER_MINUTE / _summit(repeats, lag), 1)
 
 
 def musical_key(audio: Audio) -> str | None:
     """Return the key as "A minor" or "C# major", or None where there is no clear one.
 
-    The chroma of the whole is correlated with the 24 keys, the method of Krumhansl and Schmuckler with newer
-    profiles; the best wins. Modes are told as the nearer of the two. None for silence, for less than 1 s, for a
-    best correlation under `MIN_KEY_FIT` (noise stays under 0.55), and where every other pair of frames has
-    another chroma (`MIN_STEADINESS`).
+    The mean of librosa's CENS chroma (Müller and Ewert 2011) is correlated with the 24 keys, the method of Krumhansl
+    and Schmuckler with newer profiles; the best wins. Modes are told as the nearer of the two. None for silence,
+    for less than 4 s, for twelve tones alike (`MIN_KEY_CONTRAST`) and for a best correlation under `MIN_KEY_FIT`.
+    Raises as `tempo_bpm` does.
     """
-    signal = _signal(audio, KEY_S)
-    if signal is None or len(signal) < MIN_KEY_S * RATE:
+    signal = _signal(audio)
+    if signal is None:
         return None
-    frames = _chroma(signal)
+    frames = _librosa("feature.spectral").chroma_cens(
+        y=signal, sr=RATE, hop_length=KEY_HOP, tuning=0.0, win_len_smooth=None
+    )
     chroma = frames.mean(axis=1)
-    turn = np.arange(frames.shape[1]) // 2 % 2
-    if _fit(frames[:, turn == 0].mean(axis=1), frames[:, turn == 1].mean(axis=1)) < MIN_STEADINESS:
+    if chroma.std() < MIN_KEY_CONTRAST * chroma.mean():
         return None
     fits = {
-        f"{NAMES[tonic]} {mode}": _fit(np.roll(profile, tonic), chroma)
+        f"{NAMES[tonic]} {mode}": float(np.corrcoef(np.roll(profile, tonic), chroma)[0, 1])
         for mode, profile in PROFILES.items()
         for tonic in range(12)
     }
@@ -112,84 +112,29 @@ def peaks(audio: Audio, bins: int) -> NDArray[np.float32]:
     return np.stack([low, high], axis=1)
 
 
-def _signal(audio: Audio, longest_s: float) -> NDArray[np.float32] | None:
-    """Return the middle of `audio` as mono at `RATE`, shape (frames,); None when it is silent."""
-    excess = max(0, len(checked(audio).samples) - round(longest_s * audio.sample_rate))
+def _signal(audio: Audio) -> NDArray[np.float32] | None:
+    """Return the middle of `audio` as mono at `RATE`, shape (frames,); None when it is silent or too short."""
+    if checked(audio).duration_s < MIN_S:
+        return None
+    excess = max(0, len(audio.samples) - round(MAX_S * audio.sample_rate))
     samples = audio.samples[excess // 2 : len(audio.samples) - (excess - excess // 2)]
     signal: NDArray[np.float32] = resample(to_mono(Audio(samples, audio.sample_rate)), RATE).samples[:, 0]
     return signal if math.sqrt(float(np.mean(np.square(signal)))) > SILENCE_RMS else None
 
 
-def _onsets(signal: NDArray[np.float32]) -> NDArray[Any]:
-    """Return the strength of onsets, one value for each hop, its slow changes taken out."""
-    from scipy.ndimage import uniform_filter1d
-
-    power = _magnitude(signal, TEMPO_FFT, TEMPO_HOP) ** 2
-    bands = 10.0 * np.log10(np.maximum(np.add.reduceat(power, _mel_edges(), axis=0), 1e-10))
-    flux = np.maximum(np.diff(np.maximum(bands, bands.max() - TEMPO_RANGE_DB), axis=1), 0.0).mean(axis=0)
-    # Smoothed a little, so that beats which fall between hops still meet.
-    flux = np.convolve(flux, np.hanning(7)[1:-1] / 3.0, mode="same")
-    return np.asarray(flux - uniform_filter1d(flux, RATE // TEMPO_HOP))
-
-
-def _mel_edges() -> NDArray[Any]:
-    """Return the first bin of each of `TEMPO_BANDS` bands of equal width in mel (O'Shaughnessy 1987)."""
-    highest = 2595.0 * math.log10(1.0 + RATE / 2 / 700.0)
-    hertz = 700.0 * (10.0 ** (np.arange(TEMPO_BANDS) * highest / TEMPO_BANDS / 2595.0) - 1.0)
-    return np.unique(np.rint(hertz * TEMPO_FFT / RATE).astype(int))
+def _librosa(module: str) -> Any:
+    """Return one module of librosa; raise AudioError where numba has no folder for what it compiles."""
+    try:
+        return import_module(f"librosa.{module}")
+    except RuntimeError as error:
+        raise AudioError(
+            f"librosa, which measures tempo and key, cannot be loaded ({error}); "
+            "set NUMBA_CACHE_DIR to a folder that can be written"
+        ) from error
 
 
-def _autocorrelation(strength: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the autocorrelation at each lag, 1 at lag 0, each lag weighed by how much of it overlaps."""
-    from scipy.fft import irfft, rfft
-
-    count = len(strength)
-    raw = irfft(np.abs(rfft(strength, 2 * count)) ** 2)[:count]
-    overlap = np.arange(len(raw), 0, -1) / len(raw)
-    return np.asarray(raw / overlap / max(float(raw[0]), 1e-12))
-
-
-def _period(repeats: NDArray[np.float64], lag: int) -> float:
-    """Return the period near `lag` in hops: told the finer, the more periods it is measured over."""
-    period, spans = _summit(repeats, lag), 2
-    while (near := round(spans * period)) + 2 < len(repeats) // 2 and spans <= 16:
-        at = near - 1 + int(np.argmax(repeats[near - 1 : near + 2]))
-        if repeats[at] < MIN_PULSE:
-            break
-        period, spans = _summit(repeats, at) / spans, 2 * spans
-    return period
-
-
-def _summit(values: NDArray[np.float64], at: int) -> float:
+def _summit(values: NDArray[Any], at: int) -> float:
     """Return where the parabola through the values around `at` is highest, at most half a step off."""
     before, here, after = (float(values[at + step]) for step in (-1, 0, 1))
     bend = before - 2 * here + after
     return at + min(0.5, max(-0.5, 0.5 * (before - after) / bend)) if bend < 0 else float(at)
-
-
-def _fit(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the correlation of two profiles; 0 where one is flat."""
-    if one.std() == 0 or other.std() == 0:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
-
-
-def _chroma(signal: NDArray[np.float32]) -> NDArray[Any]:
-    """Return how strongly the twelve pitch classes sound, C first, shape (12, frames)."""
-    from scipy.ndimage import uniform_filter1d
-
-    magnitude = _magnitude(signal, KEY_FFT, KEY_FFT // 2)
-    partials = np.maximum(magnitude - KEY_FLOOR * uniform_filter1d(magnitude, KEY_FLOOR_BINS, axis=0), 0.0)
-    low, high = (round(hertz * KEY_FFT / RATE) for hertz in KEY_HZ)
-    partials[:low] = partials[high:] = 0.0
-    return np.asarray(chroma_filters(RATE, KEY_FFT, 12) @ partials)
-
-
-def _magnitude(signal: NDArray[np.float32], size: int, hop: int) -> NDArray[Any]:
-    """Return the magnitude spectrum of Hann windows of `size` every `hop` frames, shape (size / 2 + 1, windows)."""
-    from scipy.fft import rfft
-
-    window = np.hanning(size + 1)[:-1].astype(np.float32)
-    # Half a window of silence at both ends, so that the first and the last chord weigh in full.
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(signal, size // 2), size)[::hop]
-    return np.ascontiguousarray(np.abs(rfft(frames * window, axis=1)).T)
