@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import platform
 import time
 import uuid
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeVar
 
 from catalog.errors import InputError, Unavailable
 from catalog.history import Call
@@ -22,6 +23,9 @@ from catalog.store import Store
 from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
 
 __all__ = ["Generators", "Job", "keep", "render", "seed_of"]
+
+_log = logging.getLogger(__name__)
+Heard = TypeVar("Heard", float, str)
 
 CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
@@ -146,11 +150,20 @@ def measure(shaped: Audio) -> dict[str, Any]:
         "duration_s": round(shaped.duration_s, 6),
         "sample_rate": shaped.sample_rate,
         "channels": shaped.channels,
-        "tempo_bpm": analysis.tempo_bpm(shaped),
-        "musical_key": analysis.musical_key(shaped),
+        "tempo_bpm": _heard(analysis.tempo_bpm, shaped),
+        "musical_key": _heard(analysis.musical_key, shaped),
         "loudness_lufs": _rounded(audio.loudness_lufs(shaped)),
         "true_peak_db": _rounded(audio.true_peak_db(shaped)),
     }
+
+
+def _heard(analyse: Callable[[Audio], Heard | None], shaped: Audio) -> Heard | None:
+    """Return what `analyse` hears; where it cannot run the track is kept without it, since it is made already."""
+    try:
+        return analyse(shaped)
+    except AudioError as error:
+        _log.warning("tempo or key was not measured: %s", error)
+        return None
 
 
 def _rounded(value: float | None) -> float | None:

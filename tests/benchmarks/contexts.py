@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--eval-dir", type=Path)
+    parser.add_argument("--eval-dir", type=Path, required=True)
     parser.add_argument("--contexts", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -45,9 +45,6 @@ def main() -> None:
         "--no-catalog", action="store_true", help="skip the catalog passes; score the pairs only"
     )
     args = parser.parse_args()
-    if args.eval_dir is None:
-        print("skipped: needs --eval-dir with the public data sets")
-        return
     with tempfile.TemporaryDirectory() as home, MusicService.open(home) as service:
         ask = {"quality": "preview", "duration_s": args.seconds}
         if not args.no_catalog:
