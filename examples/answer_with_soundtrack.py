@@ -1,7 +1,7 @@
 """A small retrieval-augmented answerer whose answers come back with music.
 
-Chunks of text are embedded into a LanceDB table; a question retrieves the nearest ones; the sentence of them that
-answers best becomes the answer; `attach_soundtrack` adds a "music" entry to the payload.
+Chunks of text are embedded into a LanceDB table; a question retrieves the nearest ones; the two sentences
+that answer best become the answer; `attach_soundtrack` adds a "music" entry to the payload.
 
     python examples/answer_with_soundtrack.py "How do lighthouses warn ships in fog?"
     python examples/answer_with_soundtrack.py --text notes.md "What did we decide?"
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -54,21 +55,29 @@ def index(folder: Path, chunks: list[str], encoder: Encoder) -> Any:
         {"text": text, "vector": vector.tolist()}
         for text, vector in zip(chunks, encoder.encode(chunks), strict=True)
     ]
-    return lancedb.connect(folder).create_table("chunks", rows, mode="overwrite")
+    database = lancedb.connect(folder)
+    if "chunks" in database.list_tables().tables:
+        return database.create_table("chunks", rows, mode="overwrite")
+    return database.create_table("chunks", rows)
 
 
 def answer(question: str, table: Any, encoder: Encoder) -> dict[str, Any]:
-    """Return a payload: the retrieved sentences nearest to the question, and the chunks they came from."""
+    """Return a payload: the two retrieved sentences that together are nearest to the question, and the sources."""
     asked = encoder.encode([question])[0]
-    found = table.search(asked).distance_type("cosine").limit(3).to_list()
-    lines = [line for row in found for line in sentences(row["text"])]
-    if not lines:
+    nearest = table.search(asked).distance_type("cosine")
+    found = nearest.select(["text", "_distance"]).limit(3).to_list()
+    spans = [
+        " ".join(lines[i : i + 2])
+        for row in found
+        for lines in [sentences(row["text"])]
+        for i in range(max(1, len(lines) - 1))
+    ]
+    if not spans:
         return {"question": question, "answer": "There is nothing on that in these notes.", "sources": []}
-    scores = encoder.encode(lines) @ asked
-    best = sorted(sorted(range(len(lines)), key=lambda i: -scores[i])[:2])
+    scores = encoder.encode(spans) @ asked
     return {
         "question": question,
-        "answer": " ".join(lines[i] for i in best),
+        "answer": spans[int(scores.argmax())],
         "sources": [row["text"] for row in found],
     }
 
@@ -79,7 +88,7 @@ def main() -> int:
     )
     parser.add_argument("question")
     parser.add_argument("--text", type=Path, default=CHUNKS, help="the text to answer from")
-    parser.add_argument("--home", default="data", help="the catalog's folder")
+    parser.add_argument("--home", default=os.environ.get("CATALOG_HOME", "data"), help="the catalog's folder")
     args = parser.parse_args()
     try:
         with MusicService.open(args.home) as service:
