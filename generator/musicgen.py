@@ -19,6 +19,7 @@ import mlx.nn as nn
 import numpy as np
 
 from generator.errors import WeightsError
+from generator.linear import Linear
 
 __all__ = ["Condition", "DecoderState", "MusicgenConfig", "MusicgenDecoder", "quantize", "sanitize"]
 
@@ -157,8 +158,8 @@ class SelfAttention(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.heads = config.num_attention_heads
         self.scale = config.head_dim**-0.5
-        self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
-        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.qkv_proj = Linear(config.hidden_size, 3 * config.hidden_size)
+        self.out_proj = Linear(config.hidden_size, config.hidden_size)
 
     def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
         """Attend from (rows, new columns, hidden_size) to every column so far."""
@@ -177,9 +178,9 @@ class CrossAttention(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.heads = config.num_attention_heads
         self.scale = config.head_dim**-0.5
-        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.kv_proj = nn.Linear(config.hidden_size, 2 * config.hidden_size, bias=False)
-        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.q_proj = Linear(config.hidden_size, config.hidden_size)
+        self.kv_proj = Linear(config.hidden_size, 2 * config.hidden_size)
+        self.out_proj = Linear(config.hidden_size, config.hidden_size)
 
     def project(self, text: mx.array) -> tuple[mx.array, mx.array]:
         """Return keys and values of the projected text (rows, text length, hidden_size)."""
@@ -205,8 +206,8 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
         if not config.melody:
             self.cross_attn = CrossAttention(config)
             self.cross_attn_norm = nn.LayerNorm(config.hidden_size)
-        self.fc1 = nn.Linear(config.hidden_size, config.ffn_dim, bias=False)
-        self.fc2 = nn.Linear(config.ffn_dim, config.hidden_size, bias=False)
+        self.fc1 = Linear(config.hidden_size, config.ffn_dim)
+        self.fc2 = Linear(config.ffn_dim, config.hidden_size)
         self.ffn_norm = nn.LayerNorm(config.hidden_size)
 
     def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
@@ -242,7 +243,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
             self.chroma_proj = nn.Linear(config.num_chroma, size)
         self.layers = [DecoderLayer(config) for _ in range(config.num_hidden_layers)]
         self.out_norm = nn.LayerNorm(size)
-        self.heads = nn.Linear(size, books * config.vocab_size, bias=False)
+        self.heads = Linear(size, books * config.vocab_size)
 
     @property
     def dtype(self) -> mx.Dtype:

@@ -224,6 +224,19 @@ def test_models_list_and_doctor(home):
     assert checks["catalog"]["status"] == "ok"
 
 
+def test_another_encoder_is_refused_until_the_rows_are_embedded_anew(open_service):
+    service = open_service()
+    made = service.find_or_make(CALM, duration_s=2.0, quality="preview")
+    home = service.store.home
+    refused = run("find", CALM + " Indeed.", *SHORT, home=home)
+    assert refused.exit_code == 2
+    assert "catalog doctor --reembed" in refused.stderr
+    assert run("show", made.track.id, home=home).exit_code == 0
+    assert "fixed" in run("doctor", "--reembed", home=home).stdout
+    found = data(run("find", CALM + " Indeed.", *SHORT, "--json", home=home))
+    assert (found["action"], found["id"]) == ("reused", made.track.id)
+
+
 def test_doctor_finds_a_changed_file(copy):
     (track,) = data(run("list", "--json", home=copy))["tracks"]
     path = Path(track["path"])
