@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class MusicService:
         self.encoder = encoder
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
+        # Threads share the loaded models, and one generation fills the machine.
+        self._one_at_a_time = threading.Lock()
 
     @classmethod
     def open(
@@ -307,7 +310,8 @@ class MusicService:
                 seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
             jobs.append(Job(call, outcome.request, seed))
         made = []
-        raws = render(jobs, self._generator, on_progress)
+        with self._one_at_a_time:
+            raws = render(jobs, self._generator, on_progress)
         for (call, outcome), job, raw in zip(missing, jobs, raws, strict=True):
             track = keep(job, raw, self.store, encoder=self.encoder.identity)
             _, vector = self._understand(call)
