@@ -79,7 +79,9 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
     environment = pick("environment", place.environment(seen.plain, seen.direction, seen.known), by)
     time_of_day = pick("time_of_day", place.time_of_day(seen.plain, staged=environment is not None), "text")
     return Features(
-        summary_of_topic=pick("summary_of_topic", summarize(seen.pieces, seen.piece_vectors), by),
+        summary_of_topic=pick(
+            "summary_of_topic", summarize(seen.pieces, seen.piece_vectors) or context.text[:80], by
+        ),
         emotional_tone_description=pick("emotional_tone_description", _tone(tags, energy), "text"),
         valence=valence,
         energy=energy,

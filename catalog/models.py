@@ -57,8 +57,11 @@ QualityName = Literal["preview", "standard", "final"]
 Action = Literal["reused", "generated", "none"]
 
 
+_CONTROLS = {code: " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t\x00"}
+
+
 def clean_text(text: str) -> str:
-    """Return `text` normalised to NFC with outer white space removed.
+    """Return `text` normalised to NFC, control characters but line ends and tabs as spaces, outer white space gone.
 
     Raises ValueError when it is empty, holds NUL or lone surrogates, or is over 1 MB as UTF-8.
     """
@@ -72,9 +75,11 @@ def clean_text(text: str) -> str:
         raise ValueError(f"the text is {size:,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
     if "\x00" in text:
         raise ValueError("the text holds NUL characters, so it looks like binary data; pass plain text")
-    cleaned = unicodedata.normalize("NFC", text).strip()
+    cleaned = unicodedata.normalize("NFC", text.translate(_CONTROLS)).strip()
     if not cleaned:
         raise ValueError("the text is empty; pass at least one character")
+    if not clean_line(cleaned):
+        raise ValueError("the text holds control characters only; pass at least one that can be read")
     return cleaned
 
 

@@ -53,6 +53,7 @@ def test_unicode_forms_of_one_text_are_one_context():
     [
         ("", "empty"),
         (" \n\t ", "empty"),
+        ("\x1b\u200b", "control characters only"),
         ("a\x00b", "NUL"),
         ("a\ud800b", "lone surrogate"),
         ("x" * 1_000_001, "1,000,001 bytes"),

@@ -18,7 +18,7 @@ from catalog import features, language, mood, place, prototypes, summary
 from catalog.encoder import Encoder
 from catalog.features import extract
 from catalog.lexicon import OPPOSITES, english, foreign, stem, unspaced
-from catalog.models import Context, Features
+from catalog.models import Context, Features, clean_line
 from catalog.mood import mood_distance, read
 from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 from tests.fakes import WordHashEncoder
@@ -35,7 +35,7 @@ def of(text: str, encoder: Encoder | None = None, **known: object) -> Features:
 
 def valid_text() -> st.SearchStrategy[str]:
     letters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
-    return st.text(letters, min_size=1, max_size=600).filter(str.strip)
+    return st.text(letters, min_size=1, max_size=600).filter(clean_line)
 
 
 class TestAnyText:
