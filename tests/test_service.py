@@ -367,6 +367,42 @@ def test_misses_are_made_in_one_batch_where_the_generator_can(open_service):
     assert np.array_equal(shaping.read(alone.path).samples, shaping.read(results[2].path).samples)
 
 
+@pytest.mark.parametrize(
+    ("role", "duration_s"), [("ui_sfx", 0.3), ("intro_sting", 3.0), ("narration_bed", 5.0), ("loop_bed", 5.0)]
+)
+def test_each_role_has_its_loudness_length_and_channels(service, role, duration_s):
+    track = service.find_or_make(PANIC, role=role, duration_s=duration_s, quality="preview").track
+    wanted = service.library.role(role)
+    assert track.loudness_lufs == pytest.approx(wanted.loudness_lufs, abs=0.6)
+    assert track.true_peak_db <= -1.0
+    assert track.duration_s == pytest.approx(duration_s, abs=1e-3)
+    assert track.channels == (wanted.channels or 2)
+    samples = shaping.read(service.store.path_of(track)).samples
+    if not track.loopable and wanted.fade_out_s:
+        assert np.abs(samples[-8:]).max() < 0.01
+
+
+def test_without_normalization_the_loudness_is_the_generators_own(service):
+    asked = {"role": "background_bed", "duration_s": 3.0, "quality": "preview"}
+    off = service.generate(CALM, seed=1, generation={"loudness_normalization": False}, **asked).track
+    on = service.generate(CALM, seed=1, **asked).track
+    assert on.loudness_lufs == pytest.approx(-20.0, abs=0.6)
+    assert abs(off.loudness_lufs - on.loudness_lufs) > 0.6
+
+
+def test_a_strict_duration_is_held_or_refused(open_service):
+    class Short(Counting):
+        def generate_music(self, prompt, config, **rest):
+            return super().generate_music(prompt, {**config, "duration_s": config["duration_s"] / 2}, **rest)
+
+    service = open_service(generators=Short())
+    with pytest.raises(InputError, match="strict"):
+        service.find_or_make(CALM, generation={"normalize_duration": "strict"}, **SHORT)
+    padded = service.find_or_make(CALM, generation={"normalize_duration": "pad"}, **SHORT).track
+    assert padded.duration_s == pytest.approx(2.0)
+    assert service.store.count(Filter()) == 1
+
+
 def test_a_trashed_track_is_not_served_and_comes_back(service):
     made = service.find_or_make(CALM, **SHORT)
     service.store.trash(made.track.id)
