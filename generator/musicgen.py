@@ -19,7 +19,7 @@ import mlx.nn as nn
 import numpy as np
 
 from generator.errors import WeightsError
-from generator.linear import Linear
+from generator.layers import Linear, gelu
 
 __all__ = ["Condition", "DecoderState", "MusicgenConfig", "MusicgenDecoder", "quantize", "sanitize"]
 
@@ -219,7 +219,7 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
             rows = layer.text[0].shape[0]
             told = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, span.text_mask)
             x = told if rows == x.shape[0] else mx.concatenate([told, x[rows:]])
-        out: mx.array = x + self.fc2(nn.gelu(self.fc1(self.ffn_norm(x))))
+        out: mx.array = x + self.fc2(gelu(self.fc1(self.ffn_norm(x))))
         return out
 
 
