@@ -20,8 +20,9 @@ __all__ = ["Linear", "gelu"]
 # product, except below these sizes (`sgemm_small_kernel_permit_skylakex`, OpenBLAS 0.3.17 and later).
 _UNPACKED_PRODUCTS = 10**6
 _UNPACKED_OUTPUTS = 1200
-# Smaller blocks lose to the cost of the calls what they save.
+# Smaller blocks lose to the cost of the calls what they save, and for more rows packing pays.
 _SMALLEST_BLOCK = 8
+_MOST_ROWS = 16
 
 # Beyond it the normal distribution is 0 or 1 in float32.
 _GELU_LIMIT = 5.5
@@ -40,7 +41,8 @@ class Linear(nn.Linear):  # type: ignore[misc]
         outputs, inputs = self.weight.shape
         rows = x.size // inputs
         block = _block_size(rows, inputs, outputs)
-        if not _SMALLEST_BLOCK <= block < outputs or not _on_processor(x):
+        by_block = rows <= _MOST_ROWS and _SMALLEST_BLOCK <= block < outputs
+        if not by_block or not _on_processor(x):
             whole: mx.array = super().__call__(x)
             return whole
         x_rows = x.reshape(1, rows, inputs)
