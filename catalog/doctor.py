@@ -119,7 +119,7 @@ def _blas() -> list[Check]:
         return []
     if library := preload_openblas():
         return [Check(name="blas", status="ok", detail=f"MLX on the processor computes with {library}")]
-    told = f"MusicGen on the processor is some ten times faster with OpenBLAS; install {OPENBLAS_PACKAGES}"
+    told = f"MusicGen on the processor is several times faster with OpenBLAS; install {OPENBLAS_PACKAGES}"
     return [Check(name="blas", status="note", detail=told)]
 
 
