@@ -486,5 +486,6 @@ def _index_for(table: str, rows: int) -> dict[str, Any]:
         indexes |= {column: Bitmap() for column in facts}
         indexes |= {"mood_tags": LabelList(), "key": BTree(), "duration_s": BTree()}
     if rows >= VECTOR_INDEX_ROWS:
-        indexes["vector"] = IvfRq(distance_type="cosine")
+        # One bit a number orders candidates so roughly that ten times the limit still misses some of the best.
+        indexes["vector"] = IvfRq(distance_type="cosine", num_bits=4)
     return indexes
