@@ -125,8 +125,12 @@ def decide(
     reuses the best whatever its score, `never` makes a new track. Ties go to the lesser id, so the decision
     never depends on the order of `hits`.
     """
+    weighed = (weigh(request, track, similarity) for track, similarity in hits)
     ranked = sorted(
-        (weigh(request, track, similarity) for track, similarity in hits),
+        (
+            one.model_copy(update={"admissible": one.score >= threshold and not one.refused})
+            for one in weighed
+        ),
         key=lambda candidate: (candidate.refused, -candidate.score, candidate.track_id),
     )
     best = ranked[0] if ranked else None
@@ -155,7 +159,7 @@ def _verdict(best: Candidate | None, reuse: Reuse, threshold: float) -> tuple[Ru
     if best is None:
         return "no_candidate", "no track in the catalog meets the hard facts"
     fit = f"score {best.score:.2f} (similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
-    if best.score >= threshold and not best.refused:
+    if best.admissible:
         return "similar", f"close match: {fit} reaches {threshold:.2f}"
     if reuse == "always":
         return "always", f"best of those that meet the hard facts: {fit}"

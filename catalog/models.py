@@ -273,23 +273,34 @@ class Candidate(Value):
     """What speaks against it, in words."""
     refused: bool = False
     """The mood differs too much; no score makes up for that."""
+    probability: float | None = None
+    """That the music fits, from `evidence`; None where no weights are known for the encoder in use."""
+    evidence: dict[str, float] = Field(default_factory=dict)
+    """What the probability is worked out from."""
+    admissible: bool = False
+    """It may be served: it passes the rule that decided. Any choice among candidates stays inside these."""
 
 
 class Decision(Value):
     """Whether to reuse, and why."""
 
     action: Literal["reuse", "make"]
-    rule: Literal["exact", "similar", "below_threshold", "no_candidate", "always", "never"]
+    rule: Literal["exact", "similar", "below_threshold", "uncertified", "no_candidate", "always", "never"]
     reason: str
     threshold: float
     track_id: str | None = None
     similarity: float | None = None
     """Of the best candidate, reused or not; so is the score."""
     score: float | None = None
+    probability: float | None = None
+    certificate: str = ""
+    """Id of the certificate whose threshold decided; "" when none did."""
     candidates: tuple[Candidate, ...] = ()
     filter: Filter | None = None
     considered: int = 0
     """Ready tracks in the table before the hard facts were applied."""
+    rejected_by: dict[str, int] = Field(default_factory=dict)
+    """How many ready tracks each hard fact alone rejects; empty unless it was asked for."""
 
 
 class Match(Value):
