@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.errors import CatalogError
 from catalog.models import Choices, Context, Request, RequestRecord, Result
+from generator import Cancelled
 
 __all__ = ["Call", "failure_of", "record_of"]
 
@@ -70,7 +71,7 @@ def record_of(call: Call, result: Result) -> RequestRecord:
     )
 
 
-def failure_of(call: Call, error: CatalogError) -> RequestRecord:
+def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
     """Return the log line of a call that ended in an error, with what was known by then."""
     request = call.understood[0] if call.understood else None
     return RequestRecord(
@@ -86,7 +87,7 @@ def failure_of(call: Call, error: CatalogError) -> RequestRecord:
         role=request.role if request else call.choices.role or "",
         quality=request.quality if request else call.choices.quality or "",
         action="none",
-        rule="failed",
+        rule="cancelled" if isinstance(error, Cancelled) else "failed",
         reason=f"{type(error).__name__}: {error}",
         similarity=None,
         score=None,

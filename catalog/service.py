@@ -26,7 +26,7 @@ from catalog.match import MAX_MOOD_DISTANCE, MIN_SIMILARITY, Reuse, decide, diff
 from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
 from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.store import Store
-from generator import Generator, Progress, load_generator, weights
+from generator import Cancelled, Generator, Progress, load_generator, weights
 from presets import Library
 
 __all__ = ["MusicService", "Source"]
@@ -175,6 +175,25 @@ class MusicService:
         with self._failures_logged(call):
             outcome = self._look(call, "auto", threshold)
         return self._finish(call, outcome)
+
+    def reuse(
+        self, text_context: Source, *, min_similarity: float | None = None, **asked: Any
+    ) -> Result | None:
+        """Return what `find_or_make` would reuse, logged as its answer; None, and no line, where it would make."""
+        threshold = _threshold("auto", min_similarity)
+        call = self._begin("find-or-make", text_context, asked)
+        with self._failures_logged(call):
+            outcome = self._look(call, "auto", threshold)
+        return self._finish(call, outcome) if outcome.track else None
+
+    def key_of(self, text_context: Source, **asked: Any) -> str:
+        """Return the identity of a request: what asks for the same has the same. Raises as `find_or_make` does."""
+        return self._begin("find-or-make", text_context, _of_request(asked)).key
+
+    def log_cancelled(self, text_context: Source, **asked: Any) -> None:
+        """Record in the log that a request was cancelled before its track was made."""
+        call = self._begin("find-or-make", text_context, _of_request(asked))
+        self.store.log(failure_of(call, Cancelled("cancelled before it was made")))
 
     def generate(self, text_context: Source, *, on_progress: Progress | None = None, **asked: Any) -> Result:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
@@ -345,7 +364,7 @@ class MusicService:
     def _failures_logged(self, call: Call) -> Iterator[None]:
         try:
             yield
-        except CatalogError as error:
+        except (CatalogError, Cancelled) as error:
             with suppress(CatalogError):
                 self.store.log(failure_of(call, error))
             raise
@@ -380,6 +399,12 @@ class MusicService:
                 else self.store.search_hybrid(query, vector, where, limit)
             )
         return [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+
+
+def _of_request(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the arguments of `find_or_make` is part of the request itself."""
+    parts = Context.model_fields.keys() | Choices.model_fields.keys()
+    return {name: value for name, value in asked.items() if name in parts}
 
 
 def _substitution(outcome: Outcome) -> list[str]:

@@ -31,8 +31,9 @@ LATE = {
     "report": 1,
     "doctor": 2,
     "service": 2,
-    "web": 3,
-    "integrations": 3,
+    "jobs": 3,
+    "web": 4,
+    "integrations": 4,
 }
 """Modules of catalog that stand right of the others; the rest stand left of these and know none of them."""
 
