@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,47 +46,27 @@ class Call:
 
 def record_of(call: Call, result: Result) -> RequestRecord:
     """Return the log line of a finished call."""
-    request, decision = result.request, result.decision
-    return RequestRecord(
-        id=call.id,
-        created_at=call.started,
-        command=call.command,
-        key=call.key,
-        context_sha256=call.context.sha256,
-        query=call.context.query,
-        summary=request.features.summary_of_topic,
-        prompt=request.prompt,
-        style=request.style,
-        role=request.role,
-        quality=request.quality,
+    decision, track = result.decision, result.track
+    return _record(
+        call,
+        result.request,
         action=result.action,
         rule=decision.rule,
         reason=result.reason,
         similarity=result.similarity,
         score=decision.score,
         threshold=decision.threshold,
-        track_id=result.track.id if result.track else None,
-        backend=result.track.backend if result.track else request.config["backend"],
-        choices=call.choices.model_dump(mode="json", exclude_none=True),
+        track_id=track.id if track else None,
         timings_s=result.timings_s,
+        **({"backend": track.backend} if track else {}),
     )
 
 
 def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
     """Return the log line of a call that ended in an error, with what was known by then."""
-    request = call.understood[0] if call.understood else None
-    return RequestRecord(
-        id=call.id,
-        created_at=call.started,
-        command=call.command,
-        key=call.key,
-        context_sha256=call.context.sha256,
-        query=call.context.query,
-        summary=request.features.summary_of_topic if request else "",
-        prompt=request.prompt if request else "",
-        style=request.style if request else call.choices.preset or "",
-        role=request.role if request else call.choices.role or "",
-        quality=request.quality if request else call.choices.quality or "",
+    return _record(
+        call,
+        call.understood[0] if call.understood else None,
         action="none",
         rule="cancelled" if isinstance(error, Cancelled) else "failed",
         reason=f"{type(error).__name__}: {error}",
@@ -93,7 +74,27 @@ def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
         score=None,
         threshold=0.0,
         track_id=None,
-        backend=request.config["backend"] if request else call.choices.backend or "",
-        choices=call.choices.model_dump(mode="json", exclude_none=True),
         timings_s=call.timings_s,
+    )
+
+
+def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecord:
+    """Return the line of a call with what was known of its request, else with what the caller chose."""
+    known = {
+        "summary": request.features.summary_of_topic if request else "",
+        "prompt": request.prompt if request else "",
+        "style": request.style if request else call.choices.preset or "",
+        "role": request.role if request else call.choices.role or "",
+        "quality": request.quality if request else call.choices.quality or "",
+        "backend": request.config["backend"] if request else call.choices.backend or "",
+    }
+    return RequestRecord(
+        id=call.id,
+        created_at=call.started,
+        command=call.command,
+        key=call.key,
+        context_sha256=call.context.sha256,
+        query=call.context.query,
+        choices=call.choices.model_dump(mode="json", exclude_none=True),
+        **{**known, **outcome},
     )

@@ -1,7 +1,7 @@
-"""Numbered steps from older shapes of the `tracks` table to the present one.
+"""Numbered steps from older shapes of the tables to the present ones.
 
-Version 1 had neither ratings nor a trash; every track was ready and unrated. Each step takes a row as its version
-stored it and returns the row of the next; the store writes all of them as one new version of the table.
+Each step takes a row as its version stored it and returns the row of the next; the store writes all of them as one new
+version of the table. `tracks` 1 had neither ratings nor a trash; every track was ready and unrated.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from catalog.schema import EPOCH, SCHEMA_VERSION, row_sha256
+from catalog.schema import EPOCH, NO_LEVEL, VERSIONS, request_words, row_sha256
 
 __all__ = ["STEPS", "upgrade"]
 
@@ -21,18 +21,33 @@ def m002_add_trash_and_rating(row: Mapping[str, Any]) -> Row:
     return {**row, "state": "ready", "trashed_at": EPOCH, "rating": 0}
 
 
-STEPS: dict[int, Callable[[Mapping[str, Any]], Row]] = {2: m002_add_trash_and_rating}
-"""Step by the version it leads to."""
+def m003_add_what_a_person_says(row: Mapping[str, Any]) -> Row:
+    """Add a person's labels and note, how the loop joins, and the track this one is a variant of."""
+    return {**row, "tags": [], "note": "", "seam": NO_LEVEL, "variant_of": ""}
 
 
-def upgrade(row: Mapping[str, Any], version: int) -> Row:
-    """Return a row of schema `version` as one of the present version, with its checksum made anew.
+def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
+    """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
+    told = {"listener": "", "theme": "", "probability": NO_LEVEL}
+    missing = {"encoder": "", "vector_sha256": "", "vector": None}
+    return {**row, **told, "words": request_words({**row, **told}), **missing}
+
+
+STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
+    "tracks": {2: m002_add_trash_and_rating, 3: m003_add_what_a_person_says},
+    "requests": {2: m002_add_listener_and_vector},
+}
+"""Steps of each table by the version they lead to."""
+
+
+def upgrade(row: Mapping[str, Any], table: str, version: int) -> Row:
+    """Return a row of `table` at schema `version` as one of the present version, with its checksum made anew.
 
     A row that did not match its checksum keeps one that matches nothing, so that damage stays visible.
     """
     intact = row_sha256(row) == row["row_sha256"]
     present = dict(row)
-    for step in range(version + 1, SCHEMA_VERSION + 1):
-        present = STEPS[step](present)
+    for step in range(version + 1, VERSIONS[table] + 1):
+        present = STEPS[table][step](present)
     present["row_sha256"] = row_sha256(present) if intact else "damaged"
     return present

@@ -21,6 +21,7 @@ __all__ = [
     "Features",
     "Filter",
     "Hit",
+    "Judgement",
     "Match",
     "QualityName",
     "Request",
@@ -100,6 +101,8 @@ def clean_line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(clean_line)]
 Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(clean_line)]
+Label = Annotated[str, AfterValidator(clean_line), Field(min_length=1, max_length=60)]
+Name = Annotated[str, AfterValidator(clean_line), Field(max_length=200)]
 
 
 class Value(BaseModel):
@@ -233,6 +236,14 @@ class Track(Value):
     state: Literal["ready", "trashed"] = "ready"
     trashed_at: datetime | None = None
     rating: int | None = Field(default=None, ge=1, le=5)
+    tags: Annotated[tuple[Label, ...], Field(max_length=64)] = ()
+    """A person's own labels."""
+    note: Annotated[Line, Field(max_length=2_000)] = ""
+    """A person's own words about it."""
+    seam: FiniteFloat | None = None
+    """How unusual the join of the loop is; None where it was not measured."""
+    variant_of: str | None = None
+    """The id of the track this one was made beside, for the same request with another seed."""
 
 
 class Filter(Value):
@@ -358,6 +369,28 @@ class RequestRecord(Value):
     backend: str
     choices: dict[str, Any]
     timings_s: dict[str, float]
+    listener: Name = ""
+    """Who heard it; "" where the caller did not say."""
+    theme: Name = ""
+    """The recurring theme it was asked for; "" for none."""
+    probability: FiniteFloat | None = None
+    """How likely the track was to fit, where a calibrated decision served or refused it."""
+
+
+class Judgement(Value):
+    """What a person said of a track, or of a track in answer to a request. The newest one counts."""
+
+    id: str
+    created_at: datetime
+    verdict: Literal["rated", "rejected", "allowed"]
+    """Rated with `rating`; rejected for the request; allowed takes a rejection back."""
+    track_id: str
+    request_id: str = ""
+    """The call it answers; "" when the track was judged by itself."""
+    key: str = ""
+    """The request key of that call."""
+    rating: int | None = Field(default=None, ge=1, le=5)
+    """1 to 5; None takes a rating back."""
 
 
 class Hit(Value):

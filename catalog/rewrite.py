@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +13,9 @@ from catalog.errors import Damage, InputError
 from catalog.migrations import upgrade
 from catalog.models import Track
 from catalog.schema import (
-    SCHEMA_VERSION,
+    VERSIONS,
     from_track_row,
     row_sha256,
-    table_encoder,
     table_version,
     track_schema,
     unit_vector,
@@ -26,24 +25,23 @@ from catalog.schema import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["migrate", "reembed"]
+__all__ = ["migrate", "reembed", "reembed_log"]
 
 Row = dict[str, Any]
+Vectors = dict[str, NDArray[np.float32]]
 Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
 _BATCH_ROWS, _BATCH_TEXTS = 1000, 64
 
 
-def migrate(table: DurableTable) -> None:
-    """Bring the table to the present schema; a no-op when another process has done it meanwhile."""
+def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
+    """Bring the table from its schema to the present one; a no-op when another process has done it meanwhile."""
     with table.locked():
         old = table.table.schema
-        version = table_version(old)
-        if version < SCHEMA_VERSION:
-            schema = track_schema(old.field("vector").type.list_size, table_encoder(old))
-            rows = (upgrade(row, version) for row in _rows(table))
-            _write(
-                table, rows, schema, f"the upgrade from schema version {version} to {SCHEMA_VERSION} failed"
-            )
+        version, present = table_version(old), VERSIONS[table.name]
+        if version < present:
+            rows = (upgrade(row, table.name, version) for row in _rows(table))
+            what = f"the upgrade of {table.name} from schema version {version} to {present} failed"
+            _write(table, rows, schema_from(old), what)
 
 
 def reembed(
@@ -54,7 +52,7 @@ def reembed(
     Returns the number of rows and the length of the vectors. Nothing changes when `encode` raises. Raises InputError
     when it gives vectors of several lengths or another number than texts.
     """
-    vectors: dict[str, NDArray[np.float32]] = {}
+    vectors: Vectors = {}
     _encode_missing(table, vectors, encode, texts_of)
     with table.locked():
         _encode_missing(table, vectors, encode, texts_of)
@@ -71,20 +69,45 @@ def reembed(
     return len(vectors), dimension
 
 
+def reembed_log(
+    table: DurableTable, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
+) -> Vectors:
+    """Give every line that has a vector the one `known` has for its column `name`.
+
+    Of others the summary is encoded; without `encode` they lose their vector. Returns the vectors by request key.
+    """
+    vectors = dict(known)
+
+    def encode_missing() -> None:
+        texts = {row[name]: row["summary"] for row in _rows(table) if row["encoder"]} if encode else {}
+        missing = {each: text or each for each, text in texts.items() if each not in vectors}
+        vectors.update(_encoded(missing, encode) if encode else {})
+
+    encode_missing()
+    with table.locked():
+        encode_missing()
+        rows = [_with_line_vector(row, vectors.get(row[name]), encoder) for row in _rows(table)]
+        _write(table, rows, schema, f"the new vectors of the {table.name} cannot be written")
+    return {row["key"]: row["vector"] for row in rows if row["encoder"] and row["key"]}
+
+
 def _encode_missing(
-    table: DurableTable,
-    vectors: dict[str, NDArray[np.float32]],
-    encode: Encode,
-    texts_of: Callable[[Track], str],
+    table: DurableTable, vectors: Vectors, encode: Encode, texts_of: Callable[[Track], str]
 ) -> None:
     texts = {row["id"]: _text(row, texts_of) for row in _rows(table) if row["id"] not in vectors}
-    ids = list(texts)
-    for start in range(0, len(ids), _BATCH_TEXTS):
-        batch = ids[start : start + _BATCH_TEXTS]
+    vectors.update(_encoded(texts, encode))
+
+
+def _encoded(texts: Mapping[str, str], encode: Encode) -> Vectors:
+    vectors: Vectors = {}
+    names = list(texts)
+    for start in range(0, len(names), _BATCH_TEXTS):
+        batch = names[start : start + _BATCH_TEXTS]
         made = encode([texts[each] for each in batch])
         if len(made) != len(batch):
             raise InputError(f"the encoder gave {len(made)} vectors for {len(batch)} texts")
         vectors.update(zip(batch, map(unit_vector, made), strict=True))
+    return vectors
 
 
 def _text(row: Row, texts_of: Callable[[Track], str]) -> str:
@@ -101,6 +124,16 @@ def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
     return new
 
 
+def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:
+    if not row["encoder"]:
+        return row
+    intact = row_sha256(row) == row["row_sha256"]
+    digest = "" if vector is None else vector_sha256(vector)
+    new = {**row, "encoder": encoder if digest else "", "vector_sha256": digest, "vector": vector}
+    new["row_sha256"] = row_sha256(new) if intact else "damaged"
+    return new
+
+
 def _rows(table: DurableTable) -> Iterator[Row]:
     with lance_errors("the table cannot be read through"):
         for batch in table.table.search().to_batches(_BATCH_ROWS):
@@ -113,7 +146,9 @@ def _write(table: DurableTable, rows: Iterable[Row], schema: pa.Schema, what: st
     # Collected before the commit begins: an error while reading must not surface inside Lance's writer.
     batches = [pa.RecordBatch.from_pylist(chunk, schema=schema) for chunk in _chunks(rows)]
     data = pa.Table.from_batches(batches, schema=schema)
-    table.replace(what, lambda connection: connection.create_table(table.name, data=data, mode="overwrite"))
+    # A vector that may be missing is no bad one; one that may not is refused by the schema all the same.
+    options = {"mode": "overwrite", "on_bad_vectors": "null"}
+    table.replace(what, lambda connection: connection.create_table(table.name, data=data, **options))
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -1,8 +1,8 @@
 """The columns of the tables, and values <-> rows: validated on the way in, checked by checksum on the way out.
 
-No column is nullable: `tempo != 1` silently drops rows with null, and Lance itself accepts a row of nothing but nulls.
-None is therefore stored as a value no track can have: "" for text, 0 for a tempo or rating, -1000 for a level in dB or
-a score, 1970-01-01 for a time.
+No column that is compared is nullable: `tempo != 1` silently drops rows with null, and Lance itself accepts a row of
+nothing but nulls. None is therefore stored as a value no track can have: "" for text, 0 for a tempo or rating, -1000
+for a level in dB or a score, 1970-01-01 for a time. Only a line of a log may be without its vector.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from catalog.errors import Damage, InputError
 from catalog.filters import QUALITY_RANK
-from catalog.models import RequestRecord, Track
+from catalog.models import Judgement, RequestRecord, Track
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,16 +27,23 @@ if TYPE_CHECKING:
 __all__ = [
     "ENCODER",
     "EPOCH",
+    "JUDGEMENT_COLUMNS",
+    "NO_LEVEL",
     "REQUEST_COLUMNS",
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
     "VERSION",
+    "VERSIONS",
+    "from_judgement_row",
     "from_request_row",
     "from_track_row",
+    "judgement_schema",
     "request_schema",
+    "request_words",
     "row_sha256",
     "table_encoder",
     "table_version",
+    "to_judgement_row",
     "to_request_row",
     "to_track_row",
     "track_schema",
@@ -44,8 +51,9 @@ __all__ = [
     "vector_sha256",
 ]
 
-SCHEMA_VERSION = 2
-"""Of the `tracks` table; see migrations.py for the steps between versions."""
+VERSIONS = {"tracks": 3, "requests": 2, "judgements": 1}
+"""The schema version of each table; see migrations.py for the steps between versions."""
+SCHEMA_VERSION = VERSIONS["tracks"]
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
 """Keys of the table's own metadata."""
 
@@ -99,6 +107,10 @@ _TRACK_KINDS = {
     "state": "text",
     "trashed_at": "time",
     "rating": "int",
+    "tags": "texts",
+    "note": "text",
+    "seam": "float",
+    "variant_of": "text",
 }
 _DERIVED_KINDS = {"quality_rank": "int", "words": "text", "vector_sha256": "text", "row_sha256": "text"}
 _REQUEST_KINDS = {
@@ -123,8 +135,22 @@ _REQUEST_KINDS = {
     "backend": "text",
     "choices": "json",
     "timings_s": "json",
-    "row_sha256": "text",
+    "listener": "text",
+    "theme": "text",
+    "probability": "float",
 }
+_JUDGEMENT_KINDS = {
+    "id": "key",
+    "created_at": "time",
+    "verdict": "text",
+    "track_id": "text",
+    "request_id": "text",
+    "key": "text",
+    "rating": "int",
+}
+_LINE_KINDS = {"encoder": "text", "vector_sha256": "text", "row_sha256": "text"}
+"""What every line of a log has beside its fields; encoder and checksum are "" where it is without a vector."""
+_WORDS_KIND = {"words": "text"}
 _NONE: dict[str, Any] = {
     "environment": "",
     "time_of_day": "",
@@ -137,13 +163,18 @@ _NONE: dict[str, Any] = {
     "similarity": NO_LEVEL,
     "score": NO_LEVEL,
     "track_id": "",
+    "seam": NO_LEVEL,
+    "variant_of": "",
+    "probability": NO_LEVEL,
 }
 """How None is stored, for the columns that may hold it."""
 _RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}
 
 TRACK_COLUMNS = (*_TRACK_KINDS, *_DERIVED_KINDS)
 """Every column of `tracks` but the vector."""
-REQUEST_COLUMNS = tuple(_REQUEST_KINDS)
+REQUEST_COLUMNS = (*_REQUEST_KINDS, *_WORDS_KIND, *_LINE_KINDS)
+JUDGEMENT_COLUMNS = (*_JUDGEMENT_KINDS, *_LINE_KINDS)
+"""Every column of the logs but the vector."""
 
 
 def track_schema(dimension: int, encoder: str) -> pa.Schema:
@@ -156,11 +187,14 @@ def track_schema(dimension: int, encoder: str) -> pa.Schema:
     return pa.schema(fields, metadata={VERSION: str(SCHEMA_VERSION), ENCODER: encoder})
 
 
-def request_schema() -> pa.Schema:
-    """Return the arrow schema of `requests`."""
-    import pyarrow as pa
+def request_schema(dimension: int) -> pa.Schema:
+    """Return the arrow schema of `requests`, whose vectors of `dimension` float32 may be missing."""
+    return _log_schema("requests", {**_REQUEST_KINDS, **_WORDS_KIND}, dimension)
 
-    return pa.schema([_field(name, kind) for name, kind in _REQUEST_KINDS.items()], metadata={VERSION: "1"})
+
+def judgement_schema(dimension: int) -> pa.Schema:
+    """Return the arrow schema of `judgements`, whose vectors of `dimension` float32 may be missing."""
+    return _log_schema("judgements", _JUDGEMENT_KINDS, dimension)
 
 
 def table_version(schema: pa.Schema) -> int:
@@ -182,9 +216,9 @@ def to_track_row(track: Track, vector: ArrayLike) -> dict[str, Any]:
     row = _encode(Track, track, _TRACK_KINDS)
     unit = unit_vector(vector)
     row["quality_rank"] = QUALITY_RANK[track.quality]
-    row["words"] = "\n".join(
-        (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
-    )
+    own = (" ".join(track.tags), track.note)
+    told = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
+    row["words"] = "\n".join((*told, *filter(None, own)))
     row["vector_sha256"] = vector_sha256(unit)
     row["row_sha256"] = row_sha256(row)
     row["vector"] = unit
@@ -196,16 +230,38 @@ def from_track_row(row: Mapping[str, Any]) -> Track:
     return _decode(Track, row, _TRACK_KINDS)
 
 
-def to_request_row(record: RequestRecord) -> dict[str, Any]:
-    """Return the row of a log record with its checksum; raises InputError like `to_track_row`."""
+def to_request_row(
+    record: RequestRecord, vector: ArrayLike | None = None, encoder: str = ""
+) -> dict[str, Any]:
+    """Return the row of a log record with the vector of its context, made by `encoder`, where there is one.
+
+    Raises InputError like `to_track_row`.
+    """
     row = _encode(RequestRecord, record, _REQUEST_KINDS)
-    row["row_sha256"] = row_sha256(row)
-    return row
+    row["words"] = request_words(row)
+    return _line(row, vector, encoder)
+
+
+def request_words(row: Mapping[str, Any]) -> str:
+    """Return the text that a search for words in the log of requests reads."""
+    return "\n".join(filter(None, (row["query"], row["summary"], row["prompt"], row["theme"])))
 
 
 def from_request_row(row: Mapping[str, Any]) -> RequestRecord:
     """Return the log record of a row; raises Damage when the row does not match its checksum or the model."""
     return _decode(RequestRecord, row, _REQUEST_KINDS)
+
+
+def to_judgement_row(
+    judgement: Judgement, vector: ArrayLike | None = None, encoder: str = ""
+) -> dict[str, Any]:
+    """Return the row of a judgement with the vector of the request it answers, where there is one."""
+    return _line(_encode(Judgement, judgement, _JUDGEMENT_KINDS), vector, encoder)
+
+
+def from_judgement_row(row: Mapping[str, Any]) -> Judgement:
+    """Return the judgement of a row; raises Damage when the row does not match its checksum or the model."""
+    return _decode(Judgement, row, _JUDGEMENT_KINDS)
 
 
 def row_sha256(row: Mapping[str, Any]) -> str:
@@ -241,6 +297,23 @@ def unit_vector(vector: ArrayLike) -> NDArray[np.float32]:
         raise InputError(f"the vector has length {length}; pass finite numbers that are not all zero")
     # A vector that was stored before stays as it is, bit for bit.
     return (wide if abs(length - 1.0) < 1e-6 else wide / length).astype(np.float32)
+
+
+def _log_schema(table: str, kinds: Mapping[str, str], dimension: int) -> pa.Schema:
+    import pyarrow as pa
+
+    fields = [_field(name, kind) for name, kind in {**kinds, **_LINE_KINDS}.items()]
+    fields.append(pa.field("vector", pa.list_(pa.float32(), dimension)))
+    return pa.schema(fields, metadata={VERSION: str(VERSIONS[table])})
+
+
+def _line(row: dict[str, Any], vector: ArrayLike | None, encoder: str) -> dict[str, Any]:
+    unit = None if vector is None else unit_vector(vector)
+    row["encoder"] = "" if unit is None else _unicode("encoder", encoder)
+    row["vector_sha256"] = "" if unit is None else vector_sha256(unit)
+    row["row_sha256"] = row_sha256(row)
+    row["vector"] = unit
+    return row
 
 
 def _field(name: str, kind: str) -> pa.Field:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,25 +26,34 @@ from catalog.audit import Problem
 from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
 from catalog.filters import both, equals, literal, to_sql
+from catalog.ledger import JUDGEMENTS, REQUESTS, Ledger
 from catalog.locks import hold
 from catalog.maintenance import WORDS, Maintenance
-from catalog.models import Filter, RequestRecord, Track
+from catalog.models import Filter, Judgement, RequestRecord, Track
 from catalog.ranking import MEANING_WEIGHT, blend
-from catalog.requests import RequestLog
-from catalog.rewrite import migrate, reembed
+from catalog.rewrite import migrate, reembed, reembed_log
 from catalog.schema import (
     SCHEMA_VERSION,
+    VERSIONS,
     from_track_row,
+    judgement_schema,
+    request_schema,
     table_encoder,
     table_version,
+    track_schema,
     unit_vector,
 )
 from catalog.tracks import Row, TrackTable, intact
 
-__all__ = ["ORDERS", "Problem", "Store"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from typing_extensions import Unpack
+
+__all__ = ["ORDERS", "Changes", "Problem", "Store"]
 
 Tracks = list[Track]
 Scored = list[tuple[Track, float]]
+Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
 
 READY = Filter()
 ORDERS = (
@@ -69,6 +78,15 @@ INDEX_ROWS, VECTOR_INDEX_ROWS = 5_000, 20_000
 """From how many rows filters, and the vector, get an index: below, reading everything is as fast, and exact."""
 
 
+class Changes(TypedDict, total=False):
+    """What of a track can be changed after it was made."""
+
+    rating: int | None
+    tags: Sequence[str]
+    note: str
+    seam: float | None
+
+
 class Store:
     """A catalog in a home folder. Threads may share it; any number of processes may open the same home."""
 
@@ -77,13 +95,11 @@ class Store:
         self.home = home
         self._lock_timeout_s = lock_timeout_s
         self._connection: Any = None
-        tables = [
-            DurableTable(self._connect, home, name, lock_timeout_s=lock_timeout_s)
-            for name in ("tracks", "requests")
-        ]
+        tables = [DurableTable(self._connect, home, name, lock_timeout_s=lock_timeout_s) for name in VERSIONS]
         self._care = Maintenance(tables, _index_for)
         self._tracks = TrackTable(tables[0], self._care, encoder, dimension)
-        self._requests = RequestLog(tables[1], self._care)
+        self._requests = Ledger(tables[1], self._care, REQUESTS, dimension)
+        self._judgements = Ledger(tables[2], self._care, JUDGEMENTS, dimension)
 
     @classmethod
     def open(
@@ -121,8 +137,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of the open tables; a store used again opens them anew."""
-        self._tracks.durable.close()
-        self._requests.durable.close()
+        for part in (self._tracks, self._requests, self._judgements):
+            part.durable.close()
         self._connection = None
 
     # One track
@@ -177,9 +193,20 @@ class Store:
         """Return how many tracks were made for the request `key`, those in the trash included."""
         return self._tracks.count(equals("key", key))
 
-    def update(self, track_id: str, *, rating: int | None) -> Track:
-        """Set the rating of a track, 1 to 5 or None, and return the track as it now is."""
-        return self._change(track_id, lambda _: {"rating": rating})
+    def update(self, track_id: str, **changes: Unpack[Changes]) -> Track:
+        """Change what is passed and nothing else, and return the track as it now is.
+
+        `rating` is 1 to 5 or None, `tags` are a person's own labels, `note` their words, `seam` how unusual the join
+        of the loop is. Raises InputError for other names and values, NotFound without the track.
+        """
+        if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
+            raise InputError(
+                f"{unknown[0]!r} of a track cannot be changed; pass {', '.join(Changes.__annotations__)}"
+            )
+        given: dict[str, Any] = {**changes}
+        if "tags" in given:
+            given["tags"] = tuple(dict.fromkeys(given["tags"]))
+        return self._change(track_id, lambda _: given)
 
     def trash(self, track_id: str) -> Track:
         """Move a track to the trash, where no search finds it; its row and its audio stay. Return it."""
@@ -261,12 +288,12 @@ class Store:
         matrix = np.stack([*found.values()]) if found else np.zeros((0, self._tracks.dimension), np.float32)
         return tuple(found), matrix
 
-    # The log of requests
+    # The logs of requests and judgements
 
-    def log(self, record: RequestRecord) -> None:
-        """Append one line to the log of requests; it is on the disk on return."""
+    def log(self, record: RequestRecord, vector: ArrayLike | None = None) -> None:
+        """Append one line to the log of requests, with the vector of its context; it is on the disk on return."""
         self._may_write("the request cannot be logged")
-        self._requests.append(record)
+        self._requests.append(record, vector, self._tracks.encoder or "")
 
     def requests(self, *, limit: int | None = None, **facts: str) -> Sequence[RequestRecord]:
         """Return the log, newest first; keywords such as `action="reused"` or `track_id=...` narrow it.
@@ -274,6 +301,18 @@ class Store:
         Raises InputError for a column that cannot be asked for.
         """
         return self._requests.read(limit, facts)
+
+    def judge(self, judgement: Judgement, vector: ArrayLike | None = None) -> None:
+        """Append one judgement, with the vector of the request it answers; it is on the disk on return."""
+        self._may_write("the judgement cannot be kept")
+        self._judgements.append(judgement, vector, self._tracks.encoder or "")
+
+    def judgements(self, *, limit: int | None = None, **facts: str) -> Sequence[Judgement]:
+        """Return the judgements, newest first; keywords such as `track_id=...` or `verdict="rejected"` narrow them.
+
+        Raises InputError for a column that cannot be asked for.
+        """
+        return self._judgements.read(limit, facts)
 
     # Audio
 
@@ -332,7 +371,7 @@ class Store:
 
     def reembed(
         self,
-        encode: Callable[[Sequence[str]], Sequence[ArrayLike]],
+        encode: Encode,
         encoder: str,
         texts_of: Callable[[Track], str] = lambda track: track.context,
     ) -> int:
@@ -347,6 +386,7 @@ class Store:
             count, self._tracks.dimension = reembed(table, encode, encoder, texts_of)
             self._care.ensure_index(table, WORDS)
         self._tracks.encoder = encoder
+        self._reembed_logs(encode, encoder)
         return count
 
     def check(self, *, deep: bool = False) -> Sequence[Problem]:
@@ -354,7 +394,7 @@ class Store:
 
         Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
         """
-        tables = (self._tracks.durable, self._requests.durable)
+        tables = (self._tracks.durable, self._requests.durable, self._judgements.durable)
         return audit.check(self.home, tables, self._tracks, deep=deep)
 
     def fix(self, problem: Problem) -> bool:
@@ -384,15 +424,17 @@ class Store:
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
         audio = [path for path in files.audio_files(self.home) if path.suffix != ".json"]
-        table, log = self._tracks.durable, self._requests.durable
+        table = self._tracks.durable
+        logs = (self._requests.durable, self._judgements.durable)
         schema = table.table.schema if table.exists() else None
         return {
             "rows": self.count(Filter(state=None)),
             "trashed": self.count(Filter(state="trashed")),
             "requests": self._requests.count(),
+            "judgements": self._judgements.count(),
             "audio_files": len(audio),
             "audio_bytes": sum(path.stat().st_size for path in audio),
-            "table_bytes": table.size_bytes() + log.size_bytes(),
+            "table_bytes": table.size_bytes() + sum(log.size_bytes() for log in logs),
             "version": table.head() or 0,
             "schema_version": table_version(schema) if schema else SCHEMA_VERSION,
             "encoder": table_encoder(schema) if schema else self._tracks.encoder,
@@ -412,19 +454,45 @@ class Store:
         return self._connection
 
     def _upgrade(self) -> None:
-        table = self._tracks.durable
-        version = table_version(table.table.schema) if table.exists() else SCHEMA_VERSION
-        if version > SCHEMA_VERSION:
+        def tracks(old: pa.Schema) -> pa.Schema:
+            return track_schema(old.field("vector").type.list_size, table_encoder(old))
+
+        dimension = self._dimension()
+        self._upgrade_table(self._tracks.durable, tracks)
+        self._upgrade_table(self._requests.durable, lambda _: request_schema(dimension))
+        self._upgrade_table(self._judgements.durable, lambda _: judgement_schema(dimension))
+
+    def _upgrade_table(self, table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
+        known = VERSIONS[table.name]
+        version = table_version(table.table.schema) if table.exists() else known
+        if version > known:
             raise StorageError(
-                f"the catalog in {self.home} has schema version {version}, and this program knows up to "
-                f"{SCHEMA_VERSION}; upgrade the program"
+                f"the table of {table.name} in {self.home} has schema version {version}, and this program knows "
+                f"up to {known}; upgrade the program"
             )
-        if version < SCHEMA_VERSION:
-            self._may_write(
-                f"the catalog has schema version {version} and must be upgraded to {SCHEMA_VERSION}"
-            )
-            migrate(table)
-            self._care.ensure_index(table, WORDS)
+        if version < known:
+            self._may_write(f"the {table.name} have schema version {version} and must be upgraded to {known}")
+            migrate(table, schema_from)
+            if table is self._tracks.durable:
+                self._care.ensure_index(table, WORDS)
+
+    def _dimension(self) -> int:
+        """Return the length of the vectors of the tracks, which those of the logs are compared with."""
+        table = self._tracks.durable
+        if table.exists():
+            return int(table.table.schema.field("vector").type.list_size)
+        return self._tracks.dimension
+
+    def _reembed_logs(self, encode: Encode, encoder: str) -> None:
+        """Give the logs new vectors: those of tracks made for the same context, else of the request's summary."""
+        dimension = self._tracks.dimension
+        columns = ("context_sha256", "vector")
+        made = {row["context_sha256"]: row["vector"] for row in self._tracks.read(None, columns=columns)}
+        asked: dict[str, NDArray[np.float32]] = {}
+        if (log := self._requests.durable).exists():
+            asked = reembed_log(log, request_schema(dimension), "context_sha256", encoder, made, encode)
+        if (log := self._judgements.durable).exists():
+            reembed_log(log, judgement_schema(dimension), "key", encoder, asked, None)
 
     def _may_write(self, what: str) -> None:
         for folder in (self.home, self.home / "lance"):

@@ -14,7 +14,7 @@ from catalog.durable import DurableTable, lance_errors
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound
 from catalog.filters import both, equals, one_of
 from catalog.maintenance import WORDS, Maintenance
-from catalog.models import RequestRecord, Track
+from catalog.models import Judgement, RequestRecord, Track
 from catalog.schema import (
     TRACK_COLUMNS,
     from_track_row,
@@ -32,7 +32,7 @@ __all__ = ["Row", "TrackTable", "intact", "read", "to_arrow"]
 
 Row = dict[str, Any]
 Change = Callable[[Track], Mapping[str, Any]]
-_Value = TypeVar("_Value", Track, RequestRecord)
+_Value = TypeVar("_Value", Track, RequestRecord, Judgement)
 _log = logging.getLogger(__name__)
 
 REFINE_FACTOR, PROBES = 10, 50

@@ -15,7 +15,7 @@ import numpy as np
 from builders import a_track
 
 from catalog.errors import StorageError
-from catalog.models import RequestRecord, Track
+from catalog.models import Judgement, RequestRecord, Track
 from catalog.store import Store
 
 ENCODER = "test@1/8"
@@ -79,6 +79,17 @@ def a_record(name: str, **changes: Any) -> RequestRecord:
         "timings_s": {"find": 0.01},
     }
     return RequestRecord.model_validate({**values, **changes})
+
+
+def a_judgement(name: str, **changes: Any) -> Judgement:
+    values: dict[str, Any] = {
+        "id": name,
+        "created_at": NOON,
+        "verdict": "rated",
+        "track_id": "a",
+        "rating": 4,
+    }
+    return Judgement.model_validate({**values, **changes})
 
 
 def start(work: Any, *arguments: Any) -> Any:

@@ -8,19 +8,23 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 from builders import a_track
-from homes import a_record
+from homes import a_judgement, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import Damage, InputError
-from catalog.models import RequestRecord, Track
+from catalog.models import Judgement, RequestRecord, Track
 from catalog.schema import (
+    JUDGEMENT_COLUMNS,
     REQUEST_COLUMNS,
     TRACK_COLUMNS,
+    from_judgement_row,
     from_request_row,
     from_track_row,
+    judgement_schema,
     request_schema,
     row_sha256,
+    to_judgement_row,
     to_request_row,
     to_track_row,
     track_schema,
@@ -60,6 +64,10 @@ TRACKS = st.builds(
     rating=st.none() | st.integers(1, 5),
     loopable=st.booleans(),
     generation_s=st.floats(0, 1e6),
+    tags=st.lists(st.sampled_from(["favourite", "it's", "夜"]), max_size=3).map(tuple),
+    note=TEXT,
+    seam=st.none() | st.floats(0, 1e6),
+    variant_of=st.sampled_from([None, "b"]),
 )
 VECTOR = np.arange(1.0, 9.0)
 
@@ -86,16 +94,30 @@ def test_a_track_comes_back_the_same(track):
 )
 def test_a_request_comes_back_the_same(similarity, choices, query, track_id):
     record = a_record("r", similarity=similarity, score=None, choices=choices, query=query, track_id=track_id)
-    row = through_arrow(to_request_row(record), request_schema())
-    assert from_request_row(row) == record
-    assert set(row) == set(REQUEST_COLUMNS)
+    for vector in (None, VECTOR):
+        row = through_arrow(to_request_row(record, vector, "e"), request_schema(8))
+        assert from_request_row(row) == record
+        assert set(row) == {*REQUEST_COLUMNS, "vector"}
+        assert row["encoder"] == ("" if vector is None else "e")
+        assert row["vector_sha256"] == ("" if vector is None else vector_sha256(row["vector"]))
 
 
-def test_every_field_has_a_column_and_no_column_may_be_null():
+@pytest.mark.parametrize("rating", [None, 1, 5])
+@pytest.mark.parametrize("vector", [None, VECTOR], ids=["without", "with"])
+def test_a_judgement_comes_back_the_same(rating, vector):
+    judgement = a_judgement("j", rating=rating, request_id="r", key="k")
+    row = through_arrow(to_judgement_row(judgement, vector, "e"), judgement_schema(8))
+    assert from_judgement_row(row) == judgement
+    assert set(row) == {*JUDGEMENT_COLUMNS, "vector"}
+
+
+def test_every_field_has_a_column_and_none_that_is_compared_may_be_null():
     assert set(Track.model_fields) <= set(TRACK_COLUMNS)
     assert set(RequestRecord.model_fields) <= set(REQUEST_COLUMNS)
-    for schema in (track_schema(8, "e"), request_schema()):
-        assert not any(field.nullable for field in schema)
+    assert set(Judgement.model_fields) <= set(JUDGEMENT_COLUMNS)
+    assert not track_schema(8, "e").field("vector").nullable
+    for schema in (track_schema(8, "e"), request_schema(8), judgement_schema(8)):
+        assert not any(field.nullable for field in schema if field.name != "vector")
         assert schema.field("id").metadata == {b"lance-schema:unenforced-primary-key": b"true"}
 
 
@@ -119,6 +141,13 @@ def test_every_field_has_a_column_and_no_column_may_be_null():
         {"tempo_bpm": 0.0},
         {"musical_key": ""},
         {"loudness_lufs": -1000.0},
+        {"tags": ("",)},
+        {"tags": (" \n ",)},
+        {"tags": ("x" * 61,)},
+        {"tags": tuple("abcdefgh" * 9)},
+        {"note": "x" * 2001},
+        {"seam": -1000.0},
+        {"variant_of": ""},
     ],
     ids=str,
 )

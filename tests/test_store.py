@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from homes import DIMENSION, ENCODER, NOON, a_record, add, open_store, stored, vector_of
+from homes import DIMENSION, ENCODER, NOON, a_judgement, a_record, add, open_store, stored, vector_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
@@ -18,7 +18,15 @@ from catalog import audit, maintenance
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from catalog.models import Filter
 from catalog.ranking import MEANING_WEIGHT, blend
-from catalog.schema import SCHEMA_VERSION, VERSION, row_sha256, to_track_row, track_schema
+from catalog.schema import (
+    SCHEMA_VERSION,
+    VERSION,
+    request_schema,
+    row_sha256,
+    to_request_row,
+    to_track_row,
+    track_schema,
+)
 from catalog.store import ORDERS, Store
 from catalog.tracks import to_arrow
 
@@ -88,29 +96,45 @@ def test_a_table_of_a_newer_version_is_refused(store, home):
         open_store(home)
 
 
-def make_version_1(home: Path) -> list:
-    """Write a catalog as version 1 did: no trash, no rating."""
-    store = open_store(home)
-    tracks = [add(store, name, number) for number, name in enumerate(("a", "b"))]
-    gone = ("state", "trashed_at", "rating")
-    rows = [
-        {key: value for key, value in to_track_row(t, vector_of(t.id)).items() if key not in gone}
-        for t in tracks
-    ]
+LATER = {
+    "tracks": {2: ("state", "trashed_at", "rating"), 3: ("tags", "note", "seam", "variant_of")},
+    "requests": {2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector")},
+}
+"""The columns each version added."""
+
+
+def write_old(store: Store, table: str, version: int, rows: list, present: pa.Schema) -> None:
+    """Write a table as `version` did, the last row altered behind the store's back."""
+    gone = {name for later, names in LATER[table].items() if later > version for name in names}
+    rows = [{name: value for name, value in row.items() if name not in gone} for row in rows]
     for row in rows:
         row["row_sha256"] = row_sha256(row)
-    rows[1]["summary"] = "altered behind the store's back"
-    present = track_schema(DIMENSION, ENCODER)
+    rows[-1]["summary"] = "altered"
     fields = [field for field in present if field.name not in gone]
-    schema = pa.schema(fields, metadata={**present.metadata, VERSION.encode(): b"1"})
-    store._connection.create_table("tracks", data=to_arrow(rows, schema), mode="overwrite")
+    schema = pa.schema(fields, metadata={**present.metadata, VERSION.encode(): str(version).encode()})
+    store._connect().create_table(table, data=to_arrow(rows, schema), mode="overwrite")
+
+
+def make_old(home: Path, version: int) -> list:
+    """Write a catalog whose tracks are of `version` and whose requests are of version 1."""
+    store = open_store(home)
+    tracks = [add(store, name, number) for number, name in enumerate(("a", "b"))]
+    store.log(a_record("r"))
+    rows = [to_track_row(track, vector_of(track.id)) for track in tracks]
+    write_old(store, "tracks", version, rows, track_schema(DIMENSION, ENCODER))
+    lines = [to_request_row(a_record(name)) for name in ("r", "s")]
+    write_old(store, "requests", 1, lines, request_schema(DIMENSION))
     return tracks
 
 
-def test_an_older_catalog_is_upgraded(home):
-    first, _ = make_version_1(home)
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_catalog_is_upgraded(home, version):
+    first, _ = make_old(home, version)
     store = open_store(home)
     assert store.get("a") == first
+    assert store.requests() == [a_record("r")]  # the altered line is passed over
+    store.log(a_record("t", created_at=NOON + timedelta(1)), vector_of("t"))
+    assert [record.id for record in store.requests()] == ["t", "r"]
     assert store.stats()["schema_version"] == SCHEMA_VERSION
     assert store.stats()["encoder"] == ENCODER
     assert store.trash("a").state == "trashed"
@@ -191,6 +215,24 @@ def test_changes_reach_other_handles_at_once(store, home):
         store.update("a", rating=9)
     with pytest.raises(NotFound, match="no track 'b'"):
         store.update("b", rating=1)
+
+
+def test_only_what_is_passed_changes(store):
+    track = add(store, "a", rating=3)
+    known = {"tags": ("dark", "favourite"), "note": "for chapter 3", "seam": 1.5}
+    assert store.update("a", tags=["dark", "favourite", "dark"]).tags == known["tags"]
+    store.update("a", note=known["note"])
+    assert store.update("a", seam=known["seam"]) == track.model_copy(update=known)
+    assert store.update("a") == store.get("a") == track.model_copy(update=known)
+    assert ids(store.search_words("chapter favourite")) == ["a"]
+    assert store.update("a", tags=(), note="").tags == ()
+    assert store.search_words("favourite") == []
+    with pytest.raises(
+        InputError, match="'style' of a track cannot be changed; pass rating, tags, note, seam"
+    ):
+        store.update("a", style="x")
+    with pytest.raises(InputError, match=r"tags\.0"):
+        store.update("a", tags=[""])
 
 
 def test_trash_and_restore(store):
@@ -390,6 +432,65 @@ def test_requests_come_newest_first(store):
     assert store.stats()["requests"] == 4
     with pytest.raises(InputError, match="cannot be narrowed by 'reason'"):
         store.requests(reason="x")
+
+
+def test_judgements_come_newest_first(store):
+    said = [
+        a_judgement("one"),
+        a_judgement(
+            "two", verdict="rejected", rating=None, request_id="r", key="k", created_at=NOON + timedelta(1)
+        ),
+    ]
+    store.judge(said[0])
+    store.judge(said[1], vector_of("k"))
+    assert store.judgements() == said[::-1]
+    assert store.judgements(verdict="rejected", track_id="a") == said[1:]
+    assert store.judgements(limit=1) == said[1:]
+    assert store.stats()["judgements"] == 2
+    with pytest.raises(InputError, match="cannot be narrowed by 'rating'"):
+        store.judgements(rating="4")
+
+
+def test_lines_are_found_by_their_vectors(store):
+    for number in range(6):
+        store.log(
+            a_record(f"r{number}", style="ab"[number % 2]), vector_of(f"v{number}") if number < 4 else None
+        )
+    store.log(a_record("odd"), np.ones(3))  # of another encoder: the line stays, its vector does not
+    log = store._requests
+    found = log.nearest(vector_of("v2"), ENCODER, 10)
+    assert found[0][0].id == "r2"
+    assert found[0][1] == pytest.approx(1.0, abs=1e-6)
+    assert {line.id for line, _ in found} == {"r0", "r1", "r2", "r3"}
+    assert [line.id for line, _ in log.nearest(vector_of("v2"), ENCODER, 10, "style = 'b'")][:2] in (
+        ["r1", "r3"],
+        ["r3", "r1"],
+    )
+    assert log.nearest(vector_of("v2"), "other", 10) == log.nearest(np.ones(3), ENCODER, 10) == []
+    assert store.stats()["requests"] == 7
+
+
+def test_reembedding_reaches_the_logs(store):
+    track = add(store, "a", context_sha256="a" * 64)
+    store.log(a_record("same", key="one", context_sha256=track.context_sha256), vector_of("x"))
+    store.log(a_record("other", key="two", context_sha256="b" * 64, summary="waves"), vector_of("y"))
+    store.log(a_record("bare", key="three", context_sha256="c" * 64))
+    for name, key in (("j", "two"), ("k", "unknown")):
+        store.judge(a_judgement(name, verdict="rejected", rating=None, key=key), vector_of("y"))
+    axes = {"the context of a": [1, 0, 0, 0], "waves": [0, 1, 0, 0]}
+    store.reembed(lambda texts: [axes[text] for text in texts], "other@1/4")
+    vectors = store._requests.vectors("other@1/4")
+    assert {name: vector.tolist() for name, vector in vectors.items()} == {
+        "same": axes["the context of a"],
+        "other": axes["waves"],
+    }
+    assert [(line.id, score) for line, score in store._judgements.nearest(axes["waves"], "other@1/4", 5)] == [
+        ("j", 1.0)
+    ]
+    assert len(store.requests()) == 3
+    assert len(store.judgements()) == 2
+    store.log(a_record("new"), np.ones(4))
+    assert "new" in store._requests.vectors("other@1/4")
 
 
 # Care

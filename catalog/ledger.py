@@ -1,0 +1,145 @@
+"""The two logs, of requests and of judgements: lines that are appended and never changed, with a vector or without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from catalog.durable import DurableTable, lance_errors
+from catalog.errors import InputError
+from catalog.filters import both, equals
+from catalog.maintenance import Maintenance
+from catalog.models import Judgement, RequestRecord
+from catalog.schema import (
+    JUDGEMENT_COLUMNS,
+    REQUEST_COLUMNS,
+    from_judgement_row,
+    from_request_row,
+    judgement_schema,
+    request_schema,
+    to_judgement_row,
+    to_request_row,
+    unit_vector,
+)
+from catalog.tracks import intact, read, to_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["JUDGEMENTS", "REQUESTS", "Ledger", "Lines"]
+
+_Line = TypeVar("_Line", RequestRecord, Judgement)
+
+
+@dataclass(frozen=True)
+class Lines(Generic[_Line]):
+    """What one log holds: its columns, those it can be narrowed by, and how a line becomes a row and comes back."""
+
+    columns: tuple[str, ...]
+    facts: tuple[str, ...]
+    schema: Callable[[int], pa.Schema]
+    to_row: Callable[[_Line, ArrayLike | None, str], dict[str, Any]]
+    from_row: Callable[[Mapping[str, Any]], _Line]
+
+
+REQUESTS: Lines[RequestRecord] = Lines(
+    columns=REQUEST_COLUMNS,
+    facts=(
+        "id",
+        "command",
+        "key",
+        "context_sha256",
+        "style",
+        "role",
+        "quality",
+        "action",
+        "rule",
+        "track_id",
+        "backend",
+        "listener",
+        "theme",
+    ),
+    schema=request_schema,
+    to_row=to_request_row,
+    from_row=from_request_row,
+)
+JUDGEMENTS: Lines[Judgement] = Lines(
+    columns=JUDGEMENT_COLUMNS,
+    facts=("id", "verdict", "track_id", "request_id", "key"),
+    schema=judgement_schema,
+    to_row=to_judgement_row,
+    from_row=from_judgement_row,
+)
+
+
+class Ledger(Generic[_Line]):
+    """One log in a table of its own: appended to, never changed."""
+
+    def __init__(self, table: DurableTable, care: Maintenance, lines: Lines[_Line], dimension: int) -> None:
+        self.durable = table
+        self._care = care
+        self._lines: Lines[_Line] = lines
+        self._dimension = dimension
+
+    @property
+    def dimension(self) -> int:
+        """The length of the vectors the table takes."""
+        if self.durable.exists():
+            return int(self.durable.table.schema.field("vector").type.list_size)
+        return self._dimension
+
+    def append(self, line: _Line, vector: ArrayLike | None, encoder: str) -> None:
+        """Add one line; it is on the disk on return. A vector of another length than the table's is left out."""
+        dimension = self.dimension
+        fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
+        row, schema = self._lines.to_row(line, fitting, encoder), self._lines.schema(dimension)
+        if not self.durable.exists():
+            self.durable.create(schema)
+        what = f"the line cannot be added to the {self.durable.name}"
+        # A missing vector is no bad one.
+        data = to_arrow([row], schema)
+        self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
+        self._care.run_when_due(self.durable)
+
+    def read(
+        self, limit: int | None, facts: Mapping[str, str], predicate: str | None = None
+    ) -> Sequence[_Line]:
+        """Return the lines whose columns equal `facts` and that meet `predicate`, newest first."""
+        where = both(self._where(facts), predicate)
+        rows = read(self.durable, where, self._lines.columns, order="-created_at", limit=limit)
+        return list(intact(rows, self._lines.from_row))
+
+    def vectors(self, encoder: str, predicate: str | None = None) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors `encoder` made, by the id of their line."""
+        where = both(equals("encoder", encoder), predicate)
+        return {row["id"]: row["vector"] for row in read(self.durable, where, ("id", "vector"))}
+
+    def nearest(
+        self, vector: ArrayLike, encoder: str, count: int, predicate: str | None = None
+    ) -> list[tuple[_Line, float]]:
+        """Return the `count` lines whose vectors by `encoder` are nearest, with the cosine in [-1, 1], best first."""
+        unit = unit_vector(vector)
+        if not self.durable.exists() or len(unit) != self.dimension:
+            return []
+        with lance_errors(f"the {self.durable.name} cannot be searched"):
+            query = self.durable.table.search(unit, vector_column_name="vector").distance_type("cosine")
+            query = query.where(both(equals("encoder", encoder), predicate), prefilter=True)
+            rows = query.select([*self._lines.columns, "_distance"]).limit(count).to_arrow().to_pylist()
+        near = {row["id"]: float(np.clip(1.0 - row["_distance"], -1.0, 1.0)) for row in rows}
+        return [(line, near[line.id]) for line in intact(rows, self._lines.from_row)]
+
+    def count(self, predicate: str | None = None) -> int:
+        """Return the number of lines that meet `predicate`."""
+        return int(self.durable.table.count_rows(predicate)) if self.durable.exists() else 0
+
+    def _where(self, facts: Mapping[str, str]) -> str | None:
+        if unknown := sorted(set(facts) - set(self._lines.facts)):
+            raise InputError(
+                f"{self.durable.name} cannot be narrowed by {unknown[0]!r}; "
+                f"pass one of {', '.join(self._lines.facts)}"
+            )
+        return both(*(equals(column, value) for column, value in facts.items()))
