@@ -12,7 +12,16 @@ from pydantic import BaseModel, ValidationError
 from catalog.errors import InputError
 from catalog.models import MAX_TEXT_BYTES, Context
 
-__all__ = ["QUERY_KEYS", "TEXT_KEYS", "nearest", "read_bytes", "read_context", "read_lines", "validated"]
+__all__ = [
+    "QUERY_KEYS",
+    "TEXT_KEYS",
+    "nearest",
+    "read_bytes",
+    "read_context",
+    "read_lines",
+    "sentence",
+    "validated",
+]
 
 TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
 """Where a payload's text is looked for, in this order."""
@@ -91,7 +100,7 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise InputError(_sentence(error, model)) from None
+        raise InputError(sentence(error, model)) from None
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -124,7 +133,8 @@ def _fits(name: str, value: Any) -> bool:
     return True
 
 
-def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+def sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return one sentence that says which value of `model` was refused, and what is valid."""
     problem, *others = error.errors(include_url=False)
     field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
     if problem["type"] == "extra_forbidden":

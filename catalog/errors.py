@@ -9,6 +9,7 @@ CatalogError                exit 1
 │   └── Damage              exit 5   stored data fails its check
 ├── EncoderMismatch         exit 2   the table was embedded by another encoder
 └── Unavailable             exit 6   a generator, its weights or the encoder cannot be had
+    └── MissingExtra        exit 6   an optional package is not installed
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "Damage",
     "EncoderMismatch",
     "InputError",
+    "MissingExtra",
     "NotFound",
     "StorageError",
     "Unavailable",
@@ -74,3 +76,7 @@ class Unavailable(CatalogError):
     """A generator, its weights or the text encoder cannot be had on this machine."""
 
     exit_code = 6
+
+
+class MissingExtra(Unavailable, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""

@@ -64,6 +64,15 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert "ambient_lofi" in printed
 
 
+@pytest.mark.parametrize(
+    "code",
+    re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "INTEGRATIONS.md").read_text("utf-8"), re.DOTALL),
+)
+def test_the_python_of_the_integrations_runs(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "INTEGRATIONS.md", "exec"), {})
+
+
 def test_the_configuration_of_the_readme_loads(tmp_path):
     import presets
 

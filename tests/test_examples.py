@@ -12,10 +12,10 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
-def answered(monkeypatch, capsys, *args):
-    monkeypatch.setattr(sys, "argv", ["answer_with_soundtrack.py", *args])
+def answered(monkeypatch, capsys, *args, example="answer_with_soundtrack.py"):
+    monkeypatch.setattr(sys, "argv", [example, *args])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(EXAMPLES / "answer_with_soundtrack.py"), run_name="__main__")
+        runpy.run_path(str(EXAMPLES / example), run_name="__main__")
     out, err = capsys.readouterr()
     return ended.value.code, out, err
 
@@ -38,3 +38,25 @@ def test_a_text_that_is_not_there_is_one_sentence(monkeypatch, capsys, tmp_path)
     assert code == 1
     assert out == ""
     assert err.startswith("error: ")
+
+
+def test_the_langchain_agent_asks_for_a_track_and_finds_it_the_next_time(monkeypatch, capsys, tmp_path):
+    text = "Fog rolls over the harbour while the foghorn sounds, calm and lonely."
+    args = [text, "--home", str(tmp_path)]
+    calls = []
+    for _ in range(2):
+        code, out, _ = answered(monkeypatch, capsys, *args, example="langchain_agent.py")
+        assert code == 0
+        told = json.loads(out)
+        calls.append(told["calls"])
+        assert str(tmp_path) in told["answer"]
+    assert calls == [["search_music", "find_or_make_music"], ["search_music"]]
+
+
+def test_the_llamaindex_engine_answers_with_sources_that_sound(monkeypatch, capsys, tmp_path):
+    args = ["How do lighthouses warn ships in fog?", "--home", str(tmp_path)]
+    code, out, _ = answered(monkeypatch, capsys, *args, example="llamaindex_soundtrack.py")
+    sources = json.loads(out)["sources"]
+    assert code == 0
+    assert "In fog the light is lost" in sources[0]["text"]
+    assert all(Path(source["soundtrack"]["path"]).is_file() for source in sources)

@@ -23,6 +23,9 @@ HEAVY = (
     "scipy",
     "librosa",
     "tokenizers",
+    "langchain_core",
+    "llama_index",
+    "mcp",
 )
 LATE = {
     "history": 1,

@@ -1,0 +1,197 @@
+"""LlamaIndex: a retriever over tracks, a soundtrack for retrieved nodes, and find-or-make as a tool.
+
+Needs the extra `llamaindex`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from catalog.errors import CatalogError
+from catalog.integrations.asking import arguments, narrowed, purpose, told
+from catalog.integrations.description import described, facts
+from catalog.integrations.extra import extra
+from catalog.integrations.filtering import fields
+from catalog.integrations.threads import making, reading
+from catalog.models import Context, Filter, Hit, Result
+from catalog.report import entry
+from catalog.service import MusicService
+from generator import Progress
+
+with extra("llamaindex", "llama_index"):
+    from llama_index.core.base.base_retriever import BaseRetriever
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+    from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
+    from llama_index.core.tools import FunctionTool
+
+__all__ = ["SoundtrackPostprocessor", "TrackRetriever", "find_or_make_tool"]
+
+
+class TrackRetriever(BaseRetriever):
+    """Retrieve tracks of the catalog as nodes, best first. Only reads: nothing is made and nothing logged.
+
+    A node's text describes the track, its metadata holds track_id, path, source (a file URI), mood_tags, duration_s,
+    style, backend, weights_license and the rest of `integrations.description.FACTS`. `where` holds the hard facts
+    every track must meet. Tracks below `score_threshold` are left out; the score is a cosine for by="meaning",
+    and comparable within one search only otherwise.
+    """
+
+    def __init__(
+        self,
+        service: MusicService,
+        *,
+        similarity_top_k: int = 4,
+        where: Mapping[str, Any] | Filter | None = None,
+        score_threshold: float | None = None,
+        by: Literal["meaning", "words", "both"] = "meaning",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._service = service
+        self._limit = similarity_top_k
+        self._facts = fields(where)
+        self._least = score_threshold
+        self._by = by
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        hits = self._service.search(query_bundle.query_str, by=self._by, limit=self._limit, **self._facts)
+        return [_node(hit) for hit in hits if self._least is None or hit.score >= self._least]
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return await reading(self._retrieve, query_bundle)
+
+
+class SoundtrackPostprocessor(BaseNodePostprocessor):
+    """Attach a soundtrack to retrieved nodes: `metadata["soundtrack"]`, kept out of what LLM and embedding read.
+
+    The nodes that come in stay as they are; copies go out. What a node's metadata knows under the names of `Context`
+    fields (environment, time_of_day, mood_tags, ...) is taken over. The entry is what `attach_soundtrack` puts
+    under "music": track_id, path, uri, action, similarity, duration_s, ...
+    """
+
+    service: MusicService = Field(exclude=True)
+    asked: dict[str, Any] = Field(default_factory=dict)
+    """What `find_or_make` is asked for: role, preset, quality, duration_s, ..."""
+    top_n: int | None = Field(default=None, ge=0)
+    """Only the first this many nodes get one; None for all."""
+    together: bool = False
+    """One soundtrack for the texts of these nodes together, rather than one for each."""
+    make: bool = True
+    """Whether a track may be made; without, a node that no track fits stays without."""
+    required: bool = True
+    """Whether a soundtrack that cannot be had is an error; else the reason is put under "soundtrack_error"."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that LlamaIndex stores the component under."""
+        return "SoundtrackPostprocessor"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        return self._attached(nodes, query_bundle)
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        return await making(self._attached, nodes, query_bundle)
+
+    def _attached(
+        self,
+        nodes: Sequence[NodeWithScore],
+        query_bundle: QueryBundle | None,
+        on_progress: Progress | None = None,
+    ) -> list[NodeWithScore]:
+        query = query_bundle.query_str if query_bundle else ""
+        served = [node for node in nodes[: self.top_n] if node.node.get_content(MetadataMode.NONE).strip()]
+        contexts = [_context(node.node, query) for node in served]
+        if self.together and served:
+            contexts = [{"text": "\n\n".join(each["text"] for each in contexts), "query": query}]
+        try:
+            found = self._found(contexts, on_progress)
+        except CatalogError as error:
+            if self.required:
+                raise
+            found = [{"soundtrack_error": str(error)}] * len(contexts)
+        told = found * len(served) if self.together else found
+        copies = {id(node): _copy(node, new) for node, new in zip(served, told, strict=True) if new}
+        return [copies.get(id(node), node) for node in nodes]
+
+    def _found(
+        self, contexts: Sequence[Mapping[str, Any]], on_progress: Progress | None
+    ) -> list[dict[str, Any]]:
+        """Return the metadata that each context brings: a soundtrack, or nothing where none may be made."""
+        results = (
+            self.service.find_or_make_all(contexts, on_progress=on_progress, **self.asked)
+            if self.make
+            else [self.service.explain(context, **self.asked) for context in contexts]
+        )
+        return [{"soundtrack": entry(result)} if result.track else {} for result in results]
+
+
+def find_or_make_tool(
+    service: MusicService, *, name: str = "find_or_make_music", description: str | None = None, **fixed: Any
+) -> FunctionTool:
+    """Return find-or-make as a tool: the model reads what was done, `raw_output` is the track as plain JSON values.
+
+    `raw_output` is what `attach_soundtrack` puts under "music": track_id, path, uri, action, similarity, ...
+    Arguments in `fixed` (role="background_bed", quality="preview", ...) are the application's, not the model's.
+    What cannot be served raises a CatalogError of one sentence, which LlamaIndex's agents tell the model.
+    """
+    asks = narrowed(fixed)
+
+    def find_or_make(**given: Any) -> dict[str, Any]:
+        return _answer(service.find_or_make(**arguments(asks, given, fixed)))
+
+    async def afind_or_make(**given: Any) -> dict[str, Any]:
+        return _answer(await making(service.find_or_make, **arguments(asks, given, fixed)))
+
+    return FunctionTool.from_defaults(
+        find_or_make,
+        name=name,
+        description=description or purpose(service),
+        fn_schema=asks,
+        async_fn=afind_or_make,
+        callback=lambda answer: answer["told"],
+    )
+
+
+def _node(hit: Hit) -> NodeWithScore:
+    metadata = facts(hit.track, hit.path)
+    node = TextNode(
+        id_=hit.track.id,
+        text=described(hit.track),
+        metadata=metadata,
+        # The text says all of it in words.
+        excluded_llm_metadata_keys=[*metadata],
+        excluded_embed_metadata_keys=[*metadata],
+    )
+    return NodeWithScore(node=node, score=hit.score)
+
+
+def _context(node: BaseNode, query: str) -> dict[str, Any]:
+    """Return the node as a payload: its text, and what its metadata knows about it."""
+    known = {name: value for name, value in node.metadata.items() if name in Context.model_fields}
+    return {**known, "text": node.get_content(MetadataMode.NONE), "query": query}
+
+
+def _copy(node: NodeWithScore, new: Mapping[str, Any]) -> NodeWithScore:
+    """Return a copy of `node` with `new` in its metadata, unread by LLM and embedding."""
+    inner = node.node
+    changes = {
+        "metadata": {**inner.metadata, **new},
+        "excluded_llm_metadata_keys": _with(inner.excluded_llm_metadata_keys, new),
+        "excluded_embed_metadata_keys": _with(inner.excluded_embed_metadata_keys, new),
+    }
+    return NodeWithScore(node=inner.model_copy(update=changes), score=node.score)
+
+
+def _with(keys: list[str], new: Mapping[str, Any]) -> list[str]:
+    return [*keys, *(name for name in new if name not in keys)]
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    return {**entry(result), "told": told(result)}
