@@ -7,14 +7,39 @@ from the few forms below. Every column is named here; every literal goes through
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
+import re
+from datetime import datetime, timedelta, timezone
 
 from catalog.errors import InputError
-from catalog.models import Filter, QualityName
+from catalog.models import Alternative, Condition, FieldName, Filter, Period, QualityName, Span
 
 __all__ = ["QUALITY_RANK", "both", "equals", "literal", "one_of", "to_sql"]
 
 QUALITY_RANK: dict[QualityName, int] = {"preview": 0, "standard": 1, "final": 2}
+_COLUMNS: dict[FieldName, str] = {
+    "words": "words",
+    "mood": "mood_tags",
+    "style": "style",
+    "role": "role",
+    "quality": "quality",
+    "environment": "environment",
+    "time": "time_of_day",
+    "loop": "loopable",
+    "length": "duration_s",
+    "tempo": "tempo_bpm",
+    "rating": "rating",
+    "by": "backend",
+    "model": "model",
+    "language": "language",
+    "made": "created_at",
+}
+_LISTS = ("mood",)
+_WHOLE = ("rating",)
+_PARTS = ("model",)
+"""Fields that a part of the value is enough for."""
+_UNKNOWN: dict[FieldName, str] = {"environment": "''", "time": "''", "tempo": "0.0", "rating": "0"}
+"""How a column says that a fact is not known."""
+_LETTER = "[0-9a-z\u00e0-\u024f]"
 _LARGEST_INT = 2**31 - 1
 _LARGEST_FLOAT = 1.7976931348623157e308
 
@@ -25,7 +50,7 @@ def to_sql(where: Filter) -> str | None:
     Unknown values never meet a bound: a track without tempo is outside every tempo range, an unrated one below every
     rating. Raises InputError for text that is no Unicode and for bounds that are no number.
     """
-    return both(*_equalities(where), *_bounds(where), *_tags(where))
+    return both(*_equalities(where), *_bounds(where), *_tags(where), *map(_condition, where.conditions))
 
 
 def both(*predicates: str | None) -> str | None:
@@ -103,3 +128,49 @@ def _bounds(where: Filter) -> list[str]:
 
 def _tags(where: Filter) -> list[str]:
     return [f"array_has(mood_tags, {literal(tag)})" for tag in where.mood]
+
+
+def _condition(condition: Condition) -> str:
+    column = _COLUMNS[condition.field]
+    either = " OR ".join(_meets(condition.field, column, value) for value in condition.any_of)
+    return f"NOT ({either})" if condition.negated else f"({either})"
+
+
+def _meets(field: FieldName, column: str, value: Alternative) -> str:
+    if value is None:
+        if field in _LISTS:
+            return f"cardinality({column}) = 0"
+        return f"{column} = {_UNKNOWN[field]}" if field in _UNKNOWN else "false"
+    if isinstance(value, Span):
+        known = [f"{column} != {_UNKNOWN[field]}"] if field in _UNKNOWN else []
+        low, high = value.low, value.high
+        if field in _WHOLE:
+            low, high = low and math.ceil(low), high and math.floor(high)
+        ends = [(">=", low), ("<=", high)]
+        bounds = [f"{column} {sign} {literal(end)}" for sign, end in ends if end is not None]
+        return f"({both(*bounds, *known) or 'true'})"
+    if isinstance(value, Period):
+        ends_at = [(">=", value.since), ("<", value.before)]
+        bounds = [f"{column} {sign} {literal(_moment(end))}" for sign, end in ends_at if end is not None]
+        return f"({both(*bounds) or 'true'})"
+    if field == "words":
+        return f"regexp_like(lower({column}), {literal(_pattern(str(value)))})"
+    if field in _LISTS:
+        spelled = dict.fromkeys((str(value), str(value).lower()))
+        return " OR ".join(f"array_has({column}, {literal(each)})" for each in spelled)
+    if field in _PARTS:
+        return f"contains(lower({column}), {literal(str(value).lower())})"
+    return equals(column, value)
+
+
+def _moment(end: datetime | timedelta) -> datetime:
+    return datetime.now(timezone.utc) - end if isinstance(end, timedelta) else end
+
+
+def _pattern(phrase: str) -> str:
+    """Return what finds `phrase` in small letters as whole words; script without spaces has no word ends to ask for."""
+    lower = phrase.lower()
+    words = (re.sub(r"[][\\.+*?()|{}^$]", r"\\\g<0>", word) for word in lower.split())
+    before = f"(^|[^{_LETTER[1:]})" if re.match(_LETTER, lower) else ""
+    after = f"($|[^{_LETTER[1:]})" if re.match(_LETTER, lower[-1:]) else ""
+    return before + r"\s+".join(words) + after

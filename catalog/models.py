@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,21 +13,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 __all__ = [
     "MAX_TEXT_BYTES",
     "Action",
+    "Alternative",
     "Candidate",
     "Choices",
+    "Condition",
     "Context",
     "Decision",
     "Environment",
     "Features",
+    "FieldName",
     "Filter",
     "Hit",
     "Judgement",
     "Match",
+    "Period",
     "QualityName",
     "Request",
     "RequestRecord",
     "Result",
     "Source",
+    "Span",
+    "State",
     "TimeOfDay",
     "Track",
     "Value",
@@ -56,6 +62,25 @@ TimeOfDay = Literal["dawn", "morning", "day", "dusk", "evening", "night"]
 Source = Literal["caller", "text", "encoder", "default"]
 QualityName = Literal["preview", "standard", "final"]
 Action = Literal["reused", "generated", "none"]
+State = Literal["ready", "trashed"]
+FieldName = Literal[
+    "words",
+    "mood",
+    "style",
+    "role",
+    "quality",
+    "environment",
+    "time",
+    "loop",
+    "length",
+    "tempo",
+    "rating",
+    "by",
+    "model",
+    "language",
+    "made",
+]
+"""What a condition of a filter may be about; `filters` maps each to a column."""
 
 
 _CONTROLS = {code: " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t\x00"}
@@ -233,7 +258,7 @@ class Track(Value):
     encoder: str
     """Identity of the encoder that made the row's vector."""
     generation_s: FiniteFloat = Field(default=0.0, ge=0)
-    state: Literal["ready", "trashed"] = "ready"
+    state: State = "ready"
     trashed_at: datetime | None = None
     rating: int | None = Field(default=None, ge=1, le=5)
     tags: Annotated[tuple[Label, ...], Field(max_length=64)] = ()
@@ -244,6 +269,32 @@ class Track(Value):
     """How unusual the join of the loop is; None where it was not measured."""
     variant_of: str | None = None
     """The id of the track this one was made beside, for the same request with another seed."""
+
+
+class Span(Value):
+    """Numbers from `low` to `high`, both within; None leaves an end open."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class Period(Value):
+    """Times from `since` until before `before`, each a time or how long ago; None leaves an end open."""
+
+    since: datetime | timedelta | None = None
+    before: datetime | timedelta | None = None
+
+
+Alternative = bool | str | Span | Period | None
+"""A value a fact may have; None stands for a fact that is not known."""
+
+
+class Condition(Value):
+    """One fact about a track: it has any of these values, or with `negated` none of them."""
+
+    field: FieldName
+    any_of: Annotated[tuple[Alternative, ...], Field(min_length=1)]
+    negated: bool = False
 
 
 class Filter(Value):
@@ -265,7 +316,9 @@ class Filter(Value):
     min_rating: int | None = None
     backend: str | None = None
     language: str | None = None
-    state: Literal["ready", "trashed"] | None = "ready"
+    state: State | None = "ready"
+    conditions: tuple[Condition, ...] = ()
+    """Further facts, all of which must hold; `query.parse` makes them of text."""
 
 
 class Candidate(Value):
