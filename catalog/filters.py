@@ -19,6 +19,7 @@ QUALITY_RANK: dict[QualityName, int] = {"preview": 0, "standard": 1, "final": 2}
 _COLUMNS: dict[FieldName, str] = {
     "words": "words",
     "mood": "mood_tags",
+    "tag": "tags",
     "style": "style",
     "role": "role",
     "quality": "quality",
@@ -33,7 +34,7 @@ _COLUMNS: dict[FieldName, str] = {
     "language": "language",
     "made": "created_at",
 }
-_LISTS = ("mood",)
+_LISTS = ("mood", "tag")
 _WHOLE = ("rating",)
 _PARTS = ("model",)
 """Fields that a part of the value is enough for."""

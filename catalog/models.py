@@ -66,6 +66,7 @@ State = Literal["ready", "trashed"]
 FieldName = Literal[
     "words",
     "mood",
+    "tag",
     "style",
     "role",
     "quality",

@@ -357,6 +357,7 @@ def _moment(text: str) -> tuple[datetime | timedelta, datetime | None]:
 
 FIELDS: dict[str, _Kind] = {
     "mood": _Kind(_open(none=True), "mood:calm"),
+    "tag": _Kind(_open(none=True), "tag:favourite"),
     "style": _Kind(_name, "style:ambient_lofi"),
     "role": _Kind(_name, "role:background_bed"),
     "quality": _Kind(_one_of(*get_args(QualityName)), "quality:standard,final"),

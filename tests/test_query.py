@@ -192,6 +192,7 @@ def values_of(field):
     )
     return {
         "mood": st.sampled_from(["calm", "Dark", "it's", "none", "else"]),
+        "tag": st.sampled_from(["Best of", "mine", "none"]),
         "style": st.sampled_from(["folk", "drone", "x' OR '1'='1"]),
         "role": st.sampled_from(["background_bed", "intro_sting"]),
         "quality": st.sampled_from(["preview", "standard", "final"]),
@@ -240,8 +241,9 @@ def meets(track: Track, condition: Condition) -> bool:
             before = f"(^|{edge})" if not re.match(edge, value.lower()[0]) else ""
             after = f"({edge}|$)" if not re.match(edge, value.lower()[-1]) else ""
             return re.search(before + phrase + after, words.lower()) is not None
-        if condition.field == "mood":
-            return not track.mood_tags if value is None else bool({value, value.lower()} & {*track.mood_tags})
+        if condition.field in ("mood", "tag"):
+            tags = {*(track.mood_tags if condition.field == "mood" else track.tags)}
+            return not tags if value is None else bool({value, value.lower()} & tags)
         if condition.field == "model":
             return value.lower() in track.model.lower()
         names = {"time": "time_of_day", "loop": "loopable", "length": "duration_s", "tempo": "tempo_bpm"}
@@ -278,6 +280,7 @@ def table(tmp_path_factory):
                 created_at=NOON + timedelta(hours=number),
                 summary=one("soft rain", "a train", "Soft\nRAIN", "平静的雨夜", "étude a+b", "nothing"),
                 mood_tags=one((), ("calm",), ("dark", "it's"), ("calm", "dark")),
+                tags=one((), ("mine",), ("mine", "best of")),
                 style=one("folk", "drone"),
                 role=one("background_bed", "intro_sting"),
                 quality=one("preview", "standard", "final"),
