@@ -290,7 +290,7 @@ def find(
 
 
 @catalog.command()
-@click.argument("text")
+@click.argument("words", nargs=-1, required=True, metavar="QUERY...")
 @click.option(
     "--by",
     type=click.Choice(["meaning", "words", "both"]),
@@ -304,7 +304,7 @@ def find(
 @home_option
 @config_option
 def search(
-    text: str,
+    words: tuple[str, ...],
     by: str,
     limit: int,
     as_json: bool,
@@ -313,9 +313,10 @@ def search(
     config: str | None,
     **facts: Any,
 ) -> None:
-    """Search the catalog for TEXT."""
+    """Search the catalog for QUERY: words, "phrases" and facts such as mood:calm length:30..60 -style:drone."""
     from catalog.report import line, track_json
 
+    text = " ".join(words)
     with _service(home, config, create=False) as service:
         hits = service.search(text, by=by, limit=limit, **_given(facts))  # type: ignore[arg-type]
     rows = [{"score": round(hit.score, 4), "path": str(hit.path), **track_json(hit.track)} for hit in hits]
@@ -328,6 +329,7 @@ def search(
 
 
 @catalog.command("list")
+@click.argument("words", nargs=-1, metavar="[QUERY]...")
 @filter_options
 @click.option("--trashed", is_flag=True, help="List the trash instead.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
@@ -336,6 +338,7 @@ def search(
 @list_output
 @home_option
 def list_(
+    words: tuple[str, ...],
     trashed: bool,
     limit: int,
     offset: int,
@@ -345,11 +348,11 @@ def list_(
     home: str,
     **facts: Any,
 ) -> None:
-    """List tracks, newest first."""
+    """List tracks, newest first: all, or those that meet QUERY, such as mood:calm rating:4.. made:7d."""
     from catalog.report import line, track_json
 
     with _store(home) as store:
-        where = _filter({**facts, "state": "trashed" if trashed else "ready"})
+        where = _asked_for(words, {**facts, **({"state": "trashed"} if trashed else {})}, home)
         tracks = store.list(where, order=sort, limit=limit, offset=offset)
         total = store.count(where)
         rows = [{"path": str(store.path_of(track)), **track_json(track)} for track in tracks]
@@ -397,9 +400,18 @@ def show(track_id: str, as_json: bool, home: str) -> None:
     help="The folder or file; - for standard output (csv, jsonl, m3u).",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
+@click.option("--query", help="Only tracks that meet this query, as for `catalog list`.")
 @filter_options
 @home_option
-def export(track_ids: tuple[str, ...], form: str, to: str, force: bool, home: str, **facts: Any) -> None:
+def export(
+    track_ids: tuple[str, ...],
+    form: str,
+    to: str,
+    force: bool,
+    query: str | None,
+    home: str,
+    **facts: Any,
+) -> None:
     """Export tracks (all, those named, or those the filters leave) with what is known about them."""
     from catalog.export import export_tracks
 
@@ -407,7 +419,8 @@ def export(track_ids: tuple[str, ...], form: str, to: str, force: bool, home: st
         if track_ids:
             tracks = [store.find_id(track_id) for track_id in track_ids]
         else:
-            tracks = store.list(_filter(facts), order="created_at", limit=None)
+            where = _asked_for((query or "",), facts, home)
+            tracks = store.list(where, order="created_at", limit=None)
         written = export_tracks(store, tracks, form, to, force=force)
     for path in written:
         click.echo(str(path))
@@ -646,11 +659,15 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
-def _filter(facts: dict[str, Any]) -> Any:
-    from catalog.context import validated
-    from catalog.models import Filter
+def _asked_for(words: tuple[str, ...], facts: dict[str, Any], home: str) -> Any:
+    """Return the filter of a list: what its query asks for, words in it as words a track must have, and `facts`."""
+    from catalog.browse import narrowed
+    from catalog.query import as_facts, parse
 
-    return validated(Filter, _given(facts))
+    text = " ".join(words)
+    library = _library(None, home) if ":" in text else None
+    known = {"style": library.styles.keys(), "role": library.roles.keys()} if library else {}
+    return narrowed(as_facts(parse(text, known)), _given(facts)).where
 
 
 def _check_out(out: str | None, force: bool) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "Hit",
     "Judgement",
     "Match",
+    "Page",
     "Period",
     "QualityName",
     "Request",
@@ -454,3 +455,18 @@ class Hit(Value):
     path: Path
     score: float
     """Cosine similarity for a search by meaning; for words or both, higher is better within one search only."""
+
+
+class Page(Value):
+    """A page of tracks that meet a query."""
+
+    query: str
+    """The query as it was understood; it reads back to the same one."""
+    tracks: tuple[Track, ...]
+    scores: dict[str, float]
+    """By track id, where words were searched for; as for `Hit`."""
+    total: int
+    """How many tracks meet the query, this page or not."""
+    facets: dict[str, dict[str, int]]
+    """For mood, style, role, quality, environment, backend and rating: how many of all of them have each value, most
+    frequent first; "none" for those without."""

@@ -31,7 +31,7 @@ from catalog.models import (
     clean_line,
 )
 
-__all__ = ["FIELDS", "Query", "parse"]
+__all__ = ["FIELDS", "Query", "as_facts", "parse"]
 
 ALIASES = {
     "backend": "by",
@@ -127,6 +127,14 @@ def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Quer
     ordered = sorted(conditions, key=lambda condition: condition.negated or condition.field != "words")
     where = Filter(conditions=tuple(ordered), state=None if state == "any" else cast("State", state))
     return Query(text=" ".join(words), where=where)
+
+
+def as_facts(query: Query) -> Query:
+    """Return `query` with each free word made a word that must be there, for lists, which rank nothing."""
+    words = re.sub(r'"[^"]*"', " ", query.text).split()
+    added = tuple(_condition("words", {word: None}, False) for word in dict.fromkeys(words))
+    where = query.where.model_copy(update={"conditions": (*added, *query.where.conditions)})
+    return Query(where=where)
 
 
 def _checked(text: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog import report
+from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
 from catalog.errors import CatalogError, InputError, NotFound, StorageError
 from catalog.history import Call, failure_of, record_of
 from catalog.making import Generators, Job, keep, render, seed_of
 from catalog.match import MAX_MOOD_DISTANCE, MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
-from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Request, Result, Track
+from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Page, Request, Result, Track
+from catalog.query import Query, parse
 from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.store import Store
 from generator import Cancelled, Generator, Progress, load_generator, weights
@@ -378,27 +380,47 @@ class MusicService:
 
     def search(
         self,
-        text: str,
+        text: str | Query,
         *,
-        by: Literal["meaning", "words", "both"] = "meaning",
+        by: By = "meaning",
         limit: int = 10,
         **facts: Any,
     ) -> list[Hit]:
-        """Return the tracks nearest to `text`, best first; `facts` are the fields of `Filter`."""
-        if by not in ("meaning", "words", "both"):
-            raise InputError(f"search by {by!r} is not known; {nearest(by, ('meaning', 'words', 'both'))}")
-        where = validated(Filter, facts)
-        query = read_context(text).text
-        if by == "words":
-            found = self.store.search_words(query, where, limit)
-        else:
-            vector = embed_document(self.encoder, query)
-            found = (
-                self.store.search(vector, where, limit)
-                if by == "meaning"
-                else self.store.search_hybrid(query, vector, where, limit)
-            )
+        """Return the tracks that meet the query `text`, nearest first; `facts` are further fields of `Filter`.
+
+        The query may hold facts beside words, as in `calm rain mood:calm length:30..60`; see `catalog.query`. A `Query`
+        is taken as it is. Without words the newest come, with score 0. Raises InputError.
+        """
+        checked_by(by)
+        query = narrowed(self._query(text), facts)
+        if not query.text and not query.where.conditions:
+            raise InputError("the search text is empty; pass at least one word")
+        found = best(self.store, self.encoder, query, by, limit)
         return [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+
+    def browse(
+        self,
+        query: str | Query = "",
+        *,
+        by: By = "meaning",
+        sort: str = NEWEST,
+        limit: int = 50,
+        offset: int = 0,
+        **facts: Any,
+    ) -> Page:
+        """Return a page of the tracks that meet `query`, with the number of all and how they divide by facet.
+
+        With words in the query it is a search, best first; without a list, ordered by `sort`. `facts` are further
+        fields of `Filter`. Raises InputError.
+        """
+        checked_by(by)
+        asked = narrowed(self._query(query), facts)
+        return page(self.store, self.encoder, asked, by=by, sort=sort, limit=limit, offset=offset)
+
+    def _query(self, text: str | Query) -> Query:
+        if isinstance(text, Query):
+            return text
+        return parse(text, {"style": self.library.styles.keys(), "role": self.library.roles.keys()})
 
 
 def _of_request(asked: Mapping[str, Any]) -> dict[str, Any]:

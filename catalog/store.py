@@ -282,6 +282,13 @@ class Store:
         """Return how many tracks meet `where`."""
         return self._tracks.count(to_sql(where))
 
+    def facets(self, where: Filter = READY, text: str = "") -> tuple[int, dict[str, dict[str, int]]]:
+        """Return how many tracks meet `where`, and for each facet how many have each value, most frequent first.
+
+        With `text` only tracks that have words of it count, up to 10,000. See `facets.FACETS`.
+        """
+        return self._tracks.facets(to_sql(where), _worded(text) if text else "", MOST_RESULTS)
+
     def vectors(self, where: Filter = READY) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Return the ids of the tracks that meet `where` and their unit vectors, float32, shape (tracks, dimension)."""
         found = self._tracks.vectors(to_sql(where))

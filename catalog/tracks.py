@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from catalog.durable import DurableTable, lance_errors
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound
+from catalog.facets import FACETS, Facets, count_facets
 from catalog.filters import both, equals, one_of
 from catalog.maintenance import WORDS, Maintenance
 from catalog.models import Judgement, RequestRecord, Track
@@ -39,6 +40,8 @@ REFINE_FACTOR, PROBES = 10, 50
 """With a vector index: how many times the limit are rescored exactly, and lists searched. Without the first the index
 gives approximate distances, which no threshold can be held against."""
 _SORTED_ALONE = 1000
+_COUNTS_KEPT = 64
+"""Facets of how many queries are remembered; a new version of the table has new ones."""
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _WITH_VECTOR = (*TRACK_COLUMNS, "vector")
 
@@ -51,6 +54,7 @@ class TrackTable:
         self.encoder = encoder
         self.dimension = dimension
         self._care = care
+        self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
     def insert(self, track: Track, vector: ArrayLike, before: Callable[[], None]) -> None:
         """Add the row of `track` unless its id is there; `before` runs under the lock and may refuse by raising."""
@@ -139,6 +143,26 @@ class TrackTable:
             query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
             query = _where(query, predicate).select([*TRACK_COLUMNS, "_score"]).limit(count)
             return _to_rows(query.to_arrow())
+
+    def facets(self, predicate: str | None, text: str, most: int) -> tuple[int, Facets]:
+        """Return the number of rows, and of each value of the facets; see `Store.facets`."""
+        if not self.durable.exists():
+            return 0, {name: {} for name in FACETS}
+        asked = (self.durable.head() or 0, predicate, text)
+        if asked not in self._counted:
+            with lance_errors("tracks cannot be counted"):
+                table = self.durable.table
+                if text:
+                    self._care.ensure_index(self.durable, WORDS)
+                    query = table.search(text, query_type="fts", fts_columns=WORDS).limit(most)
+                else:
+                    query = table.search().limit(None)
+                columns = [*FACETS.values(), *(["_score"] if text else [])]
+                found = _where(query, predicate).select(columns).to_arrow()
+                if len(self._counted) >= _COUNTS_KEPT:
+                    self._counted.clear()
+                self._counted[asked] = found.num_rows, count_facets(found)
+        return self._counted[asked]
 
     def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors of rows by id."""

@@ -155,6 +155,23 @@ def test_search_list_show(home):
     assert missing.exit_code == 3
 
 
+def test_lists_searches_and_exports_take_queries(home):
+    def listed(*query):
+        return len(data(run("list", *query, "--json", home=home))["tracks"])
+
+    assert listed("rain", "length:..5", "-windows") == 0
+    assert listed("rain length:1.5..2.5 made:1d loop:no") == 1
+    assert listed("length:5..") == listed("is:trashed") == 0
+    found = run("search", "rain on", "the windows", 'length:2 "library windows"', "--json", home=home)
+    assert len(data(found)["hits"]) == 1
+    assert run("search", "rain length:5..", home=home).exit_code == 3
+    rows = run("export", "--format", "jsonl", "--to", "-", "--query", "by:procedural rating:none", home=home)
+    assert len(rows.stdout.splitlines()) == 1
+    refused = run("list", "style:ambient_lofy", home=home)
+    assert refused.exit_code == 2
+    assert "did you mean ambient_lofi" in refused.stderr
+
+
 def test_rm_is_a_trash_with_undo(copy):
     (track,) = data(run("list", "--json", home=copy))["tracks"]
     assert run("rm", track["id"], home=copy).stdout.strip() == track["id"]

@@ -28,6 +28,7 @@ HEAVY = (
     "mcp",
 )
 LATE = {
+    "browse": 1,
     "history": 1,
     "making": 1,
     "export": 1,
