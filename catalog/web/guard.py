@@ -1,0 +1,237 @@
+"""Who may ask what: the checks before a request reaches the catalog, and the headers of every answer.
+
+Any page in a browser can send requests to a local port. What it must not be able to do is read an answer or change
+anything: see docs/SERVICE.md for the threats and the check against each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from catalog.web.login import Sessions
+from catalog.web.problems import refused
+
+__all__ = ["Guard", "Policy"]
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SAFE = ("GET", "HEAD", "OPTIONS")
+OPEN = ("/login", "/login.js", "/login.css", "/api/login", "/api/health", "/favicon.ico")
+"""What needs no token: how to give one, and whether the service is up."""
+MAX_BODY_BYTES = 64 * 1024
+MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
+BODY_S = 15.0
+"""How long a body may take to arrive."""
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "font-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whom the service answers."""
+
+    secret: str
+    """Proves a caller on this machine who can read the home; such a one is told of paths."""
+    token: str | None = None
+    """What everybody else must show; None asks for nothing."""
+    hosts: tuple[str, ...] = LOOPBACK
+    """Names the service may be called by; "*" stands for every IP address, but no further name."""
+    sessions: Sessions = field(default_factory=Sessions)
+
+    def knows(self, host: str) -> bool:
+        """Tell whether a Host header names this service; a rebound name of an attacker does not."""
+        name = _name(host)
+        return name is not None and (name in self.hosts or ("*" in self.hosts and _is_address(name)))
+
+    def trusts(self, headers: Headers) -> bool:
+        """Tell whether the caller shows the secret of the home."""
+        return _same(_bearer(headers), self.secret)
+
+    def admits(self, headers: Headers) -> bool:
+        """Tell whether the caller may see the catalog: by token, or by a session that a token began."""
+        if self.token is None:
+            return True
+        return _same(_bearer(headers), self.token) or self.sessions.knows(headers)
+
+
+class Guard:
+    """ASGI middleware that holds every request against a policy, outermost."""
+
+    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+        self.app = app
+        self.policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with a refusal; either way the answer gets the headers."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = Headers(scope=scope)
+        trusted = self.policy.trusts(headers)
+        scope.setdefault("state", {})["trusted"] = trusted
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    added.setdefault(name, value)
+                added.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope, headers, trusted)
+        if refusal is None and scope["method"] not in SAFE:
+            limit = MAX_TRUSTED_BODY_BYTES if trusted else MAX_BODY_BYTES
+            read = await _body(receive, headers, limit)
+            if isinstance(read, Response):
+                refusal = read
+            else:
+                receive = _replayed(read, receive)
+                if read and not _is_json(headers):
+                    refusal = _not_json()
+        await (refusal or self.app)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope, headers: Headers, trusted: bool) -> Response | None:
+        """Return the answer to a request that goes no further, None for one that may."""
+        path, method = scope["path"], scope["method"]
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self.policy.knows(hosts[0]):
+            return refused(400, "this service is not known by the host name of the request; see --allow-host")
+        if method in SAFE:
+            if not _may_read(headers):
+                return refused(403, "another site may not read from this service")
+        elif not _from_here(headers, hosts[0]):
+            return refused(403, "another site may not change anything in this service")
+        elif method != "DELETE" and not _is_json(headers):
+            return _not_json()
+        if not (trusted or path in OPEN or self.policy.admits(headers)):
+            if path == "/":
+                return RedirectResponse("/login", status_code=303)
+            return refused(
+                401,
+                "this service asks for its token: send it as Authorization: Bearer TOKEN",
+                {"WWW-Authenticate": 'Bearer realm="catalog"'},
+            )
+        return None
+
+
+def _not_json() -> Response:
+    return refused(415, "send Content-Type: application/json with this request, also where its body is empty")
+
+
+def _name(host: str) -> str | None:
+    """Return the name in a Host header without its port, None for what is no host."""
+    try:
+        parts = urlsplit(f"//{host}")
+        if parts.username is not None or parts.path or parts.query or parts.fragment or "@" in host:
+            return None
+        _ = parts.port
+        return parts.hostname
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _bearer(headers: Headers) -> str:
+    given: Sequence[str] = headers.getlist("authorization")
+    kind, _, value = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return value.strip() if kind.lower() == "bearer" else ""
+
+
+def _same(given: str, wanted: str) -> bool:
+    return bool(given) and hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8"))
+
+
+def _from_here(headers: Headers, host: str) -> bool:
+    """Tell whether an unsafe request comes from our own page, or from no page at all."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    return origin is None or origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+
+
+def _may_read(headers: Headers) -> bool:
+    """Tell whether a safe request is ours, or a person following a link: other sites may embed nothing."""
+    site = headers.get("sec-fetch-site")
+    return site in (None, "same-origin", "none") or headers.get("sec-fetch-mode") == "navigate"
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Response:
+    """Return the whole body, or the refusal of one too large or too slow."""
+    too_large = refused(
+        413, f"the body is larger than {limit // 1024} KiB, the most that is accepted", {"Connection": "close"}
+    )
+    stated = headers.get("content-length", "0")
+    if not stated.isdecimal() or int(stated) > limit:
+        return too_large
+    try:
+        body = await asyncio.wait_for(_received(receive, limit), BODY_S)
+    except asyncio.TimeoutError:
+        return refused(408, f"the body took longer than {BODY_S:g} s to arrive", {"Connection": "close"})
+    return body if len(body) <= limit else too_large
+
+
+async def _received(receive: Receive, limit: int) -> bytes:
+    """Return the body, or its beginning once that is over `limit`."""
+    body, more = bytearray(), True
+    while more and len(body) <= limit:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a receive that gives `body` first, then what the connection has to say."""
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replay

@@ -1,0 +1,127 @@
+"""Errors as problem documents (RFC 9457): one sentence, without paths and tracebacks."""
+
+from __future__ import annotations
+
+import http
+import logging
+import re
+import secrets
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from catalog.errors import Busy, CatalogError, EncoderMismatch, InputError, NotFound, StorageError, Unavailable
+from catalog.jobs import QueueFull
+
+__all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "problem_of", "refused"]
+
+RETRY_S = 5
+"""What a caller is told to wait when the queue is full or the catalog is busy."""
+STATUS: tuple[tuple[type[CatalogError], int], ...] = (
+    (QueueFull, 429),
+    (InputError, 422),
+    (NotFound, 404),
+    (Busy, 503),
+    (EncoderMismatch, 409),
+    (Unavailable, 409),
+)
+PATH = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\][^\s'\",;:()<>]+")
+
+_log = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong, in the shape of RFC 9457."""
+
+    type: str = Field(description="Which kind of problem: urn:catalog: and the name of the error.")
+    title: str
+    status: int
+    detail: str = Field(description="What failed, the value given, and what is valid or what to do next.")
+    exit_code: int = Field(default=1, description="With what the command line ends on this problem.")
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request cannot be met."},
+    "5XX": {"model": Problem, "description": "The service failed."},
+}
+
+
+def problem_of(error: Exception, *, trusted: bool = False) -> Problem:
+    """Return the problem of `error`; only a `trusted` caller, who can read the home anyway, is told of paths."""
+    if not isinstance(error, CatalogError):
+        return _made(500, "Failure", _logged(error))
+    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+    detail = str(error)
+    if not trusted:
+        hidden = isinstance(error, StorageError)
+        detail = _logged(error) if hidden else PATH.sub("(a path)", detail)
+    return _made(status, type(error).__name__, detail, error.exit_code)
+
+
+def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the response that carries `problem`."""
+    more = {"Retry-After": str(RETRY_S)} if problem.status in (429, 503) else {}
+    return JSONResponse(
+        problem.model_dump(),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers={**more, **(headers or {})},
+    )
+
+
+def refused(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the response that refuses a request for what it is rather than for what it asks."""
+    return answer(_made(status, http.HTTPStatus(status).phrase.replace(" ", ""), detail), headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+
+    @app.exception_handler(CatalogError)
+    def catalog_error(request: Request, error: CatalogError) -> JSONResponse:
+        return answer(problem_of(error, trusted=request.state.trusted))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        del request
+        return answer(_made(422, "InputError", _said(error), InputError.exit_code))
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        del request
+        told = {404: "there is nothing at this address", 405: "this address does not take that method"}
+        return refused(error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    def failure(request: Request, error: Exception) -> JSONResponse:
+        del request
+        return answer(problem_of(error))
+
+
+def _made(status: int, name: str, detail: str, exit_code: int = 1) -> Problem:
+    return Problem(
+        type=f"urn:catalog:{name}",
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        exit_code=exit_code,
+    )
+
+
+def _logged(error: Exception) -> str:
+    """Write `error` to the log and return a sentence that leads there."""
+    mark = secrets.token_hex(4)
+    _log.error("error %s", mark, exc_info=error)
+    return f"the service failed; its log says why under {mark}"
+
+
+def _said(error: RequestValidationError) -> str:
+    problem, *others = error.errors()
+    place = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path")) or "the body"
+    message = str(problem["msg"])
+    said = f"{place} cannot be used: {message[:1].lower()}{message[1:]}"
+    return said + (f" (and {len(others)} more)" if others else "")

@@ -1,0 +1,73 @@
+"""What the routes share: the service, its jobs, its counters and its files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+
+from catalog.jobs import Jobs
+from catalog.models import Track
+from catalog.service import MusicService
+from catalog.errors import NotFound
+from catalog.web.cache import FileCache
+from catalog.web.metrics import Metrics
+
+__all__ = ["Memo", "Shared", "SharedState", "Trusted"]
+
+Value = TypeVar("Value")
+
+
+class Memo:
+    """The last value of something that is dear to compute, kept until what it was computed from changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: object = None
+        self._value: Any = None
+
+    def get(self, of: object, make: Callable[[], Value]) -> Value:
+        """Return the value for `of`; threads that ask meanwhile wait for the one that makes it."""
+        with self._lock:
+            if self._of != of:
+                self._value = make()
+                self._of = of
+            value: Value = self._value
+            return value
+
+
+@dataclass
+class Shared:
+    """What the routes share."""
+
+    service: MusicService
+    jobs: Jobs
+    metrics: Metrics
+    cache: FileCache
+    version: str
+    token_required: bool
+    map: Memo = field(default_factory=Memo)
+
+    def track(self, track_id: str) -> Track:
+        """Return the track of that very id. Raises NotFound."""
+        track = self.service.store.get(track_id)
+        if track is None:
+            raise NotFound(f"there is no track {track_id!r}")
+        return track
+
+
+def _shared(request: Request) -> Shared:
+    shared: Shared = request.app.state.shared
+    return shared
+
+
+def _trusted(request: Request) -> bool:
+    return bool(request.state.trusted)
+
+
+SharedState = Annotated[Shared, Depends(_shared)]
+Trusted = Annotated[bool, Depends(_trusted)]
+"""Whether the caller showed the secret of the home, and may be told of paths."""
