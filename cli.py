@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from catalog.errors import CatalogError, InputError, NotFound
+from catalog.errors import CatalogError, InputError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from catalog import MusicService
@@ -459,6 +459,58 @@ def restore(track_ids: tuple[str, ...], home: str) -> None:
         for track_id in [store.find_id(name).id for name in track_ids]:
             store.restore(track_id)
             click.echo(track_id)
+
+
+# The service
+
+
+@catalog.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where to listen; beyond loopback a token is needed.",
+)
+@click.option(
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
+)
+@click.option("--token", envvar="CATALOG_TOKEN", show_envvar=True, help="What callers must show.")
+@click.option(
+    "--allow-host", "allow_hosts", multiple=True, help="A further name the service is called by; repeatable."
+)
+@click.option(
+    "--queue",
+    "queue_limit",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Makes that may wait.",
+)
+@click.option(
+    "--grace",
+    "grace_s",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds a running make gets at a stop.",
+)
+@click.option("--warm/--no-warm", default=True, show_default=True, help="Load the text encoder at the start.")
+@home_option
+@config_option
+def serve(home: str, config: str | None, **asked: Any) -> None:
+    """Serve the catalog over HTTP, with a page at its address, until interrupted."""
+    from catalog.presence import settings_of
+
+    try:
+        from catalog.web import server
+    except ImportError as error:
+        raise Unavailable(
+            f"the service needs a package that is not installed ({error.name}); "
+            "install it with: pip install 'music-catalog[serve]'"
+        ) from error
+    settings = settings_of(home, config)
+    with _service(home, config) as service:
+        server.serve(service, settings=settings, on_ready=click.echo, **asked)
 
 
 # Presets, configuration, models, health

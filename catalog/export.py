@@ -18,7 +18,7 @@ from catalog.errors import Damage, InputError, StorageError
 from catalog.models import Track
 from catalog.store import Store
 
-__all__ = ["AUDIO_FORMATS", "LIST_FORMATS", "check_target", "export_tracks", "write_audio"]
+__all__ = ["AUDIO_FORMATS", "LIST_FORMATS", "check_target", "export_tracks", "name_of", "write_audio"]
 
 AUDIO_FORMATS = ("wav", "flac", "ogg")
 LIST_FORMATS = ("m3u", "csv", "jsonl", "parquet")
@@ -90,7 +90,7 @@ def write_audio(source: Path, target: Path) -> None:
 def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path, force: bool) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; audio is exported into a folder")
-    targets = [folder / f"{_name(track)}.{form}" for track in tracks]
+    targets = [folder / f"{name_of(track)}.{form}" for track in tracks]
     if (clash := next((target for target in targets if target.exists()), None)) and not force:
         raise InputError(f"{clash} exists already; choose another folder, or --force to replace")
     try:
@@ -102,7 +102,8 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
     return targets
 
 
-def _name(track: Track) -> str:
+def name_of(track: Track) -> str:
+    """Return the file name of a track without its ending: style, topic and id in plain letters."""
     words = re.sub(r"[^a-z0-9]+", "-", track.summary.lower()).strip("-")[:40].rstrip("-")
     return "-".join(part for part in (track.style, words, track.id) if part)
 

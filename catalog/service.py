@@ -98,6 +98,11 @@ class MusicService:
         self._loaded.clear()
         self.store.close()
 
+    def warm(self) -> None:
+        """Load what an answer needs, so that the first one is as quick as the rest; models of music are left."""
+        embed_document(self.encoder, "warm")
+        self.store.count()
+
     # The main job
 
     def find_or_make(

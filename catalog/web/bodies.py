@@ -76,7 +76,9 @@ class Asked(BaseModel):
     def request(self) -> dict[str, Any]:
         """Return what is asked of the service beside the context, what was left out missing."""
         told = self.model_dump(exclude={"context", "reuse", "dry_run"}, exclude_none=True)
-        return told if self.generation else {name: value for name, value in told.items() if name != "generation"}
+        return (
+            told if self.generation else {name: value for name, value in told.items() if name != "generation"}
+        )
 
 
 class ResultJson(BaseModel):
@@ -182,6 +184,6 @@ def told_whole(track: Track, *, trusted: bool) -> dict[str, Any]:
 
 def _named(sources: dict[str, str]) -> dict[str, str]:
     """Return the sources of a configuration with files by their name alone."""
-    return {key: PATH.sub(lambda path: path.group().rpartition("/")[2], told) for key, told in sources.items()}
-
-
+    return {
+        key: PATH.sub(lambda path: path.group().rpartition("/")[2], told) for key, told in sources.items()
+    }

@@ -29,13 +29,11 @@ class FileCache:
         folder: Path,
         *,
         max_bytes: int = MAX_BYTES,
-        looked_up: Callable[[str, bool], None] = lambda kind, hit: None,
+        looked_up: Callable[[str, bool], None] | None = None,
     ) -> None:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        try:
+        with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            pass
         if not os.access(folder, os.W_OK):
             self._temporary = tempfile.TemporaryDirectory(prefix="catalog-")
             folder = Path(self._temporary.name)
@@ -56,7 +54,8 @@ class FileCache:
         path = self._folder / kind / name[:2] / name
         with self._making[hash(path) % len(self._making)]:
             hit = path.is_file()
-            self._looked_up(kind, hit)
+            if self._looked_up:
+                self._looked_up(kind, hit)
             if hit:
                 with contextlib.suppress(OSError):
                     os.utime(path)

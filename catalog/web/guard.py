@@ -203,7 +203,9 @@ def _is_json(headers: Headers) -> bool:
 async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Response:
     """Return the whole body, or the refusal of one too large or too slow."""
     too_large = refused(
-        413, f"the body is larger than {limit // 1024} KiB, the most that is accepted", {"Connection": "close"}
+        413,
+        f"the body is larger than {limit // 1024} KiB, the most that is accepted",
+        {"Connection": "close"},
     )
     stated = headers.get("content-length", "0")
     if not stated.isdecimal() or int(stated) > limit:

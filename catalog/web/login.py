@@ -74,7 +74,9 @@ def routes(token: str | None, sessions: Sessions) -> APIRouter:
     @router.get("/login.css", include_in_schema=False)
     async def file(request: Request) -> Response:
         name = request.url.path.removeprefix("/")
-        return FileResponse(FILES / (name if "." in name else f"{name}.html"), headers={"Cache-Control": "no-cache"})
+        return FileResponse(
+            FILES / (name if "." in name else f"{name}.html"), headers={"Cache-Control": "no-cache"}
+        )
 
     @router.post("/api/login", status_code=204, responses=PROBLEMS, tags=["service"])
     async def login(request: Request, given: Annotated[str, Body(alias="token", embed=True)]) -> Response:

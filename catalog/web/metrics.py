@@ -34,7 +34,10 @@ class Metrics:
             registry=self.registry,
         )
         self.decisions = Counter(
-            "catalog_decisions", "Decisions to reuse or make, by rule.", ("action", "rule"), registry=self.registry
+            "catalog_decisions",
+            "Decisions to reuse or make, by rule.",
+            ("action", "rule"),
+            registry=self.registry,
         )
         self.jobs = Counter("catalog_jobs", "Jobs that ended, by state.", ("state",), registry=self.registry)
         self.job_seconds = Histogram(

@@ -14,7 +14,15 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from catalog.errors import Busy, CatalogError, EncoderMismatch, InputError, NotFound, StorageError, Unavailable
+from catalog.errors import (
+    Busy,
+    CatalogError,
+    EncoderMismatch,
+    InputError,
+    NotFound,
+    StorageError,
+    Unavailable,
+)
 from catalog.jobs import QueueFull
 
 __all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "problem_of", "refused"]
@@ -94,7 +102,9 @@ def add_handlers(app: FastAPI) -> None:
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
         del request
         told = {404: "there is nothing at this address", 405: "this address does not take that method"}
-        return refused(error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+        return refused(
+            error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {})
+        )
 
     @app.exception_handler(Exception)
     def failure(request: Request, error: Exception) -> JSONResponse:
@@ -121,7 +131,9 @@ def _logged(error: Exception) -> str:
 
 def _said(error: RequestValidationError) -> str:
     problem, *others = error.errors()
-    place = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path")) or "the body"
+    place = (
+        ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path")) or "the body"
+    )
     message = str(problem["msg"])
     said = f"{place} cannot be used: {message[:1].lower()}{message[1:]}"
     return said + (f" (and {len(others)} more)" if others else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -63,7 +64,13 @@ async def events(job_id: JobId, shared: SharedState, trusted: Trusted) -> Respon
 async def _events(shared: Shared, job_id: str, trusted: bool) -> AsyncIterator[str]:
     """Yield the job at every change; changes that come faster than they are sent are told as one."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
-    unsubscribe = shared.jobs.subscribe(lambda job: loop.call_soon_threadsafe(changed.set), job_id)
+
+    def heard(_: Job) -> None:
+        # A loop that has closed has nobody left to tell.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(changed.set)
+
+    unsubscribe = shared.jobs.subscribe(heard, job_id)
     try:
         number, before = 0, None
         while True:

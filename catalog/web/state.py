@@ -9,15 +9,18 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
+from catalog.errors import Damage, NotFound
 from catalog.jobs import Jobs
 from catalog.models import Track
 from catalog.service import MusicService
-from catalog.errors import NotFound
 from catalog.web.cache import FileCache
 from catalog.web.metrics import Metrics
+from generator import Audio, AudioError
 
 __all__ = ["Memo", "Shared", "SharedState", "Trusted"]
 
+MOST_S = 3_600.0
+"""The longest track that is drawn."""
 Value = TypeVar("Value")
 
 
@@ -57,6 +60,16 @@ class Shared:
         if track is None:
             raise NotFound(f"there is no track {track_id!r}")
         return track
+
+    def samples(self, track: Track) -> Audio:
+        """Return the samples of a track. Raises Damage where its file is not what it was."""
+        from generator import audio
+
+        path = self.service.store.path_of(track)
+        try:
+            return audio.read(path, max_bytes=track.audio_bytes, max_duration_s=MOST_S)
+        except AudioError as error:
+            raise Damage(f"{error}; run `catalog doctor --deep`") from error
 
 
 def _shared(request: Request) -> Shared:

@@ -1,0 +1,87 @@
+"""The application: routes, the page, and the guard in front of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from catalog.jobs import Jobs
+from catalog.presence import own_version
+from catalog.service import MusicService
+from catalog.web import audio, login, making, overview, queue, tracks
+from catalog.web.cache import FileCache
+from catalog.web.guard import LOOPBACK, Guard, Policy
+from catalog.web.metrics import Metered, Metrics
+from catalog.web.problems import add_handlers
+from catalog.web.state import Shared
+
+__all__ = ["create_app"]
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    service: MusicService,
+    *,
+    token: str | None = None,
+    secret: str | None = None,
+    hosts: Sequence[str] = LOOPBACK,
+    queue_limit: int = 8,
+) -> FastAPI:
+    """Return the ASGI application over `service`.
+
+    With a `token` callers must show it. `secret` proves one who can read the home, such as the command line; one is
+    drawn when none is given. `hosts` are the names the service may be called by, "*" for every IP address. At most
+    `queue_limit` makes wait. The service stays the caller's to close; the jobs end with the application.
+    """
+    jobs = Jobs(service, limit=queue_limit)
+    metrics = Metrics(jobs)
+    policy = Policy(secret=secret or secrets.token_urlsafe(32), token=token, hosts=tuple(hosts))
+    cache = FileCache(service.store.home / "cache" / "web", looked_up=metrics.looked_up)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        yield
+        jobs.close(grace_s=0.0)
+        cache.close()
+
+    app = FastAPI(
+        title="Music catalog",
+        version=own_version(),
+        description="Reuse a track that fits what an application just said, or make one.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.shared = Shared(
+        service=service,
+        jobs=jobs,
+        metrics=metrics,
+        cache=cache,
+        version=own_version(),
+        token_required=token is not None,
+    )
+    add_handlers(app)
+    for router in (overview.router, making.router, queue.router, tracks.router, audio.router):
+        app.include_router(router)
+    app.include_router(login.routes(token, policy.sessions))
+    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        if not (STATIC / "index.html").is_file():
+            raise HTTPException(404)
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.add_middleware(Guard, policy=policy)
+    app.add_middleware(Metered, metrics=metrics)
+    return app

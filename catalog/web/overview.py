@@ -1,0 +1,89 @@
+"""What the catalog is as a whole: health, statistics, presets, and the counters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import JSONResponse, Response
+
+from catalog.web.problems import PROBLEMS
+from catalog.web.state import SharedState
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["service"], responses=PROBLEMS)
+BEGAN = time.time()
+
+
+class Health(BaseModel):
+    """Whether the service is up."""
+
+    status: Literal["ok"]
+    version: str
+    uptime_s: float
+    token_required: bool
+
+
+class Preset(BaseModel):
+    """A style preset, role or quality tier."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    section: Literal["presets", "roles", "quality"]
+    description: str
+
+
+class Presets(BaseModel):
+    """The words a request can use."""
+
+    presets: list[Preset]
+
+
+@router.get("/api/health", response_model=Health)
+async def health(shared: SharedState) -> Response:
+    """Say that the service is up; asks for no token, reads nothing."""
+    return JSONResponse(
+        {
+            "status": "ok",
+            "version": shared.version,
+            "uptime_s": round(time.time() - BEGAN, 1),
+            "token_required": shared.token_required,
+        }
+    )
+
+
+@router.get("/api/presets", response_model=Presets)
+def presets(shared: SharedState) -> Response:
+    """List the style presets, roles and quality tiers with a description to choose by."""
+    library = shared.service.library
+    sections: dict[str, Any] = {
+        "presets": library.styles,
+        "roles": library.roles,
+        "quality": library.quality,
+    }
+    rows = [
+        {"name": name, "section": section, **entry.model_dump(mode="json")}
+        for section, entries in sections.items()
+        for name, entry in entries.items()
+    ]
+    return JSONResponse({"presets": rows})
+
+
+@router.get("/api/statistics")
+def statistics(shared: SharedState) -> Response:
+    """Count what is in the catalog."""
+    return JSONResponse(shared.service.store.stats())
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics(shared: SharedState) -> Response:
+    """Return the counters in the text format of Prometheus."""
+    return Response(shared.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,200 @@
+"""Run the service: bind, leave a note in the home, answer until told to stop, stop with grace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from catalog import presence
+from catalog.errors import Busy, CatalogError, InputError
+from catalog.jobs import Jobs
+from catalog.service import MusicService
+from catalog.web.app import create_app
+from catalog.web.guard import LOOPBACK
+
+__all__ = ["serve"]
+
+MIN_TOKEN = 12
+HEADER_S = 10.0
+"""How long a connection may take to ask for something."""
+KEEP_ALIVE_S = 15
+MOST_CONNECTIONS = 512
+CONNECTIONS_S = 5
+"""How long a stop waits for answers that are being sent."""
+
+_log = logging.getLogger(__name__)
+
+
+def serve(
+    service: MusicService,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    token: str | None = None,
+    allow_hosts: Sequence[str] = (),
+    queue_limit: int = 8,
+    grace_s: float = 10.0,
+    warm: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    on_ready: Callable[[str], object] = str,
+) -> None:
+    """Serve `service` over HTTP until SIGINT or SIGTERM; call `on_ready(address)` once it can be reached.
+
+    `port` 0 takes a free one. A host other than loopback needs a `token` of `MIN_TOKEN` characters. `settings` go into
+    the note by which the command line finds the service. At a stop what waits is cancelled, and what runs gets
+    `grace_s` seconds. Raises InputError for an address that cannot be had, Busy when the home has a service already.
+    """
+    if not _is_loopback(host) and token is None:
+        raise InputError(
+            f"the host {host} can be reached from other machines, so it needs a token: set CATALOG_TOKEN, "
+            "say to 32 random characters, or serve on 127.0.0.1"
+        )
+    if token is not None and len(token) < MIN_TOKEN:
+        raise InputError(f"the token has {len(token)} characters; give at least {MIN_TOKEN}")
+    home, secret = service.store.home, secrets.token_urlsafe(32)
+    if other := presence.read(home):
+        where = f"{other['address']} (process {other['pid']})"
+        raise Busy(f"a service runs in this home already, at {where}; stop it first")
+    with _bound(host, port) as listening:
+        taken = listening.getsockname()[1]
+        hosts = (*LOOPBACK, *_names(host), *(name.lower() for name in allow_hosts))
+        app = create_app(service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit)
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=CONNECTIONS_S,
+            limit_concurrency=MOST_CONNECTIONS,
+        )
+        reached = "127.0.0.1" if host in ("", "0.0.0.0", "localhost") else "::1" if host == "::" else host
+        note = {"address": _address(reached, taken), "secret": secret, **(settings or {})}
+
+        def ready() -> None:
+            with contextlib.suppress(OSError):  # a read-only home is served without a note
+                presence.leave(home, note)
+            if warm:
+                threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True).start()
+            on_ready(_address(host if not _is_wildcard(host) else reached, taken))
+
+        def stopping() -> None:
+            presence.withdraw(home)
+
+        _Server(config, app.state.shared.jobs, grace_s, ready, stopping).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server with an orderly end: the reading side answers until the jobs are over."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        jobs: Jobs,
+        grace_s: float,
+        ready: Callable[[], None],
+        stopping: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._jobs, self._grace_s, self._ready, self._stopping = jobs, grace_s, ready, stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        # A daemon, so that a second Ctrl-C need not wait for it.
+        closing = threading.Thread(target=self._jobs.close, args=(self._grace_s,), daemon=True)
+        closing.start()
+        while closing.is_alive() and not self.force_exit:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM, and end as one that has done its work rather than as one that was killed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self.force_exit = self.should_exit
+            self.should_exit = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that hangs up on connections which ask for nothing."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEADER_S, self._hang_up_when_silent)
+
+    def _hang_up_when_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"{_address(host, port)} cannot be served: {getattr(error, 'strerror', None) or error}; "
+                "choose another --port, or 0 for any that is free"
+            ) from error
+        yield listening
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _is_wildcard(host: str) -> bool:
+    return host in ("", "0.0.0.0", "::")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _names(host: str) -> tuple[str, ...]:
+    """Return by what the service may be called on `host`: any address where it listens on all of them."""
+    return ("*", socket.gethostname().lower()) if _is_wildcard(host) else (host.lower(),)
+
+
+def _warm(service: MusicService) -> None:
+    try:
+        service.warm()
+    except CatalogError as error:
+        _log.warning("the encoder cannot be loaded: %s", error)

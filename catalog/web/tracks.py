@@ -1,0 +1,135 @@
+"""Tracks over HTTP: list and search, show, rate and label, trash and restore, and what is similar."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from catalog.errors import InputError
+from catalog.models import Filter, Track
+from catalog.web.audio import TrackId
+from catalog.web.bodies import TrackJson, TrackWhole, told_track, told_whole
+from catalog.web.problems import PROBLEMS
+from catalog.web.state import SharedState, Trusted
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/tracks", tags=["tracks"], responses=PROBLEMS)
+Order = Annotated[
+    str, Query(max_length=40, description="A column; - in front reverses. Empty: the best first.")
+]
+FACETS = ("mood_tags", "style", "role", "quality", "environment", "backend", "rating")
+
+
+class Scored(TrackJson):  # type: ignore[misc]
+    """A track, with how well it fits where there was something to fit."""
+
+    score: float | None = None
+
+
+class Listed(BaseModel):
+    """A page of tracks, how many there are in all, and how they divide."""
+
+    total: int
+    tracks: list[Scored]
+    facets: dict[str, dict[str, int]]
+
+
+class Similar(BaseModel):
+    """Tracks near to one, the nearest first."""
+
+    tracks: list[Scored]
+
+
+class Changed(BaseModel):
+    """What a person says about a track; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rating: int | None = Field(None, ge=1, le=5)
+    tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
+    note: str | None = Field(None, max_length=5_000)
+
+
+@router.get("", response_model=Listed)
+def tracks(
+    shared: SharedState,
+    q: Annotated[str, Query(max_length=2_000, description="What to look for; empty lists everything.")] = "",
+    by: Literal["meaning", "words", "both"] = "both",
+    sort: Order = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    trashed: bool = False,
+) -> Response:
+    """List tracks, or search them where `q` says what for."""
+    store = shared.service.store
+    state: Literal["trashed", "ready"] = "trashed" if trashed else "ready"
+    where = Filter(state=state)
+    found: list[dict[str, Any]]
+    if q.strip():
+        hits = shared.service.search(q, by=by, limit=min(offset + limit, 10_000), state=state)
+        found = [{**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits[offset:]]
+    else:
+        listed = store.list(where, order=sort or "-created_at", limit=limit, offset=offset)
+        found = [told_track(track) for track in listed]
+    everything = store.list(where)
+    facets = {name.replace("mood_tags", "mood"): _counted(everything, name) for name in FACETS}
+    return JSONResponse({"total": len(everything), "tracks": found, "facets": facets})
+
+
+@router.get("/{track_id}", response_model=TrackWhole)
+def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
+    """Show everything about a track: what it was made for, how, and by what."""
+    return JSONResponse(told_whole(shared.track(track_id), trusted=trusted))
+
+
+@router.patch("/{track_id}", response_model=TrackWhole)
+def change(track_id: TrackId, changed: Changed, shared: SharedState, trusted: Trusted) -> Response:
+    """Rate a track, label it or note something about it. A rating or note of null is taken back."""
+    given: Any = changed.model_dump(exclude_unset=True)
+    given |= {
+        name: empty for name, empty in (("tags", []), ("note", "")) if name in given and given[name] is None
+    }
+    return JSONResponse(told_whole(shared.service.store.update(track_id, **given), trusted=trusted))
+
+
+@router.delete("/{track_id}", response_model=TrackWhole)
+def trash(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
+    """Move a track to the trash; its audio stays, and `restore` takes it back."""
+    return JSONResponse(told_whole(shared.service.store.trash(track_id), trusted=trusted))
+
+
+@router.post("/{track_id}/restore", response_model=TrackWhole)
+def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
+    """Take a track back from the trash."""
+    return JSONResponse(told_whole(shared.service.store.restore(track_id), trusted=trusted))
+
+
+@router.get("/{track_id}/similar", response_model=Similar)
+def similar(
+    track_id: TrackId,
+    shared: SharedState,
+    by: Literal["text", "sound"] = "text",
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> Response:
+    """List the tracks nearest to one, by what they were made for or by how they sound."""
+    one = shared.track(track_id)
+    if by == "sound":
+        raise InputError("tracks cannot be compared by sound yet")
+    hits = shared.service.search(one.context, limit=limit + 1)
+    found = [
+        {**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits if hit.track.id != one.id
+    ]
+    return JSONResponse({"tracks": found[:limit]})
+
+
+def _counted(tracks: list[Track], name: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for track in tracks:
+        value = getattr(track, name)
+        counts.update(value if isinstance(value, tuple) else [] if value is None else [str(value)])
+    return dict(counts.most_common())
