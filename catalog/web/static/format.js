@@ -1,0 +1,71 @@
+// How values read: times, names of presets, numbers.
+
+const LOCALE = undefined; // the reader's own
+
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds + 0.05));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = String(rest).padStart(2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
+}
+
+/** "environment_ocean" -> "Ocean scene", "ambient_lofi" -> "Ambient lofi". */
+export function name(id) {
+  if (!id) return "";
+  const scene = id.startsWith("environment_");
+  const words = (scene ? `${id.slice(12)} scene` : id).replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What a track is called: its topic, else how it feels. */
+export function title(track) {
+  return track.summary || track.title || track.tone || track.id;
+}
+
+export function number(value, digits = 0) {
+  return value === null || value === undefined
+    ? "–"
+    : new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+}
+
+/** 0.5 -> "0.50", with a real minus sign. */
+export function score(value) {
+  return value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−");
+}
+
+export function percent(value) {
+  return value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`;
+}
+
+export function bytes(value) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = value > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(value) / 3)) : 0;
+  return `${number(value / 1000 ** power, power > 1 ? 1 : 0)} ${units[power]}`;
+}
+
+/** Seconds as people say them: "42 s", "12 min", "3.4 h". */
+export function span(seconds) {
+  if (seconds < 90) return `${number(seconds)} s`;
+  return seconds < 5400 ? `${number(seconds / 60)} min` : `${number(seconds / 3600, 1)} h`;
+}
+
+export function when(iso) {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return "";
+  const today = new Date().toDateString() === date.toDateString();
+  return new Intl.DateTimeFormat(LOCALE, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(date);
+}
+
+export function stars(rating) {
+  return rating ? "★".repeat(rating) + "☆".repeat(5 - rating) : "";
+}
+
+export function plural(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+/** Any JSON value on one line. */
+export function value(data) {
+  if (data === null || data === undefined) return "–";
+  return typeof data === "string" ? data : JSON.stringify(data);
+}

@@ -1,0 +1,60 @@
+// Keys that work everywhere, and the page that lists them.
+
+import { h, iconButton, isTyping } from "./dom.js";
+import { player } from "./player.js";
+
+const LIST = [
+  ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["?", "This list"], ["Esc", "Close what is open"]]],
+  ["In the list", [["↑  ↓", "Previous, next row"], ["Enter", "Open the details"], ["X", "Select"], ["1 … 5", "Rate"], ["Delete", "Move to the trash"]]],
+  ["Search", [["mood:calm", "A tag that must be there"], ["style:ambient_lofi", "A style; also role, quality, environment, backend"], ["length:10..30", "Between 10 and 30 seconds"], ["rating:4..", "Rated 4 and better"]]],
+];
+
+export function helpDialog() {
+  const dialog = h(
+    "dialog",
+    { class: "dialog", "aria-labelledby": "help-title", onclick: (event) => event.target === dialog && dialog.close() },
+    h("div", { class: "dialog-head" }, h("h2", { id: "help-title" }, "Keys and search terms"), iconButton("close", "Close", () => dialog.close())),
+    h(
+      "div",
+      { class: "help" },
+      LIST.map(([heading, keys]) => h("section", {}, h("h3", {}, heading), h("dl", {}, keys.map(([key, what]) => h("div", {}, h("dt", {}, key.split("  ").map((one) => h("kbd", {}, one))), h("dd", {}, what)))))),
+    ),
+  );
+  return dialog;
+}
+
+/** Listen to keys; `current()` is the view in sight, `close()` closes what is open and tells whether there was any. */
+export function listenToKeys({ current, help, search, close }) {
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help.open) return;
+    const { target, key } = event;
+    if (key === "Escape") {
+      if (isTyping(target)) target.blur();
+      else close();
+      return;
+    }
+    if (isTyping(target) || target.matches?.("[role=slider], input[type=range], input[type=radio]")) return;
+    const onControl = target.matches?.("button, a, summary, input[type=checkbox]");
+    const everywhere = {
+      "/": search,
+      "?": () => help.showModal(),
+      k: () => player.toggle(),
+      j: () => player.skip(-10),
+      l: () => player.skip(10),
+      J: () => player.step(-1),
+      L: () => player.step(1),
+      r: () => (player.loop = !player.loop),
+      ArrowLeft: () => player.skip(-5),
+      ArrowRight: () => player.skip(5),
+      // On a button or link Space and Enter are the control's own; on a row's title Space plays.
+      ...(!onControl || target.matches(".row-title") ? { " ": () => (current().playCurrent ? current().playCurrent() : player.toggle()) } : {}),
+    };
+    const inView = { ...current().keys };
+    if (onControl && !target.closest(".row")) delete inView.Enter;
+    if (onControl && !target.matches(".row-title")) delete inView.Enter;
+    const run = everywhere[key] ?? everywhere[key.length === 1 && !event.shiftKey ? key.toLowerCase() : key] ?? inView[key] ?? inView[key.toLowerCase()];
+    if (!run) return;
+    event.preventDefault();
+    run();
+  });
+}

@@ -1,0 +1,126 @@
+// The one player: it goes on while views come and go, and knows the list that it was started from.
+
+import { announce } from "./dom.js";
+import { trackUrl } from "./api.js";
+import { title } from "./format.js";
+
+class Player extends EventTarget {
+  #audio = new Audio();
+  #frame = 0;
+  track = null;
+  /** What comes before and after: `at(step)` gives a promise of {track, queue} or null. */
+  queue = null;
+
+  constructor() {
+    super();
+    this.#audio.preload = "metadata";
+    for (const name of ["play", "pause", "ended", "loadedmetadata", "seeked", "volumechange"]) {
+      this.#audio.addEventListener(name, () => this.#changed());
+    }
+    this.#audio.addEventListener("ended", () => this.step(1));
+    this.#audio.addEventListener("error", () => this.#failed());
+    try {
+      this.#audio.volume = Number(localStorage.getItem("volume") ?? 1);
+    } catch {
+      // Storage may be off.
+    }
+  }
+
+  get playing() {
+    return !this.#audio.paused && !this.#audio.ended;
+  }
+  get duration_s() {
+    return Number.isFinite(this.#audio.duration) ? this.#audio.duration : this.track?.duration_s ?? 0;
+  }
+  get time_s() {
+    return this.#audio.currentTime;
+  }
+  get fraction() {
+    return this.duration_s ? Math.min(1, this.time_s / this.duration_s) : 0;
+  }
+  get loop() {
+    return this.#audio.loop;
+  }
+  set loop(on) {
+    this.#audio.loop = on;
+    this.#changed();
+  }
+  get volume() {
+    return this.#audio.volume;
+  }
+  set volume(level) {
+    this.#audio.volume = Math.min(1, Math.max(0, level));
+    try {
+      localStorage.setItem("volume", String(this.#audio.volume));
+    } catch {
+      // Storage may be off.
+    }
+  }
+
+  isCurrent(track) {
+    return this.track !== null && track !== null && this.track.id === track.id;
+  }
+
+  /** Play `track`, from `fraction` of its length where given; the one that plays already only seeks. */
+  play(track, { queue = this.queue, fraction = null } = {}) {
+    if (!this.isCurrent(track)) {
+      this.track = track;
+      this.#audio.loop = Boolean(track.loopable);
+      this.#audio.src = trackUrl(track.id, "audio");
+      announce(`Playing ${title(track)}`);
+    }
+    this.queue = queue;
+    if (fraction !== null) this.seek(fraction);
+    this.#start();
+  }
+
+  toggle(track = this.track, options) {
+    if (!track) return;
+    if (this.isCurrent(track) && this.playing) this.#audio.pause();
+    else this.play(track, options);
+  }
+
+  pause() {
+    this.#audio.pause();
+  }
+
+  seek(fraction) {
+    this.#audio.currentTime = Math.min(1, Math.max(0, fraction)) * this.duration_s;
+    this.#changed();
+  }
+
+  skip(seconds) {
+    if (this.track && this.duration_s) this.seek((this.time_s + seconds) / this.duration_s);
+  }
+
+  /** Go to the next (1) or the previous (-1) track of the list. */
+  async step(direction) {
+    if (direction < 0 && this.time_s > 3) return this.seek(0);
+    const next = await this.queue?.at(direction);
+    if (next) this.play(next.track, { queue: next.queue });
+  }
+
+  #start() {
+    this.#audio.play().catch((error) => {
+      if (error.name === "NotAllowedError") announce("The browser wants a click before it plays sound.");
+    });
+  }
+
+  #failed() {
+    if (!this.track) return;
+    this.dispatchEvent(new CustomEvent("failed", { detail: this.track }));
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+    cancelAnimationFrame(this.#frame);
+    const tick = () => {
+      this.dispatchEvent(new Event("time"));
+      if (this.playing) this.#frame = requestAnimationFrame(tick);
+    };
+    tick();
+  }
+}
+
+export const player = new Player();
