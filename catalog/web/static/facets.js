@@ -8,8 +8,11 @@ import { change, here } from "./route.js";
 const FIRST = 6;
 const open = new Set();
 
+const NONE = { rating: "Not rated", environment: "No place", mood: "No mood" };
+
 export function label(facet, value) {
-  if (facet === "rating") return stars(Number(value)) || "Not rated";
+  if (value === "none") return NONE[facet] ?? "None";
+  if (facet === "rating") return stars(Number(value));
   return facet === "backend" ? value : name(value);
 }
 
@@ -27,7 +30,7 @@ export function facetPanel() {
   function group(facet, counts, chosen) {
     // What is chosen stays in sight even where nothing else has it.
     const values = Object.entries({ ...Object.fromEntries(chosen.map((one) => [one, 0])), ...counts });
-    if (facet === "rating") values.sort(([a], [b]) => Number(b) - Number(a));
+    if (facet === "rating") values.sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0));
     else values.sort(([a, x], [b, y]) => y - x || a.localeCompare(b));
     if (!values.length) return null;
     const all = open.has(facet) || values.length <= FIRST + 1;
