@@ -159,7 +159,7 @@ def test_lists_searches_and_exports_take_queries(home):
     def listed(*query):
         return len(data(run("list", *query, "--json", home=home))["tracks"])
 
-    assert listed("rain", "length:..5", "-windows") == 0
+    assert listed("rain", "length:..5 -windows") == 0
     assert listed("rain length:1.5..2.5 made:1d loop:no") == 1
     assert listed("length:5..") == listed("is:trashed") == 0
     found = run("search", "rain on", "the windows", 'length:2 "library windows"', "--json", home=home)
