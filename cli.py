@@ -166,6 +166,10 @@ context_options = options(
         help="Any other generation value, say --set temperature=0.8; repeatable.",
     ),
 )
+audience_options = options(
+    click.option("--listener", help="Who hears it: another fitting track than the one they just heard."),
+    click.option("--theme", help="A recurring theme, which keeps its track while that fits."),
+)
 out_options = options(
     click.option(
         "--out", type=click.Path(dir_okay=False), help="Also write the track here (.wav, .flac or .ogg)."
@@ -193,6 +197,7 @@ filter_options = options(
 
 @catalog.command("find-or-make")
 @context_options
+@audience_options
 @click.option("--reuse", default="auto", show_default=True, type=click.Choice(["auto", "always", "never"]))
 @click.option("--min-similarity", type=float, help="The score a candidate needs to be reused.")
 @click.option("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
@@ -511,6 +516,72 @@ def serve(home: str, config: str | None, **asked: Any) -> None:
     settings = settings_of(home, config)
     with _service(home, config) as service:
         server.serve(service, settings=settings, on_ready=click.echo, **asked)
+
+
+# What people say
+
+
+@catalog.command()
+@click.argument("track_id")
+@click.argument("rating", required=False, type=click.IntRange(1, 5))
+@click.option("--clear", is_flag=True, help="Take the rating back.")
+@click.option("--for", "request_id", help="Rate it as the answer to this request; see `catalog history`.")
+@click.option("--tag", "add", multiple=True, help="Put a label of your own on it; repeatable.")
+@click.option("--untag", "remove", multiple=True, help="Take a label off; repeatable.")
+@click.option("--note", help='Write a note on it; "" removes the one there is.')
+@json_option
+@home_option
+def rate(
+    track_id: str,
+    rating: int | None,
+    clear: bool,
+    request_id: str | None,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    note: str | None,
+    as_json: bool,
+    home: str,
+) -> None:
+    """Rate a track 1 to 5, label it, or write a note on it."""
+    from catalog import feedback
+    from catalog.report import track_json
+
+    if clear and rating is not None:
+        raise InputError("give a RATING or --clear, not both")
+    if rating is None and not (clear or add or remove or note is not None):
+        raise InputError(
+            "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag or --note"
+        )
+    with _store(home) as store:
+        track = store.find_id(track_id)
+        if clear or rating is not None:
+            track = feedback.rate(store, track.id, rating, request_id)
+        if add or remove or note is not None:
+            track = feedback.label(store, track.id, add=add, remove=remove, note=note)
+    if as_json:
+        _print_json(track_json(track))
+    else:
+        click.echo(track.id)
+
+
+@catalog.command()
+@click.argument("track_id")
+@click.option("--for", "request_id", help="The request it was wrong for [default: the last it answered].")
+@click.option("--undo", is_flag=True, help="Take the rejection back.")
+@json_option
+@home_option
+@config_option
+def reject(
+    track_id: str, request_id: str | None, undo: bool, as_json: bool, home: str, config: str | None
+) -> None:
+    """Keep a track from a request it was wrong for, and from requests near it; others still get it."""
+    with _service(home, config, create=False) as service:
+        said = service.reject(track_id, request_id, undo=undo)
+    click.echo(f"{said.verdict}: {said.track_id} for request {said.request_id}", err=True)
+    if as_json:
+        _print_json(said.model_dump(mode="json"))
+    else:
+        click.echo(said.track_id)
 
 
 # Presets, configuration, models, health

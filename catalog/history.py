@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import CatalogError
-from catalog.models import Choices, Context, Request, RequestRecord, Result
+from catalog.models import Audience, Choices, Context, Request, RequestRecord, Result
 from generator import Cancelled
 
 __all__ = ["Call", "failure_of", "record_of"]
@@ -28,11 +28,17 @@ class Call:
     context: Context
     choices: Choices
     key: str
+    audience: Audience = field(default_factory=Audience)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     understood: tuple[Request, NDArray[np.float32]] | None = None
     """The request and the vector of its context, once they were needed."""
     timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def vector(self) -> NDArray[np.float32] | None:
+        """The vector of the context, where it was needed."""
+        return self.understood[1] if self.understood else None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -56,6 +62,7 @@ def record_of(call: Call, result: Result) -> RequestRecord:
         similarity=result.similarity,
         score=decision.score,
         threshold=decision.threshold,
+        probability=decision.probability,
         track_id=track.id if track else None,
         timings_s=result.timings_s,
         **({"backend": track.backend} if track else {}),
@@ -96,5 +103,7 @@ def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecor
         context_sha256=call.context.sha256,
         query=call.context.query,
         choices=call.choices.model_dump(mode="json", exclude_none=True),
+        listener=call.audience.listener,
+        theme=call.audience.theme,
         **{**known, **outcome},
     )

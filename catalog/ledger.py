@@ -25,12 +25,15 @@ from catalog.schema import (
     to_request_row,
     unit_vector,
 )
-from catalog.tracks import intact, read, to_arrow
+from catalog.tracks import Row, intact, read, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JUDGEMENTS", "REQUESTS", "Ledger", "Lines"]
+__all__ = ["JUDGEMENTS", "REQUESTS", "SERVED", "Ledger", "Lines"]
+
+SERVED = "action <> 'none' AND command NOT IN ('find', 'dry-run')"
+"""What makes a line of the requests a track that was handed out, and not only looked for."""
 
 _Line = TypeVar("_Line", RequestRecord, Judgement)
 
@@ -131,6 +134,10 @@ class Ledger(Generic[_Line]):
             rows = query.select([*self._lines.columns, "_distance"]).limit(count).to_arrow().to_pylist()
         near = {row["id"]: float(np.clip(1.0 - row["_distance"], -1.0, 1.0)) for row in rows}
         return [(line, near[line.id]) for line in intact(rows, self._lines.from_row)]
+
+    def columns(self, names: tuple[str, ...], predicate: str | None, limit: int | None = None) -> list[Row]:
+        """Return these columns alone of the lines that meet `predicate`, newest first; `created_at` must be one."""
+        return read(self.durable, predicate, names, order="-created_at", limit=limit)
 
     def count(self, predicate: str | None = None) -> int:
         """Return the number of lines that meet `predicate`."""

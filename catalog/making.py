@@ -46,6 +46,8 @@ class Job:
     call: Call
     request: Request
     seed: int
+    variant_of: str | None = None
+    """The track it is made beside."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
             audio_sha256=sha256,
             audio_bytes=size,
             encoder=encoder,
+            variant_of=job.variant_of,
         )
         store.put_sidecar(path, sidecar(track))
     return track
@@ -172,7 +175,7 @@ def _rounded(value: float | None) -> float | None:
 
 def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that stands beside the audio file: the row, and the mark for machine-made media."""
-    told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating"})
+    told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
     return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **told}
 
 

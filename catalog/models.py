@@ -14,6 +14,7 @@ __all__ = [
     "MAX_TEXT_BYTES",
     "Action",
     "Alternative",
+    "Audience",
     "Candidate",
     "Choices",
     "Condition",
@@ -189,6 +190,13 @@ class Choices(Value):
     """Other generation values by their configuration name: top_k, cfg_coef, normalize_duration, ..."""
 
 
+class Audience(Value):
+    """For whom the music plays, and under which recurring theme; "" where the caller does not say."""
+
+    listener: Name = ""
+    theme: Name = ""
+
+
 class Request(Value):
     """A context with every choice made: what to look for, and what to make when nothing fits."""
 
@@ -351,10 +359,25 @@ class Decision(Value):
     """Whether to reuse, and why."""
 
     action: Literal["reuse", "make"]
-    rule: Literal["exact", "similar", "below_threshold", "uncertified", "no_candidate", "always", "never"]
+    rule: Literal[
+        "exact",
+        "similar",
+        "below_threshold",
+        "uncertified",
+        "no_candidate",
+        "always",
+        "never",
+        "theme",
+        "varied",
+        "least_recent",
+        "variant",
+    ]
+    """The last four are a choice for a listener among what may be served: see catalog/variety.py."""
     reason: str
     threshold: float
     track_id: str | None = None
+    variant_of: str | None = None
+    """The track beside which a variant is to be made."""
     similarity: float | None = None
     """Of the best candidate, reused or not; so is the score."""
     score: float | None = None

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from catalog import encoder as encoders
 from catalog import features as understanding
-from catalog import report
+from catalog import feedback, report
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
@@ -24,10 +25,24 @@ from catalog.errors import CatalogError, InputError, NotFound, StorageError
 from catalog.history import Call, failure_of, record_of
 from catalog.making import Generators, Job, keep, render, seed_of
 from catalog.match import MAX_MOOD_DISTANCE, MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
-from catalog.models import Choices, Context, Decision, Filter, Hit, Match, Page, Request, Result, Track
+from catalog.models import (
+    Audience,
+    Choices,
+    Context,
+    Decision,
+    Filter,
+    Hit,
+    Judgement,
+    Match,
+    Page,
+    Request,
+    Result,
+    Track,
+)
 from catalog.query import Query, parse
 from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.store import Store
+from catalog.variety import COOLDOWN, Play, choose
 from generator import Cancelled, Generator, Progress, load_generator, weights
 from presets import Library
 
@@ -119,14 +134,15 @@ class MusicService:
 
         `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed,
         generation) and, where the pipeline knows them, those of `Context` (query, environment, time_of_day,
-        mood_tags, valence, energy, ...). `reuse`: "auto" decides by score, "always" takes the best that meets
+        mood_tags, valence, energy, ...). A `listener` gets another fitting track than the one just heard, a
+        `theme` keeps its track. `reuse`: "auto" decides by score, "always" takes the best that meets
         the hard facts and never makes, "never" makes. `dry_run` decides and stops. Raises InputError,
         NotFound, Busy, StorageError or Unavailable.
         """
         threshold = _threshold(reuse, min_similarity)
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, **asked)
-        call = self._begin("find-or-make", text_context, asked)
+        call = self._begin("dry-run" if dry_run else "find-or-make", text_context, asked)
         with self._failures_logged(call):
             outcome = self._look(call, reuse, threshold)
             if outcome.track is None and reuse == "always":
@@ -225,44 +241,96 @@ class MusicService:
     def _begin(self, command: str, source: Source, asked: Mapping[str, Any]) -> Call:
         known = {name: value for name, value in asked.items() if name in Context.model_fields}
         chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
-        if unknown := sorted(asked.keys() - known.keys() - chosen.keys()):
-            valid = [*Choices.model_fields, *Context.model_fields]
+        whom = {name: value for name, value in asked.items() if name in Audience.model_fields}
+        if unknown := sorted(asked.keys() - known.keys() - chosen.keys() - whom.keys()):
+            valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
         context = read_context(source, **known)
-        choices = validated(Choices, chosen)
+        choices, audience = validated(Choices, chosen), validated(Audience, whom)
         with preset_errors():
             if choices.preset is not None:
                 self.library.style(choices.preset)
             if choices.role is not None:
                 self.library.role(choices.role)
         present = {size: weights.find(size) is not None for size in MODEL_SIZES}
-        return Call(command, context, choices, key_of(context, choices, self.library, present))
+        return Call(command, context, choices, key_of(context, choices, self.library, present), audience)
 
     def _look(self, call: Call, reuse: Reuse, threshold: float) -> Outcome:
         """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
+        same = None
         if reuse != "never":
             with call.stage("exact"):
                 same = self._repeated(call.key, threshold)
-            if same:
+            if same and self._welcome(call, same):
                 asked_again = request_of(same, call.context, call.choices)
                 return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
         request, vector = self._understand(call)
         facts = hard_facts(request)
         with call.stage("search"):
-            hits = self.store.search(vector, facts, CANDIDATES)
+            rejected = feedback.rejected(self.store, call.key, vector)
+            hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
+            hits = [(track, cosine) for track, cosine in hits if track.id not in rejected]
             considered = self.store.count(Filter())
         decision = decide(request, hits, reuse=reuse, threshold=threshold, facts=facts, considered=considered)
+        if reuse != "never" and (call.audience.listener or call.audience.theme):
+            return self._choose(call, request, decision, same, [track for track, _ in hits], reuse)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
         return Outcome(request, decision, track)
 
+    def _welcome(self, call: Call, same: Track) -> bool:
+        """Tell whether the track of a repeat can be served at once: not heard lately, and no other is the theme's."""
+        listener, theme = call.audience.listener, call.audience.theme
+        theme_track = self.store.theme_track(theme, listener) if theme else None
+        if theme_track is not None:
+            return theme_track == same.id
+        return not listener or same.id not in {play.track_id for play in self._plays(listener)}
+
+    def _plays(self, listener: str) -> list[Play]:
+        if not listener:
+            return []
+        since = datetime.now(timezone.utc) - COOLDOWN.memory
+        return [Play(*play) for play in self.store.plays(listener, since)]
+
+    def _choose(
+        self,
+        call: Call,
+        request: Request,
+        decision: Decision,
+        same: Track | None,
+        hits: Sequence[Track],
+        reuse: Reuse,
+    ) -> Outcome:
+        """Choose for the listener or the theme among what may be served: repeats and admissible candidates."""
+        listener, theme = call.audience.listener, call.audience.theme
+        rejected = feedback.rejected(self.store, call.key)
+        made = [track for track in self.store.made_for(call.key) if track.id not in rejected]
+        tracks = {track.id: track for track in (*hits, *made, *([same] if same else []))}
+        if same:
+            found = {name: getattr(decision, name) for name in ("candidates", "filter", "considered")}
+            decision = exact(same).model_copy(update=found)
+        chosen = choose(
+            decision,
+            self._plays(listener),
+            datetime.now(timezone.utc),
+            repeats=[*{track.id for track in made} | ({same.id} if same else set())],
+            variants=[track.id for track in tracks.values() if track.variant_of],
+            # A seed that the caller named leaves nothing to vary.
+            may_make=reuse == "auto" and request.config["seed"] is None,
+            theme=theme,
+            theme_track=self.store.theme_track(theme, listener) if theme else None,
+        )
+        return Outcome(request, chosen, tracks.get(chosen.track_id or ""))
+
     def _repeated(self, key: str, threshold: float) -> Track | None:
         """Return the track that this very request made before, or else was served before as a close match."""
-        made = self.store.find_key(key)
+        rejected = feedback.rejected(self.store, key)
+        made = next((track for track in self.store.made_for(key) if track.id not in rejected), None)
         if made:
             return made
         for line in self.store.requests(limit=1, key=key, rule="similar"):
             track = self.store.get(line.track_id) if line.track_id else None
             fits = line.score is not None and line.score >= threshold
+            fits = fits and line.track_id not in rejected
             if track and fits and track.state == "ready" and self.store.has_audio(track):
                 return track
         return None
@@ -334,7 +402,7 @@ class MusicService:
             seed = outcome.request.config["seed"]
             if seed is None:
                 seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
-            jobs.append(Job(call, outcome.request, seed))
+            jobs.append(Job(call, outcome.request, seed, outcome.decision.variant_of))
         made = []
         with self._one_at_a_time:
             raws = render(jobs, self._generator, on_progress)
@@ -357,11 +425,11 @@ class MusicService:
             decision=decision,
             request=request,
             request_id=call.id,
-            warnings=(*request.warnings, *_substitution(outcome)),
+            warnings=(*request.warnings, *_substitution(outcome), *_weariness(decision)),
             timings_s=call.timings_s,
         )
         try:
-            self.store.log(record_of(call, result))
+            self.store.log(record_of(call, result), call.vector)
         except StorageError as error:
             # The answer stands without its line in the log: a read-only catalog still serves.
             return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
@@ -373,13 +441,30 @@ class MusicService:
             yield
         except (CatalogError, Cancelled) as error:
             with suppress(CatalogError):
-                self.store.log(failure_of(call, error))
+                self.store.log(failure_of(call, error), call.vector)
             raise
 
     def _generator(self, backend: str, size: str) -> Generator:
         if (backend, size) not in self._loaded:
             self._loaded[backend, size] = self._load_generator(backend, size)
         return self._loaded[backend, size]
+
+    # What people say
+
+    def rate(self, track_id: str, rating: int | None, *, request_id: str | None = None) -> Track:
+        """Give a track 1 to 5, or None to clear, and return it; with `request_id` as an answer to that request."""
+        return feedback.rate(self.store, track_id, rating, request_id)
+
+    def reject(self, track_id: str, request_id: str | None = None, *, undo: bool = False) -> Judgement:
+        """Keep a track from the request it was wrong for, by default the last it answered, and from near ones.
+
+        `undo` takes the rejection back. The track itself stays, and serves other requests.
+        """
+
+        def encode(text: str) -> NDArray[np.float32]:
+            return embed_document(self.encoder, text)
+
+        return feedback.reject(self.store, track_id, request_id, undo=undo, encode=encode)
 
     # The catalog
 
@@ -442,6 +527,10 @@ def _substitution(outcome: Outcome) -> list[str]:
     if track and track.backend == "procedural" and track.config_sources.get("backend", "").startswith("auto"):
         return ["this track was made by the procedural synthesizer, where MusicGen was not on the machine"]
     return []
+
+
+def _weariness(decision: Decision) -> list[str]:
+    return ["all fitting tracks were heard recently"] if decision.rule == "least_recent" else []
 
 
 def _threshold(reuse: str, min_similarity: float | None) -> float:

@@ -26,7 +26,7 @@ from catalog.audit import Problem
 from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
 from catalog.filters import both, equals, literal, to_sql
-from catalog.ledger import JUDGEMENTS, REQUESTS, Ledger
+from catalog.ledger import JUDGEMENTS, REQUESTS, SERVED, Ledger
 from catalog.locks import hold
 from catalog.maintenance import WORDS, Maintenance
 from catalog.models import Filter, Judgement, RequestRecord, Track
@@ -186,8 +186,12 @@ class Store:
 
     def find_key(self, key: str) -> Track | None:
         """Return the newest ready track made for the request `key` whose audio file is there, None without."""
+        return next(self.made_for(key), None)
+
+    def made_for(self, key: str) -> Iterator[Track]:
+        """Yield the ready tracks made for the request `key` whose audio files are there, newest first."""
         rows = self._tracks.read(both(equals("key", key), equals("state", "ready")), order="-created_at")
-        return next(self._served(rows), None)
+        return self._served(rows)
 
     def takes(self, key: str) -> int:
         """Return how many tracks were made for the request `key`, those in the trash included."""
@@ -320,6 +324,30 @@ class Store:
         Raises InputError for a column that cannot be asked for.
         """
         return self._judgements.read(limit, facts)
+
+    def plays(self, listener: str, since: datetime) -> Sequence[tuple[str, datetime]]:
+        """Return the tracks served to a listener since then with the time of each, newest first."""
+        served = both(equals("listener", listener), f"created_at >= {literal(since)}", SERVED)
+        rows = self._requests.columns(("id", "track_id", "created_at"), served, MOST_RESULTS)
+        return [(row["track_id"], row["created_at"]) for row in rows]
+
+    def theme_track(self, theme: str, listener: str) -> str | None:
+        """Return the track last served to the listener under a theme, None without."""
+        served = both(equals("theme", theme), equals("listener", listener), SERVED)
+        rows = self._requests.columns(("id", "track_id", "created_at"), served, 1)
+        return rows[0]["track_id"] if rows else None
+
+    def request_vector(self, record: RequestRecord) -> NDArray[np.float32] | None:
+        """Return the vector of a logged request's context: of a line with its key, else of a track made for it."""
+        encoder, same = self._tracks.encoder or "", equals("key", record.key)
+        logged = self._requests.vectors(encoder, same)
+        if not logged and self._tracks.durable.exists() and self._tracks.stored_encoder == encoder:
+            logged = self._tracks.vectors(equals("context_sha256", record.context_sha256))
+        return next(iter(logged.values()), None)
+
+    def judgements_near(self, vector: ArrayLike, limit: int) -> Sequence[tuple[Judgement, float]]:
+        """Return the judgements of requests whose contexts are nearest to `vector`, with the cosine, best first."""
+        return self._judgements.nearest(vector, self._tracks.encoder or "", limit)
 
     # Audio
 

@@ -183,6 +183,11 @@ class TrackTable:
         with lance_errors("tracks cannot be counted"):
             return int(self.durable.table.count_rows(predicate))
 
+    @property
+    def stored_encoder(self) -> str:
+        """The identity of the encoder that made the vectors of the table."""
+        return table_encoder(self.durable.table.schema)
+
     def _expect(self, encoder: str, dimension: int) -> None:
         if self.encoder is None:
             self.encoder = encoder

@@ -427,3 +427,40 @@ def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
     listed = run("list", "--json", home=home)
     assert listed.exit_code == 0
     assert json.loads(listed.stdout)["tracks"] == []
+
+
+def test_rating_labelling_and_noting(copy):
+    track_id = data(run("list", "--json", home=copy))["tracks"][0]["id"]
+    assert run("rate", track_id[:8], "4", home=copy).stdout.strip() == track_id
+    told = data(
+        run("rate", track_id, "--tag", "rainy", "--tag", "mine", "--note", "good", "--json", home=copy)
+    )
+    assert (told["rating"], told["tags"], told["note"]) == (4, ["rainy", "mine"], "good")
+    told = data(run("rate", track_id, "--clear", "--untag", "mine", "--note", "", "--json", home=copy))
+    assert (told["rating"], told["tags"], told["note"]) == (None, ["rainy"], "")
+    assert 'tags: ["rainy"]' in run("show", track_id, home=copy).stdout
+    for bad in ([track_id], [track_id, "3", "--clear"], [track_id, "6"], [track_id, "--tag", ""]):
+        assert run("rate", *bad, home=copy).exit_code == 2
+    assert run("rate", "zzz", "3", home=copy).exit_code == 3
+    assert run("rate", track_id, "3", "--for", "zzz", home=copy).exit_code == 3
+
+
+def test_rejecting_and_taking_it_back(copy):
+    served = data(run("find-or-make", CALM, *SHORT, "--json", home=copy))
+    result = run("reject", served["id"], "--for", served["request_id"], home=copy)
+    assert (result.stdout.strip(), result.exit_code) == (served["id"], 0)
+    assert run("find", CALM, *SHORT, home=copy).exit_code == 3
+    assert data(run("reject", served["id"], "--undo", "--json", home=copy))["verdict"] == "allowed"
+    assert data(run("find", CALM, *SHORT, "--json", home=copy))["id"] == served["id"]
+
+
+def test_listeners_and_themes(copy):
+    first = data(
+        run("find-or-make", CALM, *SHORT, "--listener", "ada", "--theme", "rain", "--json", home=copy)
+    )
+    again = data(
+        run("find-or-make", CALM, *SHORT, "--listener", "ada", "--theme", "rain", "--json", home=copy)
+    )
+    assert again["id"] == first["id"]
+    varied = data(run("find-or-make", CALM, *SHORT, "--listener", "ada", "--json", home=copy))
+    assert (varied["action"], varied["track"]["variant_of"]) == ("generated", first["id"])

@@ -30,6 +30,7 @@ HEAVY = (
 LATE = {
     "browse": 1,
     "history": 1,
+    "feedback": 1,
     "making": 1,
     "export": 1,
     "report": 1,

@@ -1,0 +1,127 @@
+"""What people say of tracks: ratings, and rejections that keep a track from the request it was wrong for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timezone
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import NotFound
+from catalog.models import Judgement, RequestRecord, Track
+from catalog.store import Changes, Store
+
+__all__ = ["NEAR", "find_request", "label", "rate", "reject", "rejected"]
+
+Vector = NDArray[np.float32]
+
+NEAR = 0.75
+"""From this cosine of their contexts on, what was rejected for one request is not offered to the other."""
+MOST_NEAR = 1000
+
+
+def rate(store: Store, track_id: str, rating: int | None, request_id: str | None = None) -> Track:
+    """Give a track 1 to 5, or take its rating back with None, and return it as it now is.
+
+    With `request_id` the rating is also an answer to whether the track fitted there. Raises NotFound without track or
+    request, InputError for another number.
+    """
+    request = find_request(store, request_id) if request_id else None
+    track = store.update(store.find_id(track_id).id, rating=rating)
+    store.judge(_judgement("rated", track.id, request, rating), _vector_of(store, request))
+    return track
+
+
+def label(
+    store: Store,
+    track_id: str,
+    *,
+    add: Collection[str] = (),
+    remove: Collection[str] = (),
+    note: str | None = None,
+) -> Track:
+    """Put a person's labels on a track or take them off, write its note unless None, and return it."""
+    track = store.find_id(track_id)
+    changes: Changes = {}
+    if add or remove:
+        changes["tags"] = [tag for tag in (*track.tags, *add) if tag not in remove]
+    if note is not None:
+        changes["note"] = note
+    return store.update(track.id, **changes)
+
+
+def reject(
+    store: Store,
+    track_id: str,
+    request_id: str | None = None,
+    *,
+    undo: bool = False,
+    encode: Callable[[str], Vector] | None = None,
+) -> Judgement:
+    """Keep a track from the request it was wrong for, and from requests near it; `undo` takes that back.
+
+    Without `request_id` it is the request the track was last served for. `encode` turns the request's summary into a
+    vector where none was logged. Raises NotFound without track or request.
+    """
+    track = store.find_id(track_id)
+    request = find_request(store, request_id) if request_id else _last_served(store, track)
+    judgement = _judgement("allowed" if undo else "rejected", track.id, request)
+    vector = _vector_of(store, request)
+    if vector is None and encode is not None and request.summary:
+        vector = encode(request.summary)
+    store.judge(judgement, vector)
+    return judgement
+
+
+def rejected(store: Store, key: str, vector: Vector | None = None) -> frozenset[str]:
+    """Return the ids of tracks rejected for the request `key`, and with its `vector` for requests near it.
+
+    The newest word on a track and a request counts; one near request that rejects it is enough.
+    """
+    said = list(store.judgements(key=key))
+    if vector is not None:
+        said += [one for one, cosine in store.judgements_near(vector, MOST_NEAR) if cosine >= NEAR]
+    return frozenset(one.track_id for one in _newest(said) if one.verdict == "rejected")
+
+
+def find_request(store: Store, request_id: str) -> RequestRecord:
+    """Return the line of the log with that id; raises NotFound without."""
+    found = store.requests(limit=1, id=request_id)
+    if not found:
+        raise NotFound(f"there is no request {request_id!r}; `catalog history` lists them")
+    return found[0]
+
+
+def _newest(said: Iterable[Judgement]) -> Iterable[Judgement]:
+    """Return the last verdict on each track for each request."""
+    verdicts = (one for one in said if one.verdict != "rated")
+    return {(one.key, one.track_id): one for one in sorted(verdicts, key=lambda one: one.created_at)}.values()
+
+
+def _last_served(store: Store, track: Track) -> RequestRecord:
+    found = store.requests(limit=1, track_id=track.id)
+    if not found:
+        raise NotFound(f"track {track.id} was served for no request; name one with --for")
+    return found[0]
+
+
+def _judgement(
+    verdict: str, track_id: str, request: RequestRecord | None, rating: int | None = None
+) -> Judgement:
+    return Judgement.model_validate(
+        {
+            "id": uuid.uuid4().hex[:16],
+            "created_at": datetime.now(timezone.utc),
+            "verdict": verdict,
+            "track_id": track_id,
+            "request_id": request.id if request else "",
+            "key": request.key if request else "",
+            "rating": rating,
+        }
+    )
+
+
+def _vector_of(store: Store, request: RequestRecord | None) -> Vector | None:
+    return store.request_vector(request) if request else None
