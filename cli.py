@@ -727,6 +727,32 @@ def doctor(deep: bool, fix: bool, reembed: bool, as_json: bool, home: str, confi
 
 
 @catalog.command()
+@click.option(
+    "--transport",
+    type=click.Choice(["stdio", "http"]),
+    default="stdio",
+    show_default=True,
+    help="stdio for a client that starts this, http for streamable HTTP on the loopback interface.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="With http: a loopback address.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8766,
+    show_default=True,
+    help="With http: the port; 0 takes a free one.",
+)
+@home_option
+@config_option
+def mcp(transport: str, host: str, port: int, home: str, config: str | None) -> None:
+    """Serve the catalog to MCP clients: search, find or make, rate; tracks as resources."""
+    from catalog.integrations.mcp import serve
+
+    with _service(home, config) as service:
+        serve(service, transport=transport, host=host, port=port)  # type: ignore[arg-type]
+
+
+@catalog.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script for SHELL, to be sourced in its start-up file."""

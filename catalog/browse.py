@@ -27,11 +27,10 @@ def checked_by(by: str) -> None:
 def narrowed(query: Query, facts: Mapping[str, Any]) -> Query:
     """Return `query` with `facts`, fields of `Filter`, added to what it asks for. Raises InputError."""
     more = validated(Filter, facts)
-    state = more.state if "state" in facts else query.where.state
+    given = {name: getattr(more, name) for name in more.model_fields_set}
     conditions = (*query.where.conditions, *more.conditions)
-    return query.model_copy(
-        update={"where": more.model_copy(update={"state": state, "conditions": conditions})}
-    )
+    where = query.where.model_copy(update={**given, "conditions": conditions})
+    return query.model_copy(update={"where": where})
 
 
 def best(store: Store, encoder: Encoder, query: Query, by: By, limit: int) -> list[tuple[Track, float]]:

@@ -139,6 +139,8 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
     if problem["type"] == "extra_forbidden":
         said = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
+    elif problem["type"] == "missing":
+        said = f"{field} is missing"
     elif problem["type"] == "value_error":
         cause = str(problem["ctx"]["error"])
         said = cause if field == "text" else f"{field} cannot be used: {cause}"

@@ -59,6 +59,14 @@ def test_search_takes_the_query_language(filled):
         filled.search(" ")
 
 
+def test_a_query_made_in_python_keeps_all_of_its_filter(filled):
+    asked = Query(text="rain", where=Filter(mood=("calm",), state=None))
+    assert {hit.track.id for hit in filled.search(asked)} == {
+        hit.track.id for hit in filled.search("rain mood:calm is:any")
+    }
+    assert filled.search(asked, style="none") == []
+
+
 def test_pages_have_totals_and_facets(filled):
     every = [filled.store.get(f"t{number}") for number in range(12)]
     page = filled.browse("", limit=5, offset=2)

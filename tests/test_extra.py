@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("langchain", "langchain_core"), ("llamaindex", "llama_index")]
+    ("name", "package"), [("langchain", "langchain_core"), ("llamaindex", "llama_index"), ("mcp", "mcp")]
 )
 def test_a_missing_framework_is_one_sentence_with_what_to_install(name, package):
     code = (
@@ -37,3 +38,13 @@ def test_a_failure_inside_an_installed_framework_is_not_taken_for_a_missing_one(
 def test_callers_may_catch_it_as_either():
     assert issubclass(MissingExtra, ImportError)
     assert issubclass(MissingExtra, Unavailable)
+
+
+def test_the_command_tells_it_in_one_line(tmp_path):
+    code = "import sys; sys.modules['mcp'] = None; sys.argv = ['catalog', 'mcp']; import cli; cli.main()"
+    env = {**os.environ, "CATALOG_HOME": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    said = "Error: the package mcp is not installed; pip install 'music-catalog[mcp]'\n"
+    assert (run.returncode, run.stdout, run.stderr) == (6, "", said)

@@ -67,6 +67,7 @@ def test_search_arguments_stand_in_fields_in_search_kwargs_and_in_calls(stocked)
     calm = retriever.invoke(asked, filter={"mood": ["calm"]})
     assert calm
     assert all("calm" in document.metadata["mood_tags"] for document in calm)
+    assert retriever.invoke(asked, filter="mood:calm") == calm
     every = TrackRetriever(service=stocked).invoke(asked)
     least = every[0].metadata["score"]
     kept = TrackRetriever(service=stocked, score_threshold=least).invoke(asked)
@@ -81,6 +82,8 @@ def test_search_arguments_stand_in_fields_in_search_kwargs_and_in_calls(stocked)
         ({"fetch_k": 20}, "fetch_k"),
         ({"filter": {"moood": ["calm"]}}, "did you mean mood"),
         ({"filter": 3}, "the filter is a int"),
+        ({"filter": "mood:calm rain"}, "the filter has words"),
+        ({"filter": "moood:calm"}, "mood"),
         ({"k": 0}, "limit"),
         ({"by": "sound"}, "search by 'sound'"),
     ],
@@ -89,6 +92,11 @@ def test_a_search_argument_that_cannot_be_used_is_one_sentence(stocked, search, 
     with pytest.raises(InputError, match=told) as refused:
         TrackRetriever(service=stocked).invoke("rain", **search)
     assert "\n" not in str(refused.value)
+
+
+def test_a_question_is_plain_words_whatever_it_looks_like(stocked):
+    for question in ('mood:none such "calm', "-rain is:trashed", "length:x style:?"):
+        assert len(TrackRetriever(service=stocked).invoke(question)) == 3
 
 
 def test_asynchronous_calls_and_batches_find_what_synchronous_ones_find(stocked):

@@ -61,6 +61,7 @@ def test_the_retriever_holds_to_its_facts_its_limit_and_its_threshold(stocked):
     calm = TrackRetriever(stocked, where={"mood": ["calm"]}).retrieve("rain")
     assert calm
     assert all("calm" in node.metadata["mood_tags"] for node in calm)
+    assert TrackRetriever(stocked, where="mood:calm").retrieve("rain") == calm
     every = TrackRetriever(stocked).retrieve("rain on the library windows")
     assert (
         len(TrackRetriever(stocked, score_threshold=every[0].score).retrieve("rain on the library windows"))

@@ -1,23 +1,40 @@
-"""The filter of a search, however a framework's user writes it."""
+"""What a retriever is asked, as a query of the catalog."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from catalog.context import validated
+from catalog.context import read_context, validated
 from catalog.errors import InputError
 from catalog.models import Filter
+from catalog.query import Query, parse
+from catalog.service import MusicService
 
-__all__ = ["fields"]
+__all__ = ["Where", "asked", "facts_in"]
+
+Where = str | Mapping[str, Any] | Filter | None
+"""Hard facts: in the query language ("mood:calm length:30..60"), or the fields of Filter."""
 
 
-def fields(where: Mapping[str, Any] | Filter | None) -> dict[str, Any]:
-    """Return the fields of Filter that `where` sets. Raises InputError."""
+def asked(text: str, where: Filter) -> Query:
+    """Return the query for `text`, taken as plain words: a user's question is no query language. Raises InputError."""
+    return Query(text=read_context(text).text, where=where)
+
+
+def facts_in(where: Where, service: MusicService) -> Filter:
+    """Return the facts in `where`. Raises InputError."""
     if where is None:
-        return {}
+        return Filter()
+    if isinstance(where, Filter):
+        return where
     if isinstance(where, Mapping):
-        where = validated(Filter, where)
-    if not isinstance(where, Filter):
-        raise InputError(f"the filter is a {type(where).__name__}; pass the fields of Filter as a mapping")
-    return where.model_dump(exclude_unset=True)
+        return validated(Filter, where)
+    if not isinstance(where, str):
+        raise InputError(f"the filter is a {type(where).__name__}; write mood:calm, or pass fields of Filter")
+    query = parse(where, {"style": service.library.styles.keys(), "role": service.library.roles.keys()})
+    if query.text:
+        raise InputError(
+            f"the filter has words to search for ({query.text}); give facts alone, such as mood:calm"
+        )
+    return query.where

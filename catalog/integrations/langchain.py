@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -13,9 +13,9 @@ from catalog.errors import CatalogError, InputError
 from catalog.integrations.asking import arguments, narrowed, purpose, told
 from catalog.integrations.description import described, facts
 from catalog.integrations.extra import extra
-from catalog.integrations.filtering import fields
+from catalog.integrations.filtering import Where, asked, facts_in
 from catalog.integrations.threads import making, reading
-from catalog.models import Filter, Hit, Result
+from catalog.models import Hit, Result
 from catalog.report import entry
 from catalog.service import MusicService
 
@@ -42,8 +42,8 @@ class TrackRetriever(BaseRetriever):
     service: MusicService
     k: int = 4
     """How many tracks at most."""
-    filter: Mapping[str, Any] | Filter | None = None
-    """Hard facts every track must meet: the fields of Filter, {"mood": ["calm"], "max_duration_s": 60}."""
+    filter: Where = None
+    """Hard facts every track must meet: the query language, "mood:calm length:30..60", or the fields of Filter."""
     score_threshold: float | None = None
     """Leave out tracks below this score; a cosine for by="meaning", comparable within one search only otherwise."""
     by: Literal["meaning", "words", "both"] = "meaning"
@@ -68,12 +68,13 @@ class TrackRetriever(BaseRetriever):
         return await reading(self._retrieve, query, search)
 
     def _retrieve(self, query: str, search: dict[str, Any]) -> list[Document]:
-        asked = {name: getattr(self, name) for name in SEARCH_KWARGS} | self.search_kwargs | search
-        for name in asked:
+        given = {name: getattr(self, name) for name in SEARCH_KWARGS} | self.search_kwargs | search
+        for name in given:
             if name not in SEARCH_KWARGS:
                 raise InputError(f"unknown search argument {name!r}; {nearest(name, SEARCH_KWARGS)}")
-        hits = self.service.search(query, by=asked["by"], limit=asked["k"], **fields(asked["filter"]))
-        least = asked["score_threshold"]
+        sought = asked(query, facts_in(given["filter"], self.service))
+        hits = self.service.search(sought, by=given["by"], limit=given["k"])
+        least = given["score_threshold"]
         return [_document(hit) for hit in hits if least is None or hit.score >= least]
 
 

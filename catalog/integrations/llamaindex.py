@@ -14,9 +14,9 @@ from catalog.errors import CatalogError
 from catalog.integrations.asking import arguments, narrowed, purpose, told
 from catalog.integrations.description import described, facts
 from catalog.integrations.extra import extra
-from catalog.integrations.filtering import fields
+from catalog.integrations.filtering import Where, asked, facts_in
 from catalog.integrations.threads import making, reading
-from catalog.models import Context, Filter, Hit, Result
+from catalog.models import Context, Hit, Result
 from catalog.report import entry
 from catalog.service import MusicService
 from generator import Progress
@@ -35,8 +35,8 @@ class TrackRetriever(BaseRetriever):
 
     A node's text describes the track, its metadata holds track_id, path, source (a file URI), mood_tags, duration_s,
     style, backend, weights_license and the rest of `integrations.description.FACTS`. `where` holds the hard facts
-    every track must meet. Tracks below `score_threshold` are left out; the score is a cosine for by="meaning",
-    and comparable within one search only otherwise.
+    every track must meet, "mood:calm length:30..60" or the fields of Filter. Tracks below `score_threshold` are left
+    out; the score is a cosine for by="meaning", and comparable within one search only otherwise.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TrackRetriever(BaseRetriever):
         service: MusicService,
         *,
         similarity_top_k: int = 4,
-        where: Mapping[str, Any] | Filter | None = None,
+        where: Where = None,
         score_threshold: float | None = None,
         by: Literal["meaning", "words", "both"] = "meaning",
         **options: Any,
@@ -52,12 +52,13 @@ class TrackRetriever(BaseRetriever):
         super().__init__(**options)
         self._service = service
         self._limit = similarity_top_k
-        self._facts = fields(where)
+        self._facts = facts_in(where, service)
         self._least = score_threshold
         self._by = by
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        hits = self._service.search(query_bundle.query_str, by=self._by, limit=self._limit, **self._facts)
+        sought = asked(query_bundle.query_str, self._facts)
+        hits = self._service.search(sought, by=self._by, limit=self._limit)
         return [_node(hit) for hit in hits if self._least is None or hit.score >= self._least]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
