@@ -21,6 +21,7 @@ from catalog.errors import CatalogError, InputError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from catalog import MusicService
+    from catalog.client import RunningService
     from catalog.models import Result
     from generator import Progress
 
@@ -126,6 +127,13 @@ config_option = click.option(
     show_envvar=True,
     help="A configuration file in the musicgen: shape [default: catalog.yaml in the home, if there].",
 )
+no_server_option = click.option(
+    "--no-server",
+    envvar="CATALOG_NO_SERVER",
+    is_flag=True,
+    show_envvar=True,
+    help="Do the work here, even where `catalog serve` runs in this home.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 list_output = options(
     json_option, click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
@@ -211,6 +219,7 @@ filter_options = options(
 @json_option
 @home_option
 @config_option
+@no_server_option
 def find_or_make(
     reuse: str,
     min_similarity: float | None,
@@ -222,6 +231,7 @@ def find_or_make(
     as_json: bool,
     home: str,
     config: str | None,
+    no_server: bool,
     **asked: Any,
 ) -> None:
     """Reuse a track that fits TEXT, or make one. TEXT may be - for standard input."""
@@ -233,17 +243,26 @@ def find_or_make(
     if dry_run and out:
         raise InputError("--dry-run makes nothing that --out could write; drop one of them")
     source, asked = _asked(asked)
+    asked |= _given({"min_similarity": min_similarity})
     _check_out(out, force)
-    with _service(home, config) as service, _progress() as on_progress:
-        result = service.find_or_make(
-            source,
-            reuse=reuse,  # type: ignore[arg-type]
-            min_similarity=min_similarity,
-            dry_run=dry_run,
-            on_progress=on_progress,
-            **asked,
-        )
-    _deliver(result, out, as_json, explain)
+
+    def ask(running: RunningService) -> dict[str, Any]:
+        body = {**_body(source, asked), "reuse": reuse, "dry_run": dry_run}
+        told = running.find_or_make(body, _progress)
+        return {**told, "path": _downloaded(running, told, out)}
+
+    told = _from_service(home, config, no_server, ask)
+    if told is None:
+        with _service(home, config) as service, _progress() as on_progress:
+            result = service.find_or_make(
+                _context(source),
+                reuse=reuse,  # type: ignore[arg-type]
+                dry_run=dry_run,
+                on_progress=on_progress,
+                **asked,
+            )
+        told = _told(result, out)
+    _deliver(told, as_json, explain)
 
 
 def _serve_batch(batch: str, explain: bool, home: str, config: str | None, asked: dict[str, Any]) -> None:
@@ -271,8 +290,8 @@ def musicgen(
     source, asked = _asked(asked)
     _check_out(out, force)
     with _service(home, config) as service, _progress() as on_progress:
-        result = service.generate(source, on_progress=on_progress, **asked)
-    _deliver(result, out, as_json, explain)
+        result = service.generate(_context(source), on_progress=on_progress, **asked)
+    _deliver(_told(result, out), as_json, explain)
 
 
 @catalog.command()
@@ -282,16 +301,26 @@ def musicgen(
 @json_option
 @home_option
 @config_option
+@no_server_option
 def find(
-    min_similarity: float | None, explain: bool, as_json: bool, home: str, config: str | None, **asked: Any
+    min_similarity: float | None,
+    explain: bool,
+    as_json: bool,
+    home: str,
+    config: str | None,
+    no_server: bool,
+    **asked: Any,
 ) -> None:
     """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
     source, asked = _asked(asked)
-    with _service(home, config, create=False) as service:
-        result = service.explain(source, min_similarity=min_similarity, **asked)
-    _deliver(result, None, as_json, explain)
-    if result.track is None:
-        raise NotFound(f"nothing fits: {result.reason}")
+    asked |= _given({"min_similarity": min_similarity})
+    told = _from_service(home, config, no_server, lambda running: running.find(_body(source, asked)))
+    if told is None:
+        with _service(home, config, create=False) as service:
+            told = _told(service.explain(_context(source), **asked))
+    _deliver(told, as_json, explain)
+    if told["track"] is None:
+        raise NotFound(f"nothing fits: {told['reason']}")
 
 
 @catalog.command()
@@ -308,6 +337,7 @@ def find(
 @list_output
 @home_option
 @config_option
+@no_server_option
 def search(
     words: tuple[str, ...],
     by: str,
@@ -316,17 +346,20 @@ def search(
     as_jsonl: bool,
     home: str,
     config: str | None,
+    no_server: bool,
     **facts: Any,
 ) -> None:
     """Search the catalog for QUERY: words, "phrases" and facts such as mood:calm length:30..60 -style:drone."""
-    from catalog.report import line, track_json
-
     text = " ".join(words)
-    with _service(home, config, create=False) as service:
-        hits = service.search(text, by=by, limit=limit, **_given(facts))  # type: ignore[arg-type]
-    rows = [{"score": round(hit.score, 4), "path": str(hit.path), **track_json(hit.track)} for hit in hits]
-    _print_rows("hits", rows, as_json, as_jsonl, [f"{hit.score:6.3f}  {line(hit.track)}" for hit in hits])
-    if not hits:
+    body = {"query": text, "by": by, "limit": limit, "facts": _given(facts)}
+    told = _from_service(home, config, no_server, lambda running: running.search(body))
+    if told is None:
+        from catalog.report import hits_json
+
+        with _service(home, config, create=False) as service:
+            told = hits_json(service.search(text, by=by, limit=limit, **_given(facts)))  # type: ignore[arg-type]
+    _print_rows("hits", told["hits"], as_json, as_jsonl, told["lines"])
+    if not told["hits"]:
         raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
 
 
@@ -766,15 +799,19 @@ def completion(shell: str) -> None:
 # Reading
 
 
-def _asked(given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Split a command's options into the source of the context and what is asked of the service."""
-    from catalog.context import read_bytes
-
+def _asked(given: dict[str, Any]) -> tuple[str | bytes, dict[str, Any]]:
+    """Split a command's options into the source of the context, text or bytes that were read, and what is asked."""
     text, path = given.pop("text"), given.pop("context_file")
     if (text is None) == (path is None):
         raise InputError("give the context once: as TEXT, as - for standard input, or with --context-file")
-    source = text if text not in (None, "-") else read_bytes(_read(path or "-"))
-    return source, _choices(given)
+    return text if text not in (None, "-") else _read(path or "-"), _choices(given)
+
+
+def _context(source: str | bytes) -> Any:
+    """Return the context in what was given: the text itself, or the text or payload in what was read."""
+    from catalog.context import read_bytes
+
+    return source if isinstance(source, str) else read_bytes(source)
 
 
 def _read(path: str) -> bytes:
@@ -853,6 +890,40 @@ def _store(home: str) -> Iterator[Any]:
         store.close()
 
 
+def _from_service(
+    home: str, config: str | None, no_server: bool, ask: Callable[[RunningService], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Return what the service that runs in `home` answers; None where none does, and the work is to be done here."""
+    from catalog.client import Gone, running_service
+
+    running = None if no_server else running_service(home, config)
+    if running is None:
+        return None
+    try:
+        return ask(running)
+    except Gone:
+        click.echo("note: the service of this home does not answer; going on without it", err=True)
+        return None
+
+
+def _body(source: str | bytes, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the request to a service for what was asked here."""
+    if isinstance(source, str):
+        return {"context": source, **asked}
+    # Bytes that are no text are kept as they are, so that the service refuses them in the same words.
+    return {"context": source.decode("utf-8", "surrogateescape"), "as_read": True, **asked}
+
+
+def _downloaded(running: RunningService, told: dict[str, Any], out: str | None) -> str | None:
+    """Write the track that a service told of to `out`, where that was asked for, and return where the track is."""
+    if out is None or told["id"] is None:
+        return str(told["path"]) if told["path"] else None
+    from catalog.export import write_bytes
+
+    write_bytes(Path(out).resolve(), running.audio(told["id"], Path(out).suffix.lower().lstrip(".")))
+    return str(Path(out))
+
+
 @contextmanager
 def _progress(doing: str = "making") -> Iterator[Progress]:
     """Show a bar on stderr once a generator reports progress; a terminal that is none gets nothing."""
@@ -873,8 +944,8 @@ def _progress(doing: str = "making") -> Iterator[Progress]:
 # Printing
 
 
-def _deliver(result: Result, out: str | None, as_json: bool, explain: bool) -> None:
-    """Print where the track is; write it to `out` as well when that was asked for."""
+def _told(result: Result, out: str | None = None) -> dict[str, Any]:
+    """Return what is to be told of a result; its track is written to `out` where that was asked for."""
     from catalog import report
     from catalog.export import write_audio
 
@@ -882,16 +953,22 @@ def _deliver(result: Result, out: str | None, as_json: bool, explain: bool) -> N
     if out is not None and path is not None:
         write_audio(path, Path(out))
         path = Path(out)
-    for warning in result.warnings:
+    return report.told(result, path)
+
+
+def _deliver(told: dict[str, Any], as_json: bool, explain: bool) -> None:
+    """Print where the track is, and how it came about."""
+    headline, explanation = told.pop("headline"), told.pop("explanation")
+    for warning in told["warnings"]:
         click.echo(f"note: {warning}", err=True)
     if as_json:
-        _print_json(report.result_json(result, path, explain=explain))
+        whole = () if explain else ("request", "decision")
+        _print_json({name: value for name, value in told.items() if name not in whole})
         return
-    for told in report.explanation(result) if explain else ():
-        click.echo(told, err=True)
-    click.echo(report.headline(result), err=True)
-    if path:
-        click.echo(str(path))
+    for line in (*(explanation if explain else ()), headline):
+        click.echo(line, err=True)
+    if told["path"]:
+        click.echo(told["path"])
 
 
 def _print_json(value: dict[str, Any]) -> None:

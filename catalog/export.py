@@ -18,7 +18,15 @@ from catalog.errors import Damage, InputError, StorageError
 from catalog.models import Track
 from catalog.store import Store
 
-__all__ = ["AUDIO_FORMATS", "LIST_FORMATS", "check_target", "export_tracks", "name_of", "write_audio"]
+__all__ = [
+    "AUDIO_FORMATS",
+    "LIST_FORMATS",
+    "check_target",
+    "export_tracks",
+    "name_of",
+    "write_audio",
+    "write_bytes",
+]
 
 AUDIO_FORMATS = ("wav", "flac", "ogg")
 LIST_FORMATS = ("m3u", "csv", "jsonl", "parquet")
@@ -46,7 +54,7 @@ def export_tracks(
         return []
     target = Path(to)
     check_target(target, force=force, suffixes=None)
-    _write(target, content)
+    write_bytes(target, content)
     return [target]
 
 
@@ -78,7 +86,7 @@ def write_audio(source: Path, target: Path) -> None:
         raise Damage(f"the audio file {source} is missing; run `catalog doctor`")
     try:
         if target.suffix.lower() == ".wav":
-            _write(target, source.read_bytes())
+            write_bytes(target, source.read_bytes())
         else:
             audio.convert(source, target, target.suffix.lower().lstrip("."))
     except AudioError as error:
@@ -173,8 +181,8 @@ def _cell(value: Any, *, lists: bool = False) -> Any:
     return value
 
 
-def _write(target: Path, content: bytes) -> None:
-    """Write beside `target`, then rename, so that a reader never sees half a file."""
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write `content` beside `target`, then rename, so that a reader never sees half a file. Raises StorageError."""
     try:
         with tempfile.NamedTemporaryFile(
             dir=target.parent, prefix=f".{target.name}.", delete=False

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog.models import Candidate, Result, Track
+from catalog.models import Candidate, Hit, Result, Track
 
-__all__ = ["entry", "explanation", "headline", "line", "result_json", "shown", "track_json"]
+__all__ = [
+    "entry",
+    "explanation",
+    "headline",
+    "hits_json",
+    "line",
+    "result_json",
+    "shown",
+    "told",
+    "track_json",
+]
 
 
 def headline(result: Result) -> str:
@@ -99,6 +109,22 @@ def result_json(result: Result, path: Path | None, *, explain: bool = False) -> 
         told["request"] = request.model_dump(mode="json")
         told["decision"] = result.decision.model_dump(mode="json")
     return told
+
+
+def told(result: Result, path: Path | None) -> dict[str, Any]:
+    """Return all there is to tell of a result: its JSON with the request and decision, its headline and explanation."""
+    whole = result_json(result, path, explain=True)
+    return {**whole, "headline": headline(result), "explanation": [*explanation(result)]}
+
+
+def hits_json(hits: Sequence[Hit]) -> dict[str, Any]:
+    """Return the hits of a search as plain JSON, and the line of each."""
+    return {
+        "hits": [
+            {"score": round(hit.score, 4), "path": str(hit.path), **track_json(hit.track)} for hit in hits
+        ],
+        "lines": [f"{hit.score:6.3f}  {line(hit.track)}" for hit in hits],
+    }
 
 
 def track_json(track: Track) -> dict[str, Any]:

@@ -36,6 +36,7 @@ LATE = {
     "report": 1,
     "doctor": 2,
     "service": 2,
+    "client": 1,
     "jobs": 3,
     "web": 4,
     "integrations": 4,

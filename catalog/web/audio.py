@@ -10,11 +10,12 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from catalog.errors import Damage
 from catalog.export import name_of, write_audio
 from catalog.models import Track
+from catalog.web.answers import Json
 from catalog.web.problems import PROBLEMS
 from catalog.web.ranges import file_answer
 from catalog.web.state import Shared, SharedState
@@ -99,7 +100,7 @@ def peaks(
         "min": [round(float(value), 3) for value in low],
         "max": [round(float(value), 3) for value in high],
     }
-    return JSONResponse(told, headers=headers)
+    return Json(told, headers=headers)
 
 
 def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> FilePath:

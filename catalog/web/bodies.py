@@ -7,17 +7,20 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from catalog import report
+from catalog.context import read_bytes
 from catalog.jobs import Job, job_json
 from catalog.models import Action, Decision, Request, Result, Track
 from catalog.web.problems import PATH, Problem, problem_of
 
 __all__ = [
     "Asked",
+    "Hits",
     "JobAnswer",
     "JobJson",
     "JobsAnswer",
     "ResultAnswer",
     "ResultJson",
+    "Searched",
     "TrackJson",
     "TrackWhole",
     "told_job",
@@ -49,6 +52,10 @@ class Asked(BaseModel):
     context: str | dict[str, Any] = Field(
         description="What the application just said: a text, or a payload with an answer, chunk, scene or text."
     )
+    as_read: bool = Field(
+        False,
+        description="Take a text that is a JSON object with a text in it for that payload, as the command line does.",
+    )
     preset: str | None = Field(None, description="Style preset; left out, it follows from the context.")
     role: str | None = Field(None, description="What the music is for.")
     quality: str | None = Field(None, description="Quality tier: preview, standard or final.")
@@ -73,9 +80,16 @@ class Asked(BaseModel):
     theme: str | None = Field(None, description="What the listener hears as one piece of work.")
     dry_run: bool = Field(False, description="Decide and stop: make nothing.")
 
+    @property
+    def source(self) -> str | dict[str, Any]:
+        """Return the context to be read."""
+        if self.as_read and isinstance(self.context, str):
+            return read_bytes(self.context.encode("utf-8", "surrogateescape"))
+        return self.context
+
     def request(self) -> dict[str, Any]:
         """Return what is asked of the service beside the context, what was left out missing."""
-        told = self.model_dump(exclude={"context", "reuse", "dry_run"}, exclude_none=True)
+        told = self.model_dump(exclude={"context", "as_read", "reuse", "dry_run"}, exclude_none=True)
         return (
             told if self.generation else {name: value for name, value in told.items() if name != "generation"}
         )
@@ -105,6 +119,33 @@ class ResultJson(BaseModel):
     decision: Decision
     headline: str = Field(description="What was done and why, in one line.")
     explanation: list[str] = Field(description="Features, choices and candidates, line by line.")
+
+
+class Searched(BaseModel):
+    """A search."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(description="Words, phrases and facts, such as: calm mood:calm length:30..60.")
+    by: Literal["meaning", "words", "both"] = "meaning"
+    limit: int = Field(10, ge=1, le=1000)
+    facts: dict[str, Any] = Field(
+        default_factory=dict, description="Further facts by the names of a filter's fields."
+    )
+
+
+class HitJson(TrackJson):  # type: ignore[misc,valid-type]
+    """A track that a search found."""
+
+    score: float
+    path: str | None = Field(description="Only for callers who show the secret of the home.")
+
+
+class Hits(BaseModel):
+    """What a search found, best first, and a line of text for each."""
+
+    hits: list[HitJson]
+    lines: list[str]
 
 
 class ResultAnswer(BaseModel):
@@ -152,10 +193,10 @@ class JobsAnswer(BaseModel):
 
 def told_result(result: Result, *, trusted: bool) -> dict[str, Any]:
     """Return a result as JSON; its path only for a `trusted` caller."""
-    told = report.result_json(result, result.path if trusted else None, explain=True)
+    told = report.told(result, result.path if trusted else None)
     if not trusted:
         told["request"]["config_sources"] = _named(told["request"]["config_sources"])
-    return {**told, "headline": report.headline(result), "explanation": [*report.explanation(result)]}
+    return told
 
 
 def told_job(job: Job, *, position: int = 0, trusted: bool, short: bool = False) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from catalog import report
 from catalog.jobs import Job
 from catalog.models import Result
-from catalog.web.bodies import Asked, JobAnswer, ResultAnswer, told_job, told_result
+from catalog.web.answers import Json
+from catalog.web.bodies import Asked, Hits, JobAnswer, ResultAnswer, Searched, told_job, told_result
 from catalog.web.problems import PROBLEMS
 from catalog.web.state import Shared, SharedState, Trusted
 
@@ -28,32 +30,40 @@ QUEUED: dict[int | str, dict[str, Any]] = {
 @router.post("/find-or-make", response_model=ResultAnswer, responses=QUEUED)
 def find_or_make(asked: Asked, shared: SharedState, trusted: Trusted) -> Response:
     """Answer with a track that fits the context; where there is none, have it made and answer with the job."""
-    service, request = shared.service, asked.request()
+    service, source, request = shared.service, asked.source, asked.request()
     if asked.dry_run or asked.reuse == "always":
         result: Result | None = service.find_or_make(
-            asked.context, reuse=asked.reuse, dry_run=asked.dry_run, **request
+            source, reuse=asked.reuse, dry_run=asked.dry_run, **request
         )
     else:
-        result = service.reuse(asked.context, **request) if asked.reuse == "auto" else None
+        result = service.reuse(source, **request) if asked.reuse == "auto" else None
     if result is not None:
         return _result(shared, result, trusted)
     told = asked.model_dump(mode="json", exclude_unset=True)
-    job = shared.jobs.find_or_make(asked.context, request=told, reuse=asked.reuse, **request)
+    job = shared.jobs.find_or_make(source, request=told, reuse=asked.reuse, **request)
     return job_answer(shared, job, trusted)
 
 
 @router.post("/find", response_model=ResultAnswer)
 def find(asked: Asked, shared: SharedState, trusted: Trusted) -> Response:
     """Answer with the track that find-or-make would reuse; action "none" where nothing fits. Never makes."""
-    return _result(shared, shared.service.explain(asked.context, **asked.request()), trusted)
+    return _result(shared, shared.service.explain(asked.source, **asked.request()), trusted)
+
+
+@router.post("/search", response_model=Hits)
+def search(searched: Searched, shared: SharedState, trusted: Trusted) -> Response:
+    """Search the catalog; an empty list where nothing meets the query."""
+    hits = shared.service.search(searched.query, by=searched.by, limit=searched.limit, **searched.facts)
+    told = report.hits_json(hits)
+    return Json(told if trusted else {**told, "hits": [{**hit, "path": None} for hit in told["hits"]]})
 
 
 def job_answer(shared: Shared, job: Job, trusted: bool) -> Response:
     """Return the answer to a request that waits in the queue: 202 and where to look."""
     told = told_job(job, position=shared.jobs.position(job.id), trusted=trusted)
-    return JSONResponse({"job": told}, status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+    return Json({"job": told}, status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
 def _result(shared: Shared, result: Result, trusted: bool) -> Response:
     shared.metrics.decided(result)
-    return JSONResponse({"result": told_result(result, trusted=trusted)})
+    return Json({"result": told_result(result, trusted=trusted)})

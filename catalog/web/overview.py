@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from catalog.web.answers import Json
 from catalog.web.problems import PROBLEMS
 from catalog.web.state import SharedState
 
@@ -46,7 +47,7 @@ class Presets(BaseModel):
 @router.get("/api/health", response_model=Health)
 async def health(shared: SharedState) -> Response:
     """Say that the service is up; asks for no token, reads nothing."""
-    return JSONResponse(
+    return Json(
         {
             "status": "ok",
             "version": shared.version,
@@ -70,13 +71,13 @@ def presets(shared: SharedState) -> Response:
         for section, entries in sections.items()
         for name, entry in entries.items()
     ]
-    return JSONResponse({"presets": rows})
+    return Json({"presets": rows})
 
 
 @router.get("/api/statistics")
 def statistics(shared: SharedState) -> Response:
     """Count what is in the catalog."""
-    return JSONResponse(shared.service.store.stats())
+    return Json(shared.service.store.stats())
 
 
 @router.get(

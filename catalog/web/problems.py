@@ -12,7 +12,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 
 from catalog.errors import (
     Busy,
@@ -24,6 +23,7 @@ from catalog.errors import (
     Unavailable,
 )
 from catalog.jobs import QueueFull
+from catalog.web.answers import Json
 
 __all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "problem_of", "refused"]
 
@@ -70,10 +70,10 @@ def problem_of(error: Exception, *, trusted: bool = False) -> Problem:
     return _made(status, type(error).__name__, detail, error.exit_code)
 
 
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(problem: Problem, headers: dict[str, str] | None = None) -> Json:
     """Return the response that carries `problem`."""
     more = {"Retry-After": str(RETRY_S)} if problem.status in (429, 503) else {}
-    return JSONResponse(
+    return Json(
         problem.model_dump(),
         status_code=problem.status,
         media_type="application/problem+json",
@@ -81,7 +81,7 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONRespo
     )
 
 
-def refused(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def refused(status: int, detail: str, headers: dict[str, str] | None = None) -> Json:
     """Return the response that refuses a request for what it is rather than for what it asks."""
     return answer(_made(status, http.HTTPStatus(status).phrase.replace(" ", ""), detail), headers)
 
@@ -90,16 +90,16 @@ def add_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
 
     @app.exception_handler(CatalogError)
-    def catalog_error(request: Request, error: CatalogError) -> JSONResponse:
+    def catalog_error(request: Request, error: CatalogError) -> Json:
         return answer(problem_of(error, trusted=request.state.trusted))
 
     @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError) -> Json:
         del request
         return answer(_made(422, "InputError", _said(error), InputError.exit_code))
 
     @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+    def http_error(request: Request, error: HTTPException) -> Json:
         del request
         told = {404: "there is nothing at this address", 405: "this address does not take that method"}
         return refused(
@@ -107,7 +107,7 @@ def add_handlers(app: FastAPI) -> None:
         )
 
     @app.exception_handler(Exception)
-    def failure(request: Request, error: Exception) -> JSONResponse:
+    def failure(request: Request, error: Exception) -> Json:
         del request
         return answer(problem_of(error))
 

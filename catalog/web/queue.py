@@ -9,9 +9,10 @@ from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from catalog.jobs import Job
+from catalog.web.answers import Json
 from catalog.web.bodies import JobJson, JobsAnswer, told_job
 from catalog.web.problems import PROBLEMS
 from catalog.web.state import Shared, SharedState, Trusted
@@ -32,19 +33,19 @@ def jobs(shared: SharedState, trusted: Trusted) -> Response:
         told_job(job, position=shared.jobs.position(job.id), trusted=trusted, short=True)
         for job in shared.jobs.list()
     ]
-    return JSONResponse({"jobs": told, "waiting": shared.jobs.waiting, "limit": shared.jobs.limit})
+    return Json({"jobs": told, "waiting": shared.jobs.waiting, "limit": shared.jobs.limit})
 
 
 @router.get("/{job_id}", response_model=JobJson)
 def job(job_id: JobId, shared: SharedState, trusted: Trusted) -> Response:
     """Show a job as it stands."""
-    return JSONResponse(_told(shared, shared.jobs.get(job_id), trusted))
+    return Json(_told(shared, shared.jobs.get(job_id), trusted))
 
 
 @router.delete("/{job_id}", response_model=JobJson)
 def cancel(job_id: JobId, shared: SharedState, trusted: Trusted) -> Response:
     """Cancel a job: a waiting one at once, a running one at its next step. One that is over stays as it is."""
-    return JSONResponse(_told(shared, shared.jobs.cancel(job_id), trusted))
+    return Json(_told(shared, shared.jobs.cancel(job_id), trusted))
 
 
 @router.get(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from catalog.browse import NEWEST
 from catalog.errors import InputError
-from catalog.models import Filter, Track
+from catalog.web.answers import Json
 from catalog.web.audio import TrackId
 from catalog.web.bodies import TrackJson, TrackWhole, told_track, told_whole
 from catalog.web.problems import PROBLEMS
@@ -22,7 +22,6 @@ router = APIRouter(prefix="/api/tracks", tags=["tracks"], responses=PROBLEMS)
 Order = Annotated[
     str, Query(max_length=40, description="A column; - in front reverses. Empty: the best first.")
 ]
-FACETS = ("mood_tags", "style", "role", "quality", "environment", "backend", "rating")
 
 
 class Scored(TrackJson):  # type: ignore[misc]
@@ -34,6 +33,7 @@ class Scored(TrackJson):  # type: ignore[misc]
 class Listed(BaseModel):
     """A page of tracks, how many there are in all, and how they divide."""
 
+    query: str = Field(description="The query as it was understood; it reads back to the same.")
     total: int
     tracks: list[Scored]
     facets: dict[str, dict[str, int]]
@@ -66,25 +66,19 @@ def tracks(
     trashed: bool = False,
 ) -> Response:
     """List tracks, or search them where `q` says what for."""
-    store = shared.service.store
-    state: Literal["trashed", "ready"] = "trashed" if trashed else "ready"
-    where = Filter(state=state)
-    found: list[dict[str, Any]]
-    if q.strip():
-        hits = shared.service.search(q, by=by, limit=min(offset + limit, 10_000), state=state)
-        found = [{**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits[offset:]]
-    else:
-        listed = store.list(where, order=sort or "-created_at", limit=limit, offset=offset)
-        found = [told_track(track) for track in listed]
-    everything = store.list(where)
-    facets = {name.replace("mood_tags", "mood"): _counted(everything, name) for name in FACETS}
-    return JSONResponse({"total": len(everything), "tracks": found, "facets": facets})
+    state = {"state": "trashed"} if trashed else {}
+    page = shared.service.browse(q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, **state)
+    found = [
+        {**told_track(track), "score": round(page.scores[track.id], 4) if track.id in page.scores else None}
+        for track in page.tracks
+    ]
+    return Json({"query": page.query, "total": page.total, "tracks": found, "facets": page.facets})
 
 
 @router.get("/{track_id}", response_model=TrackWhole)
 def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Show everything about a track: what it was made for, how, and by what."""
-    return JSONResponse(told_whole(shared.track(track_id), trusted=trusted))
+    return Json(told_whole(shared.track(track_id), trusted=trusted))
 
 
 @router.patch("/{track_id}", response_model=TrackWhole)
@@ -94,19 +88,19 @@ def change(track_id: TrackId, changed: Changed, shared: SharedState, trusted: Tr
     given |= {
         name: empty for name, empty in (("tags", []), ("note", "")) if name in given and given[name] is None
     }
-    return JSONResponse(told_whole(shared.service.store.update(track_id, **given), trusted=trusted))
+    return Json(told_whole(shared.service.store.update(track_id, **given), trusted=trusted))
 
 
 @router.delete("/{track_id}", response_model=TrackWhole)
 def trash(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Move a track to the trash; its audio stays, and `restore` takes it back."""
-    return JSONResponse(told_whole(shared.service.store.trash(track_id), trusted=trusted))
+    return Json(told_whole(shared.service.store.trash(track_id), trusted=trusted))
 
 
 @router.post("/{track_id}/restore", response_model=TrackWhole)
 def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Take a track back from the trash."""
-    return JSONResponse(told_whole(shared.service.store.restore(track_id), trusted=trusted))
+    return Json(told_whole(shared.service.store.restore(track_id), trusted=trusted))
 
 
 @router.get("/{track_id}/similar", response_model=Similar)
@@ -124,12 +118,4 @@ def similar(
     found = [
         {**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits if hit.track.id != one.id
     ]
-    return JSONResponse({"tracks": found[:limit]})
-
-
-def _counted(tracks: list[Track], name: str) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for track in tracks:
-        value = getattr(track, name)
-        counts.update(value if isinstance(value, tuple) else [] if value is None else [str(value)])
-    return dict(counts.most_common())
+    return Json({"tracks": found[:limit]})
