@@ -77,6 +77,9 @@ def main() -> None:
         code = stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
+        # An interrupt inside the exec of a module being imported leaves a mark that would make the interpreter kill
+        # itself at its end; the next exec takes it away.
+        exec("")
         code = 130
     except click.ClickException as error:
         error.show()
