@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 def test_the_python_of_the_integrations_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "INTEGRATIONS.md", "exec"), {})
+
+
+def test_what_mcp_clients_are_configured_with_parses():
+    (text,) = re.findall(
+        r"```json\n(.*?)```", (ROOT / "docs" / "INTEGRATIONS.md").read_text("utf-8"), re.DOTALL
+    )
+    started = json.loads(text)["mcpServers"]["music"]
+    name, *words = started["args"]
+    assert started["command"] == "catalog"
+    cli.catalog.commands[name].make_context(name, words)
 
 
 def test_the_configuration_of_the_readme_loads(tmp_path):

@@ -83,7 +83,14 @@ def test_the_tools_say_what_they_do_and_take(service):
         return {tool.name: tool for tool in (await client.list_tools()).tools}
 
     tools = against(service, conversation)
-    assert tools.keys() == {"search_tracks", "find_or_make", "get_job", "cancel_job"}
+    assert tools.keys() == {
+        "search_tracks",
+        "find_or_make",
+        "get_job",
+        "cancel_job",
+        "rate_track",
+        "reject_track",
+    }
     assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == {
         "search_tracks",
         "get_job",
@@ -203,6 +210,8 @@ def test_a_make_that_fails_is_an_error_of_one_sentence(open_service):
         ("find_or_make", {}, "context is missing"),
         ("get_job", {"job_id": "../../etc"}, "there is no job"),
         ("cancel_job", {"job_id": "x"}, "there is no job"),
+        ("rate_track", {"track_id": "nothing", "rating": 3}, "there is no track"),
+        ("reject_track", {"track_id": "nothing"}, "there is no track"),
         ("search_tracks", {"query": "x", "limit": 0}, "greater than or equal to 1"),
         ("search_tracks", {"query": "rain moood:calm"}, "mood"),
         ("search_tracks", {"query": "rain length:long"}, "length"),
@@ -260,6 +269,50 @@ def test_searching_finds_by_meaning_words_and_facts_and_lists_the_newest(service
     assert text.text.startswith(calm.id)
     assert [link.uri for link in links] == [f"track://{track.id}/audio" for track in (calm, panic)]
     assert not any(isinstance(part, AudioContent) for answer in answers for part in answer.content)
+
+
+def test_a_track_is_rated_and_the_rating_taken_back(service):
+    made = service.find_or_make(CALM, **SHORT)
+    ratings = []
+
+    async def conversation(client):
+        for rating in (4, None):
+            asked = {"track_id": made.track.id, "rating": rating, "request_id": made.request_id}
+            answer = await client.call_tool("rate_track", asked)
+            ratings.append((answer.structured_content["rating"], service.store.get(made.track.id).rating))
+        return await client.call_tool("rate_track", {"track_id": made.track.id, "rating": 6})
+
+    refused = against(service, conversation)
+    assert ratings == [(4, 4), (None, None)]
+    assert refused.is_error
+    assert "rating is 6" in refused.content[0].text
+    assert [one.verdict for one in service.store.judgements(key=made.request.key)] == ["rated"] * 2
+
+
+def test_a_rejected_track_is_not_served_again(service):
+    made = service.find_or_make(CALM, **SHORT)
+
+    async def conversation(client):
+        rejected = await client.call_tool(
+            "reject_track", {"track_id": made.track.id, "request_id": made.request_id}
+        )
+        return rejected, await client.call_tool("find_or_make", {"context": CALM, **SHORT, **LONG_WAIT})
+
+    rejected, again = against(service, conversation)
+    assert rejected.structured_content == {"track_id": made.track.id, "request_id": made.request_id}
+    assert again.structured_content["action"] == "generated"
+    assert again.structured_content["track"]["track_id"] != made.track.id
+
+
+def test_a_theme_keeps_its_track(service):
+    async def conversation(client):
+        asked = {**SHORT, **LONG_WAIT, "theme": "library", "listener": "ann"}
+        first = await client.call_tool("find_or_make", {"context": CALM, **asked})
+        return first, await client.call_tool("find_or_make", {"context": CALM, **asked})
+
+    first, again = against(service, conversation)
+    assert again.structured_content["action"] == "reused"
+    assert again.structured_content["track"]["track_id"] == first.structured_content["track"]["track_id"]
 
 
 def test_tracks_are_resources(service):

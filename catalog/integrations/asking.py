@@ -40,6 +40,11 @@ class Ask(BaseModel):
         None, description="Words for its mood, when they are known: calm, tense."
     )
     seed: int | None = Field(None, description="Seed of the generator, to make the same take again.")
+    listener: str | None = Field(
+        None,
+        description="Who hears it; gets another fitting track than the one just heard.",
+    )
+    theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
     reuse: Reuse | None = Field(
         None,
         description='"auto" reuses a track that fits and else makes one, "always" never makes, "never" always makes.',

@@ -102,6 +102,20 @@ class FoundTracks(BaseModel):
     tracks: list[FoundTrack]
 
 
+class Rated(BaseModel):
+    """A track as it is rated now."""
+
+    track: FoundTrack
+    rating: int | None
+
+
+class Rejected(BaseModel):
+    """What is not served again, and for which request."""
+
+    track_id: str
+    request_id: str
+
+
 class Steps(BaseModel):
     """How far a make is."""
 
@@ -181,6 +195,38 @@ class Tools:
     async def cancel_job(self, job_id: JobId) -> Annotated[CallToolResult, Answer]:
         """Stop the making of a track; one that is done stays."""
         return self._standing(await reading(self.jobs.cancel, job_id))
+
+    async def rate_track(
+        self,
+        track_id: TrackId,
+        rating: Annotated[int | None, Field(ge=1, le=5, description="1 to 5; null takes the rating back.")],
+        request_id: Annotated[
+            str | None,
+            Field(description="The request it answered: the rating then says how well it fitted there."),
+        ] = None,
+    ) -> Annotated[CallToolResult, Rated]:
+        """Rate a track, 1 to 5."""
+        track = await reading(self.service.rate, track_id, rating, request_id=request_id)
+        said = (
+            f"track {track.id} is rated {track.rating}" if track.rating else f"track {track.id} has no rating"
+        )
+        return CallToolResult(
+            content=[_text(said), _link(track)],
+            structured_content={"track": self._found(track), "rating": track.rating},
+        )
+
+    async def reject_track(
+        self,
+        track_id: TrackId,
+        request_id: Annotated[
+            str | None, Field(description="The request it was wrong for; left out, the last it answered.")
+        ] = None,
+    ) -> Annotated[CallToolResult, Rejected]:
+        """Keep a track from a request it was wrong for, and from requests near it; it goes on serving others."""
+        judgement = await reading(self.service.reject, track_id, request_id)
+        said = f"track {judgement.track_id} is not served again for request {judgement.request_id} and those near it"
+        told = {"track_id": judgement.track_id, "request_id": judgement.request_id}
+        return CallToolResult(content=[_text(said)], structured_content=told)
 
     async def track(self, track_id: str) -> dict[str, Any]:
         """Return what is known of a track, as JSON: what it is, how it was made and by what, its licence."""
@@ -354,6 +400,8 @@ def server(service: MusicService, jobs: Jobs) -> MCPServer[Any]:
     built.add_tool(_spread(tools.find_or_make), description=purpose(service), annotations=adds)
     built.add_tool(tools.get_job, annotations=reads)
     built.add_tool(tools.cancel_job, annotations=adds)
+    built.add_tool(tools.rate_track, annotations=adds)
+    built.add_tool(tools.reject_track, annotations=adds)
     built.resource("track://{track_id}", name="track", mime_type="application/json")(tools.track)
     built.resource("track://{track_id}/audio", name="audio", mime_type="audio/wav")(tools.audio)
     return built
