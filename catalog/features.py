@@ -1,8 +1,9 @@
 """Context to features: what the text is about, how it feels, where and when it takes place.
 
-Three readers agree on the mood: the words that name it (`mood`), the valence of the rest (VADER, Hutto and Gilbert
-2014), and cosine to prototype sentences (`prototypes`). The more mood words there are, the more they decide. What the
-caller knows is never overruled. docs/FEATURES.md holds the figures.
+The mood has two readers: the words that name it (`mood`), and for the rest the heads fitted to the encoder's vectors
+(`heads`), or, with an encoder that none were fitted to, cosine to prototype sentences (`prototypes`) and VADER (Hutto
+and Gilbert 2014). The more mood words there are, the more they decide. What the caller knows is never overruled.
+docs/FEATURES.md holds the figures.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import language, place, prototypes
+from catalog import confidence, heads, language, place, prototypes
+from catalog.confidence import Reader
 from catalog.models import Context, Features, Source
 from catalog.mood import Reading, read
 from catalog.protocol import Encoder
@@ -30,12 +32,29 @@ MAX_TAGS = 3
 NAMED_ENOUGH = 0.9
 """Weight of mood words (one that names a mood, or three that suggest one) from which tags come from them alone."""
 
-# A handful of scalars, chosen on half of EmoBank and GoEmotions and measured on the other half.
+# Chosen on training rows of EmoBank and GoEmotions and on half of a hand-written set of scenes.
 VALENCE_AXIS, VALENCE_VADER = 2.2, 0.35
 ENERGY_AXIS, ENERGY_MARKS, ENERGY_FEELING = 2.5, 0.5, 0.3
 ENERGY_REST = -0.2
-TAG_COSINE, TAG_WORDS, TAG_MARGIN = 6.0, 2.0, 0.7
-NEUTRAL_START, NEUTRAL_RADIUS = 0.4, 0.3
+FOREIGN_TRUST = 0.5
+
+
+class _Weights(NamedTuple):
+    """How the mood tags are weighed where words do not settle them."""
+
+    words: float
+    cosine: float
+    heads: float
+    margin: float
+    """Tags this close to the strongest are named too."""
+    neutral: float
+    """What speaks for "neutral" within `radius` of no valence and the energy `rest`."""
+    radius: float
+    rest: float
+
+
+FITTED = _Weights(words=2.0, cosine=4.0, heads=0.6, margin=0.4, neutral=0.6, radius=0.4, rest=ENERGY_REST)
+ZERO_SHOT = _Weights(words=2.0, cosine=6.0, heads=0.0, margin=0.7, neutral=0.4, radius=0.3, rest=0.0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,9 @@ class _Seen:
     plain: str
     pieces: list[str]
     language: str
+    """As the caller gave it, else as recognised."""
+    spoken: str
+    """The same without its region."""
     words: Reading
     document: NDArray[np.float32] | None
     """Mean of the pieces' unit vectors, not of unit length: a text of mixed feeling has little of any."""
@@ -52,6 +74,20 @@ class _Seen:
     """The same at unit length."""
     piece_vectors: NDArray[np.float32] | None
     known: Mapping[str, NDArray[np.float32]]
+    heads: heads.Heads | None
+    """None without an encoder, and with one they were not fitted to."""
+    inputs: NDArray[np.float32]
+    """What the heads read; empty without them."""
+
+    @property
+    def trust(self) -> float:
+        """How much of the heads' reading counts: they were fitted to English."""
+        return 1.0 if self.spoken in ("en", "und") else FOREIGN_TRUST
+
+    @property
+    def reader(self) -> Reader:
+        """Who reads what the mood words leave open."""
+        return "text" if self.document is None else "prototypes" if self.heads is None else "heads"
 
 
 def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path | None = None) -> Features:
@@ -72,12 +108,23 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
 
     told = _told_mood(context)
     feeling = told or _feeling(seen)
-    felt_by: Source = "caller" if told else "text" if seen.words.weight >= 1 or encoder is None else "encoder"
+    felt_by: Source = "caller" if told else "text" if seen.words.weight >= 1 else seen.reader
     valence = float(pick("valence", round(feeling[0], 3), felt_by))
     energy = float(pick("energy", round(feeling[1], 3), felt_by))
     tags = _clean_tags(pick("mood_tags", None, felt_by)) or _tags(seen, valence, energy, told)
-    environment = pick("environment", place.environment(seen.plain, seen.direction, seen.known), by)
-    time_of_day = pick("time_of_day", place.time_of_day(seen.plain, staged=environment is not None), "text")
+    where = place.environment(seen.plain, seen.direction, seen.known)
+    environment = pick("environment", where.environment, by)
+    when = place.time_of_day(seen.plain, staged=environment is not None)
+    time_of_day = pick("time_of_day", when.time_of_day, "text")
+    spoken = pick("language", seen.language, "default" if seen.language == "und" else "text")
+    sure = {
+        "valence": confidence.of_side("valence", valence, 0.0, seen.reader),
+        "energy": confidence.of_side("energy", energy, ENERGY_REST, seen.reader),
+        "mood_tags": _sureness_of_tags(seen, tags[0]),
+        "environment": confidence.of_environment(where, encoded=seen.document is not None),
+        "time_of_day": confidence.of_time_of_day(when),
+        "language": language.recognize(seen.plain)[1],
+    }
     return Features(
         summary_of_topic=pick(
             "summary_of_topic", summarize(seen.pieces, seen.piece_vectors) or context.text[:80], by
@@ -88,8 +135,11 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
         mood_tags=tags,
         environment=environment,
         time_of_day=time_of_day,
-        language=pick("language", seen.language, "default" if seen.language == "und" else "text"),
+        language=spoken,
         sources=sources,
+        confidences={
+            name: 1.0 if sources[name] == "caller" else round(value, 3) for name, value in sure.items()
+        },
     )
 
 
@@ -99,16 +149,30 @@ def _look(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     pieces = segments(plain)
     vectors = encoder.encode(pieces) if encoder is not None else None
     document = None if vectors is None else vectors.mean(axis=0)
+    fitted = heads.load(encoder.identity) if encoder is not None else None
     return _Seen(
         plain=plain,
         pieces=pieces,
         language=context.language or spoken,
+        spoken=spoken,
         words=read(plain, spoken),
         document=document,
         direction=None if document is None else _unit(document),
         piece_vectors=vectors,
         known=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
+        heads=fitted,
+        inputs=heads.inputs(document, word_inputs(plain, spoken))
+        if fitted is not None and document is not None
+        else np.zeros(0, dtype=np.float32),
     )
+
+
+def word_inputs(plain: str, spoken: str) -> tuple[float, float, float, float]:
+    """Return the values of `heads.WORD_INPUTS` for a text without markup in the language `spoken`."""
+    compound = _vader(plain, spoken)
+    sentences = max(1, len(split_sentences(plain)))
+    asked = min(1.0, (plain.count("?") + plain.count("？")) / sentences)
+    return compound, abs(compound), _marks(plain), asked
 
 
 def _told_mood(context: Context) -> tuple[float, float] | None:
@@ -125,12 +189,7 @@ def _told_mood(context: Context) -> tuple[float, float] | None:
 def _feeling(seen: _Seen) -> tuple[float, float]:
     """Return valence and energy: the mood words' own, and the readers' of the rest, by how much the words decide."""
     certain = _certainty(seen)
-    valence = VALENCE_VADER * _vader(seen)
-    energy = ENERGY_REST
-    if seen.document is not None:
-        valence += VALENCE_AXIS * _axis(seen, "valence")
-        energy += ENERGY_AXIS * _axis(seen, "energy")
-    loudness = ENERGY_MARKS * _marks(seen.plain) + ENERGY_FEELING * min(1.0, abs(valence))
+    valence, energy, loudness = _rest(seen)
     return (
         _clip(certain * seen.words.valence + (1 - certain) * valence),
         _clip(certain * seen.words.energy + (1 - certain) * energy + loudness),
@@ -139,8 +198,22 @@ def _feeling(seen: _Seen) -> tuple[float, float]:
 
 def _certainty(seen: _Seen) -> float:
     """Return the share of the mood that its words decide: most of it in a short text, little where they are thin."""
-    weight = seen.words.weight
-    return weight / (weight + 0.5 + len(seen.plain.split()) / 100) if weight else 0.0
+    force = seen.words.force
+    return force / (force + 0.5 + len(seen.plain.split()) / 100) if force else 0.0
+
+
+def _rest(seen: _Seen) -> tuple[float, float, float]:
+    """Return the valence and energy of what its mood words leave open, and what loudness adds to the energy."""
+    marks = ENERGY_MARKS * _marks(seen.plain)
+    if seen.heads is not None:
+        valence, energy = seen.heads.feeling(seen.inputs)
+        # The heads heard the marks in their share of the energy.
+        return seen.trust * valence, seen.trust * energy, _certainty(seen) * marks
+    valence, energy = VALENCE_VADER * _vader(seen.plain, seen.spoken), ENERGY_REST
+    if seen.document is not None:
+        valence += VALENCE_AXIS * _axis(seen, "valence")
+        energy += ENERGY_AXIS * _axis(seen, "energy")
+    return valence, energy, marks + ENERGY_FEELING * min(1.0, abs(valence))
 
 
 def _axis(seen: _Seen, name: str) -> float:
@@ -149,11 +222,11 @@ def _axis(seen: _Seen, name: str) -> float:
     return float(seen.document @ (seen.known[f"{name}+"].mean(axis=0) - seen.known[f"{name}-"].mean(axis=0)))
 
 
-def _vader(seen: _Seen) -> float:
+def _vader(plain: str, spoken: str) -> float:
     """Return the mean compound of the sentences, -1 to 1; 0 for other languages, whose words it would misread."""
-    if seen.language not in ("en", "und"):
+    if spoken not in ("en", "und"):
         return 0.0
-    sentences = split_sentences(seen.plain)[:200]
+    sentences = split_sentences(plain)[:200]
     scores = [_analyzer().polarity_scores(sentence)["compound"] for sentence in sentences]
     moved = [score for score in scores if score]
     return sum(moved) / (len(moved) + 0.25 * (len(scores) - len(moved))) if moved else 0.0
@@ -177,16 +250,26 @@ def _tags(seen: _Seen, valence: float, energy: float, told: tuple[float, float] 
     thickness = min(1.0, 60 / max(1, len(seen.plain.split())))
     if named and seen.words.weight * thickness >= NAMED_ENOUGH:
         return _strongest(named, max(named.values()) / 3)
+    by = ZERO_SHOT if seen.heads is None else FITTED
     scores = {
-        tag: TAG_WORDS * thickness * min(named.get(tag, 0.0), 2.0) - abs(x - valence) - abs(y - energy) / 2
+        tag: by.words * thickness * min(named.get(tag, 0.0), 2.0) - abs(x - valence) - abs(y - energy) / 2
         for tag, (x, y) in MOODS.items()
     }
-    scores["neutral"] += NEUTRAL_START if valence**2 + energy**2 < NEUTRAL_RADIUS**2 else -9.0
-    if seen.direction is not None and told is None:
+    scores["neutral"] += by.neutral if valence**2 + (energy - by.rest) ** 2 < by.radius**2 else -9.0
+    if told is None and seen.direction is not None:
         for tag in scores:
-            scores[tag] += TAG_COSINE * float((seen.known[f"mood:{tag}"] @ seen.direction).max())
-    found = _strongest(scores, max(scores.values()) - TAG_MARGIN)
+            scores[tag] += by.cosine * float((seen.known[f"mood:{tag}"] @ seen.direction).max())
+    if told is None and seen.heads is not None:
+        for tag, likelier in seen.heads.moods(seen.inputs).items():
+            scores[tag] += by.heads * seen.trust * likelier
+    found = _strongest(scores, max(scores.values()) - by.margin)
     return ("neutral",) if found[0] == "neutral" else tuple(tag for tag in found if tag != "neutral")
+
+
+def _sureness_of_tags(seen: _Seen, first: str) -> float:
+    named = _certainty(seen) if first in seen.words.tags else 0.0
+    chance = seen.heads.chance(first, seen.inputs) if seen.heads is not None else 0.0
+    return confidence.of_tags(named, chance, seen.reader)
 
 
 def _strongest(weights: Mapping[str, float], least: float) -> tuple[str, ...]:

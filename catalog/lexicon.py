@@ -61,7 +61,7 @@ _NAMED: Mapping[str, str] = {
     "grieving": """grieving grief mourning mourn mournful funereal bereaved lament lamenting elegiac requiem
         condolence anguish devastated""",
     "lonely": "lonely loneliness alone isolated= abandoned desolate solitary solitude friendless deserted= outcast",
-    "solemn": """solemn dignified reverent ceremonial stately= grave sacred hallowed sober austere respectful
+    "solemn": """solemn dignified reverent ceremonial stately= gravely= sacred hallowed sober austere respectful
         pious prayer""",
     "mysterious": """mysterious mystery enigmatic mystical mystic arcane cryptic haunting secretive puzzling occult
         otherworldly strange eerie unexplained esoteric""",
@@ -74,8 +74,8 @@ _NAMED: Mapping[str, str] = {
         astonishing amazing spectacular magnificent glorious sublime wow incredible miraculous spellbinding""",
     "determined": """determined= resolute persistent steadfast brave bravery courage courageous
         confident confidence proud pride ambitious motivated motivational bold assertive unwavering tenacious""",
-    "happy": """happy happily happiness cheerful cheery glad pleased pleasant delightful delighted sunny lighthearted
-        carefree merry smile smiling smiled good-natured nice enjoy enjoyed enjoying lovely feel-good fun
+    "happy": """happy happily happiness cheerful cheery glad pleased= pleasing= pleasant delightful delighted sunny
+        lighthearted carefree merry smile smiling smiled good-natured nice enjoy enjoyed enjoying lovely feel-good fun
         congrats congratulations wonderful""",
     "funny": """funny humorous comic comical hilarious amusing amused comedic witty laugh laughing laughed
         laughter lol haha hahaha lmao rofl joke joking silly absurd giggle giggling goofy ridiculous zany""",
@@ -116,12 +116,12 @@ _SUGGESTED: Mapping[str, str] = {
     "calm": "breathe breeze ripple murmur hum lake meadow gently slumber sleeping asleep dozed whisper whispered",
     "peaceful": "garden monastery sunset dove orchard sanctuary",
     "cozy": "hearth blanket teacup cocoa fireside fireplace cottage kettle",
-    "tender": "baby mother newborn embrace embraced cuddle lullabies kindly friend friendship",
+    "tender": "baby mother newborn embrace embraced cuddle lullabies kindly= friend friendship",
     "romantic": "wedding bride candlelit roses= serenade moonlit honeymoon valentine married",
     "nostalgic": "childhood grandmother grandfather photographs old-fashioned vintage decades-ago reunion",
     "melancholic": "autumn withered faded rainy drizzle grey gray lost failed failure",
     "sad": "broken ruined died farewell goodbye loss misfortune sick illness orphan starving poverty",
-    "grieving": "funeral buried grave burial coffin widow widowed dead death tomb memorial victims killed",
+    "grieving": "funeral buried grave= graves= burial coffin widow widowed dead death tomb memorial victims killed",
     "lonely": "empty exile stranded hermit forsaken",
     "solemn": "cathedral altar oath monks vow procession ceremony temple priest",
     "mysterious": "secret hidden riddle ancient fog mist runes vanished unknown whispers clue labyrinth",
@@ -311,7 +311,8 @@ PLACES: Mapping[str, Mapping[float, str]] = {
     "ocean": {
         1.0: """ocean sea seashore seaside beach shore waves surf underwater mer océan meer playa océano mare
             oceano praia""",
-        0.5: "tide sailing sailors ship harbor harbour dock docks reef seagulls gulls coast pier sand deck boats",
+        0.5: """tide sailing sailors sailor ship ships vessel pirates lighthouse harbor harbour dock docks reef seagulls
+            gulls coast pier sand deck boats""",
         0.25: "salt fish anchor shells boat sails coral",
     },
     "city": {

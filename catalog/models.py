@@ -61,7 +61,7 @@ Environment = Literal[
     "fireside",
 ]
 TimeOfDay = Literal["dawn", "morning", "day", "dusk", "evening", "night"]
-Source = Literal["caller", "text", "encoder", "default"]
+Source = Literal["caller", "text", "heads", "prototypes", "encoder", "default"]
 QualityName = Literal["preview", "standard", "final"]
 Action = Literal["reused", "generated", "none"]
 State = Literal["ready", "trashed"]
@@ -163,7 +163,11 @@ class Context(Value):
 
 
 class Features(Value):
-    """What the context is about and how it feels. `sources` tells where each field came from."""
+    """What the context is about and how it feels.
+
+    `sources` tells where each field came from; `confidences` how far a reading may be trusted, 0 to 1, for the fields
+    that can be wrong (`catalog.confidence`): 1 for what the caller gave, no entry where nothing was read.
+    """
 
     summary_of_topic: Line
     emotional_tone_description: Line
@@ -174,6 +178,7 @@ class Features(Value):
     time_of_day: TimeOfDay | None = None
     language: str = "und"
     sources: dict[str, Source] = Field(default_factory=dict)
+    confidences: dict[str, float] = Field(default_factory=dict)
 
 
 class Choices(Value):

@@ -57,14 +57,16 @@ class Feeling(Protocol):
 class Reading:
     """What the mood words of a text add up to.
 
-    `valence` and `energy` in [-1, 1] are weighted means; `weight` is how much was found, 0 when nothing was;
-    `tags` maps each mood to its weight.
+    `valence` and `energy` in [-1, 1] are means weighted by the square of each word's weight, so that a word that names
+    a mood counts for eight that only suggest one; `force` is the sum of those squares. `weight` is how much was found,
+    0 when nothing was; `tags` maps each mood to its weight.
     """
 
     valence: float
     energy: float
     weight: float
     tags: Mapping[str, float]
+    force: float = 0.0
 
 
 def read(text: str, language: str = "und") -> Reading:
@@ -76,16 +78,17 @@ def read(text: str, language: str = "und") -> Reading:
         else []
     )
     tags: dict[str, float] = defaultdict(float)
-    total = moved = lifted = 0.0
+    total = force = moved = lifted = 0.0
     for tag, valence, energy, weight in hits:
         total += weight
-        moved += weight * valence
-        lifted += weight * energy
+        force += weight**2
+        moved += weight**2 * valence
+        lifted += weight**2 * energy
         if tag:
             tags[tag] += weight
     if not total:
         return Reading(0.0, 0.0, 0.0, {})
-    return Reading(moved / total, lifted / total, total, dict(tags))
+    return Reading(moved / force, lifted / force, total, dict(tags), force)
 
 
 def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:

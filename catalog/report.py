@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog.models import Candidate, Hit, Result, Track
+from catalog.models import Candidate, Features, Hit, Result, Track
 
 __all__ = [
     "entry",
@@ -62,8 +62,8 @@ def entry(result: Result) -> dict[str, Any]:
 def explanation(result: Result) -> Iterator[str]:
     """Return lines: the features, the choices with their reasons, the prompt, and every candidate's score."""
     request, decision = result.request, result.decision
-    for name, value in request.features.model_dump(exclude={"sources"}).items():
-        yield f"{name}: {shown(value)}  [{request.features.sources.get(name, '')}]"
+    for name, value in request.features.model_dump(exclude={"sources", "confidences"}).items():
+        yield f"{name}: {shown(value)}  [{_told_by(request.features, name)}]"
     for name, why in request.why.items():
         yield f"{name}: {getattr(request, name)}  [{why}]"
     yield f"prompt: {request.prompt}"
@@ -136,6 +136,14 @@ def shown(value: Any) -> str:
     """Return a value as text for a terminal: a string with control characters escaped, anything else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+
+
+def _told_by(features: Features, name: str) -> str:
+    """Return who read a feature and how sure that is: "heads, 0.71"."""
+    source, sure = features.sources.get(name, ""), features.confidences.get(name)
+    if source == "prototypes":
+        source = "prototypes: no heads were fitted to this encoder"
+    return source if sure is None or source == "caller" else f"{source}, {sure:.2f}"
 
 
 def _candidate(one: Candidate) -> str:
