@@ -620,12 +620,74 @@ def reject(
         click.echo(said.track_id)
 
 
+@catalog.command()
+@click.argument("text", required=False)
+@click.option(
+    "--by",
+    type=click.Choice(["meaning", "words"]),
+    default="meaning",
+    show_default=True,
+    help="How to search.",
+)
+@click.option("--style", shell_complete=_complete("styles"), help="Only requests of this style.")
+@click.option("--role", shell_complete=_complete("roles"), help="Only requests of this role.")
+@click.option("--action", help="Only what was reused, generated or none.")
+@click.option("--listener", help="Only this listener's.")
+@click.option("--theme", help="Only those under this theme.")
+@click.option("--track", "track_id", help="Only those that this track answered.")
+@click.option("--days", type=click.FloatRange(0), help="Only those of the last so many days.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@list_output
+@home_option
+@config_option
+def history(
+    text: str | None,
+    by: str,
+    days: float | None,
+    limit: int,
+    as_json: bool,
+    as_jsonl: bool,
+    home: str,
+    config: str | None,
+    **facts: Any,
+) -> None:
+    """List what was asked and what came of it, newest first; with TEXT what is most like it."""
+    from datetime import datetime, timedelta, timezone
+
+    from catalog.report import past_json, past_line
+
+    since = None if days is None else datetime.now(timezone.utc) - timedelta(days=days)
+    with _service(home, config, create=False) as service:
+        found = service.history(text, by=by, limit=limit, since=since, **_given(facts))  # type: ignore[arg-type]
+    rows, lines = [past_json(one) for one in found], [past_line(one) for one in found]
+    _print_rows("requests", rows, as_json, as_jsonl, lines)
+    if not found:
+        raise NotFound("no request matches; loosen the filters")
+
+
+@catalog.command()
+@json_option
+@home_option
+def stats(as_json: bool, home: str) -> None:
+    """Print requests, hits, seconds saved, the rate of wrong reuses as far as they were judged, and sizes."""
+    from catalog.report import figures
+    from catalog.statistics import statistics
+
+    with _store(home) as store:
+        told = statistics(store)
+    if as_json:
+        _print_json(told.model_dump(mode="json"))
+        return
+    for line in figures(told):
+        click.echo(line)
+
+
 # Presets, configuration, models, health
 
 
 @catalog.group()
 def presets() -> None:
-    """Style presets: list and show."""
+    """Style presets: list, show and suggest."""
 
 
 @presets.command("list", cls=Command)
@@ -666,6 +728,23 @@ def presets_show(name: str, as_json: bool, home: str, config: str | None) -> Non
         return
     for key, value in values.items():
         click.echo(f"{key}: {shown(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
+
+
+@presets.command("suggest", cls=Command)
+@click.argument("query")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 100))
+@list_output
+@home_option
+@config_option
+def presets_suggest(
+    query: str, limit: int, as_json: bool, as_jsonl: bool, home: str, config: str | None
+) -> None:
+    """Rank the style presets for QUERY by what served similar requests well, and say what that rests on."""
+    with _service(home, config, create=False) as service:
+        found = service.suggest_presets(query, limit)
+    width = max(len(one.name) for one in found)
+    lines = [f"{one.score:5.2f}  {one.name:{width}}  {one.reason}" for one in found]
+    _print_rows("presets", [one.model_dump(mode="json") for one in found], as_json, as_jsonl, lines)
 
 
 @catalog.group("config")

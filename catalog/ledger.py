@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from catalog.durable import DurableTable, lance_errors
 from catalog.errors import InputError
-from catalog.filters import both, equals
-from catalog.maintenance import Maintenance
+from catalog.filters import both, equals, one_of
+from catalog.maintenance import WORDS, Maintenance
 from catalog.models import Judgement, RequestRecord
 from catalog.schema import (
     JUDGEMENT_COLUMNS,
@@ -30,9 +31,11 @@ from catalog.tracks import Row, intact, read, to_arrow
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JUDGEMENTS", "REQUESTS", "SERVED", "Ledger", "Lines"]
+__all__ = ["JUDGEMENTS", "LOOKING", "REQUESTS", "SERVED", "Ledger", "Lines"]
 
-SERVED = "action <> 'none' AND command NOT IN ('find', 'dry-run')"
+LOOKING = ("find", "dry-run")
+"""Commands that only look: what they find is handed to nobody."""
+SERVED = f"action <> 'none' AND NOT ({one_of('command', [*LOOKING])})"
 """What makes a line of the requests a track that was handed out, and not only looked for."""
 
 _Line = TypeVar("_Line", RequestRecord, Judgement)
@@ -122,18 +125,48 @@ class Ledger(Generic[_Line]):
         return {row["id"]: row["vector"] for row in read(self.durable, where, ("id", "vector"))}
 
     def nearest(
-        self, vector: ArrayLike, encoder: str, count: int, predicate: str | None = None
+        self,
+        vector: ArrayLike,
+        encoder: str,
+        count: int,
+        predicate: str | None = None,
+        facts: Mapping[str, str] = MappingProxyType({}),
     ) -> list[tuple[_Line, float]]:
         """Return the `count` lines whose vectors by `encoder` are nearest, with the cosine in [-1, 1], best first."""
+        where = both(predicate, self._where(facts))
+        rows = self.rows_near(vector, encoder, count, self._lines.columns, where)
+        near = {row["id"]: row["_similarity"] for row in rows}
+        return [(line, near[line.id]) for line in intact(rows, self._lines.from_row)]
+
+    def rows_near(
+        self, vector: ArrayLike, encoder: str, count: int, names: Sequence[str], predicate: str | None
+    ) -> list[Row]:
+        """Return these columns of the `count` nearest lines, best first, with their `_similarity`."""
         unit = unit_vector(vector)
         if not self.durable.exists() or len(unit) != self.dimension:
             return []
         with lance_errors(f"the {self.durable.name} cannot be searched"):
             query = self.durable.table.search(unit, vector_column_name="vector").distance_type("cosine")
             query = query.where(both(equals("encoder", encoder), predicate), prefilter=True)
-            rows = query.select([*self._lines.columns, "_distance"]).limit(count).to_arrow().to_pylist()
-        near = {row["id"]: float(np.clip(1.0 - row["_distance"], -1.0, 1.0)) for row in rows}
-        return [(line, near[line.id]) for line in intact(rows, self._lines.from_row)]
+            rows: list[Row] = query.select([*names, "_distance"]).limit(count).to_arrow().to_pylist()
+        for row in rows:
+            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
+        return rows
+
+    def words(
+        self, text: str, count: int, facts: Mapping[str, str], predicate: str | None
+    ) -> list[tuple[_Line, float]]:
+        """Return the `count` lines that have words of `text`, best BM25 first."""
+        if not self.durable.exists():
+            return []
+        self._care.ensure_index(self.durable, WORDS)
+        with lance_errors(f"the {self.durable.name} cannot be searched for words"):
+            query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
+            if where := both(self._where(facts), predicate):
+                query = query.where(where, prefilter=True)
+            rows = query.select([*self._lines.columns, "_score"]).limit(count).to_arrow().to_pylist()
+        scores = {row["id"]: float(row["_score"]) for row in rows}
+        return [(line, scores[line.id]) for line in intact(rows, self._lines.from_row)]
 
     def columns(self, names: tuple[str, ...], predicate: str | None, limit: int | None = None) -> list[Row]:
         """Return these columns alone of the lines that meet `predicate`, newest first; `created_at` must be one."""

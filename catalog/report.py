@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from catalog.models import Candidate, Features, Hit, Result, Track
+from catalog.past import PastRequest
+from catalog.statistics import Statistics
 
 __all__ = [
     "entry",
     "explanation",
+    "figures",
     "headline",
     "hits_json",
     "line",
+    "past_json",
+    "past_line",
     "result_json",
     "shown",
     "told",
@@ -83,6 +88,39 @@ def line(track: Track) -> str:
         f"{track.id}  {track.created_at:%Y-%m-%d %H:%M}  {track.duration_s:6.1f}s  {track.style:22} "
         f"{track.role:15} {moods:24.24}  {track.summary[:60]}"
     )
+
+
+def past_line(one: PastRequest) -> str:
+    """Return one line of the history: when, what was done, how it was judged, and what was asked."""
+    record = one.record
+    said = "rejected" if one.rejected else f"rated {one.rating}" if one.rating else ""
+    return (
+        f"{record.id}  {record.created_at:%Y-%m-%d %H:%M}  {record.action:9} {record.rule:15} {said:8}  "
+        f"{record.style:22} {record.track_id or '-':16}  {shown(record.query or record.summary)[:70]}"
+    )
+
+
+def past_json(one: PastRequest) -> dict[str, Any]:
+    """Return one line of the history as plain JSON: the fields of the record, relevance, rating and rejection."""
+    told = one.model_dump(mode="json", exclude={"record"})
+    return {**one.record.model_dump(mode="json"), **told}
+
+
+def figures(told: Statistics) -> Iterator[str]:
+    """Return lines of the statistics, with what each figure rests on."""
+    for name, value in told.model_dump(exclude={"false_reuse", "by_style", "by_role"}).items():
+        yield f"{name}: {shown(value)}"
+    wrong = told.false_reuse
+    if wrong.rate is None:
+        yield "false_reuse: unknown, no reuse was judged yet"
+    else:
+        yield (
+            f"false_reuse: {wrong.rate:.1%} ({wrong.wrong} wrong of {wrong.judged} judged), "
+            f"at most {wrong.upper_bound:.1%} with 95 % confidence"
+        )
+    for kind, shares in (("style", told.by_style), ("role", told.by_role)):
+        for name, share in sorted(shares.items(), key=lambda item: (-item[1].requests, item[0])):
+            yield f"{kind} {name}: {share.requests} requests, {share.reused} reused, {share.made} made"
 
 
 def result_json(result: Result, path: Path | None, *, explain: bool = False) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from catalog import encoder as encoders
 from catalog import features as understanding
-from catalog import feedback, report
+from catalog import feedback, past, report, suggestions
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
@@ -41,6 +41,7 @@ from catalog.models import (
 )
 from catalog.query import Query, parse
 from catalog.request import build, key_of, load_library, preset_errors, request_of
+from catalog.statistics import Statistics, statistics
 from catalog.store import Store
 from catalog.variety import COOLDOWN, Play, choose
 from generator import Cancelled, Generator, Progress, load_generator, weights
@@ -76,6 +77,7 @@ class MusicService:
         self.encoder = encoder
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
+        self._described: tuple[dict[str, str], NDArray[np.float32]] | None = None
         # Threads share the loaded models, and one generation fills the machine.
         self._one_at_a_time = threading.Lock()
 
@@ -460,11 +462,45 @@ class MusicService:
 
         `undo` takes the rejection back. The track itself stays, and serves other requests.
         """
+        return feedback.reject(self.store, track_id, request_id, undo=undo, encode=self._vector_of)
 
-        def encode(text: str) -> NDArray[np.float32]:
-            return embed_document(self.encoder, text)
+    # What happened so far
 
-        return feedback.reject(self.store, track_id, request_id, undo=undo, encode=encode)
+    def history(
+        self,
+        text: str | None = None,
+        *,
+        by: past.By = "meaning",
+        limit: int = 50,
+        since: datetime | None = None,
+        **facts: str,
+    ) -> list[past.PastRequest]:
+        """Return logged requests, newest first, or those nearest to `text`, by its meaning or its words.
+
+        `since` and facts such as `style="ambient_lofi"`, `action="reused"` or `listener="ada"` narrow it.
+        """
+        return past.history(self.store, self._vector_of, text, by=by, limit=limit, since=since, facts=facts)
+
+    def suggest_presets(self, query: str, limit: int = 5) -> list[suggestions.PresetSuggestion]:
+        """Return the style presets that served requests like `query` well, best first.
+
+        Where the log tells little, the presets' descriptions decide; each suggestion says what it rests on.
+        """
+        vector = self._vector_of(read_context(query).text)
+        if self._described is None:
+            described = {name: one.description for name, one in self.library.styles.items()}
+            self._described = described, self.encoder.encode([*described.values()])
+        described, matrix = self._described
+        similarity = dict(zip(described, (matrix @ vector).tolist(), strict=True))
+        found = suggestions.outcomes(self.store, vector)
+        return suggestions.rank(described, similarity, found, limit)
+
+    def statistics(self) -> Statistics:
+        """Return requests, hits, what they saved, and how often a reuse was wrong as far as people said."""
+        return statistics(self.store)
+
+    def _vector_of(self, text: str) -> NDArray[np.float32]:
+        return embed_document(self.encoder, text)
 
     # The catalog
 

@@ -25,7 +25,7 @@ from catalog import audit, files
 from catalog.audit import Problem
 from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
-from catalog.filters import both, equals, literal, to_sql
+from catalog.filters import both, equals, literal, one_of, to_sql
 from catalog.ledger import JUDGEMENTS, REQUESTS, SERVED, Ledger
 from catalog.locks import hold
 from catalog.maintenance import WORDS, Maintenance
@@ -43,7 +43,7 @@ from catalog.schema import (
     track_schema,
     unit_vector,
 )
-from catalog.tracks import Row, TrackTable, intact
+from catalog.tracks import Row, TrackTable, intact, scan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -306,12 +306,56 @@ class Store:
         self._may_write("the request cannot be logged")
         self._requests.append(record, vector, self._tracks.encoder or "")
 
-    def requests(self, *, limit: int | None = None, **facts: str) -> Sequence[RequestRecord]:
+    def requests(
+        self, *, limit: int | None = None, since: datetime | None = None, **facts: str
+    ) -> Sequence[RequestRecord]:
         """Return the log, newest first; keywords such as `action="reused"` or `track_id=...` narrow it.
 
         Raises InputError for a column that cannot be asked for.
         """
-        return self._requests.read(limit, facts)
+        return self._requests.read(limit, facts, _since(since))
+
+    def requests_near(
+        self, vector: ArrayLike, limit: int, *, since: datetime | None = None, **facts: str
+    ) -> Sequence[tuple[RequestRecord, float]]:
+        """Return the lines whose contexts are nearest to `vector`, with the cosine, best first."""
+        encoder, count = self._tracks.encoder or "", _checked(limit)
+        return self._requests.nearest(vector, encoder, count, _since(since), facts)
+
+    def requests_worded(
+        self, text: str, limit: int, *, since: datetime | None = None, **facts: str
+    ) -> Sequence[tuple[RequestRecord, float]]:
+        """Return the lines whose query, summary, prompt or theme has words of `text`, with their BM25, best first."""
+        return self._requests.words(_worded(text), _checked(limit), facts, _since(since))
+
+    def keys_near(self, vector: ArrayLike, limit: int) -> Sequence[tuple[str, float]]:
+        """Return the keys of the nearest lines that handed out a track, each once, with the cosine, best first."""
+        encoder = self._tracks.encoder or ""
+        rows = self._requests.rows_near(vector, encoder, _checked(limit), ("key",), SERVED)
+        found: dict[str, float] = {}
+        for row in rows:
+            found.setdefault(row["key"], row["_similarity"])
+        return [*found.items()]
+
+    def served(self, keys: Sequence[str]) -> Sequence[Row]:
+        """Return key, track and time of every line with one of `keys` that handed out a track, newest first."""
+        where = both(one_of("key", [*keys]), SERVED)
+        return self._requests.columns(("id", "key", "track_id", "created_at"), where)
+
+    def brief(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Return style and rating (0 for none) of the tracks with these ids, in the trash or not."""
+        rows = self._tracks.read(one_of("id", [*ids]), columns=("id", "style", "rating")) if ids else []
+        return {row["id"]: row for row in rows}
+
+    def columns(self, table: str, names: Sequence[str], *, reused: bool = False) -> pa.Table:
+        """Return columns of the "tracks" or the "requests", of all rows or of those that `reused` a track."""
+        import pyarrow as pa
+
+        part = {"tracks": self._tracks.durable, "requests": self._requests.durable}[table]
+        if not part.exists():
+            return pa.table({name: pa.array([], pa.string()) for name in names})
+        where = both(equals("action", "reused"), SERVED) if reused else None
+        return scan(part, where, names)
 
     def judge(self, judgement: Judgement, vector: ArrayLike | None = None) -> None:
         """Append one judgement, with the vector of the request it answers; it is on the disk on return."""
@@ -324,6 +368,10 @@ class Store:
         Raises InputError for a column that cannot be asked for.
         """
         return self._judgements.read(limit, facts)
+
+    def judgements_of(self, keys: Sequence[str]) -> Sequence[Judgement]:
+        """Return the judgements of requests with one of `keys`, newest first."""
+        return self._judgements.read(None, {}, one_of("key", sorted({*keys}))) if keys else []
 
     def plays(self, listener: str, since: datetime) -> Sequence[tuple[str, datetime]]:
         """Return the tracks served to a listener since then with the time of each, newest first."""
@@ -560,6 +608,12 @@ def _checked(limit: int) -> int:
     return limit
 
 
+def _since(moment: datetime | None) -> str | None:
+    if moment is not None and moment.tzinfo is None:
+        raise InputError(f"the time {moment.isoformat()} has no time zone; pass one in UTC")
+    return None if moment is None else f"created_at >= {literal(moment)}"
+
+
 def _worded(text: str) -> str:
     # A text in quotes would be taken for a phrase, which the index, kept without positions, cannot answer.
     words = text.replace('"', " ").encode("utf-8", "replace").decode("utf-8").strip()
@@ -577,12 +631,14 @@ def audit_deep(home: str) -> None:
 
 def _index_for(table: str, rows: int) -> dict[str, Any]:
     """Return the index each column of `table` should have at `rows` rows."""
-    if table != "tracks":
+    if table == "judgements":
         return {}
     from lancedb.index import FTS, Bitmap, BTree, IvfRq, LabelList
 
     # ICU finds words in languages that put no spaces between them.
     indexes: dict[str, Any] = {WORDS: FTS(base_tokenizer="icu")}
+    if table == "requests":
+        return indexes | ({"key": BTree(), "listener": BTree()} if rows >= INDEX_ROWS else {})
     if rows >= INDEX_ROWS:
         # None on id: lookups by it would gain, but merges on it could let duplicates through.
         facts = ("state", "style", "role", "environment", "time_of_day", "quality_rank")

@@ -29,7 +29,7 @@ from catalog.schema import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Row", "TrackTable", "intact", "read", "to_arrow"]
+__all__ = ["Row", "TrackTable", "intact", "read", "scan", "to_arrow"]
 
 Row = dict[str, Any]
 Change = Callable[[Track], Mapping[str, Any]]
@@ -233,6 +233,12 @@ def read(
         if offset:
             query = query.offset(offset)
         return _to_rows(query.to_arrow())
+
+
+def scan(table: DurableTable, predicate: str | None, columns: Sequence[str]) -> pa.Table:
+    """Return columns of every row that meets `predicate`, as arrow holds them; the table must exist."""
+    with lance_errors(f"the {table.name} table cannot be read"):
+        return _where(table.table.search(), predicate).select(list(columns)).limit(None).to_arrow()
 
 
 def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Value]:

@@ -464,3 +464,27 @@ def test_listeners_and_themes(copy):
     assert again["id"] == first["id"]
     varied = data(run("find-or-make", CALM, *SHORT, "--listener", "ada", "--json", home=copy))
     assert (varied["action"], varied["track"]["variant_of"]) == ("generated", first["id"])
+
+
+def test_the_history_is_listed_and_searched(copy):
+    run("find-or-make", CALM, *SHORT, "--listener", "ada", home=copy)
+    listed = data(run("history", "--json", home=copy))["requests"]
+    assert [line["listener"] for line in listed[:2]] == ["ada", ""]
+    assert data(run("history", "--listener", "ada", "--json", home=copy))["requests"] == listed[:1]
+    (found,) = data(run("history", "students and soft rain", "--limit", "1", "--json", home=copy))["requests"]
+    assert found["relevance"] > 0.3
+    assert len(run("history", "rain", "--by", "words", "--limit", "2", home=copy).stdout.splitlines()) == 2
+    assert run("history", "--days", "0", home=copy).exit_code == 3
+    assert run("history", "--listener", "nobody", home=copy).exit_code == 3
+    assert run("rate", listed[0]["track_id"], "4", "--for", listed[0]["id"], home=copy).exit_code == 0
+    assert data(run("history", "--json", home=copy))["requests"][0]["rating"] == 4
+
+
+def test_stats_and_suggestions(copy):
+    told = data(run("stats", "--json", home=copy))
+    assert (told["requests"], told["made"], told["tracks"]) == (told["reused"] + told["failed"] + 1, 1, 1)
+    assert f"hit_rate: {told['hit_rate']}" in run("stats", home=copy).stdout.splitlines()
+    found = data(run("presets", "suggest", "calm rain in a library", "--limit", "3", "--json", home=copy))
+    assert len(found["presets"]) == 3
+    assert {one["evidence"] for one in found["presets"]} == {"description"}
+    assert "its description" in run("presets", "suggest", "calm rain", home=copy).stdout
