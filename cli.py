@@ -939,9 +939,9 @@ def _asked_for(words: tuple[str, ...], facts: dict[str, Any], home: str) -> Any:
 
 
 def _check_out(out: str | None, force: bool) -> None:
-    from catalog.export import check_target
-
     if out is not None:
+        from catalog.export import check_target
+
         check_target(Path(out), force=force)
 
 

@@ -551,7 +551,7 @@ class MusicService:
 
 def _of_request(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of the arguments of `find_or_make` is part of the request itself."""
-    parts = Context.model_fields.keys() | Choices.model_fields.keys()
+    parts = Context.model_fields.keys() | Choices.model_fields.keys() | Audience.model_fields.keys()
     return {name: value for name, value in asked.items() if name in parts}
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.web.login import Sessions
-from catalog.web.problems import refused
+from catalog.web.problems import answer, problem_of, refused
 
 __all__ = ["Guard", "Policy"]
 
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/login", "/login.js", "/login.css", "/api/login", "/api/health", "/favicon.ico")
@@ -104,7 +106,11 @@ class Guard:
         trusted = self.policy.trusts(headers)
         scope.setdefault("state", {})["trusted"] = trusted
 
+        began = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal began
+            began = True
             if message["type"] == "http.response.start":
                 added = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -122,7 +128,12 @@ class Guard:
                 receive = _replayed(read, receive)
                 if read and not _is_json(headers):
                     refusal = _not_json()
-        await (refusal or self.app)(scope, receive, send_guarded)
+        try:
+            await (refusal or self.app)(scope, receive, send_guarded)
+        except Exception as error:
+            if began:
+                raise
+            await answer(problem_of(error))(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope, headers: Headers, trusted: bool) -> Response | None:
         """Return the answer to a request that goes no further, None for one that may."""
@@ -130,6 +141,8 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.policy.knows(hosts[0]):
             return refused(400, "this service is not known by the host name of the request; see --allow-host")
+        if CONTROL.search(path):
+            return refused(400, "the address holds control characters")
         if method in SAFE:
             if not _may_read(headers):
                 return refused(403, "another site may not read from this service")
@@ -154,14 +167,8 @@ def _not_json() -> Response:
 
 def _name(host: str) -> str | None:
     """Return the name in a Host header without its port, None for what is no host."""
-    try:
-        parts = urlsplit(f"//{host}")
-        if parts.username is not None or parts.path or parts.query or parts.fragment or "@" in host:
-            return None
-        _ = parts.port
-        return parts.hostname
-    except ValueError:
-        return None
+    match = HOST.fullmatch(host)
+    return match[1].strip("[]").lower() if match else None
 
 
 def _is_address(name: str) -> bool:

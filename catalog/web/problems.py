@@ -87,7 +87,7 @@ def refused(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
+    """Make the errors of `app` problem documents; those nobody foresaw are the guard's."""
 
     @app.exception_handler(CatalogError)
     def catalog_error(request: Request, error: CatalogError) -> Json:
@@ -105,11 +105,6 @@ def add_handlers(app: FastAPI) -> None:
         return refused(
             error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {})
         )
-
-    @app.exception_handler(Exception)
-    def failure(request: Request, error: Exception) -> Json:
-        del request
-        return answer(problem_of(error))
 
 
 def _made(status: int, name: str, detail: str, exit_code: int = 1) -> Problem:
