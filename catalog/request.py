@@ -100,9 +100,15 @@ def build(
         prompt=prompt_of(resolved, features),
         config=config,
         config_sources=sources,
-        warnings=resolved.warnings,
+        warnings=(*resolved.warnings, *_unread(config)),
         substitution=substitution,
     )
+
+
+def _unread(config: Mapping[str, Any]) -> list[str]:
+    if config["backend"] == "procedural" and config["negative_prompt"]:
+        return ["negative_prompt is read by MusicGen only; the procedural synthesizer renders without it"]
+    return []
 
 
 def request_of(track: Track, context: Context, choices: Choices) -> Request:

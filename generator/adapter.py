@@ -93,9 +93,10 @@ class MusicgenAdapter:
         """Return the music for `prompt`, as long as `duration_s` says, at the codec's rate and channels.
 
         Read from `config`, all optional: duration_s, max_steps, use_sampling, top_k, top_p, temperature, cfg_coef,
-        two_step_cfg, seed; other keys are ignored. An empty prompt is unconditional. `melody` is followed by
-        melody models. `continue_from` begins the result, re-encoded, and counts in `duration_s`. `on_progress`
-        counts codec frames. Raises GeneratorError and AudioError.
+        two_step_cfg, negative_prompt, seed; other keys are ignored. An empty prompt is unconditional. Guidance leads
+        away from `negative_prompt`, so it takes a `cfg_coef` above 1. `melody` is followed by melody models.
+        `continue_from` begins the result, re-encoded, and counts in `duration_s`. `on_progress` counts codec frames.
+        Raises GeneratorError and AudioError.
         """
         pieces = [Piece(prompt, Settings.read(config, self.frame_rate), melody)]
         return self._make(pieces, continue_from, on_progress)[0]
@@ -182,17 +183,22 @@ class MusicgenAdapter:
 
         from generator.musicgen import Condition
 
-        rows = [self._tokens(piece.prompt) if piece.prompt.strip() else [] for piece in pieces]
+        texts = [piece.prompt for piece in pieces]
+        if any(piece.settings.negative_prompt.strip() for piece in pieces):
+            texts += [piece.settings.negative_prompt for piece in pieces]
+        rows = [self._tokens(text) if text.strip() else [] for text in texts]
         mask = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
         tokens = np.zeros_like(mask)
         for row, ids in enumerate(rows):
             tokens[row, : len(ids)], mask[row, : len(ids)] = ids, 1
-        states = self.networks.text_encoder(mx.array(tokens), mx.array(mask))
+        states, told = self.networks.text_encoder(mx.array(tokens), mx.array(mask)), mx.array(mask) != 0
         mx.eval(states)
+        count = len(pieces)
+        negative = (states[count:], told[count:]) if len(texts) > count else (None, None)
 
         def condition(first_frame: int) -> Condition:
             chroma = self._chroma(pieces, first_frame / self.frame_rate)
-            return Condition(states, mx.array(mask) != 0, chroma)
+            return Condition(states[:count], told[:count], chroma, *negative)
 
         return condition
 
@@ -292,6 +298,7 @@ class MusicgenAdapter:
             "bits": self.networks.bits,
             "frames": settings.frames,
             "sampling": asdict(settings.sampling),
+            "negative_prompt": settings.negative_prompt,
             "melody": piece.melody is not None,
             "continued_s": 0.0 if continue_from is None else round(continue_from.duration_s, 6),
         }

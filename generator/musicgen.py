@@ -91,11 +91,15 @@ class Condition:
     `encoder_states`: (batch, text length, text_dim) float, the text encoder's output. `encoder_mask`: (batch,
     text length), true at real tokens, which stand before the padding. `chroma`: (batch, frames, num_chroma)
     one-hot, for melody models; None means no melody. A row without any real token is unconditional.
+    `negative_states`, `negative_mask`: in the same shapes, text that takes the place of no text in the
+    unconditional half, so that guidance leads away from it; rows without any real token have none.
     """
 
     encoder_states: mx.array
     encoder_mask: mx.array
     chroma: mx.array | None = None
+    negative_states: mx.array | None = None
+    negative_mask: mx.array | None = None
 
     @property
     def batch(self) -> int:
@@ -129,6 +133,8 @@ class LayerState:
         return self.keys[:, :, : span.end], self.values[:, :, : span.end]
 
 
+Text: TypeAlias = tuple[mx.array, mx.array]
+"""Projected text states (rows, text length, hidden_size) and their mask (rows, text length)."""
 Caches: TypeAlias = list[tuple[mx.array, mx.array]]
 """Keys and values of every layer, as arrays that pass through a compiled function."""
 
@@ -257,12 +263,16 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         """Prepare forward passes over `columns` columns.
 
         The state has the condition's rows once for `conditional` and once more for `unconditional`, in this
-        order; both are fed the same tokens.
+        order; both are fed the same tokens. Unconditional rows are told the negative text, where there is one.
         """
         halves = [True] * conditional + [False] * unconditional
         rows, melody = condition.batch * len(halves), self.config.melody
-        text, mask = self._project_text(condition)
-        prefix = self._prefix(condition, text, halves) if melody else None
+        words, negative = self._texts(condition)
+        texts = [words if half else negative for half in halves]
+        mask = mx.concatenate([words[1] if text is None else text[1] for text in texts])
+        # Rows without words come last, and plain models leave them out.
+        worded = [text for text in texts if text is not None]
+        prefix = self._prefix(condition, halves, texts, words[0]) if melody else None
         columns += prefix.shape[1] if prefix is not None else 0
         padded = not mask.all().item()
         shape = (rows, self.config.num_attention_heads, columns, self.config.head_dim)
@@ -272,14 +282,15 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
             position_table=_sinusoids(columns, self.config.hidden_size),
             positions=mx.arange(columns)[None],
             column_mask=None,
-            text_mask=mask[:, None, None] if padded and not melody else None,
+            text_mask=mask[: condition.batch * len(worded), None, None] if padded and not melody else None,
             prefix=prefix,
         )
         if melody and padded:
-            self._skip_padding(state, mx.tile(mask, (len(halves), 1)))
-        if not melody and conditional:
+            self._skip_padding(state, mask)
+        if not melody and worded:
+            together = mx.concatenate([states for states, _ in worded])
             for layer, layer_state in zip(self.layers, state.layers, strict=True):
-                layer_state.text = layer.cross_attn.project(text)
+                layer_state.text = layer.cross_attn.project(together)
         return state
 
     def __call__(self, tokens: mx.array, state: DecoderState) -> mx.array:
@@ -345,28 +356,39 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         embedded: mx.array = self.embed(tokens + offsets[:, None]).sum(axis=1)
         return mx.tile(embedded, (state.rows // tokens.shape[0], 1, 1))
 
-    def _project_text(self, condition: Condition) -> tuple[mx.array, mx.array]:
+    def _texts(self, condition: Condition) -> tuple[Text, Text | None]:
+        """Return the projected text of each half, None for an unconditional half without words."""
+        words = self._project_text(condition.encoder_states, condition.encoder_mask)
+        if condition.negative_states is None or condition.negative_mask is None:
+            return words, None
+        states, mask = self._project_text(condition.negative_states, condition.negative_mask)
+        # A row without negative words counts its columns as it would where no row has any.
+        told = condition.negative_mask.astype(mx.bool_).any(axis=-1, keepdims=True)
+        return words, (states, mx.where(told, mask, words[1]))
+
+    def _project_text(self, states: mx.array, mask: mx.array) -> Text:
         """Return text states of the network's type, zero at padding, and their mask with no empty row."""
-        states = condition.encoder_states.astype(self.dtype)
-        mask = condition.encoder_mask.astype(mx.bool_)
+        states, mask = states.astype(self.dtype), mask.astype(mx.bool_)
         if "text_proj" in self:
             states = self.text_proj(states)
         states = mx.where(mask[..., None], states, mx.zeros_like(states))
         # Attention over nothing is undefined (NaN); over the zeros of an empty row it is zero.
         return states, mask | ~mask.any(axis=-1, keepdims=True)
 
-    def _prefix(self, condition: Condition, text: mx.array, halves: list[bool]) -> mx.array:
+    def _prefix(
+        self, condition: Condition, halves: list[bool], texts: list[Text | None], like: mx.array
+    ) -> mx.array:
         """Return [chroma | text] for each half; without a melody or text, note C throughout and zeros."""
         config = self.config
         silence = mx.zeros((condition.batch, 1, config.num_chroma), self.dtype)
         silence[:, :, 0] = 1
         given = silence if condition.chroma is None else condition.chroma.astype(self.dtype)
         parts = []
-        for conditional in halves:
+        for conditional, text in zip(halves, texts, strict=True):
             chroma = given if conditional else silence
             chroma = self.chroma_proj(chroma) if "chroma_proj" in self else chroma
             chroma = mx.tile(chroma, (1, math.ceil(config.chroma_length / chroma.shape[1]), 1))
-            words = text if conditional else mx.zeros_like(text)
+            words = mx.zeros_like(like) if text is None else text[0]
             parts.append(mx.concatenate([chroma[:, : config.chroma_length], words], axis=1))
         return mx.concatenate(parts)
 

@@ -21,11 +21,12 @@ MAX_DURATION_S = 3600.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Length in codec frames, seed, and how codes are sampled."""
+    """Length in codec frames, seed, how codes are sampled, and words for what should not be heard."""
 
     frames: int
     seed: int
     sampling: Sampling
+    negative_prompt: str = ""
 
     @classmethod
     def read(cls, config: Mapping[str, Any], frame_rate: int) -> Settings:
@@ -51,7 +52,11 @@ class Settings:
             do_sample=bool(config.get("use_sampling", True)),
             two_step_cfg=bool(config.get("two_step_cfg", False)),
         )
-        return cls(frames, int(_number(config, "seed", secrets.randbits(31), 0, 2**63 - 1)), sampling)
+        negative = config.get("negative_prompt") or ""
+        if not isinstance(negative, str):
+            raise GeneratorError(f"negative_prompt cannot be {negative!r}; give words.")
+        seed = int(_number(config, "seed", secrets.randbits(31), 0, 2**63 - 1))
+        return cls(frames, seed, sampling, negative)
 
 
 def _number(config: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:

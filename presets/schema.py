@@ -143,6 +143,8 @@ class Defaults(Strict):
     """0 leaves top-p out; above 0 it is used in place of top-k, as MusicGen does."""
     temperature: Temperature
     cfg_coef: CfgCoef
+    negative_prompt: Line
+    """Words for what should not be heard, for MusicGen; empty for none."""
     two_step_cfg: bool
     normalize_duration: DurationRule
     loudness_normalization: bool
@@ -167,6 +169,7 @@ class Generation(Strict):
     top_p: TopP | None = None
     temperature: Temperature | None = None
     cfg_coef: CfgCoef | None = None
+    negative_prompt: Line | None = None
     two_step_cfg: bool | None = None
     normalize_duration: DurationRule | None = None
     loudness_normalization: bool | None = None

@@ -159,6 +159,28 @@ def test_empty_prompt_is_unconditional(adapter):
     assert np.abs(guided.samples - plain.samples).max() < 1e-3
 
 
+def test_a_negative_prompt_leads_away_from_its_words(adapters):
+    for kind in ("stereo", "melody"):
+        adapter = adapters(kind)
+        asked = {**GREEDY, "duration_s": 0.4}
+        plain = adapter.generate_music(PROMPT, asked)
+        against = adapter.generate_music(PROMPT, {**asked, "negative_prompt": "fast drums"})
+        assert np.abs(plain.samples - against.samples).max() > 0.1
+        assert (plain.provenance["negative_prompt"], against.provenance["negative_prompt"]) == (
+            "",
+            "fast drums",
+        )
+        # Led away from its own words, guidance comes to nothing.
+        own = adapter.generate_music(PROMPT, {**asked, "negative_prompt": PROMPT})
+        unguided = adapter.generate_music(PROMPT, {**asked, "cfg_coef": 1.0})
+        assert kind == "melody" or np.abs(own.samples - unguided.samples).max() < 1e-3
+        # Beside a piece without one, each stays as it is alone.
+        configs = [asked, {**asked, "negative_prompt": "fast drums with soft warm strings"}, asked]
+        batch = adapter.generate_batch([PROMPT, "night", "fast"], configs)
+        for prompt, config, made in zip([PROMPT, "night", "fast"], configs, batch, strict=True):
+            assert np.abs(made.samples - adapter.generate_music(prompt, config).samples).max() < 1e-3
+
+
 def test_batch_rows_equal_the_pieces_alone(adapters):
     for kind in ("stereo", "melody"):
         adapter = adapters(kind)

@@ -208,6 +208,20 @@ def test_two_step_guidance_gives_the_same_codes(model):
     assert mx.array_equal(batched, stepped)
 
 
+def test_guidance_leads_away_from_negative_text(model):
+    other = condition(seed=2)
+    negative = {"negative_states": other.encoder_states, "negative_mask": other.encoder_mask}
+    run = lambda given, **sampling: generate_codes(  # noqa: E731
+        model, given, frames=20, seeds=[1, 2], sampling=Sampling(**sampling)
+    )
+    against = replace(condition(), **negative)
+    assert not mx.array_equal(run(against), run(condition()))
+    assert mx.array_equal(run(against), run(against, two_step_cfg=True))
+    assert mx.array_equal(run(against, guidance_scale=1.0), run(condition(), guidance_scale=1.0))
+    # Without any guidance towards the text, what is left is the negative text.
+    assert mx.array_equal(run(against, guidance_scale=0.0), run(other, guidance_scale=1.0))
+
+
 def test_guidance_of_zero_ignores_the_text_and_of_one_needs_no_second_pass(mono):
     run = lambda given, scale: generate_codes(  # noqa: E731
         mono, given, frames=12, seeds=[1, 2], sampling=Sampling(guidance_scale=scale)

@@ -290,6 +290,36 @@ def test_unconditional_rows_skip_cross_attention_exactly(mono):
 
 
 @pytest.mark.parametrize("which", ["mono", "melody"])
+def test_negative_text_stands_in_the_unconditional_half(which, request):
+    pair = request.getfixturevalue(which)
+    condition, tokens = plain_condition(pair), pair.tokens(2, 7)
+    other = condition.encoder_states[::-1] * 0.5
+    mask = mx.arange(6) < mx.array([6, 3])[:, None]
+    against = replace(condition, negative_states=other, negative_mask=mask)
+    both = logits_of(pair.ours, against, tokens, unconditional=True)
+    plain = logits_of(pair.ours, condition, tokens, unconditional=True)
+    alone = logits_of(pair.ours, Condition(other, mask), tokens)
+    assert np.abs(both[:2] - plain[:2]).max() < 1e-5, "the conditional half is as without"
+    assert np.abs(both[2:] - alone).max() < 1e-5, "the other half is told the negative text"
+    assert np.abs(both[2:] - plain[2:]).max() > 0.1
+    second = logits_of(pair.ours, against, tokens, conditional=False, unconditional=True)
+    assert np.abs(second - alone).max() < 1e-5, "also in a pass of its own"
+
+
+@pytest.mark.parametrize("which", ["mono", "melody"])
+def test_a_row_without_negative_text_is_unconditional(which, request):
+    pair = request.getfixturevalue(which)
+    mask = mx.arange(6) < mx.array([6, 4])[:, None]
+    condition, tokens = replace(plain_condition(pair), encoder_mask=mask), pair.tokens(2, 7)
+    first_only = mx.array([[True] * 5 + [False], [False] * 6])
+    against = replace(condition, negative_states=condition.encoder_states * 0.5, negative_mask=first_only)
+    both = logits_of(pair.ours, against, tokens, unconditional=True)
+    plain = logits_of(pair.ours, condition, tokens, unconditional=True)
+    assert np.abs(both[3] - plain[3]).max() < 1e-5
+    assert np.abs(both[2] - plain[2]).max() > 0.1
+
+
+@pytest.mark.parametrize("which", ["mono", "melody"])
 def test_a_padded_row_equals_the_row_alone(which, request):
     pair = request.getfixturevalue(which)
     condition, tokens = plain_condition(pair), pair.tokens(2, 7)

@@ -373,6 +373,7 @@ numbers = {
     "top_p": st.floats(0, 1),
     "temperature": st.floats(0, 5),
     "cfg_coef": st.floats(0, 20),
+    "negative_prompt": st.sampled_from(["", "vocals", "vocals, distortion"]),
     "two_step_cfg": st.booleans(),
     "normalize_duration": st.sampled_from(["crop", "pad", "strict"]),
     "loudness_normalization": st.booleans(),

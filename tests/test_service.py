@@ -390,6 +390,15 @@ def test_without_normalization_the_loudness_is_the_generators_own(service):
     assert abs(off.loudness_lufs - on.loudness_lufs) > 0.6
 
 
+def test_a_negative_prompt_is_kept_and_said_to_be_unread_without_musicgen(service):
+    made = service.find_or_make(CALM, generation={"negative_prompt": "vocals, drums"}, **SHORT)
+    assert made.track.config["negative_prompt"] == "vocals, drums"
+    assert made.track.config_sources["negative_prompt"] == "caller"
+    assert any("negative_prompt is read by MusicGen only" in warning for warning in made.warnings)
+    with pytest.raises(ConfigError, match="negative_prompt"):
+        service.find_or_make(CALM, generation={"negative_prompt": 3}, **SHORT)
+
+
 def test_a_strict_duration_is_held_or_refused(open_service):
     class Short(Counting):
         def generate_music(self, prompt, config, **rest):
