@@ -21,6 +21,7 @@ from catalog.match import MODEL_RANKS
 from catalog.models import Request, Track
 from catalog.store import Store
 from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
+from generator.seam import measure_seam
 
 __all__ = ["Generators", "Job", "keep", "render", "seed_of"]
 
@@ -94,7 +95,7 @@ def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
         with call.stage("shape"):
             shaped = shape(raw, config)
         with call.stage("measure"):
-            made = {**measure(shaped), **_provenance(raw, config)}
+            made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, config)}
     made["generation_s"] = round(sum(call.timings_s[stage] for stage in ("generate", "shape", "measure")), 3)
     track_id = uuid.uuid4().hex[:16]
     with call.stage("store_audio"):
@@ -147,9 +148,11 @@ def shape(raw: Audio, config: dict[str, Any]) -> Audio:
     return shaped
 
 
-def measure(shaped: Audio) -> dict[str, Any]:
+def measure(shaped: Audio, *, loopable: bool = False) -> dict[str, Any]:
     """Return the facts that a track states about its samples, each measured on them."""
+    joint = measure_seam(shaped) if loopable else None
     return {
+        "seam": joint.unusual if joint else None,
         "duration_s": round(shaped.duration_s, 6),
         "sample_rate": shaped.sample_rate,
         "channels": shaped.channels,

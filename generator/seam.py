@@ -43,15 +43,15 @@ FLOORS: Mapping[str, float] = {
     "sample_step": 1e-3,
     "appearing": 1.0,
     "vanishing": 1.0,
-    "loudness_step": 2.0,
-    "beat_slip": 0.1,
+    "loudness_step": 5.0,
+    "beat_slip": 0.15,
 }
 """What cannot be heard is not divided by: the least 95th percentile that is compared with."""
 MIN_BEAT_S, MAX_BEAT_S = 1 / 3, 1.5
 BAR_BEATS = 4
 ON_TIME_HOPS = 2
 """A beat within 16 ms of where it should be is on time."""
-MIN_PULSE = 0.2
+MIN_PULSE = 0.3
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ def measure_seam(loop: Audio) -> Seam | None:
     worst = np.max(list(ratios.values()), axis=0)
     slip = here / _usual(elsewhere, "beat_slip")
     unusual = float(np.mean(worst[:-1] * LIKE < max(worst[-1], slip)))
+    if max(worst[-1], slip) <= 1.0:
+        unusual = min(unusual, 0.95)
     at_seam = {name: round(float(ratio[-1]), 3) for name, ratio in ratios.items()}
     return Seam(unusual=round(unusual, 4), beat_slip=round(slip, 3), **at_seam)
 

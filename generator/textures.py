@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -85,16 +86,15 @@ def _swell(out: Samples, sound: TextureSound, rng: Rng) -> None:
     """Let the bed come and go; the gain returns to where it began."""
     frames = out.shape[1]
     turns = max(1, round(frames / SAMPLE_RATE / sound.swell_s))
-    blocks = -(-frames // SWELL_BLOCK)
-    phase = 2 * np.pi * np.arange(blocks + 1) / blocks
-    ramp = np.linspace(0, 1, SWELL_BLOCK, endpoint=False, dtype=np.float32)
+    edges = np.append(np.arange(0, frames, SWELL_BLOCK), frames)
+    phase = 2 * np.pi * edges / frames
     for channel, lag in zip(out, (0.0, rng.uniform(0.0, 0.6)), strict=True):
         curve = np.sin(turns * phase + lag) + 0.4 * np.sin((turns + 1) * phase + 1.7 + lag)
         curve += 0.3 * np.sin(max(1, turns // 2) * phase + 0.4)
         gain = (10 ** (sound.swell_depth * curve / 20)).astype(np.float32)
-        for block in range(blocks):
-            part = channel[block * SWELL_BLOCK : (block + 1) * SWELL_BLOCK]
-            part *= gain[block] + (gain[block + 1] - gain[block]) * ramp[: part.shape[0]]
+        for block, (start, end) in enumerate(pairwise(edges)):
+            ramp = np.linspace(gain[block], gain[block + 1], end - start, endpoint=False, dtype=np.float32)
+            channel[start:end] *= ramp
 
 
 def _scatter(out: Samples, sound: TextureSound, rng: Rng, level: float, circular: bool) -> None:
