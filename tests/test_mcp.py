@@ -83,18 +83,9 @@ def test_the_tools_say_what_they_do_and_take(service):
         return {tool.name: tool for tool in (await client.list_tools()).tools}
 
     tools = against(service, conversation)
-    assert tools.keys() == {
-        "search_tracks",
-        "find_or_make",
-        "get_job",
-        "cancel_job",
-        "rate_track",
-        "reject_track",
-    }
-    assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == {
-        "search_tracks",
-        "get_job",
-    }
+    reads = {"search_tracks", "get_job", "suggest_presets"}
+    assert tools.keys() == reads | {"find_or_make", "cancel_job", "rate_track", "reject_track"}
+    assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == reads
     assert not any(
         tool.annotations.destructive_hint for tool in tools.values() if not tool.annotations.read_only_hint
     )
@@ -287,6 +278,15 @@ def test_a_track_is_rated_and_the_rating_taken_back(service):
     assert refused.is_error
     assert "rating is 6" in refused.content[0].text
     assert [one.verdict for one in service.store.judgements(key=made.request.key)] == ["rated"] * 2
+
+
+def test_presets_are_suggested_as_the_service_does(service):
+    service.find_or_make(CALM, **SHORT)
+    answer = call(service, "suggest_presets", {"query": "calm rain at the library", "limit": 3})
+    expected = [one.model_dump(mode="json") for one in service.suggest_presets("calm rain at the library", 3)]
+    assert answer.structured_content == {"presets": expected}
+    assert len(expected) == 3
+    assert answer.content[0].text.startswith(f"{expected[0]['name']}: ")
 
 
 def test_a_rejected_track_is_not_served_again(service):

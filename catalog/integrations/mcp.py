@@ -30,6 +30,7 @@ from catalog.integrations.threads import reading
 from catalog.jobs import Job, Jobs, State
 from catalog.models import Action, Result, Track
 from catalog.service import MusicService
+from catalog.suggestions import PresetSuggestion
 
 with extra("mcp", "mcp"):
     from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -100,6 +101,12 @@ class FoundTracks(BaseModel):
 
     total: int
     tracks: list[FoundTrack]
+
+
+class Suggestions(BaseModel):
+    """Presets, the best first."""
+
+    presets: list[PresetSuggestion]
 
 
 class Rated(BaseModel):
@@ -195,6 +202,19 @@ class Tools:
     async def cancel_job(self, job_id: JobId) -> Annotated[CallToolResult, Answer]:
         """Stop the making of a track; one that is done stays."""
         return self._standing(await reading(self.jobs.cancel, job_id))
+
+    async def suggest_presets(
+        self,
+        query: Annotated[str, Field(description="What the music is for, in words.")],
+        limit: Annotated[int, Field(ge=1, le=20, description="How many at most.")] = 5,
+    ) -> Annotated[CallToolResult, Suggestions]:
+        """Suggest style presets for a text, from what served and pleased before. Only reads."""
+        found = await reading(self.service.suggest_presets, query, limit)
+        lines = [f"{one.name}: {one.reason}" for one in found]
+        return CallToolResult(
+            content=[_text("\n".join(lines) or "no preset is known")],
+            structured_content={"presets": [one.model_dump(mode="json") for one in found]},
+        )
 
     async def rate_track(
         self,
@@ -400,6 +420,7 @@ def server(service: MusicService, jobs: Jobs) -> MCPServer[Any]:
     built.add_tool(_spread(tools.find_or_make), description=purpose(service), annotations=adds)
     built.add_tool(tools.get_job, annotations=reads)
     built.add_tool(tools.cancel_job, annotations=adds)
+    built.add_tool(tools.suggest_presets, annotations=reads)
     built.add_tool(tools.rate_track, annotations=adds)
     built.add_tool(tools.reject_track, annotations=adds)
     built.resource("track://{track_id}", name="track", mime_type="application/json")(tools.track)
