@@ -82,7 +82,7 @@ def rejected(store: Store, key: str, vector: Vector | None = None) -> frozenset[
     """
     said = list(store.judgements(key=key))
     if vector is not None:
-        said += [one for one, cosine in store.judgements_near(vector, MOST_NEAR) if cosine >= NEAR]
+        said += store.judgements_near(vector, NEAR, MOST_NEAR)
     return frozenset(one.track_id for one in _newest(said) if one.verdict == "rejected")
 
 

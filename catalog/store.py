@@ -393,9 +393,11 @@ class Store:
             logged = self._tracks.vectors(equals("context_sha256", record.context_sha256))
         return next(iter(logged.values()), None)
 
-    def judgements_near(self, vector: ArrayLike, limit: int) -> Sequence[tuple[Judgement, float]]:
-        """Return the judgements of requests whose contexts are nearest to `vector`, with the cosine, best first."""
-        return self._judgements.nearest(vector, self._tracks.encoder or "", limit)
+    def judgements_near(self, vector: ArrayLike, cosine: float, limit: int) -> Sequence[Judgement]:
+        """Return the judgements of requests whose contexts are that near to `vector`, of the `limit` nearest."""
+        rows = self._judgements.rows_near(vector, self._tracks.encoder or "", limit, ("id",), None)
+        near = [row["id"] for row in rows if row["_similarity"] >= cosine]
+        return self._judgements.read(None, {}, one_of("id", near)) if near else []
 
     # Audio
 
