@@ -7,13 +7,12 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from catalog import files
 from catalog.errors import Damage, InputError, StorageError
 from catalog.models import Track
 from catalog.store import Store
@@ -183,18 +182,5 @@ def _cell(value: Any, *, lists: bool = False) -> Any:
 
 def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` beside `target`, then rename, so that a reader never sees half a file. Raises StorageError."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as beside:
-            try:
-                shutil.copyfileobj(io.BytesIO(content), beside)
-                beside.flush()
-                os.fsync(beside.fileno())
-                Path(beside.name).chmod(0o644)
-                Path(beside.name).replace(target)
-            except BaseException:
-                Path(beside.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
+    with files.storing(f"{target} cannot be written"):
+        files.write_durably(target, content, point="export", mode=0o644)

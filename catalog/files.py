@@ -97,14 +97,14 @@ def delete_audio(home: Path, audio_path: str) -> None:
             sync([], [path.parent])
 
 
-def write_durably(path: Path, data: bytes, *, point: str = "file") -> None:
-    """Replace `path` by `data` as a whole: temporary file, sync, rename, sync of the folder.
+def write_durably(path: Path, data: bytes, *, point: str = "file", mode: int = 0o600) -> None:
+    """Replace `path` by `data` as a whole: temporary file of `mode`, sync, rename, sync of the folder.
 
     Failpoints `<point>.written`, `<point>.synced`, `<point>.renamed`. A failure leaves the old file as it was.
     """
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with _created(temporary) as descriptor:
+        with _created(temporary, mode) as descriptor:
             _write_all(descriptor, data)
             failpoint(f"{point}.written")
             _full_sync(descriptor)
@@ -201,8 +201,8 @@ def _make_shard(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _created(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _created(path: Path, mode: int) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         yield descriptor
     finally:
