@@ -12,9 +12,10 @@ import contextlib
 import logging
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from catalog.errors import CatalogError, Damage, StorageError
 from catalog.failpoint import failpoint
@@ -34,10 +35,29 @@ _MOST_SET_ASIDE = 8
 """An acknowledged commit is synced before the next begins, so damage can only sit in the last few versions."""
 
 
+class Marks(NamedTuple):
+    """What is noted beside a table."""
+
+    acknowledged: int = 0
+    """The newest version known to be on the disk whole."""
+    compacted: int = 0
+    stamp: int = 0
+    """Drawn anew whenever a row may have changed."""
+    schema: int = 0
+
+
 class DurableTable:
     """A table in `home/lance/<name>.lance`, its lock in `home/locks`, its acknowledged version beside it."""
 
-    def __init__(self, connect: Callable[[], Any], home: Path, name: str, *, lock_timeout_s: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        home: Path,
+        name: str,
+        *,
+        lock_timeout_s: float = 0.0,
+        version_of: Callable[[Any], int] = lambda _: 0,
+    ) -> None:
         self.name = name
         self.folder = home / "lance" / f"{name}.lance"
         self._connect = connect
@@ -45,6 +65,7 @@ class DurableTable:
         self._lock = home / "locks" / f"{name}.lock"
         self._acked_path = home / "lance" / f"{name}.acked"
         self._lock_timeout_s = lock_timeout_s
+        self._version_of = version_of
         self._table: Any = None
 
     @property
@@ -68,12 +89,27 @@ class DurableTable:
     @property
     def compacted(self) -> int:
         """The version the table had after it was last compacted."""
-        return self._read_marks()[1]
+        return self._read_marks().compacted
 
     @property
     def acknowledged(self) -> int:
         """The newest version known to be on the disk whole; 0 when unknown."""
-        return self._read_marks()[0]
+        return self._read_marks().acknowledged
+
+    @property
+    def schema_version(self) -> int:
+        """The schema version of the table as it was last written; 0 when unknown, as for an unfinished commit."""
+        marks = self._read_marks()
+        return marks.schema if marks.acknowledged == self.head() else 0
+
+    @property
+    def stamp(self) -> int | None:
+        """A number that is another one whenever a row may have changed; None while a commit is unfinished.
+
+        Rows that are only added leave it. It is read from two small files, without Lance; 0 without a table.
+        """
+        marks = self._read_marks()
+        return marks.stamp if marks.acknowledged == (self.head() or 0) else None
 
     def create(self, schema: Any) -> Any:
         """Make the empty table unless another process has, and return it."""
@@ -81,29 +117,35 @@ class DurableTable:
             if self.head() is None:
                 with lance_errors(f"the table {self.name} cannot be made in {self._home}"):
                     self._table = self._connect().create_table(self.name, schema=schema)
-                self._acknowledge(frozenset(), point="create")
+                self._acknowledge(frozenset(), point="create", reshaped=True)
                 sync([], [self.folder.parent, self._home])
         return self.table
 
-    def commit(self, what: str, write: Callable[[Any], _Result], *, point: str = "row") -> _Result:
+    def commit(
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+    ) -> _Result:
         """Run `write(table)` alone among writers and return its result once everything it wrote is on the disk.
 
-        Failpoints `<point>.merged`, `<point>.synced`, `<point>.acknowledged`. Raises Busy when the lock is not had in
-        time, StorageError when Lance or the disk refuses; `what` begins the message.
+        With `adds_only` the rows that were there stay as they are, and so does `stamp`. Failpoints `<point>.merged`,
+        `<point>.synced`, `<point>.acknowledged`. Raises Busy when the lock is not had in time, StorageError when Lance
+        or the disk refuses; `what` begins the message.
         """
         with self.locked():
-            return self.commit_locked(what, write, point=point)
+            return self.commit_locked(what, write, point=point, adds_only=adds_only)
 
-    def commit_locked(self, what: str, write: Callable[[Any], _Result], *, point: str = "row") -> _Result:
+    def commit_locked(
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+    ) -> _Result:
         """Like `commit`, for a caller that already holds the lock."""
         table = self.table
         # A writer that died after its commit left files nobody synced; then everything is synced, not the new alone.
-        known = self._files() if self.acknowledged == self.head() else frozenset()
+        settled = self.acknowledged == self.head()
+        known = self._files() if settled else frozenset()
         with lance_errors(what):
             result = write(table)
         failpoint(f"{point}.merged")
         with storing(what):
-            self._acknowledge(known, point=point)
+            self._acknowledge(known, point=point, changed=not (adds_only and settled))
         return result
 
     def replace(self, what: str, write: Callable[[Any], Any]) -> None:
@@ -113,11 +155,11 @@ class DurableTable:
             self._table = write(self._connect())
         failpoint("table.replaced")
         with storing(what):
-            self._acknowledge(known, point="replace")
+            self._acknowledge(known, point="replace", reshaped=True)
 
     def mark_compacted(self) -> None:
         """Note that the newest version is a compacted one; the caller holds the lock."""
-        self._write_marks(self.acknowledged, self.head() or 0)
+        self._write_marks(self._read_marks()._replace(compacted=self.head() or 0))
 
     @contextlib.contextmanager
     def locked(self, timeout_s: float | None = None) -> Iterator[None]:
@@ -192,7 +234,9 @@ class DurableTable:
         head = newest[0] if newest else 0
         if head > acknowledged:
             self._sync(self._files())  # its writer died before it could
-        self._write_marks(head, min(head, self.compacted))
+        marks = self._read_marks()
+        schema = marks.schema if head == marks.acknowledged else 0
+        self._write_marks(Marks(head, min(head, marks.compacted), _new_stamp(), schema))
         if aside and head < acknowledged:
             _log.warning("the %s table lost its acknowledged version %d", self.name, acknowledged)
 
@@ -248,26 +292,36 @@ class DurableTable:
     def _files(self) -> frozenset[Path]:
         return frozenset(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
 
-    def _acknowledge(self, known: frozenset[Path], *, point: str) -> None:
+    def _acknowledge(
+        self, known: frozenset[Path], *, point: str, changed: bool = True, reshaped: bool = False
+    ) -> None:
         self._sync(self._files() - known)
         failpoint(f"{point}.synced")
-        self._write_marks(self.head() or 0, self.compacted)
+        marks = self._read_marks()
+        self._write_marks(
+            Marks(
+                acknowledged=self.head() or 0,
+                compacted=marks.compacted,
+                stamp=_new_stamp() if changed else marks.stamp,
+                schema=self._version_of(self._table.schema) if reshaped or not marks.schema else marks.schema,
+            )
+        )
         failpoint(f"{point}.acknowledged")
 
     def _sync(self, paths: frozenset[Path]) -> None:
         folders = {parent for path in paths for parent in path.parents if parent.is_relative_to(self.folder)}
         sync(sorted(paths), sorted(folders))
 
-    def _read_marks(self) -> tuple[int, int]:
+    def _read_marks(self) -> Marks:
         try:
-            acknowledged, compacted = self._acked_path.read_text("ascii").split()
-            return int(acknowledged), int(compacted)
-        except (OSError, ValueError):
-            return 0, 0
+            numbers = [int(number) for number in self._acked_path.read_text("ascii").split()]
+            return Marks(*numbers)
+        except (OSError, ValueError, TypeError):
+            return Marks()
 
-    def _write_marks(self, acknowledged: int, compacted: int) -> None:
+    def _write_marks(self, marks: Marks) -> None:
         # Fewer bytes than a disk sector, always the same length, overwritten in place: one sync, never half of it.
-        data = f"{acknowledged:020d} {compacted:020d}\n".encode("ascii")
+        data = (" ".join(f"{number:020d}" for number in marks) + "\n").encode("ascii")
         new = not self._acked_path.exists()
         descriptor = os.open(self._acked_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -292,6 +346,11 @@ def lance_errors(what: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise Damage(f"{what}: {_in_short(error)}; run `catalog doctor --deep`") from None
+
+
+def _new_stamp() -> int:
+    # Drawn, not counted: a folder brought back from a copy must not come to a number it had before.
+    return secrets.randbits(63) | 1
 
 
 def _in_short(error: BaseException) -> str:

@@ -111,6 +111,24 @@ class Ledger(Generic[_Line]):
         self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
         self._care.run_when_due(self.durable)
 
+    def absorb(self, lines: Sequence[_Line]) -> None:
+        """Add lines without vectors whose ids are not there yet, so that doing it again adds nothing."""
+        if not lines:
+            return
+        schema = self._lines.schema(self.dimension)
+        rows: dict[str, dict[str, Any]] = {}
+        for line in lines:
+            rows[line.id] = self._lines.to_row(line, None, "")
+        if not self.durable.exists():
+            self.durable.create(schema)
+
+        def write(table: Any) -> None:
+            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
+            merge.execute(to_arrow([*rows.values()], schema), on_bad_vectors="null")
+
+        self.durable.commit(f"lines cannot be added to the {self.durable.name}", write, point="absorb")
+        self._care.run_when_due(self.durable)
+
     def read(
         self, limit: int | None, facts: Mapping[str, str], predicate: str | None = None
     ) -> Sequence[_Line]:

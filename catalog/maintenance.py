@@ -59,12 +59,18 @@ class Maintenance:
         with table.locked(timeout_s):
             # Old versions go in a second step: until the new one is synced, they are all a power cut would leave.
             table.commit_locked(
-                what, lambda lance: lance.optimize(cleanup_older_than=_FOREVER), point="compact"
+                what,
+                lambda lance: lance.optimize(cleanup_older_than=_FOREVER),
+                point="compact",
+                adds_only=True,
             )
             for column, config in self._index_for(table.name, table.table.count_rows()).items():
                 self._add_index(table, column, config)
             table.commit_locked(
-                what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="cleanup"
+                what,
+                lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD),
+                point="cleanup",
+                adds_only=True,
             )
             table.mark_compacted()
 
@@ -72,7 +78,9 @@ class Maintenance:
         if column in _indexed(table.table):
             return
         what = f"the index of {table.name}.{column} cannot be made"
-        table.commit_locked(what, lambda lance: lance.create_index(column, config=config), point="index")
+        table.commit_locked(
+            what, lambda lance: lance.create_index(column, config=config), point="index", adds_only=True
+        )
 
 
 def _is_due(table: DurableTable) -> bool:

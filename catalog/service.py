@@ -36,6 +36,7 @@ from catalog.models import (
     Match,
     Page,
     Request,
+    RequestRecord,
     Result,
     Track,
 )
@@ -325,9 +326,13 @@ class MusicService:
 
     def _repeated(self, key: str, threshold: float) -> Track | None:
         """Return the track that this very request made before, or else was served before as a close match."""
+        stamp = self.store.stamp()
+        if kept := self.store.recall(key):
+            return kept
         rejected = feedback.rejected(self.store, key)
         made = next((track for track in self.store.made_for(key) if track.id not in rejected), None)
         if made:
+            self.store.remember(made, stamp)
             return made
         for line in self.store.requests(limit=1, key=key, rule="similar"):
             track = self.store.get(line.track_id) if line.track_id else None
@@ -411,14 +416,38 @@ class MusicService:
         for (call, outcome), job, raw in zip(missing, jobs, raws, strict=True):
             track = keep(job, raw, self.store, encoder=self.encoder.identity)
             _, vector = self._understand(call)
+            stamp = self.store.stamp()
             with call.stage("insert"):
                 self.store.insert(track, vector)
+            self.store.remember(track, stamp)
             made.append(Outcome(outcome.request, outcome.decision, track, made=True))
         return made
 
+    def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
+        """Return what the same call gives next, and its line for the log; None where that has to be looked up."""
+        track, request = result.track, result.request
+        if track is None or track.key != request.key:
+            return None
+        call = Call("find-or-make", request.context, request.choices, request.key)
+        again = request_of(track, request.context, request.choices)
+        repeat = self._result(call, Outcome(again, exact(track), track))
+        return repeat, record_of(call, repeat)
+
     def _finish(self, call: Call, outcome: Outcome) -> Result:
+        result = self._result(call, outcome)
+        try:
+            if outcome.decision.rule == "exact" and not self.store.opened:
+                self.store.log_later(record_of(call, result))
+            else:
+                self.store.log(record_of(call, result), call.vector)
+        except StorageError as error:
+            # The answer stands without its line in the log: a read-only catalog still serves.
+            return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
+        return result
+
+    def _result(self, call: Call, outcome: Outcome) -> Result:
         request, decision, track = outcome.request, outcome.decision, outcome.track
-        result = Result(
+        return Result(
             action="generated" if outcome.made else "reused" if track else "none",
             track=track,
             path=self.store.path_of(track) if track else None,
@@ -430,12 +459,6 @@ class MusicService:
             warnings=(*request.warnings, *_substitution(outcome), *_weariness(decision)),
             timings_s=call.timings_s,
         )
-        try:
-            self.store.log(record_of(call, result), call.vector)
-        except StorageError as error:
-            # The answer stands without its line in the log: a read-only catalog still serves.
-            return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
-        return result
 
     @contextmanager
     def _failures_logged(self, call: Call) -> Iterator[None]:

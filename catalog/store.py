@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,11 +21,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
 
-from catalog import audit, files
+from catalog import audit, files, repeats
 from catalog.audit import Problem
 from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
+from catalog.failpoint import failpoint
 from catalog.filters import both, equals, literal, one_of, to_sql
 from catalog.ledger import JUDGEMENTS, REQUESTS, SERVED, Ledger
 from catalog.locks import hold
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["ORDERS", "Changes", "Problem", "Store"]
+
+_log = logging.getLogger(__name__)
 
 Tracks = list[Track]
 Scored = list[tuple[Track, float]]
@@ -95,10 +100,13 @@ class Store:
         self.home = home
         self._lock_timeout_s = lock_timeout_s
         self._connection: Any = None
-        tables = [DurableTable(self._connect, home, name, lock_timeout_s=lock_timeout_s) for name in VERSIONS]
+        tables = [
+            DurableTable(self._connect, home, name, lock_timeout_s=lock_timeout_s, version_of=table_version)
+            for name in VERSIONS
+        ]
         self._care = Maintenance(tables, _index_for)
         self._tracks = TrackTable(tables[0], self._care, encoder, dimension)
-        self._requests = Ledger(tables[1], self._care, REQUESTS, dimension)
+        self._request_log = Ledger(tables[1], self._care, REQUESTS, dimension)
         self._judgements = Ledger(tables[2], self._care, JUDGEMENTS, dimension)
 
     @classmethod
@@ -137,7 +145,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the open tables; a store used again opens them anew."""
-        for part in (self._tracks, self._requests, self._judgements):
+        for part in (self._tracks, self._request_log, self._judgements):
             part.durable.close()
         self._connection = None
 
@@ -196,6 +204,31 @@ class Store:
     def takes(self, key: str) -> int:
         """Return how many tracks were made for the request `key`, those in the trash included."""
         return self._tracks.count(equals("key", key))
+
+    @property
+    def opened(self) -> bool:
+        """Whether this store has loaded Lance."""
+        return self._connection is not None
+
+    def stamp(self) -> Sequence[int] | None:
+        """Return what vouches for a repeat that is looked up after this; see `remember`."""
+        return repeats.stamp_of(self.home)
+
+    def recall(self, key: str) -> Track | None:
+        """Return the track that was remembered for the request `key`, if nothing has changed since; without Lance."""
+        content = repeats.recall(self.home, "repeats", key)
+        try:
+            track = Track.model_validate(content["track"]) if content else None
+        except ValidationError:
+            return None
+        return track if track and track.key == key and track.state == "ready" else None
+
+    def remember(self, track: Track, stamp: Sequence[int] | None) -> None:
+        """Keep `track` as the answer to repeats of its request, on the word of a stamp from before it was read."""
+        content = {"audio_path": track.audio_path, "audio_bytes": track.audio_bytes}
+        repeats.remember(
+            self.home, "repeats", track.key, stamp, {**content, "track": track.model_dump(mode="json")}
+        )
 
     def update(self, track_id: str, **changes: Unpack[Changes]) -> Track:
         """Change what is passed and nothing else, and return the track as it now is.
@@ -305,6 +338,18 @@ class Store:
         """Append one line to the log of requests, with the vector of its context; it is on the disk on return."""
         self._may_write("the request cannot be logged")
         self._requests.append(record, vector, self._tracks.encoder or "")
+
+    def log_later(self, record: RequestRecord) -> None:
+        """Put one line down for the log, on the disk on return; whoever next opens the log takes it over.
+
+        It costs a file instead of Lance. Raises StorageError.
+        """
+        self._may_write("the request cannot be logged")
+        if self.opened or len(repeats.queued(self.home)) >= repeats.MOST_QUEUED:
+            self.log(record)
+            return
+        with files.storing("the request cannot be logged"):
+            repeats.enqueue(self.home, record.model_dump(mode="json"))
 
     def requests(
         self, *, limit: int | None = None, since: datetime | None = None, **facts: str
@@ -479,7 +524,7 @@ class Store:
 
         Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
         """
-        tables = (self._tracks.durable, self._requests.durable, self._judgements.durable)
+        tables = (self._tracks.durable, self._request_log.durable, self._judgements.durable)
         return audit.check(self.home, tables, self._tracks, deep=deep)
 
     def fix(self, problem: Problem) -> bool:
@@ -528,6 +573,27 @@ class Store:
 
     # Inside
 
+    @property
+    def _requests(self) -> Ledger[RequestRecord]:
+        """The log of requests, lines that waited for it taken over."""
+        if (lines := repeats.queued(self.home)) and os.access(self.home / "lance", os.W_OK):
+            self._take_over(lines)
+        return self._request_log
+
+    def _take_over(self, lines: Sequence[Path]) -> None:
+        records = []
+        for path in lines:
+            try:
+                records.append(RequestRecord.model_validate_json(path.read_bytes()))
+            except FileNotFoundError:
+                pass  # another process took it
+            except ValidationError:
+                aside = audit.set_aside(self.home, path.relative_to(self.home).as_posix())
+                _log.warning("a line for the log of requests cannot be read and is set aside as %s", aside)
+        self._request_log.absorb(records)
+        failpoint("queue.absorbed")
+        repeats.forget(lines)
+
     def _connect(self) -> Any:
         if self._connection is None:
             import lancedb
@@ -542,13 +608,14 @@ class Store:
         def tracks(old: pa.Schema) -> pa.Schema:
             return track_schema(old.field("vector").type.list_size, table_encoder(old))
 
-        dimension = self._dimension()
         self._upgrade_table(self._tracks.durable, tracks)
-        self._upgrade_table(self._requests.durable, lambda _: request_schema(dimension))
-        self._upgrade_table(self._judgements.durable, lambda _: judgement_schema(dimension))
+        self._upgrade_table(self._request_log.durable, lambda _: request_schema(self._dimension()))
+        self._upgrade_table(self._judgements.durable, lambda _: judgement_schema(self._dimension()))
 
     def _upgrade_table(self, table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
         known = VERSIONS[table.name]
+        if table.schema_version == known:
+            return  # noted with its last commit; Lance need not be asked
         version = table_version(table.table.schema) if table.exists() else known
         if version > known:
             raise StorageError(

@@ -73,7 +73,10 @@ class TrackTable:
         if not self.durable.exists():
             self.durable.create(schema)
             self._care.ensure_index(self.durable, WORDS)
-        self.durable.commit(f"track {track.id} cannot be inserted", write)
+        with self.durable.locked():
+            # Another track of the same request is another answer to its repeats.
+            first = self.count(equals("key", track.key)) == 0
+            self.durable.commit_locked(f"track {track.id} cannot be inserted", write, adds_only=first)
         self._care.run_when_due(self.durable)
 
     def change(self, track_id: str, change: Change) -> Track:

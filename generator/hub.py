@@ -18,7 +18,7 @@ from generator.checkpoint import sha256_of
 from generator.errors import WeightsError
 from generator.protocol import Progress
 
-__all__ = ["Source", "cached_snapshot", "download"]
+__all__ = ["Source", "cached_snapshot", "download", "snapshot_mark"]
 
 _ATTEMPTS = 3
 _TEXTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "README.md")
@@ -50,15 +50,20 @@ class _File:
 
 def cached_snapshot(repo: str, revision: str | None = None) -> Path | None:
     """Return the hub cache's folder of a repository, whole or not, without asking the hub."""
-    from huggingface_hub import constants
-
-    folder = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
+    mark = snapshot_mark(repo)
     try:
-        commit = revision or (folder / "refs" / "main").read_text(encoding="ascii").strip()
+        commit = revision or mark.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
-    snapshot = folder / "snapshots" / commit
+    snapshot = mark.parent.parent / "snapshots" / commit
     return snapshot if commit and snapshot.is_dir() else None
+
+
+def snapshot_mark(repo: str) -> Path:
+    """Return the file in the hub's cache that names a repository's commit, there or not."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / "main"
 
 
 def download(

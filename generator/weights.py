@@ -19,7 +19,7 @@ from generator.audiocraft import is_audiocraft, missing_companions
 from generator.checkpoint import DTYPES, MANIFEST, read_manifest, safetensors_files
 from generator.conversion import convert
 from generator.errors import WeightsError
-from generator.hub import Source, cached_snapshot, download
+from generator.hub import Source, cached_snapshot, download, snapshot_mark
 from generator.protocol import Progress
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "models_home",
     "pull",
     "resolve",
+    "traces",
 ]
 
 META_LICENSE = "CC-BY-NC-4.0"
@@ -92,6 +93,16 @@ def find(name: str) -> Path | None:
         return _folder(repo)
     snapshot = cached_snapshot(repo)
     return snapshot if snapshot and _is_complete(snapshot) else None
+
+
+def traces() -> list[Path]:
+    """Return the files and folders that `find` looks at: when none has changed, it finds what it found before."""
+    paths = []
+    for name in MODELS:
+        snapshot = cached_snapshot(_repo_of(name))
+        paths += [_folder(_repo_of(name)) / MANIFEST, *([snapshot] if snapshot else [])]
+        paths += [snapshot_mark(_repo_of(name))]
+    return paths
 
 
 def resolve(folder_or_repo: str | Path) -> Path:
