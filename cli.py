@@ -248,6 +248,15 @@ def find_or_make(
     source, asked = _asked(asked)
     asked |= _given({"min_similarity": min_similarity})
     _check_out(out, force)
+    plain = not (dry_run or explain or out or reuse == "never" or {"listener", "theme"} & asked.keys())
+    if plain:
+        from catalog import shortcut
+
+        call = shortcut.name_of(home, config, source, {**asked, "reuse": reuse})
+        if kept := shortcut.answer(home, call):
+            _deliver(kept, as_json, explain)
+            return
+        vouched = shortcut.stamp(home)
 
     def ask(running: RunningService) -> dict[str, Any]:
         body = {**_body(source, asked), "reuse": reuse, "dry_run": dry_run}
@@ -264,6 +273,8 @@ def find_or_make(
                 on_progress=on_progress,
                 **asked,
             )
+            if plain:
+                shortcut.keep(home, config, call, vouched, service, result)
         told = _told(result, out)
     _deliver(told, as_json, explain)
 

@@ -117,7 +117,7 @@ class DurableTable:
             if self.head() is None:
                 with lance_errors(f"the table {self.name} cannot be made in {self._home}"):
                     self._table = self._connect().create_table(self.name, schema=schema)
-                self._acknowledge(frozenset(), point="create", reshaped=True)
+                self._acknowledge(frozenset(), point="create", changed=False, reshaped=True)
                 sync([], [self.folder.parent, self._home])
         return self.table
 
