@@ -99,8 +99,9 @@ class DurableTable:
     @property
     def schema_version(self) -> int:
         """The schema version of the table as it was last written; 0 when unknown, as for an unfinished commit."""
-        marks = self._read_marks()
-        return marks.schema if marks.acknowledged == self.head() else 0
+        marks, newest = self._read_marks(), self._newest()
+        whole = newest and marks.acknowledged == newest[0] and _manifest_ends_well(newest[1])
+        return marks.schema if whole else 0
 
     @property
     def stamp(self) -> int | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["answer", "keep", "name_of", "stamp"]
 
 KIND = "calls"
-SETTINGS = ("CATALOG_", "HF_", "HUGGINGFACE_", "XDG_", "HOME")
+SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS", "HF_", "HUGGINGFACE_", "XDG_", "HOME")
 """How the names of variables begin that decide where models and settings are found."""
 
 
@@ -49,7 +49,7 @@ def stamp(home: str) -> Sequence[int] | None:
 
 
 def answer(home: str, name: str) -> dict[str, Any] | None:
-    """Return the JSON, headline and warnings to print for a call, its line for the log put down; None without."""
+    """Return what `report.told` gives for a call, its line for the log put down; None when it must be looked up."""
     began = time.perf_counter()
     folder = Path(home).expanduser().absolute()
     kept = repeats.recall(folder, KIND, name)
@@ -63,7 +63,7 @@ def answer(home: str, name: str) -> dict[str, Any] | None:
         repeats.enqueue(folder, {**line, "created_at": datetime.now(timezone.utc).isoformat()})
     except OSError:
         return None
-    return {**kept, "told": {**kept["told"], **new}}
+    return {**kept["told"], **new}
 
 
 def keep(
@@ -88,8 +88,7 @@ def keep(
         "audio_path": track.audio_path,
         "audio_bytes": track.audio_bytes,
         "traces": repeats.traces_of([Path(config) if config else folder / "catalog.yaml", *weights.traces()]),
-        "told": report.result_json(repeat, repeat.path),
-        "headline": report.headline(repeat),
+        "told": report.told(repeat, repeat.path),
         "line": line.model_dump(mode="json"),
     }
     repeats.remember(folder, KIND, name, vouched, content)
