@@ -138,7 +138,7 @@ def _onsets(mel: Array) -> Array:
 
 @functools.cache
 def _hz() -> Array:
-    return np.fft.rfftfreq(FRAME, 1.0 / RATE)
+    return np.asarray(np.fft.rfftfreq(FRAME, 1.0 / RATE), dtype=np.float64)
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def _mel(hz: float) -> float:
 @functools.cache
 def _cosines() -> Array:
     places = (np.arange(MELS) + 0.5) * math.pi / MELS
-    return np.asarray(np.cos(np.arange(CEPSTRA)[:, None] * places) * math.sqrt(2.0 / MELS))
+    return np.asarray(math.sqrt(2.0 / MELS) * np.cos(np.outer(np.arange(CEPSTRA), places)), dtype=np.float64)
 
 
 @functools.cache
