@@ -168,7 +168,7 @@ def _tone_filters() -> Array:
     hz = _hz()
     tones = np.round(12.0 * np.log2(np.maximum(hz, 1.0) / 440.0)).astype(int) % 12
     heard = (hz >= 100.0) & (hz <= 5000.0)
-    return ((tones == np.arange(12)[:, None]) & heard).astype(np.float64)
+    return np.asarray((tones == np.arange(12)[:, None]) & heard, dtype=np.float64)
 
 
 # Mean and standard deviation of each feature over procedural tracks of every shipped style; printed by
