@@ -41,6 +41,7 @@ LATE = {
     "service": 2,
     "client": 1,
     "jobs": 3,
+    "shortcut": 4,
     "web": 4,
     "integrations": 4,
 }
