@@ -21,7 +21,7 @@ _SIDE = {
     "energy": {"heads": 2.5, "prototypes": 1.7, "text": 2.2},
 }
 _TAGS = {"heads": (-2.15, 1.5, 4.2), "prototypes": (-0.4, 1.8, 0.0), "text": (-0.1, 1.3, 0.0)}
-_STAGED = {True: ((0.3, 1.8), (0.9, -5.0)), False: ((-0.25, 1.4), (-0.6, -2.9))}
+_STAGED = {True: ((0.25, 1.5), (1.6, -3.7)), False: ((-0.3, 1.0), (-0.7, -3.8))}
 
 
 def of_side(name: Literal["valence", "energy"], value: float, usual: float, reader: Reader) -> float:

@@ -108,7 +108,7 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
 
     told = _told_mood(context)
     feeling = told or _feeling(seen)
-    felt_by: Source = "caller" if told else "text" if seen.words.weight >= 1 else seen.reader
+    felt_by: Source = "caller" if told else "text" if sum(seen.words.tags.values()) >= 1 else seen.reader
     valence = float(pick("valence", round(feeling[0], 3), felt_by))
     energy = float(pick("energy", round(feeling[1], 3), felt_by))
     tags = _clean_tags(pick("mood_tags", None, felt_by)) or _tags(seen, valence, energy, told)
@@ -188,17 +188,16 @@ def _told_mood(context: Context) -> tuple[float, float] | None:
 
 def _feeling(seen: _Seen) -> tuple[float, float]:
     """Return valence and energy: the mood words' own, and the readers' of the rest, by how much the words decide."""
-    certain = _certainty(seen)
+    moved, lifted = (_certainty(seen, force) for force in (seen.words.valence_force, seen.words.energy_force))
     valence, energy, loudness = _rest(seen)
     return (
-        _clip(certain * seen.words.valence + (1 - certain) * valence),
-        _clip(certain * seen.words.energy + (1 - certain) * energy + loudness),
+        _clip(moved * seen.words.valence + (1 - moved) * valence),
+        _clip(lifted * seen.words.energy + (1 - lifted) * energy + loudness),
     )
 
 
-def _certainty(seen: _Seen) -> float:
-    """Return the share of the mood that its words decide: most of it in a short text, little where they are thin."""
-    force = seen.words.force
+def _certainty(seen: _Seen, force: float) -> float:
+    """Return the share that words of that force decide: most of it in a short text, little where they are thin."""
     return force / (force + 0.5 + len(seen.plain.split()) / 100) if force else 0.0
 
 
@@ -208,7 +207,7 @@ def _rest(seen: _Seen) -> tuple[float, float, float]:
     if seen.heads is not None:
         valence, energy = seen.heads.feeling(seen.inputs)
         # The heads heard the marks in their share of the energy.
-        return seen.trust * valence, seen.trust * energy, _certainty(seen) * marks
+        return seen.trust * valence, seen.trust * energy, _certainty(seen, seen.words.energy_force) * marks
     valence, energy = VALENCE_VADER * _vader(seen.plain, seen.spoken), ENERGY_REST
     if seen.document is not None:
         valence += VALENCE_AXIS * _axis(seen, "valence")
@@ -256,6 +255,7 @@ def _tags(seen: _Seen, valence: float, energy: float, told: tuple[float, float] 
         for tag, (x, y) in MOODS.items()
     }
     scores["neutral"] += by.neutral if valence**2 + (energy - by.rest) ** 2 < by.radius**2 else -9.0
+    scores["neutral"] -= by.words * thickness * min(1.0, sum(named.values()))
     if told is None and seen.direction is not None:
         for tag in scores:
             scores[tag] += by.cosine * float((seen.known[f"mood:{tag}"] @ seen.direction).max())
@@ -267,7 +267,7 @@ def _tags(seen: _Seen, valence: float, energy: float, told: tuple[float, float] 
 
 
 def _sureness_of_tags(seen: _Seen, first: str) -> float:
-    named = _certainty(seen) if first in seen.words.tags else 0.0
+    named = _certainty(seen, seen.words.valence_force) if first in seen.words.tags else 0.0
     chance = seen.heads.chance(first, seen.inputs) if seen.heads is not None else 0.0
     return confidence.of_tags(named, chance, seen.reader)
 

@@ -139,12 +139,12 @@ _SUGGESTED: Mapping[str, str] = {
     "energetic": "workout gym running jump jumping dance club sprinting",
     "epic": "battle army dragon empire warriors war kingdom armies king siege",
     "dark": "crypt dungeon shadows skull demons demon corpse rotting vampire",
-    "ominous": "thunder thunderclouds omen vultures howling creaking gallows graveyard",
-    "tense": "bomb deadline-looming hostage trapped danger dangerous threat crisis warning alarm",
+    "ominous": "thunder thunderclouds omen vultures howling creaking gallows graveyard wolves scaffold noose",
+    "tense": "bomb deadline-looming hostage trapped danger dangerous threat crisis warning alarm knife dagger prisoner",
     "anxious": "exam interview debt trembling trembled uncertain",
-    "scary": "monster ghost zombie killer blood scream screamed creature",
+    "scary": "monster ghost zombie killer blood scream screamed creature murder murderer undead fangs claws",
     "angry": "argued shouted quarrel insult insulted betrayed revenge yelled",
-    "aggressive": "fight fighting punch weapons sword gunfire assault explosion",
+    "aggressive": "fight fighting punch weapons sword gunfire assault explosion raiders gladiator ambush",
     "chaotic": "riot stampede explosions crash collapse earthquake",
 }
 """Words that suggest it: weight 0.35."""

@@ -58,15 +58,16 @@ class Reading:
     """What the mood words of a text add up to.
 
     `valence` and `energy` in [-1, 1] are means weighted by the square of each word's weight, so that a word that names
-    a mood counts for eight that only suggest one; `force` is the sum of those squares. `weight` is how much was found,
-    0 when nothing was; `tags` maps each mood to its weight.
+    a mood counts for eight that only suggest one; the forces are the sums of those squares, that of valence without the
+    words of pace. `weight` is how much was found, 0 when nothing was; `tags` maps each mood to its weight.
     """
 
     valence: float
     energy: float
     weight: float
     tags: Mapping[str, float]
-    force: float = 0.0
+    valence_force: float = 0.0
+    energy_force: float = 0.0
 
 
 def read(text: str, language: str = "und") -> Reading:
@@ -78,17 +79,18 @@ def read(text: str, language: str = "und") -> Reading:
         else []
     )
     tags: dict[str, float] = defaultdict(float)
-    total = force = moved = lifted = 0.0
+    total = moving = lifting = moved = lifted = 0.0
     for tag, valence, energy, weight in hits:
         total += weight
-        force += weight**2
+        moving += weight**2 if tag or valence else 0.0
+        lifting += weight**2
         moved += weight**2 * valence
         lifted += weight**2 * energy
         if tag:
             tags[tag] += weight
     if not total:
         return Reading(0.0, 0.0, 0.0, {})
-    return Reading(moved / force, lifted / force, total, dict(tags), force)
+    return Reading(moved / moving if moving else 0.0, lifted / lifting, total, dict(tags), moving, lifting)
 
 
 def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:

@@ -1,9 +1,10 @@
-"""Measure the features on public labelled data, and print what each stage of `extract` costs.
+"""Measure the features on public labelled data: heads against prototypes against words, in one run.
 
-    python tests/benchmarks/features.py --eval-dir DIR [--rows 1000]
+    python tests/benchmarks/features.py --eval-dir DIR [--rows 1000] [--only PART]
 
-The scalars in `catalog/features.py` were chosen on the first 3,000 rows of EmoBank in this script's order, on
-GoEmotions' dev file and on the first 400 mood swaps; "held out" are other rows.
+Nothing was fitted to or chosen on the rows marked "held out": EmoBank's and GoEmotions' dev splits (the heads were
+fitted to train rows), the half of the LIGHT rooms and of the hand-written scenes whose hash is odd, and the last 202
+mood swaps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from catalog import encoder as encoders
-from catalog import features, language, mood, place, prototypes, summary
-from catalog.lexicon import PLACES
+from catalog import features, heads, language, mood, place, prototypes, summary
 from catalog.models import Context, Features
 from catalog.mood import mood_distance
+from tests.scene_moods import SCENES, chosen_on
 
 Extract = Callable[[str], Features]
 
@@ -58,12 +59,54 @@ ROOM_PLACES = {
     "underwater aquapolis": "ocean",
     "Bazaar": "city",
     "Town": "city",
+    "city in the clouds": "city",
     "Cave": "cave",
+    "Dungeon": "cave",
     "Desert": "desert",
     "Wasteland": "desert",
     "Tavern": "tavern",
     "frozen tundra": "snow",
 }
+"""Category of a LIGHT room -> our environment, where there is one; 23 categories have none."""
+
+KEYWORDS = {
+    "forest": "forest woods jungle trees",
+    "rain": "rain raining rainy",
+    "ocean": "ocean sea beach ship shore",
+    "city": "city town street market",
+    "night": "night midnight moon",
+    "cave": "cave cavern underground dungeon",
+    "desert": "desert dunes sand",
+    "tavern": "tavern inn bar pub",
+    "storm": "storm thunder lightning",
+    "snow": "snow ice frozen",
+    "space": "space planet spaceship",
+    "fireside": "fireplace campfire hearth",
+}
+"""The plain way: the environment whose words come most often, the first of those that tie."""
+
+
+class Renamed:
+    """The same vectors under another name, to which no heads were fitted."""
+
+    def __init__(self, encoder: encoders.Encoder) -> None:
+        self.identity = f"renamed {encoder.identity}"
+        self.dimension = encoder.dimension
+        self.encode = encoder.encode
+
+
+class Remembering:
+    """An encoder that encodes a text once, however many readers ask."""
+
+    def __init__(self, encoder: encoders.Encoder) -> None:
+        self.identity, self.dimension, self._encoder = encoder.identity, encoder.dimension, encoder
+        self._known: dict[str, np.ndarray] = {}
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._encoder.encode(new), strict=True))
+        return np.stack([self._known[text] for text in texts])
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -71,35 +114,106 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def emobank(folder: Path, rows: int, extract: Extract, label: str) -> None:
-    data = read_csv(folder / "emobank" / "emobank.csv")
-    random.Random(1).shuffle(data)
-    for part, chosen in (("chosen on", data[:rows]), ("held out", data[3000 : 3000 + rows])):
-        found = [extract(row["text"]) for row in chosen]
-        valence = np.corrcoef([f.valence for f in found], [float(r["V"]) for r in chosen])[0, 1]
-        energy = np.corrcoef([f.energy for f in found], [float(r["A"]) for r in chosen])[0, 1]
-        print(
-            f"EmoBank {part:9} {label:12} valence r {valence:.3f}  arousal r {energy:.3f}  (n={len(chosen)})"
-        )
+def emobank(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
+    data = [row for row in read_csv(folder / "emobank" / "emobank.csv") if row["split"] == "dev"][:rows]
+    truth = np.array([[float(row["V"]), float(row["A"])] for row in data])
+    print(f"EmoBank dev, held out (n={len(data)}): correlation with the readers' mean")
+    for label, extract in readers.items():
+        found = [extract(row["text"]) for row in data]
+        valence = correlation([f.valence for f in found], truth[:, 0])
+        energy = correlation([f.energy for f in found], truth[:, 1])
+        print(f"  {label:12} valence r {valence:.3f}  arousal r {energy:.3f}")
+        for name, points in (("valence", truth[:, 0]), ("energy", truth[:, 1])):
+            usual = 0.0 if name == "valence" else features.ENERGY_REST
+            side = [np.sign(getattr(f, name) - usual) for f in found]
+            told = points - points.mean()
+            right = np.where((np.abs(told) <= 0.05) | (np.array(side) == 0), 0.5, side == np.sign(told))
+            reliability(f"{name} on the right side", [f.confidences[name] for f in found], right)
+    vader = [features.word_inputs(row["text"], "en")[0] for row in data]
+    print(f"  {'VADER alone':12} valence r {correlation(vader, truth[:, 0]):.3f}")
 
 
-def goemotions(folder: Path, rows: int, extract: Extract, label: str) -> None:
-    names = (folder / "goemotions" / "labels.txt").read_text().split()
-    group = {word: kind for kind, words in EKMAN.items() for word in words.split()}
+def correlation(found: Sequence[float], truth: np.ndarray) -> float:
+    return float(np.corrcoef(found, truth)[0, 1])
+
+
+def reliability(
+    what: str, told: Sequence[float], right: Sequence[float] | np.ndarray, parts: int = 5
+) -> None:
+    """Print, from the least sure fifth of the readings to the surest: mean confidence, and the share that was right."""
+    order = np.argsort(told, kind="stable")
+    groups = [
+        (float(np.mean(np.asarray(told)[part])), float(np.mean(np.asarray(right)[part])))
+        for part in np.array_split(order, parts)
+        if len(part)
+    ]
+    print(f"      {what}: told -> was  " + "  ".join(f"{told:.2f} -> {was:.2f}" for told, was in groups))
+
+
+def goemotions(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
+    names = [*(folder / "goemotions" / "labels.txt").read_text().split(), "neutral"]
+    group = {word: kind for kind, words in EKMAN.items() for word in words.split()} | {"neutral": "neutral"}
     to_ekman = {word: kind for kind, words in MOOD_TO_EKMAN.items() for word in words.split()}
-    for part, file in (("chosen on", "dev.tsv"), ("held out", "train.tsv")):
-        lines = (folder / "goemotions" / file).read_text(encoding="utf-8").splitlines()
-        pairs = [
-            (text, names[int(ids)]) for text, ids, _ in (line.split("\t") for line in lines) if "," not in ids
-        ]
-        pairs = [(text, group[name]) for text, name in pairs if name in group]
-        random.Random(1).shuffle(pairs)
-        truth = [kind for _, kind in pairs[:rows]]
-        found = [to_ekman.get(extract(text).mood_tags[0], "joy") for text, _ in pairs[:rows]]
-        print(
-            f"GoEmotions {part:9} {label:12} Ekman-6 accuracy {accuracy(truth, found):.3f}  macro F1 "
-            f"{macro_f1(truth, found):.3f}  (always joy: {accuracy(truth, ['joy'] * len(truth)):.3f}, n={len(truth)})"
+    lines = (folder / "goemotions" / "dev.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = [
+        (text, names[int(ids)]) for text, ids, _ in (line.split("\t") for line in lines) if "," not in ids
+    ]
+    random.Random(1).shuffle(pairs)
+    moved = [(text, group[name]) for text, name in pairs if name != "neutral"][:rows]
+    truth = [kind for _, kind in moved]
+    any_row = [(text, group[name]) for text, name in pairs][:rows]
+    print(f"GoEmotions dev, held out: Ekman's six by the first mood (n={len(moved)})")
+    print(f"  {'always joy':12} accuracy {accuracy(truth, ['joy'] * len(truth)):.3f}")
+    for label, extract in readers.items():
+        found = [to_ekman.get(extract(text).mood_tags[0], "joy") for text, _ in moved]
+        print(f"  {label:12} accuracy {accuracy(truth, found):.3f}  macro F1 {macro_f1(truth, found):.3f}")
+        read = [extract(text) for text, _ in any_row]
+        right = [kind in heads.MOOD_KINDS[f.mood_tags[0]] for (_, kind), f in zip(any_row, read, strict=True)]
+        reliability(
+            f"first mood of the right kind, with neutral rows (n={len(any_row)})",
+            [f.confidences["mood_tags"] for f in read],
+            np.array(right, float),
         )
+
+
+def fitted_emotions(folder: Path, rows: int, encoder: encoders.Encoder) -> None:
+    """Print what the emotion head says by itself, without words and prototypes."""
+    fitted = heads.load(encoder.identity)
+    if fitted is None:
+        return
+    group = {word: kind for kind, words in EKMAN.items() for word in words.split()}
+    lines = (folder / "goemotions" / "dev.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = [(text, int(ids)) for text, ids, _ in (line.split("\t") for line in lines) if "," not in ids]
+    random.Random(1).shuffle(pairs)
+    pairs = [(text, label) for text, label in pairs if fitted.names[label] in group][:rows]
+    truth = [group[fitted.names[label]] for _, label in pairs]
+    found, exact = [], 0
+    for text, label in pairs:
+        seen = features._look(Context(text=text), encoder, None)
+        chances = dict(zip(fitted.names, fitted.probabilities(seen.inputs).tolist(), strict=True))
+        exact += max(group, key=lambda name: chances[name]) == fitted.names[label]
+        kinds = {kind: sum(chances[word] for word in words.split()) for kind, words in EKMAN.items()}
+        found.append(max(kinds, key=lambda kind: kinds[kind]))
+    print(
+        f"  {'head alone':12} accuracy {accuracy(truth, found):.3f}  macro F1 {macro_f1(truth, found):.3f}  "
+        f"all 27 emotions {exact / len(pairs):.3f}"
+    )
+
+
+def scenes(readers: Mapping[str, Extract]) -> None:
+    halves = {"chosen on": [s for s in SCENES if chosen_on(s[0])]}
+    halves["held out"] = [s for s in SCENES if not chosen_on(s[0])]
+    for half, those in halves.items():
+        print(f"hand-written scenes, {half} (n={len(those)})")
+        for label, extract in readers.items():
+            found = [(extract(text).mood_tags, kind, suits) for text, kind, suits in those]
+            first = sum(tags[0] in suits for tags, _, suits in found)
+            every = sum(set(tags) <= suits for tags, _, suits in found)
+            plain = [tags[0] in suits for tags, kind, suits in found if kind == "everyday"]
+            print(
+                f"  {label:12} first mood suits {first / len(those):.2f}  all named suit {every / len(those):.2f}  "
+                f"first of everyday scenes {sum(plain)} of {len(plain)}"
+            )
 
 
 def accuracy(truth: Sequence[str], found: Sequence[str]) -> float:
@@ -114,24 +228,53 @@ def macro_f1(truth: Sequence[str], found: Sequence[str]) -> float:
     return statistics.mean(scores)
 
 
-def places(folder: Path, rows: int, extract: Extract, label: str) -> None:
+def by_keyword(text: str) -> str | None:
+    words = re.findall(r"[a-z]+", text.lower())
+    counts = {place: sum(words.count(word) for word in listed.split()) for place, listed in KEYWORDS.items()}
+    best = max(counts, key=lambda place: counts[place])
+    return best if counts[best] else None
+
+
+def places(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
     rooms = [json.loads(line) for line in (folder / "light_rooms" / "rooms.jsonl").read_text().splitlines()]
-    truth = [ROOM_PLACES.get(room["category"]) for room in rooms]
     prose = encyclopaedic(folder, rows)
-
-    def by_name(text: str) -> str | None:
-        return next((place for place in PLACES if re.search(rf"\b{place}\b", text.lower())), None)
-
-    for name, guess in (("name in text", by_name), (label, lambda text: extract(text).environment)):
-        found = [guess(room["description"]) for room in rooms]
-        given = sum(f is not None for f in found)
-        hits = sum(f is not None and f == t for f, t in zip(found, truth, strict=True))
+    ways: dict[str, Callable[[str], str | None]] = {"keywords": by_keyword}
+    ways |= {
+        label: lambda text, extract=extract: extract(text).environment for label, extract in readers.items()
+    }
+    for half in ("chosen on", "held out"):
+        those = [room for room in rooms if chosen_on(room["description"]) == (half == "chosen on")]
+        mapped = [
+            (room["description"], ROOM_PLACES[room["category"]])
+            for room in those
+            if room["category"] in ROOM_PLACES
+        ]
+        others = [room["description"] for room in those if room["category"] not in ROOM_PLACES]
+        print(f"LIGHT rooms, {half}: {len(mapped)} of a mapped category, {len(others)} of another")
+        usual = max(ROOM_PLACES.values(), key=lambda place: sum(t == place for _, t in mapped))
+        print(f"  {f'always {usual}':12} accuracy {sum(t == usual for _, t in mapped) / len(mapped):.2f}")
+        for label, guess in ways.items():
+            found = [guess(text) for text, _ in mapped]
+            hits = sum(f == t for f, (_, t) in zip(found, mapped, strict=True))
+            print(
+                f"  {label:12} accuracy {hits / len(mapped):.2f}  "
+                f"named one for {sum(map(bool, found)) / len(mapped):.2f}, "
+                f"right when named {hits / max(1, sum(map(bool, found))):.2f}; "
+                f"named one for other rooms {sum(bool(guess(text)) for text in others) / len(others):.2f}"
+            )
+            if label in readers:
+                read = [
+                    (readers[label](room["description"]), ROOM_PLACES.get(room["category"])) for room in those
+                ]
+                reliability(
+                    "environment or none right",
+                    [f.confidences["environment"] for f, _ in read],
+                    np.array([f.environment == t for f, t in read], float),
+                    parts=3,
+                )
+    for label, guess in ways.items():
         staged = sum(guess(text) is not None for text in prose)
-        print(
-            f"LIGHT rooms {name:12} environment precision {hits / max(1, given):.2f}  recall "
-            f"{hits / sum(t is not None for t in truth):.2f}  (n={len(rooms)}); given to encyclopaedic passages "
-            f"{staged / len(prose):.3f} (n={len(prose)})"
-        )
+        print(f"  {label:12} named one for {staged} of {len(prose)} encyclopaedic passages")
 
 
 def encyclopaedic(folder: Path, rows: int) -> list[str]:
@@ -150,7 +293,12 @@ def auc(low: Sequence[float], high: Sequence[float]) -> float:
     return float(((left + right) / 2).mean() / len(below))
 
 
-def mood_swaps(folder: Path, rows: int, extract: Extract, label: str) -> None:
+def mood_swaps(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
+    for label, extract in readers.items():
+        swapped_moods(folder, rows, extract, label)
+
+
+def swapped_moods(folder: Path, rows: int, extract: Extract, label: str) -> None:
     memo: dict[str, Features] = {}
 
     def distance(a: str, b: str) -> float:
@@ -212,13 +360,15 @@ def speed(extractor: encoders.Encoder, folder: Path) -> None:
     vectors = extractor.encode(pieces)
     document = vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
     context = Context(text=text)
-    looked = features._look(context, None, None)
+    fitted = heads.load(extractor.identity)
+    looked = features._look(context, extractor, None)
     stages: dict[str, Callable[[], object]] = {
         "extract, whole": lambda: features.extract(context, extractor),
         "  plain text and segments": lambda: summary.segments(summary.plain_text(text)),
         "  encode the segments": lambda: extractor.encode(pieces),
         "  mood words": lambda: mood.read(plain, "en"),
-        "  VADER": lambda: features._vader(looked),
+        "  VADER": lambda: features._vader(plain, "en"),
+        "  heads": lambda: fitted and (fitted.feeling(looked.inputs), fitted.moods(looked.inputs)),
         "  place": lambda: place.environment(plain, document, known),
         "  language": lambda: language.guess(plain),
         "  summary": lambda: summary.summarize(pieces, vectors),
@@ -246,22 +396,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--eval-dir", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--only", choices=["emobank", "goemotions", "places", "swaps", "speed"])
-    parser.add_argument("--words-only", action="store_true", help="measure without an encoder as well")
+    parser.add_argument("--only", choices=["emobank", "goemotions", "scenes", "places", "swaps", "speed"])
     asked = parser.parse_args()
     csv.field_size_limit(10**9)
     encoder = encoders.load()
+    once = Remembering(encoder)
     cache = Path(tempfile.mkdtemp(prefix="features-"))
-    variants: list[tuple[str, Extract]] = [
-        ("encoder", lambda text: features.extract(Context(text=text), encoder, cache_dir=cache))
-    ]
-    if asked.words_only:
-        variants.append(("words only", lambda text: features.extract(Context(text=text))))
-    parts = {"emobank": emobank, "goemotions": goemotions, "places": places, "swaps": mood_swaps}
-    for name, measure in parts.items():
-        for label, extract in variants if asked.only in (None, name) else ():
-            measure(asked.eval_dir, asked.rows, extract, label)
-    if asked.only in (None, "speed"):
+
+    def reader(using: encoders.Encoder | None) -> Extract:
+        return lambda text: features.extract(Context(text=text), using, cache_dir=cache)
+
+    readers = {"heads": reader(once), "prototypes": reader(Renamed(once)), "words only": reader(None)}
+    wanted = [asked.only] if asked.only else ["emobank", "goemotions", "scenes", "places", "swaps", "speed"]
+    if "emobank" in wanted:
+        emobank(asked.eval_dir, asked.rows, readers)
+    if "goemotions" in wanted:
+        goemotions(asked.eval_dir, asked.rows, readers)
+        fitted_emotions(asked.eval_dir, asked.rows, once)
+    if "scenes" in wanted:
+        scenes(readers)
+    if "places" in wanted:
+        places(asked.eval_dir, asked.rows, readers)
+    if "swaps" in wanted:
+        mood_swaps(asked.eval_dir, asked.rows, readers)
+    if "speed" in wanted:
         speed(encoder, asked.eval_dir)
 
 
