@@ -42,6 +42,7 @@ from catalog.models import (
 )
 from catalog.query import Query, parse
 from catalog.request import build, key_of, load_library, preset_errors, request_of
+from catalog.scene import loop_length_s, read_scene, settle
 from catalog.statistics import Statistics, statistics
 from catalog.store import Store
 from catalog.variety import COOLDOWN, Play, choose
@@ -227,6 +228,32 @@ class MusicService:
         with self._failures_logged(call):
             (outcome,) = self._make([(call, self._look(call, "never", 0.0))], on_progress, fresh=True)
         return self._finish(call, outcome)
+
+    def scene(
+        self,
+        chunk: Source,
+        environment: str | None = None,
+        time_of_day: str | None = None,
+        duration_s: float = 45.0,
+        **asked: Any,
+    ) -> Result:
+        """Return a loop for the scene that `chunk` sets, reused where one fits; it serves any length.
+
+        Tags of the pipeline - named here, or in `chunk` beside its text or under "tags" - win over what the text
+        says, and a contradiction is among the warnings. The place picks an `environment_*` preset, the mood bends it.
+        A new loop is made 30 to 60 s long; `catalog.scene.write_at_length` repeats it to `duration_s`. `asked` is as
+        for `find_or_make`. Raises InputError for an unknown place, with the nearest names.
+        """
+        context = read_scene(chunk, environment, time_of_day)
+        bare = Context(text=context.text, query=context.query)
+        read = understanding.extract(bare, self.encoder, cache_dir=self.store.home / "cache")
+        preset, notes = settle(context, read, self.library.styles)
+        made = {**asked.pop("generation", {}), "duration_s": loop_length_s(duration_s)}
+        asked = {"preset": preset, "role": "loop_bed", **asked, "generation": made, "loopable": True}
+        result = self.find_or_make(
+            context, **{name: value for name, value in asked.items() if value is not None}
+        )
+        return result.model_copy(update={"warnings": (*notes, *result.warnings)})
 
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
         """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.

@@ -7,7 +7,7 @@ import io
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from generator.errors import AudioError
 from generator.protocol import Audio
 from generator.samples import checked
 
-__all__ = ["FORMATS", "MAX_TAG_BYTES", "convert", "encode", "read", "read_tags"]
+__all__ = ["FORMATS", "MAX_TAG_BYTES", "convert", "encode", "read", "read_tags", "write_blocks"]
 
 FORMATS: Mapping[str, tuple[str, str]] = {
     "wav": ("WAV", "PCM_16"),
@@ -92,13 +92,62 @@ def convert(src_path: str | os.PathLike[str], dst_path: str | os.PathLike[str], 
     audio = read(src_path, max_bytes=MAX_OWN_BYTES)
     tags = read_tags(src_path)
     data = encode(audio, format, title=tags.get("title", ""), comment=tags.get("comment", ""))
-    target = Path(dst_path)
+    with _replacing(Path(dst_path)) as beside:
+        beside.write(data)
+
+
+def write_blocks(
+    target: str | os.PathLike[str],
+    blocks: Iterable[NDArray[np.float32]],
+    sample_rate: int,
+    channels: int,
+    *,
+    title: str = "",
+    comment: str = "",
+    **_: str,
+) -> int:
+    """Write consecutive blocks of samples, (frames, channels) each, to a file whose ending names its format.
+
+    Coded as `encode` does and at no time all in memory. The file appears whole or not at all. Returns the number of
+    frames. Raises AudioError.
+    """
+    import soundfile
+
+    path = Path(target)
+    form = path.suffix.lower().lstrip(".")
+    if form not in FORMATS:
+        raise AudioError(f"unknown audio format {path.suffix or path.name!r}; valid are {', '.join(FORMATS)}")
+    _check_tags(title, comment)
+    container, coding = FORMATS[form]
+    frames = 0
+    with _replacing(path) as beside:
+        try:
+            with soundfile.SoundFile(beside, "w", sample_rate, channels, coding, format=container) as file:
+                if title:
+                    file.title = title
+                if comment:
+                    file.comment = comment
+                for block in blocks:
+                    for start in range(0, len(block), BLOCK_FRAMES):
+                        part = checked(Audio(block[start : start + BLOCK_FRAMES], sample_rate)).samples
+                        file.write(_quantized(part, seed=frames + start))
+                    frames += len(block)
+        except (soundfile.SoundFileError, ValueError) as error:
+            if isinstance(error, AudioError):
+                raise
+            raise AudioError(f"cannot write {path}: {_reason(error)}") from None
+    return frames
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[Any]:
+    """Give a file beside `target` to write into, which takes its place once it is whole and on the disk."""
     try:
         with tempfile.NamedTemporaryFile(
             dir=target.parent, prefix=f".{target.name}.", delete=False
         ) as beside:
             try:
-                beside.write(data)
+                yield beside
                 beside.flush()
                 os.fsync(beside.fileno())
                 Path(beside.name).chmod(0o644)
@@ -110,11 +159,11 @@ def convert(src_path: str | os.PathLike[str], dst_path: str | os.PathLike[str], 
         raise AudioError(f"cannot write {target}: {error.strerror or error}") from None
 
 
-def _quantized(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+def _quantized(samples: NDArray[np.float32], seed: int = 0) -> NDArray[np.int16]:
     scaled = samples.astype(np.float64) * FULL_SCALE
     grid = np.rint(scaled)
     if not np.array_equal(grid, scaled):
-        noise = np.random.default_rng(0)
+        noise = np.random.default_rng(seed)
         triangle = noise.random(scaled.shape) - noise.random(scaled.shape)
         grid = np.where(scaled == 0.0, 0.0, np.rint(scaled + triangle))
     clipped: NDArray[np.int16] = np.clip(grid, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)

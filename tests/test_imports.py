@@ -39,6 +39,8 @@ LATE = {
     "report": 1,
     "doctor": 2,
     "service": 2,
+    "underlay": 2,
+    "score": 3,
     "client": 1,
     "jobs": 3,
     "shortcut": 4,

@@ -1,0 +1,110 @@
+"""A scene: where and when it is set, the preset that sounds like it, and its loop at any length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from catalog.context import nearest, read_context
+from catalog.errors import Damage, InputError, StorageError
+from catalog.models import Context, Environment, Features, TimeOfDay
+from generator import Audio, AudioError, audio
+from generator.soundfiles import write_blocks
+
+__all__ = ["LONGEST_S", "Scene", "loop_length_s", "read_scene", "settle", "write_at_length"]
+
+Scene = str | Mapping[str, Any] | Context
+
+SHORTEST_LOOP_S, LONGEST_LOOP_S = 30.0, 60.0
+"""Shorter loops tire, and longer ones take longer to make and are not missed: a loop is repeated."""
+LONGEST_S = 4 * 3600.0
+END_FADE_S = 0.5
+"""Where a loop is cut in its middle, it ends softly."""
+TAGS = {"environment": get_args(Environment), "time_of_day": get_args(TimeOfDay)}
+
+
+def read_scene(chunk: Scene, environment: str | None = None, time_of_day: str | None = None) -> Context:
+    """Return the context of a scene, its tags checked; what is named here wins over what `chunk` holds.
+
+    A mapping may hold its tags beside its text or under "tags". Raises InputError, for an unknown place with the
+    nearest names.
+    """
+    tags: dict[str, Any] = {}
+    if isinstance(chunk, Mapping):
+        given = chunk.get("tags")
+        tags = {**chunk, **(given if isinstance(given, Mapping) else {})}
+    named = {"environment": environment, "time_of_day": time_of_day}
+    for name, valid in TAGS.items():
+        value = named[name] if named[name] is not None else tags.get(name)
+        if value is None or value == "":
+            named[name] = None
+            continue
+        word = str(value).strip().lower().removeprefix("environment_")
+        if word not in valid:
+            raise InputError(f"unknown {name.replace('_', ' ')} {value!r}; {nearest(word, valid)}")
+        named[name] = word
+    if isinstance(chunk, Mapping):
+        others = {name: value for name, value in tags.items() if name not in (*TAGS, "tags")}
+        return read_context(others, **named)
+    return read_context(chunk, **named)
+
+
+def settle(
+    context: Context, read: Features, presets: Mapping[str, Any]
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the preset of the scene's place, None where it has none, and what is to be noted.
+
+    `read` is what the text alone says. Tags win over it.
+    """
+    notes = []
+    for name in TAGS:
+        told, heard = getattr(context, name), getattr(read, name)
+        if told and heard and told != heard:
+            notes.append(
+                f"the text reads as {name.replace('_', ' ')} {heard}, the tags say {told}; the tags win"
+            )
+    place = context.environment or read.environment
+    if place is None:
+        notes.append("neither tags nor text say where the scene is set, so the style follows its mood")
+        return None, tuple(notes)
+    preset = f"environment_{place}"
+    if preset not in presets:
+        notes.append(f"there is no preset {preset}, so the style follows the mood")
+        return None, tuple(notes)
+    return preset, tuple(notes)
+
+
+def loop_length_s(duration_s: float) -> float:
+    """Return how long a loop to make for a scene of `duration_s`.
+
+    Raises InputError for a length that cannot be served.
+    """
+    if not 0 < duration_s <= LONGEST_S:
+        raise InputError(
+            f"duration_s is {duration_s:g}; a scene lasts more than 0 and at most {LONGEST_S:g} s"
+        )
+    return min(max(duration_s, SHORTEST_LOOP_S), LONGEST_LOOP_S)
+
+
+def write_at_length(source: Path, target: Path, duration_s: float) -> None:
+    """Write the loop at `source`, repeated and cut to `duration_s`, to `target`, which appears whole or not at all.
+
+    It is written loop by loop, so that memory does not grow with the length. Raises Damage and StorageError.
+    """
+    try:
+        loop = audio.read(source, max_bytes=2**28)
+    except AudioError as error:
+        raise Damage(f"{error}; run `catalog doctor --deep`") from error
+    frames = max(1, round(duration_s * loop.sample_rate))
+    rounds, rest = divmod(frames, len(loop.samples))
+    if rest == 0:
+        blocks = [loop.samples] * rounds
+    else:
+        tail = Audio(loop.samples[:rest], loop.sample_rate)
+        faded = audio.fade(tail, 0.0, min(END_FADE_S, tail.duration_s / 2)).samples
+        blocks = [*[loop.samples] * rounds, faded]
+    try:
+        write_blocks(target, blocks, loop.sample_rate, loop.channels, **audio.read_tags(source))
+    except AudioError as error:
+        raise StorageError(str(error)) from error
