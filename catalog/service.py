@@ -271,7 +271,7 @@ class MusicService:
     def _begin(self, command: str, source: Source, asked: Mapping[str, Any]) -> Call:
         known = {name: value for name, value in asked.items() if name in Context.model_fields}
         chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
-        whom = {name: value for name, value in asked.items() if name in Audience.model_fields}
+        whom = {name: asked.get(name) or "" for name in Audience.model_fields}
         if unknown := sorted(asked.keys() - known.keys() - chosen.keys() - whom.keys()):
             valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")

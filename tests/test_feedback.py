@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from homes import a_record
-from test_service import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
+from test_service import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT, Counting
 
 from catalog.errors import InputError, NotFound
 from catalog.feedback import NEAR, rejected
@@ -189,3 +191,31 @@ def test_lines_carry_who_listened_and_the_vector(service):
     assert list(vectors) == [old.id]  # a repeat needed no vector
     with pytest.raises(InputError, match="listener"):
         service.find_or_make(CALM, listener="x" * 201, **SHORT)
+
+
+def test_at_random_nothing_unfit_rejected_or_just_heard_is_served(open_service):
+    """Whoever asks for whatever, what is served meets the hard facts and is admitted by the decision."""
+    draw = random.Random(7)
+    service = open_service(generators=Counting())
+    refused: set[tuple[str, str]] = set()
+    texts = [CALM, CALM_AGAIN, CALM + " Still.", PANIC]
+    for _ in range(28):
+        asked = {
+            "listener": draw.choice(["", "ada", "bob"]),
+            "theme": draw.choice(["", "", "hero"]),
+            "role": draw.choice(["background_bed", "background_bed", "loop_bed"]),
+            "duration_s": draw.choice([2.0, 2.0, 1.0]),
+            "quality": "preview",
+        }
+        result = service.find_or_make(draw.choice(texts), **asked)
+        track, decision = result.track, result.decision
+        assert (track.role, track.duration_s) == (asked["role"], pytest.approx(asked["duration_s"], abs=0.5))
+        assert (result.request.key, track.id) not in refused
+        if result.action == "reused" and track.key != result.request.key and decision.rule != "exact":
+            assert track.id in {one.track_id for one in decision.candidates if one.admissible}
+        if draw.random() < 0.15:
+            service.reject(track.id, result.request_id)
+            refused.add((result.request.key, track.id))
+    rules = {line.rule for line in service.store.requests()}
+    assert "variant" in rules
+    assert len(rules) >= 4
