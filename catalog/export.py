@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "LIST_FORMATS",
     "check_target",
     "export_tracks",
+    "list_bytes",
     "name_of",
     "write_audio",
     "write_bytes",
@@ -45,7 +46,13 @@ def export_tracks(
         if to == STDOUT:
             raise InputError(f"{form} files are not printed; name a folder with --to")
         return _write_files(store, tracks, form, Path(to), force)
-    content = _LISTS[form](store, tracks, Path(to).parent)
+    folder = Path(to).parent.resolve()
+
+    def place(track: Track) -> str:
+        path = store.path_of(track).resolve()
+        return Path(os.path.relpath(path, folder)).as_posix() if form == "m3u" else str(path)
+
+    content = list_bytes(tracks, form, place)
     if to == STDOUT:
         if form == "parquet":
             raise InputError("parquet is binary and is not printed; name a file with --to")
@@ -55,6 +62,11 @@ def export_tracks(
     check_target(target, force=force, suffixes=None)
     write_bytes(target, content)
     return [target]
+
+
+def list_bytes(tracks: Sequence[Track], form: str, place: Callable[[Track], str]) -> bytes:
+    """Return `tracks` as a list, one of `LIST_FORMATS`; `place(track)` says where the audio of each is."""
+    return _LISTS[form](tracks, place)
 
 
 def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = AUDIO_FORMATS) -> None:
@@ -115,37 +127,33 @@ def name_of(track: Track) -> str:
     return "-".join(part for part in (track.style, words, track.id) if part)
 
 
-def _m3u(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
+def _m3u(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:
     lines = ["#EXTM3U"]
     for track in tracks:
-        path = os.path.relpath(store.path_of(track).resolve(), folder.resolve())
-        lines += [f"#EXTINF:{round(track.duration_s)},{track.style} - {track.summary}", Path(path).as_posix()]
+        lines += [f"#EXTINF:{round(track.duration_s)},{track.style} - {track.summary}", place(track)]
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def _csv(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
-    del folder
+def _csv(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:
     out = io.StringIO()
     columns = ["path", *Track.model_fields]
     writer = csv.DictWriter(out, columns)
     writer.writeheader()
-    for row in _rows(store, tracks):
+    for row in _rows(tracks, place):
         writer.writerow({name: _cell(value) for name, value in row.items()})
     return out.getvalue().encode("utf-8")
 
 
-def _jsonl(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
-    del folder
-    lines = (json.dumps({"schema_version": 1, **row}, ensure_ascii=False) for row in _rows(store, tracks))
+def _jsonl(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:
+    lines = (json.dumps({"schema_version": 1, **row}, ensure_ascii=False) for row in _rows(tracks, place))
     return "".join(f"{line}\n" for line in lines).encode("utf-8")
 
 
-def _parquet(store: Store, tracks: Sequence[Track], folder: Path) -> bytes:
-    del folder
+def _parquet(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [{name: _cell(value, lists=True) for name, value in row.items()} for row in _rows(store, tracks)]
+    rows = [{name: _cell(value, lists=True) for name, value in row.items()} for row in _rows(tracks, place)]
     columns = {"path": pa.string(), **{name: _arrow_type(str(f.annotation)) for name, f in _FIELDS.items()}}
     table = pa.Table.from_pylist(rows, schema=pa.schema(columns))
     sink = io.BytesIO()
@@ -167,10 +175,8 @@ def _arrow_type(annotation: str) -> Any:
 _LISTS = {"m3u": _m3u, "csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
 
 
-def _rows(store: Store, tracks: Sequence[Track]) -> list[dict[str, Any]]:
-    return [
-        {"path": str(store.path_of(track).resolve()), **track.model_dump(mode="json")} for track in tracks
-    ]
+def _rows(tracks: Sequence[Track], place: Callable[[Track], str]) -> list[dict[str, Any]]:
+    return [{"path": place(track), **track.model_dump(mode="json")} for track in tracks]
 
 
 def _cell(value: Any, *, lists: bool = False) -> Any:

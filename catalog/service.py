@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog import feedback, past, report, suggestions
+from catalog.again import context_of, decision_again, request_again
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
@@ -254,6 +255,22 @@ class MusicService:
             context, **{name: value for name, value in asked.items() if value is not None}
         )
         return result.model_copy(update={"warnings": (*notes, *result.warnings)})
+
+    def again(self, track_id: str, *, variation: bool = False, on_progress: Progress | None = None) -> Result:
+        """Make a track once more from what its row holds: the same samples, or with `variation` from another seed.
+
+        Raises NotFound for an unknown track, Unavailable where its backend is not on this machine.
+        """
+        track = self.store.find_id(track_id)
+        call = Call("generate", context_of(track), Choices(), track.key)
+        with self._failures_logged(call):
+            with call.stage("encode"):
+                vector = self._vector_of(call.context.text)
+            request = request_again(track, call.context, variation=variation)
+            call.understood = request, vector
+            looked = Outcome(request, decision_again(track, variation=variation))
+            (outcome,) = self._make([(call, looked)], on_progress, fresh=True)
+        return self._finish(call, outcome)
 
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
         """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.

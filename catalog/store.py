@@ -326,6 +326,10 @@ class Store:
         """
         return self._tracks.facets(to_sql(where), _worded(text) if text else "", MOST_RESULTS)
 
+    def version(self) -> int:
+        """Return a number that is another one after every change of the tracks."""
+        return self._tracks.durable.head() or 0
+
     def vectors(self, where: Filter = READY) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Return the ids of the tracks that meet `where` and their unit vectors, float32, shape (tracks, dimension)."""
         found = self._tracks.vectors(to_sql(where))

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from catalog.jobs import Jobs
 from catalog.presence import own_version
 from catalog.service import MusicService
-from catalog.web import audio, login, making, overview, queue, tracks
+from catalog.web import audio, log, login, making, overview, pictures, queue, tracks
 from catalog.web.cache import FileCache
 from catalog.web.guard import LOOPBACK, Guard, Policy
 from catalog.web.metrics import Metered, Metrics
@@ -72,8 +72,8 @@ def create_app(
         token_required=token is not None,
     )
     add_handlers(app)
-    for router in (overview.router, making.router, queue.router, tracks.router, audio.router):
-        app.include_router(router)
+    for room in (overview, log, making, queue, tracks, audio, pictures):
+        app.include_router(room.router)
     app.include_router(login.routes(token, policy.sessions))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
 

@@ -23,6 +23,7 @@ __all__ = [
     "Searched",
     "TrackJson",
     "TrackWhole",
+    "named",
     "told_job",
     "told_result",
     "told_track",
@@ -195,7 +196,7 @@ def told_result(result: Result, *, trusted: bool) -> dict[str, Any]:
     """Return a result as JSON; its path only for a `trusted` caller."""
     told = report.told(result, result.path if trusted else None)
     if not trusted:
-        told["request"]["config_sources"] = _named(told["request"]["config_sources"])
+        told["request"]["config_sources"] = named(told["request"]["config_sources"])
     return told
 
 
@@ -219,11 +220,11 @@ def told_whole(track: Track, *, trusted: bool) -> dict[str, Any]:
     """Return everything about a track."""
     told = track.model_dump(mode="json")
     if not trusted:
-        told["config_sources"] = _named(told["config_sources"])
+        told["config_sources"] = named(told["config_sources"])
     return told
 
 
-def _named(sources: dict[str, str]) -> dict[str, str]:
+def named(sources: dict[str, str]) -> dict[str, str]:
     """Return the sources of a configuration with files by their name alone."""
     return {
         key: PATH.sub(lambda path: path.group().rpartition("/")[2], told) for key, told in sources.items()

@@ -5,19 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from catalog import report
 from catalog.jobs import Job
 from catalog.models import Result
 from catalog.web.answers import Json
+from catalog.web.audio import TrackId
 from catalog.web.bodies import Asked, Hits, JobAnswer, ResultAnswer, Searched, told_job, told_result
 from catalog.web.problems import PROBLEMS
 from catalog.web.state import Shared, SharedState, Trusted
+from generator import Progress
 
 __all__ = ["job_answer", "router"]
 
 router = APIRouter(prefix="/api", tags=["music"], responses=PROBLEMS)
+
+
+class Again(BaseModel):
+    """How a track is made once more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variation: bool = Field(False, description="From another seed.")
+
+
 QUEUED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": JobAnswer,
@@ -56,6 +69,18 @@ def search(searched: Searched, shared: SharedState, trusted: Trusted) -> Respons
     hits = shared.service.search(searched.query, by=searched.by, limit=searched.limit, **searched.facts)
     told = report.hits_json(hits)
     return Json(told if trusted else {**told, "hits": [{**hit, "path": None} for hit in told["hits"]]})
+
+
+@router.post("/tracks/{track_id}/again", status_code=202, response_model=JobAnswer)
+def again(track_id: TrackId, remade: Again, shared: SharedState, trusted: Trusted) -> Response:
+    """Have a track made once more: from its seed, which gives the same samples, or as a variation from another."""
+    track = shared.track(track_id)
+
+    def work(on_progress: Progress) -> Result:
+        return shared.service.again(track.id, variation=remade.variation, on_progress=on_progress)
+
+    told = {"context": track.context, "again": track.id, "variation": remade.variation}
+    return job_answer(shared, shared.jobs.submit(work, request=told), trusted)
 
 
 def job_answer(shared: Shared, job: Job, trusted: bool) -> Response:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from catalog.statistics import Statistics
+from catalog.suggestions import PresetSuggestion
 from catalog.web.answers import Json
 from catalog.web.problems import PROBLEMS
 from catalog.web.state import SharedState
@@ -44,6 +46,12 @@ class Presets(BaseModel):
     presets: list[Preset]
 
 
+class Suggestions(BaseModel):
+    """Style presets for a query."""
+
+    suggestions: list[PresetSuggestion]
+
+
 @router.get("/api/health", response_model=Health)
 async def health(shared: SharedState) -> Response:
     """Say that the service is up; asks for no token, reads nothing."""
@@ -74,10 +82,21 @@ def presets(shared: SharedState) -> Response:
     return Json({"presets": rows})
 
 
-@router.get("/api/statistics")
+@router.get("/api/presets/suggest", response_model=Suggestions)
+def suggest(
+    shared: SharedState,
+    q: Annotated[str, Query(min_length=1, max_length=2_000, description="What the music is for.")],
+    limit: Annotated[int, Query(ge=1, le=100)] = 5,
+) -> Response:
+    """Suggest style presets for a query, best first, from what served similar requests well."""
+    found = shared.service.suggest_presets(q, limit)
+    return Json({"suggestions": [one.model_dump(mode="json") for one in found]})
+
+
+@router.get("/api/statistics", response_model=Statistics)
 def statistics(shared: SharedState) -> Response:
-    """Count what is in the catalog."""
-    return Json(shared.service.store.stats())
+    """Count requests, hits and what they saved, and what is on the disk."""
+    return Json(shared.service.statistics().model_dump(mode="json"))
 
 
 @router.get(

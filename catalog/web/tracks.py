@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from catalog.browse import NEWEST
 from catalog.errors import InputError
+from catalog.models import Judgement
 from catalog.web.answers import Json
 from catalog.web.audio import TrackId
 from catalog.web.bodies import TrackJson, TrackWhole, told_track, told_whole
@@ -51,8 +52,20 @@ class Changed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rating: int | None = Field(None, ge=1, le=5)
+    request_id: str | None = Field(
+        None, max_length=64, description="The request that the rating is an answer to."
+    )
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
+
+
+class Rejected(BaseModel):
+    """For which request a track was wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request_id: str | None = Field(None, max_length=64, description="Left out: the last one it answered.")
+    undo: bool = Field(False, description="Take the rejection back.")
 
 
 @router.get("", response_model=Listed)
@@ -84,11 +97,22 @@ def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
 @router.patch("/{track_id}", response_model=TrackWhole)
 def change(track_id: TrackId, changed: Changed, shared: SharedState, trusted: Trusted) -> Response:
     """Rate a track, label it or note something about it. A rating or note of null is taken back."""
-    given: Any = changed.model_dump(exclude_unset=True)
-    given |= {
-        name: empty for name, empty in (("tags", []), ("note", "")) if name in given and given[name] is None
-    }
-    return Json(told_whole(shared.service.store.update(track_id, **given), trusted=trusted))
+    given: Any = changed.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
+    empty: dict[str, Any] = {"tags": [], "note": ""}
+    given = {name: empty[name] if value is None else value for name, value in given.items()}
+    track = shared.track(track_id)
+    if "rating" in changed.model_fields_set:
+        track = shared.service.rate(track.id, changed.rating, request_id=changed.request_id)
+    if given:
+        track = shared.service.store.update(track.id, **given)
+    return Json(told_whole(track, trusted=trusted))
+
+
+@router.post("/{track_id}/reject", response_model=Judgement)
+def reject(track_id: TrackId, rejected: Rejected, shared: SharedState) -> Response:
+    """Keep a track from a request it was wrong for, and from near ones; the track itself stays."""
+    said = shared.service.reject(shared.track(track_id).id, rejected.request_id, undo=rejected.undo)
+    return Json(said.model_dump(mode="json"))
 
 
 @router.delete("/{track_id}", response_model=TrackWhole)

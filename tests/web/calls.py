@@ -33,7 +33,7 @@ class StepGenerator:
         for step in range(1, 5):
             report(step, 4)
         time = np.arange(round(config["duration_s"] * 32_000)) / 32_000
-        pitch = 110.0 * (1 + config["seed"] % 7)
+        pitch = 110.0 * (1 + config["seed"] / 2**32)
         tone = 0.1 * np.sin(2 * np.pi * pitch * time) * np.linspace(0.2, 1.0, len(time))
         samples = np.repeat(tone[:, None], 2, axis=1).astype(np.float32)
         told = {"backend": "procedural", "model": "steps", "weights_license": "none", "seed": config["seed"]}

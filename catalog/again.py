@@ -1,0 +1,37 @@
+"""The request of a track, to be made once more: as it was, or with another seed."""
+
+from __future__ import annotations
+
+from catalog.models import Choices, Context, Decision, Request, Track
+from catalog.request import request_of
+
+__all__ = ["context_of", "decision_again", "request_again"]
+
+
+def context_of(track: Track) -> Context:
+    """Return the context a track was made for, as far as its row holds it."""
+    return Context(text=track.context, query=track.query)
+
+
+def request_again(track: Track, context: Context, *, variation: bool) -> Request:
+    """Return the request that makes `track` again: its prompt, configuration and seed, or for a variation no seed."""
+    request = request_of(track, context, Choices())
+    seed, source = (None, "drawn for a variation") if variation else (track.seed, f"that of track {track.id}")
+    return request.model_copy(
+        update={
+            "config": {**track.config, "seed": seed},
+            "config_sources": {**track.config_sources, "seed": source},
+        }
+    )
+
+
+def decision_again(track: Track, *, variation: bool) -> Decision:
+    """Return the decision to make it, which is the caller's."""
+    what = "a variation of track" if variation else "made again, with its seed: track"
+    return Decision(
+        action="make",
+        rule="never",
+        reason=f"{what} {track.id}",
+        threshold=0.0,
+        variant_of=track.id if variation else None,
+    )
