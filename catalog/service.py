@@ -80,7 +80,8 @@ class MusicService:
         self.encoder = encoder
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
-        self._described: tuple[dict[str, str], NDArray[np.float32]] | None = None
+        self._described: NDArray[np.float32] | None = None
+        """The vectors of the descriptions of the style presets, once they were needed."""
         # Threads share the loaded models, and one generation fills the machine.
         self._one_at_a_time = threading.Lock()
 
@@ -551,16 +552,23 @@ class MusicService:
     def suggest_presets(self, query: str, limit: int = 5) -> list[suggestions.PresetSuggestion]:
         """Return the style presets that served requests like `query` well, best first.
 
-        Where the log tells little, the presets' descriptions decide; each suggestion says what it rests on.
+        Where the log tells little, the presets' descriptions decide; each suggestion says what it rests on. A preset of
+        an environment that the query does not speak of is suggested only where it served such requests.
         """
-        vector = self._vector_of(read_context(query).text)
+        context = read_context(query)
+        here = understanding.extract(context, self.encoder, cache_dir=self.store.home / "cache").environment
+        vector, styles = self._vector_of(context.text), self.library.styles
         if self._described is None:
-            described = {name: one.description for name, one in self.library.styles.items()}
-            self._described = described, self.encoder.encode([*described.values()])
-        described, matrix = self._described
-        similarity = dict(zip(described, (matrix @ vector).tolist(), strict=True))
+            self._described = self.encoder.encode([one.description for one in styles.values()])
+        similarity = dict(zip(styles, (self._described @ vector).tolist(), strict=True))
         found = suggestions.outcomes(self.store, vector)
-        return suggestions.rank(described, similarity, found, limit)
+        served = {one.style for one in found}
+        offered = {
+            name: one.description
+            for name, one in styles.items()
+            if one.environment in (None, here) or name in served
+        }
+        return suggestions.rank(offered, similarity, found, limit)
 
     def statistics(self) -> Statistics:
         """Return requests, hits, what they saved, and how often a reuse was wrong as far as people said."""
