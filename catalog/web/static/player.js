@@ -89,8 +89,9 @@ class Player extends EventTarget {
     this.#changed();
   }
 
+  /** Go on or back by `seconds`, but never past the end into the next track. */
   skip(seconds) {
-    if (this.track && this.duration_s) this.seek((this.time_s + seconds) / this.duration_s);
+    if (this.track && this.duration_s) this.seek(Math.min(this.duration_s - 0.1, this.time_s + seconds) / this.duration_s);
   }
 
   /** Go to the next (1) or the previous (-1) track of the list. */

@@ -1,0 +1,220 @@
+"""A real browser on a real service: Chromium, uvicorn, and a catalog of procedural tracks made once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import WordHashEncoder
+
+NO_PLAYWRIGHT = "no playwright here: `make test-browser` installs it"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PATIENCE_MS = 10_000
+CONTEXTS = (
+    (
+        "Waves roll onto an empty beach at dusk, slow and peaceful.",
+        {"environment": "ocean", "mood_tags": ["calm"]},
+    ),
+    ("The heroes storm the gate in a furious, chaotic battle.", {"mood_tags": ["epic", "chaotic"]}),
+    (
+        "Soft rain taps on the library windows while students read.",
+        {"environment": "rain", "mood_tags": ["calm"]},
+    ),
+    ("The tavern fills with laughter and a merry song.", {"environment": "tavern", "mood_tags": ["happy"]}),
+    (
+        "Snow falls on the sleeping village and a lantern burns.",
+        {"environment": "snow", "mood_tags": ["calm"]},
+    ),
+    ("Something breathes behind the door of the abandoned ward.", {"mood_tags": ["scary", "dark"]}),
+)
+VARIANTS = ("", "far from home", "as told by the sailors", "in the old book")
+LENGTH_S = 3.9
+"""Below 4 s tempo and key are not measured, which would take most of the time."""
+
+
+def chromium() -> str:
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+    if path is None and sys.platform == "darwin" and mac.exists():
+        path = str(mac)
+    if path is None:
+        pytest.skip("no browser here: install chromium (Debian: apt-get install chromium) or set CHROMIUM")
+    return path
+
+
+class Gate:
+    """A generator that renders for real, but stops half-way for as long as it is held."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.open = threading.Event()
+        self.open.set()
+
+    def generate_music(self, prompt, config, *, melody=None, continue_from=None, on_progress=None):
+        for step in range(1, 21):
+            if on_progress:
+                on_progress(step, 20)
+            while step == 10 and not self.open.wait(0.01):
+                if on_progress:
+                    on_progress(step, 20)
+        return self.inner.generate_music(prompt, config, melody=melody, continue_from=continue_from)
+
+
+@contextlib.contextmanager
+def serving(service) -> Iterator[str]:
+    """Run the service on a free port of this machine; yields its address."""
+    import uvicorn
+
+    from catalog.web.app import create_app
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    config = uvicorn.Config(create_app(service), port=port, log_level="error", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive(), "the service did not start"
+        assert time.monotonic() < deadline, "the service did not start"
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def gate():
+    from generator import load_generator
+
+    return Gate(load_generator("procedural", "small"))
+
+
+@pytest.fixture(scope="session")
+def catalog_home(tmp_path_factory, gate):
+    """Make some dozens of real tracks, once for the session; tests that change the catalog take a copy."""
+    from catalog import MusicService
+
+    chromium()
+    home = tmp_path_factory.mktemp("browser") / "home"
+    texts = [
+        {"text": f"{text[:-1]}, {variant}." if variant else text, **known}
+        for variant in VARIANTS
+        for text, known in CONTEXTS
+    ]
+    with MusicService.open(home, encoder=WordHashEncoder(), generators=lambda *_: gate) as service:
+        for number, text in enumerate(texts):
+            service.generate(text, quality="preview", duration_s=LENGTH_S, backend="procedural", seed=number)
+    return home
+
+
+@contextlib.contextmanager
+def _service(home, gate):
+    from catalog import MusicService
+
+    with MusicService.open(home, encoder=WordHashEncoder(), generators=lambda *_: gate) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def site(catalog_home, gate, tmp_path_factory):
+    """The address of a service on a copy of the catalog, shared by the tests of a module that only look."""
+    home = shutil.copytree(catalog_home, tmp_path_factory.mktemp("site") / "home")
+    with _service(home, gate) as service, serving(service) as address:
+        yield address
+
+
+@pytest.fixture
+def own_site(catalog_home, gate, tmp_path):
+    """The address of a service on a catalog of the test's own, and the service itself."""
+    home = shutil.copytree(catalog_home, tmp_path / "home")
+    with _service(home, gate) as service, serving(service) as address:
+        yield address, service
+        gate.open.set()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser for the module; it is closed at its end, since its event loop would be in the way of other tests."""
+    path = chromium()
+    playwright_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
+    with playwright_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--mute-audio"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that opens a page; whatever it writes to the console as an error fails the test."""
+    contexts, complaints = [], []
+
+    def open_(address, *, width=1280, height=800, allow=(), **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, accept_downloads=True, **options
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation',"
+            " (e) => console.error('CSP', e.violatedDirective, e.blockedURI))"
+        )
+
+        def heard(message):
+            if message.type == "error" and not any(text in message.text for text in allow):
+                complaints.append(message.text)
+
+        page.on("console", heard)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Return a function that checks a page for what keeps people from using it: serious findings, in words."""
+    package = pytest.importorskip(
+        "axe_playwright_python", reason="no axe here: `make test-browser` installs it"
+    )
+    source = (Path(package.__file__).parent / "axe.min.js").read_text("utf-8")
+
+    def check(page):
+        page.evaluate(source)
+        found = page.evaluate("async () => JSON.stringify((await axe.run()).violations)")
+        return [
+            f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes'][:3]]}"
+            for one in json.loads(found)
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return check
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """The address of a service on 10,000 rows, written in bulk, that share one file of sound."""
+    from many_tracks import fill
+
+    from catalog import MusicService
+
+    home = tmp_path_factory.mktemp("many") / "home"
+    fill(home, 10_000)
+    with MusicService.open(home, encoder=WordHashEncoder()) as service, serving(service) as address:
+        yield address
