@@ -1,5 +1,6 @@
 # make demo   set up and run the main job, offline
 # make test   set up and run the tests
+# make test-browser  install a driver for Chromium and test the page in it
 # make check  lint, format, types, import and export tests
 # make bench  print the benchmarks (EVAL=folder for those that read public data sets)
 
@@ -11,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 WARM   := $(BIN)/python -c 'import librosa.feature, librosa.onset'
 EVAL   ?=
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-browser check format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
@@ -32,6 +33,17 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(PIP) --editable '.[dev,browser]'
+	touch $@
+
+# A Chromium of the system is used where there is one; otherwise playwright fetches its own, where it can.
+test-browser: $(VENV)/.browser
+	[ -n "$$CHROMIUM" ] || command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| $(BIN)/python -m playwright install chromium \
+		|| echo "no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM to its path" >&2
+	$(BIN)/python -m pytest -rs tests/browser
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import socket
-import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fakes import WordHashEncoder
+from running import chromium, serving
 
 NO_PLAYWRIGHT = "no playwright here: `make test-browser` installs it"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NO_BROWSER = "no browser here: install chromium (Debian: apt-get install chromium) or set CHROMIUM to one"
 PATIENCE_MS = 10_000
 CONTEXTS = (
     (
@@ -41,16 +37,6 @@ LENGTH_S = 3.9
 """Below 4 s tempo and key are not measured, which would take most of the time."""
 
 
-def chromium() -> str:
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-    if path is None and sys.platform == "darwin" and mac.exists():
-        path = str(mac)
-    if path is None:
-        pytest.skip("no browser here: install chromium (Debian: apt-get install chromium) or set CHROMIUM")
-    return path
-
-
 class Gate:
     """A generator that renders for real, but stops half-way for as long as it is held."""
 
@@ -69,30 +55,6 @@ class Gate:
         return self.inner.generate_music(prompt, config, melody=melody, continue_from=continue_from)
 
 
-@contextlib.contextmanager
-def serving(service) -> Iterator[str]:
-    """Run the service on a free port of this machine; yields its address."""
-    import uvicorn
-
-    from catalog.web.app import create_app
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    config = uvicorn.Config(create_app(service), port=port, log_level="error", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert thread.is_alive(), "the service did not start"
-        assert time.monotonic() < deadline, "the service did not start"
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
-
-
 @pytest.fixture(scope="session")
 def gate():
     from generator import load_generator
@@ -105,7 +67,8 @@ def catalog_home(tmp_path_factory, gate):
     """Make some dozens of real tracks, once for the session; tests that change the catalog take a copy."""
     from catalog import MusicService
 
-    chromium()
+    if chromium() is None:
+        pytest.skip(NO_BROWSER)
     home = tmp_path_factory.mktemp("browser") / "home"
     texts = [
         {"text": f"{text[:-1]}, {variant}." if variant else text, **known}
@@ -147,6 +110,8 @@ def own_site(catalog_home, gate, tmp_path):
 def browser():
     """A browser for the module; it is closed at its end, since its event loop would be in the way of other tests."""
     path = chromium()
+    if path is None:
+        pytest.skip(NO_BROWSER)
     playwright_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
     with playwright_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=["--mute-audio"])

@@ -13,6 +13,7 @@ import { Pages, Rows } from "./rows.js";
 import { complain } from "./toast.js";
 
 const TYPING_MS = 140;
+const BEST = 200; // how many rows of a search are shown: beyond them nothing is near any more
 const SORTS = [
   ["-created_at", "Newest"],
   ["created_at", "Oldest"],
@@ -71,7 +72,7 @@ export function tracksView() {
   });
 
   const ways = h("select", { id: "by", class: "select", "aria-label": "Search by", onchange: () => change({ by: ways.value === "both" ? null : ways.value }) }, options(WAYS));
-  const sort = h("select", { id: "sort", class: "select", "aria-label": "Sort by", onchange: () => change({ sort: sort.value }) });
+  const sort = h("select", { id: "sort", class: "select", "aria-label": "Sort by", onchange: () => change({ sort: sort.value }) }, options(SORTS));
   const filterButton = h("button", { type: "button", class: "button filter-button", "aria-expanded": "false", "aria-controls": "facets", onclick: () => showFacets() }, icon("filter"), h("span", {}, "Filters"));
   const count = h("p", { class: "count", id: "count" });
   const chips = h("div", { class: "chips" });
@@ -164,7 +165,7 @@ export function tracksView() {
     return {
       q,
       by: words ? params.get("by") ?? "both" : undefined,
-      sort: params.get("sort") ?? (words ? undefined : "-created_at"),
+      sort: words ? undefined : params.get("sort") ?? "-created_at",
       trashed: params.get("trashed") ? "true" : undefined,
     };
   }
@@ -178,7 +179,7 @@ export function tracksView() {
     const pages = new Pages(async (limit, offset, signal) => {
       const told = await get("/tracks", { ...wanted, limit, offset }, signal);
       first ??= told;
-      return { total: told.total, items: told.tracks };
+      return { total: wanted.by ? Math.min(BEST, told.total) : told.total, items: told.tracks };
     });
     coming = pages;
     element.setAttribute("aria-busy", "true");
@@ -194,8 +195,8 @@ export function tracksView() {
     problem.textContent = "";
     rows.show(pages, { keep });
     facets.show(first.facets);
-    count.textContent = plural(first.total, "track");
-    announce(plural(first.total, "track"));
+    count.textContent = wanted.by && first.total > BEST ? `Best ${BEST} of ${plural(first.total, "track")}` : plural(first.total, "track");
+    announce(count.textContent);
     empty.hidden = first.total > 0;
     if (!first.total) fill(empty, nothing(wanted.q));
   }
@@ -289,8 +290,9 @@ export function tracksView() {
       const words = hasWords(queryOf(params));
       ways.value = params.get("by") ?? "both";
       ways.parentElement.hidden = !words;
-      fill(sort, options(words ? [["", "Best match"], ...SORTS] : SORTS));
-      sort.value = params.get("sort") ?? (words ? "" : "-created_at");
+      // A search comes best first; there is nothing to choose.
+      sort.parentElement.hidden = words;
+      sort.value = params.get("sort") ?? "-created_at";
       trashLink.textContent = params.get("trashed") ? "Back to the catalog" : "Trash";
       showChips(params);
       if (asked !== JSON.stringify(question(params))) {
