@@ -244,7 +244,8 @@ def test_trash_with_undo_and_bulk(open_page, own_site):
     assert service.store.count() == ALL
 
     expect(tools).to_be_hidden()
-    page.get_by_role("button", name="Trash", exact=True).click()
+    page.get_by_label("More", exact=True).click()
+    page.get_by_role("link", name="Open the trash").click()
     expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
 
 

@@ -76,17 +76,19 @@ export function tracksView() {
   const filterButton = h("button", { type: "button", class: "button filter-button", "aria-expanded": "false", "aria-controls": "facets", onclick: () => showFacets() }, icon("filter"), h("span", {}, "Filters"));
   const count = h("p", { class: "count", id: "count" });
   const chips = h("div", { class: "chips" });
-  const trashLink = h("button", { type: "button", class: "link quiet", onclick: () => change({ trashed: here().params.get("trashed") ? null : "1", track: null }) });
-
-  const exportMenu = h("details", { class: "menu" }, h("summary", { class: "icon-button", "aria-label": "Export this list", title: "Export this list" }, icon("download")));
-  exportMenu.addEventListener("toggle", () => {
-    if (!exportMenu.open) return;
-    const formats = [["m3u", "Playlist, .m3u"], ["csv", "Table, .csv"], ["jsonl", "Everything, .jsonl"]];
-    const links = formats.map(([format, text]) => h("a", { href: `/api/export?${new URLSearchParams({ format, q: queryOf(here().params) })}`, download: "", onclick: () => (exportMenu.open = false) }, text));
-    exportMenu.querySelector(".menu-list")?.remove();
-    exportMenu.append(h("div", { class: "menu-list" }, links));
+  const back = h("button", { type: "button", class: "link", onclick: () => change({ trashed: null, track: null }) }, "Back to the catalog");
+  const menu = h("details", { class: "menu" }, h("summary", { class: "icon-button", "aria-label": "More", title: "More" }, icon("more")));
+  menu.addEventListener("toggle", () => {
+    menu.querySelector(".menu-list")?.remove();
+    if (!menu.open) return;
+    const shut = () => (menu.open = false);
+    const formats = [["m3u", "Playlist of this list, .m3u"], ["csv", "Table of this list, .csv"], ["jsonl", "Everything in this list, .jsonl"]];
+    const links = formats.map(([format, text]) => h("a", { href: `/api/export?${new URLSearchParams({ format, q: queryOf(here().params) })}`, download: "", onclick: shut }, text));
+    const trashed = here().params.get("trashed");
+    menu.append(h("div", { class: "menu-list" }, links, h("a", { href: trashed ? "#/tracks" : "#/tracks?trashed=1", onclick: shut }, trashed ? "Back to the catalog" : "Open the trash")));
   });
-  exportMenu.addEventListener("focusout", (event) => exportMenu.contains(event.relatedTarget) || (exportMenu.open = false));
+  menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && (menu.open = false));
+  addEventListener("click", (event) => menu.contains(event.target) || (menu.open = false));
 
   const facets = facetPanel();
   facets.element.id = "facets";
@@ -129,7 +131,7 @@ export function tracksView() {
         { class: "list-head" },
         h("div", { class: "search" }, icon("search"), search, iconButton("close", "Clear the search", clear, { class: "icon-button search-clear" })),
         problem,
-        h("div", { class: "list-tools" }, filterButton, count, trashLink, h("div", { class: "grow" }), labelled("Search by", ways), labelled("Sort", sort), exportMenu),
+        h("div", { class: "list-tools" }, filterButton, count, back, h("div", { class: "grow" }), labelled("Search by", ways), labelled("Sort", sort), menu),
         chips,
       ),
       h("div", { class: "rows-area" }, rows.element, empty),
@@ -195,7 +197,7 @@ export function tracksView() {
     problem.textContent = "";
     rows.show(pages, { keep });
     facets.show(first.facets);
-    count.textContent = wanted.by && first.total > BEST ? `Best ${BEST} of ${plural(first.total, "track")}` : plural(first.total, "track");
+    count.textContent = wanted.by && first.total > BEST ? `Best ${BEST} of ${plural(first.total, "track")}` : plural(first.total, "track") + (wanted.trashed ? " in the trash" : "");
     announce(count.textContent);
     empty.hidden = first.total > 0;
     if (!first.total) fill(empty, nothing(wanted.q));
@@ -293,7 +295,7 @@ export function tracksView() {
       // A search comes best first; there is nothing to choose.
       sort.parentElement.hidden = words;
       sort.value = params.get("sort") ?? "-created_at";
-      trashLink.textContent = params.get("trashed") ? "Back to the catalog" : "Trash";
+      back.hidden = !params.get("trashed");
       showChips(params);
       if (asked !== JSON.stringify(question(params))) {
         if (selected.size) unselect();
