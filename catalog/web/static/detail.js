@@ -263,8 +263,7 @@ export function miniRow(track, among) {
     "li",
     { class: "mini" },
     playButton(track, () => queueFrom(at)),
-    h("a", { class: "mini-title", href: address(here().view, params) }, title(track)),
-    h("span", { class: "muted mini-style" }, name(track.style)),
+    h("div", { class: "mini-text" }, h("a", { class: "mini-title", href: address(here().view, params) }, title(track)), h("span", { class: "muted mini-style" }, name(track.style))),
     near !== undefined && near !== null && h("span", { class: "mini-score", title: "How near it is" }, score(near)),
   );
 }

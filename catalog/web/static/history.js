@@ -15,16 +15,18 @@ export function historyView() {
   const figures = h("dl", { class: "figures" });
   const list = h("ol", { class: "history", role: "list" });
   const count = h("p", { class: "count" });
+  const looks = h("input", { type: "checkbox", class: "check", onchange: () => change({ looks: looks.checked ? "1" : null }, { replace: true }) });
   let asked = null;
 
-  async function load(q) {
-    asked = q;
+  async function load(q, all) {
+    const mine = (asked = {});
     list.setAttribute("aria-busy", "true");
     try {
       const told = await get("/history", { q, limit: LIMIT });
-      const lines = told.requests ?? told.history ?? told;
-      if (asked !== q) return;
-      count.textContent = lines.length >= LIMIT ? `The latest ${LIMIT}` : plural(lines.length, "request");
+      if (asked !== mine) return;
+      // What was only looked up, such as by the compose panel while somebody types, served nobody.
+      const lines = (told.requests ?? told.history ?? told).filter((one) => all || one.action !== "none");
+      count.textContent = plural(lines.length, "request");
       fill(list, lines.length ? lines.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "Nothing was asked yet."));
     } catch (error) {
       complain(error);
@@ -41,12 +43,13 @@ export function historyView() {
   }
 
   return {
-    element: h("div", { class: "view history-view" }, h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "History"), h("p", { class: "muted" }, "Every request, what was served and why.")), figures, h("div", { class: "search" }, icon("search"), search), count, list)),
+    element: h("div", { class: "view history-view" }, h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "History"), h("p", { class: "muted" }, "Every request, what was served and why.")), figures, h("div", { class: "search" }, icon("search"), search), h("div", { class: "history-tools" }, count, h("div", { class: "grow" }), h("label", { class: "labelled inline" }, looks, h("span", {}, "Show look-ups too"))), list)),
     title: "History",
     show({ params }) {
       const q = params.get("q") ?? "";
       if (document.activeElement !== search) search.value = q;
-      load(q);
+      looks.checked = Boolean(params.get("looks"));
+      load(q, looks.checked);
       loadFigures();
     },
     focusSearch: () => search.focus(),
@@ -77,6 +80,6 @@ function line(one) {
     h("p", { class: "history-action" }, icon(picture), word, one.score !== null && one.score !== undefined && h("span", { class: "muted numbers" }, score(one.score))),
     h("p", { class: "muted small history-style" }, [name(one.style), name(one.role)].filter(Boolean).join(" · ")),
     h("time", { class: "muted small", datetime: one.created_at }, when(one.created_at)),
-    h("a", { class: "link", href: address("compose", new URLSearchParams({ text: one.summary || one.query })) , "aria-label": `Compose again: ${text}` }, "Compose"),
+    h("a", { class: "link quiet", href: address("compose", new URLSearchParams({ text: one.summary || one.query })) , "aria-label": `Compose again: ${text}` }, "Compose"),
   );
 }

@@ -145,7 +145,7 @@ export function mapView() {
     const chosen = picked();
     const colours = Array.from({ length: GROUPS + 1 }, (_, at) => colour(`group-${at}`));
     const box = bounds();
-    const size = points.length > 3000 ? 2.5 : points.length > 600 ? 4 : 5.5;
+    const size = points.length > 3000 ? 2.5 : points.length > 600 ? 4 : points.length > 150 ? 5.5 : 7;
     for (const point of points) {
       if (off.has(point.group)) continue;
       point.at = [PAD + ((point.x - box.x) / box.size_x) * (width - 2 * PAD), height - PAD - ((point.y - box.y) / box.size_y) * (height - 2 * PAD)];
