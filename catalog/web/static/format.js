@@ -43,9 +43,9 @@ export function bytes(value) {
   return `${number(value / 1000 ** power, power > 1 ? 1 : 0)} ${units[power]}`;
 }
 
-/** Seconds as people say them: "42 s", "12 min", "3.4 h". */
+/** Seconds as people say them: "0.4 s", "42 s", "12 min", "3.4 h". */
 export function span(seconds) {
-  if (seconds < 90) return `${number(seconds)} s`;
+  if (seconds < 90) return `${number(seconds, seconds < 10 ? 1 : 0)} s`;
   return seconds < 5400 ? `${number(seconds / 60)} min` : `${number(seconds / 3600, 1)} h`;
 }
 

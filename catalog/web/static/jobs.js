@@ -133,7 +133,7 @@ export function fractionOf(job) {
 
 export function stateOf(job) {
   const part = fractionOf(job);
-  return { queued: "Waiting for its turn", running: part === null ? "Making" : `Making, ${Math.round(part * 100)} %`, done: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;
+  return { queued: "Waiting for its turn", running: part === null ? "Making" : part === 1 ? "Finishing" : `Making, ${Math.round(part * 100)} %`, done: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;
 }
 
 /** A progress bar of one job with a way to cancel it; changes as the job does. */
@@ -180,7 +180,7 @@ export function jobsTray() {
     const live = [...jobs.all.values()].filter((job) => !FINAL.includes(job.state));
     const parts = live.map(fractionOf).filter((part) => part !== null);
     toggle.hidden = !live.length;
-    count.textContent = live.length > 1 ? `Making ${live.length}` : parts.length ? `Making ${Math.round(parts[0] * 100)} %` : "Making";
+    count.textContent = live.length > 1 ? `Making ${live.length}` : parts.length && parts[0] < 1 ? `Making ${Math.round(parts[0] * 100)} %` : "Making";
     for (const job of live) {
       if (cards.has(job.id)) continue;
       cards.set(job.id, jobCard(job.id));
