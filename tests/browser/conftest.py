@@ -138,7 +138,7 @@ def open_page(browser):
 
         def heard(message):
             if message.type == "error" and not any(text in message.text for text in allow):
-                complaints.append(message.text)
+                complaints.append(f"{message.text} {message.location.get('url', '')}")
 
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -149,7 +149,7 @@ def open_page(browser):
     yield open_
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ def test_details_tell_how_a_track_was_made(open_page, site):
     until(page, "document.querySelector('.spectrogram').naturalWidth > 100")
 
 
-def test_rating_tagging_and_noting(open_page, own_site):
+def test_rating_tagging_and_noting(own_site, open_page):
     address, service = own_site
     page = open_page(address)
     rows(page).first.locator(".row-title").click()
@@ -224,7 +224,7 @@ def test_rating_tagging_and_noting(open_page, own_site):
 # The trash, and many at once
 
 
-def test_trash_with_undo_and_bulk(open_page, own_site):
+def test_trash_with_undo_and_bulk(own_site, open_page):
     address, service = own_site
     page = open_page(address)
     expect(page.locator("#count")).to_have_text(f"{ALL} tracks")
@@ -275,7 +275,7 @@ def test_compose_explains_reuse_and_why_others_were_not(open_page, site):
     expect(reading.locator(".is-ruled").first).to_contain_text("Too short: 3.9 s, at least 8.1 s needed")
 
 
-def test_making_shows_progress_and_can_be_cancelled(open_page, own_site, gate):
+def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     address, service = own_site
     page = open_page(f"{address}/#/compose")
     page.get_by_text("Say what you know, override anything").click()
@@ -309,7 +309,7 @@ def test_making_shows_progress_and_can_be_cancelled(open_page, own_site, gate):
     expect(rows(page).first.locator(".row-title")).to_contain_text("clockmaker")
 
 
-def test_a_variation_comes_from_the_details(open_page, own_site):
+def test_a_variation_comes_from_the_details(own_site, open_page):
     address, service = own_site
     page = open_page(address)
     rows(page).first.locator(".row-title").click()
@@ -323,7 +323,7 @@ def test_a_variation_comes_from_the_details(open_page, own_site):
     expect(page.locator("#count")).to_have_text(f"{ALL + 1} tracks")
 
 
-def test_history_tells_what_was_asked(open_page, own_site):
+def test_history_tells_what_was_asked(own_site, open_page):
     address, service = own_site
     service.find_or_make(
         {
@@ -377,7 +377,7 @@ def test_the_map_opens_plays_and_filters_by_lasso(open_page, site):
 # The keyboard
 
 
-def test_everything_by_keyboard(open_page, own_site):
+def test_everything_by_keyboard(own_site, open_page):
     address, service = own_site
     page = open_page(address)
     expect(rows(page).first).to_be_visible()
@@ -468,7 +468,7 @@ def test_nothing_sticks_out_at_360_pixels(open_page, site, view):
         expect(page.locator("#count")).to_have_text(f"{CALM} tracks")
 
 
-def test_hostile_text_is_shown_and_never_run(open_page, own_site):
+def test_hostile_text_is_shown_and_never_run(own_site, open_page):
     address, service = own_site
     attack = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     track = service.generate(
