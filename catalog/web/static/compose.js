@@ -148,7 +148,7 @@ export function composeView() {
       if (mine !== asking) return;
       shownFor = JSON.stringify(body);
       problem.textContent = "";
-      explain(data.result ?? data);
+      explain(data.result);
     } catch (error) {
       if (error.name !== "AbortError") problem.textContent = error.message;
     }
@@ -166,8 +166,8 @@ export function composeView() {
     makeButton.disabled = newButton.disabled = true;
     try {
       const { status, data } = await post("/find-or-make", { ...asked(), reuse });
-      if (status === 202) follow(data.job ?? data);
-      else served(data.result ?? data, "Reused");
+      if (status === 202) follow(data.job);
+      else served(data.result, "Reused");
     } catch (error) {
       problem.textContent = error.retryAfter_s ? `${error.message} Try again in ${error.retryAfter_s} s.` : error.message;
     }
@@ -209,7 +209,25 @@ export function composeView() {
     if (!request || !decision) return;
     const others = h("div", { class: "others" });
     fill(reading, verdict(result), candidates(decision, request, others), understood(request.features), chosen(request));
+    suggest(request);
     if (decision.filter) ruledOut(decision, request).then((found) => fill(others, found), () => {});
+  }
+
+  /** Offer other styles, from what served requests like this one well. */
+  async function suggest(request) {
+    const place = reading.querySelector(".other-styles");
+    try {
+      const { suggestions } = await get("/presets/suggest", { q: request.features.summary_of_topic.slice(0, 1000), limit: 5 });
+      const others = suggestions.filter((one) => one.name !== request.style).slice(0, 4);
+      const take = (style) => {
+        controls.preset.value = style;
+        overrides.open = true;
+        look();
+      };
+      fill(place, others.length > 0 && h("span", { class: "muted small" }, "Or take"), others.map((one) => h("button", { type: "button", class: "chip", title: one.reason ?? null, onclick: () => take(one.name) }, name(one.name))));
+    } catch {
+      place.remove(); // nobody asked for it, so nobody misses it
+    }
   }
 
   loadPresets();
@@ -411,7 +429,7 @@ function plane({ valence, energy }) {
 }
 
 function chosen(request) {
-  const row = (term, value, why) => h("div", {}, h("dt", {}, term), h("dd", {}, value), h("dd", { class: "muted source" }, why ?? ""));
+  const row = (term, value, why, ...more) => h("div", {}, h("dt", {}, term), h("dd", {}, value), h("dd", { class: "muted source" }, why ?? ""), more);
   const { config } = request;
   return h(
     "section",
@@ -420,7 +438,7 @@ function chosen(request) {
     h(
       "dl",
       { class: "read-facts" },
-      row("Style", name(request.style), request.why.style),
+      row("Style", name(request.style), request.why.style, h("dd", { class: "chips other-styles" })),
       row("Role", name(request.role), request.why.role),
       row("Quality", name(request.quality), request.why.quality),
       row("Length", `${config.duration_s} s${config.loopable ? ", a loop" : ""}`, request.config_sources.duration_s),

@@ -127,7 +127,7 @@ export function detailPanel() {
     const again = async (variation) => {
       try {
         const { data } = await post(trackPath(track.id, "again"), { variation });
-        jobs.follow(data.job ?? data);
+        jobs.follow(data.job);
         toast(variation ? "Making a variation: the same request with another seed." : "Making it again: the same request with the same seed.");
       } catch (error) {
         complain(error);
@@ -154,7 +154,7 @@ export function detailPanel() {
       list.setAttribute("aria-busy", "true");
       try {
         const told = await get(trackPath(id, "similar"), { by, limit: 6 });
-        const found = told.tracks ?? told.hits ?? told;
+        const found = told.tracks;
         if (track?.id !== id) return;
         fill(list, found.length ? found.map((one) => miniRow(one, found)) : h("li", { class: "muted" }, "Nothing else is in the catalog yet."));
       } catch (error) {

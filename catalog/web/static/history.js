@@ -8,6 +8,7 @@ import { address, change, here } from "./route.js";
 import { complain } from "./toast.js";
 
 const LIMIT = 200;
+const NEAREST = 40; // a search ranks every request; beyond these nothing is near any more
 const ACTIONS = { reused: ["check", "Reused"], generated: ["plus", "Made"], none: ["below", "Nothing fitted"], failed: ["warning", "Failed"] };
 
 export function historyView() {
@@ -22,10 +23,10 @@ export function historyView() {
     const mine = (asked = {});
     list.setAttribute("aria-busy", "true");
     try {
-      const told = await get("/history", { q, limit: LIMIT });
+      const told = await get("/history", { q, limit: q ? NEAREST : LIMIT });
       if (asked !== mine) return;
       // What was only looked up, such as by the compose panel while somebody types, served nobody.
-      const lines = (told.requests ?? told.history ?? told).filter((one) => all || one.action !== "none");
+      const lines = told.requests.filter((one) => all || one.action !== "none");
       count.textContent = plural(lines.length, "request");
       fill(list, lines.length ? lines.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "Nothing was asked yet."));
     } catch (error) {
@@ -61,10 +62,10 @@ function figuresOf(told) {
     ["Tracks", told.tracks, number],
     ["Requests", told.requests, number],
     ["Served from the catalog", told.hit_rate, percent],
-    ["Seconds saved", told.saved_s ?? told.seconds_saved, span],
-    ["On disk", told.audio_bytes ?? told.disk_bytes ?? told.bytes, bytes],
+    ["Generating saved", told.saved_s, span],
+    ["On disk", told.disk_bytes, bytes],
   ];
-  return known.filter(([, value]) => typeof value === "number").map(([term, value, shown]) => h("div", {}, h("dt", {}, term === "Seconds saved" ? "Generating saved" : term), h("dd", {}, shown(value))));
+  return known.filter(([, value]) => typeof value === "number").map(([term, value, shown]) => h("div", {}, h("dt", {}, term), h("dd", {}, shown(value))));
 }
 
 function line(one) {

@@ -18,7 +18,7 @@ class Jobs extends EventTarget {
   /** Take up what was running before the page was opened. */
   async load() {
     const told = await get("/jobs");
-    for (const job of told.jobs ?? told) {
+    for (const job of told.jobs) {
       if (FINAL.includes(job.state)) continue;
       this.follow(job);
     }
@@ -32,10 +32,9 @@ class Jobs extends EventTarget {
     const hear = (event) => {
       const told = parsed(event.data);
       if (!told) return;
-      const now = this.all.get(job.id);
-      this.#update(told.state ? told : { ...now, state: "running", progress: told.progress ?? told });
+      this.#update(told);
     };
-    for (const name of ["message", "queued", "running", "state", "progress"]) source.addEventListener(name, hear);
+    source.addEventListener("progress", hear);
     for (const name of FINAL) source.addEventListener(name, () => this.#finish(job.id));
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) this.#poll(job.id);
@@ -124,7 +123,7 @@ function tell(job) {
 }
 
 export function errorOf(job) {
-  return typeof job.error === "string" ? job.error : job.error?.detail ?? job.error?.title ?? "It could not be made.";
+  return job.error?.detail ?? job.error?.title ?? "It could not be made.";
 }
 
 export function fractionOf(job) {

@@ -74,7 +74,7 @@ export function mapView() {
     stale = false;
     try {
       const told = await get("/map");
-      points = (told.points ?? told).map((point) => ({ ...point, mood: Array.isArray(point.mood) ? point.mood[0] : point.mood }));
+      points = told.points;
       regroup();
     } catch (error) {
       stale = true;
