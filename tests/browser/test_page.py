@@ -305,6 +305,10 @@ def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
 
     page.get_by_role("button", name="Find or make").click()
     expect(page.locator(".served")).to_contain_text("Reused:")
+    page.locator(".served").get_by_role("button", name="Does not fit").click()
+    expect(page.locator(".toast", has_text="not served for this")).to_be_visible()
+    expect(page.locator(".verdict")).to_contain_text("A new track is made")
+    assert [said.verdict for said in service.store.judgements()] == ["rejected"]
     page.get_by_role("link", name="Tracks", exact=True).click()
     expect(rows(page).first.locator(".row-title")).to_contain_text("clockmaker")
 

@@ -1,13 +1,13 @@
 // Paste a context; see what was read in it, what fits and why other tracks do not; have one made.
 
-import { get, post } from "./api.js";
+import { get, post, trackPath } from "./api.js";
 import { announce, button, debounced, fill, h, icon } from "./dom.js";
 import { name, percent, plural, score, title } from "./format.js";
 import { jobCard, jobs } from "./jobs.js";
 import { playButton } from "./detail.js";
 import { plainWords } from "./language.js";
 import { address, here } from "./route.js";
-import { complain } from "./toast.js";
+import { complain, toast } from "./toast.js";
 
 const PAUSE_MS = 700;
 const SHOWN = 5;
@@ -198,10 +198,29 @@ export function composeView() {
         { class: "served" },
         playButton(track),
         h("div", { class: "served-text" }, h("p", { class: "served-title" }, h("strong", {}, result.action === "reused" ? "Reused: " : `${word}: `), h("a", { href: address("compose", new URLSearchParams({ track: track.id })) }, title(track))), h("p", { class: "muted" }, result.reason)),
+        result.action === "reused" && button("Does not fit", () => reject(result), { class: "button small" }),
       ),
       result.warnings?.map((warning) => h("p", { class: "warning" }, icon("warning"), warning)),
     );
     announce(`${result.action === "reused" ? "Reused" : word}: ${title(track)}`);
+  }
+
+  /** Keep a track from this request and near ones; the track itself stays. */
+  async function reject({ track, request_id }, undo = false) {
+    try {
+      await post(trackPath(track.id, "reject"), { request_id, undo });
+    } catch (error) {
+      return complain(error);
+    }
+    if (undo) return toast("It may be served again.");
+    fill(outcome);
+    toast("It is not served for this or the like again.", { action: { label: "Undo", run: () => reject({ track, request_id }, true).then(relook) } });
+    relook();
+  }
+
+  function relook() {
+    shownFor = "";
+    look();
   }
 
   function explain(result) {

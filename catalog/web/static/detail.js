@@ -147,7 +147,7 @@ export function detailPanel() {
   function similar() {
     const list = h("ul", { class: "mini-list", role: "list" });
     const way = (by, text) => h("button", { type: "button", "aria-pressed": "false", data: { by }, onclick: () => load(by) }, text);
-    const ways = h("div", { class: "segmented", role: "group", "aria-label": "Similar by" }, way("sound", "Sound"), way("text", "Text"));
+    const ways = h("div", { class: "segmented", role: "group", "aria-label": "Similar by" }, way("text", "Text"), way("sound", "Sound"));
     async function load(by) {
       for (const one of ways.children) one.setAttribute("aria-pressed", String(one.dataset.by === by));
       const id = track.id;
@@ -162,7 +162,7 @@ export function detailPanel() {
       }
       list.removeAttribute("aria-busy");
     }
-    load("sound");
+    load("text");
     return section("Similar tracks", ways, list);
   }
 

@@ -77,7 +77,7 @@ function line(one) {
     "li",
     { class: `history-line is-${one.action}` },
     one.track_id ? playButton({ id: one.track_id, summary: one.summary, style: one.style }) : h("span", { class: "play-gap" }),
-    h("div", { class: "history-text" }, h("p", { class: "history-title" }, one.track_id ? h("a", { href: address("history", params) }, text) : text), h("p", { class: "muted small" }, one.reason)),
+    h("div", { class: "history-text" }, h("p", { class: "history-title" }, one.track_id ? h("a", { href: address("history", params) }, text) : text), h("p", { class: "muted small" }, [one.rejected && "Said not to fit", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · "))),
     h("p", { class: "history-action" }, icon(picture), word, one.score !== null && one.score !== undefined && h("span", { class: "muted numbers" }, score(one.score))),
     h("p", { class: "muted small history-style" }, [name(one.style), name(one.role)].filter(Boolean).join(" · ")),
     h("time", { class: "muted small", datetime: one.created_at }, when(one.created_at)),
