@@ -165,7 +165,9 @@ def inputs(document: NDArray[np.float32], words: tuple[float, float, float, floa
 
 
 def load(identity: str) -> Heads | None:
-    """Return the heads fitted to the encoder of that identity; None for any other."""
+    """Return the heads fitted to the encoder of that identity; None for any other, or where the file was left out."""
+    if not HEADS_FILE.is_file():
+        return None
     return _shipped() if identity == about()["encoder"] else None
 
 

@@ -180,7 +180,7 @@ def _told_by(features: Features, name: str) -> str:
     """Return who read a feature and how sure that is: "heads, 0.71"."""
     source, sure = features.sources.get(name, ""), features.confidences.get(name)
     if source == "prototypes":
-        source = "prototypes: no heads were fitted to this encoder"
+        source = "prototypes: no heads are fitted to this encoder"
     return source if sure is None or source == "caller" else f"{source}, {sure:.2f}"
 
 

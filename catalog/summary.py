@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.sentences import split_sentences
+from catalog.sentences import slices, split_sentences
 
 __all__ = ["plain_text", "segments", "summarize"]
 
@@ -81,9 +81,12 @@ def plain_text(text: str) -> str:
 
 
 def segments(plain: str) -> list[str]:
-    """Return at most 10 sentences or runs of short ones, spread evenly over the text, to be encoded."""
+    """Return at most 10 sentences or runs of short ones, spread evenly over the text, to be encoded.
+
+    A sentence longer than an encoder takes whole is cut into several, so that none loses its end.
+    """
     pieces: list[str] = []
-    for sentence in split_sentences(plain):
+    for sentence in (part for whole in split_sentences(plain) for part in slices(whole, _width(whole))):
         if pieces and len(pieces[-1]) + len(sentence) < 60:
             pieces[-1] += " " + sentence
         else:
@@ -92,6 +95,11 @@ def segments(plain: str) -> list[str]:
         picked = np.linspace(0, len(pieces) - 1, MAX_SEGMENTS).round().astype(int)
         pieces = [pieces[i] for i in picked]
     return pieces or [plain]
+
+
+def _width(sentence: str) -> int:
+    """Return how many characters stay below the 256 tokens of a small encoder: a token is a character at least."""
+    return 240 if len(_WIDE.findall(sentence)) > 0.3 * len(sentence) else 800
 
 
 def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None) -> str:

@@ -69,6 +69,12 @@ class TestFile:
         assert heads.load("someone-elses") is None
         assert heads.load(encoder.identity.replace("pool-1", "pool-2")) is None
 
+    def test_without_the_file_prototypes_take_over(
+        self, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(heads, "HEADS_FILE", tmp_path / "left-out.safetensors")
+        assert of("The tavern fills up.", encoder).sources["valence"] == "prototypes"
+
     def test_every_emotion_speaks_for_moods_of_the_vocabulary(self, fitted: heads.Heads) -> None:
         assert set(fitted.names) == set(heads.EMOTION_MOODS) == set(heads.EMOTION_KINDS)
         assert {mood for moods in heads.EMOTION_MOODS.values() for mood in moods} <= set(MOODS)
@@ -126,6 +132,11 @@ class TestReading:
         assert grim.valence < plain.valence < bright.valence
         assert plain.energy < bright.energy
 
+    def test_a_sentence_without_end_is_read_to_its_end(self, encoder: Encoder) -> None:
+        start = "and then we went along the road past the mill and the post office and the bridge " * 20
+        grim = "and they found the bodies of the children in the ashes and everyone was screaming " * 10
+        assert of(start + grim, encoder).valence < of(start, encoder).valence - 0.1
+
     def test_another_language_is_trusted_less(self, encoder: Encoder) -> None:
         text = "Mitternacht: der Mörder steht hinter ihr, und sie weiß es nicht."
         seen = features._look(Context(text=text), encoder, None)
@@ -177,7 +188,7 @@ class TestAnotherEncoder:
         assert (mine.sources["valence"], mine.sources["mood_tags"]) == ("heads", "heads")
         assert (theirs.sources["valence"], theirs.sources["mood_tags"]) == ("prototypes", "prototypes")
         assert none.sources["valence"] == "text"
-        assert "no heads were fitted to this encoder" in report._told_by(theirs, "valence")
+        assert "no heads are fitted to this encoder" in report._told_by(theirs, "valence")
         assert report._told_by(mine, "valence") == f"heads, {mine.confidences['valence']:.2f}"
 
     def test_vectors_of_another_length_are_no_trouble(self) -> None:
