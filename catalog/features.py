@@ -28,6 +28,9 @@ from presets.vocabulary import MOODS
 
 __all__ = ["extract"]
 
+VERSION = "features-1"
+"""Raise it when a text is read in another way: what was calibrated on the old reading then counts no more."""
+
 MAX_TAGS = 3
 NAMED_ENOUGH = 0.9
 """Weight of mood words (one that names a mood, or three that suggest one) from which tags come from them alone."""

@@ -1,0 +1,328 @@
+"""From labels to a certificate: fit the weights on some scenes, and hold a threshold to its promise on others.
+
+The promise is made by Learn-then-Test (Angelopoulos and others 2021): thresholds of a grid fixed beforehand are tried
+from strict to lenient, each against the hypothesis that more than the wanted share of reused tracks does not fit, and
+the first that cannot be rejected ends it. Texts of one scene depend on each other, so the scene is the unit: all its
+trials count as one number. The test is a bet on that number (Waudby-Smith and Ramdas 2024), valid for any number of
+scenes and whatever the distribution, with no approximation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog import features as understanding
+from catalog.certificate import DELTA, Bound, Certificate, identified, version
+from catalog.encoder import embed_document
+from catalog.errors import InputError
+from catalog.evidence import HURTS, MOOD, TOPIC, Card, evidence, probability
+from catalog.labels import Labels, Pair, Scene, shipped_labels
+from catalog.models import Context
+from catalog.protocol import Encoder
+
+__all__ = [
+    "GRID",
+    "RATES",
+    "Case",
+    "Known",
+    "Trial",
+    "calibrate",
+    "cases",
+    "certified",
+    "fit",
+    "pair_trials",
+    "read_texts",
+    "trials",
+]
+
+RATES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+"""The rates of false reuse a certificate has bounds for; others can be asked for."""
+GRID = tuple(round(0.99 - 0.01 * step, 2) for step in range(99))
+"""Thresholds, strict to lenient, fixed before any label is seen."""
+PREVALENCE = 0.5
+"""The share of trial requests for which the catalog holds a fitting track."""
+BETS = (0.2, 0.4, 0.6, 0.8, 0.95)
+"""Sizes of the bets, as shares of the largest that cannot lose all; their mean wins as soon as one of them does."""
+SLACK = 1.5
+"""A threshold is tried once its reuses, all right, would win this many times (as a logarithm) what is needed."""
+NEAREST = 12
+"""Tracks of other scenes that a trial weighs: those a search would put first."""
+PENALTY = 1e-4
+
+Report = Callable[[int, int], None]
+Weights = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A text as the decision sees it."""
+
+    card: Card
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request of a scene, a catalog it meets, and what speaks for each track there."""
+
+    scene: str
+    weight: float
+    matched: bool
+    right: tuple[Mapping[str, float], ...]
+    wrong: tuple[Mapping[str, float], ...]
+    """Nearest tracks of other scenes first, then those of the same scene that do not fit."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a case comes to: up to which threshold anything is reused, and up to which something wrong could be.
+
+    Every track above the threshold may be served, not only the best, so one wrong one makes the trial wrong.
+    """
+
+    scene: str
+    weight: float
+    matched: bool
+    reused_to: float
+    wrong_to: float
+    right_to: float
+
+
+def calibrate(
+    encoder: Encoder,
+    *,
+    labels: Labels | None = None,
+    judged: Sequence[Trial] = (),
+    judged_source: str = "",
+    grid: Sequence[float] = GRID,
+    rates: Iterable[float] = (),
+    cache_dir: Path | None = None,
+    on_progress: Report | None = None,
+) -> Certificate:
+    """Return a certificate for `encoder` and the labels: the shipped ones, those of a file, or judged trials.
+
+    The weights come from the "fit" scenes of the shipped labels always, so that none of what certifies was fitted on.
+    Shipped labels certify with their "calibrate" scenes, a file with all it holds. Deterministic but for the date.
+    Takes about a minute. Raises InputError when there is too little to certify with, Unavailable without encoder.
+    """
+    shipped = shipped_labels()
+    background = shipped.split("fit")
+    scenes = () if judged or labels is not None and not labels.scenes else (labels or shipped).scenes
+    asked = scenes if labels is not None else tuple(one for one in scenes if one.split == "calibrate")
+    pairs = labels.pairs if labels else ()
+    known = read_texts(
+        [*_texts(background), *_texts(asked), *(text for pair in pairs for text in (pair.asked, pair.track))],
+        encoder,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+    weights = fit(cases(background, background, known))
+    tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights), *judged]
+    if not tried:
+        raise InputError("there is nothing to certify with: no scene, no pair, no judgement")
+    about = (labels or shipped).model_copy(update={"source": judged_source} if judged else {})
+    return identified(
+        Certificate(
+            made_at=datetime.now(timezone.utc).replace(microsecond=0),
+            source=about.source,
+            source_sha256=about.sha256,
+            shipped_sha256=shipped.sha256,
+            encoder=encoder.identity,
+            features=version(),
+            prevalence=PREVALENCE if asked and not pairs else None,
+            scenes=len({trial.scene for trial in tried}),
+            weights={name: round(value, 6) for name, value in weights.items()},
+            bounds=tuple(certified(tried, rate, grid=grid) for rate in sorted({*RATES, *rates})),
+        )
+    )
+
+
+def read_texts(
+    texts: Iterable[str],
+    encoder: Encoder,
+    *,
+    cache_dir: Path | None = None,
+    on_progress: Report | None = None,
+) -> dict[str, Known]:
+    """Return every text as the decision would see it. `on_progress` is told texts done and texts in all."""
+    wanted = list(dict.fromkeys(texts))
+    known = {}
+    for number, text in enumerate(wanted, 1):
+        context = Context(text=text)
+        card = Card.of(context, understanding.extract(context, encoder, cache_dir=cache_dir))
+        known[text] = Known(card, embed_document(encoder, context.text))
+        if on_progress:
+            on_progress(number, len(wanted))
+    return known
+
+
+def cases(asked: Iterable[Scene], background: Iterable[Scene], known: Mapping[str, Known]) -> list[Case]:
+    """Return what the requests of every scene meet: a catalog of the background's tracks and of the scene's own.
+
+    The background is the same for all and none of it is asked, so that scenes stay independent of each other. Every
+    text asks twice over: with one other text of its list in the catalog, once for each, and with none. Tracks of
+    the scene's other lists (the opposite mood, another place) are there each time.
+    """
+    tracks = [(scene.scene, text) for scene in background for _, text in scene.texts()]
+    vectors = np.stack([known[text].vector for _, text in tracks])
+    return [case for scene in asked for case in _scene_cases(scene, tracks, vectors, known)]
+
+
+def _scene_cases(
+    scene: Scene, tracks: Sequence[tuple[str, str]], vectors: NDArray[np.float32], known: Mapping[str, Known]
+) -> Iterator[Case]:
+    texts = list(scene.texts())
+    for variant, text in texts:
+        mine = known[text]
+        order = np.argsort(-(vectors @ mine.vector), kind="stable")
+        others = [tracks[i][1] for i in order[: 4 * NEAREST] if tracks[i][0] != scene.scene][:NEAREST]
+        others += [other for kind, other in texts if kind != variant]
+        wrong = tuple(_compared(mine, known[other]) for other in others)
+        fitting = [other for kind, other in texts if kind == variant and other != text]
+        yield Case(scene.scene, (1 - PREVALENCE) / len(texts), False, (), wrong)
+        for other in fitting:
+            weight = PREVALENCE / len(texts) / len(fitting)
+            yield Case(scene.scene, weight, True, (_compared(mine, known[other]),), wrong)
+
+
+def _compared(asked: Known, track: Known) -> dict[str, float]:
+    return evidence(asked.card, track.card, float(asked.vector @ track.vector))
+
+
+def fit(labelled: Sequence[Case]) -> dict[str, float]:
+    """Return the weights under which the labels are likeliest, those of `HURTS` at most 0, the others at least 0.
+
+    Tracks that fit, tracks of other scenes, and tracks of the same scene that do not fit weigh 2 : 1 : 1.
+    """
+    from scipy.optimize import minimize
+
+    names = ("topic", *TOPIC, "mood", *MOOD)
+    cut = 1 + len(TOPIC)
+    groups = (
+        [found for case in labelled for found in case.right],
+        [found for case in labelled if not case.matched for found in case.wrong[:NEAREST]],
+        [found for case in labelled if not case.matched for found in case.wrong[NEAREST:]],
+    )
+    if not all(groups):
+        raise InputError("weights need scenes with tracks that fit, with other scenes, and with tracks that do not fit")
+    rows = np.array([[found[name] for name in (*TOPIC, *MOOD)] for group in groups for found in group])
+    ones = np.ones((len(rows), 1))
+    topic, mood = np.hstack([ones, rows[:, : len(TOPIC)]]), np.hstack([ones, rows[:, len(TOPIC) :]])
+    fits = np.arange(len(rows)) < len(groups[0])
+    share = np.concatenate(
+        [np.full(len(group), s / len(group)) for s, group in zip((0.5, 0.25, 0.25), groups, strict=True)]
+    )
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        log_fits = -np.logaddexp(0, -topic @ weights[:cut]) - np.logaddexp(0, -mood @ weights[cut:])
+        log_not = np.log(-np.expm1(np.minimum(log_fits, -1e-12)))
+        return float(-share @ np.where(fits, log_fits, log_not) + PENALTY * weights @ weights)
+
+    free = {"topic", "mood"}
+    limits = [(None if n in free or n in HURTS else 0.0, 0.0 if n in HURTS else None) for n in names]
+    found = minimize(loss, np.zeros(len(names)), bounds=limits, method="L-BFGS-B")
+    return dict(zip(names, map(float, found.x), strict=True))
+
+
+def trials(labelled: Iterable[Case], weights: Weights) -> list[Trial]:
+    """Return what each case comes to under the weights."""
+    found = []
+    for case in labelled:
+        right = max((probability(weights, one) for one in case.right), default=0.0)
+        wrong = max((probability(weights, one) for one in case.wrong), default=0.0)
+        found.append(Trial(case.scene, case.weight, case.matched, max(right, wrong), wrong, right))
+    return found
+
+
+def pair_trials(pairs: Sequence[Pair], known: Mapping[str, Known], weights: Weights) -> list[Trial]:
+    """Return what each judged pair comes to; pairs of one scene share its weight."""
+    sizes: dict[str, int] = defaultdict(int)
+    names = [pair.scene or f"pair {number}" for number, pair in enumerate(pairs)]
+    for name in names:
+        sizes[name] += 1
+    found = []
+    for name, pair in zip(names, pairs, strict=True):
+        fits = probability(weights, _compared(known[pair.asked], known[pair.track]))
+        wrong, right = (0.0, fits) if pair.fits else (fits, 0.0)
+        found.append(Trial(name, 1 / sizes[name], pair.fits, fits, wrong, right))
+    return found
+
+
+def certified(
+    tried: Sequence[Trial], rate: float, *, delta: float = DELTA, grid: Sequence[float] = GRID
+) -> Bound:
+    """Return the most lenient threshold of `grid` at which at most `rate` of the reused tracks do not fit.
+
+    Wrong with probability `delta` at most, over the draw of scenes. The threshold is None where nothing holds.
+    """
+    best = None
+    for threshold in grid:
+        reused, wrong = _by_scene(tried, threshold)
+        if _evidence(reused, 0 * wrong, rate) < (1 / delta) ** SLACK:
+            continue  # too few are reused to tell; this looks at no label
+        if _evidence(reused, wrong, rate) < 1 / delta:
+            break
+        best = threshold
+    if best is None:
+        return Bound(max_false_reuse=rate, threshold=None)
+    reused, wrong = _by_scene(tried, best)
+    served = [trial for trial in tried if trial.reused_to >= best]
+    matched = [trial for trial in tried if trial.matched]
+    hits = sum(trial.weight for trial in matched if trial.right_to >= best)
+    return Bound(
+        max_false_reuse=rate,
+        threshold=best,
+        requests=len(served),
+        wrong=sum(trial.wrong_to >= best for trial in served),
+        false_reuse=round(float(wrong.sum() / reused.sum()), 4),
+        upper_bound=round(_upper(reused, wrong, rate, delta), 4),
+        hits=round(hits / sum(trial.weight for trial in matched), 4) if matched else None,
+    )
+
+
+def _by_scene(
+    tried: Sequence[Trial], threshold: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each scene the shares of its trials that reuse, and that could serve something wrong."""
+    shares: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for trial in tried:
+        share = shares[trial.scene]
+        share[0] += trial.weight * (trial.reused_to >= threshold)
+        share[1] += trial.weight * (trial.wrong_to >= threshold)
+    both = np.array([*shares.values()])
+    return both[:, 0], both[:, 1]
+
+
+def _evidence(reused: NDArray[np.float64], wrong: NDArray[np.float64], rate: float) -> float:
+    """Return what bets against "more than `rate` of the reused is wrong" have come to, from a stake of 1.
+
+    Were it so, wrong - rate x reused would be above 0 on average and no bet could be expected to win: by Markov's
+    inequality it reaches 1 / delta with probability delta at most.
+    """
+    excess = wrong - rate * reused
+    logs = [float(np.log1p(-bet / (1 - rate) * excess).sum()) for bet in BETS]
+    return math.exp(min(700.0, max(logs))) * float(np.mean(np.exp(np.array(logs) - max(logs))))
+
+
+def _upper(reused: NDArray[np.float64], wrong: NDArray[np.float64], rate: float, delta: float) -> float:
+    """Return the smallest rate, up to `rate`, that the bets still rule out."""
+    low, high = 0.0, rate
+    for _ in range(30):
+        middle = (low + high) / 2
+        if middle > 0 and _evidence(reused, wrong, middle) >= 1 / delta:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _texts(scenes: Iterable[Scene]) -> Iterator[str]:
+    return (text for scene in scenes for _, text in scene.texts())

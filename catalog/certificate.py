@@ -1,0 +1,155 @@
+"""The certificate: which threshold holds which rate of false reuse, on what labels, for which encoder and features.
+
+One is shipped for the shipped encoder. A user's own, written by `catalog calibrate`, stands in the home and wins. A
+certificate counts only for what it was made with: another encoder, another way to read a text, or other shipped labels
+end it, and then exact repeats alone are reused until `catalog calibrate` makes a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat, ValidationError
+
+from catalog import evidence, features
+from catalog.errors import InputError
+from catalog.files import storing, write_durably
+from catalog.labels import shipped_sha256
+from catalog.models import Value
+
+__all__ = ["CERTIFICATE", "DELTA", "Bound", "Certificate", "Standing", "identified", "save", "standing", "version"]
+
+CERTIFICATE = "certificate.json"
+"""The name of a user's own certificate in the home, and of the shipped one in this package."""
+SHIPPED = Path(__file__).with_name(CERTIFICATE)
+DELTA = 0.05
+MAX_BYTES = 1_000_000
+
+Rate = Annotated[FiniteFloat, Field(gt=0.0, lt=1.0)]
+
+
+class Bound(Value):
+    """What was certified for one wanted rate."""
+
+    max_false_reuse: Rate
+    """The rate that was wanted: the share of reused tracks that do not fit."""
+    threshold: FiniteFloat | None
+    """The probability a candidate needs; None where nothing could be certified."""
+    requests: int = 0
+    """Trial requests with reuse at the threshold, and those of them in which a track that does not fit could be served."""
+    wrong: int = 0
+    false_reuse: FiniteFloat | None = None
+    """The rate that was seen, each scene weighing the same."""
+    upper_bound: FiniteFloat | None = None
+    """What the rate stays under with confidence 1 - delta."""
+    hits: FiniteFloat | None = None
+    """The share of trial requests with a fitting track in the catalog that reused it."""
+
+
+class Certificate(Value):
+    """The weights of the decision, and the thresholds that hold a rate of false reuse with confidence 1 - delta."""
+
+    id: str = ""
+    made_at: datetime
+    source: str
+    """What the labels are and where they come from."""
+    source_sha256: str
+    shipped_sha256: str
+    """Of the shipped labels, from which the weights were fitted."""
+    encoder: str
+    features: str
+    delta: Rate = DELTA
+    prevalence: FiniteFloat | None = None
+    """The share of trial requests for which the catalog held a fitting track; None for judged pairs and ratings."""
+    scenes: int
+    """How many independent units the bounds rest on."""
+    weights: dict[str, FiniteFloat]
+    bounds: tuple[Bound, ...]
+
+    def at(self, max_false_reuse: float) -> Bound | None:
+        """Return the most lenient bound that holds `max_false_reuse`, None where nothing was certified for it."""
+        fitting = [
+            bound
+            for bound in self.bounds
+            if bound.threshold is not None and bound.max_false_reuse <= max_false_reuse + 1e-9
+        ]
+        return max(fitting, key=lambda bound: bound.max_false_reuse, default=None)
+
+
+class Standing(Value):
+    """The certificate that counts for a home and an encoder, or why there is none."""
+
+    certificate: Certificate | None
+    note: str = ""
+    """Why a certificate that is there does not count; "" where the user's own or the shipped one does."""
+
+
+def version() -> str:
+    """Return the identity of the way a text is read and compared."""
+    return f"{features.VERSION}/{evidence.VERSION}"
+
+
+def identified(certificate: Certificate) -> Certificate:
+    """Return the certificate with the id that follows from its content."""
+    content = certificate.model_dump_json(exclude={"id"})
+    return certificate.model_copy(update={"id": hashlib.sha256(content.encode()).hexdigest()[:12]})
+
+
+def standing(home: Path, encoder: str) -> Standing:
+    """Return the certificate that counts in `home` for `encoder`: the user's own, else the shipped one."""
+    own = home / CERTIFICATE
+    if own.exists():
+        found = _read(own)
+        if isinstance(found, str):
+            return Standing(certificate=None, note=found)
+        if expired := _expired(found, encoder):
+            return Standing(certificate=None, note=f"the certificate {found.id} in this home has expired: {expired}")
+        return Standing(certificate=found)
+    shipped = _read(SHIPPED)
+    if isinstance(shipped, str):
+        return Standing(certificate=None, note=shipped)
+    if expired := _expired(shipped, encoder):
+        return Standing(certificate=None, note=f"no certificate counts here: {expired}")
+    return Standing(certificate=shipped)
+
+
+def save(certificate: Certificate, path: Path) -> None:
+    """Write the certificate as a whole or not at all. Raises StorageError."""
+    text = json.dumps(certificate.model_dump(mode="json"), ensure_ascii=False, indent=2) + "\n"
+    with storing(f"the certificate cannot be written to {path}"):
+        write_durably(path, text.encode("utf-8"), point="certificate")
+
+
+def checked_rate(rate: float) -> float:
+    """Return `rate`; raises InputError when it is no share between 0 and 1."""
+    if not 0.0 < rate < 1.0:
+        raise InputError(f"the rate of false reuse is {rate:g}; it lies between 0 and 1, say 0.1")
+    return rate
+
+
+def _read(path: Path) -> Certificate | str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return f"the certificate {path} is too large to be one"
+        return Certificate.model_validate_json(path.read_bytes())
+    except OSError as error:
+        return f"the certificate {path} cannot be read: {error.strerror}"
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"the certificate {path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _expired(certificate: Certificate, encoder: str) -> str:
+    """Return why the certificate does not count any more, "" where it does."""
+    for what, made_with, now in (
+        ("encoder", certificate.encoder, encoder),
+        ("way texts are read", certificate.features, version()),
+        ("shipped label set", certificate.shipped_sha256[:12], shipped_sha256()[:12]),
+    ):
+        if made_with != now:
+            return f"it was made with the {what} {made_with}, and now it is {now}"
+    return ""
