@@ -181,6 +181,16 @@ audience_options = options(
     click.option("--listener", help="Who hears it: another fitting track than the one they just heard."),
     click.option("--theme", help="A recurring theme, which keeps its track while that fits."),
 )
+reuse_options = options(
+    click.option(
+        "--max-false-reuse",
+        type=float,
+        help="The share of reused tracks that may turn out not to fit [default: 0.1].",
+    ),
+    click.option(
+        "--min-similarity", type=float, help="Decide by score: what a candidate needs, -1 to 1, certified or not."
+    ),
+)
 out_options = options(
     click.option(
         "--out", type=click.Path(dir_okay=False), help="Also write the track here (.wav, .flac or .ogg)."
@@ -210,7 +220,7 @@ filter_options = options(
 @context_options
 @audience_options
 @click.option("--reuse", default="auto", show_default=True, type=click.Choice(["auto", "always", "never"]))
-@click.option("--min-similarity", type=float, help="The score a candidate needs to be reused.")
+@reuse_options
 @click.option("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
 @click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
 @click.option(
@@ -225,6 +235,7 @@ filter_options = options(
 @no_server_option
 def find_or_make(
     reuse: str,
+    max_false_reuse: float | None,
     min_similarity: float | None,
     dry_run: bool,
     explain: bool,
@@ -241,12 +252,13 @@ def find_or_make(
     if batch is not None:
         if out or dry_run or reuse != "auto" or asked.pop("text") or asked.pop("context_file"):
             raise InputError("--batch goes without TEXT, --context-file, --out, --dry-run and --reuse")
-        _serve_batch(batch, explain, home, config, {"min_similarity": min_similarity, **asked})
+        held = {"max_false_reuse": max_false_reuse, "min_similarity": min_similarity}
+        _serve_batch(batch, explain, home, config, {**held, **asked})
         return
     if dry_run and out:
         raise InputError("--dry-run makes nothing that --out could write; drop one of them")
     source, asked = _asked(asked)
-    asked |= _given({"min_similarity": min_similarity})
+    asked |= _given({"max_false_reuse": max_false_reuse, "min_similarity": min_similarity})
     _check_out(out, force)
     plain = not (dry_run or explain or out or reuse == "never" or {"listener", "theme"} & asked.keys())
     if plain:
@@ -269,6 +281,7 @@ def find_or_make(
             result = service.find_or_make(
                 _context(source),
                 reuse=reuse,  # type: ignore[arg-type]
+                explain=explain,
                 dry_run=dry_run,
                 on_progress=on_progress,
                 **asked,
@@ -310,13 +323,14 @@ def musicgen(
 
 @catalog.command()
 @context_options
-@click.option("--min-similarity", type=float, help="The score a candidate needs.")
+@reuse_options
 @click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
 @json_option
 @home_option
 @config_option
 @no_server_option
 def find(
+    max_false_reuse: float | None,
     min_similarity: float | None,
     explain: bool,
     as_json: bool,
@@ -327,7 +341,7 @@ def find(
 ) -> None:
     """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
     source, asked = _asked(asked)
-    asked |= _given({"min_similarity": min_similarity})
+    asked |= _given({"max_false_reuse": max_false_reuse, "min_similarity": min_similarity})
     told = _from_service(home, config, no_server, lambda running: running.find(_body(source, asked)))
     if told is None:
         with _service(home, config, create=False) as service:

@@ -2,15 +2,17 @@
 
 The promise is made by Learn-then-Test (Angelopoulos and others 2021): thresholds of a grid fixed beforehand are tried
 from strict to lenient, each against the hypothesis that more than the wanted share of reused tracks does not fit, and
-the first that cannot be rejected ends it. Texts of one scene depend on each other, so the scene is the unit: all its
-trials count as one number. The test is a bet on that number (Waudby-Smith and Ramdas 2024), valid for any number of
-scenes and whatever the distribution, with no approximation.
+the first that cannot be rejected ends it. Texts of one scene depend on each other, so the scene is the unit: of its
+reuses, the share that does not fit. The rate is the mean of these shares over the scenes in which anything is reused.
+The test is a bet on them (Waudby-Smith and Ramdas 2024), valid for any number of scenes and whatever the distribution,
+with no approximation.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,7 +27,7 @@ from catalog.encoder import embed_document
 from catalog.errors import InputError
 from catalog.evidence import HURTS, MOOD, TOPIC, Card, evidence, probability
 from catalog.labels import Labels, Pair, Scene, shipped_labels
-from catalog.models import Context
+from catalog.models import Context, Judgement, RequestRecord
 from catalog.protocol import Encoder
 
 __all__ = [
@@ -35,12 +37,15 @@ __all__ = [
     "Known",
     "Trial",
     "calibrate",
+    "calibrate_from_ratings",
     "cases",
     "certified",
     "fit",
+    "hit_rate",
     "pair_trials",
     "read_texts",
     "trials",
+    "wrong_shares",
 ]
 
 RATES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
@@ -78,7 +83,9 @@ class Case:
     matched: bool
     right: tuple[Mapping[str, float], ...]
     wrong: tuple[Mapping[str, float], ...]
-    """Nearest tracks of other scenes first, then those of the same scene that do not fit."""
+    """Nearest tracks of other scenes first, then those of the same scene in the opposite mood."""
+    passable: tuple[Mapping[str, float], ...] = ()
+    """Tracks of the same scene and mood in another place or at another time: neither counted as hits nor as wrong."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +107,19 @@ def calibrate(
     encoder: Encoder,
     *,
     labels: Labels | None = None,
-    judged: Sequence[Trial] = (),
-    judged_source: str = "",
-    grid: Sequence[float] = GRID,
     rates: Iterable[float] = (),
     cache_dir: Path | None = None,
     on_progress: Report | None = None,
 ) -> Certificate:
-    """Return a certificate for `encoder` and the labels: the shipped ones, those of a file, or judged trials.
+    """Return a certificate for `encoder` and the labels, the shipped ones where none are given.
 
     The weights come from the "fit" scenes of the shipped labels always, so that none of what certifies was fitted on.
     Shipped labels certify with their "calibrate" scenes, a file with all it holds. Deterministic but for the date.
-    Takes about a minute. Raises InputError when there is too little to certify with, Unavailable without encoder.
+    Takes a minute or two. `rates` are wanted beside `RATES`. Raises Unavailable without encoder.
     """
     shipped = shipped_labels()
     background = shipped.split("fit")
-    scenes = () if judged or labels is not None and not labels.scenes else (labels or shipped).scenes
+    scenes = () if judged or (labels is not None and not labels.scenes) else (labels or shipped).scenes
     asked = scenes if labels is not None else tuple(one for one in scenes if one.split == "calibrate")
     pairs = labels.pairs if labels else ()
     known = read_texts(
@@ -125,24 +129,91 @@ def calibrate(
         on_progress=on_progress,
     )
     weights = fit(cases(background, background, known))
-    tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights), *judged]
-    if not tried:
-        raise InputError("there is nothing to certify with: no scene, no pair, no judgement")
-    about = (labels or shipped).model_copy(update={"source": judged_source} if judged else {})
+    tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights)]
+    about = labels or shipped
     return identified(
         Certificate(
-            made_at=datetime.now(timezone.utc).replace(microsecond=0),
+            made_at=_now(),
             source=about.source,
             source_sha256=about.sha256,
             shipped_sha256=shipped.sha256,
             encoder=encoder.identity,
             features=version(),
-            prevalence=PREVALENCE if asked and not pairs else None,
+            prevalence=None if pairs else PREVALENCE,
             scenes=len({trial.scene for trial in tried}),
             weights={name: round(value, 6) for name, value in weights.items()},
-            bounds=tuple(certified(tried, rate, grid=grid) for rate in sorted({*RATES, *rates})),
+            bounds=tuple(certified(tried, rate) for rate in sorted({*RATES, *rates})),
         )
     )
+
+
+def calibrate_from_ratings(
+    base: Certificate,
+    judgements: Iterable[Judgement],
+    requests: Iterable[RequestRecord],
+    *,
+    rates: Iterable[float] = (),
+) -> Certificate:
+    """Return a certificate from what people said of tracks that `base` let be reused; its weights stay.
+
+    A reuse counts as wrong when it was rejected or rated 1 or 2 as the answer to its request, as right when rated 3 or
+    more; all of one track are one unit. Only what was served is judged, so no threshold below the one it was served
+    at can be certified. Raises InputError when nothing that can be used was judged.
+    """
+    served = {
+        line.id: line
+        for line in requests
+        if line.rule == "similar"
+        and line.probability is not None
+        and line.created_at >= base.made_at
+        and line.threshold in {bound.threshold for bound in base.bounds}
+    }
+    said: dict[tuple[str, str], Judgement] = {}
+    for one in sorted(judgements, key=lambda one: one.created_at):
+        if one.request_id in served and served[one.request_id].track_id == one.track_id:
+            said[one.track_id, one.request_id] = one
+    judged = [(served[request], one) for (_, request), one in said.items() if _fitted(one) is not None]
+    if not judged:
+        raise InputError(
+            "no reuse under the certificate in use was judged yet; rate tracks as answers to their requests "
+            "(`catalog rate TRACK 4 --for REQUEST`) or reject them, or calibrate on the shipped labels"
+        )
+    sizes = Counter(one.track_id for _, one in judged)
+    tried = []
+    for line, one in judged:
+        fits, right = float(line.probability or 0.0), bool(_fitted(one))
+        tried.append(
+            Trial(one.track_id, 1 / sizes[one.track_id], right, fits, fits * (not right), fits * right)
+        )
+    lowest = max(line.threshold for line, _ in judged)
+    grid = [threshold for threshold in GRID if threshold >= lowest]
+    about = "\n".join(f"{one.id} {one.verdict} {one.rating}" for _, one in judged)
+    return identified(
+        base.model_copy(
+            update={
+                "made_at": _now(),
+                "source": f"{len(judged)} judgements of reused tracks in this catalog",
+                "source_sha256": hashlib.sha256(about.encode()).hexdigest(),
+                "prevalence": None,
+                "scenes": len(sizes),
+                "bounds": tuple(
+                    certified(tried, rate, grid=grid).model_copy(update={"hits": None})
+                    for rate in sorted({*RATES, *rates})
+                ),
+            }
+        )
+    )
+
+
+def _fitted(one: Judgement) -> bool | None:
+    """Return what the judgement says of the fit, None where it was taken back."""
+    if one.verdict == "rejected":
+        return False
+    return None if one.rating is None else one.rating >= 3
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def read_texts(
@@ -169,7 +240,7 @@ def cases(asked: Iterable[Scene], background: Iterable[Scene], known: Mapping[st
 
     The background is the same for all and none of it is asked, so that scenes stay independent of each other. Every
     text asks twice over: with one other text of its list in the catalog, once for each, and with none. Tracks of
-    the scene's other lists (the opposite mood, another place) are there each time.
+    the scene in the opposite mood are there each time.
     """
     tracks = [(scene.scene, text) for scene in background for _, text in scene.texts()]
     vectors = np.stack([known[text].vector for _, text in tracks])
@@ -184,13 +255,15 @@ def _scene_cases(
         mine = known[text]
         order = np.argsort(-(vectors @ mine.vector), kind="stable")
         others = [tracks[i][1] for i in order[: 4 * NEAREST] if tracks[i][0] != scene.scene][:NEAREST]
-        others += [other for kind, other in texts if kind != variant]
-        wrong = tuple(_compared(mine, known[other]) for other in others)
+        turned = [other for kind, other in texts if "opposite" in (kind, variant) and kind != variant]
+        moved = [other for kind, other in texts if other not in turned and kind != variant]
+        wrong = tuple(_compared(mine, known[other]) for other in (*others, *turned))
+        passable = tuple(_compared(mine, known[other]) for other in moved)
         fitting = [other for kind, other in texts if kind == variant and other != text]
-        yield Case(scene.scene, (1 - PREVALENCE) / len(texts), False, (), wrong)
+        yield Case(scene.scene, (1 - PREVALENCE) / len(texts), False, (), wrong, passable)
         for other in fitting:
             weight = PREVALENCE / len(texts) / len(fitting)
-            yield Case(scene.scene, weight, True, (_compared(mine, known[other]),), wrong)
+            yield Case(scene.scene, weight, True, (_compared(mine, known[other]),), wrong, passable)
 
 
 def _compared(asked: Known, track: Known) -> dict[str, float]:
@@ -209,10 +282,12 @@ def fit(labelled: Sequence[Case]) -> dict[str, float]:
     groups = (
         [found for case in labelled for found in case.right],
         [found for case in labelled if not case.matched for found in case.wrong[:NEAREST]],
-        [found for case in labelled if not case.matched for found in case.wrong[NEAREST:]],
+        [found for case in labelled if not case.matched for found in (*case.wrong[NEAREST:], *case.passable)],
     )
     if not all(groups):
-        raise InputError("weights need scenes with tracks that fit, with other scenes, and with tracks that do not fit")
+        raise InputError(
+            "weights need scenes with tracks that fit, with other scenes, and with tracks that do not fit"
+        )
     rows = np.array([[found[name] for name in (*TOPIC, *MOOD)] for group in groups for found in group])
     ones = np.ones((len(rows), 1))
     topic, mood = np.hstack([ones, rows[:, : len(TOPIC)]]), np.hstack([ones, rows[:, len(TOPIC) :]])
@@ -265,59 +340,59 @@ def certified(
     """
     best = None
     for threshold in grid:
-        reused, wrong = _by_scene(tried, threshold)
-        if _evidence(reused, 0 * wrong, rate) < (1 / delta) ** SLACK:
+        wrong = wrong_shares(tried, threshold)
+        if _evidence(0 * wrong, rate) < (1 / delta) ** SLACK:
             continue  # too few are reused to tell; this looks at no label
-        if _evidence(reused, wrong, rate) < 1 / delta:
+        if _evidence(wrong, rate) < 1 / delta:
             break
         best = threshold
     if best is None:
         return Bound(max_false_reuse=rate, threshold=None)
-    reused, wrong = _by_scene(tried, best)
-    served = [trial for trial in tried if trial.reused_to >= best]
-    matched = [trial for trial in tried if trial.matched]
-    hits = sum(trial.weight for trial in matched if trial.right_to >= best)
+    wrong = wrong_shares(tried, best)
     return Bound(
         max_false_reuse=rate,
         threshold=best,
-        requests=len(served),
-        wrong=sum(trial.wrong_to >= best for trial in served),
-        false_reuse=round(float(wrong.sum() / reused.sum()), 4),
-        upper_bound=round(_upper(reused, wrong, rate, delta), 4),
-        hits=round(hits / sum(trial.weight for trial in matched), 4) if matched else None,
+        scenes=len(wrong),
+        wrong=int((wrong > 0).sum()),
+        false_reuse=round(float(wrong.mean()), 4),
+        upper_bound=round(_upper(wrong, rate, delta), 4),
+        hits=round(hit_rate(tried, best), 4) if any(trial.matched for trial in tried) else None,
     )
 
 
-def _by_scene(
-    tried: Sequence[Trial], threshold: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each scene the shares of its trials that reuse, and that could serve something wrong."""
+def wrong_shares(tried: Iterable[Trial], threshold: float) -> NDArray[np.float64]:
+    """Return, for each scene in which anything is reused, the share of its reuses that could serve something wrong."""
     shares: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for trial in tried:
-        share = shares[trial.scene]
-        share[0] += trial.weight * (trial.reused_to >= threshold)
-        share[1] += trial.weight * (trial.wrong_to >= threshold)
-    both = np.array([*shares.values()])
-    return both[:, 0], both[:, 1]
+        if trial.reused_to >= threshold:
+            share = shares[trial.scene]
+            share[0] += trial.weight
+            share[1] += trial.weight * (trial.wrong_to >= threshold)
+    return np.array([wrong / reused for reused, wrong in shares.values()])
 
 
-def _evidence(reused: NDArray[np.float64], wrong: NDArray[np.float64], rate: float) -> float:
-    """Return what bets against "more than `rate` of the reused is wrong" have come to, from a stake of 1.
+def hit_rate(tried: Iterable[Trial], threshold: float) -> float:
+    """Return the share of the trials with a fitting track in the catalog that reuse it."""
+    matched = [trial for trial in tried if trial.matched]
+    return sum(t.weight for t in matched if t.right_to >= threshold) / sum(t.weight for t in matched)
 
-    Were it so, wrong - rate x reused would be above 0 on average and no bet could be expected to win: by Markov's
-    inequality it reaches 1 / delta with probability delta at most.
+
+def _evidence(wrong: NDArray[np.float64], rate: float) -> float:
+    """Return what bets against "the mean of `wrong` is above `rate`" have come to, from a stake of 1.
+
+    Were it so, no bet could be expected to win: by Markov's inequality the sum reaches 1 / delta with probability
+    delta at most.
     """
-    excess = wrong - rate * reused
-    logs = [float(np.log1p(-bet / (1 - rate) * excess).sum()) for bet in BETS]
-    return math.exp(min(700.0, max(logs))) * float(np.mean(np.exp(np.array(logs) - max(logs))))
+    logs = np.array([np.log1p(-bet / (1 - rate) * (wrong - rate)).sum() for bet in BETS])
+    return math.exp(min(700.0, float(logs.max()))) * float(np.mean(np.exp(logs - logs.max())))
 
 
-def _upper(reused: NDArray[np.float64], wrong: NDArray[np.float64], rate: float, delta: float) -> float:
+def _upper(wrong: NDArray[np.float64], rate: float, delta: float) -> float:
     """Return the smallest rate, up to `rate`, that the bets still rule out."""
     low, high = 0.0, rate
     for _ in range(30):
         middle = (low + high) / 2
-        if middle > 0 and _evidence(reused, wrong, middle) >= 1 / delta:
+        if _evidence(wrong, middle) >= 1 / delta:
             high = middle
         else:
             low = middle

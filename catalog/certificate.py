@@ -21,7 +21,17 @@ from catalog.files import storing, write_durably
 from catalog.labels import shipped_sha256
 from catalog.models import Value
 
-__all__ = ["CERTIFICATE", "DELTA", "Bound", "Certificate", "Standing", "identified", "save", "standing", "version"]
+__all__ = [
+    "CERTIFICATE",
+    "DELTA",
+    "Bound",
+    "Certificate",
+    "Standing",
+    "identified",
+    "save",
+    "standing",
+    "version",
+]
 
 CERTIFICATE = "certificate.json"
 """The name of a user's own certificate in the home, and of the shipped one in this package."""
@@ -36,14 +46,15 @@ class Bound(Value):
     """What was certified for one wanted rate."""
 
     max_false_reuse: Rate
-    """The rate that was wanted: the share of reused tracks that do not fit."""
+    """The rate that was wanted: the share of reuses that do not fit, each scene weighing the same."""
     threshold: FiniteFloat | None
     """The probability a candidate needs; None where nothing could be certified."""
-    requests: int = 0
-    """Trial requests with reuse at the threshold, and those of them in which a track that does not fit could be served."""
+    scenes: int = 0
+    """Scenes in which anything is reused at the threshold: the units of the bound."""
     wrong: int = 0
+    """Those of them in which a track that does not fit could be served."""
     false_reuse: FiniteFloat | None = None
-    """The rate that was seen, each scene weighing the same."""
+    """The rate that was seen: the mean, over the scenes, of the share of a scene's reuses that do not fit."""
     upper_bound: FiniteFloat | None = None
     """What the rate stays under with confidence 1 - delta."""
     hits: FiniteFloat | None = None
@@ -66,7 +77,7 @@ class Certificate(Value):
     prevalence: FiniteFloat | None = None
     """The share of trial requests for which the catalog held a fitting track; None for judged pairs and ratings."""
     scenes: int
-    """How many independent units the bounds rest on."""
+    """How many scenes were tried."""
     weights: dict[str, FiniteFloat]
     bounds: tuple[Bound, ...]
 
@@ -107,7 +118,9 @@ def standing(home: Path, encoder: str) -> Standing:
         if isinstance(found, str):
             return Standing(certificate=None, note=found)
         if expired := _expired(found, encoder):
-            return Standing(certificate=None, note=f"the certificate {found.id} in this home has expired: {expired}")
+            return Standing(
+                certificate=None, note=f"the certificate {found.id} in this home has expired: {expired}"
+            )
         return Standing(certificate=found)
     shipped = _read(SHIPPED)
     if isinstance(shipped, str):

@@ -24,10 +24,10 @@ __all__ = ["HURTS", "MOOD", "TOPIC", "VERSION", "Card", "evidence", "probability
 VERSION = "evidence-1"
 """Raise it when a number below is worked out in another way: certificates made before it then expire."""
 
-TOPIC = ("similarity", "environment", "time_of_day")
+TOPIC = ("similarity", "other_environment", "other_time")
 MOOD = ("mood_distance", "exchanged")
 """The numbers of the two questions that must both be answered yes: is it the same scene, and is it the same mood?"""
-HURTS = frozenset(MOOD)
+HURTS = frozenset({"other_environment", "other_time", *MOOD})
 """More of these never helps; more of the others never hurts."""
 
 READ_CHARACTERS = 4_000
@@ -73,14 +73,14 @@ class Card:
 def evidence(asked: Card, known: Card, similarity: float) -> dict[str, float]:
     """Return the numbers that tell whether music made for `known` fits `asked`.
 
-    `similarity` is the cosine of the two contexts, -1..1. In the result beside it: environment and time_of_day, 1 the
-    same, 0 not known, -1 another; mood_distance 0..1; exchanged 0..1, how far words that two near copies do not share
-    lie apart in mood.
+    `similarity` is the cosine of the two contexts, -1..1. In the result beside it: other_environment and other_time, 1
+    where both texts name one and not the same; mood_distance 0..1; exchanged 0..1, how far words that two near copies
+    do not share lie apart in mood.
     """
     return {
         "similarity": similarity,
-        "environment": _agree(asked.environment, known.environment),
-        "time_of_day": _agree(asked.time_of_day, known.time_of_day),
+        "other_environment": _differ(asked.environment, known.environment),
+        "other_time": _differ(asked.time_of_day, known.time_of_day),
         "mood_distance": mood_distance(asked, known),
         "exchanged": _exchanged(asked, known),
     }
@@ -111,7 +111,9 @@ def _exchanged(a: Card, b: Card) -> float:
     if any(_denies(word) for word in (*gone, *new)):
         return 1.0
     widest = _apart(gone, new)
-    for kind, i, j, k, n in SequenceMatcher(None, a.tokens[:ALIGNED_WORDS], b.tokens[:ALIGNED_WORDS], False).get_opcodes():
+    for kind, i, j, k, n in SequenceMatcher(
+        None, a.tokens[:ALIGNED_WORDS], b.tokens[:ALIGNED_WORDS], False
+    ).get_opcodes():
         if kind == "replace" and j - i == n - k == 1:
             widest = max(widest, _apart(a.tokens[i:j], b.tokens[k:n]))
     return widest
@@ -129,5 +131,5 @@ def _denies(word: str) -> bool:
     return word.replace("'", "") in NEGATORS or word.endswith("n't")
 
 
-def _agree(mine: str | None, theirs: str | None) -> float:
-    return 0.0 if not (mine and theirs) else 1.0 if mine == theirs else -1.0
+def _differ(mine: str | None, theirs: str | None) -> float:
+    return float(bool(mine and theirs and mine != theirs))

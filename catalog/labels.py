@@ -4,7 +4,8 @@ A file of labels is JSON Lines. A line is either a scene, {"scene": name, "fits"
 "opposite": [the same scene in the opposite mood], "moved": [the same in another place or at another time], "split":
 "fit", "calibrate" or "test", "facts": {a choice that nothing made without it meets}}, or a judged pair, {"asked":
 text, "track": the text the track was made for, "fits": true or false, "scene": name of what they are about}. Texts of
-one list fit each other; texts of different lists, or of different scenes, do not.
+one list fit each other (label 2); of a scene and the same moved elsewhere music is passable (label 1: neither a hit nor
+wrong); texts in opposite moods, and of different scenes, do not fit (label 0).
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ def read_labels(path: Path, *, source: str | None = None) -> Labels:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"the labels {path} cannot be read: {error.strerror}; pass a JSON Lines file") from None
+        raise InputError(
+            f"the labels {path} cannot be read: {error.strerror}; pass a JSON Lines file"
+        ) from None
     if len(data) > MAX_BYTES:
         raise InputError(f"the labels {path} are {len(data):,} bytes; at most {MAX_BYTES:,} are read")
     scenes: dict[str, Scene] = {}
@@ -111,7 +114,9 @@ def read_labels(path: Path, *, source: str | None = None) -> Labels:
     if not scenes and not pairs:
         raise InputError(f"{path} holds no labels; each line is a scene or a judged pair, see docs/REUSE.md")
     sha256 = hashlib.sha256(data).hexdigest()
-    return Labels(source=source or path.name, sha256=sha256, scenes=tuple(scenes.values()), pairs=tuple(pairs))
+    return Labels(
+        source=source or path.name, sha256=sha256, scenes=tuple(scenes.values()), pairs=tuple(pairs)
+    )
 
 
 def _parsed(line: bytes, where: str) -> Scene | Pair:

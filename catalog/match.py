@@ -1,47 +1,108 @@
 """The reuse decision: a pure function of a request and the candidates that met its hard facts.
 
-Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector
-query; only "does this music fit?" is a score. The score is the cosine of the two contexts less what
-differences in mood, place and time cost, because cosine alone places a text and its opposite mood side by
-side.
+1. Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector query:
+   a track that breaks one is never seen here.
+2. Each track that is left gets a probability that its music fits (`evidence`): that the scene is the same, from the
+   cosine of the two contexts, place and time, times that the mood is, from the distance of the moods and from words
+   that were exchanged. An opposite mood is refused whatever else is alike.
+3. A track is reused when its probability reaches the threshold that a certificate gives for the wanted rate of false
+   reuse. Without one, only the same request again is served what there is.
+
+A caller who names a minimum similarity gets another rule instead of 2 and 3: the cosine less what differences in mood,
+place and time cost must reach it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+from catalog.certificate import Bound, Certificate
+from catalog.evidence import Card, evidence, probability
 from catalog.models import Candidate, Decision, Features, Filter, Request, Track
 from catalog.mood import mood_distance
 
 __all__ = [
+    "MAX_FALSE_REUSE",
     "MAX_MOOD_DISTANCE",
-    "MIN_SIMILARITY",
     "MODEL_RANKS",
     "Reuse",
+    "Terms",
+    "alone",
     "decide",
     "difference",
     "exact",
     "hard_facts",
+    "like",
     "weigh",
 ]
 
 Reuse = Literal["auto", "always", "never"]
 
-MIN_SIMILARITY = 0.55
-"""The score a candidate needs. docs/REUSE.md shows how it was chosen and what it costs."""
+MAX_FALSE_REUSE = 0.10
+"""The share of reused tracks that may turn out not to fit, unless the caller says otherwise."""
+
+# Of the rule by score.
 MOOD_COST = 0.6
 """What a mood distance of 1 takes from the similarity."""
 MAX_MOOD_DISTANCE = 0.2
 """Beyond this the moods differ too much for any similarity to make up for it."""
-OPPOSITE_MOOD_DISTANCE = 0.5
 PLACE_COST = 0.15
 TIME_COST = 0.05
+
+OPPOSITE_MOOD_DISTANCE = 0.5
+"""Beyond this a mood counts as the opposite one, which is refused under either rule."""
 DURATION_TOLERANCE = 0.10
 MIN_DURATION_TOLERANCE_S = 0.5
 
 MODEL_RANKS = {"procedural": 0, "small": 1, "medium": 2, "melody": 2, "large": 3, "melody-large": 3}
 """A track made by a lower rank than the request would use is not offered."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a decision is held to: the caller's wishes, and the certificate that counts."""
+
+    reuse: Reuse = "auto"
+    min_similarity: float | None = None
+    """The score a candidate needs; given, it takes the place of the certificate."""
+    max_false_reuse: float = MAX_FALSE_REUSE
+    certificate: Certificate | None = None
+    note: str = ""
+    """Why no certificate counts."""
+
+    @property
+    def by_score(self) -> bool:
+        """Whether the score decides rather than the probability."""
+        return self.min_similarity is not None
+
+    @property
+    def bound(self) -> Bound | None:
+        """What was certified for the wanted rate."""
+        return self.certificate.at(self.max_false_reuse) if self.certificate else None
+
+    @property
+    def threshold(self) -> float | None:
+        """What a candidate must reach; None where nothing says."""
+        return self.min_similarity if self.by_score else self.bound.threshold if self.bound else None
+
+    @property
+    def uncertified(self) -> str:
+        """Why there is no threshold, and what to do."""
+        held = (
+            f"no threshold holds {self.max_false_reuse:.0%} of false reuse" if self.certificate else self.note
+        )
+        return f"{held or 'no certificate is there'}; run `catalog calibrate`, or name --min-similarity"
+
+    def worth(self, one: Candidate) -> float:
+        """Return what candidates are ranked by."""
+        return one.score if self.by_score or one.probability is None else one.probability
+
+    def reached(self, score: float | None, fits: float | None) -> bool:
+        """Tell whether an earlier decision with these figures would be taken again."""
+        held = score if self.by_score else fits
+        return self.threshold is not None and held is not None and held >= self.threshold
 
 
 def hard_facts(request: Request) -> Filter:
@@ -67,6 +128,26 @@ def hard_facts(request: Request) -> Filter:
     )
 
 
+def alone(facts: Filter) -> dict[str, Filter]:
+    """Return each of the hard facts by itself, under the name a person knows it by."""
+    groups = {
+        "role": ("role",),
+        "style": ("style",),
+        "quality": ("min_quality",),
+        "model": ("min_model_rank",),
+        "backend": ("backend",),
+        "loop": ("loopable",),
+        "duration": ("min_duration_s", "max_duration_s"),
+        "environment": ("environment",),
+        "time_of_day": ("time_of_day",),
+    }
+    given = facts.model_dump(exclude_none=True)
+    parts = {
+        name: {field: given[field] for field in fields if field in given} for name, fields in groups.items()
+    }
+    return {name: Filter(**part) for name, part in parts.items() if part}
+
+
 def exact(track: Track) -> Decision:
     """Return the decision for a repeat of the request that `track` was made for."""
     return Decision(
@@ -80,18 +161,31 @@ def exact(track: Track) -> Decision:
     )
 
 
-def weigh(request: Request, track: Track, similarity: float) -> Candidate:
+def weigh(request: Request, track: Track, similarity: float, terms: Terms) -> Candidate:
     """Return how well `track` fits `request`, with what speaks against it."""
     distance, cost, against = difference(request.features, track)
+    score = round(similarity - cost, 4)
+    found = evidence(Card.of(request.context, request.features), Card.of_track(track), similarity)
+    if found["exchanged"] > MAX_MOOD_DISTANCE:
+        against = (*against, "nearly the same words, with some exchanged for their opposite")
+    fits = round(probability(terms.certificate.weights, found), 4) if terms.certificate else None
+    held = score if terms.by_score else fits
+    refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
     return Candidate(
         track_id=track.id,
         style=track.style,
         summary=track.summary,
         similarity=round(similarity, 4),
         mood_distance=round(distance, 4),
-        score=round(similarity - cost, 4),
+        score=score,
         against=against,
-        refused=distance > MAX_MOOD_DISTANCE,
+        refused=refused,
+        probability=fits,
+        evidence={name: round(value, 4) for name, value in found.items()},
+        admissible=not refused
+        and terms.threshold is not None
+        and held is not None
+        and held >= terms.threshold,
     )
 
 
@@ -113,58 +207,77 @@ def difference(wanted: Features, other: Features | Track) -> tuple[float, float,
 def decide(
     request: Request,
     hits: Sequence[tuple[Track, float]],
+    terms: Terms,
     *,
-    reuse: Reuse = "auto",
-    threshold: float = MIN_SIMILARITY,
     facts: Filter | None = None,
     considered: int = 0,
+    rejected_by: Mapping[str, int] | None = None,
 ) -> Decision:
     """Decide whether one of `hits` (track, cosine; all meeting the hard facts) is reused.
 
-    `auto` reuses the best-scoring candidate that reaches `threshold` and is not refused for its mood, `always`
-    reuses the best whatever its score, `never` makes a new track. Ties go to the lesser id, so the decision
-    never depends on the order of `hits`.
+    A candidate is admissible when its probability (or its score, where the caller named a minimum) reaches the
+    threshold of `terms` and its mood is not refused. `auto` reuses the best admissible one, `always` the best whatever
+    it reaches, `never` makes a new track. Without a threshold nothing is admissible. Ties go to the lesser id, so the
+    decision never depends on the order of `hits`.
     """
-    weighed = (weigh(request, track, similarity) for track, similarity in hits)
     ranked = sorted(
-        (
-            one.model_copy(update={"admissible": one.score >= threshold and not one.refused})
-            for one in weighed
-        ),
-        key=lambda candidate: (candidate.refused, -candidate.score, candidate.track_id),
+        (weigh(request, track, similarity, terms) for track, similarity in hits),
+        key=lambda one: (one.refused, -terms.worth(one), one.track_id),
     )
     best = ranked[0] if ranked else None
-    rule, reason = _verdict(best, reuse, threshold)
+    rule, reason = _verdict(best, terms)
     chosen = best if best and rule in ("similar", "always") else None
     return Decision(
         action="reuse" if chosen else "make",
         rule=rule,
         reason=reason,
-        threshold=threshold,
+        threshold=1.0 if terms.threshold is None else terms.threshold,
         track_id=chosen.track_id if chosen else None,
         similarity=best.similarity if best else None,
         score=best.score if best else None,
+        probability=best.probability if best else None,
+        certificate=terms.certificate.id if terms.certificate and not terms.by_score else "",
         candidates=tuple(ranked),
         filter=facts,
         considered=considered,
+        rejected_by=dict(rejected_by or {}),
     )
 
 
-Rule = Literal["similar", "below_threshold", "no_candidate", "always", "never"]
+def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
+    """Tell whether a track made for `made` would be reused for `wanted`, as far as mood and topic go."""
+    distance, cost, _ = difference(wanted.features, made.features)
+    if terms.by_score:
+        return distance <= MAX_MOOD_DISTANCE and terms.reached(similarity - cost, None)
+    if terms.certificate is None or distance > OPPOSITE_MOOD_DISTANCE:
+        return False
+    cards = Card.of(wanted.context, wanted.features), Card.of(made.context, made.features)
+    return terms.reached(None, probability(terms.certificate.weights, evidence(*cards, similarity)))
 
 
-def _verdict(best: Candidate | None, reuse: Reuse, threshold: float) -> tuple[Rule, str]:
-    if reuse == "never":
+Rule = Literal["similar", "below_threshold", "uncertified", "no_candidate", "always", "never"]
+
+
+def _verdict(best: Candidate | None, terms: Terms) -> tuple[Rule, str]:
+    if terms.reuse == "never":
         return "never", "a new track was asked for"
     if best is None:
         return "no_candidate", "no track in the catalog meets the hard facts"
-    fit = f"score {best.score:.2f} (similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
+    if best.probability is None or terms.by_score:
+        fit = f"score {best.score:.2f} (similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
+    else:
+        fit = (
+            f"fits with probability {best.probability:.2f} "
+            f"(similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
+        )
     if best.admissible:
-        return "similar", f"close match: {fit} reaches {threshold:.2f}"
-    if reuse == "always":
+        return "similar", f"close match: {fit}, {terms.threshold:.2f} needed"
+    if terms.reuse == "always":
         return "always", f"best of those that meet the hard facts: {fit}"
+    if terms.threshold is None:
+        return "uncertified", f"only exact repeats are reused: {terms.uncertified}"
     because = f"; {best.against[0]}" if best.against else ""
-    return "below_threshold", f"closest track does not fit: {fit}, {threshold:.2f} needed{because}"
+    return "below_threshold", f"closest track does not fit: {fit}, {terms.threshold:.2f} needed{because}"
 
 
 def _mood(felt: Features | Track) -> str:

@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog import certificate, feedback, past, report, suggestions
 from catalog import encoder as encoders
 from catalog import features as understanding
-from catalog import feedback, past, report, suggestions
 from catalog.again import context_of, decision_again, request_again
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
 from catalog.errors import CatalogError, InputError, NotFound, StorageError
+from catalog.certificate import Certificate
 from catalog.history import Call, failure_of, record_of
+from catalog.labels import read_labels
 from catalog.making import Generators, Job, keep, render, seed_of
-from catalog.match import MAX_MOOD_DISTANCE, MIN_SIMILARITY, Reuse, decide, difference, exact, hard_facts
+from catalog.match import MAX_FALSE_REUSE, Reuse, Terms, alone, decide, exact, hard_facts, like
 from catalog.models import (
     Audience,
     Choices,
@@ -73,12 +75,18 @@ class MusicService:
     """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
 
     def __init__(
-        self, store: Store, library: Library, encoder: Encoder, generators: Generators = load_generator
+        self,
+        store: Store,
+        library: Library,
+        encoder: Encoder,
+        generators: Generators = load_generator,
+        min_similarity: float | None = None,
     ) -> None:
         self.store = store
         self.library = library
         self.encoder = encoder
         self._load_generator = generators
+        self._min_similarity = min_similarity
         self._loaded: dict[tuple[str, str], Generator] = {}
         self._described: NDArray[np.float32] | None = None
         """The vectors of the descriptions of the style presets, once they were needed."""
@@ -93,18 +101,20 @@ class MusicService:
         config: str | Path | None = None,
         encoder: Encoder | str | None = None,
         generators: Generators = load_generator,
+        min_similarity: float | None = None,
         create: bool = True,
     ) -> MusicService:
         """Open the catalog in `home`, creating it on first use; with `create` off a missing one raises NotFound.
 
         `config` is a file in the `musicgen:` shape; without it `catalog.yaml` in `home` is read where it
-        exists. `encoder` is a model name, a folder or an Encoder. Neither encoder nor generator is loaded
-        before a call needs it.
+        exists. `encoder` is a model name, a folder or an Encoder. `min_similarity` is that of calls that name
+        neither it nor a rate of false reuse; without it the certificate decides. Neither encoder nor generator is
+        loaded before a call needs it.
         """
         library = load_library(config, home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
         store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=create)
-        return cls(store, library, reader, generators)
+        return cls(store, library, reader, generators, min_similarity)
 
     def __enter__(self) -> MusicService:
         return self
@@ -132,7 +142,9 @@ class MusicService:
         *,
         reuse: Reuse = "auto",
         min_similarity: float | None = None,
+        max_false_reuse: float | None = None,
         dry_run: bool = False,
+        explain: bool = False,
         on_progress: Progress | None = None,
         **asked: Any,
     ) -> Result:
@@ -141,22 +153,24 @@ class MusicService:
         `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed,
         generation) and, where the pipeline knows them, those of `Context` (query, environment, time_of_day,
         mood_tags, valence, energy, ...). A `listener` gets another fitting track than the one just heard, a
-        `theme` keeps its track. `reuse`: "auto" decides by score, "always" takes the best that meets
-        the hard facts and never makes, "never" makes. `dry_run` decides and stops. Raises InputError,
+        `theme` keeps its track. `reuse`: "auto" decides by the certified
+        threshold for `max_false_reuse`, the share of reused tracks that may not fit (0.1), or by `min_similarity`, the
+        score to reach, where that is given; "always" takes the best that meets the hard facts and never makes, "never"
+        makes. `dry_run` decides and stops. `explain` also counts what each hard fact rejects. Raises InputError,
         NotFound, Busy, StorageError or Unavailable.
         """
-        threshold = _threshold(reuse, min_similarity)
+        terms = self._terms(reuse, min_similarity, max_false_reuse)
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, **asked)
         call = self._begin("dry-run" if dry_run else "find-or-make", text_context, asked)
         with self._failures_logged(call):
-            outcome = self._look(call, reuse, threshold)
+            outcome = self._look(call, terms, explain=explain)
             if outcome.track is None and reuse == "always":
                 raise NotFound(f"{outcome.decision.reason}, and making was ruled out; use --reuse auto")
             if outcome.track is None and not dry_run:
                 with self.store.claim(call.key):
                     # Another process may have made it while this one waited for its turn.
-                    outcome = self._look(call, reuse, threshold)
+                    outcome = self._look(call, terms, explain=explain)
                     if outcome.track is None:
                         (outcome,) = self._make([(call, outcome)], on_progress)
         return self._finish(call, outcome)
@@ -166,6 +180,7 @@ class MusicService:
         text_contexts: Iterable[Source],
         *,
         min_similarity: float | None = None,
+        max_false_reuse: float | None = None,
         on_progress: Progress | None = None,
         **asked: Any,
     ) -> list[Result]:
@@ -174,19 +189,26 @@ class MusicService:
         A generator that takes batches makes up to `BATCH` of them at once. Contexts that are close to one
         another share a track as they would one after the other. What is made before an error is kept.
         """
-        threshold = _threshold("auto", min_similarity)
+        terms = self._terms("auto", min_similarity, max_false_reuse)
         calls = [self._begin("find-or-make", source, asked) for source in text_contexts]
         results: dict[str, Result] = {}
         waiting = calls
         while waiting:
-            waiting = self._serve(waiting, threshold, results, on_progress)
+            waiting = self._serve(waiting, terms, results, on_progress)
         return [results[call.id] for call in calls]
 
     def find(
-        self, text_context: Source, *, min_similarity: float | None = None, **asked: Any
+        self,
+        text_context: Source,
+        *,
+        min_similarity: float | None = None,
+        max_false_reuse: float | None = None,
+        **asked: Any,
     ) -> Match | None:
         """Return the track that `find_or_make` would reuse, or None. Never makes."""
-        result = self.explain(text_context, min_similarity=min_similarity, **asked)
+        result = self.explain(
+            text_context, min_similarity=min_similarity, max_false_reuse=max_false_reuse, **asked
+        )
         if result.track is None or result.path is None:
             return None
         return Match(
@@ -197,22 +219,34 @@ class MusicService:
             request=result.request,
         )
 
-    def explain(self, text_context: Source, *, min_similarity: float | None = None, **asked: Any) -> Result:
+    def explain(
+        self,
+        text_context: Source,
+        *,
+        min_similarity: float | None = None,
+        max_false_reuse: float | None = None,
+        **asked: Any,
+    ) -> Result:
         """Return what `find_or_make` would decide, with every candidate. Never makes."""
-        threshold = _threshold("auto", min_similarity)
+        terms = self._terms("auto", min_similarity, max_false_reuse)
         call = self._begin("find", text_context, asked)
         with self._failures_logged(call):
-            outcome = self._look(call, "auto", threshold)
+            outcome = self._look(call, terms, explain=True)
         return self._finish(call, outcome)
 
     def reuse(
-        self, text_context: Source, *, min_similarity: float | None = None, **asked: Any
+        self,
+        text_context: Source,
+        *,
+        min_similarity: float | None = None,
+        max_false_reuse: float | None = None,
+        **asked: Any,
     ) -> Result | None:
         """Return what `find_or_make` would reuse, logged as its answer; None, and no line, where it would make."""
-        threshold = _threshold("auto", min_similarity)
+        terms = self._terms("auto", min_similarity, max_false_reuse)
         call = self._begin("find-or-make", text_context, asked)
         with self._failures_logged(call):
-            outcome = self._look(call, "auto", threshold)
+            outcome = self._look(call, terms)
         return self._finish(call, outcome) if outcome.track else None
 
     def key_of(self, text_context: Source, **asked: Any) -> str:
@@ -228,7 +262,7 @@ class MusicService:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
         call = self._begin("generate", text_context, asked)
         with self._failures_logged(call):
-            (outcome,) = self._make([(call, self._look(call, "never", 0.0))], on_progress, fresh=True)
+            (outcome,) = self._make([(call, self._look(call, Terms("never")))], on_progress, fresh=True)
         return self._finish(call, outcome)
 
     def scene(
@@ -286,6 +320,21 @@ class MusicService:
 
     # The stages
 
+    def _terms(self, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None) -> Terms:
+        """Return what decisions are held to, every word checked."""
+        if reuse not in ("auto", "always", "never"):
+            raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, ('auto', 'always', 'never'))}")
+        if min_similarity is not None and not -1.0 <= min_similarity <= 1.0:
+            raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
+        rate = certificate.checked_rate(MAX_FALSE_REUSE if max_false_reuse is None else max_false_reuse)
+        counts = certificate.standing(self.store.home, self.encoder.identity)
+        least = self._min_similarity if min_similarity is None and max_false_reuse is None else min_similarity
+        return Terms(reuse, least, rate, counts.certificate, counts.note)
+
+    def _rejected_by(self, facts: Filter, considered: int) -> dict[str, int]:
+        """Return how many ready tracks each hard fact alone rejects."""
+        return {name: considered - self.store.count(fact) for name, fact in alone(facts).items()}
+
     def _begin(self, command: str, source: Source, asked: Mapping[str, Any]) -> Call:
         known = {name: value for name, value in asked.items() if name in Context.model_fields}
         chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
@@ -303,12 +352,12 @@ class MusicService:
         present = {size: weights.find(size) is not None for size in MODEL_SIZES}
         return Call(command, context, choices, key_of(context, choices, self.library, present), audience)
 
-    def _look(self, call: Call, reuse: Reuse, threshold: float) -> Outcome:
+    def _look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
         """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
         same = None
-        if reuse != "never":
+        if terms.reuse != "never":
             with call.stage("exact"):
-                same = self._repeated(call.key, threshold)
+                same = self._repeated(call.key, terms)
             if same and self._welcome(call, same):
                 asked_again = request_of(same, call.context, call.choices)
                 return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
@@ -319,9 +368,10 @@ class MusicService:
             hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
             hits = [(track, cosine) for track, cosine in hits if track.id not in rejected]
             considered = self.store.count(Filter())
-        decision = decide(request, hits, reuse=reuse, threshold=threshold, facts=facts, considered=considered)
-        if reuse != "never" and (call.audience.listener or call.audience.theme):
-            return self._choose(call, request, decision, same, [track for track, _ in hits], reuse)
+        rejects = self._rejected_by(facts, considered) if explain else {}
+        decision = decide(request, hits, terms, facts=facts, considered=considered, rejected_by=rejects)
+        if terms.reuse != "never" and (call.audience.listener or call.audience.theme):
+            return self._choose(call, request, decision, same, [track for track, _ in hits], terms)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
         return Outcome(request, decision, track)
 
@@ -346,7 +396,7 @@ class MusicService:
         decision: Decision,
         same: Track | None,
         hits: Sequence[Track],
-        reuse: Reuse,
+        terms: Terms,
     ) -> Outcome:
         """Choose for the listener or the theme among what may be served: repeats and admissible candidates."""
         listener, theme = call.audience.listener, call.audience.theme
@@ -363,13 +413,13 @@ class MusicService:
             repeats=[*{track.id for track in made} | ({same.id} if same else set())],
             variants=[track.id for track in tracks.values() if track.variant_of],
             # A seed that the caller named leaves nothing to vary.
-            may_make=reuse == "auto" and request.config["seed"] is None,
+            may_make=terms.reuse == "auto" and request.config["seed"] is None,
             theme=theme,
             theme_track=self.store.theme_track(theme, listener) if theme else None,
         )
         return Outcome(request, chosen, tracks.get(chosen.track_id or ""))
 
-    def _repeated(self, key: str, threshold: float) -> Track | None:
+    def _repeated(self, key: str, terms: Terms) -> Track | None:
         """Return the track that this very request made before, or else was served before as a close match."""
         stamp = self.store.stamp()
         if kept := self.store.recall(key):
@@ -381,7 +431,7 @@ class MusicService:
             return made
         for line in self.store.requests(limit=1, key=key, rule="similar"):
             track = self.store.get(line.track_id) if line.track_id else None
-            fits = line.score is not None and line.score >= threshold
+            fits = terms.reached(line.score, line.probability)
             fits = fits and line.track_id not in rejected
             if track and fits and track.state == "ready" and self.store.has_audio(track):
                 return track
@@ -410,7 +460,7 @@ class MusicService:
     def _serve(
         self,
         waiting: list[Call],
-        threshold: float,
+        terms: Terms,
         results: dict[str, Result],
         on_progress: Progress | None,
     ) -> list[Call]:
@@ -421,10 +471,10 @@ class MusicService:
         missing: list[Call] = []
         later: list[Call] = []
         for call in waiting:
-            outcome = self._look(call, "auto", threshold)
+            outcome = self._look(call, terms)
             if outcome.track:
                 results[call.id] = self._finish(call, outcome)
-            elif len(missing) == BATCH or any(self._alike(call, one, threshold) for one in missing):
+            elif len(missing) == BATCH or any(self._alike(call, one, terms) for one in missing):
                 later.append(call)
             else:
                 missing.append(call)
@@ -432,18 +482,16 @@ class MusicService:
             # In one order everywhere, so that two batches never wait for each other.
             for call in sorted(missing, key=lambda call: call.key):
                 claims.enter_context(self.store.claim(call.key))
-            looked = [(call, self._look(call, "auto", threshold)) for call in missing]
+            looked = [(call, self._look(call, terms)) for call in missing]
             made = self._make([(call, outcome) for call, outcome in looked if not outcome.track], on_progress)
         served = iter(made)
         for call, outcome in looked:
             results[call.id] = self._finish(call, outcome if outcome.track else next(served))
         return later
 
-    def _alike(self, call: Call, other: Call, threshold: float) -> bool:
+    def _alike(self, call: Call, other: Call, terms: Terms) -> bool:
         (wanted, mine), (made, theirs) = self._understand(call), self._understand(other)
-        distance, cost, _ = difference(wanted.features, made.features)
-        fits = distance <= MAX_MOOD_DISTANCE and float(mine @ theirs) - cost >= threshold
-        return fits or call.key == other.key
+        return call.key == other.key or like(wanted, made, float(mine @ theirs), terms)
 
     def _make(
         self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
@@ -501,7 +549,12 @@ class MusicService:
             decision=decision,
             request=request,
             request_id=call.id,
-            warnings=(*request.warnings, *_substitution(outcome), *_weariness(decision)),
+            warnings=(
+                *request.warnings,
+                *_substitution(outcome),
+                *_weariness(decision),
+                *_uncertified(decision),
+            ),
             timings_s=call.timings_s,
         )
 
@@ -518,6 +571,49 @@ class MusicService:
         if (backend, size) not in self._loaded:
             self._loaded[backend, size] = self._load_generator(backend, size)
         return self._loaded[backend, size]
+
+    # What a decision rests on
+
+    def calibrate(
+        self,
+        *,
+        labels: str | Path | None = None,
+        from_ratings: bool = False,
+        max_false_reuse: float | None = None,
+        out: str | Path | None = None,
+        on_progress: Progress | None = None,
+    ) -> Certificate:
+        """Make a certificate for the encoder in use, keep it in the home, and return it; from then on it decides.
+
+        From the shipped labels, from those in the file `labels`, or `from_ratings`: from what people said of reused
+        tracks here. `max_false_reuse` adds a rate to those it has bounds for. `out` names another file to write. A
+        minute or two on the labels. Raises InputError, StorageError or Unavailable; then the old one stays.
+        """
+        from catalog import calibration
+
+        if labels is not None and from_ratings:
+            raise InputError("a certificate comes from labels or from ratings; drop one of the two")
+        rates = () if max_false_reuse is None else (certificate.checked_rate(max_false_reuse),)
+        if from_ratings:
+            counts = certificate.standing(self.store.home, self.encoder.identity)
+            if counts.certificate is None:
+                raise InputError(f"ratings cannot be used: {counts.note}; calibrate on labels first")
+            made = calibration.calibrate_from_ratings(
+                counts.certificate,
+                self.store.judgements(),
+                self.store.requests(rule="similar"),
+                rates=rates,
+            )
+        else:
+            made = calibration.calibrate(
+                self.encoder,
+                labels=read_labels(Path(labels)) if labels is not None else None,
+                rates=rates,
+                cache_dir=self.store.home / "cache",
+                on_progress=on_progress,
+            )
+        certificate.save(made, Path(out) if out is not None else self.store.home / certificate.CERTIFICATE)
+        return made
 
     # What people say
 
@@ -640,16 +736,9 @@ def _substitution(outcome: Outcome) -> list[str]:
     return []
 
 
+def _uncertified(decision: Decision) -> list[str]:
+    return [decision.reason] if decision.rule == "uncertified" else []
+
+
 def _weariness(decision: Decision) -> list[str]:
     return ["all fitting tracks were heard recently"] if decision.rule == "least_recent" else []
-
-
-def _threshold(reuse: str, min_similarity: float | None) -> float:
-    """Return the threshold to hold candidates against, both words checked."""
-    if reuse not in ("auto", "always", "never"):
-        raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, ('auto', 'always', 'never'))}")
-    if min_similarity is None:
-        return MIN_SIMILARITY
-    if not -1.0 <= min_similarity <= 1.0:
-        raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
-    return min_similarity
