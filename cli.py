@@ -188,7 +188,9 @@ reuse_options = options(
         help="The share of reused tracks that may turn out not to fit [default: 0.1].",
     ),
     click.option(
-        "--min-similarity", type=float, help="Decide by score: what a candidate needs, -1 to 1, certified or not."
+        "--min-similarity",
+        type=float,
+        help="Decide by score: what a candidate needs, -1 to 1, certified or not.",
     ),
 )
 out_options = options(
@@ -671,6 +673,47 @@ def serve(home: str, config: str | None, **asked: Any) -> None:
 
 
 # What people say
+
+
+@catalog.command()
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False),
+    help="Certify on this file of scenes or judged pairs, JSON Lines [default: the shipped scenes].",
+)
+@click.option(
+    "--from-ratings", is_flag=True, help="Certify on what people said of reused tracks in this catalog."
+)
+@click.option("--max-false-reuse", type=float, help="A rate to certify beside those every certificate has.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write the certificate here, not into the home.")
+@json_option
+@home_option
+@config_option
+def calibrate(
+    labels: str | None,
+    from_ratings: bool,
+    max_false_reuse: float | None,
+    out: str | None,
+    as_json: bool,
+    home: str,
+    config: str | None,
+) -> None:
+    """Certify which threshold holds which rate of false reuse, for the encoder in use."""
+    from catalog.report import certificate_lines
+
+    with _service(home, config) as service, _progress("reading labels") as on_progress:
+        made = service.calibrate(
+            labels=labels,
+            from_ratings=from_ratings,
+            max_false_reuse=max_false_reuse,
+            out=out,
+            on_progress=on_progress,
+        )
+    if as_json:
+        _print_json(made.model_dump(mode="json"))
+        return
+    for told in certificate_lines(made):
+        click.echo(told)
 
 
 @catalog.command()

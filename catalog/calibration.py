@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog import features as understanding
-from catalog.certificate import DELTA, Bound, Certificate, identified, version
+from catalog.certificate import DELTA, Bound, Certificate, identified, shipped_for, version
 from catalog.encoder import embed_document
 from catalog.errors import InputError
 from catalog.evidence import HURTS, MOOD, TOPIC, Card, evidence, probability
@@ -56,8 +56,6 @@ PREVALENCE = 0.5
 """The share of trial requests for which the catalog holds a fitting track."""
 BETS = (0.2, 0.4, 0.6, 0.8, 0.95)
 """Sizes of the bets, as shares of the largest that cannot lose all; their mean wins as soon as one of them does."""
-SLACK = 1.5
-"""A threshold is tried once its reuses, all right, would win this many times (as a logarithm) what is needed."""
 NEAREST = 12
 """Tracks of other scenes that a trial weighs: those a search would put first."""
 PENALTY = 1e-4
@@ -82,8 +80,10 @@ class Case:
     weight: float
     matched: bool
     right: tuple[Mapping[str, float], ...]
-    wrong: tuple[Mapping[str, float], ...]
-    """Nearest tracks of other scenes first, then those of the same scene in the opposite mood."""
+    other: tuple[Mapping[str, float], ...]
+    """The nearest tracks of other scenes."""
+    opposite: tuple[Mapping[str, float], ...]
+    """Tracks of the same scene in the opposite mood."""
     passable: tuple[Mapping[str, float], ...] = ()
     """Tracks of the same scene and mood in another place or at another time: neither counted as hits nor as wrong."""
 
@@ -118,9 +118,10 @@ def calibrate(
     Takes a minute or two. `rates` are wanted beside `RATES`. Raises Unavailable without encoder.
     """
     shipped = shipped_labels()
-    background = shipped.split("fit")
-    scenes = () if judged or (labels is not None and not labels.scenes) else (labels or shipped).scenes
-    asked = scenes if labels is not None else tuple(one for one in scenes if one.split == "calibrate")
+    # Where the weights are known and no scene needs a catalog to be tried in, the "fit" scenes need not be read.
+    fitted = shipped_for(encoder.identity) if labels else None
+    background = () if fitted and labels and not labels.scenes else shipped.split("fit")
+    asked = labels.scenes if labels else shipped.split("calibrate")
     pairs = labels.pairs if labels else ()
     known = read_texts(
         [*_texts(background), *_texts(asked), *(text for pair in pairs for text in (pair.asked, pair.track))],
@@ -128,7 +129,7 @@ def calibrate(
         cache_dir=cache_dir,
         on_progress=on_progress,
     )
-    weights = fit(cases(background, background, known))
+    weights = fitted.weights if fitted else fit(cases(background, background, known))
     tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights)]
     about = labels or shipped
     return identified(
@@ -243,6 +244,8 @@ def cases(asked: Iterable[Scene], background: Iterable[Scene], known: Mapping[st
     the scene in the opposite mood are there each time.
     """
     tracks = [(scene.scene, text) for scene in background for _, text in scene.texts()]
+    if not tracks:
+        return []
     vectors = np.stack([known[text].vector for _, text in tracks])
     return [case for scene in asked for case in _scene_cases(scene, tracks, vectors, known)]
 
@@ -257,13 +260,14 @@ def _scene_cases(
         others = [tracks[i][1] for i in order[: 4 * NEAREST] if tracks[i][0] != scene.scene][:NEAREST]
         turned = [other for kind, other in texts if "opposite" in (kind, variant) and kind != variant]
         moved = [other for kind, other in texts if other not in turned and kind != variant]
-        wrong = tuple(_compared(mine, known[other]) for other in (*others, *turned))
-        passable = tuple(_compared(mine, known[other]) for other in moved)
+        near, opposite, passable = (
+            tuple(_compared(mine, known[other]) for other in group) for group in (others, turned, moved)
+        )
         fitting = [other for kind, other in texts if kind == variant and other != text]
-        yield Case(scene.scene, (1 - PREVALENCE) / len(texts), False, (), wrong, passable)
+        yield Case(scene.scene, (1 - PREVALENCE) / len(texts), False, (), near, opposite, passable)
         for other in fitting:
             weight = PREVALENCE / len(texts) / len(fitting)
-            yield Case(scene.scene, weight, True, (_compared(mine, known[other]),), wrong, passable)
+            yield Case(scene.scene, weight, True, (_compared(mine, known[other]),), near, opposite, passable)
 
 
 def _compared(asked: Known, track: Known) -> dict[str, float]:
@@ -281,8 +285,8 @@ def fit(labelled: Sequence[Case]) -> dict[str, float]:
     cut = 1 + len(TOPIC)
     groups = (
         [found for case in labelled for found in case.right],
-        [found for case in labelled if not case.matched for found in case.wrong[:NEAREST]],
-        [found for case in labelled if not case.matched for found in (*case.wrong[NEAREST:], *case.passable)],
+        [found for case in labelled if not case.matched for found in case.other],
+        [found for case in labelled if not case.matched for found in (*case.opposite, *case.passable)],
     )
     if not all(groups):
         raise InputError(
@@ -312,7 +316,7 @@ def trials(labelled: Iterable[Case], weights: Weights) -> list[Trial]:
     found = []
     for case in labelled:
         right = max((probability(weights, one) for one in case.right), default=0.0)
-        wrong = max((probability(weights, one) for one in case.wrong), default=0.0)
+        wrong = max((probability(weights, one) for one in (*case.other, *case.opposite)), default=0.0)
         found.append(Trial(case.scene, case.weight, case.matched, max(right, wrong), wrong, right))
     return found
 
@@ -341,8 +345,8 @@ def certified(
     best = None
     for threshold in grid:
         wrong = wrong_shares(tried, threshold)
-        if _evidence(0 * wrong, rate) < (1 / delta) ** SLACK:
-            continue  # too few are reused to tell; this looks at no label
+        if _evidence(0 * wrong, rate) < 1 / delta:
+            continue  # too few are reused to tell, were they all right; this looks at no label
         if _evidence(wrong, rate) < 1 / delta:
             break
         best = threshold

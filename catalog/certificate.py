@@ -29,6 +29,7 @@ __all__ = [
     "Standing",
     "identified",
     "save",
+    "shipped_for",
     "standing",
     "version",
 ]
@@ -128,6 +129,12 @@ def standing(home: Path, encoder: str) -> Standing:
     if expired := _expired(shipped, encoder):
         return Standing(certificate=None, note=f"no certificate counts here: {expired}")
     return Standing(certificate=shipped)
+
+
+def shipped_for(encoder: str) -> Certificate | None:
+    """Return the shipped certificate where it counts for `encoder`."""
+    found = _read(SHIPPED)
+    return None if isinstance(found, str) or _expired(found, encoder) else found
 
 
 def save(certificate: Certificate, path: Path) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from catalog.certificate import Certificate
 from catalog.models import Candidate, Features, Hit, Result, Track
 from catalog.past import PastRequest
 from catalog.statistics import Statistics
 
 __all__ = [
+    "certificate_lines",
     "entry",
     "explanation",
     "figures",
@@ -75,10 +77,36 @@ def explanation(result: Result) -> Iterator[str]:
     if decision.filter:
         facts = decision.filter.model_dump(exclude_none=True)
         yield f"hard facts: {shown({name: value for name, value in facts.items() if value != ()})}"
+    if decision.rejected_by:
+        told = ", ".join(f"{name} {count}" for name, count in decision.rejected_by.items())
+        yield f"rejected by each hard fact alone, of {decision.considered} tracks: {told}"
     if decision.rule != "exact":
         yield f"candidates: {len(decision.candidates)} of {decision.considered} tracks"
-        yield f"score needed: {decision.threshold:.2f}"
+        if decision.certificate:
+            yield f"probability needed: {decision.threshold:.2f}  [certificate {decision.certificate}]"
+        elif decision.rule != "uncertified":
+            yield f"score needed: {decision.threshold:.2f}"
     yield from map(_candidate, decision.candidates)
+
+
+def certificate_lines(certificate: Certificate) -> Iterator[str]:
+    """Return lines: what the certificate rests on, and the threshold for each rate of false reuse."""
+    yield f"certificate: {certificate.id}, made {certificate.made_at:%Y-%m-%d %H:%M} UTC"
+    yield f"labels: {shown(certificate.source)}, sha256 {certificate.source_sha256[:12]}, {certificate.scenes} scenes"
+    yield f"encoder: {certificate.encoder}; texts read by {certificate.features}"
+    if certificate.prevalence is not None:
+        yield f"requests with a fitting track in the catalog: {certificate.prevalence:.0%}"
+    yield f"each rate holds with confidence {1 - certificate.delta:.0%}, for requests like those of the labels:"
+    for bound in certificate.bounds:
+        if bound.threshold is None:
+            yield f"  {bound.max_false_reuse:5.0%}  nothing certified: exact repeats only"
+            continue
+        hits = "" if bound.hits is None else f", hits {bound.hits:.0%}"
+        yield (
+            f"  {bound.max_false_reuse:5.0%}  probability {bound.threshold:.2f} and above: "
+            f"seen {bound.false_reuse:.1%}, at most {bound.upper_bound:.1%} "
+            f"({bound.wrong} of {bound.scenes} scenes with a wrong reuse{hits})"
+        )
 
 
 def line(track: Track) -> str:
@@ -186,7 +214,12 @@ def _told_by(features: Features, name: str) -> str:
 
 def _candidate(one: Candidate) -> str:
     against = f"  ({'; '.join(one.against)})" if one.against else ""
+    fits = "" if one.probability is None else f"fits {one.probability:.3f}, "
+    named = ("similarity", "mood_distance")
+    others = "".join(
+        f", {name.replace('_', ' ')} {x:.2f}" for name, x in one.evidence.items() if x and name not in named
+    )
     return (
-        f"  {one.score:6.3f}  similarity {one.similarity:.3f}, mood distance {one.mood_distance:.3f}  "
-        f"{one.track_id}  {one.style}  {one.summary[:60]}{against}"
+        f"  {'*' if one.admissible else ' '} {fits}score {one.score:.3f}, similarity {one.similarity:.3f}, "
+        f"mood distance {one.mood_distance:.3f}{others}  {one.track_id}  {one.style}  {one.summary[:60]}{against}"
     )

@@ -20,10 +20,10 @@ from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog.again import context_of, decision_again, request_again
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
+from catalog.certificate import Certificate
 from catalog.context import nearest, read_context, validated
 from catalog.encoder import Encoder, embed_document
 from catalog.errors import CatalogError, InputError, NotFound, StorageError
-from catalog.certificate import Certificate
 from catalog.history import Call, failure_of, record_of
 from catalog.labels import read_labels
 from catalog.making import Generators, Job, keep, render, seed_of

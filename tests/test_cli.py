@@ -488,3 +488,48 @@ def test_stats_and_suggestions(copy):
     assert len(found["presets"]) == 3
     assert {one["evidence"] for one in found["presets"]} == {"description"}
     assert "its description" in run("presets", "suggest", "calm rain", home=copy).stdout
+
+
+def test_calibrate_writes_a_certificate_that_decides_from_then_on(copy, tmp_path):
+    labels = tmp_path / "labels.jsonl"
+    moods = ("calm and quiet", "tense and dark", "bright and merry", "slow and sad", "wild and angry")
+    places = "harbour meadow kitchen station glacier market chapel tunnel garden bridge office forest".split()
+    texts = [f"The {place} is {mood} today." for place in places for mood in moods]
+    pairs = [{"asked": text, "track": f"Today {text[0].lower()}{text[1:]}", "fits": True} for text in texts]
+    labels.write_text("\n".join(map(json.dumps, pairs)), "utf-8")
+    made = data(run("calibrate", "--labels", str(labels), "--max-false-reuse", "0.12", "--json", home=copy))
+    assert [bound["max_false_reuse"] for bound in made["bounds"]] == [0.02, 0.05, 0.1, 0.12, 0.15, 0.2, 0.3]
+    assert (made["source"], made["scenes"]) == ("labels.jsonl", len(pairs))
+    own = json.loads((copy / "certificate.json").read_text("utf-8"))
+    assert own["id"] == made["id"]
+    told = data(run("find", CALM + " Indeed.", *SHORT, "--json", "--explain", home=copy))
+    assert told["decision"]["certificate"] == made["id"]
+    strict = run("find", CALM + " Indeed.", *SHORT, "--max-false-reuse", "0.001", home=copy)
+    assert strict.exit_code == 3
+    assert "exact repeats" in strict.stderr
+    (copy / "certificate.json").write_text("{}", "utf-8")
+    damaged = run("find-or-make", CALM + " Indeed.", *SHORT, "--dry-run", home=copy)
+    assert "catalog calibrate" in damaged.stderr
+    assert data(run("find", CALM, *SHORT, "--json", home=copy))["action"] == "reused"
+
+
+def test_calibrate_refuses_bad_labels_and_missing_ratings_in_one_line(copy, tmp_path):
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text('{"scene": "a"}', "utf-8")
+    for args, said in (
+        (["--labels", str(labels)], "line 1: fits"),
+        (["--from-ratings"], "no reuse under the certificate"),
+        (["--from-ratings", "--labels", str(labels)], "drop one"),
+        (["--max-false-reuse", "2"], "between 0 and 1"),
+    ):
+        result = run("calibrate", *args, home=copy)
+        assert result.exit_code == 2, said
+        assert said in result.stderr
+        assert not (copy / "certificate.json").exists()
+
+
+def test_explain_counts_what_each_hard_fact_rejects(home):
+    told = run("find", CALM + " Indeed.", "--duration", "9", "--quality", "final", "--explain", home=home)
+    assert (
+        "rejected by each hard fact alone, of 1 tracks: role 0, quality 1, model 0, duration 1" in told.stderr
+    )

@@ -26,7 +26,9 @@ SHORT = {"duration_s": 1.5, "quality": "preview"}
 @pytest.fixture(scope="module")
 def stocked(tmp_path_factory):
     """Return a service over three tracks, which no test changes."""
-    with MusicService.open(tmp_path_factory.mktemp("stocked"), encoder=WordHashEncoder()) as service:
+    with MusicService.open(
+        tmp_path_factory.mktemp("stocked"), encoder=WordHashEncoder(), min_similarity=0.55
+    ) as service:
         for text in (CALM, PANIC, TRADE):
             service.generate(text, **SHORT)
         yield service
