@@ -493,7 +493,18 @@ def test_stats_and_suggestions(copy):
 def test_calibrate_writes_a_certificate_that_decides_from_then_on(copy, tmp_path):
     labels = tmp_path / "labels.jsonl"
     moods = ("calm and quiet", "tense and dark", "bright and merry", "slow and sad", "wild and angry")
-    places = "harbour meadow kitchen station glacier market chapel tunnel garden bridge office forest".split()
+    places = (
+        "harbour",
+        "meadow",
+        "kitchen",
+        "station",
+        "glacier",
+        "market",
+        "chapel",
+        "tunnel",
+        "garden",
+        "office",
+    )
     texts = [f"The {place} is {mood} today." for place in places for mood in moods]
     pairs = [{"asked": text, "track": f"Today {text[0].lower()}{text[1:]}", "fits": True} for text in texts]
     labels.write_text("\n".join(map(json.dumps, pairs)), "utf-8")
