@@ -244,9 +244,9 @@ class Timeline:
         curve = np.interp(at / self.sample_rate * CONTROL_HZ, np.arange(len(gain)), gain)
         rise, fall = bed.fade_in_s * self.sample_rate, bed.fade_out_s * self.sample_rate
         end = last if bed.loop else min(last, first + len(samples))
-        if rise:
+        if rise >= 1:
             curve *= np.sin(0.5 * np.pi * np.clip((at - first) / rise, 0, 1))
-        if fall:
+        if fall >= 1:
             curve *= np.sin(0.5 * np.pi * np.clip((end - at) / fall, 0, 1))
         music[low - start : high - start] += played * curve[:, None].astype(np.float32)
 
