@@ -511,6 +511,57 @@ def mix(
     _deliver_mix(told, as_json)
 
 
+@catalog.command()
+@click.argument("story", type=click.Path(dir_okay=False))
+@click.option("--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg).")
+@click.option("--narrator", help="Who speaks where a chunk has no narration: espeak-ng, llasa, mlx-audio.")
+@click.option("--cover", help="Who paints a cover beside the mix: mflux.")
+@click.option("--quality", help="Quality tier of new loops: preview, standard or final.")
+@click.option("--backend", help="auto, mlx or procedural.")
+@click.option("--seed", type=int, help="Seed for new loops.")
+@click.option("--listener", help="Who hears it: tracks they just heard rest.")
+@click.option("--voice-lufs", type=float, help="Loudness of the voice [default: -18].")
+@click.option("--bed-lufs", type=float, help="Loudness of the music where nobody speaks [default: -24].")
+@click.option("--stems", type=click.Path(), help="Also write voice and music alone into this folder.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option
+@home_option
+@config_option
+def score(
+    story: str,
+    out: str,
+    narrator: str | None,
+    cover: str | None,
+    voice_lufs: float | None,
+    bed_lufs: float | None,
+    as_json: bool,
+    home: str,
+    config: str | None,
+    **asked: Any,
+) -> None:
+    """Score STORY, one JSON chunk a line, as one timeline; cues (.json, .vtt) and a plot (.svg) go beside --out."""
+    from catalog import renderers
+    from catalog.score import levels_of
+    from catalog.score import score as score_story
+
+    voice = renderers.narrator(narrator) if narrator else None
+    painter = renderers.renderer(cover, renderers.COVERS) if cover else None
+    levels = levels_of(**_given({"voice_lufs": voice_lufs, "bed_lufs": bed_lufs}))
+    with _service(home, config) as service, _progress() as on_progress:
+        told = score_story(
+            service,
+            story,
+            out,
+            voice=voice,
+            cover=painter,
+            levels=levels,
+            on_progress=on_progress,
+            on_scene=lambda line: click.echo(line, err=True),
+            **_given(asked),
+        )
+    _deliver_mix(told, as_json)
+
+
 def _deliver_mix(told: dict[str, Any], as_json: bool) -> None:
     for warning in told["warnings"]:
         click.echo(f"note: {warning}", err=True)

@@ -73,7 +73,9 @@ def arc(title: str, moments: Sequence[Moment], stretches: Sequence[Stretch], dur
         parts.append(_text(LEFT - 8, y(level) + 4, f"{level:+g}".replace("+0", "0"), anchor="end"))
     for name, colour, at in (("valence", VALENCE, 0), ("energy", ENERGY, 1)):
         points = [
-            (x((one.start_s + one.end_s) / 2), y(getattr(one, name)), one) for one in moments if one.end_s > one.start_s
+            (x((one.start_s + one.end_s) / 2), y(getattr(one, name)), one)
+            for one in moments
+            if one.end_s > one.start_s
         ]
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py, _ in points)
         parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2.5'/>")
@@ -88,7 +90,12 @@ def arc(title: str, moments: Sequence[Moment], stretches: Sequence[Stretch], dur
     for tick in range(0, int(duration_s) + 1, step):
         parts.append(_text(x(tick), base + BAND + 20, f"{tick // 60}:{tick % 60:02}", anchor="middle"))
     parts.append(
-        _text((LEFT + WIDTH - RIGHT) / 2, base + BAND + 42, "time (min:s); a theme keeps its colour", anchor="middle")
+        _text(
+            (LEFT + WIDTH - RIGHT) / 2,
+            base + BAND + 42,
+            "time (min:s); a theme keeps its colour",
+            anchor="middle",
+        )
     )
     return "\n".join([*parts, "</svg>"]) + "\n"
 

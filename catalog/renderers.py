@@ -52,7 +52,9 @@ class Command:
         """Run the command for `text`; it must leave `target` behind. Raises Unavailable and InputError."""
         words = " ".join(text.split())
         if not words or len(words) > MAX_CHARACTERS:
-            raise InputError(f"{self.name} gets {len(words):,} characters; 1 to {MAX_CHARACTERS:,} can be rendered")
+            raise InputError(
+                f"{self.name} gets {len(words):,} characters; 1 to {MAX_CHARACTERS:,} can be rendered"
+            )
         line = self.line(words, target)
         if shutil.which(line[0]) is None:
             raise Unavailable(f"{self.name} needs the command {line[0]}, which is not here; {self.install}")
@@ -63,7 +65,9 @@ class Command:
                     line, cwd=folder, capture_output=True, text=True, timeout=self.timeout_s, check=False
                 )
         except subprocess.TimeoutExpired:
-            raise Unavailable(f"{self.name} was not done after {self.timeout_s:g} s and was stopped") from None
+            raise Unavailable(
+                f"{self.name} was not done after {self.timeout_s:g} s and was stopped"
+            ) from None
         except OSError as error:
             raise Unavailable(f"{self.name} cannot be run: {error.strerror or error}") from error
         if done.returncode != 0 or not target.is_file() or target.stat().st_size == 0:
@@ -78,7 +82,9 @@ def _espeak(text: str, target: Path, options: Mapping[str, str]) -> list[str]:
 def _mlx_audio(text: str, target: Path, options: Mapping[str, str]) -> list[str]:
     line = [f"--model={options['model']}", f"--text={text}", f"--output_path={target.parent}"]
     line += [f"--file_prefix={target.stem}", "--audio_format=wav", "--join_audio"]
-    return line + [f"--{name}={options[name]}" for name in ("voice", "lang_code", "speed") if options.get(name)]
+    return line + [
+        f"--{name}={options[name]}" for name in ("voice", "lang_code", "speed") if options.get(name)
+    ]
 
 
 def _mflux(text: str, target: Path, options: Mapping[str, str]) -> list[str]:
@@ -90,7 +96,9 @@ def _mflux(text: str, target: Path, options: Mapping[str, str]) -> list[str]:
     ]
 
 
-MLX_AUDIO_INSTALL = "install it apart from this package with `uv tool install mlx-audio` (or `pipx install mlx-audio`)"
+MLX_AUDIO_INSTALL = (
+    "install it apart from this package with `uv tool install mlx-audio` (or `pipx install mlx-audio`)"
+)
 ESPEAK_INSTALL = "install it with `brew install espeak-ng` or `apt install espeak-ng`"
 MFLUX_INSTALL = "install it apart from this package with `uv tool install mflux` (or `pipx install mflux`)"
 

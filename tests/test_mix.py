@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator import Audio, AudioError, audio
-from generator.mix import DUCKING, Bed, Ducking, Levels, Timeline, Voice, clipped_share, cues, level_bed, mix
+from generator.mix import DUCKING, Bed, Ducking, Levels, Timeline, clipped_share, cues, level_bed, mix
 from generator.procedural import ProceduralGenerator
 
 RATE = 32_000
