@@ -170,6 +170,11 @@ context_options = options(
     ),
     click.option("--backend", help="auto, mlx or procedural."),
     click.option(
+        "--continue-from",
+        metavar="TRACK",
+        help="Go on from this track, by MusicGen; --duration counts what it lasts already.",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,

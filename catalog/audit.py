@@ -125,7 +125,7 @@ def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]
 def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
     """Yield the files below `audio/` that no row names and that are old enough."""
     named = {row["audio_path"] for row in stored}
-    named |= {str(Path(path).with_suffix(".json")) for path in named}
+    named |= {other for path in named for other in files.beside(path)}
     newest = time.time() - LEFT_OVER_AFTER_S
     for path in files.audio_files(home):
         relative = path.relative_to(home).as_posix()

@@ -20,11 +20,13 @@ from catalog.failpoint import failpoint
 __all__ = [
     "TEMPORARY",
     "audio_files",
+    "beside",
     "delete_audio",
     "digest",
     "inside",
     "make_folders",
     "put_audio",
+    "put_codes",
     "put_sidecar",
     "storing",
     "sync",
@@ -34,6 +36,8 @@ __all__ = [
 FOLDERS = ("audio", "locks", "cache", "lance")
 """Lance last: a home that has it has the others."""
 TEMPORARY = ".tmp-"
+SIDECAR, CODES = ".json", ".codes.npz"
+"""Endings of what stands beside an audio file under its name."""
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _CHUNK_BYTES = 1 << 20
 
@@ -75,7 +79,7 @@ def put_audio(home: Path, data: bytes, *, suffix: str = ".wav") -> tuple[str, st
 def put_sidecar(home: Path, audio_path: str, content: Mapping[str, Any]) -> Path:
     """Write `content` as JSON beside the audio file, under the same name with `.json`."""
     audio = inside(home, audio_path)
-    path = audio.with_suffix(".json")
+    path = audio.with_suffix(SIDECAR)
     try:
         text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False, default=str)
         data = text.encode("utf-8")
@@ -87,12 +91,27 @@ def put_sidecar(home: Path, audio_path: str, content: Mapping[str, Any]) -> Path
     return path
 
 
+def put_codes(home: Path, audio_path: str, data: bytes) -> Path:
+    """Write the codes that the audio was decoded from beside it, under the same name with `.codes.npz`."""
+    path = inside(home, audio_path).with_suffix(CODES)
+    with storing(f"the codes of {audio_path} cannot be written"):
+        _make_shard(path.parent)
+        write_durably(path, data, point="codes")
+    return path
+
+
+def beside(audio_path: str) -> tuple[str, ...]:
+    """Return the paths of what may stand beside an audio file."""
+    return tuple(str(PurePosixPath(audio_path).with_suffix(ending)) for ending in (SIDECAR, CODES))
+
+
 def delete_audio(home: Path, audio_path: str) -> None:
-    """Delete an audio file and its sidecar; a file that is gone already is fine."""
+    """Delete an audio file and what stands beside it; a file that is gone already is fine."""
     path = inside(home, audio_path)
     with storing(f"{audio_path} cannot be deleted"):
         path.unlink(missing_ok=True)
-        path.with_suffix(".json").unlink(missing_ok=True)
+        for other in beside(audio_path):
+            inside(home, other).unlink(missing_ok=True)
         if path.parent.is_dir():
             sync([], [path.parent])
 

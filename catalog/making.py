@@ -10,12 +10,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
-from catalog.errors import InputError, Unavailable
+from catalog.errors import Damage, InputError, Unavailable
 from catalog.history import Call
 from catalog.match import MODEL_RANKS
 from catalog.models import Request, Track
@@ -23,7 +23,7 @@ from catalog.store import Store
 from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
 from generator.seam import measure_seam
 
-__all__ = ["Generators", "Job", "keep", "render", "seed_of"]
+__all__ = ["Generators", "Job", "followed", "keep", "render", "seed_of"]
 
 _log = logging.getLogger(__name__)
 Heard = TypeVar("Heard", float, str)
@@ -49,11 +49,18 @@ class Job:
     seed: int
     variant_of: str | None = None
     """The track it is made beside."""
+    follows: Audio | None = None
+    """What it goes on from."""
 
     @property
     def config(self) -> dict[str, Any]:
         """Return the configuration with the seed in it."""
         return {**self.request.config, "seed": self.seed}
+
+    @property
+    def following(self) -> dict[str, Audio]:
+        """Return what the generator is told to go on from, if anything."""
+        return {"continue_from": self.follows} if self.follows else {}
 
 
 def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | None = None) -> list[Audio]:
@@ -70,12 +77,14 @@ def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | 
         with generator_errors(f"{backend} {size}"):
             generator = generators(backend, size)
             batch = getattr(generator, "generate_batch", None)
-            if batch is not None and len(group) > 1:
+            if batch is not None and len(group) > 1 and not any(job.following for job in group):
                 prompts, configs = [job.request.prompt for job in group], [job.config for job in group]
                 audios = batch(prompts, configs, on_progress=on_progress)
             else:
                 audios = [
-                    generator.generate_music(job.request.prompt, job.config, on_progress=on_progress)
+                    generator.generate_music(
+                        job.request.prompt, job.config, on_progress=on_progress, **job.following
+                    )
                     for job in group
                 ]
         for job in group:
@@ -115,8 +124,30 @@ def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
             encoder=encoder,
             variant_of=job.variant_of,
         )
+        if raw.codes is not None:
+            # What was cut from the end is not gone on from; fades and loudness are not in the codes.
+            frames = round(raw.codes.shape[1] * min(1.0, shaped.duration_s / raw.duration_s))
+            store.put_codes(path, raw.codes[:, :frames])
         store.put_sidecar(path, sidecar(track))
     return track
+
+
+def followed(store: Store, track_id: str, request: Request) -> Audio:
+    """Return the audio of a track that `request` goes on from, with its codes where they were kept.
+
+    Raises NotFound without the track, Damage where its file is gone, InputError where the request leaves no room.
+    """
+    track = store.find_id(track_id)
+    if request.config["duration_s"] <= track.duration_s:
+        raise InputError(
+            f"track {track.id} lasts {track.duration_s:g} s and duration_s is {request.config['duration_s']:g} "
+            f"(by {request.config_sources['duration_s']}), which counts it; ask for more"
+        )
+    if not store.has_audio(track):
+        raise Damage(f"track {track.id} cannot be continued: its file {track.audio_path} is gone")
+    with generator_errors("the track to continue"):
+        sound = audio.read(store.path_of(track))
+    return replace(sound, codes=store.codes_of(track))
 
 
 @contextmanager

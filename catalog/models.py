@@ -191,6 +191,8 @@ class Choices(Value):
     duration_s: float | None = None
     loopable: bool | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**32)
+    continue_from: str | None = None
+    """The id of a track to go on from; its length counts in `duration_s`."""
     generation: dict[str, Any] = Field(default_factory=dict)
     """Other generation values by their configuration name: top_k, cfg_coef, normalize_duration, ..."""
 

@@ -87,6 +87,8 @@ def build(
     config, sources = dict(resolved.values), dict(resolved.sources)
     substitution = _pick_backend(config, sources, find_weights)
     _arrange(config, sources, library, style, features)
+    if choices.continue_from is not None:
+        config["continue_from"], sources["continue_from"] = choices.continue_from, "caller"
     _agree(config, role, library)
     return Request(
         key=key,

@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from catalog.encoder import Encoder, embed_document
 from catalog.errors import CatalogError, InputError, NotFound, StorageError
 from catalog.history import Call, failure_of, record_of
 from catalog.labels import read_labels
-from catalog.making import Generators, Job, keep, render, seed_of
+from catalog.making import Generators, Job, followed, keep, render, seed_of
 from catalog.match import MAX_FALSE_REUSE, Reuse, Terms, alone, decide, exact, hard_facts, like
 from catalog.models import (
     Audience,
@@ -151,9 +151,10 @@ class MusicService:
         """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
 
         `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed,
-        generation) and, where the pipeline knows them, those of `Context` (query, environment, time_of_day,
-        mood_tags, valence, energy, ...). A `listener` gets another fitting track than the one just heard, a
-        `theme` keeps its track. `reuse`: "auto" decides by the certified
+        generation, continue_from) and, where the pipeline knows them, those of `Context` (query, environment,
+        time_of_day, mood_tags, valence, energy, ...). A `listener` gets another fitting track than the one just
+        heard, a `theme` keeps its track. `continue_from` names a track to go on from, which counts in `duration_s`;
+        what goes on from it is reused for the same request alone. `reuse`: "auto" decides by the certified
         threshold for `max_false_reuse`, the share of reused tracks that may not fit (0.1), or by `min_similarity`, the
         score to reach, where that is given; "always" takes the best that meets the hard facts and never makes, "never"
         makes. `dry_run` decides and stops. `explain` also counts what each hard fact rejects. Raises InputError,
@@ -344,6 +345,10 @@ class MusicService:
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
         context = read_context(source, **known)
         choices, audience = validated(Choices, chosen), validated(Audience, whom)
+        if choices.continue_from is not None:
+            # The beginning of an id is enough to name a track; the request is the same one.
+            whole = self.store.find_id(choices.continue_from).id
+            choices = choices.model_copy(update={"continue_from": whole})
         with preset_errors():
             if choices.preset is not None:
                 self.library.style(choices.preset)
@@ -361,6 +366,9 @@ class MusicService:
             if same and self._welcome(call, same):
                 asked_again = request_of(same, call.context, call.choices)
                 return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
+        if call.choices.continue_from is not None:
+            # However close another track is, it does not go on from this one.
+            terms = replace(terms, reuse="never")
         request, vector = self._understand(call)
         facts = hard_facts(request)
         with call.stage("search"):
@@ -502,7 +510,9 @@ class MusicService:
             seed = outcome.request.config["seed"]
             if seed is None:
                 seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
-            jobs.append(Job(call, outcome.request, seed, outcome.decision.variant_of))
+            first = call.choices.continue_from
+            follows = followed(self.store, first, outcome.request) if first is not None else None
+            jobs.append(Job(call, outcome.request, seed, outcome.decision.variant_of, follows))
         made = []
         with self._one_at_a_time:
             raws = render(jobs, self._generator, on_progress)
@@ -513,7 +523,14 @@ class MusicService:
             with call.stage("insert"):
                 self.store.insert(track, vector)
             self.store.remember(track, stamp)
-            made.append(Outcome(outcome.request, outcome.decision, track, made=True))
+            request = outcome.request
+            if job.follows and raw.provenance.get("continued_from") != "codes":
+                said = (
+                    f"the codes of track {call.choices.continue_from} were not kept or do not fit this model"
+                )
+                told = f"{said}, so its audio was encoded again, fades and all"
+                request = request.model_copy(update={"warnings": (*request.warnings, told)})
+            made.append(Outcome(request, outcome.decision, track, made=True))
         return made
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
@@ -460,6 +463,24 @@ class Store:
         self._may_write("the sidecar cannot be stored")
         files.put_sidecar(self.home, audio_path, content)
 
+    def put_codes(self, audio_path: str, codes: NDArray[np.int16]) -> None:
+        """Write the codes (codebooks, frames) that the audio was decoded from beside it."""
+        self._may_write("the codes cannot be stored")
+        buffer = io.BytesIO()
+        # Members of a zip file carry checksums, so that altered codes are not gone on from.
+        np.savez_compressed(buffer, codes=np.ascontiguousarray(codes, np.int16))
+        files.put_codes(self.home, audio_path, buffer.getvalue())
+
+    def codes_of(self, track: Track) -> NDArray[np.int16] | None:
+        """Return the codes that the audio was decoded from, None where none were kept or they cannot be read."""
+        try:
+            data = self.path_of(track).with_suffix(files.CODES).read_bytes()
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                codes: NDArray[np.int16] = archive["codes"]
+        except (OSError, ValueError, EOFError, KeyError, AttributeError, zlib.error, zipfile.BadZipFile):
+            return None
+        return codes if codes.dtype == np.int16 and codes.ndim == 2 else None
+
     def path_of(self, track: Track) -> Path:
         """Return the path of the audio file; raises Damage when the row points out of the home folder."""
         return files.inside(self.home, track.audio_path)
@@ -557,7 +578,7 @@ class Store:
 
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
-        audio = [path for path in files.audio_files(self.home) if path.suffix != ".json"]
+        audio = [path for path in files.audio_files(self.home) if path.suffix not in (".json", ".npz")]
         table = self._tracks.durable
         logs = (self._requests.durable, self._judgements.durable)
         schema = table.table.schema if table.exists() else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from generator import weights
 from generator.audio import resample
@@ -95,8 +96,8 @@ class MusicgenAdapter:
         Read from `config`, all optional: duration_s, max_steps, use_sampling, top_k, top_p, temperature, cfg_coef,
         two_step_cfg, negative_prompt, seed; other keys are ignored. An empty prompt is unconditional. Guidance leads
         away from `negative_prompt`, so it takes a `cfg_coef` above 1. `melody` is followed by melody models.
-        `continue_from` begins the result, re-encoded, and counts in `duration_s`. `on_progress` counts codec frames.
-        Raises GeneratorError and AudioError.
+        `continue_from` begins the result, by its codes where it has some that fit and else encoded, and counts in
+        `duration_s`. `on_progress` counts codec frames. Raises GeneratorError and AudioError.
         """
         pieces = [Piece(prompt, Settings.read(config, self.frame_rate), melody)]
         return self._make(pieces, continue_from, on_progress)[0]
@@ -151,21 +152,27 @@ class MusicgenAdapter:
     def _make(
         self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
     ) -> list[Audio]:
-        samples = np.concatenate(list(self._stream(pieces, continue_from, on_progress)), axis=1)
+        kept: list[mx.array] = []
+        samples = np.concatenate(list(self._stream(pieces, continue_from, on_progress, kept)), axis=1)
+        codes = np.concatenate([np.array(chunk, np.int16) for chunk in kept], axis=-1)
         return [
-            Audio(row, self.sample_rate, self._provenance(piece, continue_from))
-            for row, piece in zip(samples, pieces, strict=True)
+            Audio(row, self.sample_rate, self._provenance(piece, continue_from), own)
+            for row, own, piece in zip(samples, codes, pieces, strict=True)
         ]
 
     def _stream(
-        self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
+        self,
+        pieces: list[Piece],
+        continue_from: Audio | None,
+        on_progress: Progress | None,
+        kept: list[mx.array] | None = None,
     ) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
-        """Yield float32 samples (pieces, time, channels) of pieces of one length and sampling."""
+        """Yield float32 samples (pieces, time, channels) of pieces of one length and sampling; codes go to `kept`."""
         with _one_sentence():
-            prompt_codes = None if continue_from is None else self._encode(continue_from)
+            prompt_codes = None if continue_from is None else self._prompt(continue_from)
             condition = self._conditions(pieces)
             codes = self._codes(pieces, condition, prompt_codes, on_progress)
-            yield from self._decode(codes, len(pieces))
+            yield from self._decode(codes if kept is None else _noting(codes, kept), len(pieces))
 
     # Words and melody
 
@@ -261,6 +268,20 @@ class MusicgenAdapter:
             on_progress=on_progress,
         )
 
+    def _prompt(self, audio: Audio) -> mx.array:
+        """Return the codes (1, codebooks, frames) of what is continued: its own, or else encoded."""
+        import mlx.core as mx
+
+        if audio.codes is not None and self._fits(audio.codes):
+            return mx.array(audio.codes[None].astype(np.int32))
+        return self._encode(audio)
+
+    def _fits(self, codes: NDArray[np.int16]) -> bool:
+        """Tell whether the decoder could have made these codes; MusicGen's models share one codec."""
+        shape = self.networks.decoder.config
+        books = codes.ndim == 2 and codes.shape[0] == shape.num_codebooks and codes.shape[1] > 0
+        return bool(books and codes.min() >= 0 and codes.max() < shape.vocab_size)
+
     def _encode(self, audio: Audio) -> mx.array:
         """Return the codes (1, codebooks, frames) of audio in any rate and number of channels."""
         import mlx.core as mx
@@ -300,8 +321,16 @@ class MusicgenAdapter:
             "sampling": asdict(settings.sampling),
             "negative_prompt": settings.negative_prompt,
             "melody": piece.melody is not None,
-            "continued_s": 0.0 if continue_from is None else round(continue_from.duration_s, 6),
+            **self._continued(continue_from),
         }
+
+    def _continued(self, audio: Audio | None) -> dict[str, Any]:
+        """Return how many seconds are continued, and from what: codes or audio."""
+        if audio is None:
+            return {"continued_s": 0.0, "continued_from": None}
+        if audio.codes is not None and self._fits(audio.codes):
+            return {"continued_s": audio.codes.shape[1] / self.frame_rate, "continued_from": "codes"}
+        return {"continued_s": round(audio.duration_s, 6), "continued_from": "audio"}
 
 
 @dataclass(frozen=True)
@@ -378,6 +407,13 @@ def _batches(pieces: list[Piece], max_batch: int) -> list[list[int]]:
         for rows in groups.values()
         for start in range(0, len(rows), max_batch)
     ]
+
+
+def _noting(codes: Iterator[mx.array], kept: list[mx.array]) -> Iterator[mx.array]:
+    """Yield the codes, and add them to `kept`."""
+    for chunk in codes:
+        kept.append(chunk)
+        yield chunk
 
 
 def _report_rows(on_progress: Progress, before: int, rows: int, total: int, done: int, _: int) -> None:

@@ -20,12 +20,15 @@ class Audio:
     """Samples with their rate, and how they were made.
 
     `samples` is float32 of shape (frames, channels), nominally in [-1, 1]. `provenance` holds at least
-    `backend`, `model`, `weights_license`, `seed` and `versions` when a generator made it.
+    `backend`, `model`, `weights_license`, `seed` and `versions` when a generator made it. `codes` is what a codec
+    model decoded into the samples, int16 of shape (codebooks, frames), where there is one and the samples are as it
+    made them; a continuation goes on from these as they are.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    codes: NDArray[np.int16] | None = None
 
     @property
     def duration_s(self) -> float:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -238,6 +239,33 @@ def test_continuation_keeps_the_beginning(adapters):
         recoded = codec.decode(codec.encode(mx.array(np.stack(channels))))[..., 0]
         # All but the last frames, which hear what comes after them.
         assert np.abs(made.samples[: 20 * 64].T - np.array(recoded)[:, : 20 * 64]).max() < 1e-3
+
+
+def test_audio_carries_its_codes_and_is_continued_by_them(adapters):
+    for kind, books in (("mono", 4), ("stereo", 8)):
+        adapter = adapters(kind)
+        first, other = adapter.generate_batch([PROMPT, "fast"], [{"duration_s": 0.6, "seed": 1}] * 2)
+        assert first.codes.shape == other.codes.shape == (books, 30)
+        assert first.codes.dtype == np.int16
+        assert not np.array_equal(first.codes, other.codes)
+        asked = {"duration_s": 1.0, "seed": 2}
+        made = adapter.generate_music(PROMPT, asked, continue_from=first)
+        assert np.array_equal(made.codes[:, :30], first.codes)
+        assert (made.provenance["continued_from"], made.provenance["continued_s"]) == ("codes", 0.6)
+        # Its samples do not matter then: a track is faded and made louder after it was made.
+        faded = replace(first, samples=first.samples * 0.1)
+        again = adapter.generate_music(PROMPT, asked, continue_from=faded)
+        assert np.array_equal(again.samples, made.samples)
+
+
+def test_codes_of_another_model_are_left_for_the_audio(adapters):
+    stereo = adapters("stereo").generate_music(PROMPT, {"duration_s": 0.6, "seed": 1})
+    made = adapters("mono").generate_music(PROMPT, {"duration_s": 1.0, "seed": 2}, continue_from=stereo)
+    assert (made.provenance["continued_from"], made.provenance["continued_s"]) == ("audio", 0.6)
+    assert made.codes.shape == (4, 50)
+    beyond = replace(stereo, codes=np.full((4, 30), 9_999, np.int16))
+    again = adapters("mono").generate_music(PROMPT, {"duration_s": 1.0, "seed": 2}, continue_from=beyond)
+    assert np.array_equal(again.samples, made.samples)
 
 
 def test_continuation_beyond_the_window_keeps_all_of_it(adapter):

@@ -282,6 +282,7 @@ def test_doctor_finds_a_changed_file(copy):
         (["a", "--out", "no/such/folder/bed.wav"], 2, "does not exist"),
         (["a", "--backend", "mlx"], 6, "models pull"),
         (["a", "--reuse", "always"], 3, "ruled out"),
+        (["a", "--continue-from", "nothing"], 3, "there is no track 'nothing'"),
         (["a", "--config", "no/such.yaml"], 2, "no/such.yaml"),
         (["a", "--home", "s3://bucket/music"], 1, "s3"),
         (["a", "--home", ""], 2, "empty"),

@@ -40,6 +40,10 @@ class Ask(BaseModel):
         None, description="Words for its mood, when they are known: calm, tense."
     )
     seed: int | None = Field(None, description="Seed of the generator, to make the same take again.")
+    continue_from: str | None = Field(
+        None,
+        description="The id of a track to go on from, by MusicGen; duration_s counts what it lasts already.",
+    )
     listener: str | None = Field(
         None,
         description="Who hears it; gets another fitting track than the one just heard.",

@@ -64,6 +64,7 @@ class Asked(BaseModel):
     loopable: bool | None = Field(None, description="Whether it must loop without a seam.")
     seed: int | None = Field(None, description="Seed for the generator.")
     backend: str | None = Field(None, description="auto, mlx or procedural.")
+    continue_from: str | None = Field(None, description="The id of a track to go on from, by MusicGen.")
     generation: dict[str, Any] | None = Field(None, description="Other generation values by name.")
     query: str | None = Field(None, description="The question that the context answers.")
     summary_of_topic: str | None = None
