@@ -218,6 +218,19 @@ class TestReversedMood:
         assert float(vectors[0] @ vectors[1]) > 0.8, "the encoder alone would tell them apart"
 
 
+def test_words_of_pace_move_the_energy_alone() -> None:
+    sad, fast_and_sad = read("a sad song"), read("a fast and sad song")
+    assert fast_and_sad.valence == pytest.approx(sad.valence)
+    assert fast_and_sad.energy > sad.energy
+    assert fast_and_sad.energy_force > fast_and_sad.valence_force
+
+
+def test_a_word_that_names_a_mood_outweighs_one_that_suggests_it() -> None:
+    mixed = read("a sad birthday")
+    assert mixed.valence < -0.4
+    assert set(mixed.tags) == {"sad", "happy"}
+
+
 moods = st.lists(st.sampled_from([*MOODS, "unheard-of"]), max_size=4).map(tuple)
 unit = st.floats(-1, 1)
 feelings = st.builds(lambda v, e, t: SimpleNamespace(valence=v, energy=e, mood_tags=t), unit, unit, moods)
@@ -317,6 +330,24 @@ class TestPlaceAndTime:
     def test_a_report_is_not(self, encoder: Encoder, text: str) -> None:
         assert of(text, encoder).environment is None
         assert of(text).environment is None
+
+    @pytest.mark.parametrize(
+        ("text", "share"),
+        [
+            ("A dark cave. It is damp, and I hear “Water” drip: Nobody comes here.", 0.0),
+            ("In 1991 the Coalition fought near Kuwait.", 3 / 7),
+            ("", 0.0),
+        ],
+    )
+    def test_figures_and_names_are_counted(self, text: str, share: float) -> None:
+        assert place._factual(text) == pytest.approx(share)
+
+    def test_the_same_word_stages_a_scene_but_not_a_report(self, encoder: Encoder) -> None:
+        scene = "The river runs through the forest, clear and cold, and small fish dart about."
+        report = "The river Wye runs through the Forest of Dean in Gloucestershire, England, for 23 km."
+        for reader in (encoder, None):
+            assert of(scene, reader).environment == "forest"
+            assert of(report, reader).environment is None
 
     def test_every_place_can_be_found(self) -> None:
         assert set(place.PLACES) == set(ENVIRONMENTS)

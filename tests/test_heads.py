@@ -227,7 +227,11 @@ class TestConfidence:
         clear = of("I hate this, it is the worst day of my life.", encoder)
         faint = of("The form is on the second floor.", encoder)
         assert clear.confidences["valence"] > 0.85 > 0.75 > faint.confidences["valence"]
-        assert clear.confidences["mood_tags"] > faint.confidences["mood_tags"] - 0.5
+
+    def test_a_mood_named_and_felt_is_surer_than_one_guessed(self, encoder: Encoder) -> None:
+        named = of("I am so happy and glad that you came!", encoder)
+        guessed = of("The letters came back in March.", encoder)
+        assert named.confidences["mood_tags"] > 0.8 > guessed.confidences["mood_tags"]
 
     @pytest.mark.parametrize("reader", ["heads", "prototypes", "text"])
     def test_more_evidence_never_lowers_it(self, reader: confidence.Reader) -> None:
