@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -19,7 +20,7 @@ from catalog.web import audio, log, login, making, overview, pictures, queue, tr
 from catalog.web.cache import FileCache
 from catalog.web.guard import LOOPBACK, Guard, Policy
 from catalog.web.metrics import Metered, Metrics
-from catalog.web.problems import add_handlers
+from catalog.web.problems import add_handlers, openapi
 from catalog.web.state import Shared
 
 __all__ = ["create_app"]
@@ -72,6 +73,7 @@ def create_app(
         token_required=token is not None,
     )
     add_handlers(app)
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     for room in (overview, log, making, queue, tracks, audio, pictures):
         app.include_router(room.router)
     app.include_router(login.routes(token, policy.sessions))

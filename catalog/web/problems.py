@@ -25,7 +25,7 @@ from catalog.errors import (
 from catalog.jobs import QueueFull
 from catalog.web.answers import Json
 
-__all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "problem_of", "refused"]
+__all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "openapi", "problem_of", "refused"]
 
 RETRY_S = 5
 """What a caller is told to wait when the queue is full or the catalog is busy."""
@@ -52,6 +52,7 @@ class Problem(BaseModel):
     exit_code: int = Field(default=1, description="With what the command line ends on this problem.")
 
 
+MEDIA_TYPE = "application/problem+json"
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "The request cannot be met."},
     "5XX": {"model": Problem, "description": "The service failed."},
@@ -76,7 +77,7 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> Json:
     return Json(
         problem.model_dump(),
         status_code=problem.status,
-        media_type="application/problem+json",
+        media_type=MEDIA_TYPE,
         headers={**more, **(headers or {})},
     )
 
@@ -105,6 +106,24 @@ def add_handlers(app: FastAPI) -> None:
         return refused(
             error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {})
         )
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of `app`, its refusals told as the problem documents they are."""
+    if app.openapi_schema is None:
+        document: dict[str, Any] = FastAPI.openapi(app)
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                responses = operation["responses"]
+                # FastAPI adds its own refusal of what is not valid, in a shape that this service never sends.
+                responses.pop("422", None)
+                for status in responses.keys() & PROBLEMS.keys():
+                    responses[status]["content"] = {
+                        MEDIA_TYPE: responses[status]["content"].pop("application/json")
+                    }
+        for unused in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(unused, None)
+    return app.openapi_schema or {}
 
 
 def _made(status: int, name: str, detail: str, exit_code: int = 1) -> Problem:

@@ -51,7 +51,7 @@ def cancel(job_id: JobId, shared: SharedState, trusted: Trusted) -> Response:
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}},
 )
 async def events(job_id: JobId, shared: SharedState, trusted: Trusted) -> Response:
     """Follow a job: events `progress`, then `done`, `failed` or `cancelled`, each with the job as its data."""
