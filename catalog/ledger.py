@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -82,6 +83,15 @@ JUDGEMENTS: Lines[Judgement] = Lines(
 )
 
 
+@dataclass
+class _Waiting:
+    """A row on its way to the disk, and how that went."""
+
+    row: dict[str, Any]
+    over: bool = False
+    error: BaseException | None = None
+
+
 class Ledger(Generic[_Line]):
     """One log in a table of its own: appended to, never changed."""
 
@@ -90,6 +100,8 @@ class Ledger(Generic[_Line]):
         self._care = care
         self._lines: Lines[_Line] = lines
         self._dimension = dimension
+        self._arriving, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[_Waiting] = []
 
     @property
     def dimension(self) -> int:
@@ -102,13 +114,32 @@ class Ledger(Generic[_Line]):
         """Add one line; it is on the disk on return. A vector of another length than the table's is left out."""
         dimension = self.dimension
         fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
-        row, schema = self._lines.to_row(line, fitting, encoder), self._lines.schema(dimension)
-        if not self.durable.exists():
-            self.durable.create(schema)
+        waiting = _Waiting(self._lines.to_row(line, fitting, encoder))
+        with self._arriving:
+            self._waiting.append(waiting)
+        with self._writing:
+            # Threads that came meanwhile find their line written by the one before them.
+            if not waiting.over:
+                with self._arriving:
+                    batch, self._waiting = self._waiting, []
+                self._write(batch, self._lines.schema(dimension))
+        if waiting.error is not None:
+            raise waiting.error
+
+    def _write(self, batch: Sequence[_Waiting], schema: pa.Schema) -> None:
+        """Add the lines of threads that wait in one commit, and tell each how it went."""
         what = f"the line cannot be added to the {self.durable.name}"
-        # A missing vector is no bad one.
-        data = to_arrow([row], schema)
-        self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
+        try:
+            if not self.durable.exists():
+                self.durable.create(schema)
+            data = to_arrow([one.row for one in batch], schema)
+            # A missing vector is no bad one.
+            self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
+        except BaseException as error:
+            for one in batch:
+                one.error = error
+        for one in batch:
+            one.over = True
         self._care.run_when_due(self.durable)
 
     def absorb(self, lines: Sequence[_Line]) -> None:
