@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -712,3 +713,29 @@ def test_a_catalog_over_time(tmp_path_factory):
     run_state_machine_as_test(
         Catalog, settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
     )
+
+
+def test_lines_that_threads_log_at_once_are_all_there(tmp_path):
+    store = open_store(tmp_path)
+    store.log(a_record("first"))
+    before = store._requests.durable.head()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: store.log(a_record(f"line-{number}")), range(64)))
+    assert {line.id for line in store.requests()} == {"first", *(f"line-{number}" for number in range(64))}
+    assert store._requests.durable.head() - before < 64
+
+
+def test_a_failure_to_log_reaches_every_thread_that_waits(tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    store.log(a_record("first"))
+
+    def refused(*_, **__):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(store._requests.durable, "commit", refused)
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(store.log, a_record(f"line-{number}")) for number in range(8)]
+    assert all(isinstance(one.exception(), StorageError) for one in done)
+    monkeypatch.undo()
+    store.log(a_record("last"))
+    assert {line.id for line in store.requests()} == {"first", "last"}
