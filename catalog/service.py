@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import certificate, feedback, past, report, suggestions
+from catalog import certificate, feedback, listening, past, report, suggestions
 from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog.again import context_of, decision_again, request_again
@@ -48,7 +48,6 @@ from catalog.request import build, key_of, load_library, preset_errors, request_
 from catalog.scene import loop_length_s, read_scene, settle
 from catalog.statistics import Statistics, statistics
 from catalog.store import Store
-from catalog.variety import COOLDOWN, Play, choose
 from generator import Cancelled, Generator, Progress, load_generator, weights
 from presets import Library
 
@@ -359,11 +358,11 @@ class MusicService:
 
     def _look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
         """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
-        same = None
+        same, kept = None, listening.theme_track(self.store, call.audience)
         if terms.reuse != "never":
             with call.stage("exact"):
                 same = self._repeated(call.key, terms)
-            if same and self._welcome(call, same):
+            if same and listening.at_once(self.store, call.audience, same, kept):
                 asked_again = request_of(same, call.context, call.choices)
                 return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
         if call.choices.continue_from is not None:
@@ -374,58 +373,27 @@ class MusicService:
         with call.stage("search"):
             rejected = feedback.rejected(self.store, call.key, vector)
             hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
+            if kept and kept not in {track.id for track, _ in hits}:
+                hits += self.store.search(vector, facts, 1, among=[kept])  # however many are nearer
             hits = [(track, cosine) for track, cosine in hits if track.id not in rejected]
             considered = self.store.count(Filter())
         rejects = self._rejected_by(facts, considered) if explain else {}
         decision = decide(request, hits, terms, facts=facts, considered=considered, rejected_by=rejects)
         if terms.reuse != "never" and (call.audience.listener or call.audience.theme):
-            return self._choose(call, request, decision, same, [track for track, _ in hits], terms)
+            decision, track = listening.chosen(
+                self.store,
+                call.audience,
+                call.key,
+                decision,
+                same,
+                [track for track, _ in hits],
+                kept=kept,
+                # A seed that the caller named leaves nothing to vary.
+                may_make=terms.reuse == "auto" and request.config["seed"] is None,
+            )
+            return Outcome(request, decision, track)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
         return Outcome(request, decision, track)
-
-    def _welcome(self, call: Call, same: Track) -> bool:
-        """Tell whether the track of a repeat can be served at once: not heard lately, and no other is the theme's."""
-        listener, theme = call.audience.listener, call.audience.theme
-        theme_track = self.store.theme_track(theme, listener) if theme else None
-        if theme_track is not None:
-            return theme_track == same.id
-        return not listener or same.id not in {play.track_id for play in self._plays(listener)}
-
-    def _plays(self, listener: str) -> list[Play]:
-        if not listener:
-            return []
-        since = datetime.now(timezone.utc) - COOLDOWN.memory
-        return [Play(*play) for play in self.store.plays(listener, since)]
-
-    def _choose(
-        self,
-        call: Call,
-        request: Request,
-        decision: Decision,
-        same: Track | None,
-        hits: Sequence[Track],
-        terms: Terms,
-    ) -> Outcome:
-        """Choose for the listener or the theme among what may be served: repeats and admissible candidates."""
-        listener, theme = call.audience.listener, call.audience.theme
-        rejected = feedback.rejected(self.store, call.key)
-        made = [track for track in self.store.made_for(call.key) if track.id not in rejected]
-        tracks = {track.id: track for track in (*hits, *made, *([same] if same else []))}
-        if same:
-            found = {name: getattr(decision, name) for name in ("candidates", "filter", "considered")}
-            decision = exact(same).model_copy(update=found)
-        chosen = choose(
-            decision,
-            self._plays(listener),
-            datetime.now(timezone.utc),
-            repeats=[*{track.id for track in made} | ({same.id} if same else set())],
-            variants=[track.id for track in tracks.values() if track.variant_of],
-            # A seed that the caller named leaves nothing to vary.
-            may_make=terms.reuse == "auto" and request.config["seed"] is None,
-            theme=theme,
-            theme_track=self.store.theme_track(theme, listener) if theme else None,
-        )
-        return Outcome(request, chosen, tracks.get(chosen.track_id or ""))
 
     def _repeated(self, key: str, terms: Terms) -> Track | None:
         """Return the track that this very request made before, or else was served before as a close match."""

@@ -265,13 +265,17 @@ class Store:
 
     # Many tracks
 
-    def search(self, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+    def search(
+        self, vector: ArrayLike, where: Filter = READY, limit: int = 20, *, among: Sequence[str] | None = None
+    ) -> Scored:
         """Return up to `limit` tracks that meet `where`, with the cosine similarity to `vector`, best first.
+
+        `among` leaves only the tracks with these ids.
 
         The filter is part of the query, so a nearer track that fails it never hides one that meets it. Raises
         EncoderMismatch when another encoder made the table, InputError for a vector without direction.
         """
-        predicate = to_sql(where)
+        predicate = both(to_sql(where), None if among is None else one_of("id", [*among]))
         return self._best(lambda count: self._tracks.nearest(vector, predicate, count), "_similarity", limit)
 
     def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:

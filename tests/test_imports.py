@@ -31,6 +31,7 @@ LATE = {
     "browse": 1,
     "history": 1,
     "feedback": 1,
+    "listening": 1,
     "past": 1,
     "statistics": 1,
     "suggestions": 1,

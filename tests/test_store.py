@@ -291,6 +291,14 @@ def test_a_nearer_track_that_fails_the_filter_hides_nothing(store):
     assert ids(store.search(vector_of("near0"), Filter(role="background_bed"), limit=1)) == ["far"]
 
 
+def test_a_search_among_ids(store):
+    for name in ("a", "b", "c"):
+        add(store, name, role="intro_sting" if name == "c" else "background_bed")
+    assert ids(store.search(vector_of("a"), limit=1, among=["b"])) == ["b"]
+    assert store.search(vector_of("a"), among=[]) == []
+    assert store.search(vector_of("a"), Filter(role="background_bed"), among=["c", "x' OR '1'='1"]) == []
+
+
 def test_tracks_without_their_file_are_passed_over(store):
     for number in range(10):
         add(store, f"t{number}", number)
