@@ -45,7 +45,7 @@ export function bytes(value) {
 
 /** Seconds as people say them: "0.4 s", "42 s", "12 min", "3.4 h". */
 export function span(seconds) {
-  if (seconds < 90) return `${number(seconds, seconds < 10 ? 1 : 0)} s`;
+  if (seconds < 90) return `${number(seconds, seconds && seconds < 10 ? 1 : 0)} s`;
   return seconds < 5400 ? `${number(seconds / 60)} min` : `${number(seconds / 3600, 1)} h`;
 }
 
