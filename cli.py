@@ -398,6 +398,42 @@ def search(
         raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
 
 
+@catalog.command()
+@click.argument("track_id")
+@click.option(
+    "--by",
+    type=click.Choice(["text", "sound"]),
+    default="text",
+    show_default=True,
+    help="Compare what they were made for, or how they sound.",
+)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
+@filter_options
+@list_output
+@home_option
+@config_option
+def similar(
+    track_id: str,
+    by: str,
+    limit: int,
+    as_json: bool,
+    as_jsonl: bool,
+    home: str,
+    config: str | None,
+    **facts: Any,
+) -> None:
+    """List the tracks most like TRACK_ID: made for similar texts, or sounding alike."""
+    from catalog.report import hits_json
+
+    with _service(home, config, create=False) as service:
+        told = hits_json(service.similar(track_id, by=by, limit=limit, **_given(facts)))  # type: ignore[arg-type]
+    _print_rows("hits", told["hits"], as_json, as_jsonl, told["lines"])
+    if not told["hits"]:
+        raise NotFound(
+            "there is no other track to compare with; see `catalog list`, or `catalog doctor` for sounds"
+        )
+
+
 # The catalog
 
 

@@ -13,6 +13,7 @@ from catalog.encoder import Encoder, embed_document
 from catalog.errors import CatalogError, Unavailable
 from catalog.models import Value
 from catalog.request import load_library
+from catalog.sound import listen
 from catalog.store import Store
 from generator import Progress, WeightsError, weights
 from generator.blas import OPENBLAS_PACKAGES, preload_openblas
@@ -132,6 +133,18 @@ def _disk(home: str) -> Check:
     return Check(name="disk", status=status, detail=f"{free / 1e9:.1f} GB free at {there}")
 
 
+def _sounds(store: Store, *, fix: bool) -> list[Check]:
+    """Say how many tracks cannot be compared by sound, or with `fix` make it so that they can."""
+    unheard = store.unheard()
+    if not unheard:
+        return []
+    if fix:
+        heard = listen(store, unheard)
+        return [Check(name="sounds", status="fixed", detail=f"{heard} of {len(unheard)} tracks listened to")]
+    detail = f"{len(unheard)} tracks cannot be compared by sound yet; run `catalog doctor --fix`"
+    return [Check(name="sounds", status="note", detail=detail)]
+
+
 def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool) -> list[Check]:
     checks = []
     if reembed:
@@ -142,6 +155,7 @@ def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: b
     for problem in store.check(deep=deep):
         mended = fix and store.fix(problem)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
+    checks += _sounds(store, fix=fix)
     told = ", ".join(f"{name} {value}" for name, value in store.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
     return [*checks, Check(name="catalog", status=status, detail=told)]

@@ -119,7 +119,12 @@ def _bounds(where: Filter) -> list[str]:
         ("tempo_bpm", "<=", where.max_tempo_bpm),
         ("rating", ">=", where.min_rating),
     ]
-    given = [f"{column} {sign} {literal(value)}" for column, sign, value in bounds if value is not None]
+    given = [
+        f"{column} {sign} {literal(value)}"
+        for column, sign, value in bounds
+        # No rank is below 0, and a bound that all meet is looked up all the same.
+        if value is not None and not (column in ("quality_rank", "model_rank") and value <= 0)
+    ]
     if where.min_tempo_bpm is not None or where.max_tempo_bpm is not None:
         given.append("tempo_bpm > 0.0")
     if where.min_rating is not None:

@@ -15,12 +15,25 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from catalog.errors import Damage, InputError, Unavailable
 from catalog.history import Call
 from catalog.match import MODEL_RANKS
 from catalog.models import Request, Track
 from catalog.store import Store
-from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, analysis, audio
+from generator import (
+    Audio,
+    AudioError,
+    Cancelled,
+    Generator,
+    GeneratorError,
+    Progress,
+    analysis,
+    audio,
+    timbre,
+)
 from generator.seam import measure_seam
 
 __all__ = ["Generators", "Job", "followed", "keep", "render", "seed_of"]
@@ -93,8 +106,10 @@ def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | 
     return [made[job.call.id] for job in jobs]
 
 
-def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
-    """Shape, measure and store the audio of a job; the row is left to the caller, so that it goes in last.
+def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> tuple[Track, NDArray[np.float32] | None]:
+    """Shape, measure and store the audio of a job; return the track and how it sounds, None for silence.
+
+    The row is left to the caller, so that it goes in last.
 
     Raises InputError when the result breaks a rule that was asked for (`normalize_duration: strict`),
     StorageError when the audio cannot be written.
@@ -105,6 +120,7 @@ def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
             shaped = shape(raw, config)
         with call.stage("measure"):
             made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, config)}
+            sound = timbre.sound_vector(shaped)
     made["generation_s"] = round(sum(call.timings_s[stage] for stage in ("generate", "shape", "measure")), 3)
     track_id = uuid.uuid4().hex[:16]
     with call.stage("store_audio"):
@@ -129,7 +145,7 @@ def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> Track:
             frames = round(raw.codes.shape[1] * min(1.0, shaped.duration_s / raw.duration_s))
             store.put_codes(path, raw.codes[:, :frames])
         store.put_sidecar(path, sidecar(track))
-    return track
+    return track, sound
 
 
 def followed(store: Store, track_id: str, request: Request) -> Audio:

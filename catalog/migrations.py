@@ -26,6 +26,11 @@ def m003_add_what_a_person_says(row: Mapping[str, Any]) -> Row:
     return {**row, "tags": [], "note": "", "seam": NO_LEVEL, "variant_of": ""}
 
 
+def m004_add_sound(row: Mapping[str, Any]) -> Row:
+    """Add how it sounds, which `catalog doctor --fix` works out for earlier tracks."""
+    return {**row, "sound_kind": "", "sound_sha256": "", "sound": None}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     told = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -34,7 +39,7 @@ def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
 
 
 STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
-    "tracks": {2: m002_add_trash_and_rating, 3: m003_add_what_a_person_says},
+    "tracks": {2: m002_add_trash_and_rating, 3: m003_add_what_a_person_says, 4: m004_add_sound},
     "requests": {2: m002_add_listener_and_vector},
 }
 """Steps of each table by the version they lead to."""

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from catalog.errors import Damage, InputError
 from catalog.filters import QUALITY_RANK
 from catalog.models import Judgement, RequestRecord, Track
+from generator import timbre
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,12 +47,13 @@ __all__ = [
     "to_judgement_row",
     "to_request_row",
     "to_track_row",
+    "track_in_part",
     "track_schema",
     "unit_vector",
     "vector_sha256",
 ]
 
-VERSIONS = {"tracks": 3, "requests": 2, "judgements": 1}
+VERSIONS = {"tracks": 4, "requests": 2, "judgements": 1}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
@@ -112,7 +114,14 @@ _TRACK_KINDS = {
     "seam": "float",
     "variant_of": "text",
 }
-_DERIVED_KINDS = {"quality_rank": "int", "words": "text", "vector_sha256": "text", "row_sha256": "text"}
+_DERIVED_KINDS = {
+    "quality_rank": "int",
+    "words": "text",
+    "vector_sha256": "text",
+    "sound_kind": "text",
+    "sound_sha256": "text",
+    "row_sha256": "text",
+}
 _REQUEST_KINDS = {
     "id": "key",
     "created_at": "time",
@@ -171,7 +180,7 @@ _NONE: dict[str, Any] = {
 _RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}
 
 TRACK_COLUMNS = (*_TRACK_KINDS, *_DERIVED_KINDS)
-"""Every column of `tracks` but the vector."""
+"""Every column of `tracks` but the vector and the sound."""
 REQUEST_COLUMNS = (*_REQUEST_KINDS, *_WORDS_KIND, *_LINE_KINDS)
 JUDGEMENT_COLUMNS = (*_JUDGEMENT_KINDS, *_LINE_KINDS)
 """Every column of the logs but the vector."""
@@ -184,6 +193,7 @@ def track_schema(dimension: int, encoder: str) -> pa.Schema:
     fields = [_field(name, kind) for name, kind in {**_TRACK_KINDS, **_DERIVED_KINDS}.items()]
     item = pa.field("item", pa.float32(), nullable=False)
     fields.append(pa.field("vector", pa.list_(item, dimension), nullable=False))
+    fields.append(pa.field("sound", pa.list_(pa.float32(), timbre.DIMENSION), nullable=True))
     return pa.schema(fields, metadata={VERSION: str(SCHEMA_VERSION), ENCODER: encoder})
 
 
@@ -207,8 +217,8 @@ def table_encoder(schema: pa.Schema) -> str:
     return str((schema.metadata or {}).get(ENCODER.encode(), b"").decode())
 
 
-def to_track_row(track: Track, vector: ArrayLike) -> dict[str, Any]:
-    """Return the row of `track` with its unit vector (float32) and both checksums.
+def to_track_row(track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> dict[str, Any]:
+    """Return the row of `track` with its unit vector (float32), how it sounds where that is known, and the checksums.
 
     Raises InputError for values the model forbids (a copy may have skipped its checks), text that is no Unicode,
     numbers out of the column's range and vectors that are no direction.
@@ -220,14 +230,30 @@ def to_track_row(track: Track, vector: ArrayLike) -> dict[str, Any]:
     told = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
     row["words"] = "\n".join((*told, *filter(None, own)))
     row["vector_sha256"] = vector_sha256(unit)
+    heard = None if sound is None else unit_vector(sound)
+    row["sound_kind"] = "" if heard is None else timbre.KIND
+    row["sound_sha256"] = "" if heard is None else vector_sha256(heard)
     row["row_sha256"] = row_sha256(row)
-    row["vector"] = unit
+    row["vector"], row["sound"] = unit, heard
     return row
 
 
 def from_track_row(row: Mapping[str, Any]) -> Track:
     """Return the track of a row; raises Damage when the row does not match its checksum or the model."""
     return _decode(Track, row, _TRACK_KINDS)
+
+
+_BLANK = Track.model_construct()
+"""Making one anew takes pydantic longer than a search."""
+
+
+def track_in_part(row: Mapping[str, Any]) -> Track:
+    """Return a track with only the fields that `row` has; nothing is checked, so hand out none made by this."""
+    values = {
+        name: _from_column(name, _TRACK_KINDS[name], row[name]) for name in row.keys() & _TRACK_KINDS.keys()
+    }
+    values |= {name: tuple(values[name]) for name in ("mood_tags", "tags") if name in values}
+    return _BLANK.model_copy(update=values)
 
 
 def to_request_row(
@@ -267,13 +293,13 @@ def from_judgement_row(row: Mapping[str, Any]) -> Judgement:
 def row_sha256(row: Mapping[str, Any]) -> str:
     """Return the checksum of a row: sha256 of its columns as canonical JSON.
 
-    The vector counts through `vector_sha256`, so that rows can be checked without reading vectors. Columns that start
-    with an underscore are the query's own and count as nothing.
+    Vectors count through their own checksums, so that rows can be checked without reading them. Columns that start with
+    an underscore are the query's own and count as nothing.
     """
     content = {
         name: value.astimezone(timezone.utc).isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
-        if name not in ("row_sha256", "vector") and not name.startswith("_")
+        if name not in ("row_sha256", "vector", "sound") and not name.startswith("_")
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ from catalog.models import (
 from catalog.query import Query, parse
 from catalog.request import build, key_of, load_library, preset_errors, request_of
 from catalog.scene import loop_length_s, read_scene, settle
+from catalog.sound import sound_of
 from catalog.statistics import Statistics, statistics
 from catalog.store import Store
 from generator import Cancelled, Generator, Progress, load_generator, weights
@@ -356,8 +357,11 @@ class MusicService:
         present = {size: weights.find(size) is not None for size in MODEL_SIZES}
         return Call(command, context, choices, key_of(context, choices, self.library, present), audience)
 
-    def _look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
-        """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
+    def _look(self, call: Call, terms: Terms, *, explain: bool = False, whole: bool = False) -> Outcome:
+        """Look for a track: first the same request, which needs neither encoder nor model, then a close match.
+
+        Candidates are read in part, as a choice needs them, unless `whole` asks for rows and files that are checked.
+        """
         same, kept = None, listening.theme_track(self.store, call.audience)
         if terms.reuse != "never":
             with call.stage("exact"):
@@ -372,11 +376,13 @@ class MusicService:
         facts = hard_facts(request)
         with call.stage("search"):
             rejected = feedback.rejected(self.store, call.key, vector)
-            hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
+            whole = whole or bool(call.audience.listener or call.audience.theme)
+            near = self.store.search if whole else self.store.candidates
+            hits = near(vector, facts, CANDIDATES + len(rejected))
             if kept and kept not in {track.id for track, _ in hits}:
                 hits += self.store.search(vector, facts, 1, among=[kept])  # however many are nearer
             hits = [(track, cosine) for track, cosine in hits if track.id not in rejected]
-            considered = self.store.count(Filter())
+            considered = self.store.ready()
         rejects = self._rejected_by(facts, considered) if explain else {}
         decision = decide(request, hits, terms, facts=facts, considered=considered, rejected_by=rejects)
         if terms.reuse != "never" and (call.audience.listener or call.audience.theme):
@@ -393,6 +399,10 @@ class MusicService:
             )
             return Outcome(request, decision, track)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
+        if track is not None and not whole:
+            track = self.store.whole(track)
+            if track is None:
+                return self._look(call, terms, explain=explain, whole=True)
         return Outcome(request, decision, track)
 
     def _repeated(self, key: str, terms: Terms) -> Track | None:
@@ -485,11 +495,11 @@ class MusicService:
         with self._one_at_a_time:
             raws = render(jobs, self._generator, on_progress)
         for (call, outcome), job, raw in zip(missing, jobs, raws, strict=True):
-            track = keep(job, raw, self.store, encoder=self.encoder.identity)
+            track, sound = keep(job, raw, self.store, encoder=self.encoder.identity)
             _, vector = self._understand(call)
             stamp = self.store.stamp()
             with call.stage("insert"):
-                self.store.insert(track, vector)
+                self.store.insert(track, vector, sound)
             self.store.remember(track, stamp)
             request = outcome.request
             if job.follows and raw.provenance.get("continued_from") != "codes":
@@ -679,6 +689,25 @@ class MusicService:
             raise InputError("the search text is empty; pass at least one word")
         found = best(self.store, self.encoder, query, by, limit)
         return [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+
+    def similar(
+        self, track_id: str, *, by: Literal["text", "sound"] = "text", limit: int = 10, **facts: Any
+    ) -> list[Hit]:
+        """Return the tracks nearest to one, best first: by what they were made for, or by how they sound.
+
+        `track_id` may be the beginning of an id, `facts` are fields of `Filter`. The score is a cosine. Raises
+        NotFound without the track, InputError for another `by` and for a track that is silent or too short to compare.
+        """
+        if by not in ("text", "sound"):
+            raise InputError(f"similar by {by!r} is not known; {nearest(by, ('text', 'sound'))}")
+        one, where = self.store.find_id(track_id), narrowed(Query(), facts).where
+        if by == "sound":
+            found = self.store.search_sound(sound_of(self.store, one), where, limit + 1)
+        else:
+            vector = self.store.vector_of(one.id)
+            found = self.store.search(vector, where, limit + 1) if vector is not None else []
+        hits = [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+        return [hit for hit in hits if hit.track.id != one.id][:limit]
 
     def browse(
         self,

@@ -46,10 +46,12 @@ from catalog.schema import (
     request_schema,
     table_encoder,
     table_version,
+    track_in_part,
     track_schema,
     unit_vector,
 )
-from catalog.tracks import Row, TrackTable, intact, scan
+from catalog.tracks import DECIDING, Row, TrackTable, intact, scan
+from generator import timbre
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,8 +156,10 @@ class Store:
 
     # One track
 
-    def insert(self, track: Track, vector: ArrayLike) -> None:
+    def insert(self, track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> None:
         """Add `track` with the vector of its context, shape (dimension,); both are on the disk on return.
+
+        `sound` is what `generator.timbre.sound_vector` gives for its audio, where that is known.
 
         Inserting the same id again changes nothing. Raises InputError for values that cannot be stored or an id that
         names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
@@ -170,7 +174,7 @@ class Store:
                     f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
                 )
 
-        self._tracks.insert(track, vector, with_audio)
+        self._tracks.insert(track, vector, sound, with_audio)
 
     def get(self, track_id: str) -> Track | None:
         """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
@@ -278,6 +282,51 @@ class Store:
         predicate = both(to_sql(where), None if among is None else one_of("id", [*among]))
         return self._best(lambda count: self._tracks.nearest(vector, predicate, count), "_similarity", limit)
 
+    def search_sound(self, sound: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks that meet `where` and sound most like the vector `sound`, with the cosine.
+
+        Tracks whose sound was not worked out yet are left out; see `unheard`.
+        """
+        predicate = to_sql(where)
+        return self._best(lambda count: self._tracks.sounding(sound, predicate, count), "_similarity", limit)
+
+    def sound_of(self, track_id: str) -> NDArray[np.float32] | None:
+        """Return how a track sounds, float32 of shape (timbre.DIMENSION,), None where it was not worked out."""
+        same = both(equals("id", track_id), equals("sound_kind", timbre.KIND))
+        rows = self._tracks.read(same, columns=("id", "sound"), limit=1)
+        return np.asarray(rows[0]["sound"], dtype=np.float32) if rows else None
+
+    def vector_of(self, track_id: str) -> NDArray[np.float32] | None:
+        """Return the unit vector of a track's context, None without the track."""
+        return self._tracks.vectors_of([track_id]).get(track_id)
+
+    def unheard(self) -> Tracks:
+        """Return the ready tracks whose sound was not worked out, though it may be one that has none."""
+        where = both(f"sound_kind != {literal(timbre.KIND)}", equals("state", "ready"))
+        return [*self._served(self._tracks.read(where))]
+
+    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
+        """Write how tracks sound, by id, as one commit; nothing else of them changes."""
+        self._may_write("the sounds cannot be written")
+        if sounds:
+            self._tracks.put_sounds(sounds)
+
+    def candidates(self, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return what `search` does, at a fraction of its time, for a decision alone.
+
+        Of the tracks only the facts of `tracks.DECIDING` are read, and neither row nor audio is checked: take the one
+        that is chosen through `whole` before handing it out.
+        """
+        rows = self._tracks.nearest(vector, to_sql(where), _checked(limit), DECIDING)
+        return [(track_in_part(row), row["_similarity"]) for row in rows]
+
+    def whole(self, candidate: Track) -> Track | None:
+        """Return the track of a candidate, None when it cannot be served: its row is damaged or its audio gone."""
+        # Found by the key, which has an index; the id must not have one.
+        rows = self._tracks.read(equals("key", candidate.key))
+        same = [row for row in rows if row["id"] == candidate.id and row["state"] == "ready"]
+        return next(self._served(same), None)
+
     def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks whose summary, mood, style, prompt or context has words of `text`.
 
@@ -325,6 +374,10 @@ class Store:
     def count(self, where: Filter = READY) -> int:
         """Return how many tracks meet `where`."""
         return self._tracks.count(to_sql(where))
+
+    def ready(self) -> int:
+        """Return how many tracks are ready; quick at any size, unlike `count`."""
+        return self._tracks.ready()
 
     def facets(self, where: Filter = READY, text: str = "") -> tuple[int, dict[str, dict[str, int]]]:
         """Return how many tracks meet `where`, and for each facet how many have each value, most frequent first.
@@ -492,7 +545,7 @@ class Store:
     def has_audio(self, track: Track) -> bool:
         """Tell whether the audio file is there with the size the row states; `check(deep=True)` reads it too."""
         try:
-            return self.path_of(track).stat().st_size == track.audio_bytes
+            return os.stat(self.path_of(track)).st_size == track.audio_bytes  # noqa: PTH116
         except (OSError, Damage):
             return False
 

@@ -25,18 +25,37 @@ from catalog.schema import (
     unit_vector,
     vector_sha256,
 )
+from generator import timbre
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Row", "TrackTable", "intact", "read", "scan", "to_arrow"]
+__all__ = ["DECIDING", "Row", "TrackTable", "intact", "read", "scan", "to_arrow"]
 
 Row = dict[str, Any]
 Change = Callable[[Track], Mapping[str, Any]]
 _Value = TypeVar("_Value", Track, RequestRecord, Judgement)
 _log = logging.getLogger(__name__)
 
-REFINE_FACTOR, PROBES = 10, 50
+DECIDING = (
+    "id",
+    "key",
+    "context",
+    "summary",
+    "tone",
+    "mood_tags",
+    "valence",
+    "energy",
+    "style",
+    "role",
+    "environment",
+    "time_of_day",
+    "language",
+    "duration_s",
+    "loopable",
+)
+"""Columns that tell whether a track fits."""
+REFINE_FACTOR, PROBES = 4, 24
 """With a vector index: how many times the limit are rescored exactly, and lists searched. Without the first the index
 gives approximate distances, which no threshold can be held against."""
 _SORTED_ALONE = 1000
@@ -44,6 +63,7 @@ _COUNTS_KEPT = 64
 """Facets of how many queries are remembered; a new version of the table has new ones."""
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _WITH_VECTOR = (*TRACK_COLUMNS, "vector")
+_WHOLE = (*_WITH_VECTOR, "sound")
 
 
 class TrackTable:
@@ -54,11 +74,19 @@ class TrackTable:
         self.encoder = encoder
         self.dimension = dimension
         self._care = care
+        self._trashed: tuple[int | None, int] = (None, 0)
+        """The stamp of the table, and how many rows were in the trash then; rows that are added are ready."""
+        self._encoded: tuple[int | None, str] = (None, "")
+        """The stamp of the table, and the encoder that made its vectors."""
+        self._rows: tuple[int | None, int] = (None, 0)
+        """A version of the table, and how many rows it has."""
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
-    def insert(self, track: Track, vector: ArrayLike, before: Callable[[], None]) -> None:
+    def insert(
+        self, track: Track, vector: ArrayLike, sound: ArrayLike | None, before: Callable[[], None]
+    ) -> None:
         """Add the row of `track` unless its id is there; `before` runs under the lock and may refuse by raising."""
-        row = to_track_row(track, vector)
+        row = to_track_row(track, vector, sound)
         self._expect(track.encoder, len(row["vector"]))
         schema = track_schema(self.dimension, track.encoder)
 
@@ -67,7 +95,7 @@ class TrackTable:
             before()
             # Without the scan, a BTREE index on the merge column lets duplicates through.
             merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
-            if merge.execute(to_arrow([row], schema)).num_inserted_rows == 0:
+            if merge.execute(to_arrow([row], schema), on_bad_vectors="null").num_inserted_rows == 0:
                 self._refuse_other(row)
 
         if not self.durable.exists():
@@ -85,18 +113,50 @@ class TrackTable:
             raise NotFound(f"there is no track {track_id!r}")
 
         def write(table: Any) -> Track:
-            rows = self.read(equals("id", valid_id(track_id)), columns=_WITH_VECTOR, limit=1)
+            rows = self.read(equals("id", valid_id(track_id)), columns=_WHOLE, limit=1)
             if not rows:
                 raise NotFound(f"there is no track {track_id!r}")
             track = from_track_row(rows[0])
-            row = to_track_row(track.model_copy(update=dict(change(track))), rows[0]["vector"])
+            changed = track.model_copy(update=dict(change(track)))
+            row = to_track_row(changed, rows[0]["vector"], _sound_of(rows[0]))
             merge = table.merge_insert("id").when_matched_update_all().use_index(False)
-            merge.execute(to_arrow([row], table.schema))
+            merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
             return from_track_row(row)
 
         changed = self.durable.commit(f"track {track_id} cannot be changed", write)
         self._care.run_when_due(self.durable)
         return changed
+
+    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
+        """Write how the tracks of these ids sound; a row that is gone meanwhile is passed over."""
+
+        def write(table: Any) -> None:
+            stored = self.read(one_of("id", [*sounds]), columns=_WHOLE)
+            rows = [
+                to_track_row(track, row["vector"], sounds[track.id])
+                for row in stored
+                for track in intact([row], from_track_row)
+            ]
+            if rows:
+                merge = table.merge_insert("id").when_matched_update_all().use_index(False)
+                merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
+
+        # No field of a track changes, so what was kept for repeats stands.
+        self.durable.commit("the sounds cannot be written", write, point="sound", adds_only=True)
+        self._care.run_when_due(self.durable)
+
+    def sounding(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows that sound most like the vector `sound`, with their `_similarity` in [-1, 1]."""
+        if not self.durable.exists():
+            return []
+        where = both(equals("sound_kind", timbre.KIND), predicate)
+        with lance_errors("the table cannot be searched by sound"):
+            query = self.durable.table.search(unit_vector(sound), vector_column_name="sound")
+            query = _where(query.distance_type("cosine"), where).refine_factor(REFINE_FACTOR).nprobes(PROBES)
+            rows = _to_rows(query.select([*TRACK_COLUMNS, "sound", "_distance"]).limit(count).to_arrow())
+        for row in rows:
+            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
+        return rows
 
     def get(self, track_id: str) -> Track | None:
         """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
@@ -122,17 +182,22 @@ class TrackTable:
         found = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
         return sorted(found, key=lambda row: places[row["id"]])
 
-    def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
-        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
+    def nearest(
+        self, vector: ArrayLike, predicate: str | None, count: int, columns: Sequence[str] | None = None
+    ) -> list[Row]:
+        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1].
+
+        `columns` are all and the vector unless said; most of the time of a search goes by their number.
+        """
         unit = unit_vector(vector)
         if not self.durable.exists():
             return []
         with lance_errors("the table cannot be searched"):
             table = self.durable.table
-            self._expect(table_encoder(table.schema), len(unit))
+            self._expect(self._encoder_of(table), len(unit))
             query = table.search(unit, vector_column_name="vector").distance_type("cosine")
             query = _where(query, predicate).refine_factor(REFINE_FACTOR).nprobes(PROBES)
-            rows = _to_rows(query.select([*_WITH_VECTOR, "_distance"]).limit(count).to_arrow())
+            rows = _to_rows(query.select([*(columns or _WITH_VECTOR), "_distance"]).limit(count).to_arrow())
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -179,6 +244,15 @@ class TrackTable:
         """Return the unit vectors of the rows with these ids."""
         return self.vectors(one_of("id", list(ids))) if ids else {}
 
+    def ready(self) -> int:
+        """Return how many rows are ready, without a scan but after a change that may have trashed one."""
+        stamp, head = self.durable.stamp, self.durable.head()
+        if stamp is None or stamp != self._trashed[0]:
+            self._trashed = stamp, self.count(equals("state", "trashed"))
+        if head != self._rows[0]:
+            self._rows = head, self.count(None)
+        return self._rows[1] - self._trashed[1]
+
     def count(self, predicate: str | None) -> int:
         """Return how many rows meet `predicate`."""
         if not self.durable.exists():
@@ -190,6 +264,13 @@ class TrackTable:
     def stored_encoder(self) -> str:
         """The identity of the encoder that made the vectors of the table."""
         return table_encoder(self.durable.table.schema)
+
+    def _encoder_of(self, table: Any) -> str:
+        """Return the identity of the encoder of a table's vectors; reading its schema costs as much as a search."""
+        stamp = self.durable.stamp
+        if stamp is None or stamp != self._encoded[0]:
+            self._encoded = stamp, table_encoder(table.schema)
+        return self._encoded[1]
 
     def _expect(self, encoder: str, dimension: int) -> None:
         if self.encoder is None:
@@ -250,6 +331,8 @@ def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Va
         try:
             if "vector" in row and vector_sha256(row["vector"]) != row["vector_sha256"]:
                 raise Damage(f"the vector of the row {row['id']!r} does not match its checksum")
+            if row.get("sound") is not None and vector_sha256(row["sound"]) != row["sound_sha256"]:
+                raise Damage(f"the sound of the row {row['id']!r} does not match its checksum")
             yield decode(row)
         except Damage as error:
             _log.warning("%s; it is passed over", error)
@@ -267,6 +350,12 @@ def valid_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise NotFound(f"{text!r} is no id; ids are 1 to 64 small letters, digits and hyphens")
     return text
+
+
+def _sound_of(row: Row) -> ArrayLike | None:
+    """Return how a row sounds where that compares to what is computed today."""
+    sound: ArrayLike | None = row["sound"] if row["sound_kind"] == timbre.KIND else None
+    return sound
 
 
 def _where(query: Any, predicate: str | None) -> Any:

@@ -29,6 +29,7 @@ HEAVY = (
 )
 LATE = {
     "browse": 1,
+    "sound": 1,
     "history": 1,
     "feedback": 1,
     "listening": 1,

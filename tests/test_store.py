@@ -98,7 +98,11 @@ def test_a_table_of_a_newer_version_is_refused(store, home):
 
 
 LATER = {
-    "tracks": {2: ("state", "trashed_at", "rating"), 3: ("tags", "note", "seam", "variant_of")},
+    "tracks": {
+        2: ("state", "trashed_at", "rating"),
+        3: ("tags", "note", "seam", "variant_of"),
+        4: ("sound", "sound_kind", "sound_sha256"),
+    },
     "requests": {2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector")},
 }
 """The columns each version added."""

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from catalog.browse import NEWEST
-from catalog.errors import InputError
 from catalog.models import Judgement
 from catalog.web.answers import Json
 from catalog.web.audio import TrackId
@@ -135,11 +134,6 @@ def similar(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """List the tracks nearest to one, by what they were made for or by how they sound."""
-    one = shared.track(track_id)
-    if by == "sound":
-        raise InputError("tracks cannot be compared by sound yet")
-    hits = shared.service.search(one.context, limit=limit + 1)
-    found = [
-        {**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits if hit.track.id != one.id
-    ]
-    return Json({"tracks": found[:limit]})
+    hits = shared.service.similar(shared.track(track_id).id, by=by, limit=limit)
+    found = [{**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits]
+    return Json({"tracks": found})
