@@ -278,7 +278,7 @@ def find_or_make(
         vouched = shortcut.stamp(home)
 
     def ask(running: RunningService) -> dict[str, Any]:
-        body = {**_body(source, asked), "reuse": reuse, "dry_run": dry_run}
+        body = {**_body(source, asked), "reuse": reuse, "explain": explain, "dry_run": dry_run}
         told = running.find_or_make(body, _progress)
         return {**told, "path": _downloaded(running, told, out)}
 

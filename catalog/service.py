@@ -241,13 +241,14 @@ class MusicService:
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        explain: bool = False,
         **asked: Any,
     ) -> Result | None:
         """Return what `find_or_make` would reuse, logged as its answer; None, and no line, where it would make."""
         terms = self._terms("auto", min_similarity, max_false_reuse)
         call = self._begin("find-or-make", text_context, asked)
         with self._failures_logged(call):
-            outcome = self._look(call, terms)
+            outcome = self._look(call, terms, explain=explain)
         return self._finish(call, outcome) if outcome.track else None
 
     def key_of(self, text_context: Source, **asked: Any) -> str:

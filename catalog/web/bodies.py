@@ -80,6 +80,7 @@ class Asked(BaseModel):
     max_false_reuse: float | None = Field(None, description="The share of wrong reuses that is accepted.")
     listener: str | None = Field(None, description="Who listens: plays of late are varied.")
     theme: str | None = Field(None, description="What the listener hears as one piece of work.")
+    explain: bool = Field(False, description="Also count what each hard fact rejects, as find always does.")
     dry_run: bool = Field(False, description="Decide and stop: make nothing.")
 
     @property
@@ -91,7 +92,9 @@ class Asked(BaseModel):
 
     def request(self) -> dict[str, Any]:
         """Return what is asked of the service beside the context, what was left out missing."""
-        told = self.model_dump(exclude={"context", "as_read", "reuse", "dry_run"}, exclude_none=True)
+        told = self.model_dump(
+            exclude={"context", "as_read", "explain", "reuse", "dry_run"}, exclude_none=True
+        )
         return (
             told if self.generation else {name: value for name, value in told.items() if name != "generation"}
         )

@@ -46,14 +46,14 @@ def find_or_make(asked: Asked, shared: SharedState, trusted: Trusted) -> Respons
     service, source, request = shared.service, asked.source, asked.request()
     if asked.dry_run or asked.reuse == "always":
         result: Result | None = service.find_or_make(
-            source, reuse=asked.reuse, dry_run=asked.dry_run, **request
+            source, reuse=asked.reuse, dry_run=asked.dry_run, explain=asked.explain, **request
         )
     else:
-        result = service.reuse(source, **request) if asked.reuse == "auto" else None
+        result = service.reuse(source, explain=asked.explain, **request) if asked.reuse == "auto" else None
     if result is not None:
         return _result(shared, result, trusted)
     told = asked.model_dump(mode="json", exclude_unset=True)
-    job = shared.jobs.find_or_make(source, request=told, reuse=asked.reuse, **request)
+    job = shared.jobs.find_or_make(source, request=told, reuse=asked.reuse, explain=asked.explain, **request)
     return job_answer(shared, job, trusted)
 
 

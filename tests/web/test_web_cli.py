@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -81,8 +80,13 @@ def told(result, home):
 
     def same(text):
         text = text.replace(str(home), "HOME")
-        text = re.sub(r'"timings_s": \{[^}]*\}|"(request_id|created_at)": "[^"]*"', "-", text)
-        return re.sub(r'"generation_s": [\d.]+', "-", text)
+        if not text.startswith("{"):
+            return text
+        lines = [json.loads(line) for line in text.splitlines()]
+        for line in lines:
+            for name in ("timings_s", "request_id"):
+                line.pop(name, None)
+        return lines
 
     return same(result.stdout), same(result.stderr), result.exit_code
 
