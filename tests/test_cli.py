@@ -543,5 +543,5 @@ def test_calibrate_refuses_bad_labels_and_missing_ratings_in_one_line(copy, tmp_
 def test_explain_counts_what_each_hard_fact_rejects(home):
     told = run("find", CALM + " Indeed.", "--duration", "9", "--quality", "final", "--explain", home=home)
     assert (
-        "rejected by each hard fact alone, of 1 tracks: role 0, quality 1, model 0, duration 1" in told.stderr
+        "rejected by each hard fact alone, of 1 tracks: role 1, quality 1, model 0, duration 1" in told.stderr
     )
