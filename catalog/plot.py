@@ -10,7 +10,10 @@ __all__ = ["Moment", "Stretch", "arc"]
 
 WIDTH, LEFT, RIGHT, TOP, PLOT, BAND = 1280.0, 70.0, 24.0, 64.0, 260.0, 86.0
 VALENCE, ENERGY, INK, FAINT = "#1b6ca8", "#d1495b", "#222", "#ddd"
-FILLS = ("#dcebf5", "#fbe5d6", "#e3f1dc", "#efe1f2", "#fdf3cf", "#dff2f0", "#f6dfe3", "#e6e6e6")
+FILLS = (
+    *("#dcebf5", "#fbe5d6", "#e3f1dc", "#efe1f2", "#fdf3cf", "#dff2f0", "#f6dfe3", "#e6e6e6"),
+    *("#cfd8f0", "#f3d9b8", "#c9e4c5", "#e2c9ea", "#f2e6a0", "#bfe3df", "#eec4cb", "#d3d3c8"),
+)
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 
 

@@ -6,9 +6,10 @@ transformers are not imported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from generator import weights
 from generator.audio import resample
 from generator.checkpoint import Networks, load_networks, read_json, read_manifest
 from generator.errors import GeneratorError, WeightsError
+from generator.loop import cut_loop, extra_s
 from generator.melody import ChromaConfig, extract_chroma, fit_frames, null_chroma
 from generator.protocol import Audio, Progress
 from generator.samples import checked
@@ -36,6 +38,9 @@ __all__ = ["MusicgenAdapter"]
 
 _CHUNK_FRAMES = 25
 """Frames that are decoded at a time: half a second, so that a caller can cancel in between."""
+_ROUND_FRAMES = 100, 25
+"""Frames of the tail before and of the head after a loop that is decoded round: two seconds for the recurrent layer to
+settle, and half a one where only the five frames matter that the convolutions see."""
 _TOKEN_LIMIT = 512
 """Tokens that T5 was trained on, where the checkpoint does not say."""
 
@@ -47,6 +52,15 @@ class Piece:
     prompt: str
     settings: Settings
     melody: Audio | None = None
+    loop: LoopSettings | None = None
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """The length of the loop to be cut from a piece, and whether it has to be kept to exactly."""
+
+    duration_s: float
+    exact: bool
 
 
 class MusicgenAdapter:
@@ -93,13 +107,15 @@ class MusicgenAdapter:
     ) -> Audio:
         """Return the music for `prompt`, as long as `duration_s` says, at the codec's rate and channels.
 
-        Read from `config`, all optional: duration_s, max_steps, use_sampling, top_k, top_p, temperature, cfg_coef,
-        two_step_cfg, negative_prompt, seed; other keys are ignored. An empty prompt is unconditional. Guidance leads
-        away from `negative_prompt`, so it takes a `cfg_coef` above 1. `melody` is followed by melody models.
-        `continue_from` begins the result, by its codes where it has some that fit and else encoded, and counts in
-        `duration_s`. `on_progress` counts codec frames. Raises GeneratorError and AudioError.
+        With `loopable` it is a loop, as long to within 6 % so that it holds whole beats (exactly with
+        `normalize_duration: strict`); see `generator.loop`. Read from `config`, all optional: duration_s, max_steps,
+        use_sampling, top_k, top_p, temperature, cfg_coef, two_step_cfg, negative_prompt, seed; other keys are ignored.
+        An empty prompt is unconditional. Guidance leads away from `negative_prompt`, so it takes a `cfg_coef` above 1.
+        `melody` is followed by melody models. `continue_from` begins the result, by its codes where it has some that
+        fit and else encoded, and counts in `duration_s`. `on_progress` counts codec frames. Raises GeneratorError and
+        AudioError.
         """
-        pieces = [Piece(prompt, Settings.read(config, self.frame_rate), melody)]
+        pieces = [self._piece(prompt, config, melody)]
         return self._make(pieces, continue_from, on_progress)[0]
 
     def generate_batch(
@@ -120,7 +136,7 @@ class MusicgenAdapter:
                 f"{len(prompts)} prompts and {len(configs)} configurations; give one per piece."
             )
         pieces = [
-            Piece(prompt, Settings.read(config, self.frame_rate), melody)
+            self._piece(prompt, config, melody)
             for prompt, config, melody in zip(
                 prompts, configs, melodies or [None] * len(prompts), strict=True
             )
@@ -143,8 +159,11 @@ class MusicgenAdapter:
         continue_from: Audio | None = None,
         on_progress: Progress | None = None,
     ) -> Iterator[Audio]:
-        """Yield the music of `generate_music` in consecutive pieces, while it is being made."""
-        pieces = [Piece(prompt, Settings.read(config, self.frame_rate), melody)]
+        """Yield the music of `generate_music` in consecutive pieces, while it is being made; a loop is one piece."""
+        pieces = [self._piece(prompt, config, melody)]
+        if pieces[0].loop is not None:
+            yield self._make(pieces, continue_from, on_progress)[0]
+            return
         provenance = self._provenance(pieces[0], continue_from)
         for samples in self._stream(pieces, continue_from, on_progress):
             yield Audio(samples[0], self.sample_rate, provenance)
@@ -155,10 +174,52 @@ class MusicgenAdapter:
         kept: list[mx.array] = []
         samples = np.concatenate(list(self._stream(pieces, continue_from, on_progress, kept)), axis=1)
         codes = np.concatenate([np.array(chunk, np.int16) for chunk in kept], axis=-1)
-        return [
+        made = [
             Audio(row, self.sample_rate, self._provenance(piece, continue_from), own)
             for row, own, piece in zip(samples, codes, pieces, strict=True)
         ]
+        return [
+            one if piece.loop is None else self._loop(one, piece.loop, codes[row : row + 1])
+            for row, (one, piece) in enumerate(zip(made, pieces, strict=True))
+        ]
+
+    def _piece(self, prompt: str, config: Mapping[str, Any], melody: Audio | None) -> Piece:
+        """Return what to make; for a loop that is longer music, to cut it from."""
+        settings = Settings.read(config, self.frame_rate)
+        if not config.get("loopable"):
+            return Piece(prompt, settings, melody)
+        duration_s = settings.frames / self.frame_rate
+        frames = settings.frames + math.ceil(extra_s(duration_s) * self.frame_rate)
+        exact = config.get("normalize_duration") == "strict"
+        return Piece(prompt, replace(settings, frames=frames), melody, LoopSettings(duration_s, exact))
+
+    def _loop(self, audio: Audio, wished: LoopSettings, codes: np.ndarray[Any, np.dtype[np.int16]]) -> Audio:
+        """Return a loop cut from `audio`, whose codes are of shape (1, codebooks, frames)."""
+        import mlx.core as mx
+
+        hop = self.sample_rate // self.frame_rate
+
+        def wrap(start: int, length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+            part = codes[:, :, start // hop : (start + length) // hop]
+            return self._decode_round(mx.array(part.astype(np.int32)))
+
+        return cut_loop(audio, wished.duration_s, exact=wished.exact, wrap=wrap, grid=hop)
+
+    def _decode_round(self, codes: mx.array) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return samples (time, channels) of codes (1, codebooks, frames) decoded with their end before their start.
+
+        The codec looks to both sides, and its recurrent layer far back, so what it is given on either side of the seam
+        is what will be heard there: the tail, the codes and the head, of which the middle is kept.
+        """
+        import mlx.core as mx
+
+        frames = codes.shape[-1]
+        before, after = min(frames, _ROUND_FRAMES[0]), min(frames, _ROUND_FRAMES[1])
+        whole = mx.concatenate([codes[:, :, frames - before :], codes, codes[:, :, :after]], axis=-1)
+        chunks = (whole[:, :, at : at + _CHUNK_FRAMES] for at in range(0, whole.shape[-1], _CHUNK_FRAMES))
+        samples = np.concatenate(list(self._decode(chunks, 1)), axis=1)[0]
+        hop = self.sample_rate // self.frame_rate
+        return np.ascontiguousarray(samples[before * hop : (before + frames) * hop])
 
     def _stream(
         self,
