@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -474,6 +475,34 @@ def test_stdout_carries_the_protocol_only(home):
     assert server.returncode == 0
     assert told[2]["result"]["structuredContent"]["action"] == "reused"
     assert told[3]["result"]["isError"] is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_stdin_is_open(home, number):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "cli", "mcp"],
+        cwd=ROOT,
+        env=environment(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "raw", "version": "1"},
+    }
+    server.stdin.write(
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n"
+    )
+    server.stdin.flush()
+    assert json.loads(server.stdout.readline())["id"] == 1
+    server.send_signal(number)
+    assert server.wait(60) == 128 + number
+    assert server.stderr.read() == ""
+    for stream in (server.stdin, server.stdout, server.stderr):
+        stream.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,14 @@ import asyncio
 import base64
 import functools
 import inspect
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -446,11 +448,21 @@ def serve(
         if transport == "http":
             _serve_http(built, host, port)
         else:
-            # A client that is done may say so with a signal.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            _end_on_signals(jobs)
             built.run("stdio")
     finally:
         jobs.close(grace_s=0.5)
+
+
+def _end_on_signals(jobs: Jobs) -> None:
+    """End on Ctrl-C and SIGTERM at once: nothing interrupts the reader of stdin, and what is stored is synced."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        jobs.close(grace_s=0.0)
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def _serve_http(built: MCPServer[Any], host: str, port: int) -> None:
