@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -342,9 +343,9 @@ def certified(
 
     Wrong with probability `delta` at most, over the draw of scenes. The threshold is None where nothing holds.
     """
-    best = None
+    best, columns = None, _columns(tried)
     for threshold in grid:
-        wrong = wrong_shares(tried, threshold)
+        wrong = _shares(columns, threshold)
         if _evidence(0 * wrong, rate) < 1 / delta:
             continue  # too few are reused to tell, were they all right; this looks at no label
         if _evidence(wrong, rate) < 1 / delta:
@@ -352,7 +353,7 @@ def certified(
         best = threshold
     if best is None:
         return Bound(max_false_reuse=rate, threshold=None)
-    wrong = wrong_shares(tried, best)
+    wrong = _shares(columns, best)
     return Bound(
         max_false_reuse=rate,
         threshold=best,
@@ -366,13 +367,32 @@ def certified(
 
 def wrong_shares(tried: Iterable[Trial], threshold: float) -> NDArray[np.float64]:
     """Return, for each scene in which anything is reused, the share of its reuses that could serve something wrong."""
-    shares: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for trial in tried:
-        if trial.reused_to >= threshold:
-            share = shares[trial.scene]
-            share[0] += trial.weight
-            share[1] += trial.weight * (trial.wrong_to >= threshold)
-    return np.array([wrong / reused for reused, wrong in shares.values()])
+    return _shares(_columns(tried), threshold)
+
+
+class _Columns(NamedTuple):
+    scene: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    reused_to: NDArray[np.float64]
+    wrong_to: NDArray[np.float64]
+
+
+def _columns(tried: Iterable[Trial]) -> _Columns:
+    rows = list(tried)
+    number = {name: i for i, name in enumerate(dict.fromkeys(row.scene for row in rows))}
+    return _Columns(
+        np.array([number[row.scene] for row in rows], np.int64),
+        *(np.array([getattr(row, name) for row in rows]) for name in ("weight", "reused_to", "wrong_to")),
+    )
+
+
+def _shares(tried: _Columns, threshold: float) -> NDArray[np.float64]:
+    size = int(tried.scene.max(initial=-1)) + 1
+    reused, wrong = (
+        np.bincount(tried.scene, tried.weight * (reached >= threshold), size)
+        for reached in (tried.reused_to, tried.wrong_to)
+    )
+    return wrong[reused > 0] / reused[reused > 0]
 
 
 def hit_rate(tried: Iterable[Trial], threshold: float) -> float:

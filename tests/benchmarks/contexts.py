@@ -27,7 +27,7 @@ import numpy as np
 
 from catalog import MusicService
 from catalog.filters import QUALITY_RANK
-from catalog.match import MAX_MOOD_DISTANCE, difference, hard_facts
+from catalog.match import hard_facts, like
 from catalog.models import Result
 
 Pair = tuple[str, str]
@@ -80,7 +80,9 @@ def report_reused(results: list[tuple[str, Result]]) -> None:
     """Show what the first pass already reused: distinct contexts that were held to fit an earlier track."""
     for _, result in [pair for pair in results if pair[1].action == "reused"][:8]:
         assert result.track is not None
-        print(f"  reused at {result.decision.score:.2f}: {result.request.features.summary_of_topic[:70]!r}")
+        print(
+            f"  reused at {result.decision.probability or 1.0:.2f}: {result.request.features.summary_of_topic[:70]!r}"
+        )
         print(f"       from {result.track.summary[:70]!r}")
 
 
@@ -106,29 +108,27 @@ def score_pairs(service: MusicService, folder: Path, count: int, ask: dict[str, 
         "captions with mood words turned round": swaps(folder),
     }
     scored = {name: score_set(service, pairs, count, ask) for name, pairs in sets.items()}
-    threshold = service.find_or_make("x", dry_run=True, **ask).decision.threshold
-    same = np.array([cosine for cosine, _ in scored[next(iter(scored))]])
-    rate = np.mean([score >= threshold for _, score in scored[next(iter(scored))]])
-    plain = float(np.quantile(same, 1 - rate)) if rate > 0 else 1.0
-    print(f"threshold {threshold:.2f}; plain cosine with the same paraphrase rate: {plain:.2f}")
+    same = scored[next(iter(scored))]
+    rate = np.mean([reused for _, reused in same])
+    plain = float(np.quantile([cosine for cosine, _ in same], 1 - rate)) if rate > 0 else 1.0
+    print(f"plain cosine with the same paraphrase rate: {plain:.2f}")
     for name, values in scored.items():
-        cosines, scores = np.array(values).T
+        cosines, reused = np.array(values).T
         print(
-            f"  {name}: reused {np.mean(scores >= threshold):.2f}, plain cosine {np.mean(cosines >= plain):.2f} "
-            f"(n={len(values)}, median cosine {np.median(cosines):.2f}, median score {np.median(scores):.2f})"
+            f"  {name}: reused {np.mean(reused):.2f}, plain cosine {np.mean(cosines >= plain):.2f} "
+            f"(n={len(values)}, median cosine {np.median(cosines):.2f})"
         )
 
 
 def score_set(
     service: MusicService, pairs: Iterator[Pair], count: int, ask: dict[str, Any]
 ) -> list[tuple[float, float]]:
-    scored = []
+    scored, terms = [], service._terms("auto", None, None)
     for first, second in itertools.islice(pairs, count):
         calls = [service._begin("bench", text, ask) for text in (first, second)]
         (known, first_vector), (asked, second_vector) = (service._understand(call) for call in calls)
         cosine = float(first_vector @ second_vector)
-        distance, cost, _ = difference(asked.features, known.features)
-        scored.append((cosine, -1.0 if distance > MAX_MOOD_DISTANCE else cosine - cost))
+        scored.append((cosine, float(like(asked, known, cosine, terms))))
     return scored
 
 
