@@ -460,3 +460,32 @@ def test_the_prompt_reads_tags_topic_tone(service):
     features = request.features
     assert request.prompt == f"{tags}. {features.summary_of_topic}. {features.emotional_tone_description}."
     assert set(request.config) == set(request.config_sources)
+
+
+def test_with_an_encoder_nobody_calibrated_only_exact_repeats_are_reused_and_it_is_said(
+    open_service, tmp_path
+):
+    service = open_service(tmp_path / "uncertified", min_similarity=None)
+    first = service.find_or_make(CALM, **SHORT)
+    again = service.find_or_make(CALM_AGAIN, dry_run=True, **SHORT)
+    assert (again.action, again.decision.rule, again.decision.certificate) == ("none", "uncertified", "")
+    assert any("catalog calibrate" in warning for warning in again.warnings)
+    assert "word-hash@1" in again.reason
+    repeat = service.find_or_make(CALM, **SHORT)
+    assert (repeat.decision.rule, repeat.track.id) == ("exact", first.track.id)
+    assert not any("calibrate" in warning for warning in repeat.warnings)
+    by_score = service.find_or_make(CALM_AGAIN, min_similarity=0.5, dry_run=True, **SHORT)
+    assert (by_score.decision.rule, by_score.track.id) == ("similar", first.track.id)
+
+
+def test_explain_says_how_many_tracks_each_hard_fact_rejects(service):
+    service.find_or_make(CALM, **SHORT)
+    decision = service.explain(CALM_AGAIN, role="narration_bed", duration_s=30.0, quality="final").decision
+    assert decision.rejected_by == {"role": 1, "quality": 1, "model": 0, "duration": 1}
+    assert service.find_or_make(CALM_AGAIN, dry_run=True, **SHORT).decision.rejected_by == {}
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -1.0, float("nan")])
+def test_a_rate_of_false_reuse_is_a_share(service, rate):
+    with pytest.raises(InputError, match="between 0 and 1"):
+        service.find_or_make(CALM, max_false_reuse=rate, **SHORT)
