@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
 from catalog.failpoint import failpoint
 from catalog.filters import both, equals, literal, one_of, to_sql
+from catalog.lean import forget, without_rest_client
 from catalog.ledger import JUDGEMENTS, REQUESTS, SERVED, Ledger
 from catalog.locks import hold
 from catalog.maintenance import WORDS, Maintenance
@@ -678,8 +680,7 @@ class Store:
 
     def _connect(self) -> Any:
         if self._connection is None:
-            import lancedb
-
+            lancedb = _lancedb()
             # 0: every read looks for commits of other processes; a default handle never sees them.
             self._connection = lancedb.connect(
                 str(self.home / "lance"), read_consistency_interval=timedelta(0)
@@ -751,6 +752,21 @@ class Store:
     def _served(self, rows: Iterable[Row]) -> Iterator[Track]:
         """Yield the tracks of intact rows whose audio is there."""
         return (track for track in intact(rows, from_track_row) if self.has_audio(track))
+
+
+def _lancedb() -> Any:
+    """Import lancedb, without its REST client where that can be done; see `lean`."""
+    if "lancedb" not in sys.modules:
+        try:
+            with without_rest_client():
+                import lancedb
+        except Exception as error:  # whatever a class says that is not the one it stands for
+            _log.debug("lancedb is imported with its REST client: %s", error)
+            forget("lancedb")
+            forget("lance_namespace")
+    import lancedb
+
+    return lancedb
 
 
 def _checked(limit: int) -> int:
