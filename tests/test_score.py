@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from catalog.errors import InputError, Unavailable
 from catalog.score import read_story, score, split_scenes
 from generator import Audio, audio
 
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "story.jsonl"
 SHORT = {"quality": "preview", "backend": "procedural"}
 STORY = [
     {"text": "The forest is calm, birds sing softly.", "tags": {"environment": "forest"}},
@@ -125,7 +127,7 @@ def test_a_narration_of_ones_own_and_reading_time_without(service, story, tmp_pa
 
 
 def test_the_example_is_twenty_chunks(service):
-    assert len(read_story("examples/story.jsonl", service)) == 20
+    assert len(read_story(EXAMPLE, service)) == 20
 
 
 @pytest.mark.parametrize(
