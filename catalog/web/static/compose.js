@@ -10,7 +10,7 @@ import { address, here } from "./route.js";
 import { complain, toast } from "./toast.js";
 
 const PAUSE_MS = 700;
-const SHOWN = 5;
+const SHOWN = 5; // candidates before a click shows the rest
 const RULED_OUT = 4;
 const QUALITIES = ["preview", "standard", "final"];
 const EXAMPLES = [
@@ -144,19 +144,29 @@ export function composeView() {
     const mine = (asking = new AbortController());
     reading.setAttribute("aria-busy", "true");
     try {
-      const { data } = await post("/find", body, mine.signal);
+      const result = await decided(body, mine.signal);
       if (mine !== asking) return;
       shownFor = JSON.stringify(body);
       problem.textContent = "";
-      explain(data.result);
+      explain(result);
     } catch (error) {
       if (error.name !== "AbortError") problem.textContent = error.message;
     }
     if (mine === asking) reading.removeAttribute("aria-busy");
   }
 
+  /** Return what the service would do. A repeat is not read again, so it is asked once more as if it were none. */
+  async function decided(body, signal) {
+    const { result } = (await post("/find", body, signal)).data;
+    if (result.decision.rule !== "exact") return result;
+    const fresh = (await post("/find-or-make", { ...body, reuse: "never", dry_run: true }, signal)).data.result;
+    const { action, rule, reason, track_id } = result.decision;
+    return { ...result, request: fresh.request, decision: { ...fresh.decision, action, rule, reason, track_id } };
+  }
+
   async function make(reuse) {
     soon.cancel();
+    look();
     if (!text.value.trim()) {
       problem.textContent = "Paste or write a context first.";
       text.focus();
@@ -172,7 +182,6 @@ export function composeView() {
       problem.textContent = error.retryAfter_s ? `${error.message} Try again in ${error.retryAfter_s} s.` : error.message;
     }
     makeButton.disabled = newButton.disabled = false;
-    look();
   }
 
   function follow(job) {
@@ -190,7 +199,6 @@ export function composeView() {
   function served(result, word) {
     const { track } = result;
     if (!track) return;
-    if (result.decision && result.request) explain(result, false);
     fill(
       outcome,
       h(
@@ -225,7 +233,6 @@ export function composeView() {
 
   function explain(result) {
     const { request, decision } = result;
-    if (!request || !decision) return;
     const others = h("div", { class: "others" });
     fill(reading, verdict(result), candidates(decision, request, others), understood(request.features), chosen(request));
     suggest(request);
@@ -294,7 +301,6 @@ function candidates(decision, request, others) {
   const found = decision.candidates;
   const ruled = Object.entries(decision.rejected_by ?? {}).filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
   const heading = h("div", { class: "section-head" }, h("h3", {}, "Nearest tracks"), found.length > 0 && h("p", { class: "muted" }, plural(decision.considered, "track") + " in the catalog"));
-  if (decision.rule === "exact") return h("section", { class: "card" }, heading, h("p", { class: "muted" }, "The same request was served before, so nothing had to be compared."));
   const list = h("ol", { class: "candidates", role: "list" });
   const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, found.map((one) => candidate(one, decision))), more.remove()) }, `Show all ${found.length}`);
   fill(list, found.slice(0, SHOWN).map((one) => candidate(one, decision)));
@@ -302,6 +308,7 @@ function candidates(decision, request, others) {
     "section",
     { class: "card" },
     heading,
+    decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. This is how the others lie to it."),
     found.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the hard facts.`),
     found.length > SHOWN && more,
     h("p", { class: "muted small facts-line" }, `Hard facts, which no score makes up for: ${hardFacts(decision, request)}.`),
@@ -345,22 +352,25 @@ function missed(track, filter) {
   return why;
 }
 
-/** What a candidate is held against: its probability where a certificate decides, else its score. */
-function held(one, decision) {
-  return decision.certificate && one.probability !== null ? one.probability : one.score;
+/** A candidate is held against its probability where a certificate decides, else against its score. */
+const isByProbability = (one, decision) => Boolean(decision.certificate) && one.probability !== null;
+
+function stateOf(one, decision, lacks) {
+  if (one.track_id === decision.track_id) return ["chosen", "check", "Reused"];
+  if (one.refused) return ["refused", "refuse", "Refused: the mood differs too much"];
+  if (one.admissible) return ["also", "check", "Would do; another is nearer"];
+  if (decision.rule === "uncertified" || decision.threshold >= 1) return ["below", "below", "Not reused: no threshold is certified"];
+  return ["below", "below", lacks];
 }
 
 function candidate(one, decision) {
   const needed = decision.threshold;
-  const have = held(one, decision);
-  const isChosen = one.track_id === decision.track_id;
-  const [state, picture, word] = isChosen
-    ? ["chosen", "check", "Reused"]
-    : one.refused
-      ? ["refused", "refuse", "Refused: the mood differs too much"]
-      : have >= needed && decision.action === "reuse"
-        ? ["also", "check", "Would do; another is nearer"]
-        : ["below", "below", `Not near enough: ${score(needed - have)} short`];
+  const likely = isByProbability(one, decision);
+  const have = likely ? one.probability : one.score;
+  const lacks = likely ? "Not likely enough to fit" : `Not near enough: ${score(needed - have)} short`;
+  const [state, picture, word] = stateOf(one, decision, lacks);
+  const open = decision.rule === "uncertified" || needed >= 1;
+  const told = likely && open ? percent(have) : likely ? `${percent(have)}, ${percent(needed)} needed` : open ? score(have) : `${score(have)} of ${score(needed)}`;
   const meter = document.createElementNS(SVG, "svg");
   meter.setAttribute("class", "meter");
   meter.setAttribute("aria-hidden", "true");
@@ -371,7 +381,7 @@ function candidate(one, decision) {
   };
   bar("meter-rest", "0", "4", "100%", "6");
   bar("meter-have", "0", "4", `${Math.max(0, Math.min(1, have)) * 100}%`, "6");
-  if (needed > 0 && needed <= 1) bar("meter-need", `${needed * 100}%`, "0", "2", "14");
+  if (needed > 0 && needed < 1) bar("meter-need", `${needed * 100}%`, "0", "2", "14");
   return h(
     "li",
     { class: `candidate is-${state}` },
@@ -380,9 +390,9 @@ function candidate(one, decision) {
       "div",
       { class: "candidate-body" },
       h("p", { class: "candidate-title" }, trackLink(one.track_id, one.summary), h("span", { class: "muted" }, name(one.style))),
-      h("div", { class: "candidate-score" }, meter, h("span", { class: "numbers" }, `${score(have)} of ${score(needed)}`)),
-      h("p", { class: "candidate-word" }, icon(picture), word, one.probability !== null && one.probability !== undefined && h("span", { class: "muted" }, `fits with ${percent(one.probability)}`)),
-      h("p", { class: "muted small" }, `${score(one.similarity)} alike in meaning, less ${score(one.similarity - one.score)} for mood (distance ${score(one.mood_distance)}), place and time: ${score(one.score)}.`),
+      h("div", { class: "candidate-score" }, meter, h("span", { class: "numbers" }, told)),
+      h("p", { class: "candidate-word" }, icon(picture), word),
+      h("p", { class: "muted small" }, likely ? `${score(one.similarity)} alike in meaning, mood distance ${score(one.mood_distance)}.` : `${score(one.similarity)} alike in meaning, less ${score(one.similarity - one.score)} for mood (distance ${score(one.mood_distance)}), place and time: ${score(one.score)}.`),
       one.against.length > 0 && h("p", { class: "muted small" }, `${sentence(one.against.join("; "))}`),
     ),
   );
@@ -403,7 +413,8 @@ function hardFacts(decision, request) {
 // What was understood
 
 function understood(features) {
-  const from = (key) => SOURCES[features.sources?.[key]] ?? "";
+  const sure = (key) => (features.sources?.[key] !== "caller" && features.confidences?.[key] !== undefined ? `${percent(features.confidences[key])} sure` : null);
+  const from = (key) => [SOURCES[features.sources?.[key]], sure(key)].filter(Boolean).join(", ");
   const row = (term, key, told) => h("div", {}, h("dt", {}, term), h("dd", {}, told), h("dd", { class: "muted source" }, from(key)));
   return h(
     "section",
