@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from catalog import confidence, heads, language, place, prototypes
 from catalog.confidence import Reader
-from catalog.heads import MOOD_KINDS
 from catalog.models import Context, Features, Source
 from catalog.mood import Reading, read
 from catalog.protocol import Encoder
@@ -259,9 +258,6 @@ def _tags(seen: _Seen, valence: float, energy: float, told: tuple[float, float] 
         for tag, (x, y) in MOODS.items()
     }
     scores["neutral"] += by.neutral if valence**2 + (energy - by.rest) ** 2 < by.radius**2 else -9.0
-    for tag in scores:
-        kin = (weight for other, weight in seen.words.denied.items() if MOOD_KINDS[tag] & MOOD_KINDS[other])
-        scores[tag] -= by.words * thickness * min(sum(kin), 1.0) if told is None else 0.0
     scores["neutral"] -= by.words * thickness * min(1.0, sum(named.values()))
     if told is None and seen.direction is not None:
         for tag in scores:

@@ -88,7 +88,7 @@ _NAMED: Mapping[str, str] = {
         rousing anthemic fanfare invincible""",
     "exciting": """exciting excited excitement thrilling adventurous exhilarating electrifying adventure gripping=
         action-packed suspense-filled stirring= can't-wait""",
-    "energetic": """energetic energizing lively= vigorous dynamic vibrant driving= pumping peppy hyper powerful
+    "energetic": """energetic energy energizing lively= vigorous dynamic vibrant driving= pumping peppy hyper powerful
         danceable fiery spirited-up high-energy groovy punchy pulsating animated vivacious rollicking brisk""",
     "epic": """epic cinematic grandiose monumental colossal legendary mythic sweeping= grand bombastic towering=
         dramatic""",
@@ -136,7 +136,7 @@ _SUGGESTED: Mapping[str, str] = {
     "joyful": "carnival dancing danced festival feast fireworks singing cheers cheering cheered",
     "triumphant": "crown medal trophy victors championship conquered hero",
     "exciting": "race rollercoaster goal quest chase stadium sprint",
-    "energetic": "energy workout gym running jump jumping dance club sprinting",
+    "energetic": "workout gym running jump jumping dance club sprinting",
     "epic": "battle army dragon empire warriors war kingdom armies king siege",
     "dark": "crypt dungeon shadows skull demons demon corpse rotting vampire",
     "ominous": "thunder thunderclouds omen vultures howling creaking gallows graveyard wolves scaffold noose",
@@ -279,7 +279,7 @@ OPPOSITES: Mapping[str, str] = {
     "aggressive": "peaceful",
     "chaotic": "calm",
 }
-"""What a denied mood leaves behind, at less weight; a mood not named here leaves nothing."""
+"""What a denied mood leaves behind, at half the weight; a mood not named here leaves nothing."""
 
 NEGATORS = _set(
     """not no never without neither nor none nothing hardly barely scarcely cannot isnt wasnt arent werent dont

@@ -1,8 +1,8 @@
 """How a text feels, read from its own words; and how far two moods lie apart.
 
-Words are looked up in `lexicon`; a denial ("not sad", "without joy") turns a mood into its opposite at 0.7 of its
-weight, and what follows "but" outweighs what stands before it (both as in VADER, Hutto and Gilbert 2014). This is the
-part that tells a text from the same text with its mood words reversed, which sentence vectors do not.
+Words are looked up in `lexicon`; a denial ("not sad", "without joy") turns a mood into its opposite at half weight, and
+what follows "but" outweighs what stands before it (both as in VADER, Hutto and Gilbert 2014). This is the part that
+tells a text from the same text with its mood words reversed, which sentence vectors do not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from catalog.lexicon import (
@@ -37,8 +37,6 @@ _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[,;:()—–]|\.{3}|…")
 OPPOSITE_WAY = 1.4
 """Texts about something sad and something joyful lie about this far apart; farther is not more opposite."""
 TAG_SHARE = 0.15
-DENIAL = 0.7
-"""Share of its weight that a denied mood gives to its opposite."""
 
 _SCOPE = 3
 """How many words a negator reaches forward, within its clause."""
@@ -61,8 +59,7 @@ class Reading:
 
     `valence` and `energy` in [-1, 1] are means weighted by the square of each word's weight, so that a word that names
     a mood counts for eight that only suggest one; the forces are the sums of those squares, that of valence without the
-    words of pace. `weight` is how much was found, 0 when nothing was; `tags` maps each mood to its weight, `denied`
-    those that the text says it is not of.
+    words of pace. `weight` is how much was found, 0 when nothing was; `tags` maps each mood to its weight.
     """
 
     valence: float
@@ -71,21 +68,19 @@ class Reading:
     tags: Mapping[str, float]
     valence_force: float = 0.0
     energy_force: float = 0.0
-    denied: Mapping[str, float] = field(default_factory=dict)
 
 
 def read(text: str, language: str = "und") -> Reading:
     """Return what the mood words in `text` say."""
     hits = [hit for sentence in split_sentences(text) for hit in _sentence_hits(sentence, language)]
     hits += (
-        [(entry, "") for part, entry in unspaced().items() for _ in range(text.count(part))]
+        [entry for part, entry in unspaced().items() for _ in range(text.count(part))]
         if not text.isascii()
         else []
     )
     tags: dict[str, float] = defaultdict(float)
-    denied: dict[str, float] = defaultdict(float)
     total = moving = lifting = moved = lifted = 0.0
-    for (tag, valence, energy, weight), opposite in hits:
+    for tag, valence, energy, weight in hits:
         total += weight
         moving += weight**2 if tag or valence else 0.0
         lifting += weight**2
@@ -93,23 +88,12 @@ def read(text: str, language: str = "und") -> Reading:
         lifted += weight**2 * energy
         if tag:
             tags[tag] += weight
-        if opposite:
-            denied[opposite] += weight
     if not total:
         return Reading(0.0, 0.0, 0.0, {})
-    return Reading(
-        valence=moved / moving if moving else 0.0,
-        energy=lifted / lifting,
-        weight=total,
-        tags=dict(tags),
-        valence_force=moving,
-        energy_force=lifting,
-        denied=dict(denied),
-    )
+    return Reading(moved / moving if moving else 0.0, lifted / lifting, total, dict(tags), moving, lifting)
 
 
-def _sentence_hits(sentence: str, language: str) -> Iterator[tuple[Entry, str]]:
-    """Yield what each mood word stands for, and the mood it names where that is denied."""
+def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:
     tokens = _TOKEN.findall(sentence.replace("’", "'"))
     lowered = [token.lower() for token in tokens]
     factors = _clause_factors(lowered)
@@ -117,10 +101,10 @@ def _sentence_hits(sentence: str, language: str) -> Iterator[tuple[Entry, str]]:
         for entry in _entries(token, language):
             tag, valence, energy, weight = entry
             weight *= factors[index] * _degree(lowered, index)
-            if not _denied(lowered, index, language):
-                yield (tag, valence, energy, weight), ""
-            elif (turned := _opposite(tag, valence, energy, weight))[-1]:
-                yield turned, tag
+            if _denied(lowered, index, language):
+                tag, valence, energy, weight = _opposite(tag, valence, energy, weight)
+            if weight:
+                yield tag, valence, energy, weight
 
 
 def _entries(token: str, language: str) -> list[Entry]:
@@ -181,7 +165,7 @@ def _opposite(tag: str, valence: float, energy: float, weight: float) -> Entry:
     if not tag:
         return "", -0.5 * valence, -0.5 * energy, weight
     other = OPPOSITES.get(tag, "")
-    return (other, *MOODS[other], DENIAL * weight) if other else ("", 0.0, 0.0, 0.0)
+    return (other, *MOODS[other], 0.5 * weight) if other else ("", 0.0, 0.0, 0.0)
 
 
 def mood_distance(a: Feeling, b: Feeling) -> float:

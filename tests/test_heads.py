@@ -18,7 +18,7 @@ from catalog import encoder as encoders
 from catalog.encoder import Encoder
 from catalog.features import extract
 from catalog.models import Context, Features
-from catalog.mood import mood_distance, read
+from catalog.mood import mood_distance
 from presets.vocabulary import MOODS
 from tests.fakes import WordHashEncoder
 from tests.scene_moods import SCENES, chosen_on
@@ -179,19 +179,6 @@ class TestScenes:
         assert mood_distance(cheerful, gloomy) > 0.4
         assert denied.valence < 0 < cheerful.valence
         assert cheerful.sources["mood_tags"] == "text"
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "It was not a sad evening at all; the lanterns swung and the fiddler would not stop.",
-            "The cellar was never scary, and they kept apples in it.",
-        ],
-    )
-    def test_a_denied_mood_is_not_named_nor_its_kin(self, encoder: Encoder, text: str) -> None:
-        found = of(text, encoder)
-        assert read(text).denied
-        kinds = set().union(*(heads.MOOD_KINDS[mood] for mood in read(text).denied))
-        assert not any(heads.MOOD_KINDS[tag] & kinds for tag in found.mood_tags)
 
 
 class TestAnotherEncoder:
