@@ -514,13 +514,13 @@ def test_calibrate_writes_a_certificate_that_decides_from_then_on(copy, tmp_path
     assert (made["source"], made["scenes"]) == ("labels.jsonl", len(pairs))
     own = json.loads((copy / "certificate.json").read_text("utf-8"))
     assert own["id"] == made["id"]
-    told = data(run("find", CALM + " Indeed.", *SHORT, "--json", "--explain", home=copy))
+    told = data(run("find", CALM + " Quite.", *SHORT, "--json", "--explain", home=copy))
     assert told["decision"]["certificate"] == made["id"]
-    strict = run("find", CALM + " Indeed.", *SHORT, "--max-false-reuse", "0.001", home=copy)
+    strict = run("find", CALM + " Quite.", *SHORT, "--max-false-reuse", "0.001", home=copy)
     assert strict.exit_code == 3
     assert "exact repeats" in strict.stderr
     (copy / "certificate.json").write_text("{}", "utf-8")
-    damaged = run("find-or-make", CALM + " Indeed.", *SHORT, "--dry-run", home=copy)
+    damaged = run("find-or-make", CALM + " Quite.", *SHORT, "--dry-run", home=copy)
     assert "catalog calibrate" in damaged.stderr
     assert data(run("find", CALM, *SHORT, "--json", home=copy))["action"] == "reused"
 
