@@ -156,7 +156,7 @@ export function detailPanel() {
         const told = await get(trackPath(id, "similar"), { by, limit: 6 });
         const found = told.tracks;
         if (track?.id !== id) return;
-        fill(list, found.length ? found.map((one) => miniRow(one, found)) : h("li", { class: "muted" }, "Nothing else is in the catalog yet."));
+        fill(list, found.length ? found.map((one) => miniRow(one, found)) : h("li", { class: "muted" }, by === "sound" ? "No other track has been compared by sound yet; `catalog doctor --fix` takes in earlier ones." : "Nothing else is in the catalog yet."));
       } catch (error) {
         fill(list, h("li", { class: "muted" }, error.message));
       }
