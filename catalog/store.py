@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -113,6 +114,7 @@ class Store:
         ]
         self._care = Maintenance(tables, _index_for)
         self._tracks = TrackTable(tables[0], self._care, encoder, dimension)
+        self._taking_over = threading.Lock()
         self._request_log = Ledger(tables[1], self._care, REQUESTS, dimension)
         self._judgements = Ledger(tables[2], self._care, JUDGEMENTS, dimension)
 
@@ -660,8 +662,11 @@ class Store:
     @property
     def _requests(self) -> Ledger[RequestRecord]:
         """The log of requests, lines that waited for it taken over."""
-        if (lines := repeats.queued(self.home)) and os.access(self.home / "lance", os.W_OK):
-            self._take_over(lines)
+        if repeats.queued(self.home) and os.access(self.home / "lance", os.W_OK):
+            with self._taking_over:
+                # Another thread may have taken them while this one waited.
+                if lines := repeats.queued(self.home):
+                    self._take_over(lines)
         return self._request_log
 
     def _take_over(self, lines: Sequence[Path]) -> None:
