@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builders import a_request, a_track, some_features
 
-from catalog.match import decide, hard_facts
+from catalog.match import Terms, decide, hard_facts
 from catalog.models import Choices
 from catalog.schema import to_track_row, track_schema
 from catalog.service import CANDIDATES
@@ -154,7 +154,7 @@ def warm(folder: Path, size: int, calls: int) -> None:
         request = asked[call]
         facts = hard_facts(request)
         hits = store.candidates(queries[call], facts, CANDIDATES)
-        decide(request, hits, facts=facts, considered=store.ready())
+        decide(request, hits, Terms(min_similarity=0.55), facts=facts, considered=store.ready())
         if hits:
             store.whole(hits[0][0])
         return hits
