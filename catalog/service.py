@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,60 +11,44 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import certificate, feedback, listening, past, report, suggestions
+from catalog import batches, certificate, feedback, past, report, suggestions
 from catalog import encoder as encoders
 from catalog import features as understanding
 from catalog.again import context_of, decision_again, request_again
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.certificate import Certificate
-from catalog.context import nearest, read_context, validated
+from catalog.context import nearest, read_context
 from catalog.encoder import Encoder, embed_document
-from catalog.errors import CatalogError, InputError, NotFound, StorageError
+from catalog.errors import InputError, NotFound
+from catalog.flow import Flow, Outcome
 from catalog.history import Call, failure_of, record_of
 from catalog.labels import read_labels
-from catalog.making import Generators, Job, followed, keep, render, seed_of
-from catalog.match import MAX_FALSE_REUSE, Reuse, Terms, alone, decide, exact, hard_facts, like
+from catalog.making import Generators
+from catalog.match import MAX_FALSE_REUSE, Reuse, Terms, exact
 from catalog.models import (
     Audience,
     Choices,
     Context,
-    Decision,
-    Filter,
     Hit,
     Judgement,
     Match,
     Page,
-    Request,
     RequestRecord,
     Result,
     Track,
 )
 from catalog.query import Query, parse
-from catalog.request import build, key_of, load_library, preset_errors, request_of
+from catalog.request import load_library, request_of
 from catalog.scene import loop_length_s, read_scene, settle
 from catalog.sound import sound_of
 from catalog.statistics import Statistics, statistics
 from catalog.store import Store
-from generator import Cancelled, Generator, Progress, load_generator, weights
+from generator import Cancelled, Progress, load_generator
 from presets import Library
 
 __all__ = ["MusicService", "Source"]
 
 Source = str | Mapping[str, Any] | Context
-
-CANDIDATES = 50
-BATCH = 8
-MODEL_SIZES = ("small", "medium", "large", "melody")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Where a call stands: what was understood, what was decided, and the track once there is one."""
-
-    request: Request
-    decision: Decision
-    track: Track | None = None
-    made: bool = False
 
 
 class MusicService:
@@ -85,13 +65,10 @@ class MusicService:
         self.store = store
         self.library = library
         self.encoder = encoder
-        self._load_generator = generators
+        self._flow = Flow(store, library, encoder, generators)
         self._min_similarity = min_similarity
-        self._loaded: dict[tuple[str, str], Generator] = {}
         self._described: NDArray[np.float32] | None = None
         """The vectors of the descriptions of the style presets, once they were needed."""
-        # Threads share the loaded models, and one generation fills the machine.
-        self._one_at_a_time = threading.Lock()
 
     @classmethod
     def open(
@@ -126,8 +103,7 @@ class MusicService:
 
     def close(self) -> None:
         """Let go of the store and of loaded models."""
-        self._loaded.clear()
-        self.store.close()
+        self._flow.close()
 
     def warm(self) -> None:
         """Load what an answer needs, so that the first one is as quick as the rest; models of music are left."""
@@ -163,18 +139,18 @@ class MusicService:
         terms = self._terms(reuse, min_similarity, max_false_reuse)
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, **asked)
-        call = self._begin("dry-run" if dry_run else "find-or-make", text_context, asked)
-        with self._failures_logged(call):
-            outcome = self._look(call, terms, explain=explain)
+        call = self._flow.begin("dry-run" if dry_run else "find-or-make", text_context, asked)
+        with self._flow.failures_logged(call):
+            outcome = self._flow.look(call, terms, explain=explain)
             if outcome.track is None and reuse == "always":
                 raise NotFound(f"{outcome.decision.reason}, and making was ruled out; use --reuse auto")
             if outcome.track is None and not dry_run:
                 with self.store.claim(call.key):
                     # Another process may have made it while this one waited for its turn.
-                    outcome = self._look(call, terms, explain=explain)
+                    outcome = self._flow.look(call, terms, explain=explain)
                     if outcome.track is None:
-                        (outcome,) = self._make([(call, outcome)], on_progress)
-        return self._finish(call, outcome)
+                        (outcome,) = self._flow.make([(call, outcome)], on_progress)
+        return self._flow.finish(call, outcome)
 
     def find_or_make_all(
         self,
@@ -187,16 +163,12 @@ class MusicService:
     ) -> list[Result]:
         """Return a result for each context as `find_or_make` would, the misses made together.
 
-        A generator that takes batches makes up to `BATCH` of them at once. Contexts that are close to one
+        A generator that takes batches makes up to `batches.BATCH` of them at once. Contexts that are close to one
         another share a track as they would one after the other. What is made before an error is kept.
         """
         terms = self._terms("auto", min_similarity, max_false_reuse)
-        calls = [self._begin("find-or-make", source, asked) for source in text_contexts]
-        results: dict[str, Result] = {}
-        waiting = calls
-        while waiting:
-            waiting = self._serve(waiting, terms, results, on_progress)
-        return [results[call.id] for call in calls]
+        calls = [self._flow.begin("find-or-make", source, asked) for source in text_contexts]
+        return batches.serve(self._flow, calls, terms, on_progress)
 
     def find(
         self,
@@ -230,10 +202,10 @@ class MusicService:
     ) -> Result:
         """Return what `find_or_make` would decide, with every candidate. Never makes."""
         terms = self._terms("auto", min_similarity, max_false_reuse)
-        call = self._begin("find", text_context, asked)
-        with self._failures_logged(call):
-            outcome = self._look(call, terms, explain=True)
-        return self._finish(call, outcome)
+        call = self._flow.begin("find", text_context, asked)
+        with self._flow.failures_logged(call):
+            outcome = self._flow.look(call, terms, explain=True)
+        return self._flow.finish(call, outcome)
 
     def reuse(
         self,
@@ -246,26 +218,28 @@ class MusicService:
     ) -> Result | None:
         """Return what `find_or_make` would reuse, logged as its answer; None, and no line, where it would make."""
         terms = self._terms("auto", min_similarity, max_false_reuse)
-        call = self._begin("find-or-make", text_context, asked)
-        with self._failures_logged(call):
-            outcome = self._look(call, terms, explain=explain)
-        return self._finish(call, outcome) if outcome.track else None
+        call = self._flow.begin("find-or-make", text_context, asked)
+        with self._flow.failures_logged(call):
+            outcome = self._flow.look(call, terms, explain=explain)
+        return self._flow.finish(call, outcome) if outcome.track else None
 
     def key_of(self, text_context: Source, **asked: Any) -> str:
         """Return the identity of a request: what asks for the same has the same. Raises as `find_or_make` does."""
-        return self._begin("find-or-make", text_context, _of_request(asked)).key
+        return self._flow.begin("find-or-make", text_context, _of_request(asked)).key
 
     def log_cancelled(self, text_context: Source, **asked: Any) -> None:
         """Record in the log that a request was cancelled before its track was made."""
-        call = self._begin("find-or-make", text_context, _of_request(asked))
+        call = self._flow.begin("find-or-make", text_context, _of_request(asked))
         self.store.log(failure_of(call, Cancelled("cancelled before it was made")))
 
     def generate(self, text_context: Source, *, on_progress: Progress | None = None, **asked: Any) -> Result:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
-        call = self._begin("generate", text_context, asked)
-        with self._failures_logged(call):
-            (outcome,) = self._make([(call, self._look(call, Terms("never")))], on_progress, fresh=True)
-        return self._finish(call, outcome)
+        call = self._flow.begin("generate", text_context, asked)
+        with self._flow.failures_logged(call):
+            (outcome,) = self._flow.make(
+                [(call, self._flow.look(call, Terms("never")))], on_progress, fresh=True
+            )
+        return self._flow.finish(call, outcome)
 
     def scene(
         self,
@@ -300,14 +274,14 @@ class MusicService:
         """
         track = self.store.find_id(track_id)
         call = Call("generate", context_of(track), Choices(), track.key)
-        with self._failures_logged(call):
+        with self._flow.failures_logged(call):
             with call.stage("encode"):
                 vector = self._vector_of(call.context.text)
             request = request_again(track, call.context, variation=variation)
             call.understood = request, vector
             looked = Outcome(request, decision_again(track, variation=variation))
-            (outcome,) = self._make([(call, looked)], on_progress, fresh=True)
-        return self._finish(call, outcome)
+            (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True)
+        return self._flow.finish(call, outcome)
 
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
         """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.
@@ -333,185 +307,6 @@ class MusicService:
         least = self._min_similarity if min_similarity is None and max_false_reuse is None else min_similarity
         return Terms(reuse, least, rate, counts.certificate, counts.note)
 
-    def _rejected_by(self, facts: Filter, considered: int) -> dict[str, int]:
-        """Return how many ready tracks each hard fact alone rejects."""
-        return {name: considered - self.store.count(fact) for name, fact in alone(facts).items()}
-
-    def _begin(self, command: str, source: Source, asked: Mapping[str, Any]) -> Call:
-        known = {name: value for name, value in asked.items() if name in Context.model_fields}
-        chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
-        whom = {name: asked.get(name) or "" for name in Audience.model_fields}
-        if unknown := sorted(asked.keys() - known.keys() - chosen.keys() - whom.keys()):
-            valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
-            raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
-        context = read_context(source, **known)
-        choices, audience = validated(Choices, chosen), validated(Audience, whom)
-        if choices.continue_from is not None:
-            # The beginning of an id is enough to name a track; the request is the same one.
-            whole = self.store.find_id(choices.continue_from).id
-            choices = choices.model_copy(update={"continue_from": whole})
-        with preset_errors():
-            if choices.preset is not None:
-                self.library.style(choices.preset)
-            if choices.role is not None:
-                self.library.role(choices.role)
-        present = {size: weights.find(size) is not None for size in MODEL_SIZES}
-        return Call(command, context, choices, key_of(context, choices, self.library, present), audience)
-
-    def _look(self, call: Call, terms: Terms, *, explain: bool = False, whole: bool = False) -> Outcome:
-        """Look for a track: first the same request, which needs neither encoder nor model, then a close match.
-
-        Candidates are read in part, as a choice needs them, unless `whole` asks for rows and files that are checked.
-        """
-        same, kept = None, listening.theme_track(self.store, call.audience)
-        if terms.reuse != "never":
-            with call.stage("exact"):
-                same = self._repeated(call.key, terms)
-            if same and listening.at_once(self.store, call.audience, same, kept):
-                asked_again = request_of(same, call.context, call.choices)
-                return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
-        if call.choices.continue_from is not None:
-            # However close another track is, it does not go on from this one.
-            terms = replace(terms, reuse="never")
-        request, vector = self._understand(call)
-        facts = hard_facts(request)
-        with call.stage("search"):
-            rejected = feedback.rejected(self.store, call.key, vector)
-            whole = whole or bool(call.audience.listener or call.audience.theme)
-            near = self.store.search if whole else self.store.candidates
-            hits = near(vector, facts, CANDIDATES + len(rejected))
-            if kept and kept not in {track.id for track, _ in hits}:
-                hits += self.store.search(vector, facts, 1, among=[kept])  # however many are nearer
-            hits = [(track, cosine) for track, cosine in hits if track.id not in rejected]
-            considered = self.store.ready()
-        rejects = self._rejected_by(facts, considered) if explain else {}
-        decision = decide(request, hits, terms, facts=facts, considered=considered, rejected_by=rejects)
-        if terms.reuse != "never" and (call.audience.listener or call.audience.theme):
-            decision, track = listening.chosen(
-                self.store,
-                call.audience,
-                call.key,
-                decision,
-                same,
-                [track for track, _ in hits],
-                kept=kept,
-                # A seed that the caller named leaves nothing to vary.
-                may_make=terms.reuse == "auto" and request.config["seed"] is None,
-            )
-            return Outcome(request, decision, track)
-        track = next((track for track, _ in hits if track.id == decision.track_id), None)
-        if track is not None and not whole:
-            track = self.store.whole(track)
-            if track is None:
-                return self._look(call, terms, explain=explain, whole=True)
-        return Outcome(request, decision, track)
-
-    def _repeated(self, key: str, terms: Terms) -> Track | None:
-        """Return the track that this very request made before, or else was served before as a close match."""
-        stamp = self.store.stamp()
-        if kept := self.store.recall(key):
-            return kept
-        rejected = feedback.rejected(self.store, key)
-        made = next((track for track in self.store.made_for(key) if track.id not in rejected), None)
-        if made:
-            self.store.remember(made, stamp)
-            return made
-        for line in self.store.requests(limit=1, key=key, rule="similar"):
-            track = self.store.get(line.track_id) if line.track_id else None
-            fits = terms.reached(line.score, line.probability)
-            fits = fits and line.track_id not in rejected
-            if track and fits and track.state == "ready" and self.store.has_audio(track):
-                return track
-        return None
-
-    def _understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
-        """Return the request and the vector of its context; a call works them out once."""
-        if call.understood is None:
-            with call.stage("features"):
-                cache = self.store.home / "cache"
-                features = understanding.extract(call.context, self.encoder, cache_dir=cache)
-            with call.stage("encode"):
-                vector = embed_document(self.encoder, call.context.text)
-            with call.stage("request"):
-                request = build(
-                    call.context,
-                    features,
-                    call.choices,
-                    self.library,
-                    key=call.key,
-                    find_weights=weights.find,
-                )
-            call.understood = request, vector
-        return call.understood
-
-    def _serve(
-        self,
-        waiting: list[Call],
-        terms: Terms,
-        results: dict[str, Result],
-        on_progress: Progress | None,
-    ) -> list[Call]:
-        """Reuse what can be reused, make one batch of the rest, and return the calls that are still waiting.
-
-        A miss that is close to another one of the batch waits, since that one's track may fit it.
-        """
-        missing: list[Call] = []
-        later: list[Call] = []
-        for call in waiting:
-            outcome = self._look(call, terms)
-            if outcome.track:
-                results[call.id] = self._finish(call, outcome)
-            elif len(missing) == BATCH or any(self._alike(call, one, terms) for one in missing):
-                later.append(call)
-            else:
-                missing.append(call)
-        with ExitStack() as claims:
-            # In one order everywhere, so that two batches never wait for each other.
-            for call in sorted(missing, key=lambda call: call.key):
-                claims.enter_context(self.store.claim(call.key))
-            looked = [(call, self._look(call, terms)) for call in missing]
-            made = self._make([(call, outcome) for call, outcome in looked if not outcome.track], on_progress)
-        served = iter(made)
-        for call, outcome in looked:
-            results[call.id] = self._finish(call, outcome if outcome.track else next(served))
-        return later
-
-    def _alike(self, call: Call, other: Call, terms: Terms) -> bool:
-        (wanted, mine), (made, theirs) = self._understand(call), self._understand(other)
-        return call.key == other.key or like(wanted, made, float(mine @ theirs), terms)
-
-    def _make(
-        self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
-    ) -> list[Outcome]:
-        """Make and insert a track for each; with `fresh` a seed nobody gave is drawn, else it follows from the key."""
-        jobs = []
-        for call, outcome in missing:
-            seed = outcome.request.config["seed"]
-            if seed is None:
-                seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
-            first = call.choices.continue_from
-            follows = followed(self.store, first, outcome.request) if first is not None else None
-            jobs.append(Job(call, outcome.request, seed, outcome.decision.variant_of, follows))
-        made = []
-        with self._one_at_a_time:
-            raws = render(jobs, self._generator, on_progress)
-        for (call, outcome), job, raw in zip(missing, jobs, raws, strict=True):
-            track, sound = keep(job, raw, self.store, encoder=self.encoder.identity)
-            _, vector = self._understand(call)
-            stamp = self.store.stamp()
-            with call.stage("insert"):
-                self.store.insert(track, vector, sound)
-            self.store.remember(track, stamp)
-            request = outcome.request
-            if job.follows and raw.provenance.get("continued_from") != "codes":
-                said = (
-                    f"the codes of track {call.choices.continue_from} were not kept or do not fit this model"
-                )
-                told = f"{said}, so its audio was encoded again, fades and all"
-                request = request.model_copy(update={"warnings": (*request.warnings, told)})
-            made.append(Outcome(request, outcome.decision, track, made=True))
-        return made
-
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return what the same call gives next, and its line for the log; None where that has to be looked up."""
         track, request = result.track, result.request
@@ -519,54 +314,8 @@ class MusicService:
             return None
         call = Call("find-or-make", request.context, request.choices, request.key)
         again = request_of(track, request.context, request.choices)
-        repeat = self._result(call, Outcome(again, exact(track), track))
+        repeat = self._flow.result(call, Outcome(again, exact(track), track))
         return repeat, record_of(call, repeat)
-
-    def _finish(self, call: Call, outcome: Outcome) -> Result:
-        result = self._result(call, outcome)
-        try:
-            if outcome.decision.rule == "exact" and not self.store.opened:
-                self.store.log_later(record_of(call, result))
-            else:
-                self.store.log(record_of(call, result), call.vector)
-        except StorageError as error:
-            # The answer stands without its line in the log: a read-only catalog still serves.
-            return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
-        return result
-
-    def _result(self, call: Call, outcome: Outcome) -> Result:
-        request, decision, track = outcome.request, outcome.decision, outcome.track
-        return Result(
-            action="generated" if outcome.made else "reused" if track else "none",
-            track=track,
-            path=self.store.path_of(track) if track else None,
-            similarity=decision.similarity if track and not outcome.made else None,
-            reason=decision.reason,
-            decision=decision,
-            request=request,
-            request_id=call.id,
-            warnings=(
-                *request.warnings,
-                *_substitution(outcome),
-                *_weariness(decision),
-                *_uncertified(decision),
-            ),
-            timings_s=call.timings_s,
-        )
-
-    @contextmanager
-    def _failures_logged(self, call: Call) -> Iterator[None]:
-        try:
-            yield
-        except (CatalogError, Cancelled) as error:
-            with suppress(CatalogError):
-                self.store.log(failure_of(call, error), call.vector)
-            raise
-
-    def _generator(self, backend: str, size: str) -> Generator:
-        if (backend, size) not in self._loaded:
-            self._loaded[backend, size] = self._load_generator(backend, size)
-        return self._loaded[backend, size]
 
     # What a decision rests on
 
@@ -739,21 +488,3 @@ def _of_request(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of the arguments of `find_or_make` is part of the request itself."""
     parts = Context.model_fields.keys() | Choices.model_fields.keys() | Audience.model_fields.keys()
     return {name: value for name, value in asked.items() if name in parts}
-
-
-def _substitution(outcome: Outcome) -> list[str]:
-    """Say what stood in for the generator that was asked for, also when the track is an earlier one."""
-    if outcome.made:
-        return [outcome.request.substitution] if outcome.request.substitution else []
-    track = outcome.track
-    if track and track.backend == "procedural" and track.config_sources.get("backend", "").startswith("auto"):
-        return ["this track was made by the procedural synthesizer, where MusicGen was not on the machine"]
-    return []
-
-
-def _uncertified(decision: Decision) -> list[str]:
-    return [decision.reason] if decision.rule == "uncertified" else []
-
-
-def _weariness(decision: Decision) -> list[str]:
-    return ["all fitting tracks were heard recently"] if decision.rule == "least_recent" else []

@@ -40,6 +40,8 @@ LATE = {
     "export": 1,
     "report": 1,
     "doctor": 2,
+    "flow": 2,
+    "batches": 2,
     "service": 2,
     "underlay": 2,
     "score": 3,

@@ -32,10 +32,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builders import a_request, a_track, some_features
 
+from catalog.flow import CANDIDATES
 from catalog.match import Terms, decide, hard_facts
 from catalog.models import Choices
 from catalog.schema import to_track_row, track_schema
-from catalog.service import CANDIDATES
 from catalog.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
