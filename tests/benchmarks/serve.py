@@ -1,8 +1,8 @@
 """What the service costs and what it saves: a reuse from the command line, and 32 clients beside a make.
 
 Part 1 runs whole processes in turn: `python -c pass`, and `catalog find-or-make` of a request that was made before,
-through a running service, and with `--no-server`. Part 2 lets 32 clients reuse and search over HTTP, first with the
-service idle and then while one job makes, and prints the latency they see.
+through a running service, and another one with `--no-server`. Part 2 lets 32 clients reuse and search over HTTP, first
+with the service idle and then while one job makes, and prints the latency they see.
 """
 
 from __future__ import annotations
@@ -67,11 +67,12 @@ def served(home: Path):
 
 def processes(home: Path, runs: int) -> None:
     python = [sys.executable]
-    reuse = [*python, str(ROOT / "cli.py"), "find-or-make", TEXTS[0], *FLAGS, "--home", str(home)]
+    command = [*python, str(ROOT / "cli.py"), "find-or-make"]
+    # Two texts: what is served without the service is remembered, and would then be answered without it either way.
     kinds = {
         "python -c pass": [*python, "-c", "pass"],
-        "reuse through the service": reuse,
-        "reuse without it": [*reuse, "--no-server"],
+        "reuse through the service": [*command, TEXTS[0], *FLAGS, "--home", str(home)],
+        "reuse without it": [*command, TEXTS[1], *FLAGS, "--home", str(home), "--no-server"],
     }
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(runs + 1):
