@@ -28,7 +28,8 @@ from presets import Library
 
 __all__ = ["Flow", "Outcome"]
 
-CANDIDATES = 50
+CANDIDATES = 20
+"""How many tracks that meet the hard facts are weighed; twice as many take half as long again."""
 MODEL_SIZES = ("small", "medium", "large", "melody")
 
 
