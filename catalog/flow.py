@@ -142,11 +142,11 @@ class Flow:
             self.store.remember(made, stamp)
             return made
         for line in self.store.requests(limit=1, key=key, rule="similar"):
-            track = self.store.get(line.track_id) if line.track_id else None
-            fits = terms.reached(line.score, line.probability)
-            fits = fits and line.track_id not in rejected
-            if track and fits and track.state == "ready" and self.store.has_audio(track):
-                return track
+            track = self.store.get(line.track_id) if line.track_id and terms.stands(line) else None
+            if track and track.state == "ready" and self.store.has_audio(track):
+                # It was no more than close here, so a rejection for a request near this one counts as well.
+                rejected = feedback.rejected(self.store, key, self.store.request_vector(line))
+                return track if track.id not in rejected else None
         return None
 
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:

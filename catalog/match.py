@@ -20,7 +20,7 @@ from typing import Literal
 
 from catalog.certificate import Bound, Certificate
 from catalog.evidence import Card, evidence, probability
-from catalog.models import Candidate, Decision, Features, Filter, Request, Track
+from catalog.models import Candidate, Decision, Features, Filter, Request, RequestRecord, Track
 from catalog.mood import mood_distance
 
 __all__ = [
@@ -99,8 +99,20 @@ class Terms:
         """Return what candidates are ranked by."""
         return one.score if self.by_score or one.probability is None else one.probability
 
+    def stands(self, line: RequestRecord) -> bool:
+        """Tell whether a close match in the log would be taken again.
+
+        Its probability is known to be that of the certificate in use where it was served since that was made. By score
+        the same minimum must be named, since the line does not hold how far the moods lie apart.
+        """
+        if self.min_similarity is not None:
+            same = abs(line.threshold - self.min_similarity) < 1e-6
+        else:
+            same = self.certificate is not None and line.created_at >= self.certificate.made_at
+        return same and self.reached(line.score, line.probability)
+
     def reached(self, score: float | None, fits: float | None) -> bool:
-        """Tell whether an earlier decision with these figures would be taken again."""
+        """Tell whether a decision with these figures would be taken."""
         held = score if self.by_score else fits
         return self.threshold is not None and held is not None and held >= self.threshold
 

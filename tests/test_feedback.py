@@ -79,6 +79,17 @@ def test_requests_near_a_rejected_one_are_spared_too_and_distant_ones_are_not(se
     assert made.track.id not in {one.track_id for one in result.decision.candidates}
 
 
+def test_a_close_match_is_not_repeated_once_it_was_rejected_for_a_request_near_that_one(service):
+    made = service.find_or_make(CALM, **SHORT)
+    near = CALM_AGAIN.replace("the library", "a library")
+    assert service.find_or_make(CALM_AGAIN, **SHORT).track.id == made.track.id
+    assert service.find_or_make(near, **SHORT).track.id == made.track.id
+    assert service.find(near, **SHORT).decision.rule == "exact"
+    service.reject(made.track.id, service.find_or_make(CALM_AGAIN, **SHORT).request_id)
+    assert service.find(near, **SHORT) is None
+    assert service.find(CALM, **SHORT).decision.rule == "exact"
+
+
 def test_a_rejection_can_be_taken_back(service):
     first = service.find_or_make(CALM, **SHORT)
     service.reject(first.track.id)

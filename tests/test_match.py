@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from builders import a_request, a_track, some_features
+from homes import a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -233,6 +234,19 @@ def test_a_named_minimum_similarity_takes_the_place_of_the_certificate():
         decide(a_request(), [(a_track(), 0.6)], Terms(certificate=CERTIFICATE, max_false_reuse=0.05)).action
         == "make"
     )
+
+
+def test_a_logged_match_stands_only_under_what_it_was_served_under():
+    line = a_record("r", score=0.92, probability=0.93, threshold=0.55)
+    after, before = (CERTIFICATE.made_at + timedelta(hours=hours) for hours in (1, -1))
+    assert CERTIFIED.stands(line.model_copy(update={"created_at": after}))
+    assert not CERTIFIED.stands(line.model_copy(update={"created_at": before}))  # by other weights
+    assert not CERTIFIED.stands(line.model_copy(update={"created_at": after, "probability": 0.89}))
+    assert not Terms(note="expired").stands(line)
+    assert BY_SCORE.stands(line)
+    assert not Terms(min_similarity=0.6).stands(
+        line
+    )  # the moods may lie further apart than is let through there
 
 
 def test_every_admissible_candidate_could_be_served_and_no_other():
