@@ -171,9 +171,14 @@ def calibrate_from_ratings(
         and line.threshold in {bound.threshold for bound in base.bounds}
     }
     said: dict[tuple[str, str], Judgement] = {}
+    rated: dict[tuple[str, str], Judgement] = {}
     for one in sorted(judgements, key=lambda one: one.created_at):
         if one.request_id in served and served[one.request_id].track_id == one.track_id:
-            said[one.track_id, one.request_id] = one
+            pair = one.track_id, one.request_id
+            # A rejection that is taken back leaves the rating that was there.
+            said[pair] = rated.get(pair, one) if one.verdict == "allowed" else one
+            if one.verdict == "rated":
+                rated[pair] = one
     judged = [(served[request], one) for (_, request), one in said.items() if _fitted(one) is not None]
     if not judged:
         raise InputError(

@@ -160,7 +160,8 @@ def _read(path: Path) -> Certificate | str:
         return f"the certificate {path} cannot be read: {error.strerror}"
     except ValidationError as error:
         first = error.errors()[0]
-        return f"the certificate {path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        where = "".join(f"{part}: " for part in first["loc"])
+        return f"the certificate {path} is damaged: {where}{first['msg']}"
 
 
 def _expired(certificate: Certificate, encoder: str) -> str:

@@ -10,6 +10,7 @@ wrong); texts in opposite moods, and of different scenes, do not fit (label 0).
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -100,7 +101,7 @@ def read_labels(path: Path, *, source: str | None = None) -> Labels:
         raise InputError(f"the labels {path} are {len(data):,} bytes; at most {MAX_BYTES:,} are read")
     scenes: dict[str, Scene] = {}
     pairs: list[Pair] = []
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -91,7 +91,9 @@ class Terms:
     def uncertified(self) -> str:
         """Why there is no threshold, and what to do."""
         held = (
-            f"no threshold holds {self.max_false_reuse:.0%} of false reuse" if self.certificate else self.note
+            f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
+            if self.certificate
+            else self.note
         )
         return f"{held or 'no certificate is there'}; run `catalog calibrate`, or name --min-similarity"
 

@@ -156,6 +156,18 @@ def test_rejections_and_low_ratings_count_as_wrong_and_the_newest_word_counts():
     assert calibrate_from_ratings(a_certificate(), [*later, *yes, *no], [*right, *wrong]).at(0.1) is not None
 
 
+def test_taking_a_rejection_back_leaves_the_rating_that_was_given():
+    (right, yes), (wrong, no) = judged(40, "rated", 4), judged(20, "rated", 1, start=40)
+    back = [
+        one.model_copy(
+            update={"verdict": verdict, "rating": None, "created_at": one.created_at + timedelta(hours=hour)}
+        )
+        for one in no
+        for hour, verdict in ((1, "rejected"), (2, "allowed"))
+    ]
+    assert calibrate_from_ratings(a_certificate(), [*yes, *no, *back], [*right, *wrong]).at(0.1) is None
+
+
 def test_ratings_of_other_decisions_cannot_be_used():
     lines, said = judged(60, "rated", 5, threshold=0.55)
     with pytest.raises(InputError, match="no reuse under the certificate"):
@@ -206,6 +218,12 @@ def test_a_bad_line_is_named_with_its_number(tmp_path, line, said):
     path.write_text('{"scene": "a", "fits": ["x", "y"]}\n' + line + "\n", "utf-8")
     with pytest.raises(InputError, match=said):
         read_labels(path)
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"asked": "x", "track": "y", "fits": true}\r\n', "utf-8-sig")
+    assert [pair.asked for pair in read_labels(path).pairs] == ["x"]
 
 
 def test_a_file_without_labels_or_no_file_at_all_is_refused(tmp_path):
