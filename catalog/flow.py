@@ -107,9 +107,12 @@ class Flow:
             hits = near(vector, facts, CANDIDATES + len(rejected))
             if kept and kept not in {track.id for track, _ in hits}:
                 hits += self.store.search(vector, facts, 1, among=[kept])  # however many are nearer
-            hits = [(track, cosine) for track, cosine in hits if track.id not in rejected]
+            allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
+            spared, hits = len(hits) - len(allowed), allowed
             considered = self.store.ready()
         rejects = self._rejected_by(facts, considered) if explain else {}
+        if explain and spared:
+            rejects["feedback"] = spared
         decision = decide(request, hits, terms, facts=facts, considered=considered, rejected_by=rejects)
         if terms.reuse != "never" and (call.audience.listener or call.audience.theme):
             decision, track = listening.chosen(

@@ -396,7 +396,8 @@ class Decision(Value):
     considered: int = 0
     """Ready tracks in the table before the hard facts were applied."""
     rejected_by: dict[str, int] = Field(default_factory=dict)
-    """How many ready tracks each hard fact alone rejects; empty unless it was asked for."""
+    """How many ready tracks each hard fact alone rejects, and "feedback" how many near ones were left out, as somebody
+    rejected them for this request or one near it; empty unless it was asked for."""
 
 
 class Match(Value):

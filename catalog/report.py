@@ -77,9 +77,11 @@ def explanation(result: Result) -> Iterator[str]:
     if decision.filter:
         facts = decision.filter.model_dump(exclude_none=True)
         yield f"hard facts: {shown({name: value for name, value in facts.items() if value != ()})}"
-    if decision.rejected_by:
-        told = ", ".join(f"{name} {count}" for name, count in decision.rejected_by.items())
+    if by_facts := {name: count for name, count in decision.rejected_by.items() if name != "feedback"}:
+        told = ", ".join(f"{name} {count}" for name, count in by_facts.items())
         yield f"rejected by each hard fact alone, of {decision.considered} tracks: {told}"
+    if spared := decision.rejected_by.get("feedback"):
+        yield f"left out, as somebody rejected them for this request or one near it: {spared}"
     if decision.rule != "exact":
         yield f"candidates: {len(decision.candidates)} of {decision.considered} tracks"
         if decision.certificate:

@@ -11,6 +11,7 @@ from test_service import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT, Counting
 from catalog.errors import InputError, NotFound
 from catalog.feedback import NEAR, rejected
 from catalog.models import Filter
+from catalog.report import explanation
 
 
 def test_a_rating_is_kept_on_the_track_and_in_the_log(service):
@@ -77,6 +78,16 @@ def test_requests_near_a_rejected_one_are_spared_too_and_distant_ones_are_not(se
     result = service.find_or_make(near, **SHORT)
     assert result.action == "generated"
     assert made.track.id not in {one.track_id for one in result.decision.candidates}
+
+
+def test_explain_counts_what_was_left_out_because_somebody_rejected_it(service):
+    made = service.find_or_make(CALM, **SHORT)
+    assert "feedback" not in service.explain(CALM_AGAIN, **SHORT).decision.rejected_by
+    service.reject(made.track.id)
+    told = service.explain(CALM_AGAIN, **SHORT)
+    assert (told.action, told.decision.rejected_by["feedback"]) == ("none", 1)
+    assert any("somebody rejected them" in line and line.endswith(": 1") for line in explanation(told))
+    assert not any("feedback" in line for line in explanation(told))
 
 
 def test_a_close_match_is_not_repeated_once_it_was_rejected_for_a_request_near_that_one(service):
