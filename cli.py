@@ -555,7 +555,7 @@ def mix(
 @catalog.command()
 @click.argument("story", type=click.Path(dir_okay=False))
 @click.option("--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg).")
-@click.option("--narrator", help="Who speaks where a chunk has no narration: espeak-ng, llasa, mlx-audio.")
+@click.option("--narrator", help="Who speaks where a chunk has no narration: espeak-ng, mlx-audio, orpheus.")
 @click.option("--cover", help="Who paints a cover beside the mix: mflux.")
 @click.option("--quality", help="Quality tier of new loops: preview, standard or final.")
 @click.option("--backend", help="auto, mlx or procedural.")

@@ -48,6 +48,12 @@ class Command:
         """Return the command with its arguments."""
         return [*shlex.split(self.program), *self.arguments(text, target, self.options)]
 
+    def check(self) -> None:
+        """Raise Unavailable, with how to install it, where the command is not here."""
+        program = next(iter(shlex.split(self.program)), "")
+        if shutil.which(program) is None:
+            raise Unavailable(f"{self.name} needs the command {program}, which is not here; {self.install}")
+
     def render(self, text: str, target: Path) -> None:
         """Run the command for `text`; it must leave `target` behind. Raises Unavailable and InputError."""
         words = " ".join(text.split())
@@ -55,14 +61,20 @@ class Command:
             raise InputError(
                 f"{self.name} gets {len(words):,} characters; 1 to {MAX_CHARACTERS:,} can be rendered"
             )
+        self.check()
         line = self.line(words, target)
-        if shutil.which(line[0]) is None:
-            raise Unavailable(f"{self.name} needs the command {line[0]}, which is not here; {self.install}")
         try:
             # Its own folder: some of these commands leave files where they run.
             with tempfile.TemporaryDirectory() as folder:
                 done = subprocess.run(
-                    line, cwd=folder, capture_output=True, text=True, timeout=self.timeout_s, check=False
+                    line,
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=self.timeout_s,
+                    check=False,
                 )
         except subprocess.TimeoutExpired:
             raise Unavailable(
@@ -99,6 +111,7 @@ def _mflux(text: str, target: Path, options: Mapping[str, str]) -> list[str]:
 MLX_AUDIO_INSTALL = (
     "install it apart from this package with `uv tool install mlx-audio` (or `pipx install mlx-audio`)"
 )
+MLX_AUDIO_VOICES: Mapping[str, str] = {"voice": "", "lang_code": "", "speed": ""}
 ESPEAK_INSTALL = "install it with `brew install espeak-ng` or `apt install espeak-ng`"
 MFLUX_INSTALL = "install it apart from this package with `uv tool install mflux` (or `pipx install mflux`)"
 
@@ -106,19 +119,20 @@ NARRATORS: Mapping[str, Command] = {
     "espeak-ng": Command(
         "espeak-ng", "espeak-ng", ESPEAK_INSTALL, _espeak, {"voice": "en", "words_per_minute": "160"}, 120.0
     ),
-    "llasa": Command(
-        "the Llasa voice",
-        "mlx_audio.tts.generate",
-        MLX_AUDIO_INSTALL,
-        _mlx_audio,
-        {"model": "HKUSTAudio/Llasa-1B"},
-    ),
     "mlx-audio": Command(
         "mlx-audio",
         "mlx_audio.tts.generate",
         MLX_AUDIO_INSTALL,
         _mlx_audio,
-        {"model": "mlx-community/Kokoro-82M-bf16"},
+        {"model": "mlx-community/Kokoro-82M-bf16", **MLX_AUDIO_VOICES},
+    ),
+    # A Llama that speaks, as Llasa is; mlx-audio decodes this one's tokens (SNAC) and not Llasa's (X-Codec2).
+    "orpheus": Command(
+        "the Orpheus voice",
+        "mlx_audio.tts.generate",
+        MLX_AUDIO_INSTALL,
+        _mlx_audio,
+        {"model": "mlx-community/orpheus-3b-0.1-ft-bf16", **MLX_AUDIO_VOICES, "voice": "tara"},
     ),
 }
 """Voices by name."""
@@ -128,7 +142,7 @@ COVERS: Mapping[str, Command] = {
         "mflux-generate",
         MFLUX_INSTALL,
         _mflux,
-        {"model": "schnell", "steps": "4", "width": "1024", "height": "1024", "seed": "1"},
+        {"model": "schnell", "steps": "4", "width": "1024", "height": "1024", "seed": "1", "quantize": ""},
     )
 }
 """Image makers by name."""
@@ -142,7 +156,8 @@ def narrator(name: str) -> Renderer:
 def renderer(name: str, known: Mapping[str, Command]) -> Renderer:
     """Return the renderer `name`, with options after a colon: `espeak-ng:voice=de,words_per_minute=140`.
 
-    `program` is an option of all: the command in an environment of its own. Raises InputError for unknown names.
+    `program` is an option of all: the command in an environment of its own. Raises InputError for unknown names and
+    options.
     """
     word, _, rest = name.partition(":")
     if word not in known:
@@ -152,8 +167,10 @@ def renderer(name: str, known: Mapping[str, Command]) -> Renderer:
     program = chosen.program
     for pair in filter(None, rest.split(",")):
         key, sign, value = pair.partition("=")
-        if not sign or not value or not key.replace("_", "").isalnum():
-            raise InputError(f"{pair!r} is no option of {word}; write it like {word}:voice=en")
+        if not sign or not value or key not in (*options, "program"):
+            raise InputError(
+                f"{pair!r} is no option of {word}; write name=value, {nearest(key, (*options, 'program'))}"
+            )
         if key == "program":
             program = value
         else:

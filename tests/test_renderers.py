@@ -42,9 +42,10 @@ def test_lines_fit_the_command_line_of_the_package(name, tmp_path):
 
 
 def test_where_the_file_is_expected(tmp_path):
-    line = narrator("llasa:voice=anna").line("x", tmp_path / "said-3.wav")
+    line = narrator("orpheus:voice=anna").line("x", tmp_path / "said-3.wav")
     assert {f"--output_path={tmp_path}", "--file_prefix=said-3", "--join_audio", "--voice=anna"} <= set(line)
-    assert "--model=HKUSTAudio/Llasa-1B" in line
+    assert "--model=mlx-community/orpheus-3b-0.1-ft-bf16" in line
+    assert "--voice=tara" in narrator("orpheus").line("x", tmp_path / "a.wav")
 
 
 @pytest.mark.skipif(
@@ -57,9 +58,11 @@ def test_espeak_speaks_out_of_the_box(tmp_path):
     assert len(said) > rate
 
 
-@pytest.mark.parametrize("name", ["llasa", "mlx-audio"])
+@pytest.mark.parametrize("name", ["orpheus", "mlx-audio"])
 def test_a_missing_command_is_told_with_how_to_install_it(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="uv tool install mlx-audio"):
+        narrator(name).check()
     with pytest.raises(Unavailable, match="uv tool install mlx-audio"):
         narrator(name).render("x", tmp_path / "a.wav")
     with pytest.raises(Unavailable, match="uv tool install mflux"):
@@ -90,7 +93,13 @@ def test_a_command_that_fails_says_why(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("espeek-ng", "espeak-ng"), ("espeak-ng:loud", "no option"), ("espeak-ng:voice=", "no option")],
+    [
+        ("espeek-ng", "espeak-ng"),
+        ("espeak-ng:loud", "no option"),
+        ("espeak-ng:voice=", "no option"),
+        ("espeak-ng:speed=3", "words_per_minute"),
+        ("mlx-audio:words_per_minute=3", "no option"),
+    ],
 )
 def test_odd_names_are_refused(name, word):
     with pytest.raises(InputError, match=word):
