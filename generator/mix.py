@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from generator.audio import loudness_lufs, normalize_loudness, resample, to_mono, to_stereo, true_peak_db
 from generator.errors import AudioError
 from generator.protocol import Audio
-from generator.samples import checked
+from generator.samples import checked, replaced
 
 __all__ = [
     "DUCKING",
@@ -48,6 +48,8 @@ VOICE_PEAK_DB, BED_PEAK_DB, PEAK_DB = -4.0, -6.0, -1.0
 MIN_UNDER_LU = 12.0
 MARGIN_LU = 2.0
 LOUD_PART_S = 3.0
+CANCELLED_LU = 10.0
+"""Where the sum of a voice's channels loses so much, one of them is the wrong way round, and one alone is taken."""
 FULL_SCALE = 0.9995
 
 
@@ -123,9 +125,15 @@ class Voice:
 
 def level_voice(voice: Audio, levels: Levels) -> Audio:
     """Return narration at its stated loudness, as two channels. Raises AudioError where nothing is heard."""
-    if loudness_lufs(voice) is None:
+    heard = loudness_lufs(voice)
+    if heard is None:
         raise AudioError("the narration is silent; pass a recording with a voice in it")
-    return normalize_loudness(to_stereo(to_mono(voice)), levels.voice_lufs, VOICE_PEAK_DB)
+    mono = to_mono(voice)
+    summed = loudness_lufs(mono)
+    if summed is None or summed < heard - CANCELLED_LU:
+        louder = int(np.argmax(np.square(voice.samples, dtype=np.float64).sum(axis=0)))
+        mono = replaced(voice, voice.samples[:, louder : louder + 1])
+    return normalize_loudness(to_stereo(mono), levels.voice_lufs, VOICE_PEAK_DB)
 
 
 def level_bed(
@@ -133,13 +141,15 @@ def level_bed(
 ) -> tuple[Audio, Ducking]:
     """Return a bed at its stated loudness, and the ducking that takes its loud parts 12 LU under the voice.
 
-    `voice_lufs`: what the voice really has, where its peaks kept it quieter than stated.
+    `voice_lufs`: what the voice really has, where its peaks kept it quieter than stated. Raises AudioError for silence.
     """
     levelled = normalize_loudness(to_stereo(checked(bed)), levels.bed_lufs, BED_PEAK_DB)
     size = round(LOUD_PART_S * bed.sample_rate)
     parts = [levelled.samples[at : at + size] for at in range(0, len(levelled.samples), size)]
     heard = [loudness_lufs(Audio(part, bed.sample_rate)) for part in parts if len(part) > size // 2]
     whole = loudness_lufs(levelled)
+    if whole is None:
+        raise AudioError("the bed is silent; pass music that can be heard")
     loudest = max((one for one in (*heard, whole) if one is not None), default=-70.0)
     spoken = levels.voice_lufs if voice_lufs is None else voice_lufs
     needed = loudest - (spoken - MIN_UNDER_LU - MARGIN_LU)

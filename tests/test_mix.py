@@ -161,6 +161,13 @@ def test_what_plays_when(speech, loop):
     assert sheet[0]["end_s"] == pytest.approx(2 + speech.duration_s + 3, abs=0.001)
 
 
+def test_a_voice_with_one_channel_the_wrong_way_round_is_heard(speech, loop):
+    wave = speech.samples[:, :1]
+    timeline = mix(loop, Audio(np.concatenate([wave, -0.9 * wave], axis=1), speech.sample_rate))
+    voice = np.concatenate([part["voice"] for part in timeline.render()])
+    assert audio.loudness_lufs(Audio(voice, timeline.sample_rate)) == pytest.approx(-18.0, abs=1.0)
+
+
 def test_clipping_is_heard():
     tone = np.sin(np.arange(RATE) / 20).astype(np.float32)[:, None]
     assert clipped_share(Audio(0.9 * tone, RATE)) == 0
@@ -171,6 +178,7 @@ def test_clipping_is_heard():
     ("make", "word"),
     [
         (lambda a: mix(a, Audio(np.zeros((RATE, 1), np.float32), RATE)), "silent"),
+        (lambda a: mix(Audio(np.zeros((RATE, 1), np.float32), RATE), a), "bed is silent"),
         (lambda a: mix(a, a, pre_roll_s=-1), "roll"),
         (lambda a: mix(a, a, levels=Levels(voice_lufs=3)), "LUFS"),
         (lambda a: Ducking(depth_db=-1), "depth"),
