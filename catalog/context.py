@@ -72,7 +72,7 @@ def read_bytes(data: bytes) -> str | dict[str, Any]:
 def read_lines(data: bytes) -> list[str | dict[str, Any]]:
     """Return the contexts in `data`, JSON Lines: each line a string or a payload. Raises InputError with the line."""
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        lines = data.decode("utf-8-sig").split("\n")  # not splitlines: a JSON string may hold U+2028
     except UnicodeDecodeError as error:
         raise InputError(
             f"the contexts are not UTF-8 text (at byte {error.start}); convert them first"

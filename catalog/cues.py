@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog.errors import InputError, StorageError
+from catalog import files
+from catalog.errors import InputError
 
 __all__ = ["as_json", "as_vtt", "check_cues", "write_cues"]
 
@@ -31,21 +32,21 @@ def as_vtt(cues: Sequence[Cue]) -> str:
     return "\n".join(lines)
 
 
-def check_cues(target: Path) -> None:
-    """Refuse a file for cues of another kind, or in a folder that is not there. Raises InputError."""
+def check_cues(target: Path, *, force: bool = False) -> None:
+    """Refuse a file for cues of another kind, in a folder that is not there, or in the way. Raises InputError."""
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target} does not end in .json or .vtt; the ending picks the format of the cues")
     if not target.resolve().parent.is_dir():
         raise InputError(f"the folder {target.resolve().parent} does not exist; create it first")
+    if target.exists() and not force:
+        raise InputError(f"{target} exists already; choose another name, or --force to replace it")
 
 
 def write_cues(target: Path, cues: Sequence[Cue], **facts: Any) -> None:
-    """Write the cues in the format that the ending names. Raises StorageError."""
+    """Write the cues, whole or not at all, in the format that the ending names. Raises StorageError."""
     text = as_vtt(cues) if target.suffix.lower() == ".vtt" else as_json(cues, **facts)
-    try:
-        target.write_text(text, "utf-8")
-    except OSError as error:
-        raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
+    with files.storing(f"{target} cannot be written"):
+        files.write_durably(target.resolve(), text.encode("utf-8"), mode=0o644)
 
 
 def _time(seconds: float) -> str:

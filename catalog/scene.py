@@ -33,6 +33,8 @@ def read_scene(chunk: Scene, environment: str | None = None, time_of_day: str | 
     tags: dict[str, Any] = {}
     if isinstance(chunk, Mapping):
         given = chunk.get("tags")
+        if isinstance(given, str):
+            raise InputError(f'the tags are {given!r}; write them like {{"environment": "forest"}}')
         tags = {**chunk, **(given if isinstance(given, Mapping) else {})}
     named = {"environment": environment, "time_of_day": time_of_day}
     for name, valid in TAGS.items():

@@ -18,15 +18,15 @@ from typing import Any
 from catalog import features as understanding
 from catalog.context import read_lines
 from catalog.cues import write_cues
-from catalog.errors import InputError, StorageError
-from catalog.export import check_target
+from catalog.errors import InputError, Unavailable
+from catalog.export import check_target, write_bytes
 from catalog.models import Context, Features, Result
 from catalog.mood import mood_distance
 from catalog.plot import Moment, Stretch, arc
-from catalog.renderers import Renderer
+from catalog.renderers import Command, Renderer
 from catalog.scene import read_scene
 from catalog.service import MusicService
-from catalog.underlay import STEMS, read_narration, read_track, write_mix
+from catalog.underlay import STEMS, check_stems, read_narration, read_track, write_mix
 from generator import Audio, AudioError, Progress, audio
 from generator.mix import DUCKING, Bed, Levels, Timeline, Voice, cues, level_bed, level_voice
 
@@ -56,6 +56,8 @@ class Chunk:
     context: Context
     narration: Path | None
     read: Features
+    line: int
+    """Where it stands in the story's file, from 1."""
 
 
 @dataclass
@@ -106,9 +108,15 @@ def read_story(path: str | Path, service: MusicService) -> list[Chunk]:
         data = story.read_bytes()
     except OSError as error:
         raise InputError(f"the story {story} cannot be read: {error.strerror}") from error
-    chunks = []
-    for number, given in enumerate(read_lines(data), start=1):
-        if number > MAX_CHUNKS:
+    try:
+        contexts = read_lines(data)
+    except InputError as error:
+        raise InputError(f"{story}: {error}") from None
+    rows = data.decode("utf-8-sig").split("\n")
+    lines = [number for number, row in enumerate(rows, start=1) if row.strip()]
+    chunks: list[Chunk] = []
+    for number, given in zip(lines, contexts, strict=True):
+        if len(chunks) == MAX_CHUNKS:
             raise InputError(f"the story {story} has more than {MAX_CHUNKS:,} chunks; score it in parts")
         try:
             context = read_scene(given)
@@ -119,9 +127,9 @@ def read_story(path: str | Path, service: MusicService) -> list[Chunk]:
             if file is not None and not file.is_file():
                 raise InputError(f"its narration {file} is not there")
         except InputError as error:
-            raise InputError(f"{story}, chunk {number}: {error}") from None
+            raise InputError(f"{story}, line {number}: {error}") from None
         read = understanding.extract(context, service.encoder, cache_dir=service.store.home / "cache")
-        chunks.append(Chunk(context, file, read))
+        chunks.append(Chunk(context, file, read, number))
     if not chunks:
         raise InputError(f"the story {story} has no chunks; write one JSON object with a text on each line")
     return chunks
@@ -172,7 +180,11 @@ def score(
     target = Path(out)
     beside = {suffix: target.with_suffix(suffix) for suffix in (".json", ".vtt", ".svg")}
     check_target(target, force=force)
-    for path in beside.values():
+    check_stems(stems, target, force=force)
+    for maker in (voice, cover):
+        if isinstance(maker, Command):
+            maker.check()
+    for path in (*beside.values(), *([target.with_suffix(".png")] if cover else [])):
         if path.exists() and not force:
             raise InputError(f"{path} exists already; choose another name, or --force to replace it")
     levels = levels or Levels()
@@ -180,16 +192,18 @@ def score(
     scenes = split_scenes(chunks)
     digest = hashlib.sha256(Path(story).read_bytes()).hexdigest()[:12]
     with tempfile.TemporaryDirectory() as folder:
-        told = [_narrated(chunk, voice, Path(folder), number, levels) for number, chunk in enumerate(chunks)]
+        told = [_narrated(chunk, voice, Path(folder), levels) for chunk in chunks]
         notes = [note for one in told for note in one.notes]
         total_s = _lay_out(scenes, told)
         listening = listener or f"story-{digest}-{secrets.token_hex(4)}"
         _choose(service, scenes, listening, f"story-{digest}", asked, on_progress, on_scene)
         timeline = _timeline(scenes, told, chunks, total_s, levels)
+        if cover is not None:
+            cover.render(_cover_words(scenes), Path(folder) / "cover.png")
         gain = write_mix(timeline, target, stems)
-    if cover is not None:
-        cover.render(_cover_words(scenes), target.with_suffix(".png").resolve())
-        beside[".png"] = target.with_suffix(".png")
+        if cover is not None:
+            beside[".png"] = target.with_suffix(".png")
+            write_bytes(beside[".png"].resolve(), (Path(folder) / "cover.png").read_bytes())
     rows = [_row(number, scene) for number, scene in enumerate(scenes, start=1)]
     sheet = cues(timeline)
     write_cues(beside[".json"], sheet, story=str(story), duration_s=round(total_s, 3), scenes=rows)
@@ -242,20 +256,35 @@ def _same_theme(one: Scene, other: Scene) -> bool:
 # Time
 
 
-def _narrated(chunk: Chunk, voice: Renderer | None, folder: Path, number: int, levels: Levels) -> Told:
+def _narrated(chunk: Chunk, voice: Renderer | None, folder: Path, levels: Levels) -> Told:
     """Return the narration of a chunk, levelled and put on disk; silence as long as reading takes without one."""
     source = chunk.narration
     if source is None and voice is not None:
-        source = folder / f"said-{number}.wav"
+        source = folder / f"said-{chunk.line}.wav"
         voice.render(chunk.context.text, source)
+        if _is_silent(source):  # "* * *" and the like
+            return Told(
+                SHORTEST_CHUNK_S,
+                notes=[f"line {chunk.line} gave the narrator nothing to say; the music plays on"],
+            )
     if source is None:
         words = len(chunk.context.text.split())
         return Told(max(SHORTEST_CHUNK_S, words / WORDS_PER_S))
-    heard, notes = read_narration(source)
-    levelled = level_voice(heard, levels)
-    path = folder / f"voice-{number}.flac"
+    try:
+        heard, notes = read_narration(source)
+        levelled = level_voice(heard, levels)
+    except (InputError, AudioError) as error:
+        raise InputError(f"line {chunk.line} of the story: {error}") from error
+    path = folder / f"voice-{chunk.line}.flac"
     path.write_bytes(audio.encode(levelled, "flac"))
     return Told(heard.duration_s, path, notes=notes)
+
+
+def _is_silent(path: Path) -> bool:
+    try:
+        return audio.loudness_lufs(_reader(path)()) is None
+    except AudioError as error:
+        raise Unavailable(f"what the narrator made cannot be used: {error}") from error
 
 
 def _lay_out(scenes: Sequence[Scene], told: Sequence[Told]) -> float:
@@ -442,7 +471,5 @@ def _write_plot(
         assert track is not None
         lines = (track.style.removeprefix("environment_"), ", ".join(scene.mood_tags[:2]), track.id[:8])
         stretches.append(Stretch(scene.start_s, scene.end_s, scene.theme, lines))
-    try:
-        path.write_text(arc(f"{title}: valence and energy", moments, stretches, total_s), "utf-8")
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+    drawing = arc(f"{title}: valence and energy", moments, stretches, total_s)
+    write_bytes(path.resolve(), drawing.encode("utf-8"))

@@ -17,7 +17,7 @@ from generator import Audio, AudioError, audio
 from generator.mix import DUCKING, Ducking, Levels, Timeline, clipped_share, cues, mix
 from generator.soundfiles import write_blocks
 
-__all__ = ["STEMS", "mix_under", "read_narration", "read_track", "write_mix"]
+__all__ = ["STEMS", "check_stems", "mix_under", "read_narration", "read_track", "write_mix"]
 
 STEMS = ("voice", "music")
 MAX_BYTES = 256 * 1024**2
@@ -51,9 +51,9 @@ def mix_under(
     """
     target = Path(out)
     check_target(target, force=force)
-    _check_stems(stems, target, force)
+    check_stems(stems, target, force=force)
     for path in map(Path, cue_files):
-        check_cues(path)
+        check_cues(path, force=force)
     voice, notes = read_narration(narration)
     music, track = _bed(bed, find_track)
     wished = _ducking(role or (track.role if track else "background_bed"), ducking)
@@ -122,9 +122,8 @@ def write_mix(timeline: Timeline, target: Path, stems: str | Path | None = None)
     Two passes over the blocks, the first for the true peak; every file appears whole or not at all.
     """
     gain = timeline.safety_gain()
-    parts = {"mix": target}
-    if stems is not None:
-        parts |= {name: Path(stems) / f"{target.stem}.{name}{target.suffix}" for name in STEMS}
+    parts = {} if stems is None else {s: Path(stems) / f"{target.stem}.{s}{target.suffix}" for s in STEMS}
+    parts["mix"] = target  # the last, so that where it stands its stems do
     for name, path in parts.items():
         blocks = (part[name] for part in timeline.render(gain))
         try:
@@ -157,7 +156,8 @@ def _ducking(role: str, wished: Mapping[str, float] | None) -> Ducking:
         raise InputError(str(error)) from error
 
 
-def _check_stems(stems: str | Path | None, target: Path, force: bool) -> None:
+def check_stems(stems: str | Path | None, target: Path, *, force: bool) -> None:
+    """Refuse a folder for stems that cannot be one, or holds such already. Raises InputError."""
     if stems is None:
         return
     folder = Path(stems)

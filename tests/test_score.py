@@ -14,6 +14,7 @@ from fakes import WordHashEncoder
 
 from catalog import MusicService
 from catalog.errors import InputError, Unavailable
+from catalog.renderers import COVERS, renderer
 from catalog.score import read_story, score, split_scenes
 from generator import Audio, audio
 
@@ -138,6 +139,7 @@ def test_the_example_is_twenty_chunks(service):
         ([{"text": "x", "narration": "gone.wav"}], "not there"),
         ([{"text": "x", "narration": 3}], "path of an audio file"),
         ([{"words": "x"}], "no text"),
+        (["x", {"text": "x", "tags": "forest"}], "line 2: the tags are 'forest'"),
     ],
 )
 def test_a_story_that_cannot_be_scored_is_refused_with_its_chunk(service, story, tmp_path, chunks, word):
@@ -148,12 +150,18 @@ def test_a_story_that_cannot_be_scored_is_refused_with_its_chunk(service, story,
 
 def test_a_broken_narration_and_files_in_the_way(service, story, tmp_path):
     (tmp_path / "said.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
-    with pytest.raises(InputError, match="narration"):
-        score(service, story([{**STORY[0], "narration": "said.wav"}]), tmp_path / "out.wav", **SHORT)
+    with pytest.raises(InputError, match=r"line 2 .*narration"):
+        score(
+            service, story([STORY[0], {**STORY[0], "narration": "said.wav"}]), tmp_path / "out.wav", **SHORT
+        )
     (tmp_path / "out.svg").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
         score(service, story(), tmp_path / "out.wav", **SHORT)
     assert (tmp_path / "out.svg").read_text() == "mine"
+    (tmp_path / "stems").mkdir()
+    (tmp_path / "stems" / "other.music.wav").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        score(service, story(), tmp_path / "other.wav", stems=tmp_path / "stems", **SHORT)
     with pytest.raises(InputError, match="cannot be read"):
         score(service, tmp_path / "no.jsonl", tmp_path / "other.wav")
 
@@ -163,6 +171,39 @@ def test_a_narrator_that_fails_leaves_nothing(service, story, tmp_path):
         def render(self, text, target):
             raise Unavailable("no voice")
 
+    class Painter:
+        def render(self, text, target):
+            raise Unavailable("no such painter")
+
     with pytest.raises(Unavailable):
         score(service, story(), tmp_path / "out.wav", voice=Mute(), **SHORT)
+    with pytest.raises(Unavailable, match="no such painter"):
+        score(service, story(STORY[:1]), tmp_path / "out.wav", cover=Painter(), **SHORT)
+    with pytest.raises(Unavailable, match="uv tool install mflux"):
+        score(
+            service, story(), tmp_path / "out.wav", cover=renderer("mflux:program=/no/such", COVERS), **SHORT
+        )
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["story.jsonl"]
+
+
+def test_a_chunk_with_nothing_to_say_is_music_alone(service, story, tmp_path):
+    class Speaker(Hummer):
+        def render(self, text, target):
+            if text == "* * *":
+                target.write_bytes(audio.encode(Audio(np.zeros((8_000, 1), np.float32), 16_000)))
+            else:
+                super().render(text, target)
+
+    told = score(service, story([STORY[0], "* * *"]), tmp_path / "out.wav", voice=Speaker(), **SHORT)
+    assert any("line 2" in note for note in told["warnings"])
+    assert told["duration_s"] > 8
+
+
+def test_lines_are_counted_as_an_editor_does(service, tmp_path):
+    path = tmp_path / "story.jsonl"
+    path.write_text('"One\u2028and the same line."\n\n{"text": "x", "environment": "forrest"}\n', "utf-8")
+    with pytest.raises(InputError, match=r"story.jsonl, line 3: unknown environment"):
+        read_story(path, service)
+    path.write_text('"x"\n{bad\n', "utf-8")
+    with pytest.raises(InputError, match=r"story.jsonl: line 2 is not JSON"):
+        read_story(path, service)

@@ -113,6 +113,18 @@ def test_a_file_in_the_way_is_kept(files):
         mixed(files)
     assert (files / "out.wav").read_bytes() == b"mine"
     assert mixed(files, force=True)["path"].endswith("out.wav")
+    (files / "a.vtt").write_text("mine")
+    with pytest.raises(InputError, match="--force"):
+        mix_under(
+            str(files / "bed.flac"),
+            files / "said.wav",
+            files / "b.wav",
+            no_track,
+            cue_files=[files / "a.vtt"],
+        )
+    assert ((files / "a.vtt").read_text(), (files / "b.wav").exists()) == ("mine", False)
+    mixed(files, force=True, cue_files=[files / "a.vtt"])
+    assert (files / "a.vtt").read_text("utf-8").startswith("WEBVTT")
 
 
 def test_the_command_mixes_files_and_refuses_in_a_line(files):
