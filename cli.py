@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -90,6 +90,16 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_at_once() -> NoReturn:
+    """End the process well although a thread still works: the interpreter's end under native code would abort it.
+
+    What such a thread works on is in the log as cancelled, and what is stored is synced.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 # Options that several commands share
@@ -761,7 +771,9 @@ def serve(home: str, config: str | None, **asked: Any) -> None:
         ) from error
     settings = settings_of(home, config)
     with _service(home, config) as service:
-        server.serve(service, settings=settings, on_ready=click.echo, **asked)
+        at_rest = server.serve(service, settings=settings, on_ready=click.echo, **asked)
+    if not at_rest:
+        _end_at_once()
 
 
 # What people say
@@ -1115,7 +1127,9 @@ def mcp(transport: str, host: str, port: int, home: str, config: str | None) -> 
     from catalog.integrations.mcp import serve
 
     with _service(home, config) as service:
-        serve(service, transport=transport, host=host, port=port)  # type: ignore[arg-type]
+        at_rest = serve(service, transport=transport, host=host, port=port)  # type: ignore[arg-type]
+    if not at_rest:
+        _end_at_once()
 
 
 @catalog.command()

@@ -31,6 +31,8 @@ KEPT, KEPT_S = 200, 3600.0
 """How many finished jobs are remembered, and for how long."""
 CANCEL_S = 5.0
 """How long a stop waits for a running job that was told to cancel."""
+REST_S = 0.5
+"""How long a worker whose job is over may take to leave."""
 
 _log = logging.getLogger(__name__)
 
@@ -237,6 +239,13 @@ class Jobs:
                 self._over(entry, state="cancelled")
         for entry in stuck:
             self._dropped(entry)
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether no work runs: after `close`, whether what ran has come to its end or is still deaf to it."""
+        if self._worker is not None and self._closed:
+            self._worker.join(REST_S)
+        return self._worker is None or not self._worker.is_alive()
 
     # The worker
 

@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -436,22 +437,26 @@ def serve(
     transport: Literal["stdio", "http"] = "stdio",
     host: str = "127.0.0.1",
     port: int = 8766,
-) -> None:
+) -> bool:
     """Serve until the client goes, or until interrupted; makes that still run then are cancelled and logged.
+
+    Returns whether all of them have ended: where one does not listen the process should end by `os._exit`.
 
     Over HTTP the endpoint is `/mcp`, its address is told on stderr, and `port` 0 takes a free one. Raises InputError
     for a host off the loopback interface and for a port that is taken.
     """
     jobs = Jobs(service)
     built = server(service, jobs)
+    # Uvicorn stops in good order at a signal, then raises it again: without this it would kill before the jobs end.
+    _end_on_signals(jobs)
     try:
         if transport == "http":
             _serve_http(built, host, port)
         else:
-            _end_on_signals(jobs)
             built.run("stdio")
     finally:
         jobs.close(grace_s=0.5)
+    return jobs.at_rest
 
 
 def _end_on_signals(jobs: Jobs) -> None:
@@ -461,8 +466,9 @@ def _end_on_signals(jobs: Jobs) -> None:
         jobs.close(grace_s=0.0)
         os._exit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
 
 
 def _serve_http(built: MCPServer[Any], host: str, port: int) -> None:

@@ -49,8 +49,11 @@ def serve(
     warm: bool = True,
     settings: Mapping[str, Any] | None = None,
     on_ready: Callable[[str], object] = str,
-) -> None:
+) -> bool:
     """Serve `service` over HTTP until SIGINT or SIGTERM; call `on_ready(address)` once it can be reached.
+
+    Returns whether all work has ended: a make or a load of the encoder that does not listen may still run in a
+    thread, and then the process should end by `os._exit`, since native code does not survive the interpreter's end.
 
     `port` 0 takes a free one. A host other than loopback needs a `token` of `MIN_TOKEN` characters. `settings` go into
     the note by which the command line finds the service. At a stop what waits is cancelled, and what runs gets
@@ -86,17 +89,21 @@ def serve(
         reached = "127.0.0.1" if host in ("", "0.0.0.0", "localhost") else "::1" if host == "::" else host
         note = {"address": _address(reached, taken), "secret": secret, **(settings or {})}
 
+        warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
+
         def ready() -> None:
             with contextlib.suppress(OSError):  # a read-only home is served without a note
                 presence.leave(home, note)
             if warm:
-                threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True).start()
+                warming.start()
             on_ready(_address(host if not _is_wildcard(host) else reached, taken))
 
         def stopping() -> None:
             presence.withdraw(home)
 
-        _Server(config, app.state.shared.jobs, grace_s, ready, stopping).run(sockets=[listening])
+        jobs: Jobs = app.state.shared.jobs
+        _Server(config, jobs, grace_s, ready, stopping).run(sockets=[listening])
+        return jobs.at_rest and not warming.is_alive()
 
 
 class _Server(uvicorn.Server):

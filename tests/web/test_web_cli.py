@@ -234,6 +234,49 @@ def test_errors_of_a_service_come_back_as_what_they_were(homes):
         RunningService(str(homes[1]), "http://127.0.0.1:9/", "x").find({"context": RAIN})
 
 
+DEAF = """
+import functools, numpy, scipy.fft
+import catalog.jobs, cli
+from catalog import MusicService
+
+class Deaf:
+    def generate_music(self, *asked, **more):
+        signal = numpy.zeros((16, 2**18))
+        while True:
+            scipy.fft.fft(signal)
+
+catalog.jobs.CANCEL_S = 0.2
+MusicService.open = functools.partial(MusicService.open, generators=lambda *_: Deaf())
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_well_while_native_code_still_works(tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF, "serve", "--home", str(tmp_path), "--port", "0", "--grace", "0.1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    running = running_service(str(tmp_path), None)
+    running._json("POST", "/api/find-or-make", {"context": RAIN})
+    deadline = time.monotonic() + WAIT_S
+    while running._json("GET", "/api/jobs")["jobs"][0]["state"] != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # into the transforms
+    process.send_signal(number)
+    _, said = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, said) == (0, "")
+    (line,) = run("history", "--json", home=tmp_path).stdout.splitlines()
+    assert json.loads(line)["requests"][0]["rule"] == "cancelled"
+    assert not (tmp_path / "serve.json").exists()
+
+
 def test_a_stop_ends_the_running_job_and_the_command_line_goes_on_alone(homes, tmp_path):
     home = shutil.copytree(homes[0], tmp_path / "home")
     before = len(run("list", "--jsonl", home=home).stdout.splitlines())
