@@ -305,6 +305,20 @@ def test_a_rejected_track_is_not_served_again(service):
     assert again.structured_content["track"]["track_id"] != made.track.id
 
 
+def test_a_caller_names_the_share_of_wrong_reuses_it_bears(service):
+    service.generate(CALM, **SHORT)
+
+    async def conversation(client):
+        asked = {"context": CALM, **SHORT}
+        given = await client.call_tool("find_or_make", {**asked, "max_false_reuse": 0.05})
+        return given, await client.call_tool("find_or_make", {**asked, "max_false_reuse": 7})
+
+    given, refused = against(service, conversation)
+    assert given.structured_content["action"] == "reused"
+    assert refused.is_error
+    assert "7" in refused.content[0].text
+
+
 def test_a_theme_keeps_its_track(service):
     async def conversation(client):
         asked = {**SHORT, **LONG_WAIT, "theme": "library", "listener": "ann"}

@@ -49,6 +49,11 @@ class Ask(BaseModel):
         description="Who hears it; gets another fitting track than the one just heard.",
     )
     theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
+    max_false_reuse: float | None = Field(
+        None,
+        description="The share of reused tracks that may turn out not to fit, 0 to 1; less reuses less. 0.1 unless "
+        "given.",
+    )
     reuse: Reuse | None = Field(
         None,
         description='"auto" reuses a track that fits and else makes one, "always" never makes, "never" always makes.',
