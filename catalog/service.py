@@ -198,11 +198,15 @@ class MusicService:
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        reuse: Reuse = "auto",
+        log: bool = True,
         **asked: Any,
     ) -> Result:
-        """Return what `find_or_make` would decide, with every candidate. Never makes."""
-        terms = self._terms("auto", min_similarity, max_false_reuse)
+        """Return what `find_or_make` would decide, with every candidate. Never makes; `log` False leaves no line."""
+        terms = self._terms(reuse, min_similarity, max_false_reuse)
         call = self._flow.begin("find", text_context, asked)
+        if not log:
+            return self._flow.result(call, self._flow.look(call, terms, explain=True))
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=True)
         return self._flow.finish(call, outcome)

@@ -18,6 +18,7 @@ __all__ = [
     "JobAnswer",
     "JobJson",
     "JobsAnswer",
+    "LookedFor",
     "ResultAnswer",
     "ResultJson",
     "Searched",
@@ -93,11 +94,17 @@ class Asked(BaseModel):
     def request(self) -> dict[str, Any]:
         """Return what is asked of the service beside the context, what was left out missing."""
         told = self.model_dump(
-            exclude={"context", "as_read", "explain", "reuse", "dry_run"}, exclude_none=True
+            exclude={"context", "as_read", "explain", "reuse", "dry_run", "log"}, exclude_none=True
         )
         return (
             told if self.generation else {name: value for name, value in told.items() if name != "generation"}
         )
+
+
+class LookedFor(Asked):
+    """A request that is only looked up."""
+
+    log: bool = Field(True, description="Leave a line in the log of requests; false for a preview.")
 
 
 class ResultJson(BaseModel):

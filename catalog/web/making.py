@@ -13,7 +13,16 @@ from catalog.jobs import Job
 from catalog.models import Result
 from catalog.web.answers import Json
 from catalog.web.audio import TrackId
-from catalog.web.bodies import Asked, Hits, JobAnswer, ResultAnswer, Searched, told_job, told_result
+from catalog.web.bodies import (
+    Asked,
+    Hits,
+    JobAnswer,
+    LookedFor,
+    ResultAnswer,
+    Searched,
+    told_job,
+    told_result,
+)
 from catalog.web.problems import PROBLEMS
 from catalog.web.state import Shared, SharedState, Trusted
 from generator import Progress
@@ -58,9 +67,10 @@ def find_or_make(asked: Asked, shared: SharedState, trusted: Trusted) -> Respons
 
 
 @router.post("/find", response_model=ResultAnswer)
-def find(asked: Asked, shared: SharedState, trusted: Trusted) -> Response:
+def find(asked: LookedFor, shared: SharedState, trusted: Trusted) -> Response:
     """Answer with the track that find-or-make would reuse; action "none" where nothing fits. Never makes."""
-    return _result(shared, shared.service.explain(asked.source, **asked.request()), trusted)
+    result = shared.service.explain(asked.source, reuse=asked.reuse, log=asked.log, **asked.request())
+    return _result(shared, result, trusted, counted=asked.log)
 
 
 @router.post("/search", response_model=Hits)
@@ -89,6 +99,7 @@ def job_answer(shared: Shared, job: Job, trusted: bool) -> Response:
     return Json({"job": told}, status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
-def _result(shared: Shared, result: Result, trusted: bool) -> Response:
-    shared.metrics.decided(result)
+def _result(shared: Shared, result: Result, trusted: bool, *, counted: bool = True) -> Response:
+    if counted:
+        shared.metrics.decided(result)
     return Json({"result": told_result(result, trusted=trusted)})

@@ -37,6 +37,25 @@ def test_find_never_makes(client, made):
     assert client.get("/api/jobs").json()["waiting"] == 0
 
 
+def test_a_preview_leaves_no_line_and_counts_nowhere(client, made):
+    lines = client.get("/api/history").json()["requests"]
+    decided = [line for line in client.get("/metrics").text.splitlines() if "decisions" in line]
+    for asked, action in (({"context": RAIN}, "reused"), ({"context": RAIN, "reuse": "never"}, "none")):
+        told = client.post("/api/find", {**asked, "log": False, **SHORT}).json()["result"]
+        assert (told["action"], told["request"]["style"]) == (action, made["style"])
+    assert client.post("/api/find", {"context": "", "log": False}).status_code == 422
+    assert client.get("/api/history").json()["requests"] == lines
+    assert decided
+    assert [line for line in client.get("/metrics").text.splitlines() if "decisions" in line] == decided
+    client.post("/api/find", {"context": RAIN, **SHORT})
+    assert len(client.get("/api/history").json()["requests"]) == len(lines) + 1
+
+
+def test_what_makes_is_always_logged(client):
+    told = client.post("/api/find-or-make", {"context": RAIN, "log": False, **SHORT})
+    assert (told.status_code, told.json()["detail"][:20]) == (422, "log cannot be used: ")
+
+
 def test_a_dry_run_decides_and_stops(client):
     told = client.post("/api/find-or-make", {"context": RAIN, "dry_run": True, **SHORT})
     assert (told.status_code, told.json()["result"]["action"]) == (200, "none")

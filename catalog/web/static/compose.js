@@ -157,9 +157,9 @@ export function composeView() {
 
   /** Return what the service would do. A repeat is not read again, so it is asked once more as if it were none. */
   async function decided(body, signal) {
-    const { result } = (await post("/find", body, signal)).data;
+    const { result } = (await post("/find", { ...body, log: false }, signal)).data;
     if (result.decision.rule !== "exact") return result;
-    const fresh = (await post("/find-or-make", { ...body, reuse: "never", dry_run: true }, signal)).data.result;
+    const fresh = (await post("/find", { ...body, reuse: "never", log: false }, signal)).data.result;
     const { action, rule, reason, track_id } = result.decision;
     return { ...result, request: fresh.request, decision: { ...fresh.decision, action, rule, reason, track_id } };
   }
@@ -331,7 +331,7 @@ async function ruledOut(decision, request) {
   if (!found.length) return null;
   return [
     h("h4", {}, "Near in meaning, but ruled out"),
-    h("ul", { role: "list" }, found.map(({ track, why }) => h("li", { class: "candidate is-ruled" }, playButton(track), h("div", { class: "candidate-body" }, h("p", { class: "candidate-title" }, trackLink(track.id, title(track)), h("span", { class: "muted" }, name(track.style))), h("p", { class: "candidate-word" }, icon("refuse"), why.join("; ")))))),
+    h("ul", { role: "list" }, found.map(({ track, why }) => h("li", { class: "candidate is-ruled" }, playButton(track), h("div", { class: "candidate-body" }, h("p", { class: "candidate-title" }, trackLink(track.id, title(track)), h("span", { class: "muted" }, name(track.style))), h("p", { class: "candidate-word" }, icon("refuse"), h("span", {}, why.join("; "))))))),
   ];
 }
 
