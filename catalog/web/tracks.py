@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from catalog.browse import NEWEST
+from catalog.errors import InputError
 from catalog.models import Judgement
 from catalog.web.answers import Json
 from catalog.web.audio import TrackId
@@ -43,6 +44,7 @@ class Similar(BaseModel):
     """Tracks near to one, the nearest first."""
 
     tracks: list[Scored]
+    note: str = Field("", description="Why there are none, where the track cannot be compared that way.")
 
 
 class Changed(BaseModel):
@@ -134,6 +136,10 @@ def similar(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """List the tracks nearest to one, by what they were made for or by how they sound."""
-    hits = shared.service.similar(shared.track(track_id).id, by=by, limit=limit)
+    try:
+        hits = shared.service.similar(shared.track(track_id).id, by=by, limit=limit)
+    except InputError as error:
+        # What was asked is sound, as the route has seen to: it is the track, silent or too short, that is not.
+        return Json({"tracks": [], "note": str(error)})
     found = [{**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits]
-    return Json({"tracks": found})
+    return Json({"tracks": found, "note": ""})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
+import types
 
 import pytest
 
@@ -198,6 +200,70 @@ def test_details_tell_how_a_track_was_made(open_page, site):
     expect(detail.locator(".mini")).to_have_count(6)
     detail.get_by_text("Spectrogram", exact=True).click()
     until(page, "document.querySelector('.spectrogram').naturalWidth > 100")
+
+
+def test_similar_by_sound(own_site, open_page):
+    address, service = own_site
+    page = open_page(address)
+    rows(page).first.locator(".row-title").click()
+    detail = page.get_by_role("complementary", name="Track details")
+    by_text, by_sound = (detail.get_by_role("button", name=name, exact=True) for name in ("Text", "Sound"))
+    expect(by_text).to_have_attribute("aria-pressed", "true")
+    expect(detail.locator(".mini")).to_have_count(6)
+    by_sound.click()
+    expect(by_sound).to_have_attribute("aria-pressed", "true")
+    expect(by_text).to_have_attribute("aria-pressed", "false")
+    shown = page.url.partition("track=")[2]
+    near = [hit.track.id for hit in service.similar(shown, by="sound", limit=6)]
+    links = detail.locator(".mini a")
+    for place, track_id in enumerate(near):
+        expect(links.nth(place)).to_have_attribute("href", re.compile(track_id))
+    assert near != [hit.track.id for hit in service.similar(shown, limit=6)]
+
+
+def test_a_late_answer_does_not_replace_what_was_clicked_since(own_site, open_page):
+    address, service = own_site
+    page = open_page(address)
+    held = []
+    page.route("**/similar?by=text*", lambda route: held.append(route))
+    rows(page).first.locator(".row-title").click()
+    detail = page.get_by_role("complementary", name="Track details")
+    detail.get_by_role("button", name="Sound", exact=True).click()
+    first = detail.locator(".mini a").first
+    shown = page.url.partition("track=")[2]
+    (near,) = service.similar(shown, by="sound", limit=1)
+    expect(first).to_have_attribute("href", re.compile(near.track.id))
+    with page.expect_response("**/similar?by=text*"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    expect(first).to_have_attribute("href", re.compile(near.track.id))
+
+
+def test_a_silent_track_says_why_nothing_sounds_like_it(own_site, open_page, gate, monkeypatch):
+    address, service = own_site
+    make = gate.inner.generate_music
+
+    def silent(prompt, config, **more):
+        audio = make(prompt, config, **more)
+        return dataclasses.replace(audio, samples=audio.samples * 0)
+
+    monkeypatch.setattr(gate, "inner", types.SimpleNamespace(generate_music=silent))
+    quiet = service.generate("Nothing at all.", quality="preview", duration_s=1.0, backend="procedural").track
+    page = open_page(f"{address}/#/tracks?track={quiet.id}")
+    detail = page.get_by_role("complementary", name="Track details")
+    detail.get_by_role("button", name="Sound", exact=True).click()
+    expect(detail.get_by_text("silent or too short to be compared by sound")).to_be_visible()
+
+
+def test_looking_while_typing_leaves_no_line_in_the_history(own_site, open_page):
+    address, service = own_site
+    before = service.store.requests()
+    page = open_page(f"{address}/#/compose")
+    for text in ("A quiet", "A quiet pond at dawn, herons and mist."):
+        page.get_by_label("Context").fill(text)
+        expect(page.locator(".reading").get_by_text("Nearest tracks")).to_be_visible()
+        expect(page.locator(".reading")).not_to_have_attribute("aria-busy", "true")
+    assert service.store.requests() == before
 
 
 def test_rating_tagging_and_noting(own_site, open_page):

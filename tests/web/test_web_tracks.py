@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import struct
@@ -88,6 +89,22 @@ def test_similar_tracks_do_not_include_the_track_itself(client, three):
     found = ids(client.get(f"/api/tracks/{three[0]['id']}/similar"))
     assert sorted(found) == sorted(one["id"] for one in three[1:])
     assert len(ids(client.get(f"/api/tracks/{three[0]['id']}/similar?limit=1"))) == 1
+
+
+def test_a_track_that_cannot_be_heard_is_similar_to_none_and_says_why(client, steps, monkeypatch):
+    make = steps.generate_music
+
+    def silent(prompt, config, **more):
+        audio = make(prompt, config, **more)
+        return dataclasses.replace(audio, samples=audio.samples * 0)
+
+    monkeypatch.setattr(steps, "generate_music", silent)
+    quiet = client.make(CARGO)["id"]
+    told = client.get(f"/api/tracks/{quiet}/similar?by=sound")
+    assert (told.status_code, told.json()["tracks"]) == (200, [])
+    assert "silent or too short to be compared by sound" in told.json()["note"]
+    assert client.get(f"/api/tracks/{quiet}/similar").json() == {"tracks": [], "note": ""}
+    assert client.get("/api/tracks/nothing/similar?by=sound").status_code == 404
 
 
 # What a person says

@@ -148,16 +148,18 @@ export function detailPanel() {
     const list = h("ul", { class: "mini-list", role: "list" });
     const way = (by, text) => h("button", { type: "button", "aria-pressed": "false", data: { by }, onclick: () => load(by) }, text);
     const ways = h("div", { class: "segmented", role: "group", "aria-label": "Similar by" }, way("text", "Text"), way("sound", "Sound"));
+    let asked; // the answer to an earlier click must not come after
     async function load(by) {
+      const mine = (asked = {});
       for (const one of ways.children) one.setAttribute("aria-pressed", String(one.dataset.by === by));
-      const id = track.id;
       list.setAttribute("aria-busy", "true");
       try {
-        const told = await get(trackPath(id, "similar"), { by, limit: 6 });
+        const told = await get(trackPath(track.id, "similar"), { by, limit: 6 });
+        if (mine !== asked) return;
         const found = told.tracks;
-        if (track?.id !== id) return;
-        fill(list, found.length ? found.map((one) => miniRow(one, found)) : h("li", { class: "muted" }, by === "sound" ? "No other track has been compared by sound yet; `catalog doctor --fix` takes in earlier ones." : "Nothing else is in the catalog yet."));
+        fill(list, found.length ? found.map((one) => miniRow(one, found)) : h("li", { class: "muted" }, told.note || (by === "sound" ? "No other track has been compared by sound yet; `catalog doctor --fix` takes in earlier ones." : "Nothing else is in the catalog yet.")));
       } catch (error) {
+        if (mine !== asked) return;
         fill(list, h("li", { class: "muted" }, error.message));
       }
       list.removeAttribute("aria-busy");
