@@ -62,11 +62,15 @@ def reject(
 ) -> Judgement:
     """Keep a track from the request it was wrong for, and from requests near it; `undo` takes that back.
 
-    Without `request_id` it is the request the track was last served for. `encode` turns the request's summary into a
-    vector where none was logged. Raises NotFound without track or request.
+    Without `request_id` it is the request the track was last served for, and with `undo` the one it was last rejected
+    for. `encode` turns the request's summary into a vector where none was logged. Raises NotFound without track or
+    request.
     """
     track = store.find_id(track_id)
-    request = find_request(store, request_id) if request_id else _last_served(store, track)
+    if request_id:
+        request = find_request(store, request_id)
+    else:
+        request = _last_rejected(store, track) if undo else _last_served(store, track)
     judgement = _judgement("allowed" if undo else "rejected", track.id, request)
     vector = _vector_of(store, request)
     if vector is None and encode is not None and request.summary:
@@ -105,6 +109,13 @@ def _last_served(store: Store, track: Track) -> RequestRecord:
     if not found:
         raise NotFound(f"track {track.id} was served for no request; name one with --for")
     return found[0]
+
+
+def _last_rejected(store: Store, track: Track) -> RequestRecord:
+    said = [one for one in _newest(store.judgements(track_id=track.id)) if one.verdict == "rejected"]
+    if not said:
+        raise NotFound(f"track {track.id} stands rejected for no request; there is nothing to undo")
+    return find_request(store, max(said, key=lambda one: one.created_at).request_id)
 
 
 def _judgement(

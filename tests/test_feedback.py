@@ -111,6 +111,17 @@ def test_a_rejection_can_be_taken_back(service):
     assert service.find(CALM, **SHORT) is None
 
 
+def test_undo_takes_back_the_last_rejection_whatever_the_track_served_since(service):
+    made = service.find_or_make(CALM, **SHORT)
+    wrong = service.find_or_make(CALM_AGAIN, **SHORT)
+    service.reject(made.track.id)
+    assert service.find_or_make(CALM, **SHORT).track.id == made.track.id
+    assert service.reject(made.track.id, undo=True).key == wrong.request.key
+    assert service.find(CALM_AGAIN, **SHORT).track.id == made.track.id
+    with pytest.raises(NotFound, match="nothing to undo"):
+        service.reject(made.track.id, undo=True)
+
+
 def test_a_rejection_without_a_logged_vector_reads_the_summary(service):
     first = service.find_or_make(CALM, **SHORT)
     line = a_record("old", summary="waves on a shore", context_sha256="f" * 64, track_id=first.track.id)
