@@ -555,6 +555,30 @@ def test_over_streamable_http_clients_share_the_catalog(address):
     assert f"track://{told[0]['track']['track_id']}" in {resource.uri for resource in resources}
 
 
+def test_a_stop_over_http_records_what_was_being_made(tmp_path):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "cli", "mcp", "--transport", "http", "--port", "0"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    reached = re.search(r"http://127\.0\.0\.1:\d+/mcp", server.stderr.readline()).group()
+
+    async def ask():
+        async with Client(reached) as client:
+            asked = {"context": CALM, "duration_s": 600, "quality": "final", "wait_s": 0}
+            return (await client.call_tool("find_or_make", asked)).structured_content["state"]
+
+    assert anyio.run(ask) in ("queued", "running")
+    server.terminate()
+    _, said = server.communicate(timeout=60)
+    assert (server.returncode, said) == (128 + signal.SIGTERM, "")
+    with MusicService.open(tmp_path) as service:
+        assert [line.rule for line in service.store.requests()] == ["cancelled"]
+
+
 def test_no_page_of_a_browser_reaches_it(address):
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     accept = {"accept": "application/json, text/event-stream"}
