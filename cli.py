@@ -866,7 +866,7 @@ def rate(
 @catalog.command()
 @click.argument("track_id")
 @click.option("--for", "request_id", help="The request it was wrong for [default: the last it answered].")
-@click.option("--undo", is_flag=True, help="Take the rejection back.")
+@click.option("--undo", is_flag=True, help="Take the rejection back [default: its last one].")
 @json_option
 @home_option
 @config_option
