@@ -19,7 +19,7 @@ from generator.protocol import Audio
 from generator.samples import checked, replaced
 from generator.seam import HOPS, MIN_LOOP_S, Beat, band_levels, find_beat, measure_seam, onset_strength
 
-__all__ = ["Cut", "cut_loop", "extra_s", "find_cuts"]
+__all__ = ["Cut", "cut_loop", "extra_s", "find_cuts", "turned"]
 
 Floats = NDArray[np.float64]
 Wrap = Callable[[int, int], NDArray[np.float32]]
@@ -34,6 +34,8 @@ CONTEXT_S = 0.6
 CUTS = 3
 APART_S = 0.15
 ALIGN_S = 0.012
+USUAL = 0.95
+TURNS = (0.25, 0.5, 0.75)
 OFF_BEAT_COST = 2.0
 """In dB of mean difference: what a length half a beat off costs."""
 
@@ -82,6 +84,20 @@ def cut_loop(
         "unusual": figures[0],
     }
     return replaced(Audio(loop, rate, {**audio.provenance, "loop": told}), loop)
+
+
+def turned(loop: Audio, beat_s: float) -> Audio:
+    """Return a loop without a seam begun elsewhere, by whole beats, where its start stands out as a seam would.
+
+    A thunderclap on the first beat is no fault, but who fades or cuts there hears it, and no meter can tell. Most loops
+    come back as they are.
+    """
+    if _figures(loop.samples, loop.sample_rate)[0] <= USUAL:
+        return loop
+    beats = round(loop.duration_s / beat_s)
+    starts = [round(round(part * beats) * beat_s * loop.sample_rate) for part in TURNS]
+    rolled = [np.roll(loop.samples, -start, axis=0) for start in starts]
+    return replaced(loop, min([loop.samples, *rolled], key=lambda one: _figures(one, loop.sample_rate)))
 
 
 def _figures(loop: NDArray[np.float32], rate: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from generator.drums import PAN, drum
 from generator.errors import GeneratorError
 from generator.harmony import key_name
 from generator.instruments import VOICES, Voices
+from generator.loop import turned
 from generator.protocol import Audio, Progress
 from generator.reverb import BLOCK_FRAMES, add_reverb
 from generator.synthesis import Dynamics, Repetition, Synthesis, Tonic, names_of
@@ -124,7 +125,8 @@ class ProceduralGenerator:
             synthesis, settings.duration_s, loopable=settings.loopable, seed=settings.seed, tune=tune
         )
         samples = _render(score, synthesis, settings, on_progress)
-        return Audio(samples, SAMPLE_RATE, _provenance(settings, synthesis, score))
+        audio = Audio(samples, SAMPLE_RATE, _provenance(settings, synthesis, score))
+        return turned(audio, score.form.beat_s) if settings.loopable else audio
 
 
 def _in_key(settings: Settings) -> Synthesis:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator import Audio, AudioError
-from generator.loop import cut_loop, extra_s, find_cuts
+from generator.loop import cut_loop, extra_s, find_cuts, turned
 from generator.procedural import ProceduralGenerator
 from generator.seam import measure_seam
 
@@ -152,3 +152,21 @@ def test_codes_decoded_round_are_the_middle_of_themselves_repeated(adapter):
         < 1e-3
         < np.abs(np.concatenate([plain[-edge:], plain[:edge]]) - around).max()
     )
+
+
+def test_a_circle_begins_where_nothing_stands_out():
+    time_s = np.arange(16 * RATE) / RATE
+    rng = np.random.default_rng(5)
+    calm = 0.02 * rng.standard_normal(len(time_s)) * (1.2 + np.sin(2 * np.pi * time_s / 4))
+    clap = 0.5 * rng.standard_normal(len(time_s)) * np.exp(-3 * time_s)
+    loud = Audio((calm + clap).astype(np.float32)[:, None], RATE)
+    assert measure_seam(loud).unusual > 0.95
+    begun = turned(loud, 0.5)
+    assert measure_seam(begun).unusual <= 0.95
+    start = next(
+        s
+        for s in range(0, 16 * RATE, RATE // 2)
+        if np.array_equal(np.roll(loud.samples, -s, 0), begun.samples)
+    )
+    assert start > 0
+    assert turned(begun, 0.5) is begun
