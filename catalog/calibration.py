@@ -10,6 +10,7 @@ with no approximation.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import math
 from collections import Counter, defaultdict
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog import features as understanding
-from catalog.certificate import DELTA, Bound, Certificate, identified, shipped_for, version
+from catalog.certificate import DELTA, MAX_FALSE_REUSE, Bound, Certificate, identified, shipped_for, version
 from catalog.encoder import embed_document
 from catalog.errors import InputError
 from catalog.evidence import HURTS, MOOD, TOPIC, Card, evidence, probability
@@ -45,6 +46,7 @@ __all__ = [
     "hit_rate",
     "pair_trials",
     "read_texts",
+    "scenes_needed",
     "trials",
     "wrong_shares",
 ]
@@ -116,8 +118,13 @@ def calibrate(
 
     The weights come from the "fit" scenes of the shipped labels always, so that none of what certifies was fitted on.
     Shipped labels certify with their "calibrate" scenes, a file with all it holds. Deterministic but for the date.
-    Takes a minute or two. `rates` are wanted beside `RATES`. Raises Unavailable without encoder.
+    Takes a minute or two. `rates` are wanted beside `RATES`. Raises Unavailable without encoder, InputError where the
+    labels are too few to certify the first of `rates` (`MAX_FALSE_REUSE` without), were they all right.
     """
+    wanted = [*rates]
+    if labels:
+        names = {*_names(labels.pairs), *(one.scene for one in labels.scenes)}
+        _enough(f"{labels.source} has {len(names)}", len(names), wanted)
     shipped = shipped_labels()
     # Where the weights are known and no scene needs a catalog to be tried in, the "fit" scenes need not be read.
     fitted = shipped_for(encoder.identity) if labels else None
@@ -133,6 +140,8 @@ def calibrate(
     weights = fitted.weights if fitted else fit(cases(background, background, known))
     tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights)]
     about = labels or shipped
+    reusing = len(wrong_shares(tried, GRID[-1]))
+    _enough(f"{about.source} has {reusing}", reusing, wanted, "scenes in which anything is reused")
     return identified(
         Certificate(
             made_at=_now(),
@@ -144,7 +153,7 @@ def calibrate(
             prevalence=None if pairs else PREVALENCE,
             scenes=len({trial.scene for trial in tried}),
             weights={name: round(value, 6) for name, value in weights.items()},
-            bounds=tuple(certified(tried, rate) for rate in sorted({*RATES, *rates})),
+            bounds=tuple(certified(tried, rate) for rate in sorted({*RATES, *wanted})),
         )
     )
 
@@ -160,8 +169,9 @@ def calibrate_from_ratings(
 
     A reuse counts as wrong when it was rejected or rated 1 or 2 as the answer to its request, as right when rated 3 or
     more; all of one track are one unit. Only what was served is judged, so no threshold below the one it was served
-    at can be certified. Raises InputError when nothing that can be used was judged.
+    at can be certified. Raises InputError when too little that can be used was judged.
     """
+    wanted = [*rates]
     served = {
         line.id: line
         for line in requests
@@ -186,6 +196,9 @@ def calibrate_from_ratings(
             "(`catalog rate TRACK 4 --for REQUEST`) or reject them, or calibrate on the shipped labels"
         )
     sizes = Counter(one.track_id for _, one in judged)
+    wrong = len({one.track_id for _, one in judged if not _fitted(one)})
+    have = f"there are {len(sizes)}, {wrong} of them wrong"
+    _enough(have, len(sizes), wanted, "reused tracks that were judged")
     tried = []
     for line, one in judged:
         fits, right = float(line.probability or 0.0), bool(_fitted(one))
@@ -205,11 +218,34 @@ def calibrate_from_ratings(
                 "scenes": len(sizes),
                 "bounds": tuple(
                     certified(tried, rate, grid=grid).model_copy(update={"hits": None})
-                    for rate in sorted({*RATES, *rates})
+                    for rate in sorted({*RATES, *wanted})
                 ),
             }
         )
     )
+
+
+def scenes_needed(rate: float, *, delta: float = DELTA) -> int:
+    """Return how many scenes certify `rate` where no reuse in them is wrong; fewer never do."""
+    growth = np.log1p(np.array(BETS) * rate / (1 - rate))
+
+    def won(scenes: int) -> float:
+        return float(np.mean(np.exp(np.minimum(scenes * growth, 700.0))))
+
+    most = 1
+    while won(most) < 1 / delta:
+        most *= 2
+    return bisect.bisect_left(range(most), 1 / delta, key=won)
+
+
+def _enough(have: str, scenes: int, wanted: Sequence[float], what: str = "scenes") -> None:
+    """Refuse labels that certify nothing for the rate that is wanted, whatever they say."""
+    rate = wanted[0] if wanted else MAX_FALSE_REUSE
+    if scenes < (needed := scenes_needed(rate)):
+        raise InputError(
+            f"to certify {100 * rate:g}% of false reuse takes at least {needed} {what}, and {have}; add more, or name "
+            "a higher --max-false-reuse; the certificate in use stays as it was"
+        )
 
 
 def _fitted(one: Judgement) -> bool | None:
@@ -330,7 +366,7 @@ def trials(labelled: Iterable[Case], weights: Weights) -> list[Trial]:
 def pair_trials(pairs: Sequence[Pair], known: Mapping[str, Known], weights: Weights) -> list[Trial]:
     """Return what each judged pair comes to; pairs of one scene share its weight."""
     sizes: dict[str, int] = defaultdict(int)
-    names = [pair.scene or f"pair {number}" for number, pair in enumerate(pairs)]
+    names = _names(pairs)
     for name in names:
         sizes[name] += 1
     found = []
@@ -339,6 +375,11 @@ def pair_trials(pairs: Sequence[Pair], known: Mapping[str, Known], weights: Weig
         wrong, right = (0.0, fits) if pair.fits else (fits, 0.0)
         found.append(Trial(name, 1 / sizes[name], pair.fits, fits, wrong, right))
     return found
+
+
+def _names(pairs: Sequence[Pair]) -> list[str]:
+    """Return the scene of each pair; one without is a scene of its own."""
+    return [pair.scene or f"pair {number}" for number, pair in enumerate(pairs)]
 
 
 def certified(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from catalog import evidence, features
 from catalog.errors import InputError
@@ -24,6 +24,7 @@ from catalog.models import Value
 __all__ = [
     "CERTIFICATE",
     "DELTA",
+    "MAX_FALSE_REUSE",
     "Bound",
     "Certificate",
     "Standing",
@@ -38,9 +39,14 @@ CERTIFICATE = "certificate.json"
 """The name of a user's own certificate in the home, and of the shipped one in this package."""
 SHIPPED = Path(__file__).with_name(CERTIFICATE)
 DELTA = 0.05
+MAX_FALSE_REUSE = 0.10
+"""The share of reused tracks that may turn out not to fit, unless the caller says otherwise."""
 MAX_BYTES = 1_000_000
 
 Rate = Annotated[FiniteFloat, Field(gt=0.0, lt=1.0)]
+Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
+WEIGHTS = ("topic", *evidence.TOPIC, "mood", *evidence.MOOD)
+"""What is weighed, and the intercepts of the two questions."""
 
 
 class Bound(Value):
@@ -48,17 +54,17 @@ class Bound(Value):
 
     max_false_reuse: Rate
     """The rate that was wanted: the share of reuses that do not fit, each scene weighing the same."""
-    threshold: FiniteFloat | None
+    threshold: Share | None
     """The probability a candidate needs; None where nothing could be certified."""
     scenes: int = 0
     """Scenes in which anything is reused at the threshold: the units of the bound."""
     wrong: int = 0
     """Those of them in which a track that does not fit could be served."""
-    false_reuse: FiniteFloat | None = None
+    false_reuse: Share | None = None
     """The rate that was seen: the mean, over the scenes, of the share of a scene's reuses that do not fit."""
-    upper_bound: FiniteFloat | None = None
+    upper_bound: Share | None = None
     """What the rate stays under with confidence 1 - delta."""
-    hits: FiniteFloat | None = None
+    hits: Share | None = None
     """The share of trial requests with a fitting track in the catalog that reused it."""
 
 
@@ -66,7 +72,7 @@ class Certificate(Value):
     """The weights of the decision, and the thresholds that hold a rate of false reuse with confidence 1 - delta."""
 
     id: str = ""
-    made_at: datetime
+    made_at: AwareDatetime
     source: str
     """What the labels are and where they come from."""
     source_sha256: str
@@ -75,12 +81,23 @@ class Certificate(Value):
     encoder: str
     features: str
     delta: Rate = DELTA
-    prevalence: FiniteFloat | None = None
+    prevalence: Share | None = None
     """The share of trial requests for which the catalog held a fitting track; None for judged pairs and ratings."""
     scenes: int
     """How many scenes were tried."""
     weights: dict[str, FiniteFloat]
     bounds: tuple[Bound, ...]
+
+    @field_validator("weights")
+    @classmethod
+    def _every_weight_and_no_other(cls, weights: dict[str, float]) -> dict[str, float]:
+        if missing := [name for name in WEIGHTS if name not in weights]:
+            raise ValueError(f"the weight {missing[0]!r} is missing")
+        if unknown := sorted(weights.keys() - {*WEIGHTS}):
+            raise ValueError(f"the weight {unknown[0]!r} is not known; there are {', '.join(WEIGHTS)}")
+        if turned := [name for name in WEIGHTS if name in evidence.HURTS and weights[name] > 0]:
+            raise ValueError(f"the weight {turned[0]!r} is above 0, and more of that never helps")
+        return weights
 
     def at(self, max_false_reuse: float) -> Bound | None:
         """Return the most lenient bound that holds `max_false_reuse`, None where nothing was certified for it."""
@@ -155,13 +172,23 @@ def _read(path: Path) -> Certificate | str:
     try:
         if path.stat().st_size > MAX_BYTES:
             return f"the certificate {path} is too large to be one"
-        return Certificate.model_validate_json(path.read_bytes())
+        found = Certificate.model_validate_json(path.read_bytes())
     except OSError as error:
         return f"the certificate {path} cannot be read: {error.strerror}"
     except ValidationError as error:
         first = error.errors()[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        return f"the certificate {path} is damaged: {where}{first['msg']}"
+        where = ".".join(map(str, first["loc"]))
+        return f"the certificate {path} is damaged: {where + ': ' if where else ''}{_said(first)}"
+    if identified(found).id != found.id:
+        return (
+            f"the certificate {path} was changed after it was made: its id does not follow from its content"
+        )
+    return found
+
+
+def _said(error: ErrorDetails) -> str:
+    """Return what is wrong in words, without what pydantic puts in front of a validator's own."""
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _expired(certificate: Certificate, encoder: str) -> str:

@@ -18,13 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from catalog.certificate import Bound, Certificate
+from catalog.certificate import MAX_FALSE_REUSE, Bound, Certificate
 from catalog.evidence import Card, evidence, probability
 from catalog.models import Candidate, Decision, Features, Filter, Request, RequestRecord, Track
 from catalog.mood import mood_distance
 
 __all__ = [
-    "MAX_FALSE_REUSE",
     "MAX_MOOD_DISTANCE",
     "MODEL_RANKS",
     "Reuse",
@@ -39,9 +38,6 @@ __all__ = [
 ]
 
 Reuse = Literal["auto", "always", "never"]
-
-MAX_FALSE_REUSE = 0.10
-"""The share of reused tracks that may turn out not to fit, unless the caller says otherwise."""
 
 # Of the rule by score.
 MOOD_COST = 0.6

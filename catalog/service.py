@@ -24,7 +24,7 @@ from catalog.flow import Flow, Outcome
 from catalog.history import Call, failure_of, record_of
 from catalog.labels import read_labels
 from catalog.making import Generators
-from catalog.match import MAX_FALSE_REUSE, Reuse, Terms, exact
+from catalog.match import Reuse, Terms, exact
 from catalog.models import (
     Audience,
     Choices,
@@ -306,10 +306,10 @@ class MusicService:
             raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, ('auto', 'always', 'never'))}")
         if min_similarity is not None and not -1.0 <= min_similarity <= 1.0:
             raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
-        rate = certificate.checked_rate(MAX_FALSE_REUSE if max_false_reuse is None else max_false_reuse)
+        rate = certificate.MAX_FALSE_REUSE if max_false_reuse is None else max_false_reuse
         counts = certificate.standing(self.store.home, self.encoder.identity)
         least = self._min_similarity if min_similarity is None and max_false_reuse is None else min_similarity
-        return Terms(reuse, least, rate, counts.certificate, counts.note)
+        return Terms(reuse, least, certificate.checked_rate(rate), counts.certificate, counts.note)
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return what the same call gives next, and its line for the log; None where that has to be looked up."""

@@ -15,19 +15,23 @@ from catalog import calibration
 from catalog.calibration import (
     GRID,
     Trial,
+    calibrate,
     calibrate_from_ratings,
     cases,
     certified,
     fit,
+    scenes_needed,
     trials,
     wrong_shares,
 )
+from catalog.certificate import CERTIFICATE, save
 from catalog.errors import InputError
 from catalog.evidence import HURTS, MOOD, TOPIC
-from catalog.labels import Scene, read_labels, shipped_labels
+from catalog.labels import Labels, Pair, Scene, read_labels, shipped_labels
 from catalog.models import Judgement
 
 PLACES = ("harbour", "meadow", "kitchen", "station", "glacier", "market", "chapel", "tunnel")
+NEVER = {**dict.fromkeys((*TOPIC, *MOOD), 0.0), "topic": -9.0, "mood": 0.0}
 CALM, WILD = "calm peaceful quiet gentle", "angry chaotic violent furious"
 
 
@@ -166,6 +170,53 @@ def test_taking_a_rejection_back_leaves_the_rating_that_was_given():
         for hour, verdict in ((1, "rejected"), (2, "allowed"))
     ]
     assert calibrate_from_ratings(a_certificate(), [*yes, *no, *back], [*right, *wrong]).at(0.1) is None
+
+
+def test_too_few_judged_tracks_are_refused_with_how_many_are_needed():
+    (right, yes), (wrong, no) = judged(20, "rated", 5), judged(2, "rejected", start=20)
+    said = "takes at least 40 reused tracks that were judged, and there are 22, 2 of them wrong"
+    with pytest.raises(InputError, match=said):
+        calibrate_from_ratings(a_certificate(), [*yes, *no], [*right, *wrong])
+    assert calibrate_from_ratings(a_certificate(), yes, right, rates=[0.2]).at(0.2).threshold == 0.8
+
+
+@given(st.floats(0.002, 0.9))
+@settings(max_examples=30, deadline=None)
+def test_as_many_scenes_as_are_needed_certify_and_one_less_does_not(rate):
+    needed = scenes_needed(rate)
+    right = [Trial(f"s{number}", 1.0, True, 0.9, 0.0, 0.9) for number in range(needed)]
+    assert certified(right, rate).threshold is not None
+    assert certified(right[1:], rate).threshold is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            [{"scene": "a", "fits": ["one", "two"]}],
+            "certify 10% .* at least 40 scenes, and mine.jsonl has 1;",
+        ),
+        (
+            [{"asked": f"x {n}", "track": "y", "fits": True, "scene": "all"} for n in range(60)],
+            "has 1;",
+        ),
+    ],
+)
+def test_too_few_labels_leave_the_certificate_as_it_was(open_service, tmp_path, lines, said):
+    service, kept = open_service(), a_certificate()
+    save(kept, service.store.home / CERTIFICATE)
+    before = (service.store.home / CERTIFICATE).read_bytes()
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    with pytest.raises(InputError, match=said):
+        service.calibrate(labels=tmp_path / "mine.jsonl")
+    assert (service.store.home / CERTIFICATE).read_bytes() == before
+
+
+def test_pairs_of_which_nothing_would_be_reused_are_too_few(monkeypatch):
+    monkeypatch.setattr(calibration, "shipped_for", lambda _: a_certificate(weights=NEVER))
+    pairs = tuple(Pair(asked=f"x {n}", track=f"y {n}", fits=True) for n in range(50))
+    with pytest.raises(InputError, match="at least 40 scenes in which anything is reused, and mine has 0"):
+        calibrate(WordHashEncoder(), labels=Labels(source="mine", sha256="", pairs=pairs))
 
 
 def test_ratings_of_other_decisions_cannot_be_used():

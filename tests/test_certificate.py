@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def a_certificate(**changes):
         "encoder": "word-hash@1",
         "features": version(),
         "scenes": 3,
-        "weights": {"topic": 0.0},
+        "weights": dict.fromkeys(certificate.WEIGHTS, 0.0),
         "bounds": (Bound(max_false_reuse=0.1, threshold=0.8), Bound(max_false_reuse=0.2, threshold=None)),
     }
     return identified(Certificate(**{**values, **changes}))
@@ -77,6 +78,48 @@ def test_a_damaged_certificate_is_said_so_and_does_not_count(tmp_path, data):
     counts = standing(tmp_path, SHIPPED_ENCODER)
     assert counts.certificate is None
     assert "certificate.json" in counts.note
+
+
+def keep(path, **changes):
+    told = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**told, **changes}), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"weights": {"topic": 0.0}}, "weights: the weight 'similarity' is missing"),
+        ({"weights": {**dict.fromkeys(certificate.WEIGHTS, 0.0), "sound": 1.0}}, "'sound' is not known"),
+        (
+            {"weights": {**dict.fromkeys(certificate.WEIGHTS, 0.0), "exchanged": 1.0}},
+            "'exchanged' is above 0",
+        ),
+        ({"made_at": "2026-01-01T00:00:00"}, "made_at: .*timezone"),
+        ({"bounds": [{"max_false_reuse": 0.1, "threshold": -4}]}, "bounds.0.threshold: .*greater than"),
+        ({"bounds": [{"max_false_reuse": 0.1, "threshold": 0.1}]}, "its id does not follow from its content"),
+        ({"colour": "red"}, "colour: "),
+    ],
+)
+def test_a_certificate_changed_by_hand_is_said_so_and_does_not_count(tmp_path, changes, said):
+    path = tmp_path / certificate.CERTIFICATE
+    save(a_certificate(encoder=SHIPPED_ENCODER), path)
+    keep(path, **changes)
+    counts = standing(tmp_path, SHIPPED_ENCODER)
+    assert counts.certificate is None
+    assert re.search(said, counts.note)
+    assert "\n" not in counts.note
+
+
+def test_a_decision_names_what_is_wrong_with_the_certificate_and_reuses_repeats_alone(open_service):
+    service = open_service(min_similarity=None)
+    save(a_certificate(encoder=service.encoder.identity), service.store.home / certificate.CERTIFICATE)
+    keep(service.store.home / certificate.CERTIFICATE, weights={"topic": 9.0})
+    asked = {"quality": "preview", "duration_s": 1.0, "role": "background_bed"}
+    service.find_or_make("calm rain on the roof", **asked)
+    told = service.explain("calm rain on a roof", **asked)
+    assert (told.track, told.decision.rule) == (None, "uncertified")
+    assert "the weight 'similarity' is missing" in told.warnings[-1]
+    assert service.find("calm rain on the roof", **asked).decision.rule == "exact"
 
 
 def test_the_id_follows_from_the_content():
