@@ -185,6 +185,12 @@ context_options = options(
         help="Go on from this track, by MusicGen; --duration counts what it lasts already.",
     ),
     click.option(
+        "--melody",
+        type=click.Path(),
+        metavar="FILE",
+        help="Follow the melody of this recording (.wav, .flac or .ogg, at most 10 minutes).",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
@@ -277,7 +283,10 @@ def find_or_make(
     source, asked = _asked(asked)
     asked |= _given({"max_false_reuse": max_false_reuse, "min_similarity": min_similarity})
     _check_out(out, force)
-    plain = not (dry_run or explain or out or reuse == "never" or {"listener", "theme"} & asked.keys())
+    # What a recording holds is not told by its name, and a service elsewhere may not read it.
+    no_server = no_server or "melody" in asked
+    told_apart = {"listener", "theme", "melody"} & asked.keys()
+    plain = not (dry_run or explain or out or reuse == "never" or told_apart)
     if plain:
         from catalog import shortcut
 
@@ -359,6 +368,7 @@ def find(
     """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
     source, asked = _asked(asked)
     asked |= _given({"max_false_reuse": max_false_reuse, "min_similarity": min_similarity})
+    no_server = no_server or "melody" in asked
     told = _from_service(home, config, no_server, lambda running: running.find(_body(source, asked)))
     if told is None:
         with _service(home, config, create=False) as service:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from catalog.errors import InputError
 from catalog.models import Choices, Context, Decision, Request, Track
 from catalog.request import request_of
 
-__all__ = ["context_of", "decision_again", "request_again"]
+__all__ = ["choices_of", "context_of", "decision_again", "request_again"]
 
 
 def context_of(track: Track) -> Context:
@@ -13,9 +14,22 @@ def context_of(track: Track) -> Context:
     return Context(text=track.context, query=track.query)
 
 
-def request_again(track: Track, context: Context, *, variation: bool) -> Request:
+def choices_of(track: Track) -> Choices:
+    """Return the track that `track` goes on from; all else that its caller chose is in its configuration.
+
+    Raises InputError for a track that follows a melody, since recordings are not kept.
+    """
+    if "melody" in track.config:
+        raise InputError(
+            f"track {track.id} follows the melody of a recording, which was not kept; "
+            f"make it anew with --melody FILE, its seed was {track.seed}"
+        )
+    return Choices(continue_from=track.config.get("continue_from"))
+
+
+def request_again(track: Track, context: Context, choices: Choices, *, variation: bool) -> Request:
     """Return the request that makes `track` again: its prompt, configuration and seed, or for a variation no seed."""
-    request = request_of(track, context, Choices())
+    request = request_of(track, context, choices)
     seed, source = (None, "drawn for a variation") if variation else (track.seed, f"that of track {track.id}")
     return request.model_copy(
         update={

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from catalog.history import Call, failure_of, record_of
 from catalog.making import Generators, Job, followed, keep, render, seed_of
 from catalog.match import Terms, alone, decide, exact, hard_facts
 from catalog.models import Audience, Choices, Context, Decision, Filter, Request, Result, Track
+from catalog.recording import read_melody
 from catalog.request import build, key_of, preset_errors, request_of
 from catalog.store import Store
 from generator import Cancelled, Generator, Progress, weights
@@ -30,7 +32,6 @@ __all__ = ["Flow", "Outcome"]
 
 CANDIDATES = 20
 """How many tracks that meet the hard facts are weighed: with fifty, finding them took about half as long again."""
-MODEL_SIZES = ("small", "medium", "large", "melody")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Flow:
     ) -> Call:
         known = {name: value for name, value in asked.items() if name in Context.model_fields}
         chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
+        if isinstance(chosen.get("melody"), Path):
+            chosen["melody"] = str(chosen["melody"])
         whom = {name: asked.get(name) or "" for name in Audience.model_fields}
         if unknown := sorted(asked.keys() - known.keys() - chosen.keys() - whom.keys()):
             valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
@@ -75,13 +78,18 @@ class Flow:
             # The beginning of an id is enough to name a track; the request is the same one.
             whole = self.store.find_id(choices.continue_from).id
             choices = choices.model_copy(update={"continue_from": whole})
+        melody = None
+        if choices.melody is not None:
+            melody, name = read_melody(choices.melody)
+            choices = choices.model_copy(update={"melody": name})
         with preset_errors():
             if choices.preset is not None:
                 self.library.style(choices.preset)
             if choices.role is not None:
                 self.library.role(choices.role)
-        present = {size: weights.find(size) is not None for size in MODEL_SIZES}
-        return Call(command, context, choices, key_of(context, choices, self.library, present), audience)
+        present = {size: weights.find(size) is not None for size in weights.MODELS}
+        key = key_of(context, choices, self.library, present)
+        return Call(command, context, choices, key, audience, melody)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False, whole: bool = False) -> Outcome:
         """Look for a track: first the same request, which needs neither encoder nor model, then a close match.
@@ -95,8 +103,8 @@ class Flow:
             if same and listening.at_once(self.store, call.audience, same, kept):
                 asked_again = request_of(same, call.context, call.choices)
                 return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
-        if call.choices.continue_from is not None:
-            # However close another track is, it does not go on from this one.
+        if call.choices.continue_from is not None or call.melody is not None:
+            # However close another track is, it goes on from no other one and follows no other melody.
             terms = replace(terms, reuse="never")
         request, vector = self.understand(call)
         facts = hard_facts(request)

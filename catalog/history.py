@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from catalog.errors import CatalogError
 from catalog.models import Audience, Choices, Context, Request, RequestRecord, Result
-from generator import Cancelled
+from generator import Audio, Cancelled
 
 __all__ = ["Call", "failure_of", "record_of"]
 
@@ -29,6 +29,8 @@ class Call:
     choices: Choices
     key: str
     audience: Audience = field(default_factory=Audience)
+    melody: Audio | None = None
+    """The recording whose melody is followed."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     understood: tuple[Request, NDArray[np.float32]] | None = None

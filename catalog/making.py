@@ -71,9 +71,10 @@ class Job:
         return {**self.request.config, "seed": self.seed}
 
     @property
-    def following(self) -> dict[str, Audio]:
-        """Return what the generator is told to go on from, if anything."""
-        return {"continue_from": self.follows} if self.follows else {}
+    def given(self) -> dict[str, Audio]:
+        """Return the audio that the generator is given beside the prompt, if any."""
+        audios = {"continue_from": self.follows, "melody": self.call.melody}
+        return {name: one for name, one in audios.items() if one is not None}
 
 
 def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | None = None) -> list[Audio]:
@@ -90,13 +91,14 @@ def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | 
         with generator_errors(f"{backend} {size}"):
             generator = generators(backend, size)
             batch = getattr(generator, "generate_batch", None)
-            if batch is not None and len(group) > 1 and not any(job.following for job in group):
+            if batch is not None and len(group) > 1 and not any(job.follows for job in group):
                 prompts, configs = [job.request.prompt for job in group], [job.config for job in group]
-                audios = batch(prompts, configs, on_progress=on_progress)
+                melodies = [job.call.melody for job in group]
+                audios = batch(prompts, configs, melodies=melodies, on_progress=on_progress)
             else:
                 audios = [
                     generator.generate_music(
-                        job.request.prompt, job.config, on_progress=on_progress, **job.following
+                        job.request.prompt, job.config, on_progress=on_progress, **job.given
                     )
                     for job in group
                 ]

@@ -52,7 +52,19 @@ OPPOSITE_MOOD_DISTANCE = 0.5
 DURATION_TOLERANCE = 0.10
 MIN_DURATION_TOLERANCE_S = 0.5
 
-MODEL_RANKS = {"procedural": 0, "small": 1, "medium": 2, "melody": 2, "large": 3, "melody-large": 3}
+MODEL_RANKS = {
+    "procedural": 0,
+    "small": 1,
+    "stereo-small": 1,
+    "medium": 2,
+    "stereo-medium": 2,
+    "melody": 2,
+    "stereo-melody": 2,
+    "large": 3,
+    "stereo-large": 3,
+    "melody-large": 3,
+    "stereo-melody-large": 3,
+}
 """A track made by a lower rank than the request would use is not offered."""
 
 

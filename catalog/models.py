@@ -193,6 +193,8 @@ class Choices(Value):
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     continue_from: str | None = None
     """The id of a track to go on from; its length counts in `duration_s`."""
+    melody: str | None = None
+    """The file of a recording whose melody is followed; once read, the sha256 of its samples."""
     generation: dict[str, Any] = Field(default_factory=dict)
     """Other generation values by their configuration name: top_k, cfg_coef, normalize_duration, ..."""
 

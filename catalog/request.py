@@ -13,6 +13,7 @@ from catalog.errors import ConfigError, InputError, Unavailable
 from catalog.models import Choices, Context, Features, Request, Track
 from catalog.selection import pick_quality, pick_role, pick_style
 from catalog.shading import shade
+from catalog.sizes import choices_for, melody_size
 from generator import GeneratorError
 from generator.synthesis import Synthesis
 from presets import Library, PresetError, Resolved
@@ -22,7 +23,6 @@ __all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors", "p
 
 KEY_VERSION = 1
 MIN_DURATION_S = 0.05
-SMALLER = {"large": ("medium", "small"), "medium": ("small",), "small": (), "melody": ()}
 
 FindWeights = Callable[[str], Any]
 """Takes a model size; returns where its weights are on this machine, or None."""
@@ -57,7 +57,8 @@ def key_of(context: Context, choices: Choices, library: Library, weights: Mappin
     told = {
         "version": KEY_VERSION,
         "context": context.model_dump(mode="json"),
-        "choices": choices.model_dump(mode="json"),
+        # Left out where there is none, as it was before melodies could be given.
+        "choices": choices.model_dump(mode="json", exclude=None if choices.melody else {"melody"}),
         "library": library.digest,
         "weights": [] if backend == "procedural" else sorted(size for size, here in weights.items() if here),
     }
@@ -85,6 +86,8 @@ def build(
     with preset_errors():
         resolved = library.resolve(style, role, quality, _explicit(choices))
     config, sources = dict(resolved.values), dict(resolved.sources)
+    if choices.melody is not None:
+        _follow_melody(config, sources, choices.melody)
     substitution = _pick_backend(config, sources, find_weights)
     _arrange(config, sources, library, style, features)
     if choices.continue_from is not None:
@@ -168,6 +171,14 @@ def _explicit(choices: Choices) -> dict[str, Any]:
     return {**choices.generation, **given}
 
 
+def _follow_melody(config: dict[str, Any], sources: dict[str, str], melody: str) -> None:
+    """Put the melody into the configuration, and the checkpoint nearest to its size that can follow one."""
+    config["melody"], sources["melody"] = melody, "caller"
+    if (size := melody_size(config["size"])) != config["size"]:
+        sources["size"] = f"follows a melody as {config['size']} cannot, by {sources['size']}"
+        config["size"] = size
+
+
 def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights: FindWeights) -> str:
     """Turn `auto` into the backend that will run, and return what it stands in for, in words ("" for nothing)."""
     size, backend = config["size"], config["backend"]
@@ -178,7 +189,8 @@ def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights:
             f"backend mlx needs the weights of MusicGen {size}, and they are not on this machine; "
             f"run `catalog models pull {size}`, or use --backend auto or procedural"
         )
-    found = next((one for one in (size, *SMALLER.get(size, ())) if find_weights(one)), None)
+    stand_ins = choices_for(size, melody="melody" in config)
+    found = next((one for one in stand_ins if find_weights(one)), None)
     config["backend"] = "mlx" if found else "procedural"
     sources["backend"] = f"auto, by {sources['backend']}"
     if found is None:

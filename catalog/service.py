@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from catalog import batches, certificate, feedback, past, report, suggestions
 from catalog import encoder as encoders
 from catalog import features as understanding
-from catalog.again import context_of, decision_again, request_again
+from catalog.again import choices_of, context_of, decision_again, request_again
 from catalog.browse import NEWEST, By, best, checked_by, narrowed, page
 from catalog.certificate import Certificate
 from catalog.context import nearest, read_context
@@ -127,10 +127,11 @@ class MusicService:
         """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
 
         `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed,
-        generation, continue_from) and, where the pipeline knows them, those of `Context` (query, environment,
+        generation, continue_from, melody) and, where the pipeline knows them, those of `Context` (query, environment,
         time_of_day, mood_tags, valence, energy, ...). A `listener` gets another fitting track than the one just
         heard, a `theme` keeps its track. `continue_from` names a track to go on from, which counts in `duration_s`;
-        what goes on from it is reused for the same request alone. `reuse`: "auto" decides by the certified
+        `melody` is an audio file whose melody is followed; what goes on from a track or follows a melody is reused for
+        the same request alone. `reuse`: "auto" decides by the certified
         threshold for `max_false_reuse`, the share of reused tracks that may not fit (0.1), or by `min_similarity`, the
         score to reach, where that is given; "always" takes the best that meets the hard facts and never makes, "never"
         makes. `dry_run` decides and stops. `explain` also counts what each hard fact rejects. Raises InputError,
@@ -274,14 +275,15 @@ class MusicService:
     def again(self, track_id: str, *, variation: bool = False, on_progress: Progress | None = None) -> Result:
         """Make a track once more from what its row holds: the same samples, or with `variation` from another seed.
 
-        Raises NotFound for an unknown track, Unavailable where its backend is not on this machine.
+        Raises NotFound for an unknown track, Unavailable where its backend is not on this machine, InputError for a
+        track that follows a melody, since recordings are not kept.
         """
         track = self.store.find_id(track_id)
-        call = Call("generate", context_of(track), Choices(), track.key)
+        call = Call("generate", context_of(track), choices_of(track), track.key)
         with self._flow.failures_logged(call):
             with call.stage("encode"):
                 vector = self._vector_of(call.context.text)
-            request = request_again(track, call.context, variation=variation)
+            request = request_again(track, call.context, call.choices, variation=variation)
             call.understood = request, vector
             looked = Outcome(request, decision_again(track, variation=variation))
             (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True)

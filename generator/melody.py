@@ -18,7 +18,15 @@ from generator.errors import AudioError
 from generator.protocol import Audio
 from generator.samples import checked
 
-__all__ = ["MAX_MELODY_S", "ChromaConfig", "chroma_filters", "extract_chroma", "fit_frames", "null_chroma"]
+__all__ = [
+    "MAX_MELODY_S",
+    "ChromaConfig",
+    "check_melody",
+    "chroma_filters",
+    "extract_chroma",
+    "fit_frames",
+    "null_chroma",
+]
 
 MAX_MELODY_S = 600.0
 """Longest accepted reference, in seconds."""
@@ -58,6 +66,16 @@ def extract_chroma(audio: Audio, config: ChromaConfig | None = None, *, offset_s
     return chroma
 
 
+def check_melody(audio: Audio) -> None:
+    """Raise AudioError for a recording that is empty, silent, not finite or longer than `MAX_MELODY_S`."""
+    if audio.duration_s > MAX_MELODY_S:
+        raise AudioError(
+            f"the melody lasts {audio.duration_s:.0f} s; at most {MAX_MELODY_S:.0f} s are valid."
+        )
+    if np.abs(checked(audio).samples.mean(axis=1)).max() < _SILENCE:
+        raise AudioError("the melody is silent; give a recording with audible notes.")
+
+
 def fit_frames(chroma: Chroma, frames: int) -> Chroma:
     """Return exactly `frames` frames: repeated from the start when too few, cut when too many."""
     fitted: Chroma = chroma[np.arange(frames) % chroma.shape[0]]
@@ -94,13 +112,8 @@ def chroma_filters(sample_rate: int, n_fft: int, num_chroma: int) -> NDArray[np.
 
 def _prepare(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
     """Return mono samples at `sample_rate`; refuse what holds no melody."""
-    if audio.duration_s > MAX_MELODY_S:
-        raise AudioError(
-            f"the melody lasts {audio.duration_s:.0f} s; at most {MAX_MELODY_S:.0f} s are valid."
-        )
-    mono: NDArray[np.float32] = resample(checked(audio), sample_rate).samples.mean(axis=1)
-    if np.abs(mono).max() < _SILENCE:
-        raise AudioError("the melody is silent; give a recording with audible notes.")
+    check_melody(audio)
+    mono: NDArray[np.float32] = resample(audio, sample_rate).samples.mean(axis=1)
     return mono
 
 

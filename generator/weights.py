@@ -152,7 +152,7 @@ def pull(
             folder, source = local, Source(repo, None, license_of(local))
         else:
             folder, source = staging, download(repo, staging, revision=revision, on_progress=on_progress)
-        if _known_name(repo) in MODELS:
+        if target in {_folder(_repo_of(one)) for one in MODELS}:
             source = replace(source, license=META_LICENSE)
         folder = _with_companions(folder, staging, on_progress)
         convert(folder, target, source, dtype=dtype, bits=bits)
@@ -191,11 +191,6 @@ def _repo_of(name: str) -> str:
 
 def _folder(repo: str) -> Path:
     return models_home() / repo.removeprefix("facebook/").replace("/", "--")
-
-
-def _known_name(repo: str) -> str:
-    name = repo.removeprefix("facebook/musicgen-")
-    return name if name in MODELS else repo
 
 
 def _info(name: str) -> ModelInfo:

@@ -101,7 +101,18 @@ Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
 Name = Annotated[str, AfterValidator(_name)]
 Synthesis = Annotated[dict[str, Any], AfterValidator(_plain)]
 
-Size = Literal["small", "medium", "large", "melody"]
+Size = Literal[
+    "small",
+    "medium",
+    "large",
+    "melody",
+    "melody-large",
+    "stereo-small",
+    "stereo-medium",
+    "stereo-large",
+    "stereo-melody",
+    "stereo-melody-large",
+]
 Backend = Literal["auto", "mlx", "procedural"]
 DurationRule = Literal["crop", "pad", "strict"]
 Repetition = Literal["none", "low", "medium", "high"]

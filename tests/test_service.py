@@ -351,7 +351,7 @@ def test_misses_are_made_in_one_batch_where_the_generator_can(open_service):
     class Batching(Counting):
         batches = ()
 
-        def generate_batch(self, prompts, configs, *, on_progress=None):
+        def generate_batch(self, prompts, configs, *, melodies=None, on_progress=None):
             self.batches = (*self.batches, len(prompts))
             return [self._generator.generate_music(*pair) for pair in zip(prompts, configs, strict=True)]
 

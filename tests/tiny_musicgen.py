@@ -23,16 +23,20 @@ WORDS = (
 )
 VOCABULARY = 64
 RATE = 3200
+FILE_RATE = 32_000
+"""A rate that audio files have, for what goes through the catalog."""
 FRAME_RATE = 50
+_RATIOS = {RATE: [8, 8], FILE_RATE: [8, 5, 4, 4]}
 
 
-def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64):
-    """Return a random reference model; `kind` is mono, stereo or melody."""
+def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64, rate: int = RATE):
+    """Return a random reference model; `kind` is mono, stereo, melody or stereo-melody."""
     import torch
     import transformers
 
     torch.manual_seed(seed)
-    family = "MusicgenMelody" if kind == "melody" else "Musicgen"
+    melody, stereo = "melody" in kind, "stereo" in kind
+    family = "MusicgenMelody" if melody else "Musicgen"
     text = transformers.T5Config(
         vocab_size=VOCABULARY,
         d_model=24,
@@ -44,9 +48,9 @@ def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64):
     )
     audio = transformers.EncodecConfig(
         target_bandwidths=[1.25],
-        sampling_rate=RATE,
-        upsampling_ratios=[8, 8],
-        num_filters=4,
+        sampling_rate=rate,
+        upsampling_ratios=_RATIOS[rate],
+        num_filters=4 if rate == RATE else 2,
         hidden_size=16,
         codebook_size=VOCABULARY,
         use_causal_conv=False,
@@ -58,8 +62,8 @@ def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64):
         num_hidden_layers=2,
         num_attention_heads=4,
         ffn_dim=128,
-        num_codebooks=8 if kind == "stereo" else 4,
-        audio_channels=2 if kind == "stereo" else 1,
+        num_codebooks=8 if stereo else 4,
+        audio_channels=2 if stereo else 1,
         pad_token_id=VOCABULARY,
         bos_token_id=VOCABULARY,
     )
@@ -67,7 +71,7 @@ def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64):
         text_encoder=text,
         audio_encoder=audio,
         decoder=decoder,
-        **({"chroma_length": 20} if kind == "melody" else {}),
+        **({"chroma_length": 20} if melody else {}),
     )
     model = getattr(transformers, f"{family}ForConditionalGeneration")(config).eval()
     with torch.no_grad():
@@ -92,9 +96,11 @@ def write_tokenizer(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def write_checkpoint(folder: Path, kind: str = "mono", layout: str = "safetensors", *, seed: int = 0):
+def write_checkpoint(
+    folder: Path, kind: str = "mono", layout: str = "safetensors", *, seed: int = 0, rate: int = RATE
+):
     """Write a checkpoint and return the model; `layout`: safetensors, sharded, pickled or pickled-sharded."""
-    model = make_model(kind, seed=seed)
+    model = make_model(kind, seed=seed, rate=rate)
     folder.mkdir(parents=True, exist_ok=True)
     if layout == "safetensors":
         model.save_pretrained(folder)
