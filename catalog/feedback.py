@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import NotFound
-from catalog.models import Judgement, RequestRecord, Track
+from catalog.models import Judgement, Mood, RequestRecord, Track
+from catalog.mood import Feeling, mood_distance
 from catalog.store import Changes, Store
 
 __all__ = ["NEAR", "find_request", "label", "rate", "reject", "rejected"]
@@ -19,6 +20,8 @@ Vector = NDArray[np.float32]
 
 NEAR = 0.75
 """From this cosine of their contexts on, what was rejected for one request is not offered to the other."""
+NEAR_MOOD = 0.3
+"""... where their moods lie no farther apart: what is wrong for a calm scene may be right for a tense one."""
 MOST_NEAR = 1000
 
 
@@ -71,7 +74,9 @@ def reject(
         request = find_request(store, request_id)
     else:
         request = _last_rejected(store, track) if undo else _last_served(store, track)
-    judgement = _judgement("allowed" if undo else "rejected", track.id, request)
+    judgement = _judgement(
+        "allowed" if undo else "rejected", track.id, request, mood=_mood_of(store, request)
+    )
     vector = _vector_of(store, request)
     if vector is None and encode is not None and request.summary:
         vector = encode(request.summary)
@@ -79,14 +84,22 @@ def reject(
     return judgement
 
 
-def rejected(store: Store, key: str, vector: Vector | None = None) -> frozenset[str]:
+def rejected(
+    store: Store, key: str, vector: Vector | None = None, mood: Feeling | None = None
+) -> frozenset[str]:
     """Return the ids of tracks rejected for the request `key`, and with its `vector` for requests near it.
 
-    The newest word on a track and a request counts; one near request that rejects it is enough.
+    Near are those of a near context and, with the request's `mood`, a near mood; one of which no mood is known is near
+    in any. The newest word on a track and a request counts; one near request that rejects it is enough.
     """
     said = list(store.judgements(key=key))
     if vector is not None:
-        said += store.judgements_near(vector, NEAR, MOST_NEAR)
+        near = store.judgements_near(vector, NEAR, MOST_NEAR)
+        said += [
+            one
+            for one in near
+            if mood is None or one.mood is None or mood_distance(one.mood, mood) <= NEAR_MOOD
+        ]
     return frozenset(one.track_id for one in _newest(said) if one.verdict == "rejected")
 
 
@@ -119,7 +132,11 @@ def _last_rejected(store: Store, track: Track) -> RequestRecord:
 
 
 def _judgement(
-    verdict: str, track_id: str, request: RequestRecord | None, rating: int | None = None
+    verdict: str,
+    track_id: str,
+    request: RequestRecord | None,
+    rating: int | None = None,
+    mood: Mood | None = None,
 ) -> Judgement:
     return Judgement.model_validate(
         {
@@ -130,9 +147,16 @@ def _judgement(
             "request_id": request.id if request else "",
             "key": request.key if request else "",
             "rating": rating,
+            "mood": mood,
         }
     )
 
 
 def _vector_of(store: Store, request: RequestRecord | None) -> Vector | None:
     return store.request_vector(request) if request else None
+
+
+def _mood_of(store: Store, request: RequestRecord) -> Mood | None:
+    """Return how a request felt: as its line tells, else as the track made for it was to."""
+    felt = request.features or next(iter(store.made_for(request.key)), None)
+    return Mood(valence=felt.valence, energy=felt.energy, mood_tags=felt.mood_tags) if felt else None

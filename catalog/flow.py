@@ -21,7 +21,18 @@ from catalog.errors import CatalogError, InputError, StorageError
 from catalog.history import Call, failure_of, record_of
 from catalog.making import Generators, Job, followed, keep, render, seed_of
 from catalog.match import Terms, alone, decide, exact, hard_facts
-from catalog.models import Audience, Choices, Context, Decision, Filter, Request, Result, Track
+from catalog.models import (
+    Audience,
+    Choices,
+    Context,
+    Decision,
+    Features,
+    Filter,
+    Request,
+    RequestRecord,
+    Result,
+    Track,
+)
 from catalog.recording import read_melody
 from catalog.request import build, key_of, preset_errors, request_of
 from catalog.store import Store
@@ -96,20 +107,19 @@ class Flow:
 
         Candidates are read in part, as a choice needs them, unless `whole` asks for rows and files that are checked.
         """
-        same, kept = None, listening.theme_track(self.store, call.audience)
+        same, line, kept = None, None, listening.theme_track(self.store, call.audience)
         if terms.reuse != "never":
             with call.stage("exact"):
-                same = self._repeated(call.key, terms)
+                same, line = self._repeated(call.key, terms)
             if same and listening.at_once(self.store, call.audience, same, kept):
-                asked_again = request_of(same, call.context, call.choices)
-                return Outcome(asked_again.model_copy(update={"key": call.key}), exact(same), same)
+                return Outcome(self._asked_again(call, same, line), exact(same, line), same)
         if call.choices.continue_from is not None or call.melody is not None:
             # However close another track is, it goes on from no other one and follows no other melody.
             terms = replace(terms, reuse="never")
         request, vector = self.understand(call)
         facts = hard_facts(request)
         with call.stage("search"):
-            rejected = feedback.rejected(self.store, call.key, vector)
+            rejected = feedback.rejected(self.store, call.key, vector, request.features)
             whole = whole or bool(call.audience.listener or call.audience.theme)
             near = self.store.search if whole else self.store.candidates
             hits = near(vector, facts, CANDIDATES + len(rejected))
@@ -142,23 +152,31 @@ class Flow:
                 return self.look(call, terms, explain=explain, whole=True)
         return Outcome(request, decision, track)
 
-    def _repeated(self, key: str, terms: Terms) -> Track | None:
-        """Return the track that this very request made before, or else was served before as a close match."""
+    def _repeated(self, key: str, terms: Terms) -> tuple[Track | None, RequestRecord | None]:
+        """Return the track that this very request made before, or else the close match it got, and its line."""
         stamp = self.store.stamp()
         if kept := self.store.recall(key):
-            return kept
+            return kept, None
         rejected = feedback.rejected(self.store, key)
         made = next((track for track in self.store.made_for(key) if track.id not in rejected), None)
         if made:
             self.store.remember(made, stamp)
-            return made
+            return made, None
         for line in self.store.requests(limit=1, key=key, rule="similar"):
             track = self.store.get(line.track_id) if line.track_id and terms.stands(line) else None
-            if track and track.state == "ready" and self.store.has_audio(track):
+            # A line of an earlier version does not tell what was asked, so that is read once more.
+            if track and line.features and track.state == "ready" and self.store.has_audio(track):
                 # It was no more than close here, so a rejection for a request near this one counts as well.
-                rejected = feedback.rejected(self.store, key, self.store.request_vector(line))
-                return track if track.id not in rejected else None
-        return None
+                vector = self.store.request_vector(line)
+                rejected = feedback.rejected(self.store, key, vector, line.features)
+                return (track, line) if track.id not in rejected else (None, None)
+        return None, None
+
+    def _asked_again(self, call: Call, same: Track, line: RequestRecord | None) -> Request:
+        """Return a repeat's own request: that of the track made for it, or what `line` says was asked."""
+        if line is None or line.features is None:
+            return request_of(same, call.context, call.choices)
+        return self._built(call, line.features)
 
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
         """Return the request and the vector of its context; a call works them out once."""
@@ -169,16 +187,14 @@ class Flow:
             with call.stage("encode"):
                 vector = embed_document(self.encoder, call.context.text)
             with call.stage("request"):
-                request = build(
-                    call.context,
-                    features,
-                    call.choices,
-                    self.library,
-                    key=call.key,
-                    find_weights=weights.find,
-                )
+                request = self._built(call, features)
             call.understood = request, vector
         return call.understood
+
+    def _built(self, call: Call, features: Features) -> Request:
+        return build(
+            call.context, features, call.choices, self.library, key=call.key, find_weights=weights.find
+        )
 
     def make(
         self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import CatalogError
-from catalog.models import Audience, Choices, Context, Request, RequestRecord, Result
+from catalog.models import Audience, Choices, Context, Features, Request, RequestRecord, Result
 from generator import Audio, Cancelled
 
 __all__ = ["Call", "failure_of", "record_of"]
@@ -90,6 +90,7 @@ def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
 def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecord:
     """Return the line of a call with what was known of its request, else with what the caller chose."""
     known = {
+        "features": _told(request.features) if request else None,
         "summary": request.features.summary_of_topic if request else "",
         "prompt": request.prompt if request else "",
         "style": request.style if request else call.choices.preset or "",
@@ -109,3 +110,8 @@ def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecor
         theme=call.audience.theme,
         **{**known, **outcome},
     )
+
+
+def _told(features: Features) -> Features:
+    """Return how a context was read, without who read it and how sure that was."""
+    return features.model_copy(update={"sources": {}, "confidences": {}})

@@ -170,16 +170,28 @@ def alone(facts: Filter) -> dict[str, Filter]:
     return {name: Filter(**part) for name, part in parts.items() if part}
 
 
-def exact(track: Track) -> Decision:
-    """Return the decision for a repeat of the request that `track` was made for."""
+def exact(track: Track, line: RequestRecord | None = None) -> Decision:
+    """Return the decision for a repeat of the request that `track` was made for, or served by `line` of the log."""
+    if line is None:
+        reason = "the same request was served before"
+        return Decision(
+            action="reuse",
+            rule="exact",
+            reason=reason,
+            threshold=1.0,
+            track_id=track.id,
+            similarity=1.0,
+            score=1.0,
+        )
     return Decision(
         action="reuse",
         rule="exact",
-        reason="the same request was served before",
-        threshold=1.0,
+        reason="the same request was served before, by a close match",
+        threshold=line.threshold,
         track_id=track.id,
-        similarity=1.0,
-        score=1.0,
+        similarity=line.similarity,
+        score=line.score,
+        probability=line.probability,
     )
 
 

@@ -38,9 +38,20 @@ def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     return {**row, **told, "words": request_words({**row, **told}), **missing}
 
 
+def m003_add_features(row: Mapping[str, Any]) -> Row:
+    """Add how the context was read, which earlier lines do not tell."""
+    return {**row, "features": ""}
+
+
+def m002_add_mood(row: Mapping[str, Any]) -> Row:
+    """Add the mood of the request that was judged, which is not known of earlier ones."""
+    return {**row, "mood": ""}
+
+
 STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
     "tracks": {2: m002_add_trash_and_rating, 3: m003_add_what_a_person_says, 4: m004_add_sound},
-    "requests": {2: m002_add_listener_and_vector},
+    "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
+    "judgements": {2: m002_add_mood},
 }
 """Steps of each table by the version they lead to."""
 

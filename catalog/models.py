@@ -463,6 +463,16 @@ class RequestRecord(Value):
     """The recurring theme it was asked for; "" for none."""
     probability: FiniteFloat | None = None
     """How likely the track was to fit, where a calibrated decision served or refused it."""
+    features: Features | None = None
+    """How the context was read, without who read it; None where a call ended before, and in earlier lines."""
+
+
+class Mood(Value):
+    """How a request felt."""
+
+    valence: Unit
+    energy: Unit
+    mood_tags: tuple[str, ...] = ()
 
 
 class Judgement(Value):
@@ -479,6 +489,8 @@ class Judgement(Value):
     """The request key of that call."""
     rating: int | None = Field(default=None, ge=1, le=5)
     """1 to 5; None takes a rating back."""
+    mood: Mood | None = None
+    """That of the call; None where it is not known."""
 
 
 class Hit(Value):

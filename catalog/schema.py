@@ -53,7 +53,7 @@ __all__ = [
     "vector_sha256",
 ]
 
-VERSIONS = {"tracks": 4, "requests": 2, "judgements": 1}
+VERSIONS = {"tracks": 4, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
@@ -147,6 +147,7 @@ _REQUEST_KINDS = {
     "listener": "text",
     "theme": "text",
     "probability": "float",
+    "features": "json",
 }
 _JUDGEMENT_KINDS = {
     "id": "key",
@@ -156,6 +157,7 @@ _JUDGEMENT_KINDS = {
     "request_id": "text",
     "key": "text",
     "rating": "int",
+    "mood": "json",
 }
 _LINE_KINDS = {"encoder": "text", "vector_sha256": "text", "row_sha256": "text"}
 """What every line of a log has beside its fields; encoder and checksum are "" where it is without a vector."""
@@ -175,6 +177,8 @@ _NONE: dict[str, Any] = {
     "seam": NO_LEVEL,
     "variant_of": "",
     "probability": NO_LEVEL,
+    "features": "",
+    "mood": "",
 }
 """How None is stored, for the columns that may hold it."""
 _RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}
@@ -377,7 +381,7 @@ def _to_column(name: str, kind: str, value: Any) -> Any:
     if name in _NONE and value == _NONE[name]:
         raise InputError(f"{name} is {value!r}, which is how None is stored; pass None or another value")
     if kind == "json":
-        return _json(name, value)
+        return _json(name, value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
     if kind == "texts":
         return [_unicode(name, item) for item in value]
     if kind == "time":

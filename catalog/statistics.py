@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -35,7 +35,7 @@ class FalseReuse(Value):
     """How often a track made for one request was wrong for another that reused it, as far as people said."""
 
     judged: int = 0
-    """Reuses that were rated or rejected, each request and track counted once."""
+    """Reuses that were rated or rejected as answers, each request key and track counted once."""
     wrong: int = 0
     """Those rejected, or rated 1 or 2."""
     rate: float | None = None
@@ -93,7 +93,7 @@ def statistics(store: Store) -> Statistics:
         failed=_sum(asked, rule="failed"),
         looked=_sum(counts) - _sum(asked),
         hit_rate=round(reused / (reused + made), 4) if reused + made else None,
-        false_reuse=false_reuse(store.judgements(), _keys_of(tracks)),
+        false_reuse=false_reuse(store.judgements(), _decided(store, tracks)),
         spent_s=round(sum(tracks["generation_s"].to_pylist()), 3) if tracks.num_rows else 0.0,
         saved_s=_saved_s(store, tracks),
         tracks=held["rows"] - held["trashed"],
@@ -107,10 +107,13 @@ def statistics(store: Store) -> Statistics:
     )
 
 
-def false_reuse(said: Iterable[Judgement], key_of: Mapping[str, str]) -> FalseReuse:
-    """Return how often a reuse was wrong; `key_of` gives the request key each track was made for."""
+def false_reuse(said: Iterable[Judgement], served: Collection[tuple[str, str]]) -> FalseReuse:
+    """Return how often a reuse was wrong, of those judged among `served`: request key and track of each.
+
+    What was said of a track in answer to a request that it never served is passed over.
+    """
     answers = verdicts([one for one in said if one.key])
-    reuses = [one for one in answers.values() if key_of.get(one.track_id, one.key) != one.key]
+    reuses = [one for pair, one in answers.items() if pair in served]
     wrong = sum(
         one.verdict == "rejected" or (one.rating is not None and one.rating < WORST_GOOD_RATING)
         for one in reuses
@@ -178,10 +181,17 @@ def _shares(asked: Iterable[Mapping[str, Any]], column: str) -> dict[str, Share]
     }
 
 
-def _keys_of(tracks: pa.Table) -> dict[str, str]:
-    if not tracks.num_rows:
-        return {}
-    return dict(zip(tracks["id"].to_pylist(), tracks["key"].to_pylist(), strict=True))
+def _decided(store: Store, tracks: pa.Table) -> set[tuple[str, str]]:
+    """Return request key and track of what a decision reused: made for another request, and not by `--reuse always`."""
+    lines = _counted(store.columns("requests", ("key", "track_id", "rule"), reused=True))
+    made_for = dict(zip(*(tracks[name].to_pylist() for name in ("id", "key")), strict=True))
+    return {
+        (row["key"], row["track_id"])
+        for row in lines
+        # What a track was made for that is deleted for good nobody knows, but a close match was another request's.
+        if row["rule"] == "similar"
+        or (row["rule"] != "always" and made_for.get(row["track_id"], row["key"]) != row["key"])
+    }
 
 
 def _saved_s(store: Store, tracks: pa.Table) -> float:

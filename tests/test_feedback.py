@@ -80,6 +80,43 @@ def test_requests_near_a_rejected_one_are_spared_too_and_distant_ones_are_not(se
     assert made.track.id not in {one.track_id for one in result.decision.candidates}
 
 
+def test_a_rejection_for_one_mood_says_nothing_of_the_other(service):
+    scene = "the old harbour at night, ropes and lanterns and slow water between the boats"
+    calm, tense = f"{scene}, calm and peaceful", f"{scene}, tense and scary"
+    near = f"{scene}, calm and quiet"
+    vectors = {text: service.encoder.encode([text])[0] for text in (calm, tense, near)}
+    assert min(float(vectors[calm] @ vectors[text]) for text in (tense, near)) >= NEAR
+    made = service.find_or_make(ELSEWHERE, **SHORT)
+    for text, other in ((calm, tense), (tense, calm)):
+        asked = {one: service.explain(one, **SHORT) for one in (text, other, near)}
+        service.reject(made.track.id, asked[text].request_id)
+        left_out = {
+            one: rejected(service.store, "another key", vectors[one], told.request.features)
+            for one, told in asked.items()
+        }
+        assert left_out[text] == {made.track.id}
+        assert left_out[other] == frozenset()
+        assert bool(left_out[near]) == (text == calm)
+        assert rejected(service.store, "another key", vectors[other]) == {made.track.id}  # no mood is known
+        service.reject(made.track.id, undo=True)
+
+
+def test_a_rejection_of_which_no_mood_is_known_counts_in_any(service):
+    made = service.find_or_make(ELSEWHERE, **SHORT)
+    asked = service.explain(CALM, **SHORT)
+    (line,) = service.store.requests(id=asked.request_id)
+    service.store.log(line.model_copy(update={"id": "old", "features": None}), vector_of(service, CALM))
+    assert service.reject(made.track.id, "old").mood is None
+    scary = asked.request.features.model_copy(
+        update={"valence": -0.9, "energy": 0.9, "mood_tags": ("scary",)}
+    )
+    assert rejected(service.store, "another key", vector_of(service, CALM), scary) == {made.track.id}
+
+
+def vector_of(service, text):
+    return service.encoder.encode([text])[0]
+
+
 def test_explain_counts_what_was_left_out_because_somebody_rejected_it(service):
     made = service.find_or_make(CALM, **SHORT)
     assert "feedback" not in service.explain(CALM_AGAIN, **SHORT).decision.rejected_by

@@ -40,6 +40,43 @@ def test_the_log_is_found_by_meaning_and_by_words(service):
         service.history(" ", by="words")
 
 
+def test_a_repeat_of_a_close_match_is_logged_as_what_was_asked(service):
+    made = service.find_or_make(CALM, preset="chiptune_playful", **SHORT)
+    first, again = (service.find_or_make(CALM_AGAIN, min_similarity=0.3, **SHORT) for _ in range(2))
+    assert (first.decision.rule, again.decision.rule) == ("similar", "exact")
+    assert first.track.id == again.track.id == made.track.id
+    newest, before, _ = service.store.requests()
+    told = (
+        "summary",
+        "prompt",
+        "style",
+        "role",
+        "quality",
+        "features",
+        "choices",
+        "backend",
+        "similarity",
+        "score",
+    )
+    assert [getattr(newest, name) for name in told] == [getattr(before, name) for name in told]
+    assert newest.summary != made.track.summary
+    assert newest.style != made.track.style
+    assert newest.features.valence == first.request.features.valence
+    assert again.request.model_copy(update={"features": first.request.features}) == first.request
+    assert "by a close match" in again.reason
+
+
+def test_a_repeat_of_a_close_match_in_an_earlier_log_is_read_once_more(service):
+    made = service.find_or_make(CALM, **SHORT)
+    first = service.find_or_make(CALM_AGAIN, **SHORT)
+    (line,) = service.store.requests(id=first.request_id)
+    later = line.created_at + timedelta(microseconds=1)
+    service.store.log(line.model_copy(update={"id": "old", "features": None, "created_at": later}))
+    assert [service.find_or_make(CALM_AGAIN, **SHORT).decision.rule for _ in range(2)] == ["similar", "exact"]
+    assert service.store.requests(limit=1)[0].summary == first.request.features.summary_of_topic
+    assert made.track.id == first.track.id
+
+
 def test_the_log_is_narrowed(service):
     for listener, text in (("ada", CALM), ("bob", ELSEWHERE)):
         service.find_or_make(text, listener=listener, theme="t", **SHORT)
@@ -209,7 +246,7 @@ def test_figures_of_a_catalog(service):
 
 
 def test_only_judged_reuses_count_as_right_or_wrong():
-    keys = {"a": "made-for", "b": "made-for"}
+    served = {("other", "a"), ("third", "a"), ("other", "b"), ("third", "b"), ("fourth", "b")}
 
     def said(n, track, key, verdict="rated", rating=None):
         when = NOON + timedelta(seconds=n)
@@ -222,13 +259,40 @@ def test_only_judged_reuses_count_as_right_or_wrong():
             said(2, "b", "other", "rejected"),
             said(3, "a", "made-for", "rejected"),  # its own request: no reuse
             said(4, "a", "", rating=1),  # of the track, not of an answer
-            said(5, "gone", "other", "rejected"),
+            said(5, "a", "never served there", "rejected"),
             said(6, "b", "third", "rejected"),
             said(7, "b", "third", "allowed"),
         ],
-        keys,
+        served,
     )
     assert (told.judged, told.wrong, told.rate) == (3, 2, 0.6667)
+
+
+def test_only_what_a_decision_served_again_is_judged_as_a_reuse(service):
+    made = service.find_or_make(CALM, **SHORT)
+    other = service.find_or_make(ELSEWHERE, **SHORT)
+    reused = service.find_or_make(CALM_AGAIN, **SHORT)
+    forced = service.find_or_make(PANIC, reuse="always", **SHORT)
+    looked = service.explain(CALM_AGAIN.replace("library", "reading room"), **SHORT)
+    assert (reused.decision.rule, forced.decision.rule, looked.decision.rule) == (
+        "similar",
+        "always",
+        "similar",
+    )
+    service.reject(made.track.id, other.request_id)  # never served there
+    service.reject(made.track.id, looked.request_id)  # only looked at
+    service.rate(forced.track.id, 1, request_id=forced.request_id)  # no decision
+    service.rate(made.track.id, 1, request_id=made.request_id)  # its own request
+    assert service.statistics().false_reuse.judged == 0
+    service.reject(made.track.id, looked.request_id, undo=True)
+    again = service.find_or_make(CALM_AGAIN, **SHORT)
+    service.rate(made.track.id, 4, request_id=again.request_id)
+    assert (again.decision.rule, service.statistics().false_reuse.judged) == ("exact", 1)
+    service.reject(made.track.id, reused.request_id)
+    service.store.trash(made.track.id)
+    service.store.purge()
+    told = service.statistics().false_reuse
+    assert (told.judged, told.wrong) == (1, 1)
 
 
 @pytest.mark.parametrize(

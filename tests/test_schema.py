@@ -7,13 +7,13 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from builders import a_track
+from builders import a_track, some_features
 from homes import a_judgement, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import Damage, InputError
-from catalog.models import Judgement, RequestRecord, Track
+from catalog.models import Judgement, Mood, RequestRecord, Track
 from catalog.schema import (
     JUDGEMENT_COLUMNS,
     REQUEST_COLUMNS,
@@ -91,9 +91,12 @@ def test_a_track_comes_back_the_same(track):
     choices=st.dictionaries(TEXT, JSON, max_size=3),
     query=TEXT,
     track_id=st.sampled_from([None, "a"]),
+    features=st.none()
+    | st.builds(some_features, valence=st.floats(-1, 1), environment=st.sampled_from([None, "rain"])),
 )
-def test_a_request_comes_back_the_same(similarity, choices, query, track_id):
-    record = a_record("r", similarity=similarity, score=None, choices=choices, query=query, track_id=track_id)
+def test_a_request_comes_back_the_same(similarity, choices, query, track_id, features):
+    told = {"choices": choices, "query": query, "track_id": track_id, "features": features}
+    record = a_record("r", similarity=similarity, score=None, **told)
     for vector in (None, VECTOR):
         row = through_arrow(to_request_row(record, vector, "e"), request_schema(8))
         assert from_request_row(row) == record
@@ -103,9 +106,10 @@ def test_a_request_comes_back_the_same(similarity, choices, query, track_id):
 
 
 @pytest.mark.parametrize("rating", [None, 1, 5])
+@pytest.mark.parametrize("mood", [None, Mood(valence=0.5, energy=-1.0, mood_tags=("calm", "夜"))])
 @pytest.mark.parametrize("vector", [None, VECTOR], ids=["without", "with"])
-def test_a_judgement_comes_back_the_same(rating, vector):
-    judgement = a_judgement("j", rating=rating, request_id="r", key="k")
+def test_a_judgement_comes_back_the_same(rating, vector, mood):
+    judgement = a_judgement("j", rating=rating, request_id="r", key="k", mood=mood)
     row = through_arrow(to_judgement_row(judgement, vector, "e"), judgement_schema(8))
     assert from_judgement_row(row) == judgement
     assert set(row) == {*JUDGEMENT_COLUMNS, "vector"}

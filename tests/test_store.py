@@ -17,13 +17,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from catalog import audit, maintenance
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
-from catalog.models import Filter
+from catalog.models import Filter, Mood
 from catalog.ranking import MEANING_WEIGHT, blend
 from catalog.schema import (
     SCHEMA_VERSION,
     VERSION,
+    judgement_schema,
     request_schema,
     row_sha256,
+    to_judgement_row,
     to_request_row,
     to_track_row,
     track_schema,
@@ -103,7 +105,11 @@ LATER = {
         3: ("tags", "note", "seam", "variant_of"),
         4: ("sound", "sound_kind", "sound_sha256"),
     },
-    "requests": {2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector")},
+    "requests": {
+        2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
+        3: ("features",),
+    },
+    "judgements": {2: ("mood",)},
 }
 """The columns each version added."""
 
@@ -114,7 +120,7 @@ def write_old(store: Store, table: str, version: int, rows: list, present: pa.Sc
     rows = [{name: value for name, value in row.items() if name not in gone} for row in rows]
     for row in rows:
         row["row_sha256"] = row_sha256(row)
-    rows[-1]["summary"] = "altered"
+    rows[-1]["summary" if table != "judgements" else "verdict"] = "altered"
     fields = [field for field in present if field.name not in gone]
     schema = pa.schema(fields, metadata={**present.metadata, VERSION.encode(): str(version).encode()})
     store._connect().create_table(table, data=to_arrow(rows, schema), mode="overwrite")
@@ -129,6 +135,8 @@ def make_old(home: Path, version: int) -> list:
     write_old(store, "tracks", version, rows, track_schema(DIMENSION, ENCODER))
     lines = [to_request_row(a_record(name)) for name in ("r", "s")]
     write_old(store, "requests", 1, lines, request_schema(DIMENSION))
+    words = [to_judgement_row(a_judgement(name), vector_of(name), ENCODER) for name in ("j", "k")]
+    write_old(store, "judgements", 1, words, judgement_schema(DIMENSION))
     return tracks
 
 
@@ -138,6 +146,11 @@ def test_an_older_catalog_is_upgraded(home, version):
     store = open_store(home)
     assert store.get("a") == first
     assert store.requests() == [a_record("r")]  # the altered line is passed over
+    assert store.judgements() == [a_judgement("j")]
+    assert store.judgements_near(vector_of("j"), 0.99, 5) == [a_judgement("j")]
+    judged = a_judgement("n", mood=Mood(valence=0.1, energy=-0.2, mood_tags=("calm",)))
+    store.judge(judged)
+    assert store.judgements(id="n") == [judged]
     store.log(a_record("t", created_at=NOON + timedelta(1)), vector_of("t"))
     assert [record.id for record in store.requests()] == ["t", "r"]
     assert store.stats()["schema_version"] == SCHEMA_VERSION
