@@ -1065,14 +1065,15 @@ def models() -> None:
 @models.command("list", cls=Command)
 @list_output
 def models_list(as_json: bool, as_jsonl: bool) -> None:
-    """List the checkpoints: size, where they are on this machine, licence."""
+    """List the checkpoints: size, type or bits, licence, where they are on this machine."""
     from catalog.doctor import checkpoints
 
     found = checkpoints()
+    forms = [f"{one['bits']} bits" if one["bits"] else one["dtype"] or "" for one in found]
     lines = [
-        f"{one['name']:22} {one['size_bytes'] / 1e9:5.1f} GB  {one['license']:16} "
+        f"{one['name']:22} {one['size_bytes'] / 1e9:5.1f} GB  {form:9} {one['license']:16} "
         f"{one['path'] or 'not on this machine'}"
-        for one in found
+        for one, form in zip(found, forms, strict=True)
     ]
     _print_rows("models", found, as_json, as_jsonl, lines)
 

@@ -60,6 +60,8 @@ def checkpoints() -> list[dict[str, Any]]:
             "license": info.license,
             "path": str(info.path) if info.path else None,
             "revision": info.revision,
+            "dtype": info.dtype,
+            "bits": info.bits,
         }
         for info in weights.available()
     ]

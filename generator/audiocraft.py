@@ -1,8 +1,7 @@
 """audiocraft's own checkpoints (`state_dict.bin`), given the names and configuration of transformers'.
 
-Such a checkpoint holds the decoder alone. The text encoder and, mostly, the codec are separate models, expected in
-subfolders; `missing_companions` names the repositories that have them. Layout: audiocraft's `utils/export.py`,
-`models/loaders.py` and its configuration files.
+Such a checkpoint holds the decoder, and beside it the codec or the name of one; `generator.companions` has the rest.
+Layout: audiocraft's `utils/export.py`, `models/loaders.py` and its configuration files.
 """
 
 from __future__ import annotations
@@ -14,18 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from generator.checkpoint import read_json, read_tensors
 from generator.errors import WeightsError
 from generator.pickled import load_pickle, to_mlx
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
-__all__ = ["TEXT_FOLDER", "is_audiocraft", "missing_companions", "read_audiocraft"]
+__all__ = ["is_audiocraft", "own_codec", "read_audiocraft"]
 
-TEXT_FOLDER = "t5-base"
-CODEC_FOLDER = "encodec_32khz"
-_COMPANIONS = {TEXT_FOLDER: "google-t5/t5-base", CODEC_FOLDER: "facebook/encodec_32khz"}
+_PUBLISHED_CODEC = "facebook/encodec_32khz"
 _STATE, _CODEC_STATE = "state_dict.bin", "compression_state_dict.bin"
 
 
@@ -35,28 +31,19 @@ def is_audiocraft(folder: Path) -> bool:
     return (folder / _STATE).is_file() and not others
 
 
-def missing_companions(folder: Path) -> dict[str, str]:
-    """Return subfolder and repository of each model that the decoder needs and the folder lacks."""
-    needed = {TEXT_FOLDER} if _own_codec(folder) is not None else set(_COMPANIONS)
-    return {name: _COMPANIONS[name] for name in sorted(needed) if not (folder / name).is_dir()}
-
-
 def read_audiocraft(folder: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
-    """Return configuration and tensors as a transformers checkpoint has them; raise WeightsError."""
+    """Return configuration and tensors, named as in a transformers checkpoint, of the decoder and of its own codec.
+
+    Raises WeightsError.
+    """
     package = load_pickle(folder / _STATE)
     state = to_mlx(package.get("best_state") or {})
-    codec_config, codec = _codec(folder)
-    text = folder / TEXT_FOLDER
-    tensors = {
-        **_decoder(state),
-        **{f"audio_encoder.{key}": value for key, value in codec.items()},
-        **{f"text_encoder.{key}": value for key, value in read_tensors(text).items()},
-    }
-    config = {
-        **_decoder_config(state, _settings(package), folder),
-        "text_encoder": read_json(text / "config.json"),
-        "audio_encoder": codec_config,
-    }
+    config, tensors = _decoder_config(state, _settings(package), folder), _decoder(state)
+    if (codec := own_codec(folder)) is not None:
+        config["audio_encoder"] = _codec_config(_settings(codec))
+        tensors |= {
+            f"audio_encoder.{_codec_name(name)}": value for name, value in to_mlx(codec["best_state"]).items()
+        }
     return config, tensors
 
 
@@ -102,6 +89,8 @@ def _decoder_config(
         raise WeightsError(f"{folder / _STATE} is no MusicGen decoder; give the folder of a MusicGen model.")
     if any(".style_wav." in name for name in state):
         raise WeightsError(f"{folder} is the style model, which is not supported; use melody instead.")
+    if (kind := settings.get("lm_model", "transformer_lm")) != "transformer_lm":
+        raise WeightsError(f"{folder / _STATE} is a {kind}; only MusicGen's transformer_lm is supported.")
     rows, width = state["emb.0.weight"].shape
     books = _count(state, r"emb\.(\d+)\.weight")
     decoder = {
@@ -131,22 +120,12 @@ def _count(state: Mapping[str, mx.array], pattern: str) -> int:
 # Codec
 
 
-def _codec(folder: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
-    package = _own_codec(folder)
-    if package is None:
-        return read_json(folder / CODEC_FOLDER / "config.json"), read_tensors(folder / CODEC_FOLDER)
-    state = to_mlx(package["best_state"])
-    return _codec_config(_settings(package)), {_codec_name(name): value for name, value in state.items()}
-
-
-def _own_codec(folder: Path) -> dict[str, Any] | None:
+def own_codec(folder: Path) -> dict[str, Any] | None:
     """Return the codec beside the decoder, or None when there is none or only the name of a published one."""
     file = folder / _CODEC_STATE
     package = load_pickle(file) if file.is_file() else {}
-    if (name := package.get("pretrained")) not in (None, _COMPANIONS[CODEC_FOLDER]):
-        raise WeightsError(
-            f"{file} asks for the codec {name}; only {_COMPANIONS[CODEC_FOLDER]} is supported."
-        )
+    if (name := package.get("pretrained")) not in (None, _PUBLISHED_CODEC):
+        raise WeightsError(f"{file} asks for the codec {name}; only {_PUBLISHED_CODEC} is supported.")
     return package if "best_state" in package else None
 
 

@@ -20,8 +20,8 @@ from generator.errors import WeightsError
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from generator.encodec import EncodecModel
-    from generator.musicgen import MusicgenDecoder
+    from generator.encodec import EncodecConfig, EncodecModel
+    from generator.musicgen import MusicgenConfig, MusicgenDecoder
     from generator.t5 import T5Encoder
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "PARTS",
     "Networks",
     "build_networks",
+    "build_own",
+    "check_config",
     "check_safetensors",
     "load_networks",
     "read_json",
@@ -37,19 +39,21 @@ __all__ = [
     "read_tensors",
     "safetensors_files",
     "sha256_of",
+    "split_parts",
+    "tensor_names",
     "verify",
 ]
 
 MANIFEST = "manifest.json"
 PARTS = ("text_encoder", "codec", "decoder")
 DTYPES = ("float32", "float16", "bfloat16")
-GROUP_SIZE = 64
-"""Weights that share one scale when quantized."""
+GROUP_SIZES = (64, 32)
+"""How many weights may share one scale when quantized; the first that divides the decoder's matrices is taken."""
 
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """The three networks of a checkpoint, ready to run, and how the decoder is stored."""
+    """The three networks of a checkpoint, ready to run, and how the decoder is held: type, bits, weights per scale."""
 
     config: Mapping[str, Any]
     text_encoder: T5Encoder
@@ -57,6 +61,7 @@ class Networks:
     decoder: MusicgenDecoder
     dtype: str
     bits: int | None
+    group_size: int | None
 
 
 def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = None) -> Networks:
@@ -68,22 +73,39 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
     damaged, of another architecture or already quantized otherwise.
     """
     preload_openblas()
-    manifest = read_manifest(folder)
-    stored = manifest.get("bits") if manifest else None
+    config, manifest = read_json(folder / "config.json"), read_manifest(folder)
+    if manifest is None:
+        networks = build_networks(
+            config, split_parts(read_tensors(folder)), dtype=dtype, bits=bits, source=folder
+        )
+    else:
+        networks = build_own(folder, config, manifest, dtype=dtype, bits=bits)
+    _read_now(networks)
+    return networks
+
+
+def build_own(
+    folder: Path,
+    config: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    *,
+    dtype: str | None = None,
+    bits: int | None = None,
+) -> Networks:
+    """Build the networks of a folder in our own layout; raise WeightsError where it is quantized otherwise."""
+    stored = manifest.get("bits")
     if bits is not None and stored is not None and bits != stored:
         raise WeightsError(
             f"{folder} is quantized to {stored} bits, not {bits}; pull the model again with {bits} bits."
         )
-    networks = build_networks(
-        read_json(folder / "config.json"),
-        _own_parts(folder, manifest) if manifest else split_parts(read_tensors(folder)),
+    return build_networks(
+        config,
+        _own_parts(folder, manifest),
         dtype=dtype,
         bits=bits or stored,
-        stored_bits=stored,
+        stored_group_size=int(manifest.get("group_size") or GROUP_SIZES[0]) if stored else None,
         source=folder,
     )
-    _read_now(networks)
-    return networks
 
 
 def build_networks(
@@ -93,9 +115,12 @@ def build_networks(
     source: Path,
     dtype: str | None = None,
     bits: int | None = None,
-    stored_bits: int | None = None,
+    stored_group_size: int | None = None,
 ) -> Networks:
-    """Build the networks of `config` and fill them with `parts`, whose names are the networks' own."""
+    """Build the networks of `config` and fill them with `parts`, whose names are the networks' own.
+
+    With a `stored_group_size` the decoder's part is quantized to `bits` already. Raises WeightsError.
+    """
     import mlx.core as mx
 
     from generator.encodec import EncodecConfig, EncodecModel
@@ -107,20 +132,29 @@ def build_networks(
     decoder = MusicgenDecoder(shape)
     text_encoder = T5Encoder(T5Config.from_dict(config.get("text_encoder") or {}))
     codec = EncodecModel(EncodecConfig.from_dict(config.get("audio_encoder") or {}))
-    _check_bits(bits, shape.hidden_size)
-    if stored_bits:
-        quantize(decoder, stored_bits, GROUP_SIZE)
+    _check_codec(codec.config, shape, source)
+    group_size = stored_group_size or _group_size(bits, shape)
+    if bits and stored_group_size:
+        quantize(decoder, bits, stored_group_size)
     _fill(decoder, parts["decoder"], "decoder", source)
     _fill(text_encoder, parts["text_encoder"], "text_encoder", source)
     _fill(codec, parts["codec"], "codec", source)
     decoder.set_dtype(getattr(mx, dtype))
     text_encoder.set_dtype(mx.bfloat16 if dtype == "bfloat16" else mx.float32)
     codec.set_dtype(mx.float32)
-    if bits and not stored_bits:
-        quantize(decoder, bits, GROUP_SIZE)
+    if bits and group_size and not stored_group_size:
+        quantize(decoder, bits, group_size)
     for network in (decoder, text_encoder, codec):
         network.eval()
-    return Networks(config, text_encoder, codec, decoder, dtype, bits)
+    return Networks(config, text_encoder, codec, decoder, dtype, bits, group_size)
+
+
+def check_config(folder: Path) -> None:
+    """Raise WeightsError where a folder's configuration, all that is read here, is not of a MusicGen checkpoint."""
+    preload_openblas()
+    from generator.musicgen import MusicgenConfig
+
+    MusicgenConfig.from_dict(read_json(folder / "config.json"))
 
 
 def split_parts(tensors: Mapping[str, mx.array]) -> dict[str, dict[str, mx.array]]:
@@ -150,6 +184,13 @@ def read_tensors(folder: Path) -> dict[str, mx.array]:
     return tensors
 
 
+def tensor_names(folder: Path) -> set[str]:
+    """Return the names of all tensors in a folder's safetensors files, empty for other layouts."""
+    if not any(folder.glob("model*.safetensors")):
+        return set()
+    return {name for file in safetensors_files(folder) for name in _header(file)[0]}
+
+
 def safetensors_files(folder: Path) -> list[Path]:
     """Return the weight files in transformers' layout; raise WeightsError when there are none or not all."""
     index = folder / "model.safetensors.index.json"
@@ -170,21 +211,28 @@ def safetensors_files(folder: Path) -> list[Path]:
 
 def check_safetensors(file: Path) -> None:
     """Raise WeightsError unless the file is as long as its header says."""
+    header, start = _header(file)
+    try:
+        end = start + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (KeyError, IndexError, TypeError) as error:
+        raise WeightsError(f"{file} is no safetensors file; pull the model again.") from error
+    if (size := file.stat().st_size) != end:
+        raise WeightsError(f"{file} is damaged: {size} bytes where {end} belong; pull the model again.")
+
+
+def _header(file: Path) -> tuple[dict[str, Any], int]:
+    """Return what a safetensors file says of each tensor, and the byte where the tensors begin."""
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
             header_size = int.from_bytes(stream.read(8), "little")
             header = json.loads(stream.read(header_size) if header_size <= size else b"")
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
     except OSError as error:
         raise WeightsError(f"{file} cannot be read ({error.strerror}); pull the model again.") from error
-    except (ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, AttributeError) as error:
         raise WeightsError(f"{file} is no safetensors file; pull the model again.") from error
-    if size != 8 + header_size + max(ends, default=0):
-        raise WeightsError(
-            f"{file} is damaged: {size} bytes where {8 + header_size + max(ends, default=0)} belong; "
-            "pull the model again."
-        )
+    return tensors, 8 + header_size
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -280,8 +328,27 @@ def _known_dtype(dtype: str | None) -> str | None:
     return dtype
 
 
-def _check_bits(bits: int | None, hidden_size: int) -> None:
-    if bits not in (None, 4, 8):
+def _group_size(bits: int | None, shape: MusicgenConfig) -> int | None:
+    """Return how many weights share a scale in `bits`, None where nothing is quantized."""
+    if bits is None:
+        return None
+    if bits not in (4, 8):
         raise WeightsError(f"{bits} bits are not possible; valid: 8 and 4.")
-    if bits and hidden_size % GROUP_SIZE:
-        raise WeightsError(f"a decoder of width {hidden_size} cannot be quantized in groups of {GROUP_SIZE}.")
+    for size in GROUP_SIZES:
+        if shape.hidden_size % size == shape.ffn_dim % size == 0:
+            return size
+    raise WeightsError(
+        f"a decoder of width {shape.hidden_size} and {shape.ffn_dim} cannot be quantized; multiples of "
+        f"{GROUP_SIZES[-1]} can."
+    )
+
+
+def _check_codec(codec: EncodecConfig, decoder: MusicgenConfig, source: Path) -> None:
+    """Refuse a codec that cannot turn the decoder's codes into sound."""
+    levels = decoder.num_codebooks // decoder.audio_channels
+    if codec.audio_channels != 1 or codec.num_quantizers < levels or codec.codebook_size < decoder.vocab_size:
+        raise WeightsError(
+            f"{source}: the codec has {codec.num_quantizers} codebooks of {codec.codebook_size} codes and "
+            f"{codec.audio_channels} channels, and the decoder needs {levels} of {decoder.vocab_size} and one "
+            "channel; they are of different models."
+        )

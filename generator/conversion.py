@@ -10,19 +10,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.audiocraft import TEXT_FOLDER, is_audiocraft, read_audiocraft
+from generator.audiocraft import is_audiocraft, read_audiocraft
 from generator.blas import preload_openblas
 from generator.checkpoint import (
-    GROUP_SIZE,
     MANIFEST,
     PARTS,
+    Networks,
     build_networks,
+    build_own,
     read_json,
     read_manifest,
     read_tensors,
     sha256_of,
     split_parts,
 )
+from generator.companions import TEXT_FOLDER, completed
 from generator.errors import WeightsError
 from generator.hub import Source
 from generator.pickled import load_pickle, to_mlx
@@ -41,19 +43,14 @@ def convert(
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
-    config, tensors = _read(source_folder)
-    parts = split_parts(tensors)
-    stored = next(iter(parts["decoder"].values())).dtype if parts["decoder"] else mx.float32
-    networks = build_networks(
-        config, parts, dtype=dtype or str(stored).removeprefix("mlx.core."), bits=bits, source=source_folder
-    )
+    networks = _built(source_folder, dtype, bits)
     with tempfile.TemporaryDirectory(prefix=".converting-", dir=target.parent) as temporary:
         made = Path(temporary) / target.name
         made.mkdir()
         for part in PARTS:
             arrays = dict(tree_flatten(getattr(networks, part).parameters()))
             mx.save_safetensors(str(made / f"{part}.safetensors"), arrays, metadata={"format": "mlx"})
-        (made / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+        (made / "config.json").write_text(json.dumps(networks.config, indent=1), encoding="utf-8")
         _copy_texts(source_folder, made)
         manifest = {
             "format": 1,
@@ -62,7 +59,7 @@ def convert(
             "license": source.license,
             "dtype": networks.dtype,
             "bits": networks.bits,
-            "group_size": GROUP_SIZE if networks.bits else None,
+            "group_size": networks.group_size,
             "converted_by": {name: _version(name) for name in ("music-catalog", "mlx")},
             "files": {
                 file.name: {"size": file.stat().st_size, "sha256": sha256_of(file)}
@@ -100,10 +97,28 @@ def _version(package: str) -> str:
         return "unknown"
 
 
+def _built(folder: Path, dtype: str | None, bits: int | None) -> Networks:
+    """Return the networks of a folder in any layout, the decoder as it is stored unless `dtype` is given."""
+    import mlx.core as mx
+
+    if manifest := read_manifest(folder):
+        if manifest.get("bits"):
+            raise WeightsError(
+                f"{folder} is quantized already; use it as it is or pull the model from where it came."
+            )
+        stored = str(manifest.get("dtype"))
+        return build_own(
+            folder, read_json(folder / "config.json"), manifest, dtype=dtype or stored, bits=bits
+        )
+    config, tensors = completed(folder, *_read(folder))
+    parts = split_parts(tensors)
+    first = next(iter(parts["decoder"].values())).dtype if parts["decoder"] else mx.float32
+    stored = str(first).removeprefix("mlx.core.")
+    return build_networks(config, parts, dtype=dtype or stored, bits=bits, source=folder)
+
+
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
-    """Read configuration and tensors of a folder in any layout but our own."""
-    if read_manifest(folder):
-        raise WeightsError(f"{folder} is converted already; use it as it is or pull the model again.")
+    """Read configuration and tensors of a folder in a layout of the hub, named as transformers names them."""
     if is_audiocraft(folder):
         return read_audiocraft(folder)
     config = read_json(folder / "config.json")

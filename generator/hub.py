@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ _WEIGHTS = (
     ("pytorch_model.bin.index.json", "pytorch_model-"),
     ("state_dict.bin", "compression_state_dict.bin"),
 )
+_CONFIGURED = ("model", "pytorch_model")
+"""How the names of weights begin that config.json tells the shape of."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,19 @@ def snapshot_mark(repo: str) -> Path:
 
 
 def download(
-    repo: str, folder: Path, *, revision: str | None = None, on_progress: Progress | None = None
+    repo: str,
+    folder: Path,
+    *,
+    revision: str | None = None,
+    check: Callable[[Path], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Source:
     """Bring a repository's configuration, tokenizer and weights into `folder`; return what was fetched.
 
     The revision is resolved to a commit first and every file comes from it. Files in the hub's cache are linked,
     partial files continued, weights compared with the hub's sha256. Without a connection a whole snapshot in the
-    cache serves. Raises WeightsError.
+    cache serves. `check` is given the folder when the configuration is there and before any weights, to refuse it.
+    Raises WeightsError.
     """
     try:
         source, files = _listing(repo, revision)
@@ -83,6 +91,9 @@ def download(
     _require_space(folder, files)
     total, done = sum(file.size for file in files), 0
     for file in files:
+        if check is not None and file.name.startswith(_CONFIGURED):
+            check(folder)
+            check = None
         for count in _bring(source, file, folder):
             done += count
             if on_progress is not None:

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from generator.audiocraft import is_audiocraft, missing_companions
-from generator.checkpoint import DTYPES, MANIFEST, read_manifest, safetensors_files
+from generator.checkpoint import DTYPES, MANIFEST, check_config, read_manifest, safetensors_files
+from generator.companions import missing_companions
 from generator.conversion import convert
 from generator.errors import WeightsError
 from generator.hub import Source, cached_snapshot, download, snapshot_mark
@@ -63,6 +63,9 @@ class ModelInfo:
     path: Path | None
     license: str
     revision: str | None
+    dtype: str | None
+    """Of the decoder; None where that is not known before it is loaded."""
+    bits: int | None
 
 
 def models_home() -> Path:
@@ -129,9 +132,10 @@ def pull(
     """Fetch a model, convert it once and return its folder under the models home.
 
     `name`: one of `MODELS`, a repository `owner/name` or a local folder. `dtype` (default: as published) and
-    `bits` (8 or 4) apply to the decoder. A model that is there already in the same form is not fetched again;
-    an interrupted download goes on where it stopped. `on_progress` counts bytes per repository; audiocraft's own
-    layout needs the text encoder's and the codec's, too. Raises WeightsError.
+    `bits` (8 or 4) apply to the decoder. A model that is here already in the same form is not fetched again, a
+    quantized one is made from an unquantized one that is here, and an interrupted download goes on where it stopped.
+    `on_progress` counts bytes per repository; checkpoints without text encoder or codec need further ones. Raises
+    WeightsError.
     """
     from filelock import FileLock
 
@@ -149,9 +153,14 @@ def pull(
             return target
         staging = target.parent / ".downloads" / target.name
         if is_local:
-            folder, source = local, Source(repo, None, license_of(local))
+            folder, source = local, _local_source(local)
+        elif (held := _source_held(target, repo, revision, dtype)) is not None:
+            folder, source = target, held
         else:
-            folder, source = staging, download(repo, staging, revision=revision, on_progress=on_progress)
+            folder = staging
+            source = download(repo, staging, revision=revision, check=check_config, on_progress=on_progress)
+        if source.license == "unknown":
+            source = replace(source, license=license_of(folder))
         if target in {_folder(_repo_of(one)) for one in MODELS}:
             source = replace(source, license=META_LICENSE)
         folder = _with_companions(folder, staging, on_progress)
@@ -160,17 +169,49 @@ def pull(
     return target
 
 
+def _local_source(folder: Path) -> Source:
+    """Return where a folder says it comes from; one without a manifest is its own source."""
+    if manifest := read_manifest(folder):
+        return Source(str(manifest.get("source")), manifest.get("revision"), license_of(folder))
+    return Source(str(folder.resolve()), None, license_of(folder))
+
+
+def _source_held(target: Path, repo: str, revision: str | None, dtype: str | None) -> Source | None:
+    """Return the source of the folder that is here already, where it can be converted in place of a download."""
+    try:
+        manifest = read_manifest(target)
+    except WeightsError:
+        return None
+    if manifest is None or not _is_same(target, repo, revision, None, None):
+        return None
+    exact = dtype in (None, manifest.get("dtype")) or manifest.get("dtype") == "float32"
+    return _local_source(target) if exact else None
+
+
 def _with_companions(folder: Path, staging: Path, on_progress: Progress | None) -> Path:
-    """Fetch what audiocraft's layout leaves to other repositories; return the folder that has everything."""
-    if not is_audiocraft(folder) or not (missing := missing_companions(folder)):
+    """Fetch the networks that a checkpoint leaves to other repositories; return the folder that has everything."""
+    if read_manifest(folder) or not (missing := missing_companions(folder)):
         return folder
     staging.mkdir(parents=True, exist_ok=True)
     for file in folder.iterdir():
         if not (staging / file.name).exists():
             (staging / file.name).symlink_to(file.resolve())
-    for name, repo in missing.items():
-        download(repo, staging / name, on_progress=on_progress)
+    for name, repos in missing.items():
+        _download_first(repos, staging / name, on_progress)
     return staging
+
+
+def _download_first(repos: tuple[str, ...], folder: Path, on_progress: Progress | None) -> None:
+    """Fetch the first of the repositories that can be had; raise the first one's WeightsError where none can."""
+    problems = []
+    for repo in repos:
+        try:
+            download(repo, folder, on_progress=on_progress)
+        except WeightsError as error:
+            problems.append(error)
+        else:
+            return
+    raise problems[0]
 
 
 def license_of(folder: Path) -> str:
@@ -204,7 +245,8 @@ def _info(name: str) -> ModelInfo:
     # A snapshot in the hub's cache is named by its commit.
     revision = manifest.get("revision") if manifest else path.name if path else None
     license_name = license_of(path) if path and manifest else META_LICENSE if name in MODELS else "unknown"
-    return ModelInfo(name, repo, int(size), path, license_name, revision)
+    dtype, bits = manifest.get("dtype"), manifest.get("bits")
+    return ModelInfo(name, repo, int(size), path, license_name, revision, dtype, bits)
 
 
 def _is_ours(folder: Path) -> bool:

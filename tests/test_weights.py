@@ -13,18 +13,19 @@ from pathlib import Path
 
 import pytest
 from hub_server import COMMIT, Hub, serve
-from tiny_musicgen import write_audiocraft, write_checkpoint, write_companions
+from tiny_musicgen import make_model, write_audiocraft, write_checkpoint, write_companions
 
 mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import mlx.nn as nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
 from generator import weights  # noqa: E402
 from generator.checkpoint import load_networks, read_json, sha256_of, verify  # noqa: E402
 from generator.errors import Cancelled, WeightsError  # noqa: E402
-from generator.musicgen import MusicgenConfig  # noqa: E402
+from generator.musicgen import Condition, MusicgenConfig  # noqa: E402
 
 LAYOUTS = ("safetensors", "sharded", "pickled", "pickled-sharded")
 REPO = "facebook/musicgen-small"
@@ -291,6 +292,91 @@ def test_audiocraft_folders_convert_to_the_same_networks(home, tmp_path, kind, o
     assert load_networks(pulled).codec.config.num_quantizers == 4
 
 
+def write_mlx_codec(folder: Path, kind: str = "mono") -> None:
+    """Write the codec of the random model as `mlx-community/encodec-32khz-float32` has it."""
+    from generator.encodec import EncodecModel
+
+    model = make_model(kind).audio_encoder
+    model.config.save_pretrained(folder)
+    tensors = EncodecModel.sanitize(
+        {key: mx.array(value.numpy()) for key, value in model.state_dict().items()}
+    )
+    mx.save_safetensors(str(folder / "model.safetensors"), tensors, metadata={"format": "mlx"})
+    index = {"metadata": {"total_size": 0}, "weight_map": dict.fromkeys(sorted(tensors), "model.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def test_the_codec_converted_by_others_serves_where_the_original_cannot_be_had(home, online, tmp_path):
+    write_audiocraft(tmp_path / "musicgen")
+    others = write_companions(tmp_path / "others")
+    write_mlx_codec(tmp_path / "codec")
+    repos = {
+        "someone/musicgen": tmp_path / "musicgen",
+        "google-t5/t5-base": others["google-t5/t5-base"],
+        "mlx-community/encodec-32khz-float32": tmp_path / "codec",
+    }
+    with serve(Hub(repos)) as hub:
+        online(hub.url)
+        folder = weights.pull("someone/musicgen")
+        del repos["mlx-community/encodec-32khz-float32"]
+        shutil.rmtree(folder)
+        assert "no model 'facebook/encodec_32khz'" in pull_error("someone/musicgen")
+    assert not folder.exists()
+    repos["mlx-community/encodec-32khz-float32"] = tmp_path / "codec"
+    with serve(Hub(repos)) as hub:
+        online(hub.url)
+        assert weights.pull("someone/musicgen") == folder
+    write_checkpoint(tmp_path / "same")
+    assert_equal(parameters(folder), parameters(tmp_path / "same"))
+
+
+def without(folder: Path, target: Path, *prefixes: str) -> Path:
+    """Copy a checkpoint in safetensors, its networks under `prefixes` left out."""
+    shutil.copytree(folder, target)
+    tensors = {
+        k: v for k, v in mx.load(str(folder / "model.safetensors")).items() if not k.startswith(prefixes)
+    }
+    mx.eval(tensors)
+    mx.save_safetensors(str(target / "model.safetensors"), tensors)
+    return target
+
+
+def test_safetensors_without_codec_or_text_encoder_take_them_from_elsewhere(home, online, sources, tmp_path):
+    whole = sources("safetensors")
+    bare = without(whole, tmp_path / "bare", "audio_encoder.", "text_encoder.")
+    with serve(Hub({"someone/bare": bare, **write_companions(tmp_path / "others")})) as hub:
+        online(hub.url)
+        assert_equal(parameters(weights.pull("someone/bare")), parameters(whole))
+    # In a folder they may lie there already, the codec in any layout.
+    folder = without(whole, tmp_path / "local", "audio_encoder.")
+    write_mlx_codec(folder / "encodec_32khz")
+    assert_equal(parameters(weights.pull(str(folder))), parameters(whole))
+    online(NOBODY)
+    with pytest.raises(WeightsError, match="the hub cannot be reached"):
+        weights.pull(str(without(whole, tmp_path / "alone", "audio_encoder.")))
+
+
+def test_a_codec_of_another_model_is_refused(home, sources, tmp_path):
+    folder = without(sources("safetensors"), tmp_path / "mixed", "audio_encoder.")
+    write_mlx_codec(folder / "encodec_32khz")
+    edit_config(folder / "encodec_32khz", lambda config: config.update(target_bandwidths=[0.6]))
+    with pytest.raises(
+        WeightsError, match="the codec has 2 codebooks of 64 codes and 1 channels, and the decoder"
+    ):
+        weights.pull(str(folder))
+
+
+def test_another_architecture_is_refused_before_its_weights_are_fetched(home, online, sources, tmp_path):
+    folder = tmp_path / "bert"
+    shutil.copytree(sources("safetensors"), folder)
+    edit_config(folder, lambda config: config.update(model_type="bert"))
+    with serve(Hub({"someone/bert": folder})) as hub:
+        online(hub.url)
+        assert "of type 'bert'" in pull_error("someone/bert")
+        assert hub.downloads("model.safetensors") == []
+    assert weights.find("someone/bert") is None
+
+
 def test_other_audiocraft_models_are_refused(home, tmp_path):
     folder = tmp_path / "style"
     write_audiocraft(folder)
@@ -300,6 +386,9 @@ def test_other_audiocraft_models_are_refused(home, tmp_path):
     style = {"condition_provider.conditioners.style_wav.output_proj.weight": torch.zeros(1)}
     torch.save({**package, "best_state": package["best_state"] | style}, folder / "state_dict.bin")
     with pytest.raises(WeightsError, match="the style model, which is not supported"):
+        weights.pull(str(folder))
+    torch.save({**package, "xp.cfg": "lm_model: transformer_lm_magnet"}, folder / "state_dict.bin")
+    with pytest.raises(WeightsError, match="is a transformer_lm_magnet"):
         weights.pull(str(folder))
     torch.save({"best_state": {"weight": torch.zeros(3)}}, folder / "state_dict.bin")
     with pytest.raises(WeightsError, match="no MusicGen decoder"):
@@ -345,6 +434,88 @@ def test_decoder_type_and_bits_are_stored(home, sources):
 def test_quantizing_when_pulled_equals_quantizing_when_loaded(home, sources):
     source = sources("safetensors")
     assert_equal(parameters(weights.pull(str(source), bits=4)), parameters(source, bits=4))
+
+
+def test_a_quantized_model_is_made_from_the_one_here(home, online, sources):
+    with serve(Hub({REPO: sources("safetensors")})) as hub:
+        online(hub.url)
+        folder = weights.pull("small")
+        hub.requests.clear()
+        assert weights.pull("small", bits=4) == folder
+        assert hub.requests == []
+        manifest = read_json(folder / "manifest.json")
+        assert (manifest["source"], manifest["revision"], manifest["bits"]) == (REPO, COMMIT, 4)
+        verify(folder)
+        assert_equal(parameters(folder), parameters(sources("safetensors"), bits=4))
+        # There is no way back from fewer bits, so that the whole is fetched.
+        assert weights.pull("small") == folder
+        assert hub.downloads("model.safetensors") == [None]
+        assert weights.pull("small", dtype="float16") == folder
+        assert hub.downloads("model.safetensors") == [None]
+        weights.pull("small", dtype="float32")
+        assert hub.downloads("model.safetensors") == [None, None]
+    assert_equal(parameters(folder), parameters(sources("safetensors")))
+
+
+def test_our_own_folder_is_quantized_and_never_twice(home, sources, tmp_path):
+    own = weights.pull(str(sources("safetensors"))).rename(tmp_path / "own")
+    quantized = weights.pull(str(own), bits=8)
+    assert_equal(parameters(quantized), parameters(own, bits=8))
+    assert read_json(quantized / "manifest.json")["source"] == str(sources("safetensors"))
+    moved = quantized.rename(tmp_path / "quantized")
+    with pytest.raises(WeightsError, match="is quantized already"):
+        weights.pull(str(moved), bits=4)
+
+
+def test_the_list_tells_type_and_bits(home, sources):
+    def told() -> tuple[str | None, int | None]:
+        info = next(info for info in weights.available() if info.name == "safetensors")
+        return info.dtype, info.bits
+
+    weights.pull(str(sources("safetensors")), dtype="bfloat16")
+    assert told() == ("bfloat16", None)
+    weights.pull(str(sources("safetensors")), bits=8)
+    assert told() == ("float32", 8)
+    assert {(info.dtype, info.bits) for info in weights.available() if info.path is None} == {(None, None)}
+
+
+@pytest.mark.parametrize(("hidden_size", "ffn_dim", "group"), [(96, 160, 32), (64, 96, 32), (128, 192, 64)])
+def test_groups_divide_the_matrices(tmp_path, home, hidden_size, ffn_dim, group):
+    folder = tmp_path / "odd"
+    write_checkpoint(folder, hidden_size=hidden_size, ffn_dim=ffn_dim)
+    quantized = weights.pull(str(folder), bits=4)
+    assert read_json(quantized / "manifest.json")["group_size"] == group
+    assert_equal(parameters(quantized), parameters(folder, bits=4))
+
+
+def test_matrices_that_no_group_divides_are_told(tmp_path, home):
+    write_checkpoint(tmp_path / "odd", hidden_size=48, ffn_dim=64)
+    for make in (load_networks, lambda folder, bits: weights.pull(str(folder), bits=bits)):
+        with pytest.raises(WeightsError, match="width 48 and 64 cannot be quantized; multiples of 32 can"):
+            make(tmp_path / "odd", bits=8)
+    assert list(home.glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("kind", ["mono", "stereo", "melody"])
+def test_quantized_logits_are_those_of_the_weights_they_stand_for(tmp_path, kind, bits):
+    """Against the network in float32 whose matrices are what the quantized ones come to."""
+    write_checkpoint(tmp_path / kind, kind)
+    networks, plain = load_networks(tmp_path / kind, bits=bits), load_networks(tmp_path / kind)
+    for name, module in networks.decoder.named_modules():
+        if isinstance(module, nn.QuantizedLinear):
+            matrix = mx.dequantize(
+                module.weight, module.scales, module.biases, module.group_size, module.bits
+            )
+            plain.decoder.load_weights([(f"{name}.weight", matrix)], strict=False)
+    text = mx.random.normal((2, 5, 24), key=mx.random.key(1))
+    condition = Condition(text, mx.arange(5) < mx.array([5, 3])[:, None])
+    tokens = mx.random.randint(0, 65, (2, networks.decoder.config.num_codebooks, 9), key=mx.random.key(2))
+    quantized, exact = (
+        one.decoder(tokens, one.decoder.start(condition, 9, unconditional=True)) for one in (networks, plain)
+    )
+    assert mx.abs(quantized - exact).max().item() < 1e-4
+    assert mx.abs(exact).max().item() > 1
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ FRAME_RATE = 50
 _RATIOS = {RATE: [8, 8], FILE_RATE: [8, 5, 4, 4]}
 
 
-def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64, rate: int = RATE):
+def make_model(
+    kind: str = "mono", *, seed: int = 0, hidden_size: int = 64, ffn_dim: int = 128, rate: int = RATE
+):
     """Return a random reference model; `kind` is mono, stereo, melody or stereo-melody."""
     import torch
     import transformers
@@ -61,7 +63,7 @@ def make_model(kind: str = "mono", *, seed: int = 0, hidden_size: int = 64, rate
         hidden_size=hidden_size,
         num_hidden_layers=2,
         num_attention_heads=4,
-        ffn_dim=128,
+        ffn_dim=ffn_dim,
         num_codebooks=8 if stereo else 4,
         audio_channels=2 if stereo else 1,
         pad_token_id=VOCABULARY,
@@ -96,11 +98,9 @@ def write_tokenizer(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def write_checkpoint(
-    folder: Path, kind: str = "mono", layout: str = "safetensors", *, seed: int = 0, rate: int = RATE
-):
+def write_checkpoint(folder: Path, kind: str = "mono", layout: str = "safetensors", **shape):
     """Write a checkpoint and return the model; `layout`: safetensors, sharded, pickled or pickled-sharded."""
-    model = make_model(kind, seed=seed, rate=rate)
+    model = make_model(kind, **shape)
     folder.mkdir(parents=True, exist_ok=True)
     if layout == "safetensors":
         model.save_pretrained(folder)
