@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MusicgenAdapter"]
 
-_CHUNK_FRAMES = 25
-"""Frames that are decoded at a time: half a second, so that a caller can cancel in between."""
+_CHUNK_FRAMES = 20
+"""Frames that are decoded at a time, 0.4 s of music: on two cores of a processor about as long, so that a caller can
+cancel in between."""
 _ROUND_FRAMES = 100, 25
 """Frames of the tail before and of the head after a loop that is decoded round: two seconds for the recurrent layer to
 settle, and half a one where only the five frames matter that the convolutions see."""
@@ -84,7 +85,8 @@ class MusicgenAdapter:
         decoder. Raises WeightsError.
         """
         folder = weights.resolve(folder_or_repo)
-        return cls(load_networks(folder, dtype=dtype, bits=bits), folder)
+        with _memory_told("load this model", "a smaller one, or load it with bits=4"):
+            return cls(load_networks(folder, dtype=dtype, bits=bits), folder)
 
     @property
     def sample_rate(self) -> int:
@@ -95,6 +97,11 @@ class MusicgenAdapter:
     def frame_rate(self) -> int:
         """Return the codec's frames per second."""
         return self.networks.codec.config.frame_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Return the codec's samples per frame."""
+        return self.networks.codec.config.hop_length
 
     def generate_music(
         self,
@@ -111,9 +118,10 @@ class MusicgenAdapter:
         `normalize_duration: strict`); see `generator.loop`. Read from `config`, all optional: duration_s, max_steps,
         use_sampling, top_k, top_p, temperature, cfg_coef, two_step_cfg, negative_prompt, seed; other keys are ignored.
         An empty prompt is unconditional. Guidance leads away from `negative_prompt`, so it takes a `cfg_coef` above 1.
-        `melody` is followed by melody models. `continue_from` begins the result, by its codes where it has some that
-        fit and else encoded, and counts in `duration_s`. `on_progress` counts codec frames. Raises GeneratorError and
-        AudioError.
+        `melody` is followed by melody models. `continue_from` begins the result and counts in `duration_s`: by its
+        codes where it has some that fit (those of a mono model fit a stereo model on both sides), else encoded.
+        `on_progress` counts new codec frames, and is called again with the same count while the codec computes. Raises
+        GeneratorError and AudioError.
         """
         pieces = [self._piece(prompt, config, melody)]
         return self._make(pieces, continue_from, on_progress)[0]
@@ -165,21 +173,22 @@ class MusicgenAdapter:
             yield self._make(pieces, continue_from, on_progress)[0]
             return
         provenance = self._provenance(pieces[0], continue_from)
-        for samples in self._stream(pieces, continue_from, on_progress):
+        for samples in self._stream(pieces, continue_from, Told(on_progress)):
             yield Audio(samples[0], self.sample_rate, provenance)
 
     def _make(
         self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
     ) -> list[Audio]:
         kept: list[mx.array] = []
-        samples = np.concatenate(list(self._stream(pieces, continue_from, on_progress, kept)), axis=1)
+        told = Told(on_progress)
+        samples = np.concatenate(list(self._stream(pieces, continue_from, told, kept)), axis=1)
         codes = np.concatenate([np.array(chunk, np.int16) for chunk in kept], axis=-1)
         made = [
             Audio(row, self.sample_rate, self._provenance(piece, continue_from), own)
             for row, own, piece in zip(samples, codes, pieces, strict=True)
         ]
         return [
-            one if piece.loop is None else self._loop(one, piece.loop, codes[row : row + 1])
+            one if piece.loop is None else self._loop(one, piece.loop, codes[row : row + 1], told)
             for row, (one, piece) in enumerate(zip(made, pieces, strict=True))
         ]
 
@@ -193,19 +202,22 @@ class MusicgenAdapter:
         exact = config.get("normalize_duration") == "strict"
         return Piece(prompt, replace(settings, frames=frames), melody, LoopSettings(duration_s, exact))
 
-    def _loop(self, audio: Audio, wished: LoopSettings, codes: np.ndarray[Any, np.dtype[np.int16]]) -> Audio:
+    def _loop(
+        self, audio: Audio, wished: LoopSettings, codes: np.ndarray[Any, np.dtype[np.int16]], told: Told
+    ) -> Audio:
         """Return a loop cut from `audio`, whose codes are of shape (1, codebooks, frames)."""
         import mlx.core as mx
 
-        hop = self.sample_rate // self.frame_rate
+        hop = self.hop_length
 
         def wrap(start: int, length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
             part = codes[:, :, start // hop : (start + length) // hop]
-            return self._decode_round(mx.array(part.astype(np.int32)))
+            return self._decode_round(mx.array(part.astype(np.int32)), told)
 
-        return cut_loop(audio, wished.duration_s, exact=wished.exact, wrap=wrap, grid=hop)
+        with _memory_told():
+            return cut_loop(audio, wished.duration_s, exact=wished.exact, wrap=wrap, grid=hop)
 
-    def _decode_round(self, codes: mx.array) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _decode_round(self, codes: mx.array, told: Told) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return samples (time, channels) of codes (1, codebooks, frames) decoded with their end before their start.
 
         The codec looks to both sides, and its recurrent layer far back, so what it is given on either side of the seam
@@ -217,23 +229,22 @@ class MusicgenAdapter:
         before, after = min(frames, _ROUND_FRAMES[0]), min(frames, _ROUND_FRAMES[1])
         whole = mx.concatenate([codes[:, :, frames - before :], codes, codes[:, :, :after]], axis=-1)
         chunks = (whole[:, :, at : at + _CHUNK_FRAMES] for at in range(0, whole.shape[-1], _CHUNK_FRAMES))
-        samples = np.concatenate(list(self._decode(chunks, 1)), axis=1)[0]
-        hop = self.sample_rate // self.frame_rate
-        return np.ascontiguousarray(samples[before * hop : (before + frames) * hop])
+        samples = np.concatenate(list(self._decode(chunks, 1, told)), axis=1)[0]
+        return np.ascontiguousarray(samples[before * self.hop_length : (before + frames) * self.hop_length])
 
     def _stream(
         self,
         pieces: list[Piece],
         continue_from: Audio | None,
-        on_progress: Progress | None,
+        told: Told,
         kept: list[mx.array] | None = None,
     ) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
         """Yield float32 samples (pieces, time, channels) of pieces of one length and sampling; codes go to `kept`."""
-        with _one_sentence():
-            prompt_codes = None if continue_from is None else self._prompt(continue_from)
+        with _memory_told():
+            prompt_codes = None if continue_from is None else self._prompt(continue_from, told)
             condition = self._conditions(pieces)
-            codes = self._codes(pieces, condition, prompt_codes, on_progress)
-            yield from self._decode(codes if kept is None else _noting(codes, kept), len(pieces))
+            codes = self._codes(pieces, condition, prompt_codes, told)
+            yield from self._decode(codes if kept is None else _noting(codes, kept), len(pieces), told)
 
     # Words and melody
 
@@ -296,7 +307,7 @@ class MusicgenAdapter:
         pieces: list[Piece],
         condition: Callable[[int], Condition],
         prompt_codes: mx.array | None,
-        on_progress: Progress | None,
+        told: Told,
     ) -> Iterator[mx.array]:
         """Yield the codes of prompt and music, (pieces, codebooks, frames)."""
         import mlx.core as mx
@@ -326,24 +337,30 @@ class MusicgenAdapter:
             sampling=settings.sampling,
             prompt_codes=prompt_codes,
             chunk_frames=_CHUNK_FRAMES,
-            on_progress=on_progress,
+            on_progress=told,
         )
 
-    def _prompt(self, audio: Audio) -> mx.array:
+    def _prompt(self, audio: Audio, told: Told) -> mx.array:
         """Return the codes (1, codebooks, frames) of what is continued: its own, or else encoded."""
         import mlx.core as mx
 
-        if audio.codes is not None and self._fits(audio.codes):
-            return mx.array(audio.codes[None].astype(np.int32))
-        return self._encode(audio)
+        codes = self._own_codes(audio)
+        return self._encode(audio, told) if codes is None else mx.array(codes[None].astype(np.int32))
 
-    def _fits(self, codes: NDArray[np.int16]) -> bool:
-        """Tell whether the decoder could have made these codes; MusicGen's models share one codec."""
-        shape = self.networks.decoder.config
-        books = codes.ndim == 2 and codes.shape[0] == shape.num_codebooks and codes.shape[1] > 0
-        return bool(books and codes.min() >= 0 and codes.max() < shape.vocab_size)
+    def _own_codes(self, audio: Audio) -> NDArray[np.int16] | None:
+        """Return the codes of `audio` as the decoder could have made them, None where it could not.
 
-    def _encode(self, audio: Audio) -> mx.array:
+        MusicGen's models share one codec, so that those of a mono model say the same on both sides of a stereo model.
+        """
+        shape, codes = self.networks.decoder.config, audio.codes
+        if codes is None or codes.ndim != 2 or not codes.size:
+            return None
+        if codes.shape[0] * shape.audio_channels == shape.num_codebooks:
+            codes = np.repeat(codes, shape.audio_channels, axis=0)
+        fits = codes.shape[0] == shape.num_codebooks and codes.min() >= 0 and codes.max() < shape.vocab_size
+        return codes if fits else None
+
+    def _encode(self, audio: Audio, told: Told) -> mx.array:
         """Return the codes (1, codebooks, frames) of audio in any rate and number of channels."""
         import mlx.core as mx
 
@@ -351,18 +368,20 @@ class MusicgenAdapter:
         channels = self.networks.decoder.config.audio_channels
         mono = samples.mean(axis=1, keepdims=True)
         rows = samples.T if channels == samples.shape[1] else np.repeat(mono.T, channels, axis=0)
-        codes = self.networks.codec.encode(mx.array(np.ascontiguousarray(rows, np.float32))[..., None])
+        waves = mx.array(np.ascontiguousarray(rows, np.float32))[..., None]
+        parts = list(self.networks.codec.encode_stream(waves, _CHUNK_FRAMES, told.again))
+        codes = mx.concatenate(parts, axis=-1)
         # Stereo codebooks alternate: first of the left channel, first of the right, second of the left, ...
         return codes.transpose(1, 0, 2).reshape(1, -1, codes.shape[-1])
 
     # Samples
 
     def _decode(
-        self, codes: Iterator[mx.array], pieces: int
+        self, codes: Iterator[mx.array], pieces: int, told: Told
     ) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
         channels = self.networks.decoder.config.audio_channels
         rows = (_channel_rows(chunk, channels) for chunk in codes)
-        for samples in self.networks.codec.decode_stream(rows):
+        for samples in self.networks.codec.decode_stream(rows, told.again):
             by_channel = np.array(samples, np.float32).reshape(channels, pieces, -1)
             yield np.ascontiguousarray(by_channel.transpose(1, 2, 0))
 
@@ -389,8 +408,8 @@ class MusicgenAdapter:
         """Return how many seconds are continued, and from what: codes or audio."""
         if audio is None:
             return {"continued_s": 0.0, "continued_from": None}
-        if audio.codes is not None and self._fits(audio.codes):
-            return {"continued_s": audio.codes.shape[1] / self.frame_rate, "continued_from": "codes"}
+        if (codes := self._own_codes(audio)) is not None:
+            return {"continued_s": codes.shape[1] / self.frame_rate, "continued_from": "codes"}
         return {"continued_s": round(audio.duration_s, 6), "continued_from": "audio"}
 
 
@@ -481,16 +500,35 @@ def _report_rows(on_progress: Progress, before: int, rows: int, total: int, done
     on_progress(before + rows * done, total)
 
 
+class Told:
+    """A progress callback that can be called again with what it was told last, for it to cancel in between."""
+
+    def __init__(self, on_progress: Progress | None) -> None:
+        """Wrap a callback, or none."""
+        self.on_progress = on_progress
+        self.last: tuple[int, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how much is done."""
+        self.last = done, total
+        self.again()
+
+    def again(self) -> None:
+        """Tell once more what was told last; before anything was, that nothing of 1 is done."""
+        if self.on_progress is not None:
+            self.on_progress(*(self.last or (0, 1)))
+
+
 @contextmanager
-def _one_sentence() -> Iterator[None]:
+def _memory_told(
+    what: str = "make this", cure: str = "a shorter duration or a smaller model, or load it with bits=4"
+) -> Iterator[None]:
     """Turn the device's lack of memory into an error of ours."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "alloc" in str(error) or "memory" in str(error).lower():
-            raise GeneratorError(
-                "not enough memory to make this; ask for a shorter duration or a smaller model, or load it with bits=4."
-            ) from error
+            raise GeneratorError(f"not enough memory to {what}; ask for {cure}.") from error
         raise
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Literal
 
 import mlx.core as mx
@@ -148,7 +149,7 @@ class Conv1d(nn.Module):
 
     def context(self, left: int, right: int) -> tuple[int, int]:
         """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""
-        return left + self.left, right + self.right
+        return left * self.stride + self.left, right * self.stride + self.right + self.stride - 1
 
 
 def pad(x: mx.array, left: int, right: int, mode: PadMode) -> mx.array:
@@ -255,14 +256,24 @@ class ResnetBlock(nn.Module):
             self.shortcut = Conv1d(config, channels, channels, 1)
 
     def __call__(self, x: mx.array) -> mx.array:
-        y = x
-        for layer in self.block:
-            y = layer(y)
-        return y + (self.shortcut(x) if "shortcut" in self else x)
+        return in_sequence(self.block, x) + (self.shortcut(x) if "shortcut" in self else x)
 
     def context(self, left: int, right: int) -> tuple[int, int]:
         """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""
         return self.block[1].context(left, right)
+
+
+def in_sequence(layers: Iterable[nn.Module], x: mx.array, poll: Callable[[], None] | None = None) -> mx.array:
+    """Return what the layers make of `x`, one after the other.
+
+    With a `poll` each is computed before the next, and `poll` called in between, so that it may raise to stop.
+    """
+    for layer in layers:
+        x = layer(x)
+        if poll is not None:
+            mx.eval(x)
+            poll()
+    return x
 
 
 def residual_blocks(config: EncodecConfig, channels: int) -> list[nn.Module]:
@@ -271,8 +282,20 @@ def residual_blocks(config: EncodecConfig, channels: int) -> list[nn.Module]:
     return [ResnetBlock(config, channels, growth**i) for i in range(config.num_residual_layers)]
 
 
+def local_context(layers: Iterable[nn.Module]) -> tuple[int, int]:
+    """Return how many inputs before and after its own an output of convolutional layers in sequence depends on."""
+    context = (0, 0)
+    for layer in reversed(list(layers)):
+        if not isinstance(layer, nn.ELU):
+            context = layer.context(*context)
+    return context
+
+
 class Encoder(nn.Module):
-    """Waveform to embeddings, one per frame. Layer numbers are those of the checkpoint."""
+    """Waveform to embeddings, one per frame: local layers that downsample, the LSTM, a convolution.
+
+    Layer numbers are those of the checkpoint.
+    """
 
     def __init__(self, config: EncodecConfig) -> None:
         super().__init__()
@@ -287,9 +310,8 @@ class Encoder(nn.Module):
         self.layers = layers
 
     def __call__(self, x: mx.array) -> mx.array:
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        """Return embeddings (batch, frames, hidden_size) of samples (batch, time, channels)."""
+        return in_sequence(self.layers, x)
 
 
 class Decoder(nn.Module):
@@ -308,21 +330,8 @@ class Decoder(nn.Module):
         self.layers = layers
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.upsample(self.layers[1](self.layers[0](x)))
-
-    def upsample(self, x: mx.array) -> mx.array:
-        """Apply the layers after the LSTM."""
-        for layer in self.layers[2:]:
-            x = layer(x)
-        return x
-
-    def upsample_context(self) -> tuple[int, int]:
-        """Return how many frames before and after a frame its samples depend on, after the LSTM."""
-        context = (0, 0)
-        for layer in reversed(self.layers[2:]):
-            if not isinstance(layer, nn.ELU):
-                context = layer.context(*context)
-        return context
+        """Return samples (batch, time, channels) of embeddings (batch, frames, hidden_size)."""
+        return in_sequence(self.layers, x)
 
 
 class Codebook(nn.Module):
@@ -417,23 +426,51 @@ class EncodecModel(nn.Module):
         """Return samples (batch, frames * hop_length, channels) of codes (batch, codebooks, frames)."""
         return self.decoder(self.quantizer.decode(codes))
 
-    def decode_stream(self, chunks: Iterable[mx.array]) -> Iterator[mx.array]:
+    def encode_stream(
+        self, samples: mx.array, chunk_frames: int, poll: Callable[[], None] | None = None
+    ) -> Iterator[mx.array]:
+        """Yield codes (batch, codebooks, about `chunk_frames`) of samples (batch, time, channels).
+
+        Together they are `encode` of the whole; peak memory depends on the chunk, not on the length. `poll` as in
+        `in_sequence`.
+        """
+        *front, lstm, activation, last = self.encoder.layers
+        hop, levels = self.config.hop_length, self.config.quantizers_at(None)
+        frames, reach = math.ceil(samples.shape[1] / hop), math.ceil(max(local_context(front)) / hop)
+        back = LocalStream(partial(in_sequence, [activation, last]), last.context(0, 0), 1)
+        state: State | None = None
+        for start in range(0, frames, chunk_frames):
+            end, first = min(start + chunk_frames, frames), max(0, start - reach)
+            window = in_sequence(front, samples[:, first * hop : (end + reach) * hop], poll)
+            x, state = lstm.advance(window[:, start - first : end - first], state)
+            embeddings = back.push(x, last=end == frames)
+            if embeddings is not None:
+                codes = self.quantizer.encode(embeddings, levels)
+                mx.eval(codes, state)
+                yield codes
+
+    def decode_stream(
+        self, chunks: Iterable[mx.array], poll: Callable[[], None] | None = None
+    ) -> Iterator[mx.array]:
         """Yield samples as codes (batch, codebooks, frames) come in; together they are `decode` of the whole.
 
         Each chunk may hold any number of frames. Samples follow the codes by the right context of the network
-        (five frames in MusicGen's codec), so peak memory depends on the chunk, not on the length.
+        (five frames in MusicGen's codec), so peak memory depends on the chunk, not on the length. `poll` as in
+        `in_sequence`.
         """
-        first = self.decoder.layers[0]
+        first, lstm, *upsampling = self.decoder.layers
         front = LocalStream(first, first.context(0, 0), 1)
-        back = LocalStream(self.decoder.upsample, self.decoder.upsample_context(), self.config.hop_length)
+        upsample = partial(in_sequence, upsampling, poll=poll)
+        back = LocalStream(upsample, local_context(upsampling), self.config.hop_length)
         state: State | None = None
         for codes, last in _with_last(chunks):
             x = front.push(self.quantizer.decode(codes) if codes is not None else None, last=last)
             if x is not None:
-                x, state = self.decoder.layers[1].advance(x, state)
+                x, state = lstm.advance(x, state)
+                mx.eval(x, state)
             samples = back.push(x, last=last)
             if samples is not None:
-                mx.eval(samples, state)
+                mx.eval(samples)
                 yield samples
 
     @staticmethod

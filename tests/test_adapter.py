@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,12 @@ pytest.importorskip("transformers")
 from generator import weights  # noqa: E402
 from generator.adapter import MusicgenAdapter, Piece  # noqa: E402
 from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError  # noqa: E402
-from generator.generation import STRIDE_FRAMES, WINDOW_FRAMES, generate_codes  # noqa: E402
+from generator.generation import (  # noqa: E402
+    STRIDE_FRAMES,
+    WINDOW_FRAMES,
+    generate_codes,
+    stream_codes,
+)
 from generator.melody import extract_chroma, fit_frames  # noqa: E402
 from generator.musicgen import Condition  # noqa: E402
 from generator.protocol import Audio  # noqa: E402
@@ -86,7 +92,9 @@ def reference_greedy(model, adapter, prompt: str, frames: int, **inputs) -> np.n
     return out[0].numpy().T
 
 
-@pytest.mark.parametrize(("kind", "frames"), [("mono", 120), ("stereo", 60), ("melody", 60)])
+@pytest.mark.parametrize(
+    ("kind", "frames"), [("mono", 120), ("stereo", 60), ("melody", 60), ("stereo-melody", 60)]
+)
 def test_greedy_waveform_equals_the_reference(checkpoints, adapters, kind, frames):
     _, model = checkpoints(kind)
     adapter = adapters(kind)
@@ -95,14 +103,15 @@ def test_greedy_waveform_equals_the_reference(checkpoints, adapters, kind, frame
     assert np.abs(want - other).max() > 0.1
     made = adapter.generate_music(PROMPT, {**GREEDY, "duration_s": frames / FRAME_RATE})
     assert made.samples.dtype == np.float32
-    assert made.samples.shape == want.shape == (frames * 64, 2 if kind == "stereo" else 1)
+    assert made.samples.shape == want.shape == (frames * 64, 2 if "stereo" in kind else 1)
     assert made.sample_rate == RATE
     assert np.abs(made.samples - want).max() < 1e-3
 
 
-def test_melody_waveform_equals_the_reference(checkpoints, adapters):
-    _, model = checkpoints("melody")
-    adapter = adapters("melody")
+@pytest.mark.parametrize("kind", ["melody", "stereo-melody"])
+def test_melody_waveform_equals_the_reference(checkpoints, adapters, kind):
+    _, model = checkpoints(kind)
+    adapter = adapters(kind)
     melody = Audio(np.concatenate([tone(392, 1.0, 32_000), tone(330, 2.0, 32_000)]), 32_000)
     chroma = fit_frames(extract_chroma(melody), 20)
     features = torch.tensor(chroma)[None]
@@ -227,6 +236,22 @@ def test_stream_is_the_whole_in_pieces_and_starts_early(adapters):
         assert np.abs(np.concatenate([p.samples for p in pieces]) - whole.samples).max() < 1e-4
 
 
+@pytest.mark.parametrize("kind", ["stereo", "stereo-melody"])
+def test_over_several_windows_the_stream_is_the_whole_in_stereo(adapters, kind, monkeypatch):
+    short = partial(stream_codes, window_frames=60, stride_frames=36)
+    monkeypatch.setattr("generator.generation.stream_codes", short)
+    adapter, frames = adapters(kind), 150
+    config = {"duration_s": frames / FRAME_RATE, "seed": 5}
+    whole = adapter.generate_music(PROMPT, config)
+    streamed = np.concatenate([piece.samples for piece in adapter.stream_music(PROMPT, config)])
+    assert streamed.shape == (frames * 64, 2)
+    assert np.abs(streamed - whole.samples).max() < 1e-3
+    channels = [whole.codes[channel::2].astype(np.int32) for channel in (0, 1)]
+    decoded = np.array(adapter.networks.codec.decode(mx.array(np.stack(channels))))[..., 0]
+    assert np.abs(streamed.T - decoded).max() < 1e-3
+    assert np.abs(streamed[:, 0] - streamed[:, 1]).max() > 0.1
+
+
 def test_continuation_keeps_the_beginning(adapters):
     left, right = tone(300, 0.6), tone(500, 0.6)
     beginning = Audio(np.concatenate([left, right], axis=1), RATE)
@@ -268,6 +293,31 @@ def test_codes_of_another_model_are_left_for_the_audio(adapters):
     assert np.array_equal(again.samples, made.samples)
 
 
+def test_mono_goes_on_in_stereo_by_its_codes_on_both_sides(adapters):
+    mono = adapters("mono").generate_music(PROMPT, {"duration_s": 0.6, "seed": 1})
+    made = adapters("stereo").generate_music(PROMPT, {"duration_s": 1.2, "seed": 2}, continue_from=mono)
+    assert (made.provenance["continued_from"], made.provenance["continued_s"]) == ("codes", 0.6)
+    assert np.array_equal(made.codes[0::2, :30], mono.codes)
+    assert np.array_equal(made.codes[1::2, :30], mono.codes)
+    # All but the last frames, which hear what comes after them.
+    assert np.abs(made.samples[: 25 * 64, 0] - made.samples[: 25 * 64, 1]).max() < 1e-3
+    assert np.abs(made.samples[30 * 64 :, 0] - made.samples[30 * 64 :, 1]).max() > 0.1
+
+
+def test_stereo_music_is_looped_and_goes_on_after_a_loop(adapters):
+    adapter = adapters("stereo-melody")
+    config = {"duration_s": 2.0, "seed": 1, "loopable": True}
+    loop = adapter.generate_music(PROMPT, config)
+    assert loop.duration_s == pytest.approx(2.0, rel=0.07)
+    assert loop.channels == 2
+    assert np.abs(loop.samples[:, 0] - loop.samples[:, 1]).max() > 0.1
+    (streamed,) = adapter.stream_music(PROMPT, config)
+    assert np.array_equal(streamed.samples, loop.samples)
+    melody = Audio(tone(440, 2.0, 32_000), 32_000)
+    longer = adapter.generate_music(PROMPT, {"duration_s": 2.6, "seed": 1}, melody=melody, continue_from=loop)
+    assert longer.samples.shape == (int(2.6 * RATE), 2)
+
+
 def test_continuation_beyond_the_window_keeps_all_of_it(adapter):
     """A beginning of more than 30 s is heard in its last 12 s and kept whole."""
     beginning = Audio(np.random.default_rng(0).normal(0, 0.1, (31 * RATE, 1)).astype(np.float32), RATE)
@@ -298,6 +348,37 @@ def test_cancel_stops_at_once(adapter):
     with pytest.raises(Cancelled):
         adapter.generate_music(PROMPT, {"duration_s": 20, "seed": 1}, on_progress=cancel)
     assert reports[-1] == 30
+
+
+@pytest.mark.parametrize("codes", [True, False])
+def test_cancel_stops_while_the_codec_reads_or_plays_a_beginning(adapter, codes):
+    beginning = adapter.generate_music(PROMPT, {"duration_s": 4.0, "seed": 1})
+    beginning = beginning if codes else replace(beginning, codes=None)
+    calls = []
+
+    def count(done: int, total: int) -> None:
+        calls.append((done, total))
+        if len(calls) == 5:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        adapter.generate_music(
+            PROMPT, {"duration_s": 8, "seed": 1}, continue_from=beginning, on_progress=count
+        )
+    assert {done for done, _ in calls} == {0}
+    assert len(calls) == 5
+
+
+def test_cancel_stops_while_a_loop_is_closed(adapter):
+    calls = []
+
+    def count(done: int, total: int) -> None:
+        calls.append(done)
+        if calls[-12:] == [total] * 12:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        adapter.generate_music(PROMPT, {"duration_s": 4, "seed": 1, "loopable": True}, on_progress=count)
 
 
 def test_provenance_says_how_it_was_made(adapter):
@@ -377,7 +458,7 @@ def test_batch_needs_a_configuration_per_prompt(adapter):
 
 
 def test_want_of_memory_is_one_sentence(adapter, monkeypatch):
-    def exhausted(chunks):
+    def exhausted(chunks, poll):
         raise RuntimeError("[metal::malloc] Attempting to allocate 99 bytes")
         yield
 
@@ -386,8 +467,26 @@ def test_want_of_memory_is_one_sentence(adapter, monkeypatch):
         adapter.generate_music(PROMPT, {"duration_s": 0.2})
 
 
+def test_want_of_memory_when_loading_is_one_sentence(checkpoints, monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("generator.adapter.load_networks", exhausted)
+    with pytest.raises(GeneratorError, match="not enough memory to load this model; ask for a smaller one"):
+        MusicgenAdapter.from_pretrained(checkpoints("mono")[0])
+
+
+def test_want_of_memory_when_a_loop_is_closed_is_one_sentence(adapter, monkeypatch):
+    def exhausted(*_):
+        raise RuntimeError("[malloc] Unable to allocate 99 bytes.")
+
+    monkeypatch.setattr(adapter, "_decode_round", exhausted)
+    with pytest.raises(GeneratorError, match="not enough memory to make this"):
+        adapter.generate_music(PROMPT, {"duration_s": 3, "seed": 1, "loopable": True})
+
+
 def test_other_errors_come_through(adapter, monkeypatch):
-    def broken(chunks):
+    def broken(chunks, poll):
         raise RuntimeError("a fault of ours")
         yield
 

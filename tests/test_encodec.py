@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from generator.encodec import EncodecConfig, EncodecModel, convolve  # noqa: E402
-from generator.errors import WeightsError  # noqa: E402
+from generator.errors import Cancelled, WeightsError  # noqa: E402
 
 MUSICGEN = {
     "target_bandwidths": [2.2],
@@ -183,6 +183,59 @@ def test_streamed_decode_equals_the_whole(ratios, residual, causal, mode, sizes,
     whole = codec.decode(codes)
     assert streamed.shape == whole.shape
     assert mx.abs(streamed - whole).max().item() < 1e-4
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    ratios=st.sampled_from([[4, 2], [5, 3], [8, 5, 4, 4]]),
+    residual=st.integers(1, 2),
+    growth=st.sampled_from([1, 2, 3]),
+    kernel=st.sampled_from([3, 7]),
+    causal=st.booleans(),
+    mode=st.sampled_from(["reflect", "constant"]),
+    length=st.integers(1, 3000),
+    chunk=st.integers(1, 30),
+    seed=st.integers(0, 2**16),
+)
+def test_streamed_encode_equals_the_whole(
+    ratios, residual, growth, kernel, causal, mode, length, chunk, seed
+):
+    codec = ours(
+        reference(
+            seed,
+            upsampling_ratios=ratios,
+            num_residual_layers=residual,
+            dilation_growth_rate=growth,
+            kernel_size=kernel,
+            last_kernel_size=kernel,
+            use_causal_conv=causal,
+            pad_mode=mode,
+        )
+    )
+    samples = mx.array(noise(seed, 2, length).transpose(0, 2, 1))
+    parts = list(codec.encode_stream(samples, chunk))
+    assert max(part.shape[-1] for part in parts) <= chunk + codec.config.last_kernel_size
+    whole, streamed = codec.encode(samples), mx.concatenate(parts, axis=-1)
+    assert streamed.shape == whole.shape
+    # Two codes may be equally near up to rounding.
+    assert (streamed != whole).mean().item() < 0.01
+
+
+def test_a_poll_stops_the_codec_while_it_computes():
+    codec = ours(reference(0, **MUSICGEN, hidden_size=16, num_filters=4))
+    calls = []
+
+    def poll() -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        list(codec.encode_stream(mx.zeros((1, 32_000, 1)), 10, poll))
+    calls.clear()
+    with pytest.raises(Cancelled):
+        list(codec.decode_stream((mx.zeros((1, 4, 25), mx.int32) for _ in range(4)), poll))
+    assert len(calls) == 3
 
 
 def test_stream_yields_before_the_codes_end():

@@ -266,7 +266,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(home, models, files, monke
 def test_want_of_memory_is_told_and_leaves_nothing(home, monkeypatch):
     from generator.encodec import EncodecModel
 
-    def exhausted(self, chunks):
+    def exhausted(self, chunks, poll):
         raise RuntimeError("[malloc] Unable to allocate 99 bytes.")
         yield
 
