@@ -18,7 +18,7 @@ from catalog.durable import DurableTable
 from catalog.errors import Damage, StorageError
 from catalog.filters import equals
 from catalog.models import Track, Value
-from catalog.schema import TRACK_COLUMNS, from_track_row, vector_sha256
+from catalog.schema import TRACK_COLUMNS, from_whole_track_row
 from catalog.tracks import TrackTable
 
 __all__ = ["Problem", "check", "clear", "drop", "in_child", "read_through", "set_aside"]
@@ -52,7 +52,7 @@ def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, dee
 
 def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:
     """Return what is wrong with rows and files, all read in this process."""
-    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector") if deep else TRACK_COLUMNS)
+    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector", "sound") if deep else TRACK_COLUMNS)
     return [*_rows(home, stored, deep=deep), *_leftovers(home, stored)]
 
 
@@ -113,9 +113,7 @@ def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]
             yield Problem(kind="table", subject="tracks", detail=f"the id {track_id} names {count} rows")
     for row in stored:
         try:
-            track = from_track_row(row)
-            if deep and vector_sha256(row["vector"]) != row["vector_sha256"]:
-                raise Damage(f"the vector of the row {track.id!r} does not match its checksum")
+            track = from_whole_track_row(row)
         except Damage as error:
             yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
         else:

@@ -11,9 +11,9 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from catalog.errors import InputError
-from catalog.models import Alternative, Condition, FieldName, Filter, Period, QualityName, Span
+from catalog.models import Alternative, Condition, FieldName, Filter, Period, QualityName, Span, Track
 
-__all__ = ["QUALITY_RANK", "both", "equals", "literal", "one_of", "to_sql"]
+__all__ = ["QUALITY_RANK", "both", "equals", "literal", "meets", "one_of", "to_sql"]
 
 QUALITY_RANK: dict[QualityName, int] = {"preview": 0, "standard": 1, "final": 2}
 _COLUMNS: dict[FieldName, str] = {
@@ -34,6 +34,8 @@ _COLUMNS: dict[FieldName, str] = {
     "language": "language",
     "made": "created_at",
 }
+_SAME = ("state", "role", "style", "environment", "time_of_day", "loopable", "backend", "language")
+"""Facts that a track must have just so; columns and fields of a track have the same names."""
 _LISTS = ("mood", "tag")
 _WHOLE = ("rating",)
 _PARTS = ("model",)
@@ -52,6 +54,20 @@ def to_sql(where: Filter) -> str | None:
     rating. Raises InputError for text that is no Unicode and for bounds that are no number.
     """
     return both(*_equalities(where), *_bounds(where), *_tags(where), *map(_condition, where.conditions))
+
+
+def meets(track: Track, where: Filter) -> bool:
+    """Tell whether a track meets the facts of `where` that are no conditions, as `to_sql` has them."""
+    given = where.model_dump(include=set(_SAME), exclude_none=True)
+    return (
+        all(getattr(track, name) == value for name, value in given.items())
+        and set(where.mood) <= {*track.mood_tags}
+        and QUALITY_RANK[track.quality] >= QUALITY_RANK[where.min_quality or "preview"]
+        and track.model_rank >= (where.min_model_rank or 0)
+        and _within(track.duration_s, where.min_duration_s, where.max_duration_s)
+        and _within(track.tempo_bpm, where.min_tempo_bpm, where.max_tempo_bpm)
+        and _within(track.rating, where.min_rating, None)
+    )
 
 
 def both(*predicates: str | None) -> str | None:
@@ -96,17 +112,14 @@ def _text(value: str) -> str:
 
 
 def _equalities(where: Filter) -> list[str]:
-    facts = {
-        "state": where.state,
-        "role": where.role,
-        "style": where.style,
-        "environment": where.environment,
-        "time_of_day": where.time_of_day,
-        "loopable": where.loopable,
-        "backend": where.backend,
-        "language": where.language,
-    }
+    facts = {column: getattr(where, column) for column in _SAME}
     return [equals(column, value) for column, value in facts.items() if value is not None]
+
+
+def _within(value: float | None, lowest: float | None, highest: float | None) -> bool:
+    if lowest is None and highest is None:
+        return True
+    return value is not None and (lowest is None or value >= lowest) and (highest is None or value <= highest)
 
 
 def _bounds(where: Filter) -> list[str]:

@@ -102,11 +102,8 @@ class Flow:
         key = key_of(context, choices, self.library, present)
         return Call(command, context, choices, key, audience, melody)
 
-    def look(self, call: Call, terms: Terms, *, explain: bool = False, whole: bool = False) -> Outcome:
-        """Look for a track: first the same request, which needs neither encoder nor model, then a close match.
-
-        Candidates are read in part, as a choice needs them, unless `whole` asks for rows and files that are checked.
-        """
+    def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
+        """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
         same, line, kept = None, None, listening.theme_track(self.store, call.audience)
         if terms.reuse != "never":
             with call.stage("exact"):
@@ -120,9 +117,7 @@ class Flow:
         facts = hard_facts(request)
         with call.stage("search"):
             rejected = feedback.rejected(self.store, call.key, vector, request.features)
-            whole = whole or bool(call.audience.listener or call.audience.theme)
-            near = self.store.search if whole else self.store.candidates
-            hits = near(vector, facts, CANDIDATES + len(rejected))
+            hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
             if kept and kept not in {track.id for track, _ in hits}:
                 hits += self.store.search(vector, facts, 1, among=[kept])  # however many are nearer
             allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
@@ -146,10 +141,6 @@ class Flow:
             )
             return Outcome(request, decision, track)
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
-        if track is not None and not whole:
-            track = self.store.whole(track)
-            if track is None:
-                return self.look(call, terms, explain=explain, whole=True)
         return Outcome(request, decision, track)
 
     def _repeated(self, key: str, terms: Terms) -> tuple[Track | None, RequestRecord | None]:

@@ -1,7 +1,7 @@
 """The reuse decision: a pure function of a request and the candidates that met its hard facts.
 
-1. Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector query:
-   a track that breaks one is never seen here.
+1. Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector query, and
+   looked at here once more: a column that was damaged on the disk differs from the track's own record.
 2. Each track that is left gets a probability that its music fits (`evidence`): that the scene is the same, from the
    cosine of the two contexts, place and time, times that the mood is, from the distance of the moods and from words
    that were exchanged. An opposite mood is refused whatever else is alike.
@@ -20,6 +20,7 @@ from typing import Literal
 
 from catalog.certificate import MAX_FALSE_REUSE, Bound, Certificate
 from catalog.evidence import Card, evidence, probability
+from catalog.filters import meets
 from catalog.models import Candidate, Decision, Features, Filter, Request, RequestRecord, Track
 from catalog.mood import mood_distance
 
@@ -247,7 +248,7 @@ def decide(
     considered: int = 0,
     rejected_by: Mapping[str, int] | None = None,
 ) -> Decision:
-    """Decide whether one of `hits` (track, cosine; all meeting the hard facts) is reused.
+    """Decide whether one of `hits` (track, cosine) that meets the hard facts is reused.
 
     A candidate is admissible when its probability (or its score, where the caller named a minimum) reaches the
     threshold of `terms` and its mood is not refused. `auto` reuses the best admissible one, `always` the best whatever
@@ -255,7 +256,11 @@ def decide(
     decision never depends on the order of `hits`.
     """
     ranked = sorted(
-        (weigh(request, track, similarity, terms) for track, similarity in hits),
+        (
+            weigh(request, track, similarity, terms)
+            for track, similarity in hits
+            if facts is None or meets(track, facts)
+        ),
         key=lambda one: (one.refused, -terms.worth(one), one.track_id),
     )
     best = ranked[0] if ranked else None

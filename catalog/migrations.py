@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from catalog.schema import EPOCH, NO_LEVEL, VERSIONS, request_words, row_sha256
+from catalog.schema import EPOCH, NO_LEVEL, VERSIONS, recorded, request_words, row_sha256
 
 __all__ = ["STEPS", "upgrade"]
 
@@ -31,6 +31,11 @@ def m004_add_sound(row: Mapping[str, Any]) -> Row:
     return {**row, "sound_kind": "", "sound_sha256": "", "sound": None}
 
 
+def m005_add_record(row: Mapping[str, Any]) -> Row:
+    """Add the row as one text, which is written with its checksum once the row is of the present version."""
+    return {**row, "record": ""}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     told = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -49,7 +54,12 @@ def m002_add_mood(row: Mapping[str, Any]) -> Row:
 
 
 STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
-    "tracks": {2: m002_add_trash_and_rating, 3: m003_add_what_a_person_says, 4: m004_add_sound},
+    "tracks": {
+        2: m002_add_trash_and_rating,
+        3: m003_add_what_a_person_says,
+        4: m004_add_sound,
+        5: m005_add_record,
+    },
     "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
     "judgements": {2: m002_add_mood},
 }
@@ -65,5 +75,6 @@ def upgrade(row: Mapping[str, Any], table: str, version: int) -> Row:
     present = dict(row)
     for step in range(version + 1, VERSIONS[table] + 1):
         present = STEPS[table][step](present)
-    present["row_sha256"] = row_sha256(present) if intact else "damaged"
-    return present
+    if not intact:
+        return {**present, "row_sha256": "damaged"}
+    return recorded(present) if table == "tracks" else {**present, "row_sha256": row_sha256(present)}

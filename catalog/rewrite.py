@@ -15,6 +15,8 @@ from catalog.models import Track
 from catalog.schema import (
     VERSIONS,
     from_track_row,
+    from_whole_track_row,
+    recorded,
     row_sha256,
     table_version,
     track_schema,
@@ -118,10 +120,12 @@ def _text(row: Row, texts_of: Callable[[Track], str]) -> str:
 
 
 def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
-    intact = row_sha256(row) == row["row_sha256"]
     new = {**row, "encoder": encoder, "vector_sha256": vector_sha256(vector), "vector": vector}
-    new["row_sha256"] = row_sha256(new) if intact else "damaged"
-    return new
+    try:
+        from_whole_track_row(row)
+    except Damage:
+        return {**new, "row_sha256": "damaged"}
+    return recorded(new)
 
 
 def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:

@@ -49,11 +49,10 @@ from catalog.schema import (
     request_schema,
     table_encoder,
     table_version,
-    track_in_part,
     track_schema,
     unit_vector,
 )
-from catalog.tracks import DECIDING, Row, TrackTable, intact, scan
+from catalog.tracks import Row, TrackTable, intact, scan
 from generator import timbre
 
 if TYPE_CHECKING:
@@ -314,22 +313,6 @@ class Store:
         self._may_write("the sounds cannot be written")
         if sounds:
             self._tracks.put_sounds(sounds)
-
-    def candidates(self, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
-        """Return what `search` does, at a fraction of its time, for a decision alone.
-
-        Of the tracks only the facts of `tracks.DECIDING` are read, and neither row nor audio is checked: take the one
-        that is chosen through `whole` before handing it out.
-        """
-        rows = self._tracks.nearest(vector, to_sql(where), _checked(limit), DECIDING)
-        return [(track_in_part(row), row["_similarity"]) for row in rows]
-
-    def whole(self, candidate: Track) -> Track | None:
-        """Return the track of a candidate, None when it cannot be served: its row is damaged or its audio gone."""
-        # Found by the key, which has an index; the id must not have one.
-        rows = self._tracks.read(equals("key", candidate.key))
-        same = [row for row in rows if row["id"] == candidate.id and row["state"] == "ready"]
-        return next(self._served(same), None)
 
     def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks whose summary, mood, style, prompt or context has words of `text`.
@@ -616,8 +599,8 @@ class Store:
     def fix(self, problem: Problem) -> bool:
         """Mend what can be mended without losing anything; return whether it was.
 
-        A row without its audio goes to the trash, a file no row names to `lost/`; a row that fails its check is copied
-        there before it is deleted.
+        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns differ from its
+        record is written anew from that; one whose record fails its check is copied to `lost/` before it is deleted.
         """
         self._may_write("nothing can be mended")
         if problem.kind == "table":
@@ -625,7 +608,10 @@ class Store:
         if problem.kind == "leftover":
             return audit.clear(self.home, self._tracks, problem.subject)
         if problem.kind == "altered-row":
-            audit.drop(self.home, self._tracks, problem.subject)
+            try:
+                self._change(problem.subject, lambda _: {})
+            except (Damage, NotFound):
+                audit.drop(self.home, self._tracks, problem.subject)
             return True
         if problem.kind == "altered-audio":
             audit.set_aside(self.home, self.find_id(problem.subject).audio_path)
@@ -813,7 +799,8 @@ def _index_for(table: str, rows: int) -> dict[str, Any]:
         return indexes | ({"key": BTree(), "listener": BTree()} if rows >= INDEX_ROWS else {})
     if rows >= INDEX_ROWS:
         # None on id: lookups by it would gain, but merges on it could let duplicates through.
-        facts = ("state", "style", "role", "environment", "time_of_day", "quality_rank")
+        ranks, flags = ("quality_rank", "model_rank"), ("state", "loopable")
+        facts = ("style", "role", "environment", "time_of_day", "backend", *ranks, *flags)
         indexes |= {column: Bitmap() for column in facts}
         indexes |= {"mood_tags": LabelList(), "key": BTree(), "duration_s": BTree()}
     if rows >= VECTOR_INDEX_ROWS:

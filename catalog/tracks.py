@@ -17,53 +17,33 @@ from catalog.filters import both, equals, one_of
 from catalog.maintenance import WORDS, Maintenance
 from catalog.models import Judgement, RequestRecord, Track
 from catalog.schema import (
-    TRACK_COLUMNS,
+    TRACK_ROW,
     from_track_row,
     table_encoder,
     to_track_row,
     track_schema,
     unit_vector,
-    vector_sha256,
 )
 from generator import timbre
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DECIDING", "Row", "TrackTable", "intact", "read", "scan", "to_arrow"]
+__all__ = ["Row", "TrackTable", "intact", "read", "scan", "to_arrow"]
 
 Row = dict[str, Any]
 Change = Callable[[Track], Mapping[str, Any]]
 _Value = TypeVar("_Value", Track, RequestRecord, Judgement)
 _log = logging.getLogger(__name__)
 
-DECIDING = (
-    "id",
-    "key",
-    "context",
-    "summary",
-    "tone",
-    "mood_tags",
-    "valence",
-    "energy",
-    "style",
-    "role",
-    "environment",
-    "time_of_day",
-    "language",
-    "duration_s",
-    "loopable",
-)
-"""Columns that tell whether a track fits."""
-REFINE_FACTOR, PROBES = 4, 24
-"""With a vector index: how many times the limit are rescored exactly, and lists searched. Without the first the index
-gives approximate distances, which no threshold can be held against."""
+RESCORED, PROBES = 40, 40
+"""With a vector index: how many rows at the least are rescored exactly, twice the limit always, and lists searched.
+Without the first the index gives approximate distances, which no threshold can be held against."""
 _SORTED_ALONE = 1000
 _COUNTS_KEPT = 64
 """Facets of how many queries are remembered; a new version of the table has new ones."""
 _ID = re.compile(r"[a-z0-9-]{1,64}")
-_WITH_VECTOR = (*TRACK_COLUMNS, "vector")
-_WHOLE = (*_WITH_VECTOR, "sound")
+_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound")
 
 
 class TrackTable:
@@ -113,7 +93,7 @@ class TrackTable:
             raise NotFound(f"there is no track {track_id!r}")
 
         def write(table: Any) -> Track:
-            rows = self.read(equals("id", valid_id(track_id)), columns=_WHOLE, limit=1)
+            rows = self.read(equals("id", valid_id(track_id)), columns=_WITH_VECTORS, limit=1)
             if not rows:
                 raise NotFound(f"there is no track {track_id!r}")
             track = from_track_row(rows[0])
@@ -131,7 +111,7 @@ class TrackTable:
         """Write how the tracks of these ids sound; a row that is gone meanwhile is passed over."""
 
         def write(table: Any) -> None:
-            stored = self.read(one_of("id", [*sounds]), columns=_WHOLE)
+            stored = self.read(one_of("id", [*sounds]), columns=_WITH_VECTORS)
             rows = [
                 to_track_row(track, row["vector"], sounds[track.id])
                 for row in stored
@@ -152,8 +132,8 @@ class TrackTable:
         where = both(equals("sound_kind", timbre.KIND), predicate)
         with lance_errors("the table cannot be searched by sound"):
             query = self.durable.table.search(unit_vector(sound), vector_column_name="sound")
-            query = _where(query.distance_type("cosine"), where).refine_factor(REFINE_FACTOR).nprobes(PROBES)
-            rows = _to_rows(query.select([*TRACK_COLUMNS, "sound", "_distance"]).limit(count).to_arrow())
+            query = _exactly(_where(query.distance_type("cosine"), where), count)
+            rows = _to_rows(query.select([*TRACK_ROW, "sound", "_distance"]).to_arrow())
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -167,7 +147,7 @@ class TrackTable:
         self,
         predicate: str | None,
         *,
-        columns: Sequence[str] = TRACK_COLUMNS,
+        columns: Sequence[str] = TRACK_ROW,
         order: str | None = None,
         limit: int | None = None,
         offset: int = 0,
@@ -182,13 +162,8 @@ class TrackTable:
         found = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
         return sorted(found, key=lambda row: places[row["id"]])
 
-    def nearest(
-        self, vector: ArrayLike, predicate: str | None, count: int, columns: Sequence[str] | None = None
-    ) -> list[Row]:
-        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1].
-
-        `columns` are all and the vector unless said; most of the time of a search goes by their number.
-        """
+    def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
         unit = unit_vector(vector)
         if not self.durable.exists():
             return []
@@ -196,8 +171,8 @@ class TrackTable:
             table = self.durable.table
             self._expect(self._encoder_of(table), len(unit))
             query = table.search(unit, vector_column_name="vector").distance_type("cosine")
-            query = _where(query, predicate).refine_factor(REFINE_FACTOR).nprobes(PROBES)
-            rows = _to_rows(query.select([*(columns or _WITH_VECTOR), "_distance"]).limit(count).to_arrow())
+            query = _exactly(_where(query, predicate), count)
+            rows = _to_rows(query.select([*TRACK_ROW, "vector", "_distance"]).to_arrow())
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -209,7 +184,7 @@ class TrackTable:
         self._care.ensure_index(self.durable, WORDS)
         with lance_errors("the table cannot be searched for words"):
             query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
-            query = _where(query, predicate).select([*TRACK_COLUMNS, "_score"]).limit(count)
+            query = _where(query, predicate).select([*TRACK_ROW, "_score"]).limit(count)
             return _to_rows(query.to_arrow())
 
     def facets(self, predicate: str | None, text: str, most: int) -> tuple[int, Facets]:
@@ -302,15 +277,16 @@ def read(
 ) -> list[Row]:
     """Return rows of a table that may not exist yet, sorted by the column `order`, falling with a leading minus.
 
-    `order` must be one of `columns`. Rows that are equal there are sorted by id, so that pages do not overlap.
+    Rows that are equal there are sorted by id, so that pages do not overlap.
     """
     if limit == 0 or not table.exists():
         return []
     with lance_errors(f"the {table.name} table cannot be read"):
-        query = _where(table.table.search(), predicate).select(list(columns)).limit(limit)
+        by = {order.removeprefix("-"): not order.startswith("-")} if order else {}
         if order:
-            by = {order.removeprefix("-"): not order.startswith("-")}
             by.setdefault("id", True)
+        query = _where(table.table.search(), predicate).select([*dict.fromkeys((*columns, *by))]).limit(limit)
+        if order:
             query = query.order_by(
                 [{"column_name": name, "ascending": rising} for name, rising in by.items()]
             )
@@ -329,10 +305,6 @@ def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Va
     """Yield the values of rows that match their checksums, and warn of the others."""
     for row in rows:
         try:
-            if "vector" in row and vector_sha256(row["vector"]) != row["vector_sha256"]:
-                raise Damage(f"the vector of the row {row['id']!r} does not match its checksum")
-            if row.get("sound") is not None and vector_sha256(row["sound"]) != row["sound_sha256"]:
-                raise Damage(f"the sound of the row {row['id']!r} does not match its checksum")
             yield decode(row)
         except Damage as error:
             _log.warning("%s; it is passed over", error)
@@ -360,6 +332,11 @@ def _sound_of(row: Row) -> ArrayLike | None:
 
 def _where(query: Any, predicate: str | None) -> Any:
     return query.where(predicate, prefilter=True) if predicate else query
+
+
+def _exactly(query: Any, count: int) -> Any:
+    """Ask for the `count` nearest with exact distances, where an index would give rough ones."""
+    return query.limit(count).refine_factor(max(2, -(-RESCORED // count))).nprobes(PROBES)
 
 
 def _to_rows(table: pa.Table) -> list[Row]:

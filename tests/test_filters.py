@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import InputError
-from catalog.filters import QUALITY_RANK, both, equals, literal, one_of, to_sql
+from catalog.filters import QUALITY_RANK, both, equals, literal, meets, one_of, to_sql
 from catalog.models import Filter, Track
 from catalog.schema import to_track_row, track_schema
 from catalog.tracks import to_arrow
@@ -72,7 +72,7 @@ def some_filters():
     )
 
 
-def meets(where: Filter, track: Track) -> bool:
+def fits(where: Filter, track: Track) -> bool:
     """The meaning of a filter, said a second time without SQL."""
     names = ("style", "role", "environment", "time_of_day", "loopable", "backend", "language", "state")
     wanted = {name: getattr(where, name) for name in names if getattr(where, name) is not None}
@@ -133,16 +133,17 @@ def catalog(tmp_path_factory):
 @given(where=some_filters())
 def test_a_filter_means_the_same_in_sql_and_in_python(catalog, where):
     store, tracks = catalog
-    expected = sorted(track.id for track in tracks if meets(where, track))
+    expected = sorted(track.id for track in tracks if fits(where, track))
     assert sorted(track.id for track in store.list(where)) == expected
     assert store.count(where) == len(expected)
+    assert sorted(track.id for track in tracks if meets(track, where)) == expected
 
 
 @settings(max_examples=40, deadline=None)
 @given(where=some_filters())
 def test_the_filter_is_part_of_the_vector_query(catalog, where):
     store, tracks = catalog
-    expected = sorted(track.id for track in tracks if meets(where, track))
+    expected = sorted(track.id for track in tracks if fits(where, track))
     assert sorted(track.id for track, _ in store.search(vector_of("any"), where, len(tracks))) == expected
 
 
@@ -153,7 +154,7 @@ def test_text_in_a_filter_finds_that_text_only(catalog, text):
     for name, (value,) in facts.items():
         where = Filter(state=None, **{name: value})
         assert {track.id for track in store.list(where)} == {
-            track.id for track in tracks if meets(where, track)
+            track.id for track in tracks if fits(where, track)
         }
 
 

@@ -310,6 +310,7 @@ def test_what_is_reused_meets_every_hard_fact(tracks, preset, duration_s, loopab
             and (facts.min_duration_s or 0.0) <= track.duration_s <= (facts.max_duration_s or 1e9)
         )
 
-    hits = [(track, similarity) for track, similarity in tracks if meets(track)]
-    decision = decide(wanted, hits, terms, facts=facts)
-    assert decision.action == "make" or decision.track_id in {track.id for track, _ in hits}
+    fitting = {track.id for track, _ in tracks if meets(track)}
+    decision = decide(wanted, tracks, terms, facts=facts)
+    assert decision.action == "make" or decision.track_id in fitting
+    assert {one.track_id for one in decision.candidates} == fitting

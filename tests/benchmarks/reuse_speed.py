@@ -35,7 +35,7 @@ from builders import a_request, a_track, some_features
 from catalog.flow import CANDIDATES
 from catalog.match import Terms, decide, hard_facts
 from catalog.models import Choices
-from catalog.schema import to_track_row, track_schema
+from catalog.schema import recorded, to_track_row, track_schema, vector_sha256
 from catalog.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,10 +153,8 @@ def warm(folder: Path, size: int, calls: int) -> None:
     def decision(call: int) -> Any:
         request = asked[call]
         facts = hard_facts(request)
-        hits = store.candidates(queries[call], facts, CANDIDATES)
+        hits = store.search(queries[call], facts, CANDIDATES)
         decide(request, hits, Terms(min_similarity=0.55), facts=facts, considered=store.ready())
-        if hits:
-            store.whole(hits[0][0])
         return hits
 
     ours, answers = timed(decision, calls)
@@ -237,11 +235,7 @@ Facts = dict[str, NDArray[Any]]
 def fill(
     home: Path, draw: np.random.Generator, centres: NDArray[np.float32], size: int
 ) -> tuple[Store, NDArray[np.float32], Facts]:
-    """Write `size` tracks in bulk: rows of the present schema, all with the same audio file.
-
-    Their checksums are not worked out, which would take most of the time; the row a decision chooses is read and
-    refused after the same work.
-    """
+    """Write `size` tracks in bulk: rows of the present schema, all with the same audio file."""
     import pyarrow as pa
 
     store = Store.open(home, encoder=ENCODER, dimension=DIMENSION)
@@ -271,15 +265,17 @@ def fill(
             "summary": [text[:40] for text in told],
             "words": told,
             "mood_tags": [sorted({*both}) for both in moods.tolist()],
-            "valence": np.sin(np.arange(start, numbers.stop)),
-            "energy": np.cos(np.arange(start, numbers.stop)),
-            **{name: values[start : numbers.stop] for name, values in facts.items()},
+            "valence": np.sin(np.arange(start, numbers.stop)).tolist(),
+            "energy": np.cos(np.arange(start, numbers.stop)).tolist(),
+            **{name: values[start : numbers.stop].tolist() for name, values in facts.items()},
+            "vector_sha256": [vector_sha256(vector) for vector in vectors[start : numbers.stop]],
         }
+        rows = [
+            recorded({**template, **{name: values[place] for name, values in varying.items()}})
+            for place in range(len(numbers))
+        ]
         columns = [
-            pa.array(
-                varying[field.name] if field.name in varying else [template[field.name]] * len(numbers),
-                field.type,
-            )
+            pa.array([row[field.name] for row in rows], field.type)
             for field in schema
             if field.name != "vector"
         ]
