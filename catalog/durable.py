@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from catalog import eventloop
 from catalog.errors import CatalogError, Damage, StorageError
 from catalog.failpoint import failpoint
 from catalog.files import storing, sync
@@ -55,18 +56,21 @@ class DurableTable:
         home: Path,
         name: str,
         *,
+        open_for_queries: Callable[[str], Any] = lambda _: None,
         lock_timeout_s: float = 0.0,
         version_of: Callable[[Any], int] = lambda _: 0,
     ) -> None:
         self.name = name
         self.folder = home / "lance" / f"{name}.lance"
         self._connect = connect
+        self._open_for_queries = open_for_queries
         self._home = home
         self._lock = home / "locks" / f"{name}.lock"
         self._acked_path = home / "lance" / f"{name}.acked"
         self._lock_timeout_s = lock_timeout_s
         self._version_of = version_of
         self._table: Any = None
+        self._asked: Any = None
 
     @property
     def table(self) -> Any:
@@ -74,6 +78,13 @@ class DurableTable:
         if not self.exists():
             raise StorageError(f"there is no {self.name} table in {self._home}")
         return self._table
+
+    def ask(self, query: Callable[[Any], Any]) -> Any:
+        """Return the arrow table that `query` gives, made of a table of LanceDB's asynchronous interface."""
+        self.table  # noqa: B018  # opened, and mended, before it is read
+        if self._asked is None:
+            self._asked = self._open_for_queries(self.name)
+        return eventloop.run(query(self._asked).to_arrow())
 
     def exists(self) -> bool:
         """Open the table unless it is, and tell whether there is one; without any, Lance is not asked."""
@@ -153,7 +164,7 @@ class DurableTable:
         """Make a new version of the whole table, schema too, by `write(connection)`; the caller holds the lock."""
         known = self._files()
         with lance_errors(what):
-            self._table = write(self._connect())
+            self._table, self._asked = write(self._connect()), None
         failpoint("table.replaced")
         with storing(what):
             self._acknowledge(known, point="replace", reshaped=True)
@@ -185,7 +196,7 @@ class DurableTable:
 
     def close(self) -> None:
         """Let go of the open table; the next use opens it anew."""
-        self._table = None
+        self._table = self._asked = None
 
     def size_bytes(self) -> int:
         """Return the bytes of every file of the table."""

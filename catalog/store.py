@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
-from catalog import audit, files, repeats
+from catalog import audit, eventloop, files, repeats
 from catalog.audit import Problem
 from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
@@ -84,6 +84,8 @@ ORDERS = (
 )
 """Columns a list can be sorted by."""
 MOST_RESULTS = 10_000
+ALWAYS = timedelta(0)
+"""How old what is known of a table may be: every read looks for commits of other processes."""
 HYBRID_POOL = 50
 """How many of the best by words, and by meaning, are looked at together at the least."""
 INDEX_ROWS, VECTOR_INDEX_ROWS = 5_000, 20_000
@@ -107,8 +109,16 @@ class Store:
         self.home = home
         self._lock_timeout_s = lock_timeout_s
         self._connection: Any = None
+        self._session: Any = None
         tables = [
-            DurableTable(self._connect, home, name, lock_timeout_s=lock_timeout_s, version_of=table_version)
+            DurableTable(
+                self._connect,
+                home,
+                name,
+                open_for_queries=self._open_for_queries,
+                lock_timeout_s=lock_timeout_s,
+                version_of=table_version,
+            )
             for name in VERSIONS
         ]
         self._care = Maintenance(tables, _index_for)
@@ -208,8 +218,8 @@ class Store:
 
     def made_for(self, key: str) -> Iterator[Track]:
         """Yield the ready tracks made for the request `key` whose audio files are there, newest first."""
-        rows = self._tracks.read(both(equals("key", key), equals("state", "ready")), order="-created_at")
-        return self._served(rows)
+        made = self._served(self._tracks.read(both(equals("key", key), equals("state", "ready"))))
+        return iter(sorted(made, key=lambda track: (track.created_at, track.id), reverse=True))
 
     def takes(self, key: str) -> int:
         """Return how many tracks were made for the request `key`, those in the trash included."""
@@ -672,11 +682,22 @@ class Store:
     def _connect(self) -> Any:
         if self._connection is None:
             lancedb = _lancedb()
-            # 0: every read looks for commits of other processes; a default handle never sees them.
-            self._connection = lancedb.connect(
-                str(self.home / "lance"), read_consistency_interval=timedelta(0)
-            )
+            self._session = lancedb.Session()
+            self._connection = lancedb.connect(**self._way())
         return self._connection
+
+    def _open_for_queries(self, name: str) -> Any:
+        self._connect()
+
+        async def opened() -> Any:
+            return await (await _lancedb().connect_async(**self._way())).open_table(name)
+
+        return eventloop.run(opened())
+
+    def _way(self) -> dict[str, Any]:
+        """Return how to connect; connections of one session share what they keep in memory."""
+        uri = str(self.home / "lance")
+        return {"uri": uri, "read_consistency_interval": ALWAYS, "session": self._session}
 
     def _upgrade(self) -> None:
         def tracks(old: pa.Schema) -> pa.Schema:

@@ -165,14 +165,16 @@ class TrackTable:
     def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
         unit = unit_vector(vector)
+
+        def near(table: Any) -> Any:
+            query = table.query().nearest_to(unit).column("vector").distance_type("cosine")
+            return _exactly(_meeting(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
+
         if not self.durable.exists():
             return []
         with lance_errors("the table cannot be searched"):
-            table = self.durable.table
-            self._expect(self._encoder_of(table), len(unit))
-            query = table.search(unit, vector_column_name="vector").distance_type("cosine")
-            query = _exactly(_where(query, predicate), count)
-            rows = _to_rows(query.select([*TRACK_ROW, "vector", "_distance"]).to_arrow())
+            self._expect(self._encoder_of(self.durable.table), len(unit))
+            rows = _to_rows(self.durable.ask(near))
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -281,18 +283,21 @@ def read(
     """
     if limit == 0 or not table.exists():
         return []
+    if order is None:
+
+        def rows(lance: Any) -> Any:
+            query = _meeting(lance.query(), predicate).select(list(columns))
+            query = query if limit is None else query.limit(limit)
+            return query.offset(offset) if offset else query
+
+        with lance_errors(f"the {table.name} table cannot be read"):
+            return _to_rows(table.ask(rows))
+    by = {order.removeprefix("-"): not order.startswith("-")}
+    by.setdefault("id", True)
     with lance_errors(f"the {table.name} table cannot be read"):
-        by = {order.removeprefix("-"): not order.startswith("-")} if order else {}
-        if order:
-            by.setdefault("id", True)
         query = _where(table.table.search(), predicate).select([*dict.fromkeys((*columns, *by))]).limit(limit)
-        if order:
-            query = query.order_by(
-                [{"column_name": name, "ascending": rising} for name, rising in by.items()]
-            )
-        if offset:
-            query = query.offset(offset)
-        return _to_rows(query.to_arrow())
+        query = query.order_by([{"column_name": name, "ascending": rising} for name, rising in by.items()])
+        return _to_rows((query.offset(offset) if offset else query).to_arrow())
 
 
 def scan(table: DurableTable, predicate: str | None, columns: Sequence[str]) -> pa.Table:
@@ -332,6 +337,11 @@ def _sound_of(row: Row) -> ArrayLike | None:
 
 def _where(query: Any, predicate: str | None) -> Any:
     return query.where(predicate, prefilter=True) if predicate else query
+
+
+def _meeting(query: Any, predicate: str | None) -> Any:
+    """Like `_where`, for a query of the asynchronous interface, which filters first unless told otherwise."""
+    return query.where(predicate) if predicate else query
 
 
 def _exactly(query: Any, count: int) -> Any:
