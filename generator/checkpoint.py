@@ -158,7 +158,10 @@ def check_config(folder: Path) -> None:
 
 
 def split_parts(tensors: Mapping[str, mx.array]) -> dict[str, dict[str, mx.array]]:
-    """Sort the tensors of a transformers checkpoint by network and give them our names."""
+    """Sort the tensors of a transformers checkpoint by network and give them our names.
+
+    Raises WeightsError where a part of what is joined here is missing.
+    """
     from generator.encodec import EncodecModel
     from generator.musicgen import sanitize
     from generator.t5 import T5Encoder
@@ -166,11 +169,16 @@ def split_parts(tensors: Mapping[str, mx.array]) -> dict[str, dict[str, mx.array
     def under(prefix: str) -> dict[str, mx.array]:
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-    return {
-        "text_encoder": T5Encoder.sanitize(under("text_encoder.")),
-        "codec": EncodecModel.sanitize(under("audio_encoder.")),
-        "decoder": sanitize(tensors),
-    }
+    try:
+        return {
+            "text_encoder": T5Encoder.sanitize(under("text_encoder.")),
+            "codec": EncodecModel.sanitize(under("audio_encoder.")),
+            "decoder": sanitize(tensors),
+        }
+    except KeyError as error:
+        raise WeightsError(
+            f"the checkpoint lacks the tensor {error.args[0]}; pull the model again."
+        ) from error
 
 
 def read_tensors(folder: Path) -> dict[str, mx.array]:
@@ -315,7 +323,7 @@ def _fill(network: Any, weights: Mapping[str, mx.array], part: str, source: Path
         if weights[key].shape != shape:
             raise WeightsError(
                 f"{source}: the {part}'s tensor {key} has shape {weights[key].shape} and config.json asks for "
-                f"{shape}; they are of different models."
+                f"{shape}; a file is missing or of another model, so pull the model again."
             )
     if extra := sorted(weights.keys() - wanted.keys()):
         raise WeightsError(f"{source} has a tensor that no MusicGen {part} has: {extra[0]}.")

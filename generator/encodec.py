@@ -24,6 +24,7 @@ __all__ = ["EncodecConfig", "EncodecModel"]
 
 PadMode = Literal["reflect", "constant"]
 State = list[tuple[mx.array, mx.array]]
+"""Hidden and cell state of each recurrent layer, both (batch, size)."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class Conv1d(nn.Module):
         self.left = padding - self.right
 
     def __call__(self, x: mx.array) -> mx.array:
+        """Map (batch, time, in) to (batch, ceil(time / stride), out)."""
         extra = -x.shape[1] % self.stride
         x = pad(x, self.left, self.right + extra, self.mode)
         return convolve(x, self.conv.weight, self.stride, self.dilation) + self.conv.bias
@@ -153,7 +155,10 @@ class Conv1d(nn.Module):
 
 
 def pad(x: mx.array, left: int, right: int, mode: PadMode) -> mx.array:
-    """Pad the time axis; an input too short to reflect is lengthened by zeros first, then cut again."""
+    """Pad the time axis of (batch, time, channels).
+
+    An input too short to reflect is lengthened by zeros first, then cut again.
+    """
     if left == right == 0:
         return x
     length = x.shape[1]
@@ -174,7 +179,10 @@ class ConvTranspose1d(nn.Module):
         self.trim = (stride - right, right)
 
     def __call__(self, x: mx.array) -> mx.array:
-        """Every frame makes two strides of output; the second half overlaps the next frame's first."""
+        """Map (batch, time, in) to (batch, time * stride, out).
+
+        Every frame makes two strides of output; the second half overlaps the next frame's first.
+        """
         batch, time, channels = x.shape
         weight = self.conv.weight
         y = (x @ weight.reshape(-1, channels).T).reshape(batch, time, weight.shape[0], 2, self.stride)
@@ -199,7 +207,10 @@ class LSTMLayer(nn.Module):
         self.bias = mx.zeros((4 * size,))
 
     def __call__(self, x: mx.array, state: tuple[mx.array, mx.array]) -> tuple[mx.array, Any]:
-        """Return outputs (batch, time, size) and the last state; all inputs are projected in one product."""
+        """Return outputs (batch, time, size) and the last state, hidden and cell of (batch, size).
+
+        All inputs are projected in one product; what is left step by step is a product with the hidden state.
+        """
         projected = mx.addmm(self.bias, x, self.Wx.T)
         hidden, cell = state
         outputs = []
@@ -210,6 +221,7 @@ class LSTMLayer(nn.Module):
 
 
 def _gates(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
+    """Return hidden and cell state (batch, size) of one step, from its gates (batch, 4 * size) before activation."""
     enter, forget, update, leave = mx.split(gates, 4, axis=-1)
     cell = mx.sigmoid(forget) * cell + mx.sigmoid(enter) * mx.tanh(update)
     return mx.sigmoid(leave) * mx.tanh(cell), cell
@@ -227,10 +239,11 @@ class LSTM(nn.Module):
         self.lstm = [LSTMLayer(size) for _ in range(layers)]
 
     def __call__(self, x: mx.array) -> mx.array:
+        """Map (batch, time, size) to the same shape, from a zero state."""
         return self.advance(x, None)[0]
 
     def advance(self, x: mx.array, state: State | None) -> tuple[mx.array, State]:
-        """Return the outputs for the next frames and the state after them."""
+        """Return the outputs for the next frames (batch, time, size) and the state after them."""
         zero = mx.zeros((x.shape[0], self.size), x.dtype)
         before = state or [(zero, zero)] * len(self.lstm)
         y, after = x, []
@@ -256,6 +269,7 @@ class ResnetBlock(nn.Module):
             self.shortcut = Conv1d(config, channels, channels, 1)
 
     def __call__(self, x: mx.array) -> mx.array:
+        """Map (batch, time, channels) to the same shape."""
         return in_sequence(self.block, x) + (self.shortcut(x) if "shortcut" in self else x)
 
     def context(self, left: int, right: int) -> tuple[int, int]:
@@ -342,7 +356,8 @@ class Codebook(nn.Module):
         self.embed = mx.zeros((size, dimension))
 
     def nearest(self, x: mx.array) -> mx.array:
-        """Return indices (batch, time) of the nearest vectors."""
+        """Return indices (batch, time) of the vectors nearest to (batch, time, dimension)."""
+        # Less the square of x, which is the same for all.
         distance = mx.sum(self.embed**2, axis=-1) - 2 * (x @ self.embed.T)
         return mx.argmin(distance, axis=-1)
 
@@ -504,7 +519,7 @@ def _with_last(chunks: Iterable[mx.array]) -> Iterator[tuple[mx.array | None, bo
 
 
 def _fuse(norm: mx.array, direction: mx.array, bias: mx.array) -> mx.array:
-    """Return norm * direction / |direction|, the norm taken per first axis, as (out, kernel, in)."""
+    """Return the weight (out, kernel, in) that a weight norm over the first axis stands for."""
     weight = norm * direction / mx.sqrt(mx.sum(direction**2, axis=(1, 2), keepdims=True))
     # A transposed convolution is stored (in, out, kernel), and here it halves the channels.
     transposed = weight.shape[0] != bias.shape[0]

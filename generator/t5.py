@@ -63,6 +63,9 @@ class T5Config:
         return "gelu_new" if self.feed_forward_proj == "gated-gelu" else name
 
 
+# Finite, so that no dtype turns a row into NaN; far below any score.
+_MASKED = -1e9
+
 _ACTIVATIONS = {"relu": nn.relu, "gelu": nn.gelu, "gelu_new": nn.gelu_approx, "silu": nn.silu}
 
 
@@ -76,7 +79,7 @@ class RelativePositionBias(nn.Module):
         self.weight = mx.zeros((self.buckets, config.num_heads))
 
     def __call__(self, length: int) -> mx.array:
-        """Return scores of shape (heads, length, length)."""
+        """Return what is added to attention scores, (heads, queries, keys) with `length` of both."""
         position = mx.arange(length)
         return self.weight[self.bucket(position[None, :] - position[:, None])].transpose(2, 0, 1)
 
@@ -101,10 +104,11 @@ class Attention(nn.Module):
         self.out = nn.Linear(inner, config.d_model, bias=False)
 
     def __call__(self, x: mx.array, bias: mx.array) -> mx.array:
+        """Attend within (batch, length, d_model); `bias` (1 or batch, heads, length, length) is added to scores."""
         batch, length, _ = x.shape
-        qkv = self.qkv(x).reshape(batch, length, 3, self.heads, -1).transpose(2, 0, 3, 1, 4)
-        y = mx.fast.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], scale=1.0, mask=bias)
-        return self.out(y.transpose(0, 2, 1, 3).reshape(batch, length, -1))
+        queries, keys, values = self.qkv(x).reshape(batch, length, 3, self.heads, -1).transpose(2, 0, 3, 1, 4)
+        attended = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=1.0, mask=bias)
+        return self.out(attended.transpose(0, 2, 1, 3).reshape(batch, length, -1))
 
 
 class FeedForward(nn.Module):
@@ -122,6 +126,7 @@ class FeedForward(nn.Module):
         self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
 
     def __call__(self, x: mx.array) -> mx.array:
+        """Map (batch, length, d_model) to the same shape."""
         if self.gated:
             return self.wo(self.activation(self.wi_0(x)) * self.wi_1(x))
         return self.wo(self.activation(self.wi(x)))
@@ -138,6 +143,7 @@ class Block(nn.Module):
         self.ffn = FeedForward(config)
 
     def __call__(self, x: mx.array, bias: mx.array) -> mx.array:
+        """Return the residual stream (batch, length, d_model) after this block."""
         x = x + self.attention(self.attention_norm(x), bias)
         return x + self.ffn(self.ffn_norm(x))
 
@@ -184,9 +190,7 @@ class T5Encoder(nn.Module):
         return renamed
 
 
-# Finite, so that no dtype turns a row into NaN; far below any score.
-_MASKED = -1e9
-
+# Names in transformers: of the whole network, and within a layer.
 _TOP = {
     "encoder.embed_tokens.weight": "embed.weight",
     "shared.weight": "embed.weight",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from generator.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
 from generator.errors import Cancelled, GeneratorError
 from generator.generation import generate_codes, stream_codes
-from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder
+from generator.musicgen import Condition, CrossAttention, MusicgenConfig, MusicgenDecoder
 from generator.sampling import Sampling
 
 MONO = MusicgenConfig(
@@ -235,6 +235,17 @@ def test_a_row_without_text_is_unconditional(mono):
     empty = replace(condition(), encoder_mask=mx.zeros((2, 3), mx.bool_))
     plain = generate_codes(mono, condition(), frames=12, seeds=[1, 2], sampling=Sampling(guidance_scale=0.0))
     assert mx.array_equal(generate_codes(mono, empty, frames=12, seeds=[1, 2]), plain)
+
+
+def test_the_text_is_projected_once_and_the_given_arrays_stay(mono, monkeypatch):
+    calls = []
+    project = CrossAttention.project
+    monkeypatch.setattr(CrossAttention, "project", lambda self, text: calls.append(0) or project(self, text))
+    given = condition()
+    before = np.array(given.encoder_states)
+    generate_codes(mono, given, frames=20, seeds=[1, 2])
+    assert len(calls) == mono.config.num_hidden_layers
+    assert np.array_equal(np.array(given.encoder_states), before)
 
 
 # Windows

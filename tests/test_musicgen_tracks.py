@@ -226,6 +226,70 @@ def test_made_again_a_track_goes_on_from_what_it_went_on_from(home, files, open_
         service.again(tuneful.track.id)
 
 
+def test_a_track_goes_on_in_the_other_number_of_channels(home):
+    ask = ("musicgen", CALM, *MLX, "--seed", 1)
+    longer = ("--duration", "1.5", "--continue-from")
+    mono, stereo = (made(*ask, "--set", f"size={size}", home=home) for size in ("small", "stereo-small"))
+    onto = made(*ask, *longer, mono["id"], "--set", "size=stereo-small", home=home)
+    assert onto["warnings"] == []
+    sides = read(onto["path"]).samples
+    assert np.abs(sides[: FILE_RATE // 2, 0] - sides[: FILE_RATE // 2, 1]).max() < 1e-3
+    assert np.abs(sides[FILE_RATE:, 0] - sides[FILE_RATE:, 1]).max() > 0.01
+    back = made(*ask, *longer, stereo["id"], home=home)
+    assert back["track"]["model"] == "musicgen-small"
+    assert len(back["warnings"]) == 1
+    assert "do not fit this model, so its audio was encoded again" in back["warnings"][0]
+
+
+# The commands for checkpoints
+
+
+def test_pull_shows_the_licence_and_list_tells_what_is_here(home, models, tmp_path, monkeypatch):
+    source = models.parent / "musicgen-small"
+    monkeypatch.setenv("CATALOG_MODELS", str(tmp_path / "models"))
+    shutil.copytree(source, tmp_path / "mine")
+    for folder, licence, name in ((source, "CC-BY-NC-4.0", "small"), (tmp_path / "mine", "unknown", "mine")):
+        result = run("models", "pull", folder, "--bits", "8", home=home)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.strip() == str(tmp_path / "models" / folder.name)
+        assert "CC-BY-NC-4.0" in result.stderr
+        listed = json.loads(run("models", "list", "--json", home=home).stdout)["models"]
+        one = next(one for one in listed if one["name"] == name)
+        assert (one["license"], one["bits"], one["dtype"]) == (licence, 8, "float32")
+    line = next(
+        one for one in run("models", "list", home=home).stdout.splitlines() if one.startswith("small ")
+    )
+    assert "8 bits" in line
+    assert "CC-BY-NC-4.0" in line
+    track = made("musicgen", CALM, *MLX, home=home)["track"]
+    assert track["weights_license"] == "CC-BY-NC-4.0"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["huge"], 6, "no model is named 'huge'; valid: small, medium"),
+        (["{folder}"], 6, "type 'bert'; musicgen or musicgen_melody is needed"),
+        (["{folder}/nothing"], 6, "nothing"),
+        (["small", "--bits", "3"], 2, "'3' is not one of"),
+        (["small", "--dtype", "float64"], 2, "'float64' is not one of"),
+    ],
+)
+def test_what_cannot_be_pulled_is_one_sentence_and_leaves_nothing(
+    home, models, tmp_path, monkeypatch, args, code, said
+):
+    folder = shutil.copytree(models.parent / "musicgen-small", tmp_path / "bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+    monkeypatch.setenv("CATALOG_MODELS", str(tmp_path / "models"))
+    result = run("models", "pull", *(arg.replace("{folder}", str(folder)) for arg in args), home=home)
+    assert result.exit_code == code, result.output
+    assert said in result.stderr
+    assert result.stdout == ""
+    assert weights.find(folder.name) is None
+    assert [path for path in (tmp_path / "models").rglob("*") if path.suffix == ".safetensors"] == []
+
+
 # What cannot be made
 
 

@@ -23,7 +23,15 @@ import mlx.nn as nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
 from generator import weights  # noqa: E402
-from generator.checkpoint import load_networks, read_json, sha256_of, verify  # noqa: E402
+from generator.checkpoint import (  # noqa: E402
+    build_networks,
+    load_networks,
+    read_json,
+    read_tensors,
+    sha256_of,
+    split_parts,
+    verify,
+)
 from generator.errors import Cancelled, WeightsError  # noqa: E402
 from generator.musicgen import Condition, MusicgenConfig  # noqa: E402
 
@@ -600,7 +608,7 @@ DAMAGES = {
     ),
     "another size": (
         lambda f: edit_config(f, lambda c: c["decoder"].update(ffn_dim=256)),
-        "they are of different models",
+        "a file is missing or of another model",
     ),
     "fewer layers": (
         lambda f: edit_config(f, lambda c: c["decoder"].update(num_hidden_layers=1)),
@@ -631,6 +639,60 @@ def test_missing_shards_are_named(home, sources, tmp_path):
         shard.unlink()
         with pytest.raises(WeightsError, match=f"lacks {shard.name}"):
             weights.pull(str(folder))
+
+
+def test_shards_that_are_cut_or_hold_something_else_are_told(home, sources, tmp_path):
+    for layout, pattern in (("sharded", "model-00002*"), ("pickled-sharded", "pytorch_model-00002*")):
+        folder = tmp_path / layout
+        shutil.copytree(sources(layout), folder)
+        shard = next(folder.glob(pattern))
+        truncate(shard)
+        with pytest.raises(
+            WeightsError, match=rf"{shard.name} (is damaged|cannot be read).*pull the model again"
+        ):
+            weights.pull(str(folder))
+        # As long as it should be, but another one's.
+        shutil.copyfile(next(folder.glob(pattern.replace("2", "1"))), shard)
+        with pytest.raises(WeightsError, match=r"(fetch the weights|pull the model) again"):
+            weights.pull(str(folder))
+    assert list(home.glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("kind", ["mono", "melody"])
+def test_every_tensor_is_missed(kind, tmp_path):
+    write_checkpoint(tmp_path / kind, kind)
+    config, tensors = read_json(tmp_path / kind / "config.json"), read_tensors(tmp_path / kind)
+    unread = ("embed_positions", "embed_avg", "cluster_size", "inited", "embed_tokens.weight")
+    for name in sorted(tensors)[::3]:
+        left = {other: value for other, value in tensors.items() if other != name}
+        if not name.endswith(unread) and "embed_positions" not in name:
+            with pytest.raises(WeightsError):
+                build_networks(config, split_parts(left), source=tmp_path)
+
+
+def test_a_cut_index_is_told(home, sources, tmp_path):
+    folder = tmp_path / "cut"
+    shutil.copytree(sources("sharded"), folder)
+    truncate(folder / "model.safetensors.index.json")
+    with pytest.raises(WeightsError, match=r"index\.json is not valid JSON; pull the model again"):
+        weights.pull(str(folder))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("kind", ["stereo", "melody"])
+def test_a_quantized_decoder_in_half_precision_stays_half(tmp_path, home, kind, dtype):
+    write_checkpoint(tmp_path / kind, kind)
+    folder = weights.pull(str(tmp_path / kind), bits=8, dtype=dtype)
+    decoder = load_networks(folder, dtype=dtype).decoder
+    wanted = getattr(mx, dtype)
+    floats = {value.dtype for _, value in tree_flatten(decoder.parameters())} - {mx.uint32}
+    assert floats == {wanted}
+    condition = Condition(mx.ones((1, 3, 24)), mx.ones((1, 3), mx.bool_))
+    state = decoder.start(condition, 4, unconditional=True)
+    hidden = decoder.hidden(mx.zeros((1, decoder.config.num_codebooks, 2), mx.int32), state)
+    assert {hidden.dtype, decoder.logits(hidden).dtype, *(layer.keys.dtype for layer in state.layers)} == {
+        wanted
+    }
 
 
 def test_pickled_folders_are_told_how_to_convert(sources):
