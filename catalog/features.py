@@ -8,7 +8,7 @@ docs/FEATURES.md holds the figures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from catalog import confidence, heads, language, place, prototypes
 from catalog.confidence import Reader
+from catalog.lexicon import Entry
 from catalog.models import Context, Features, Source
-from catalog.mood import Reading, read
+from catalog.mood import Reading, denied, read
 from catalog.protocol import Encoder
 from catalog.sentences import split_sentences, spread
 from catalog.summary import plain_text, segments, summarize
@@ -28,7 +29,7 @@ from presets.vocabulary import MOODS
 
 __all__ = ["extract"]
 
-VERSION = "features-1"
+VERSION = "features-2"
 """Raise it when a text is read in another way: what was calibrated on the old reading then counts no more."""
 
 MAX_TAGS = 3
@@ -40,6 +41,12 @@ VALENCE_AXIS, VALENCE_VADER = 2.2, 0.35
 ENERGY_AXIS, ENERGY_MARKS, ENERGY_FEELING = 2.5, 0.5, 0.3
 ENERGY_REST = -0.2
 FOREIGN_TRUST = 0.5
+THREAT_FROM, THREAT_SLOPE, THREAT_ROOM = 0.3, 2.0, 1.5
+"""The chance of a threat from which a sentence counts as naming one, how fast it then counts as a whole word, and how
+fast it does so with the chance that the text shows no other emotion."""
+THREAT: Entry = ("ominous", -0.6, 0.3, 1.0)
+"""What a threat that no word names is to the mood: as ominous as the word, and halfway to tense."""
+FEARFUL = frozenset({"ominous", "scary", "tense", "anxious", "dark"})
 
 
 class _Weights(NamedTuple):
@@ -71,6 +78,9 @@ class _Seen:
     spoken: str
     """The same without its region."""
     words: Reading
+    """What the words say, and threats that none of them names."""
+    named: bool
+    """Whether words alone name a mood."""
     document: NDArray[np.float32] | None
     """Mean of the pieces' unit vectors, not of unit length: a text of mixed feeling has little of any."""
     direction: NDArray[np.float32] | None
@@ -111,7 +121,7 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
 
     told = _told_mood(context)
     feeling = told or _feeling(seen)
-    felt_by: Source = "caller" if told else "text" if sum(seen.words.tags.values()) >= 1 else seen.reader
+    felt_by: Source = "caller" if told else "text" if seen.named else seen.reader
     valence = float(pick("valence", round(feeling[0], 3), felt_by))
     energy = float(pick("energy", round(feeling[1], 3), felt_by))
     tags = _clean_tags(pick("mood_tags", None, felt_by)) or _tags(seen, valence, energy, told)
@@ -153,21 +163,39 @@ def _look(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     vectors = encoder.encode(pieces) if encoder is not None else None
     document = None if vectors is None else vectors.mean(axis=0)
     fitted = heads.load(encoder.identity) if encoder is not None else None
+    words = read(plain, spoken)
+    inputs, hidden = np.zeros(0, dtype=np.float32), []
+    if fitted is not None and document is not None and vectors is not None:
+        inputs = heads.inputs(document, word_inputs(plain, spoken))
+        hidden = _threats(fitted, pieces, vectors, inputs) if spoken in ("en", "und") else []
     return _Seen(
         plain=plain,
         pieces=pieces,
         language=context.language or spoken,
         spoken=spoken,
-        words=read(plain, spoken),
+        words=read(plain, spoken, hidden) if hidden else words,
+        named=sum(words.tags.values()) >= 1,
         document=document,
         direction=None if document is None else _unit(document),
         piece_vectors=vectors,
         known=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
         heads=fitted,
-        inputs=heads.inputs(document, word_inputs(plain, spoken))
-        if fitted is not None and document is not None
-        else np.zeros(0, dtype=np.float32),
+        inputs=inputs,
     )
+
+
+def _threats(
+    fitted: heads.Heads, pieces: Sequence[str], vectors: NDArray[np.float32], inputs: NDArray[np.float32]
+) -> list[Entry]:
+    """Return a mood word for each sentence that seems to tell of a threat, unless it denies fear."""
+    tag, valence, energy, most = THREAT
+    room = min(1.0, THREAT_ROOM * fitted.open_to_threats(inputs))
+    weights = room * np.minimum(most, THREAT_SLOPE * (fitted.threats(vectors) - THREAT_FROM))
+    return [
+        (tag, valence, energy, weight)
+        for piece, weight in zip(pieces, weights.tolist(), strict=True)
+        if weight > 0 and not denied(piece) & FEARFUL
+    ]
 
 
 def word_inputs(plain: str, spoken: str) -> tuple[float, float, float, float]:

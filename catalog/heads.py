@@ -1,4 +1,4 @@
-"""Small linear heads on an encoder's vectors: valence and energy (ridge), emotions (multinomial logistic).
+"""Small linear heads on an encoder's vectors: valence and energy (ridge), emotions and threats (logistic).
 
 They were fitted once to public labelled sentences by `tests/benchmarks/fit_heads.py`, and are shipped as
 `heads.safetensors` with the source and licence of those sentences in its header. They read the vectors of the encoder
@@ -121,6 +121,8 @@ class Heads:
     names: tuple[str, ...]
     usual: NDArray[np.float32]
     """Share of each emotion in the fitted sentences, shape (len(names),)."""
+    threat: NDArray[np.float32]
+    """Reads (vector of a sentence, 1), shape (dimension + 1,)."""
 
     def feeling(self, inputs: NDArray[np.float32]) -> tuple[float, float]:
         """Return valence and energy; -1 to 1 for nearly every text, but not clipped."""
@@ -143,6 +145,16 @@ class Heads:
                 chance[mood] += share * here
                 usual[mood] += share * anywhere
         return {mood: max(-2.0, min(2.0, math.log(chance[mood] / usual[mood]))) for mood in chance}
+
+    def threats(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return for each sentence, a unit vector a row, how likely it tells of a threat, were half of all to."""
+        logits = sentences @ self.threat[:-1] + self.threat[-1]
+        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+
+    def open_to_threats(self, inputs: NDArray[np.float32]) -> float:
+        """Return the chance that the text's emotion is fear or none, which leaves room for a threat."""
+        found = zip(self.names, self.probabilities(inputs).tolist(), strict=True)
+        return float(sum(share for name, share in found if EMOTION_KINDS[name] in ("fear", "neutral")))
 
     def chance(self, mood: str, inputs: NDArray[np.float32]) -> float:
         """Return the chance that the text's emotion is of a kind that `mood` goes with; 0 for an unknown mood."""
@@ -183,4 +195,5 @@ def about() -> Mapping[str, Any]:
 @lru_cache(maxsize=1)
 def _shipped() -> Heads:
     tensors = read_safetensors(HEADS_FILE)
-    return Heads(tensors["affect"], tensors["emotions"], tuple(about()["emotions"]), tensors["usual"])
+    names = tuple(about()["emotions"])
+    return Heads(tensors["affect"], tensors["emotions"], names, tensors["usual"], tensors["threat"])

@@ -31,7 +31,7 @@ from catalog.lexicon import (
 from catalog.sentences import split_sentences
 from presets.vocabulary import MOODS
 
-__all__ = ["Feeling", "Reading", "mood_distance", "read"]
+__all__ = ["Feeling", "Reading", "denied", "mood_distance", "read"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[,;:()—–]|\.{3}|…")
 OPPOSITE_WAY = 1.4
@@ -70,9 +70,10 @@ class Reading:
     energy_force: float = 0.0
 
 
-def read(text: str, language: str = "und") -> Reading:
-    """Return what the mood words in `text` say."""
-    hits = [hit for sentence in split_sentences(text) for hit in _sentence_hits(sentence, language)]
+def read(text: str, language: str = "und", also: Sequence[Entry] = ()) -> Reading:
+    """Return what the mood words in `text` say; `also` count as if they stood among them."""
+    hits = [*also]
+    hits += [hit for sentence in split_sentences(text) for hit in _sentence_hits(sentence, language)]
     hits += (
         [entry for part, entry in unspaced().items() for _ in range(text.count(part))]
         if not text.isascii()
@@ -93,9 +94,24 @@ def read(text: str, language: str = "und") -> Reading:
     return Reading(moved / moving if moving else 0.0, lifted / lifting, total, dict(tags), moving, lifting)
 
 
+def denied(text: str, language: str = "und") -> frozenset[str]:
+    """Return the moods that words in `text` name or suggest and that it denies."""
+    return frozenset(
+        tag
+        for sentence in split_sentences(text)
+        for tokens in [_tokens(sentence)]
+        for index, token in enumerate(tokens)
+        for tag, *_ in _entries(token, language)
+        if tag and _denied(tokens, index, language)
+    )
+
+
+def _tokens(sentence: str) -> list[str]:
+    return [token.lower() for token in _TOKEN.findall(sentence.replace("’", "'"))]
+
+
 def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:
-    tokens = _TOKEN.findall(sentence.replace("’", "'"))
-    lowered = [token.lower() for token in tokens]
+    lowered = _tokens(sentence)
     factors = _clause_factors(lowered)
     for index, token in enumerate(lowered):
         for entry in _entries(token, language):

@@ -19,7 +19,7 @@ from catalog.encoder import Encoder
 from catalog.features import extract
 from catalog.lexicon import OPPOSITES, english, foreign, stem, unspaced
 from catalog.models import Context, Features, clean_line
-from catalog.mood import mood_distance, read
+from catalog.mood import denied, mood_distance, read
 from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 from tests.fakes import WordHashEncoder
 
@@ -161,6 +161,11 @@ class TestMoodWords:
     )
     def test_the_strongest_word_wins(self, text: str, tag: str) -> None:
         assert of(text).mood_tags[0] == tag
+
+    def test_what_is_denied_is_told(self) -> None:
+        assert denied("There is nothing to be afraid of, only a sad song.") == {"scary"}
+        assert denied("Not calm, but scary.") == {"calm"}
+        assert denied("It is scary.") == frozenset()
 
     def test_denial_reaches_three_words_and_stops_at_a_comma(self) -> None:
         assert read("no, happy people").tags == {"happy": 1.0}

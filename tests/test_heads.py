@@ -15,7 +15,9 @@ from hypothesis.extra import numpy as arrays
 
 from catalog import confidence, features, heads, report
 from catalog import encoder as encoders
+from catalog.certificate import standing
 from catalog.encoder import Encoder
+from catalog.evidence import Card, evidence, probability
 from catalog.features import extract
 from catalog.models import Context, Features
 from catalog.mood import mood_distance
@@ -179,6 +181,65 @@ class TestScenes:
         assert mood_distance(cheerful, gloomy) > 0.4
         assert denied.valence < 0 < cheerful.valence
         assert cheerful.sources["mood_tags"] == "text"
+
+
+class TestHiddenThreats:
+    """Threats that no word names; none of these sentences was fitted to."""
+
+    @pytest.mark.parametrize(
+        ("threat", "calm"),
+        [
+            ("something is stalking us through the pines", "we are strolling through the pines"),
+            ("the lock clicks behind her, and she is alone", "the gate clicks behind her, and she is home"),
+            (
+                "Blood on the doorstep, and the phone line is cut",
+                "Milk on the doorstep, and the paper is there",
+            ),
+            ("Do not turn around, it whispers", "Turn around, the view is lovely, he says"),
+        ],
+    )
+    def test_a_threat_is_far_from_calm_and_ominous_and_its_harmless_twin_is_not(
+        self, encoder: Encoder, threat: str, calm: str
+    ) -> None:
+        felt, twin = of(threat, encoder), of(calm, encoder)
+        quiet = of("A calm and quiet evening.", encoder)
+        assert "ominous" in felt.mood_tags
+        assert not {"ominous", "scary", "tense"} & {*twin.mood_tags}
+        assert mood_distance(felt, quiet) > 0.5 > mood_distance(twin, quiet)
+
+    def test_the_music_of_the_calm_scene_is_not_served(self, encoder: Encoder) -> None:
+        calm = "We walk through the pines in the evening, and everything is quiet and calm."
+        weights = standing(Path("no-home"), encoder.identity).certificate
+        assert weights is not None
+        asked, known = (
+            Card.of(Context(text=text), of(text, encoder))
+            for text in ("In the evening something is stalking us through the pines.", calm)
+        )
+        # ... however alike the scenes are.
+        assert probability(weights.weights, evidence(asked, known, 1.0)) < weights.bounds[-1].threshold
+
+    def test_fear_that_is_denied_is_no_threat(self, encoder: Encoder) -> None:
+        told, denied = "Something to be afraid of is here.", "There is nothing to be afraid of here."
+        said, unsaid = (
+            features._look(Context(text=text), encoder, None).words.tags for text in (told, denied)
+        )
+        assert "ominous" in said
+        assert unsaid.keys() == {"calm"}  # what the denied word leaves behind
+
+    def test_who_read_a_threat_is_told(self, encoder: Encoder) -> None:
+        assert of("something is stalking us through the pines", encoder).sources["mood_tags"] == "heads"
+
+    def test_other_languages_and_other_readers_know_of_no_hidden_threats(self, encoder: Encoder) -> None:
+        text = "something is stalking us through the pines"
+        assert "ominous" not in of(text, None).mood_tags
+        seen = features._look(Context(text=text, language="de"), encoder, None)
+        assert seen.words.tags == {}
+
+    def test_chances_lie_between_0_and_1(self, fitted: heads.Heads) -> None:
+        rows = np.random.default_rng(0).normal(size=(50, 384)).astype(np.float32)
+        chances = fitted.threats(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+        assert chances.shape == (50,)
+        assert ((chances > 0) & (chances < 1)).all()
 
 
 class TestAnotherEncoder:

@@ -33,6 +33,7 @@ from catalog.mood import mood_distance
 from tests.scene_moods import SCENES, chosen_on
 
 Extract = Callable[[str], Features]
+PARTS = ["emobank", "goemotions", "scenes", "places", "threats", "swaps", "speed"]
 
 EKMAN = {
     "anger": "anger annoyance disapproval",
@@ -333,6 +334,74 @@ def swapped_moods(folder: Path, rows: int, extract: Extract, label: str) -> None
         print(f"  AUC swapped over {name}: {auc(part, swapped):.3f}")
 
 
+FEARFUL = frozenset({"scary", "ominous", "tense", "anxious", "dark", "aggressive", "chaotic"})
+AFRAID = re.compile(
+    r"\b(scared|afraid|frighten\w*|terrif\w*|fear\w*|nervous|anxious|worried|alarm\w*|horrif\w*|panic\w*|uneasy)",
+    re.I,
+)
+GLAD = re.compile(
+    r"\b(happy|glad|joy\w*|delight\w*|pleased|excited|relieved|thankful|grateful|content|proud)", re.I
+)
+OCCASION = re.compile(r"\b(?:when|after|as|while|because|since|that|about)\b\s+(.*?)\??$")
+
+
+def threats(folder: Path, readers: Mapping[str, Extract]) -> None:
+    """Print how many texts of fear, and of other feelings, would be given the music of a calm scene like theirs."""
+    calm = features.Features(
+        summary_of_topic="",
+        emotional_tone_description="",
+        valence=0.4,
+        energy=-0.6,
+        mood_tags=("calm", "peaceful"),
+    )
+    weights = json.loads((Path(features.__file__).parent / "certificate.json").read_text("utf-8"))["weights"]
+    needed = 0.87
+
+    def passes(felt: Features) -> bool:
+        distance = mood_distance(felt, calm)
+        same = 1 / (1 + np.exp(-weights["mood"] - weights["mood_distance"] * distance))
+        return bool(distance <= 0.5 and same >= needed)
+
+    print(f"would take calm music were the scene the same (mood alone above {needed}); first mood fearful")
+    for name, texts in fearful_and_not(folder).items():
+        told = []
+        for label, extract in readers.items():
+            found = [extract(text) for text in texts]
+            taken = np.mean([passes(felt) for felt in found])
+            told.append(f"{label} {taken:.3f} {np.mean([f.mood_tags[0] in FEARFUL for f in found]):.3f}")
+        print(f"  {name:52} n={len(texts):3}  {'   '.join(told)}")
+
+
+def fearful_and_not(folder: Path) -> dict[str, list[str]]:
+    """Return rows that were neither fitted to nor written for it, by what they tell."""
+    names = [*(folder / "goemotions" / "labels.txt").read_text().split(), "neutral"]
+    lines = (folder / "goemotions" / "dev.tsv").read_text(encoding="utf-8").splitlines()
+    said = [
+        (text, [names[int(i)] for i in ids.split(",")]) for text, ids, _ in (x.split("\t") for x in lines)
+    ]
+    random.Random(1).shuffle(said)
+    rows = [row for row in read_csv(folder / "emobank" / "emobank.csv") if row["split"] == "dev"]
+    points = [(row["text"], float(row["V"]), float(row["A"])) for row in rows]
+    tales: dict[str, list[str]] = {"fear": [], "glad": []}
+    for row in read_csv(folder / "fairytaleqa" / "questions.csv"):
+        found = OCCASION.search(row["question"]) if row["attribute"] == "feeling" else None
+        if found and len(found[1].split()) >= 3:
+            answer = row["answer"]
+            kind = "fear" if AFRAID.search(answer) else "glad" if GLAD.search(answer) else ""
+            tales.setdefault(kind, []).append(found[1])
+    afraid = {"fear", "nervousness"}
+    return {
+        "tales, somebody is afraid (the clause alone)": tales["fear"],
+        "the same, from the 61st on": tales["fear"][60:],
+        "tales, somebody is glad": tales["glad"],
+        "GoEmotions dev, fear or nervousness": [text for text, emotions in said if afraid & {*emotions}],
+        "GoEmotions dev, neither": [text for text, emotions in said if not afraid & {*emotions}][:400],
+        "EmoBank dev, valence <= 2.6, arousal >= 3.3": [x for x, v, a in points if v <= 2.6 and a >= 3.3],
+        "EmoBank dev, valence >= 3.2, arousal <= 2.9": [x for x, v, a in points if v >= 3.2 and a <= 2.9],
+        "encyclopaedic passages": encyclopaedic(folder, 180),
+    }
+
+
 def reworded(caption: str) -> str:
     """Return the caption with its sentences reversed and words that carry no mood exchanged."""
     sentences = re.split(r"(?<=[.!?])\s+", caption.strip())
@@ -396,7 +465,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--eval-dir", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--only", choices=["emobank", "goemotions", "scenes", "places", "swaps", "speed"])
+    parser.add_argument("--only", choices=PARTS)
     asked = parser.parse_args()
     csv.field_size_limit(10**9)
     encoder = encoders.load()
@@ -407,7 +476,7 @@ def main() -> None:
         return lambda text: features.extract(Context(text=text), using, cache_dir=cache)
 
     readers = {"heads": reader(once), "prototypes": reader(Renamed(once)), "words only": reader(None)}
-    wanted = [asked.only] if asked.only else ["emobank", "goemotions", "scenes", "places", "swaps", "speed"]
+    wanted = [asked.only] if asked.only else PARTS
     if "emobank" in wanted:
         emobank(asked.eval_dir, asked.rows, readers)
     if "goemotions" in wanted:
@@ -417,6 +486,8 @@ def main() -> None:
         scenes(readers)
     if "places" in wanted:
         places(asked.eval_dir, asked.rows, readers)
+    if "threats" in wanted:
+        threats(asked.eval_dir, readers)
     if "swaps" in wanted:
         mood_swaps(asked.eval_dir, asked.rows, readers)
     if "speed" in wanted:
