@@ -1,26 +1,29 @@
 """Time and memory of one guided decoding step of MusicGen, on random weights of the real size.
 
-    python tests/benchmarks/musicgen.py                                   # small, float32, batch 1 and 8
-    python tests/benchmarks/musicgen.py --variants bfloat16 8bit 4bit     # ours in these as well
-    python tests/benchmarks/musicgen.py --size large --base float16       # on a GPU
+    python tests/benchmarks/musicgen.py                              # small, float32 first of all
+    python tests/benchmarks/musicgen.py --size large --base float16  # on a GPU
+    python tests/benchmarks/musicgen.py --variants --eager           # no other types, but untraced steps
 
 Rows compare, in one run on one machine: our generation loop; a plain MLX loop as a first port would have it (text
 keys and values computed anew in every step and for both halves, three products for q, k and v, a cache that grows
-by concatenation, one synchronization per step); and the decoder of `transformers` with its cache. Each runs in a
-process of its own. The floor is the time to read once, at the measured bandwidth, every weight a step needs. Peak
-memory is the process's on a CPU, the allocator's on a GPU, and is set against our loop's weights and cache.
+by concatenation, one synchronization per step); and the decoder of `transformers` with its cache. Each stands in a
+process of its own, and they take turns of a few steps, so that a busy moment of the machine meets all of them; what
+takes seconds a step has one step in each of two turns. The floor is the time to read once, at the fastest bandwidth measured in
+the same turns, every weight a step needs. Peak memory is the process's on a CPU, the allocator's on a GPU, and is
+set against our loop's weights and cache.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,56 +41,103 @@ SIZES = {  # hidden size, layers, heads, feed-forward size
 }
 CODEBOOKS, VOCABULARY, TEXT_LENGTH, TEXT_SIZE = 4, 2048, 20, 768
 WARM_UP = 4
+READ_GB = 1.0
+LONGEST_TURN_S, SLOW_TURNS = 0.8, 2
 
 
 def main() -> None:
     options = parse()
     if options.child:
-        print(json.dumps(CHILDREN[options.child](options)))
+        serve(options)
         return
-    variants = [options.base, *options.variants]
-    runs = [("ours", variant, batch) for variant in variants for batch in options.batch]
-    runs += [("compiled", options.base, batch) for batch in options.batch] if options.compiled else []
-    runs += [("plain", options.base, options.batch[0])]
+    first, types = options.batch[0], [variant for variant in options.variants if variant != options.base]
+    runs = [("ours", options.base, batch) for batch in options.batch]
+    runs += [("eager", options.base, batch) for batch in options.batch if options.eager]
+    runs += [("ours", variant, first) for variant in types]
+    runs += [("plain", options.base, first)]
     runs += [("transformers", options.base, batch) for batch in options.batch]
-    found = run_child(options, "bandwidth", options.base, 1)
+    reader = Worker(options, "bandwidth", options.base, 1)
+    workers = [Worker(options, *run) for run in runs]
+    about, *_ = [worker.wait() for worker in [reader, *workers]]
+    for turn in range(options.rounds):
+        for worker in [reader, *workers]:
+            if turn < SLOW_TURNS or min(worker.seconds) < LONGEST_TURN_S:
+                worker.take_turn()
+    fastest_gb_s = READ_GB / min(reader.seconds)
+    print(f"{options.size}, {about}, {fastest_gb_s:.1f} GB/s read")
     print(
-        f"{options.size}, device {found['device']}, OpenBLAS {found['openblas']}, {found['gb_s']:.1f} GB/s read"
-    )
-    print(
-        f"{'loop':<14}{'weights':<10}{'batch':>5}{'ms/step':>10}{'fastest':>9}{'floor':>8}{'of floor':>10}",
+        f"{'loop':<14}{'weights':<10}{'batch':>5}{'steps':>7}{'ms/step':>10}{'fastest':>9}{'floor':>8}",
         end="",
     )
-    print(f"{'rows/s':>9}{'peak GB':>9}{'of needs':>10}")
-    for loop, variant, batch in runs:
-        row = run_child(options, loop, variant, batch)
-        floor = step_bytes(options.size, variant) / found["gb_s"] / 1e6
+    print(f"{'of floor':>10}{'rows/s':>9}{'peak GB':>9}{'of needs':>10}")
+    for (loop, variant, batch), worker in zip(runs, workers, strict=True):
+        seconds, fastest = statistics.median(worker.seconds), min(worker.seconds)
+        floor = step_bytes(options.size, variant) / fastest_gb_s / 1e9
+        print(f"{loop:<14}{variant:<10}{batch:>5}{len(worker.seconds):>7}{1e3 * seconds:>10.2f}", end="")
         print(
-            f"{loop:<14}{variant:<10}{batch:>5}{row['ms']:>10.2f}{row['fastest']:>9.2f}{floor:>8.2f}", end=""
+            f"{1e3 * fastest:>9.2f}{1e3 * floor:>8.2f}{fastest / floor:>9.2f}x{batch / seconds:>9.2f}", end=""
         )
-        print(f"{row['ms'] / floor:>9.2f}x{1e3 * batch / row['ms']:>9.2f}{row['peak_gb']:>9.2f}", end="")
-        print(f"{1e9 * row['peak_gb'] / needed_bytes(options, variant, batch):>9.2f}x", flush=True)
+        print(f"{worker.peak / 1e9:>9.2f}{worker.peak / needed_bytes(options, variant, batch):>9.2f}x")
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--base", choices=["float32", "float16", "bfloat16"], default="float32")
-    parser.add_argument("--variants", nargs="*", default=[], help="more types of weights for ours")
+    parser.add_argument(
+        "--variants", nargs="*", default=["bfloat16", "8bit", "4bit"], help="more types, for ours"
+    )
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--compiled", action="store_true", help="ours with compiled steps as well")
+    parser.add_argument("--rounds", type=int, default=6, help="turns of each loop")
+    parser.add_argument("--steps", type=int, default=6, help="steps in one turn")
+    parser.add_argument("--eager", action="store_true", help="ours without compiled steps as well")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def run_child(options: argparse.Namespace, child: str, base: str, batch: int) -> dict:
-    command = [sys.executable, __file__, "--child", child, "--size", options.size, "--batch", str(batch)]
-    command += ["--steps", str(options.steps), "--variants", base]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{child} {base} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+class Worker:
+    """A loop in a process of its own, which runs some steps when asked to and is idle otherwise."""
+
+    def __init__(self, options: argparse.Namespace, loop: str, variant: str, batch: int) -> None:
+        command = [sys.executable, __file__, "--child", loop, "--size", options.size, "--batch", str(batch)]
+        command += ["--variants", variant, "--rounds", str(options.rounds), "--steps", str(options.steps)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.seconds: list[float] = []
+        self.peak = 0
+
+    def take_turn(self) -> None:
+        assert self.process.stdin
+        print(file=self.process.stdin, flush=True)
+        answer = self._answer()
+        self.seconds += answer["seconds"]
+        self.peak = answer["peak"]
+
+    def wait(self) -> str:
+        """Return what the loop says of itself once it stands ready."""
+        return self._answer()
+
+    def _answer(self):
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{' '.join(self.process.args)} stopped; see above")
+        return json.loads(line)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run steps whenever a line comes in, until no more can come."""
+    loop = LOOPS[options.child](options)
+    about = next(loop)
+    warming = 0.0
+    for _ in range(WARM_UP):
+        warming += clock(lambda: next(loop)) if warming < LONGEST_TURN_S else 0.0
+    print(json.dumps(about), flush=True)
+    for _ in sys.stdin:
+        # The first step of a turn finds the machine as the loop before left it.
+        seconds = [clock(lambda: next(loop))]
+        while sum(seconds) < LONGEST_TURN_S and len(seconds) <= options.steps:
+            seconds.append(clock(lambda: next(loop)))
+        print(json.dumps({"seconds": seconds[1:] or seconds, "peak": peak_bytes()}), flush=True)
 
 
 # What a step has to read
@@ -114,41 +164,45 @@ def needed_bytes(options: argparse.Namespace, variant: str, batch: int) -> float
     plain = 2 if variant.endswith("bit") else bytes_per_weight(variant)
     weights = (matrix_elements(options.size) + layers * 2 * hidden**2) * bytes_per_weight(variant)
     weights += (CODEBOOKS * (VOCABULARY + 1) + TEXT_SIZE) * hidden * plain
-    columns = options.steps + WARM_UP + CODEBOOKS
-    return weights + layers * 2 * 2 * batch * columns * hidden * plain
+    return weights + layers * 2 * 2 * batch * columns(options) * hidden * plain
 
 
-# Each measured in a process of its own
+def columns(options: argparse.Namespace) -> int:
+    return WARM_UP + options.rounds * (1 + options.steps) + 2 * CODEBOOKS
 
 
-def bandwidth(options: argparse.Namespace) -> dict:
+# Each in a process of its own: generators whose first value tells about them and whose every further one is a step
+
+
+def bandwidth(options: argparse.Namespace) -> Iterator[object]:
     openblas = preload_openblas()
     import mlx.core as mx
 
-    gpu = mx.default_device() == mx.Device(mx.gpu)
-    if gpu:
-        data = mx.zeros((2**30,), mx.float32)
-        mx.eval(data)
-        seconds = min(clock(lambda: mx.eval(data.sum())) for _ in range(8))
-    else:
-        data = np.ones(2**28, np.float32)
-        with ThreadPoolExecutor() as pool:
-            parts = np.array_split(data, pool._max_workers)
-            seconds = min(clock(lambda: list(pool.map(np.max, parts))) for _ in range(8))
-    return {"gb_s": data.nbytes / seconds / 1e9, "device": str(mx.default_device()), "openblas": openblas}
+    yield f"device {mx.default_device()}, OpenBLAS {openblas}"
+    if mx.default_device() == mx.Device(mx.gpu):
+        numbers = mx.zeros((round(READ_GB * 1e9 / 4),), mx.float32)
+        while True:
+            mx.eval(numbers.sum())
+            yield
+    with ThreadPoolExecutor() as pool:
+        parts = np.array_split(np.ones(round(READ_GB * 1e9 / 4), np.float32), pool._max_workers)
+        while True:
+            list(pool.map(np.max, parts))
+            yield
 
 
-def ours(options: argparse.Namespace, compiled: bool | None = None) -> dict:
+def ours(options: argparse.Namespace, compiled: bool | None = None) -> Iterator[object]:
     preload_openblas()
     import mlx.core as mx
-    from mlx.utils import tree_flatten
+    from mlx.utils import tree_flatten, tree_map
 
-    from generator.generation import generate_codes
+    from generator.generation import stream_codes
     from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize
 
     (variant,), (batch,) = options.variants, options.batch
     hidden, layers, heads, feed_forward = SIZES[options.size]
     model = MusicgenDecoder(MusicgenConfig(hidden, layers, heads, feed_forward))
+    model.update(tree_map(lambda parameter: small_numbers(parameter.shape), model.parameters()))
     bits = {"8bit": 8, "4bit": 4}.get(variant)
     model.set_dtype(mx.float16 if bits else getattr(mx, variant))
     if bits:
@@ -158,32 +212,25 @@ def ours(options: argparse.Namespace, compiled: bool | None = None) -> dict:
     mx.reset_peak_memory()
     states = mx.random.normal((batch, TEXT_LENGTH, TEXT_SIZE))
     condition = Condition(states, mx.ones((batch, TEXT_LENGTH), mx.bool_))
-    times: list[float] = []
-    frames = options.steps + WARM_UP
-    generate_codes(
-        model,
-        condition,
-        frames=frames,
-        seeds=range(batch),
-        on_progress=lambda *_: times.append(time.perf_counter()),
-        compiled=compiled,
+    frames = columns(options) - CODEBOOKS
+    yield "ours"
+    yield from stream_codes(
+        model, condition, frames=frames, seeds=range(batch), chunk_frames=1, compiled=compiled
     )
-    return summary(np.diff(times)[WARM_UP:-1], peak_bytes(mx.get_peak_memory()))
 
 
-def plain(options: argparse.Namespace) -> dict:
+def plain(options: argparse.Namespace) -> Iterator[object]:
     preload_openblas()
     import mlx.core as mx
 
     (variant,), (batch,) = options.variants, options.batch
     step = PlainDecoder(options.size, getattr(mx, variant), batch).step
-    tokens, times = mx.full((batch, CODEBOOKS), VOCABULARY), []
-    for _ in range(options.steps + WARM_UP):
-        begin = time.perf_counter()
+    tokens = mx.full((batch, CODEBOOKS), VOCABULARY)
+    yield "plain"
+    while True:
         tokens = step(tokens)
         mx.eval(tokens)
-        times.append(time.perf_counter() - begin)
-    return summary(times[WARM_UP:], peak_bytes(mx.get_peak_memory()))
+        yield
 
 
 class PlainDecoder:
@@ -195,7 +242,7 @@ class PlainDecoder:
         hidden, layers, self.heads, feed_forward = SIZES[size]
         shapes = dict.fromkeys(["q", "k", "v", "o", "cq", "ck", "cv", "co"], (hidden, hidden))
         shapes |= {"fc1": (feed_forward, hidden), "fc2": (hidden, feed_forward)}
-        weight = lambda shape: mx.random.uniform(-0.02, 0.02, shape).astype(dtype)  # noqa: E731
+        weight = lambda shape: small_numbers(shape).astype(dtype)  # noqa: E731
         self.layers = [{name: weight(shape) for name, shape in shapes.items()} for _ in range(layers)]
         self.embed = [weight((VOCABULARY + 1, hidden)) for _ in range(CODEBOOKS)]
         self.out = [weight((VOCABULARY, hidden)) for _ in range(CODEBOOKS)]
@@ -240,7 +287,16 @@ class PlainDecoder:
         return attended.transpose(0, 2, 1, 3).reshape(q.shape[0], q.shape[2], -1)
 
 
-def transformers(options: argparse.Namespace) -> dict:
+def small_numbers(shape):
+    """Return weights from a few random numbers again and again; drawing each one would take most of the time."""
+    import mlx.core as mx
+
+    few = mx.random.uniform(-0.02, 0.02, (1_000_003,))
+    count = math.prod(shape)
+    return mx.tile(few, -(-count // few.size))[:count].reshape(shape)
+
+
+def transformers(options: argparse.Namespace) -> Iterator[object]:
     import torch
     from transformers import DynamicCache, EncoderDecoderCache, MusicgenDecoderConfig, MusicgenForCausalLM
 
@@ -254,15 +310,17 @@ def transformers(options: argparse.Namespace) -> dict:
         model = MusicgenForCausalLM(config).eval().to(getattr(torch, variant))
     model = model.to_empty(device=device)
     model.model.decoder.embed_positions.make_weights(2048, hidden)
+    few = torch.empty(1_000_003).uniform_(-0.02, 0.02)
     for parameter in model.parameters():
-        parameter.data.uniform_(-0.02, 0.02)
+        size = parameter.numel()
+        parameter.data.copy_(few.repeat(-(-size // len(few)))[:size].reshape(parameter.shape))
     cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
     text = torch.randn(2 * batch, TEXT_LENGTH, hidden, device=device, dtype=getattr(torch, variant))
     text[batch:] = 0
-    tokens, times = torch.full((batch * CODEBOOKS, 1), VOCABULARY, device=device), []
+    tokens = torch.full((batch * CODEBOOKS, 1), VOCABULARY, device=device)
+    yield "transformers"
     with torch.inference_mode():
-        for _ in range(options.steps + WARM_UP):
-            begin = time.perf_counter()
+        while True:
             output = model(
                 tokens.repeat(2, 1), encoder_hidden_states=text, past_key_values=cache, use_cache=True
             )
@@ -271,25 +329,18 @@ def transformers(options: argparse.Namespace) -> dict:
             guided[guided < guided.topk(250).values[:, -1:]] = -torch.inf
             tokens = torch.multinomial(guided.softmax(-1), 1)
             tokens.cpu()
-            times.append(time.perf_counter() - begin)
-    allocated = torch.cuda.max_memory_allocated() if device == "cuda" else None
-    return summary(times[WARM_UP:], allocated or process_peak())
+            yield
 
 
-def peak_bytes(allocated: int) -> int:
-    import mlx.core as mx
-
-    return allocated if mx.default_device() == mx.Device(mx.gpu) else process_peak()
-
-
-def process_peak() -> int:
+def peak_bytes() -> int:
+    """Return the process's peak on a CPU, that of the library's allocator on a GPU."""
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    mx = sys.modules.get("mlx.core")
+    if mx and mx.default_device() == mx.Device(mx.gpu):
+        return mx.get_peak_memory()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def summary(seconds, peak: int) -> dict:
-    times = [1e3 * float(one) for one in seconds]
-    return {"ms": statistics.median(times), "fastest": min(times), "peak_gb": peak / 1e9}
 
 
 def clock(work: Callable[[], object]) -> float:
@@ -298,10 +349,10 @@ def clock(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-CHILDREN: dict[str, Callable[[argparse.Namespace], dict]] = {
+LOOPS: dict[str, Callable[[argparse.Namespace], Iterator[object]]] = {
     "bandwidth": bandwidth,
     "ours": ours,
-    "compiled": lambda options: ours(options, compiled=True),
+    "eager": lambda options: ours(options, compiled=False),
     "plain": plain,
     "transformers": transformers,
 }
