@@ -291,15 +291,14 @@ class DurableTable:
 
     def _newest(self) -> tuple[int, Path] | None:
         """Return the newest version and its manifest. Lance names manifests by their distance to 2**64 - 1."""
-        found = {}
-        with (
-            contextlib.suppress(FileNotFoundError, NotADirectoryError),
-            os.scandir(self.folder / "_versions") as entries,
-        ):
-            for entry in entries:
-                if match := _MANIFEST.fullmatch(entry.name):
-                    found[_NEWEST_FIRST - int(match[1])] = Path(entry.path)
-        return max(found.items(), default=None)
+        found: tuple[int, str] | None = None
+        folder = self.folder / "_versions"
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            versions = ((_MANIFEST.fullmatch(entry.name), entry.name) for entry in entries)
+            found = max(
+                ((_NEWEST_FIRST - int(match[1]), name) for match, name in versions if match), default=None
+            )
+        return (found[0], folder / found[1]) if found else None
 
     def _files(self) -> frozenset[Path]:
         return frozenset(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)

@@ -184,6 +184,8 @@ _NONE: dict[str, Any] = {
     "mood": "",
 }
 """How None is stored, for the columns that may hold it."""
+_TURNED = [name for name, kind in _TRACK_KINDS.items() if kind in ("json", "time") or name in _NONE]
+"""Fields of a track that are stored as something else."""
 _RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}
 
 _RECORDED = (*_TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
@@ -261,7 +263,8 @@ def from_track_row(row: Mapping[str, Any]) -> Track:
     try:
         stored = json.loads(row["record"])
         if _sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
-            values = {name: _from_record(name, kind, stored[name]) for name, kind in _TRACK_KINDS.items()}
+            values = {name: stored[name] for name in _TRACK_KINDS}
+            values |= {name: _from_record(name, stored[name]) for name in _TURNED}
             for name in ("vector", "sound"):
                 if row.get(name) is not None and vector_sha256(row[name]) != stored[f"{name}_sha256"]:
                     raise Damage(f"the {name} of the row {row['id']!r} does not match its checksum")
@@ -467,7 +470,8 @@ def _altered(row: Mapping[str, Any]) -> Damage:
     return Damage(f"the row {row.get('id')!r} does not match its checksum; run `catalog doctor --fix`")
 
 
-def _from_record(name: str, kind: str, value: Any) -> Any:
+def _from_record(name: str, value: Any) -> Any:
+    kind = _TRACK_KINDS[name]
     return _from_column(name, kind, datetime.fromisoformat(value) if kind == "time" else value)
 
 
