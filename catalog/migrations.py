@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from catalog.schema import EPOCH, NO_LEVEL, VERSIONS, recorded, request_words, row_sha256
+from catalog.cells import EPOCH, NO_LEVEL
+from catalog.schema import VERSIONS, recorded, request_words, row_sha256
 
 __all__ = ["STEPS", "upgrade"]
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ValidationError
 
+from catalog.cells import NONE, canonical, checked_text, from_cell, sha256, to_cell
 from catalog.errors import Damage, InputError
 from catalog.filters import QUALITY_RANK
 from catalog.models import Judgement, RequestRecord, Track
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENCODER",
-    "EPOCH",
     "JUDGEMENT_COLUMNS",
-    "NO_LEVEL",
     "REQUEST_COLUMNS",
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
@@ -60,10 +59,6 @@ VERSIONS = {"tracks": 5, "requests": 3, "judgements": 2}
 SCHEMA_VERSION = VERSIONS["tracks"]
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
 """Keys of the table's own metadata."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-NO_LEVEL = -1000.0
-"""Below the level of the smallest float32 (-897 dB), so no measurement can be it."""
 
 _Value = TypeVar("_Value", bound=BaseModel)
 
@@ -165,29 +160,8 @@ _JUDGEMENT_KINDS = {
 _LINE_KINDS = {"encoder": "text", "vector_sha256": "text", "row_sha256": "text"}
 """What every line of a log has beside its fields; encoder and checksum are "" where it is without a vector."""
 _WORDS_KIND = {"words": "text"}
-_NONE: dict[str, Any] = {
-    "environment": "",
-    "time_of_day": "",
-    "musical_key": "",
-    "tempo_bpm": 0.0,
-    "loudness_lufs": NO_LEVEL,
-    "true_peak_db": NO_LEVEL,
-    "trashed_at": EPOCH,
-    "rating": 0,
-    "similarity": NO_LEVEL,
-    "score": NO_LEVEL,
-    "track_id": "",
-    "seam": NO_LEVEL,
-    "variant_of": "",
-    "probability": NO_LEVEL,
-    "features": "",
-    "mood": "",
-}
-"""How None is stored, for the columns that may hold it."""
-_TURNED = [name for name, kind in _TRACK_KINDS.items() if kind in ("json", "time") or name in _NONE]
+_TURNED = [name for name, kind in _TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
 """Fields of a track that are stored as something else."""
-_RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}
-
 _RECORDED = (*_TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
 """What of a row cannot be worked out from the rest."""
 TRACK_COLUMNS = (*_TRACK_KINDS, *_DERIVED_KINDS)
@@ -250,8 +224,8 @@ def to_track_row(track: Track, vector: ArrayLike, sound: ArrayLike | None = None
 
 def recorded(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of a track with its `record`, and the checksum of it, made anew from the columns."""
-    record = _canonical({name: row[name] for name in _RECORDED})
-    return {**row, "record": record, "row_sha256": _sha256(record)}
+    record = canonical({name: row[name] for name in _RECORDED})
+    return {**row, "record": record, "row_sha256": sha256(record)}
 
 
 def from_track_row(row: Mapping[str, Any]) -> Track:
@@ -262,7 +236,7 @@ def from_track_row(row: Mapping[str, Any]) -> Track:
     """
     try:
         stored = json.loads(row["record"])
-        if _sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
+        if sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
             values = {name: stored[name] for name in _TRACK_KINDS}
             values |= {name: _from_record(name, stored[name]) for name in _TURNED}
             for name in ("vector", "sound"):
@@ -338,7 +312,7 @@ def row_sha256(row: Mapping[str, Any]) -> str:
         for name, value in row.items()
         if name not in ("row_sha256", "vector", "sound") and not name.startswith("_")
     }
-    return _sha256(_canonical(content))
+    return sha256(canonical(content))
 
 
 def vector_sha256(vector: ArrayLike) -> str:
@@ -371,7 +345,7 @@ def _log_schema(table: str, kinds: Mapping[str, str], dimension: int) -> pa.Sche
 
 def _line(row: dict[str, Any], vector: ArrayLike | None, encoder: str) -> dict[str, Any]:
     unit = None if vector is None else unit_vector(vector)
-    row["encoder"] = "" if unit is None else _unicode("encoder", encoder)
+    row["encoder"] = "" if unit is None else checked_text("encoder", encoder)
     row["vector_sha256"] = "" if unit is None else vector_sha256(unit)
     row["row_sha256"] = row_sha256(row)
     row["vector"] = unit
@@ -404,54 +378,7 @@ def _encode(model: type[_Value], value: _Value, kinds: Mapping[str, str]) -> dic
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{model.__name__} {where} is {first['input']!r}: {first['msg']}") from None
-    return {name: _to_column(name, kinds[name], item) for name, item in fields.items()}
-
-
-def _to_column(name: str, kind: str, value: Any) -> Any:
-    if value is None:
-        return _NONE[name]
-    if name in _NONE and value == _NONE[name]:
-        raise InputError(f"{name} is {value!r}, which is how None is stored; pass None or another value")
-    if kind == "json":
-        return _json(name, value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
-    if kind == "texts":
-        return [_unicode(name, item) for item in value]
-    if kind == "time":
-        if value.tzinfo is None:
-            raise InputError(f"{name} is {value.isoformat()}, which has no time zone; pass one in UTC")
-        return value.astimezone(timezone.utc)
-    if kind in _RANGES and not -_RANGES[kind] <= value <= _RANGES[kind]:
-        raise InputError(f"{name} is {value}; at most {_RANGES[kind]:,} can be stored")
-    return _unicode(name, value) if isinstance(value, str) else value
-
-
-def _canonical(content: Mapping[str, Any]) -> str:
-    plain = {
-        name: value.astimezone(timezone.utc).isoformat() if isinstance(value, datetime) else value
-        for name, value in content.items()
-    }
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _json(name: str, value: Any) -> str:
-    try:
-        return _unicode(name, json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} cannot be kept as JSON: {error}") from None
-
-
-def _unicode(name: str, text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{name} holds a lone surrogate at character {error.start}; pass valid Unicode"
-        ) from None
-    return text
+    return {name: to_cell(name, kinds[name], item) for name, item in fields.items()}
 
 
 def _decode(model: type[_Value], row: Mapping[str, Any], kinds: Mapping[str, str]) -> _Value:
@@ -459,7 +386,7 @@ def _decode(model: type[_Value], row: Mapping[str, Any], kinds: Mapping[str, str
         intact = row_sha256(row) == row["row_sha256"]
         if intact:
             return model.model_validate(
-                {name: _from_column(name, kinds[name], row[name]) for name in model.model_fields}
+                {name: from_cell(name, kinds[name], row[name]) for name in model.model_fields}
             )
     except (KeyError, TypeError, ValueError):
         intact = False
@@ -472,10 +399,4 @@ def _altered(row: Mapping[str, Any]) -> Damage:
 
 def _from_record(name: str, value: Any) -> Any:
     kind = _TRACK_KINDS[name]
-    return _from_column(name, kind, datetime.fromisoformat(value) if kind == "time" else value)
-
-
-def _from_column(name: str, kind: str, value: Any) -> Any:
-    if name in _NONE and value == _NONE[name]:
-        return None
-    return json.loads(value) if kind == "json" else value
+    return from_cell(name, kind, datetime.fromisoformat(value) if kind == "time" else value)
