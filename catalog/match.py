@@ -99,12 +99,17 @@ class Terms:
     @property
     def uncertified(self) -> str:
         """Why there is no threshold, and what to do."""
-        held = (
-            f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
-            if self.certificate
-            else self.note
+        if self.certificate is None:
+            return (
+                f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or name --min-similarity"
+            )
+        held = f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
+        rates = [one.max_false_reuse for one in self.certificate.bounds if one.threshold is not None]
+        if not rates:
+            return f"{held}; calibrate on more labels, or name --min-similarity"
+        return (
+            f"{held}; name --max-false-reuse {min(rates):g}, which one does hold, or calibrate on more labels"
         )
-        return f"{held or 'no certificate is there'}; run `catalog calibrate`, or name --min-similarity"
 
     def worth(self, one: Candidate) -> float:
         """Return what candidates are ranked by."""

@@ -70,7 +70,8 @@ def explanation(result: Result) -> Iterator[str]:
     """Return lines: the features, the choices with their reasons, the prompt, and every candidate's score."""
     request, decision = result.request, result.decision
     for name, value in request.features.model_dump(exclude={"sources", "confidences"}).items():
-        yield f"{name}: {shown(value)}  [{_told_by(request.features, name)}]"
+        by = _told_by(request.features, name) or "as it was read before"
+        yield f"{name}: {shown(value)}  [{by}]"
     for name, why in request.why.items():
         yield f"{name}: {getattr(request, name)}  [{why}]"
     yield f"prompt: {request.prompt}"
