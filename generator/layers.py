@@ -74,7 +74,8 @@ def gelu(x: mx.array) -> mx.array:
     """Return x times the normal distribution at x; within 2e-6 of the exact value on a processor.
 
     MLX computes the error function there one element at a time. This is Abramowitz and Stegun's 7.1.28, which
-    takes multiplications and one division; as single operations they cost no more than compiled into one.
+    takes multiplications and one division. It is not compiled: for a processor MLX calls the system's C++
+    compiler, which takes seconds at first use.
     """
     if not _on_processor(x):
         exact: mx.array = nn.gelu(x)
