@@ -29,8 +29,9 @@ STRIDE_FRAMES = 900
 ConditionSource = Condition | Callable[[int], Condition]
 """One condition for all windows, or a function from a window's first frame to its condition."""
 
-# A prompt is read in pieces of this many columns, so that a caller can cancel in between.
-_PREFILL_COLUMNS = 128
+# A prompt is read in pieces of this many columns, so that a caller can cancel in between: on two cores 100 columns at once
+# take well over a second.
+_PREFILL_COLUMNS = 16
 
 
 def generate_codes(
@@ -198,6 +199,9 @@ class _GuidedDecoder:
             mx.eval([self.model.hidden(piece, state) for state in self.states])
             self.run.report(0)
         ends = [self.model.hidden(columns[:, :, last:], state)[:, -1:] for state in self.states]
+        if last:
+            mx.eval(ends)
+            self.run.report(0)
         return self._guide([self.model.logits(end) for end in ends])
 
     def step(self, column: mx.array) -> mx.array:
