@@ -201,11 +201,14 @@ def exact(track: Track, line: RequestRecord | None = None) -> Decision:
     )
 
 
-def weigh(request: Request, track: Track, similarity: float, terms: Terms) -> Candidate:
-    """Return how well `track` fits `request`, with what speaks against it."""
+def weigh(
+    request: Request, track: Track, similarity: float, terms: Terms, asked: Card | None = None
+) -> Candidate:
+    """Return how well `track` fits `request`, with what speaks against it; `asked` is the card of the request."""
+    asked = asked or Card.of(request.context, request.features)
     distance, cost, against = difference(request.features, track)
     score = round(similarity - cost, 4)
-    found = evidence(Card.of(request.context, request.features), Card.of_track(track), similarity)
+    found = evidence(asked, Card.of_track(track), similarity)
     if found["exchanged"] > MAX_MOOD_DISTANCE:
         against = (*against, "nearly the same words, with some exchanged for their opposite")
     fits = round(probability(terms.certificate.weights, found), 4) if terms.certificate else None
@@ -260,9 +263,10 @@ def decide(
     it reaches, `never` makes a new track. Without a threshold nothing is admissible. Ties go to the lesser id, so the
     decision never depends on the order of `hits`.
     """
+    asked = Card.of(request.context, request.features)
     ranked = sorted(
         (
-            weigh(request, track, similarity, terms)
+            weigh(request, track, similarity, terms, asked)
             for track, similarity in hits
             if facts is None or meets(track, facts)
         ),
