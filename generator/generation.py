@@ -29,8 +29,8 @@ STRIDE_FRAMES = 900
 ConditionSource = Condition | Callable[[int], Condition]
 """One condition for all windows, or a function from a window's first frame to its condition."""
 
-# A prompt is read in pieces of this many columns, so that a caller can cancel in between: a hundred at once take two cores
-# well over a second.
+# A prompt is read in pieces of this many columns, so that a caller can cancel in between: a hundred at once take two
+# cores well over a second.
 _PREFILL_COLUMNS = 16
 
 
