@@ -82,9 +82,10 @@ class DurableTable:
     def ask(self, query: Callable[[Any], Any]) -> Any:
         """Return the arrow table that `query` gives, made of a table of LanceDB's asynchronous interface."""
         self.table  # noqa: B018  # opened, and mended, before it is read
-        if self._asked is None:
-            self._asked = self._open_for_queries(self.name)
-        return eventloop.run(query(self._asked).to_arrow())
+        asked = self._asked  # another thread may let go of it
+        if asked is None:
+            asked = self._asked = self._open_for_queries(self.name)
+        return eventloop.run(query(asked).to_arrow())
 
     def exists(self) -> bool:
         """Open the table unless it is, and tell whether there is one; without any, Lance is not asked."""

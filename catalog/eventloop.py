@@ -16,8 +16,7 @@ __all__ = ["run"]
 
 _Answer = TypeVar("_Answer")
 _alone = threading.Lock()
-_running: tuple[int, asyncio.AbstractEventLoop] | None = None
-"""The process that the loop runs in, and the loop; the child of a fork has no thread that would turn it."""
+_running: asyncio.AbstractEventLoop | None = None
 
 
 def run(asked: Coroutine[Any, Any, _Answer]) -> _Answer:
@@ -33,8 +32,18 @@ def run(asked: Coroutine[Any, Any, _Answer]) -> _Answer:
 def _loop() -> asyncio.AbstractEventLoop:
     global _running
     with _alone:
-        if _running is None or _running[0] != os.getpid():
+        if _running is None:
             loop = asyncio.new_event_loop()
             threading.Thread(target=loop.run_forever, name="catalog-queries", daemon=True).start()
-            _running = os.getpid(), loop
-        return _running[1]
+            _running = loop
+        return _running
+
+
+def _forget() -> None:
+    """Begin anew in the child of a fork, which has neither the thread nor whoever held the lock."""
+    global _alone, _running
+    _alone, _running = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -58,9 +58,8 @@ def to_sql(where: Filter) -> str | None:
 
 def meets(track: Track, where: Filter) -> bool:
     """Tell whether a track meets the facts of `where` that are no conditions, as `to_sql` has them."""
-    given = where.model_dump(include=set(_SAME), exclude_none=True)
     return (
-        all(getattr(track, name) == value for name, value in given.items())
+        all(getattr(where, name) in (None, getattr(track, name)) for name in _SAME)
         and set(where.mood) <= {*track.mood_tags}
         and QUALITY_RANK[track.quality] >= QUALITY_RANK[where.min_quality or "preview"]
         and track.model_rank >= (where.min_model_rank or 0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from catalog.cells import EPOCH, NO_LEVEL
-from catalog.schema import VERSIONS, recorded, request_words, row_sha256
+from catalog.schema import VERSIONS, matches, recorded, request_words, row_sha256
 
 __all__ = ["STEPS", "upgrade"]
 
@@ -72,7 +72,7 @@ def upgrade(row: Mapping[str, Any], table: str, version: int) -> Row:
 
     A row that did not match its checksum keeps one that matches nothing, so that damage stays visible.
     """
-    intact = row_sha256(row) == row["row_sha256"]
+    intact = matches(row)
     present = dict(row)
     for step in range(version + 1, VERSIONS[table] + 1):
         present = STEPS[table][step](present)

@@ -14,11 +14,12 @@ from catalog.migrations import upgrade
 from catalog.models import Track
 from catalog.schema import (
     VERSIONS,
-    from_track_row,
-    from_whole_track_row,
-    recorded,
+    from_record,
+    kept_sound,
+    matches,
     row_sha256,
     table_version,
+    to_track_row,
     track_schema,
     unit_vector,
     vector_sha256,
@@ -114,24 +115,24 @@ def _encoded(texts: Mapping[str, str], encode: Encode) -> Vectors:
 
 def _text(row: Row, texts_of: Callable[[Track], str]) -> str:
     try:
-        return texts_of(from_track_row(row))
+        return texts_of(from_record(row))
     except Damage:
         return str(row["summary"])  # the row keeps its failing checksum, and with it the finding of `check`
 
 
 def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
-    new = {**row, "encoder": encoder, "vector_sha256": vector_sha256(vector), "vector": vector}
     try:
-        from_whole_track_row(row)
+        track = from_record(row)
     except Damage:
-        return {**new, "row_sha256": "damaged"}
-    return recorded(new)
+        digest = vector_sha256(vector)
+        return {**row, "encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
+    return to_track_row(track.model_copy(update={"encoder": encoder}), vector, kept_sound(row))
 
 
 def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:
     if not row["encoder"]:
         return row
-    intact = row_sha256(row) == row["row_sha256"]
+    intact = matches(row)
     digest = "" if vector is None else vector_sha256(vector)
     new = {**row, "encoder": encoder if digest else "", "vector_sha256": digest, "vector": vector}
     new["row_sha256"] = row_sha256(new) if intact else "damaged"

@@ -36,14 +36,18 @@ __all__ = [
     "VERSION",
     "VERSIONS",
     "from_judgement_row",
+    "from_record",
     "from_request_row",
     "from_track_row",
     "from_whole_track_row",
     "judgement_schema",
+    "kept_sound",
+    "matches",
     "recorded",
     "request_schema",
     "request_words",
     "row_sha256",
+    "same_vector",
     "table_encoder",
     "table_version",
     "to_judgement_row",
@@ -228,36 +232,61 @@ def recorded(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "record": record, "row_sha256": sha256(record)}
 
 
-def from_track_row(row: Mapping[str, Any]) -> Track:
-    """Return the track of a row's `record`; only the columns of `TRACK_ROW` need be there.
+def from_record(row: Mapping[str, Any]) -> Track:
+    """Return the track of a row's `record`; only the columns of `TRACK_ROW` are looked at.
 
-    Raises Damage when the record does not match its checksum, its id or the model, or when vector or sound, where they
-    were read, are not those the record tells of.
+    Raises Damage when the record does not match its checksum, its id or the model.
     """
     try:
         stored = json.loads(row["record"])
         if sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
             values = {name: stored[name] for name in _TRACK_KINDS}
             values |= {name: _from_record(name, stored[name]) for name in _TURNED}
-            for name in ("vector", "sound"):
-                if row.get(name) is not None and vector_sha256(row[name]) != stored[f"{name}_sha256"]:
-                    raise Damage(f"the {name} of the row {row['id']!r} does not match its checksum")
             return Track.model_validate(values)
     except (KeyError, TypeError, ValueError):
         pass
     raise _altered(row)
 
 
+def from_track_row(row: Mapping[str, Any]) -> Track:
+    """Return what `from_record` does; raises Damage also for a vector or a sound, where read, that is another one."""
+    track = from_record(row)
+    for name in ("vector", "sound"):
+        if row.get(name) is not None and not same_vector(row, name):
+            raise Damage(f"the {name} of the row {row['id']!r} does not match its checksum")
+    return track
+
+
 def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     """Return the track of a row of `TRACK_COLUMNS`; raises Damage also when a column differs from the record."""
-    track = from_track_row(row)
+    track, stored = from_track_row(row), json.loads(row["record"])
     told = {**_encode(Track, track, _TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
     told |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
-    stored = json.loads(row["record"])
     told |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
-    if any(row[name] != told[name] for name in TRACK_COLUMNS):
+    silent = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
+    if silent or any(row[name] != told[name] for name in TRACK_COLUMNS):
         raise _altered(row)
     return track
+
+
+def same_vector(row: Mapping[str, Any], name: str) -> bool:
+    """Tell whether the "vector" or the "sound" of a row of a track is the one its record tells of."""
+    return bool(vector_sha256(row[name]) == json.loads(row["record"])[f"{name}_sha256"])
+
+
+def kept_sound(row: Mapping[str, Any]) -> ArrayLike | None:
+    """Return how a row sounds where that is intact and compares to what is computed today."""
+    sound: ArrayLike | None = row["sound"]
+    today = sound is not None and json.loads(row["record"])["sound_kind"] == timbre.KIND
+    return sound if today and same_vector(row, "sound") else None
+
+
+def matches(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of a log, or of a track before schema version 5, matches its checksum."""
+    try:
+        return bool(row_sha256(row) == row["row_sha256"])
+    except (TypeError, ValueError):  # no number that JSON knows
+        return False
 
 
 def _track_words(track: Track) -> str:
@@ -383,13 +412,12 @@ def _encode(model: type[_Value], value: _Value, kinds: Mapping[str, str]) -> dic
 
 def _decode(model: type[_Value], row: Mapping[str, Any], kinds: Mapping[str, str]) -> _Value:
     try:
-        intact = row_sha256(row) == row["row_sha256"]
-        if intact:
+        if matches(row):
             return model.model_validate(
                 {name: from_cell(name, kinds[name], row[name]) for name in model.model_fields}
             )
     except (KeyError, TypeError, ValueError):
-        intact = False
+        pass
     raise _altered(row)
 
 

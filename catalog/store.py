@@ -33,7 +33,7 @@ from catalog.audit import Problem
 from catalog.durable import DurableTable
 from catalog.errors import Damage, InputError, NotFound, StorageError
 from catalog.failpoint import failpoint
-from catalog.filters import both, equals, literal, one_of, to_sql
+from catalog.filters import both, equals, literal, meets, one_of, to_sql
 from catalog.lean import forget, without_rest_client
 from catalog.ledger import JUDGEMENTS, REQUESTS, SERVED, Ledger
 from catalog.locks import hold
@@ -218,7 +218,8 @@ class Store:
 
     def made_for(self, key: str) -> Iterator[Track]:
         """Yield the ready tracks made for the request `key` whose audio files are there, newest first."""
-        made = self._served(self._tracks.read(both(equals("key", key), equals("state", "ready"))))
+        rows = self._tracks.read(both(equals("key", key), equals("state", "ready")))
+        made = (track for track in self._served(rows, READY) if track.key == key)
         return iter(sorted(made, key=lambda track: (track.created_at, track.id), reverse=True))
 
     def takes(self, key: str) -> int:
@@ -293,7 +294,9 @@ class Store:
         EncoderMismatch when another encoder made the table, InputError for a vector without direction.
         """
         predicate = both(to_sql(where), None if among is None else one_of("id", [*among]))
-        return self._best(lambda count: self._tracks.nearest(vector, predicate, count), "_similarity", limit)
+        return self._best(
+            lambda count: self._tracks.nearest(vector, predicate, count), "_similarity", limit, where
+        )
 
     def search_sound(self, sound: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks that meet `where` and sound most like the vector `sound`, with the cosine.
@@ -301,11 +304,13 @@ class Store:
         Tracks whose sound was not worked out yet are left out; see `unheard`.
         """
         predicate = to_sql(where)
-        return self._best(lambda count: self._tracks.sounding(sound, predicate, count), "_similarity", limit)
+        return self._best(
+            lambda count: self._tracks.sounding(sound, predicate, count), "_similarity", limit, where
+        )
 
     def sound_of(self, track_id: str) -> NDArray[np.float32] | None:
         """Return how a track sounds, float32 of shape (timbre.DIMENSION,), None where it was not worked out."""
-        same = both(equals("id", track_id), equals("sound_kind", timbre.KIND))
+        same = both(equals("id", track_id), equals("sound_kind", timbre.KIND), "sound IS NOT NULL")
         rows = self._tracks.read(same, columns=("id", "sound"), limit=1)
         return np.asarray(rows[0]["sound"], dtype=np.float32) if rows else None
 
@@ -316,7 +321,7 @@ class Store:
     def unheard(self) -> Tracks:
         """Return the ready tracks whose sound was not worked out, though it may be one that has none."""
         where = both(f"sound_kind != {literal(timbre.KIND)}", equals("state", "ready"))
-        return [*self._served(self._tracks.read(where))]
+        return [*self._served(self._tracks.read(where), READY)]
 
     def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
         """Write how tracks sound, by id, as one commit; nothing else of them changes."""
@@ -330,7 +335,7 @@ class Store:
         The score is BM25 (Robertson and Zaragoza 2009), above 0 and open at the top: comparable within one call only.
         """
         predicate, words = to_sql(where), _worded(text)
-        return self._best(lambda count: self._tracks.words(words, predicate, count), "_score", limit)
+        return self._best(lambda count: self._tracks.words(words, predicate, count), "_score", limit, where)
 
     def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks by words and meaning together, best first.
@@ -350,9 +355,8 @@ class Store:
         cosines |= {each: float(other @ unit) for each, other in others.items()}
         scores = blend(cosines, {row["id"]: row["_score"] for row in worded}, MEANING_WEIGHT)
         best = sorted(rows, key=lambda each: (-scores[each], each))
-        return [
-            (track, scores[track.id]) for track in islice(self._served(rows[each] for each in best), limit)
-        ]
+        found = self._served((rows[each] for each in best), where)
+        return [(track, scores[track.id]) for track in islice(found, limit)]
 
     def list(
         self, where: Filter = READY, *, order: str = "-created_at", limit: int | None = None, offset: int = 0
@@ -366,7 +370,7 @@ class Store:
         if offset < 0 or (limit is not None and limit < 0):
             raise InputError(f"limit {limit} and offset {offset} must be 0 or more")
         rows = self._tracks.read(to_sql(where), order=order, limit=limit, offset=offset)
-        return [*intact(rows, from_track_row)]
+        return [track for track in intact(rows, from_track_row) if meets(track, where)]
 
     def count(self, where: Filter = READY) -> int:
         """Return how many tracks meet `where`."""
@@ -609,23 +613,23 @@ class Store:
     def fix(self, problem: Problem) -> bool:
         """Mend what can be mended without losing anything; return whether it was.
 
-        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns differ from its
-        record is written anew from that; one whose record fails its check is copied to `lost/` before it is deleted.
+        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns or sound differ
+        from its record is written anew from that; one whose record or vector does is copied to `lost/` and deleted.
         """
         self._may_write("nothing can be mended")
         if problem.kind == "table":
             return False
         if problem.kind == "leftover":
             return audit.clear(self.home, self._tracks, problem.subject)
-        if problem.kind == "altered-row":
-            try:
+        try:
+            if problem.kind == "altered-row":
                 self._change(problem.subject, lambda _: {})
-            except (Damage, NotFound):
-                audit.drop(self.home, self._tracks, problem.subject)
-            return True
-        if problem.kind == "altered-audio":
-            audit.set_aside(self.home, self.find_id(problem.subject).audio_path)
-        self.trash(problem.subject)
+            else:
+                track = self.trash(problem.subject)
+                if problem.kind == "altered-audio":
+                    audit.set_aside(self.home, track.audio_path)
+        except (Damage, NotFound):
+            audit.drop(self.home, self._tracks, problem.subject)
         return True
 
     def compact(self) -> None:
@@ -750,20 +754,21 @@ class Store:
         self._may_write(f"track {track_id} cannot be changed")
         return self._tracks.change(track_id, change)
 
-    def _best(self, fetch: Callable[[int], Sequence[Row]], score: str, limit: int) -> Scored:
+    def _best(self, fetch: Callable[[int], Sequence[Row]], score: str, limit: int, where: Filter) -> Scored:
         """Fetch until `limit` tracks that can be served are found or there are no more."""
         count = _checked(limit)
         while True:
             rows = fetch(count)
             scores = {row["id"]: float(row[score]) for row in rows}
-            found = [*self._served(rows)]
+            found = [*self._served(rows, where)]
             if len(found) >= limit or len(rows) < count:
                 return [(track, scores[track.id]) for track in found[:limit]]
             count = 2 * count + 8
 
-    def _served(self, rows: Iterable[Row]) -> Iterator[Track]:
-        """Yield the tracks of intact rows whose audio is there."""
-        return (track for track in intact(rows, from_track_row) if self.has_audio(track))
+    def _served(self, rows: Iterable[Row], where: Filter) -> Iterator[Track]:
+        """Yield the tracks of intact rows whose records meet `where`, as their columns do, and whose audio is there."""
+        tracks = intact(rows, from_track_row)
+        return (track for track in tracks if meets(track, where) and self.has_audio(track))
 
 
 def _lancedb() -> Any:

@@ -18,7 +18,10 @@ from catalog.maintenance import WORDS, Maintenance
 from catalog.models import Judgement, RequestRecord, Track
 from catalog.schema import (
     TRACK_ROW,
+    from_record,
     from_track_row,
+    kept_sound,
+    same_vector,
     table_encoder,
     to_track_row,
     track_schema,
@@ -96,12 +99,17 @@ class TrackTable:
             rows = self.read(equals("id", valid_id(track_id)), columns=_WITH_VECTORS, limit=1)
             if not rows:
                 raise NotFound(f"there is no track {track_id!r}")
-            track = from_track_row(rows[0])
+            track = from_record(rows[0])
+            if not same_vector(rows[0], "vector"):
+                raise Damage(
+                    f"track {track_id} cannot be changed: its vector does not match its checksum; "
+                    "run `catalog doctor --reembed`"
+                )
             changed = track.model_copy(update=dict(change(track)))
-            row = to_track_row(changed, rows[0]["vector"], _sound_of(rows[0]))
+            row = to_track_row(changed, rows[0]["vector"], kept_sound(rows[0]))
             merge = table.merge_insert("id").when_matched_update_all().use_index(False)
             merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
-            return from_track_row(row)
+            return from_record(row)
 
         changed = self.durable.commit(f"track {track_id} cannot be changed", write)
         self._care.run_when_due(self.durable)
@@ -115,7 +123,8 @@ class TrackTable:
             rows = [
                 to_track_row(track, row["vector"], sounds[track.id])
                 for row in stored
-                for track in intact([row], from_track_row)
+                for track in intact([row], from_record)
+                if same_vector(row, "vector")
             ]
             if rows:
                 merge = table.merge_insert("id").when_matched_update_all().use_index(False)
@@ -327,12 +336,6 @@ def valid_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise NotFound(f"{text!r} is no id; ids are 1 to 64 small letters, digits and hyphens")
     return text
-
-
-def _sound_of(row: Row) -> ArrayLike | None:
-    """Return how a row sounds where that compares to what is computed today."""
-    sound: ArrayLike | None = row["sound"] if row["sound_kind"] == timbre.KIND else None
-    return sound
 
 
 def _where(query: Any, predicate: str | None) -> Any:

@@ -24,6 +24,7 @@ from catalog.schema import (
     from_track_row,
     from_whole_track_row,
     judgement_schema,
+    matches,
     recorded,
     request_schema,
     to_judgement_row,
@@ -206,3 +207,7 @@ def test_a_row_of_valid_checksum_and_invalid_content_is_damage():
     row = recorded({**row, "config": "{"})
     with pytest.raises(Damage):
         from_track_row(row)
+
+
+def test_a_row_that_no_checksum_can_be_made_of_does_not_match():
+    assert not matches({"id": "a", "valence": math.nan, "row_sha256": "0" * 64})

@@ -32,6 +32,7 @@ from catalog.schema import (
 )
 from catalog.store import ORDERS, Store
 from catalog.tracks import to_arrow
+from generator import timbre
 
 ALL = Filter(state=None)
 
@@ -625,6 +626,50 @@ def test_an_altered_column_changes_no_track_and_is_written_anew_from_the_record(
     assert store.count(Filter(style=before.style)) == 1
     assert ids(store.list(ALL)) == ["a"]
     assert not (store.home / "lost").exists()
+
+
+def test_a_track_found_by_an_altered_column_is_not_served(store):
+    add(store, "a")
+    add(store, "b")
+    store.trash("b")
+    alter(store, "a", key="key-of-another", style="another", role="intro_sting")
+    alter(store, "b", state="ready")
+    assert store.find_key("key-of-another") is None
+    assert store.find_key("key-b") is None
+    assert store.list(Filter(style="another")) == []
+    assert store.search(vector_of("a"), Filter(role="intro_sting")) == []
+    assert ids(store.search(vector_of("a"))) == ["a"]
+    assert store.search_words("rain", Filter(style="another")) == []
+
+
+def test_an_altered_sound_is_forgotten_and_an_altered_vector_is_embedded_anew(store):
+    store.insert(stored(store, "a"), vector_of("a"), np.ones(timbre.DIMENSION))
+    alter(store, "a", sound=(np.arange(timbre.DIMENSION) + 1.0).tolist())
+    (problem,) = audit.read_through(store.home, store._tracks, deep=True)
+    assert store.fix(problem)
+    assert audit.read_through(store.home, store._tracks, deep=True) == []
+    assert [one.id for one in store.unheard()] == ["a"]
+    alter(store, "a", note="another")
+    turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
+    alter(store, "a", vector=turned)
+    with pytest.raises(Damage, match="doctor --reembed"):
+        store.update("a", rating=5)
+    store.reembed(lambda texts: [vector_of("c") for _ in texts], ENCODER)
+    assert audit.read_through(store.home, store._tracks, deep=True) == []
+    assert store.update("a", rating=5).note == ""
+    assert not (store.home / "lost").exists()
+
+
+def test_a_row_of_altered_vector_and_missing_audio_is_put_aside(store):
+    track = add(store, "a")
+    turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
+    alter(store, "a", vector=turned)
+    store.path_of(track).unlink()
+    (problem,) = store.check()
+    assert problem.kind == "missing-audio"
+    assert store.fix(problem)
+    assert store.check(deep=True) == []
+    assert (store.home / "lost" / "rows.jsonl").exists()
 
 
 def test_a_row_under_another_id_is_damage(store):
