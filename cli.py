@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["catalog", "main", "musicgen"]
 
 SCHEMA_VERSION = 1
+_interrupted = False
 MAX_READ_BYTES = 64_000_000
 """More than any context or batch may hold; the rest is not read."""
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -70,6 +72,7 @@ def catalog() -> None:
 
 def main() -> None:
     """Run the command line with one error border."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         code = catalog.main(standalone_mode=False)
         sys.stdout.flush()
@@ -90,6 +93,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    """Raise KeyboardInterrupt, and remember it: code that is just being imported may swallow what is raised in it."""
+    del number, frame
+    global _interrupted
+    _interrupted = True
+    raise KeyboardInterrupt
 
 
 def _end_at_once() -> NoReturn:
@@ -1294,6 +1305,8 @@ def _progress(doing: str = "making") -> Iterator[Progress]:
         task = bar.add_task(doing, total=None, visible=False)
 
         def report(done: int, total: int) -> None:
+            if _interrupted:
+                raise KeyboardInterrupt
             bar.update(task, completed=done, total=total, visible=True)
 
         yield report

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -402,6 +403,14 @@ def test_kill_9_while_making_leaves_a_catalog_that_opens_with_no_row_without_aud
     assert Path(again["path"]).is_file()
     assert run("doctor", "--deep", "--fix", home=home).exit_code == 0
     assert run("doctor", "--deep", home=home).exit_code == 0
+
+
+def test_an_interrupt_that_other_code_swallowed_ends_the_making(monkeypatch):
+    monkeypatch.setattr(cli, "_interrupted", False)
+    with suppress(KeyboardInterrupt):
+        cli._interrupt(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt), cli._progress() as on_progress:
+        on_progress(1, 2)
 
 
 def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
