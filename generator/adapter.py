@@ -69,7 +69,10 @@ class MusicgenAdapter:
 
     def __init__(self, networks: Networks, folder: Path) -> None:
         """Wrap loaded networks; tokenizer, analysis and origin are read from their folder."""
+        from generator.processor import for_device
+
         self.networks = networks
+        self.decoder = for_device(networks.decoder)
         self.tokenizer = _load_tokenizer(folder)
         self.token_limit = _token_limit(folder)
         self.chroma = _chroma_config(folder, networks)
@@ -330,7 +333,7 @@ class MusicgenAdapter:
                 prompt_codes = prompt_codes[:, :, STRIDE_FRAMES - WINDOW_FRAMES :]
                 frames -= given - prompt_codes.shape[-1]
         yield from stream_codes(
-            self.networks.decoder,
+            self.decoder,
             condition,
             frames=frames,
             seeds=[piece.settings.seed for piece in pieces],

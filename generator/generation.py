@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import mlx.core as mx
 
@@ -19,6 +20,9 @@ from generator.musicgen import Condition, MusicgenDecoder
 from generator.protocol import Progress
 from generator.sampling import Sampling, guide, row_keys, sample, split_keys
 
+if TYPE_CHECKING:
+    from generator.processor import ProcessorDecoder
+
 __all__ = ["STRIDE_FRAMES", "WINDOW_FRAMES", "ConditionSource", "generate_codes", "stream_codes"]
 
 WINDOW_FRAMES = 1500
@@ -26,16 +30,19 @@ WINDOW_FRAMES = 1500
 STRIDE_FRAMES = 900
 """18 s at 50 frames per second."""
 
+Decoder: TypeAlias = "MusicgenDecoder | ProcessorDecoder"
+"""The network itself, or its blocks in kernels of a processor."""
+
 ConditionSource = Condition | Callable[[int], Condition]
 """One condition for all windows, or a function from a window's first frame to its condition."""
 
-# A prompt is read in pieces of this many columns, so that a caller can cancel in between: a hundred at once take two
-# cores well over a second.
-_PREFILL_COLUMNS = 16
+# What is known before the first new column is read in pieces of this many columns of all rows together, so that a
+# caller can cancel in between: they take two cores a quarter of a second.
+_PREFILL_COLUMNS = 32
 
 
 def generate_codes(
-    model: MusicgenDecoder,
+    model: Decoder,
     condition: ConditionSource,
     *,
     frames: int,
@@ -71,7 +78,7 @@ def generate_codes(
 
 
 def stream_codes(
-    model: MusicgenDecoder,
+    model: Decoder,
     condition: ConditionSource,
     *,
     frames: int,
@@ -90,8 +97,8 @@ def stream_codes(
     and a longer run of the same seed starts with the frames of a shorter one, but for the last max(delays) of
     them. `prompt_codes`: (batch or 1, codebooks, prompt frames), continued. `on_progress(done, total)` counts
     new frames and is called after every step and every piece of the prompt; an exception it raises ends the
-    generation. `compiled`: run steps as one traced graph; None does so on a GPU, where building each step's
-    graph can take longer than computing it.
+    generation. `compiled`: run the network's steps as one traced graph; None does so on a GPU, where building
+    each step's graph can take longer than computing it.
 
     Raises `GeneratorError` for lengths, prompts or numbers of seeds that do not fit together.
     """
@@ -99,7 +106,7 @@ def stream_codes(
     codes = _prompt_rows(prompt_codes, batch, model)
     _check_lengths(frames, codes.shape[-1], chunk_frames, window_frames, stride_frames)
     if compiled is None:
-        compiled = mx.default_device() == mx.Device(mx.gpu)
+        compiled = isinstance(model, MusicgenDecoder) and mx.default_device() == mx.Device(mx.gpu)
     run = _Run(
         model, sampling, compiled, chunk_frames, on_progress, frames - codes.shape[-1], row_keys(seeds)
     )
@@ -120,7 +127,7 @@ def stream_codes(
 class _Run:
     """What all windows share: settings, the count of finished frames and the rows' PRNG keys."""
 
-    model: MusicgenDecoder
+    model: Decoder
     sampling: Sampling
     compiled: bool
     chunk_frames: int
@@ -192,17 +199,24 @@ class _GuidedDecoder:
         ]
 
     def read(self, columns: mx.array) -> mx.array:
-        """Take in the known columns, piece by piece."""
-        last = (columns.shape[-1] - 1) // _PREFILL_COLUMNS * _PREFILL_COLUMNS
-        for at in range(0, last, _PREFILL_COLUMNS):
-            piece = columns[:, :, at : at + _PREFILL_COLUMNS]
-            mx.eval([self.model.hidden(piece, state) for state in self.states])
-            self.run.report(0)
+        """Take in the known columns, and what a melody model is told before them, piece by piece."""
+        size = max(1, _PREFILL_COLUMNS // self.states[0].rows)
+        for state in self.states:
+            for hidden in self.model.read_prefix(state, size):
+                self._computed(hidden)
+        last = (columns.shape[-1] - 1) // size * size
+        for at in range(0, last, size):
+            piece = columns[:, :, at : at + size]
+            self._computed(*[self.model.hidden(piece, state) for state in self.states])
         ends = [self.model.hidden(columns[:, :, last:], state)[:, -1:] for state in self.states]
         if last:
-            mx.eval(ends)
-            self.run.report(0)
+            self._computed(*ends)
         return self._guide([self.model.logits(end) for end in ends])
+
+    def _computed(self, *hidden: mx.array) -> None:
+        """Wait for what is read, and let the caller cancel."""
+        mx.eval(hidden)
+        self.run.report(0)
 
     def step(self, column: mx.array) -> mx.array:
         """Take in one more column (batch, codebooks)."""
@@ -216,7 +230,7 @@ class _GuidedDecoder:
         return guide(conditional, unconditional, self.scale)
 
 
-def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecoder) -> mx.array:
+def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: Decoder) -> mx.array:
     """Return the prompt as int32 (batch, codebooks, frames), without frames where there is none."""
     books = model.config.num_codebooks
     if prompt_codes is None:

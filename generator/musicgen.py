@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import mlx.core as mx
@@ -19,7 +19,6 @@ import mlx.nn as nn
 import numpy as np
 
 from generator.errors import WeightsError
-from generator.layers import Linear, gelu
 
 __all__ = ["Condition", "DecoderState", "MusicgenConfig", "MusicgenDecoder", "quantize", "sanitize"]
 
@@ -146,13 +145,13 @@ _COMPILED_COLUMNS = 256
 class DecoderState:
     """All that one sequence of forward passes carries along; made by `MusicgenDecoder.start`."""
 
-    layers: list[LayerState]
     rows: int
     position_table: mx.array  # (columns, hidden_size) float32
     positions: mx.array  # (1 or rows, columns) index into the table
     column_mask: mx.array | None  # (rows, 1, 1, columns): false at padding of the prefix
     text_mask: mx.array | None  # (text rows, 1, 1, text length)
     prefix: mx.array | None  # (rows, prefix length, hidden_size), until the first forward pass
+    layers: list[LayerState] = field(default_factory=list)
     length: int = 0
 
 
@@ -164,8 +163,8 @@ class SelfAttention(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.heads = config.num_attention_heads
         self.scale = config.head_dim**-0.5
-        self.qkv_proj = Linear(config.hidden_size, 3 * config.hidden_size)
-        self.out_proj = Linear(config.hidden_size, config.hidden_size)
+        self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
+        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
         """Attend from (rows, new columns, hidden_size) to every column so far."""
@@ -184,9 +183,9 @@ class CrossAttention(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.heads = config.num_attention_heads
         self.scale = config.head_dim**-0.5
-        self.q_proj = Linear(config.hidden_size, config.hidden_size)
-        self.kv_proj = Linear(config.hidden_size, 2 * config.hidden_size)
-        self.out_proj = Linear(config.hidden_size, config.hidden_size)
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.kv_proj = nn.Linear(config.hidden_size, 2 * config.hidden_size, bias=False)
+        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def project(self, text: mx.array) -> tuple[mx.array, mx.array]:
         """Return keys and values of the projected text (rows, text length, hidden_size)."""
@@ -212,8 +211,8 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
         if not config.melody:
             self.cross_attn = CrossAttention(config)
             self.cross_attn_norm = nn.LayerNorm(config.hidden_size)
-        self.fc1 = Linear(config.hidden_size, config.ffn_dim)
-        self.fc2 = Linear(config.ffn_dim, config.hidden_size)
+        self.fc1 = nn.Linear(config.hidden_size, config.ffn_dim, bias=False)
+        self.fc2 = nn.Linear(config.ffn_dim, config.hidden_size, bias=False)
         self.ffn_norm = nn.LayerNorm(config.hidden_size)
 
     def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
@@ -225,7 +224,7 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
             rows = layer.text[0].shape[0]
             told = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, span.text_mask)
             x = told if rows == x.shape[0] else mx.concatenate([told, x[rows:]])
-        out: mx.array = x + self.fc2(gelu(self.fc1(self.ffn_norm(x))))
+        out: mx.array = x + self.fc2(nn.gelu(self.fc1(self.ffn_norm(x))))
         return out
 
 
@@ -249,7 +248,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
             self.chroma_proj = nn.Linear(config.num_chroma, size)
         self.layers = [DecoderLayer(config) for _ in range(config.num_hidden_layers)]
         self.out_norm = nn.LayerNorm(size)
-        self.heads = Linear(size, books * config.vocab_size)
+        self.heads = nn.Linear(size, books * config.vocab_size, bias=False)
 
     @property
     def dtype(self) -> mx.Dtype:
@@ -265,6 +264,18 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         The state has the condition's rows once for `conditional` and once more for `unconditional`, in this
         order; both are fed the same tokens. Unconditional rows are told the negative text, where there is one.
         """
+        state, text = self.plan(condition, columns, conditional=conditional, unconditional=unconditional)
+        shape = (state.rows, self.config.num_attention_heads, state.position_table.shape[0], self.config.head_dim)
+        state.layers = [LayerState(shape, self.dtype) for _ in self.layers]
+        if text is not None:
+            for layer, layer_state in zip(self.layers, state.layers, strict=True):
+                layer_state.text = layer.cross_attn.project(text)
+        return state
+
+    def plan(
+        self, condition: Condition, columns: int, *, conditional: bool, unconditional: bool
+    ) -> tuple[DecoderState, mx.array | None]:
+        """Return the state of `start` without layers, and the projected text that their cross-attention is told."""
         halves = [True] * conditional + [False] * unconditional
         rows, melody = condition.batch * len(halves), self.config.melody
         words, negative = self._texts(condition)
@@ -275,9 +286,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         prefix = self._prefix(condition, halves, texts, words[0]) if melody else None
         columns += prefix.shape[1] if prefix is not None else 0
         padded = not mask.all().item()
-        shape = (rows, self.config.num_attention_heads, columns, self.config.head_dim)
         state = DecoderState(
-            layers=[LayerState(shape, self.dtype) for _ in self.layers],
             rows=rows,
             position_table=_sinusoids(columns, self.config.hidden_size),
             positions=mx.arange(columns)[None],
@@ -287,11 +296,8 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         )
         if melody and padded:
             self._skip_padding(state, mask)
-        if not melody and worded:
-            together = mx.concatenate([states for states, _ in worded])
-            for layer, layer_state in zip(self.layers, state.layers, strict=True):
-                layer_state.text = layer.cross_attn.project(together)
-        return state
+        told = mx.concatenate([states for states, _ in worded]) if worded and not melody else None
+        return state, told
 
     def __call__(self, tokens: mx.array, state: DecoderState) -> mx.array:
         """Map tokens (batch, codebooks, columns) to logits (state rows, codebooks, columns, vocab_size)."""
@@ -299,14 +305,12 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
 
     def hidden(self, tokens: mx.array, state: DecoderState) -> mx.array:
         """Run the blocks over the next columns; return (state rows, columns, hidden_size), normalized."""
-        x = self._embed(tokens, state)
-        if state.prefix is not None:
-            x = mx.concatenate([state.prefix, x], axis=1)
-            state.prefix = None
-        start, state.length = state.length, state.length + x.shape[1]
-        mask = _attention_mask(start, state)
-        out = self._blocks(x, state, Span(mx.array([start]), state.length, mask, state.text_mask))
-        return out[:, -tokens.shape[-1] :]
+        return self._advance(self.embed_columns(tokens, state), state)[:, -tokens.shape[-1] :]
+
+    def read_prefix(self, state: DecoderState, columns: int) -> Iterator[mx.array]:
+        """Run the blocks over what stands before the audio, at most `columns` of it at a time."""
+        for piece in self.prefix_pieces(state, columns):
+            yield self._advance(piece, state)
 
     def logits(self, hidden: mx.array) -> mx.array:
         """Return (rows, codebooks, columns, vocab_size) for the output of `hidden`."""
@@ -343,9 +347,33 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
 
         return next_logits
 
+    def embed_columns(self, tokens: mx.array, state: DecoderState) -> mx.array:
+        """Return what the blocks see of tokens (batch, codebooks, columns), after the prefix if none of it was seen."""
+        x = self._embed(tokens, state)
+        if state.prefix is None:
+            return x
+        x, state.prefix = mx.concatenate([state.prefix, x], axis=1), None
+        return x
+
+    def prefix_pieces(self, state: DecoderState, columns: int) -> Iterator[mx.array]:
+        """Take the prefix from the state, at most `columns` at a time."""
+        while state.prefix is not None:
+            piece, rest = state.prefix[:, :columns], state.prefix[:, columns:]
+            state.prefix = rest if rest.shape[1] else None
+            yield piece
+
+    def positioned(self, x: mx.array, start: mx.array, state: DecoderState) -> mx.array:
+        """Return x (rows, columns, hidden_size) plus the positions of its columns, from `start` (1,) on."""
+        at = mx.take(state.positions, start + mx.arange(x.shape[1]), axis=1)
+        return x + state.position_table[at].astype(x.dtype)
+
+    def _advance(self, x: mx.array, state: DecoderState) -> mx.array:
+        start, state.length = state.length, state.length + x.shape[1]
+        mask = _attention_mask(start, state)
+        return self._blocks(x, state, Span(mx.array([start]), state.length, mask, state.text_mask))
+
     def _blocks(self, x: mx.array, state: DecoderState, span: Span) -> mx.array:
-        at = mx.take(state.positions, span.start + mx.arange(x.shape[1]), axis=1)
-        x = x + state.position_table[at].astype(x.dtype)
+        x = self.positioned(x, span.start, state)
         for layer, layer_state in zip(self.layers, state.layers, strict=True):
             x = layer(x, layer_state, span)
         out: mx.array = self.out_norm(x)

@@ -14,6 +14,7 @@ from generator.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
 from generator.errors import Cancelled, GeneratorError
 from generator.generation import generate_codes, stream_codes
 from generator.musicgen import Condition, CrossAttention, MusicgenConfig, MusicgenDecoder
+from generator.processor import Block, ProcessorDecoder
 from generator.sampling import Sampling
 
 MONO = MusicgenConfig(
@@ -44,16 +45,22 @@ def _widened(tree):
 
 
 MODELS = {name: network(config) for name, config in CONFIGS.items()}
+KERNELS = {f"{name} in kernels": ProcessorDecoder(model) for name, model in MODELS.items()}
 
 
-@pytest.fixture(params=CONFIGS)
-def model(request) -> MusicgenDecoder:
+@pytest.fixture(params=MODELS | KERNELS)
+def model(request) -> MusicgenDecoder | ProcessorDecoder:
+    return (MODELS | KERNELS)[request.param]
+
+
+@pytest.fixture(params=["mono", "mono in kernels"])
+def mono(request) -> MusicgenDecoder | ProcessorDecoder:
+    return (MODELS | KERNELS)[request.param]
+
+
+@pytest.fixture(params=MODELS)
+def traceable(request) -> MusicgenDecoder:
     return MODELS[request.param]
-
-
-@pytest.fixture
-def mono() -> MusicgenDecoder:
-    return MODELS["mono"]
 
 
 def condition(batch: int = 2, length: int = 3, seed: int = 0) -> Condition:
@@ -144,10 +151,10 @@ def unfused():
 
 
 @pytest.mark.parametrize("how", [Sampling(), Sampling(two_step_cfg=True), Sampling(guidance_scale=1.0)])
-def test_compiled_steps_give_the_same_codes(model, how, unfused):
-    arguments = {"frames": 20, "seeds": [1, 2], "prompt_codes": prompt(model, 4), "sampling": how}
-    plain = generate_codes(model, condition(), **arguments, compiled=False)
-    assert mx.array_equal(generate_codes(model, condition(), **arguments, compiled=True), plain)
+def test_compiled_steps_give_the_same_codes(traceable, how, unfused):
+    arguments = {"frames": 20, "seeds": [1, 2], "prompt_codes": prompt(traceable, 4), "sampling": how}
+    plain = generate_codes(traceable, condition(), **arguments, compiled=False)
+    assert mx.array_equal(generate_codes(traceable, condition(), **arguments, compiled=True), plain)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 17])
@@ -239,8 +246,10 @@ def test_a_row_without_text_is_unconditional(mono):
 
 def test_the_text_is_projected_once_and_the_given_arrays_stay(mono, monkeypatch):
     calls = []
-    project = CrossAttention.project
-    monkeypatch.setattr(CrossAttention, "project", lambda self, text: calls.append(0) or project(self, text))
+    for layer in (CrossAttention, Block):
+        project = layer.project
+        counted = lambda self, text, project=project: calls.append(0) or project(self, text)  # noqa: E731
+        monkeypatch.setattr(layer, "project", counted)
     given = condition()
     before = np.array(given.encoder_states)
     generate_codes(mono, given, frames=20, seeds=[1, 2])
