@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Lock
 from typing import TypeAlias
 
 import mlx.core as mx
@@ -17,25 +16,14 @@ import mlx.nn as nn
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.kernels import (
-    ADD,
-    BFLOAT16,
-    FLOAT16,
-    GELU,
-    SET,
-    attend,
-    normalize,
-    product,
-    unpacked_product,
-)
+from generator.compiled import CORES
+from generator.kernels import attend, normalize
 from generator.musicgen import Condition, DecoderLayer, DecoderState, MusicgenDecoder
+from generator.products import ADD, BFLOAT16, FLOAT16, GELU, SET, product, unpacked_product
 
 __all__ = ["ProcessorDecoder", "for_device"]
 
 Floats: TypeAlias = NDArray[np.float32]
-
-# One pass at a time has the cores: where numba has no thread pool but its own, two at once would end the process.
-_CORES = Lock()
 
 
 def for_device(network: MusicgenDecoder) -> MusicgenDecoder | ProcessorDecoder:
@@ -92,7 +80,7 @@ class ProcessorDecoder:
             self.config.head_dim,
         )
         states = None if text is None else _floats(text)
-        with _CORES:
+        with CORES:
             caches = [
                 Cache(
                     np.zeros(shape, np.float32),
@@ -121,7 +109,7 @@ class ProcessorDecoder:
     def logits(self, hidden: mx.array) -> mx.array:
         """Return (rows, codebooks, columns, vocab_size) for the output of `hidden`."""
         rows, columns, size = hidden.shape
-        with _CORES:
+        with CORES:
             logits = self.heads(_floats(hidden).reshape(rows * columns, size))
         by_book = logits.reshape(rows, columns, self.config.num_codebooks, -1)
         return mx.array(by_book.transpose(0, 2, 1, 3))
@@ -130,7 +118,7 @@ class ProcessorDecoder:
         rows, columns, size = x.shape
         start = state.plan.length
         flat = _floats(self.network.positioned(x, mx.array([start]), state.plan)).reshape(rows * columns, size)
-        with _CORES:
+        with CORES:
             for block, cache in zip(self.blocks, state.caches, strict=True):
                 block(flat, cache, start, state)
             normalized = self.out_norm(flat)

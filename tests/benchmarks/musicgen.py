@@ -199,12 +199,14 @@ def ours(options: argparse.Namespace, compiled: bool | None = None) -> Iterator[
 
     from generator.generation import stream_codes
     from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize
+    from generator.processor import for_device
 
     (variant,), (batch,) = options.variants, options.batch
     hidden, layers, heads, feed_forward = SIZES[options.size]
     model = MusicgenDecoder(MusicgenConfig(hidden, layers, heads, feed_forward))
     bits = {"8bit": 8, "4bit": 4}.get(variant)
-    model.set_dtype(mx.float16 if bits else getattr(mx, variant))
+    on_gpu = mx.default_device() == mx.Device(mx.gpu)
+    model.set_dtype(getattr(mx, ("float16" if on_gpu else "float32") if bits else variant))
     if bits:
         quantize(model, bits)
     # Nothing is computed yet, and of the parameters above never will be.
@@ -215,9 +217,10 @@ def ours(options: argparse.Namespace, compiled: bool | None = None) -> Iterator[
     states = mx.random.normal((batch, TEXT_LENGTH, TEXT_SIZE))
     condition = Condition(states, mx.ones((batch, TEXT_LENGTH), mx.bool_))
     frames = columns(options) - CODEBOOKS
+    decoder = for_device(model) if compiled is None else model
     yield "ours"
     yield from stream_codes(
-        model, condition, frames=frames, seeds=range(batch), chunk_frames=1, compiled=compiled
+        decoder, condition, frames=frames, seeds=range(batch), chunk_frames=1, compiled=compiled
     )
 
 

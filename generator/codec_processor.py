@@ -1,0 +1,199 @@
+"""EnCodec on a processor: the network of `generator.encodec`, its layers computed by compiled loops.
+
+A convolution is one product of its weights with overlapping windows of what it hears, which MLX would copy first or take
+tap by tap. Arrays between layers are MLX's, so that the codec's streams work on these layers as on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.compiled import CORES
+from generator.encodec import (
+    LSTM,
+    Conv1d,
+    ConvTranspose1d,
+    EncodecModel,
+    PadMode,
+    ResnetBlock,
+    State,
+    in_sequence,
+)
+from generator.kernels import advance_lstm, elu
+from generator.products import ADD, SET, convolve, product
+
+__all__ = ["ProcessorCodec"]
+
+Floats: TypeAlias = NDArray[np.float32]
+Layer: TypeAlias = Callable[[mx.array], mx.array]
+
+
+class ProcessorCodec(EncodecModel):
+    """The whole codec; takes the place of the `EncodecModel` that it is made of."""
+
+    def __init__(self, codec: EncodecModel) -> None:
+        """Take copies of the convolutions' weights, in another order, and views of the others."""
+        nn.Module.__init__(self)
+        self.config, self.quantizer = codec.config, codec.quantizer
+        self.encoder = Layers(codec.encoder.layers)
+        self.decoder = Layers(codec.decoder.layers)
+
+
+class Layers:
+    """Layers in sequence."""
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        """Replace those that there are loops for."""
+        self.layers = [_on_processor(layer) for layer in layers]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Return what the layers make of (batch, time, channels)."""
+        return in_sequence(self.layers, x)
+
+
+def _on_processor(layer: nn.Module) -> Layer:
+    if isinstance(layer, ResnetBlock) and layer.block[1].dilation == 1:
+        return Residual(layer)
+    if isinstance(layer, Conv1d) and layer.dilation == 1:
+        return Convolution(layer)
+    replacements = {ConvTranspose1d: Transposed, LSTM: Recurrent, nn.ELU: Elu}
+    return replacements.get(type(layer), lambda same: same)(layer)
+
+
+class RowByRow:
+    """A layer that is computed for each row of a batch on its own."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Map (batch, time, in) to (batch, other time, out)."""
+        rows = np.asarray(x)
+        with CORES:
+            made = [self.row(np.ascontiguousarray(row)) for row in rows]
+        return mx.array(np.stack(made) if len(made) > 1 else made[0][None])
+
+    def row(self, x: Floats) -> Floats:
+        """Map (time, in) to (other time, out)."""
+        raise NotImplementedError
+
+
+class Convolution(RowByRow):
+    """`Conv1d` without dilation."""
+
+    def __init__(self, layer: Conv1d) -> None:
+        outputs, self.taps, inputs = layer.conv.weight.shape
+        self.weight, self.bias = _matrix(np.array(layer.conv.weight)), np.array(layer.conv.bias)
+        self.stride, self.step = layer.stride, layer.stride * inputs
+        self.left, self.right, self.mode = layer.left, layer.right, layer.mode
+        self.context = layer.context
+
+    def row(self, x: Floats) -> Floats:
+        x = _pad(x, self.left, self.right + -len(x) % self.stride, self.mode)
+        out = np.empty(((len(x) - self.taps) // self.stride + 1, len(self.bias)), np.float32)
+        convolve(x.reshape(-1), self.step, self.weight, self.bias, out)
+        return out
+
+
+class Transposed(RowByRow):
+    """`ConvTranspose1d`: a convolution of two frames, of which the earlier one is heard fading, to one stride."""
+
+    def __init__(self, layer: ConvTranspose1d) -> None:
+        outputs, taps, self.inputs = layer.conv.weight.shape
+        halves = np.array(layer.conv.weight).reshape(outputs, 2, layer.stride, self.inputs)
+        self.weight = _matrix(np.ascontiguousarray(halves[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1, 2, self.inputs))
+        self.bias = np.tile(np.array(layer.conv.bias), layer.stride)
+        self.outputs, self.trim = outputs, layer.trim
+        self.context = layer.context
+
+    def row(self, x: Floats) -> Floats:
+        left, right = self.trim
+        out = np.empty((len(x) + 1, len(self.bias)), np.float32)
+        convolve(np.pad(x, [(1, 1), (0, 0)]).reshape(-1), self.inputs, self.weight, self.bias, out)
+        samples = out.reshape(-1, self.outputs)
+        return samples[left : len(samples) - right]
+
+
+class Elu(nn.ELU, RowByRow):  # type: ignore[misc]
+    """`nn.ELU`."""
+
+    def __init__(self, _: nn.ELU) -> None:
+        super().__init__()
+
+    __call__ = RowByRow.__call__
+
+    def row(self, x: Floats) -> Floats:
+        return _elu(x)
+
+
+class Residual(RowByRow):
+    """`ResnetBlock` without dilation."""
+
+    def __init__(self, layer: ResnetBlock) -> None:
+        self.first, self.second = Convolution(layer.block[1]), Convolution(layer.block[3])
+        self.shortcut = Convolution(layer.shortcut) if "shortcut" in layer else None
+        self.context = layer.context
+
+    def row(self, x: Floats) -> Floats:
+        made = self.second.row(_elu(self.first.row(_elu(x))))
+        made += self.shortcut.row(x) if self.shortcut else x
+        return made
+
+
+class Recurrent:
+    """`LSTM`."""
+
+    def __init__(self, layer: LSTM) -> None:
+        self.size = layer.size
+        self.lstm = [tuple(np.asarray(array) for array in (one.Wx, one.Wh, one.bias)) for one in layer.lstm]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Map (batch, time, size) to the same shape, from a zero state."""
+        return self.advance(x, None)[0]
+
+    def advance(self, x: mx.array, state: State | None) -> tuple[mx.array, State]:
+        """Return the outputs for the next frames (batch, time, size) and the state after them."""
+        batch, time, size = x.shape
+        zero = mx.zeros((batch, size))
+        before = state or [(zero, zero)] * len(self.lstm)
+        heard, after = np.asarray(x), []
+        y = heard
+        with CORES:
+            for (weight_x, weight_h, bias), carried in zip(self.lstm, before, strict=True):
+                hidden, cell = (np.array(one) for one in carried)
+                projected = np.tile(bias, (batch * time, 1))
+                product(np.ascontiguousarray(y).reshape(-1, size), weight_x, ADD, projected)
+                by_time = projected.reshape(batch, time, -1).swapaxes(0, 1)
+                outputs = np.empty((time, batch, size), np.float32)
+                for gates, output in zip(by_time, outputs, strict=True):
+                    gates = np.ascontiguousarray(gates)
+                    product(hidden, weight_h, ADD, gates)
+                    advance_lstm(gates, cell, hidden)
+                    output[:] = hidden
+                y = outputs.swapaxes(0, 1)
+                after.append((mx.array(hidden), mx.array(cell)))
+        return mx.array(y + heard), after
+
+
+def _elu(x: Floats) -> Floats:
+    out = np.empty_like(x)
+    elu(x.reshape(-1), out.reshape(-1))
+    return out
+
+
+def _matrix(weight: Floats) -> Floats:
+    """Return (outputs, taps, inputs) as rows of windows, with as many outputs as `convolve` takes, a multiple of four."""
+    rows = weight.reshape(len(weight), -1)
+    return np.pad(rows, [(0, -len(rows) % 4), (0, 0)])
+
+
+def _pad(x: Floats, left: int, right: int, mode: PadMode) -> Floats:
+    """Pad (time, channels) as `generator.encodec.pad` does."""
+    if left == right == 0:
+        return x
+    missing = max(0, max(left, right) + 1 - len(x)) if mode == "reflect" else 0
+    longer = np.pad(x, [(0, missing), (0, 0)]) if missing else x
+    return np.ascontiguousarray(np.pad(longer, [(left, right), (0, 0)], mode=mode)[: left + len(x) + right])

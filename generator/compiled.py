@@ -1,0 +1,55 @@
+"""How loops are compiled for the processor: by numba, once per machine."""
+# mypy: disable-error-code="misc,untyped-decorator"
+# (numba is untyped)
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numba
+
+__all__ = ["CORES", "compiled"]
+
+CORES = Lock()
+"""Held by whoever runs parallel loops: where numba has no thread pool but its own, two at once would end the process."""
+
+# Sums may be reordered, so that they run in vectors, and products fused with sums; infinities stay what they are.
+_OPTIONS = {"fastmath": {"reassoc", "contract", "nsz"}, "nogil": True, "error_model": "numpy"}
+
+
+def compiled(*, parallel: bool = False) -> Callable[[Any], Any]:
+    """Return a decorator that compiles a function for the types it is called with.
+
+    What is compiled is kept on disk, where there is a place for it, until the function's file changes: so it may call
+    compiled functions of its own file alone. With `parallel` its `prange` loops run on all cores.
+    """
+
+    def decorate(function: Any) -> Any:
+        try:
+            return numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
+        except RuntimeError:  # there is no folder that can be written to
+            return numba.njit(parallel=parallel, **_OPTIONS)(function)
+
+    return decorate
+
+
+def _launch_threads() -> None:
+    """Start numba's threads, set to sleep soon after they run out of work.
+
+    GNU's OpenMP lets them spin for milliseconds by default, and there are gaps between any two of our loops: where other
+    work wants the cores, a step took twenty times as long.
+    """
+    if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        numba.get_num_threads()
+        return
+    os.environ["GOMP_SPINCOUNT"] = "1000"  # read once, when the library is loaded
+    try:
+        numba.get_num_threads()
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+_launch_threads()
