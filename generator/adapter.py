@@ -71,8 +71,7 @@ class MusicgenAdapter:
         """Wrap loaded networks; tokenizer, analysis and origin are read from their folder."""
         from generator.processor import for_device
 
-        self.networks = networks
-        self.decoder = for_device(networks.decoder)
+        self.networks = for_device(networks)
         self.tokenizer = _load_tokenizer(folder)
         self.token_limit = _token_limit(folder)
         self.chroma = _chroma_config(folder, networks)
@@ -333,7 +332,7 @@ class MusicgenAdapter:
                 prompt_codes = prompt_codes[:, :, STRIDE_FRAMES - WINDOW_FRAMES :]
                 frames -= given - prompt_codes.shape[-1]
         yield from stream_codes(
-            self.decoder,
+            self.networks.decoder,
             condition,
             frames=frames,
             seeds=[piece.settings.seed for piece in pieces],

@@ -1,13 +1,14 @@
 """EnCodec on a processor: the network of `generator.encodec`, its layers computed by compiled loops.
 
-A convolution is one product of its weights with overlapping windows of what it hears, which MLX would copy first or take
-tap by tap. Arrays between layers are MLX's, so that the codec's streams work on these layers as on its own.
+A convolution is one product of its weights with overlapping windows of what it hears, which MLX would copy first. Arrays
+between layers are MLX's, so that the codec's streams work on these layers as on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -26,12 +27,11 @@ from generator.encodec import (
     in_sequence,
 )
 from generator.kernels import advance_lstm, elu
-from generator.products import ADD, SET, convolve, product
+from generator.products import ADD, convolve, product
 
 __all__ = ["ProcessorCodec"]
 
 Floats: TypeAlias = NDArray[np.float32]
-Layer: TypeAlias = Callable[[mx.array], mx.array]
 
 
 class ProcessorCodec(EncodecModel):
@@ -41,8 +41,8 @@ class ProcessorCodec(EncodecModel):
         """Take copies of the convolutions' weights, in another order, and views of the others."""
         nn.Module.__init__(self)
         self.config, self.quantizer = codec.config, codec.quantizer
-        self.encoder = Layers(codec.encoder.layers)
-        self.decoder = Layers(codec.decoder.layers)
+        self.encoder = Layers(codec.encoder.layers)  # type: ignore[assignment]
+        self.decoder = Layers(codec.decoder.layers)  # type: ignore[assignment]
 
 
 class Layers:
@@ -50,23 +50,26 @@ class Layers:
 
     def __init__(self, layers: Iterable[nn.Module]) -> None:
         """Replace those that there are loops for."""
-        self.layers = [_on_processor(layer) for layer in layers]
+        self.layers: list[Any] = [_on_processor(layer) for layer in layers]
 
     def __call__(self, x: mx.array) -> mx.array:
         """Return what the layers make of (batch, time, channels)."""
         return in_sequence(self.layers, x)
 
 
-def _on_processor(layer: nn.Module) -> Layer:
+def _on_processor(layer: nn.Module) -> Any:
     if isinstance(layer, ResnetBlock) and layer.block[1].dilation == 1:
         return Residual(layer)
     if isinstance(layer, Conv1d) and layer.dilation == 1:
         return Convolution(layer)
-    replacements = {ConvTranspose1d: Transposed, LSTM: Recurrent, nn.ELU: Elu}
-    return replacements.get(type(layer), lambda same: same)(layer)
+    if isinstance(layer, ConvTranspose1d):
+        return Transposed(layer)
+    if isinstance(layer, LSTM):
+        return Recurrent(layer)
+    return Elu() if isinstance(layer, nn.ELU) else layer
 
 
-class RowByRow:
+class RowByRow(ABC):
     """A layer that is computed for each row of a batch on its own."""
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -76,16 +79,16 @@ class RowByRow:
             made = [self.row(np.ascontiguousarray(row)) for row in rows]
         return mx.array(np.stack(made) if len(made) > 1 else made[0][None])
 
+    @abstractmethod
     def row(self, x: Floats) -> Floats:
         """Map (time, in) to (other time, out)."""
-        raise NotImplementedError
 
 
 class Convolution(RowByRow):
     """`Conv1d` without dilation."""
 
     def __init__(self, layer: Conv1d) -> None:
-        outputs, self.taps, inputs = layer.conv.weight.shape
+        _, self.taps, inputs = layer.conv.weight.shape
         self.weight, self.bias = _matrix(np.array(layer.conv.weight)), np.array(layer.conv.bias)
         self.stride, self.step = layer.stride, layer.stride * inputs
         self.left, self.right, self.mode = layer.left, layer.right, layer.mode
@@ -102,9 +105,11 @@ class Transposed(RowByRow):
     """`ConvTranspose1d`: a convolution of two frames, of which the earlier one is heard fading, to one stride."""
 
     def __init__(self, layer: ConvTranspose1d) -> None:
-        outputs, taps, self.inputs = layer.conv.weight.shape
+        outputs, _, self.inputs = layer.conv.weight.shape
         halves = np.array(layer.conv.weight).reshape(outputs, 2, layer.stride, self.inputs)
-        self.weight = _matrix(np.ascontiguousarray(halves[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1, 2, self.inputs))
+        self.weight = _matrix(
+            np.ascontiguousarray(halves[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1, 2, self.inputs)
+        )
         self.bias = np.tile(np.array(layer.conv.bias), layer.stride)
         self.outputs, self.trim = outputs, layer.trim
         self.context = layer.context
@@ -119,9 +124,6 @@ class Transposed(RowByRow):
 
 class Elu(nn.ELU, RowByRow):  # type: ignore[misc]
     """`nn.ELU`."""
-
-    def __init__(self, _: nn.ELU) -> None:
-        super().__init__()
 
     __call__ = RowByRow.__call__
 
@@ -185,7 +187,7 @@ def _elu(x: Floats) -> Floats:
 
 
 def _matrix(weight: Floats) -> Floats:
-    """Return (outputs, taps, inputs) as rows of windows, with as many outputs as `convolve` takes, a multiple of four."""
+    """Return (outputs, taps, inputs) as `convolve` takes it: by window, outputs a multiple of four."""
     rows = weight.reshape(len(weight), -1)
     return np.pad(rows, [(0, -len(rows) % 4), (0, 0)])
 

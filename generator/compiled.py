@@ -14,10 +14,10 @@ import numba
 __all__ = ["CORES", "compiled"]
 
 CORES = Lock()
-"""Held by whoever runs parallel loops: where numba has no thread pool but its own, two at once would end the process."""
+"""Held while parallel loops run: two at once would end the process where numba has no thread pool but its own."""
 
 # Sums may be reordered, so that they run in vectors, and products fused with sums; infinities stay what they are.
-_OPTIONS = {"fastmath": {"reassoc", "contract", "nsz"}, "nogil": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz"}, "nogil": True, "error_model": "numpy"}
 
 
 def compiled(*, parallel: bool = False) -> Callable[[Any], Any]:
@@ -39,8 +39,8 @@ def compiled(*, parallel: bool = False) -> Callable[[Any], Any]:
 def _launch_threads() -> None:
     """Start numba's threads, set to sleep soon after they run out of work.
 
-    GNU's OpenMP lets them spin for milliseconds by default, and there are gaps between any two of our loops: where other
-    work wants the cores, a step took twenty times as long.
+    GNU's OpenMP lets them spin for milliseconds by default, and there are gaps between any two of our loops: where
+    other work wants the cores, a step took twenty times as long.
     """
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         numba.get_num_threads()

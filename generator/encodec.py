@@ -106,23 +106,6 @@ class Kernel(nn.Module):
         self.bias = mx.zeros((out_channels,))
 
 
-def convolve(x: mx.array, weight: mx.array, stride: int, dilation: int) -> mx.array:
-    """Return the valid 1-D convolution of (batch, time, in) with (out, kernel, in).
-
-    On a GPU by the kernel of MLX. On the CPU by one matrix product per tap: MLX has no fast convolution there
-    and a BLAS is several times faster.
-    """
-    if mx.default_device().type == mx.DeviceType.gpu:
-        return mx.conv1d(x, weight, stride=stride, dilation=dilation)
-    taps = weight.shape[1]
-    span = stride * ((x.shape[1] - (taps - 1) * dilation - 1) // stride) + 1
-    total = x[:, :span:stride] @ weight[:, 0].T
-    for tap in range(1, taps):
-        start = tap * dilation
-        total = total + x[:, start : start + span : stride] @ weight[:, tap].T
-    return total
-
-
 class Conv1d(nn.Module):
     """Convolution padded to keep ceil(time / stride) frames, in the checkpoint's padding mode."""
 
@@ -147,7 +130,7 @@ class Conv1d(nn.Module):
         """Map (batch, time, in) to (batch, ceil(time / stride), out)."""
         extra = -x.shape[1] % self.stride
         x = pad(x, self.left, self.right + extra, self.mode)
-        return convolve(x, self.conv.weight, self.stride, self.dilation) + self.conv.bias
+        return mx.conv1d(x, self.conv.weight, stride=self.stride, dilation=self.dilation) + self.conv.bias
 
     def context(self, left: int, right: int) -> tuple[int, int]:
         """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
 
 import mlx.core as mx
 
@@ -20,18 +19,12 @@ from generator.musicgen import Condition, MusicgenDecoder
 from generator.protocol import Progress
 from generator.sampling import Sampling, guide, row_keys, sample, split_keys
 
-if TYPE_CHECKING:
-    from generator.processor import ProcessorDecoder
-
 __all__ = ["STRIDE_FRAMES", "WINDOW_FRAMES", "ConditionSource", "generate_codes", "stream_codes"]
 
 WINDOW_FRAMES = 1500
 """30 s at 50 frames per second."""
 STRIDE_FRAMES = 900
 """18 s at 50 frames per second."""
-
-Decoder: TypeAlias = "MusicgenDecoder | ProcessorDecoder"
-"""The network itself, or its blocks in kernels of a processor."""
 
 ConditionSource = Condition | Callable[[int], Condition]
 """One condition for all windows, or a function from a window's first frame to its condition."""
@@ -42,7 +35,7 @@ _PREFILL_COLUMNS = 32
 
 
 def generate_codes(
-    model: Decoder,
+    model: MusicgenDecoder,
     condition: ConditionSource,
     *,
     frames: int,
@@ -78,7 +71,7 @@ def generate_codes(
 
 
 def stream_codes(
-    model: Decoder,
+    model: MusicgenDecoder,
     condition: ConditionSource,
     *,
     frames: int,
@@ -97,8 +90,8 @@ def stream_codes(
     and a longer run of the same seed starts with the frames of a shorter one, but for the last max(delays) of
     them. `prompt_codes`: (batch or 1, codebooks, prompt frames), continued. `on_progress(done, total)` counts
     new frames and is called after every step and every piece of the prompt; an exception it raises ends the
-    generation. `compiled`: run the network's steps as one traced graph; None does so on a GPU, where building
-    each step's graph can take longer than computing it.
+    generation. `compiled`: run steps as one traced graph; None does so on a GPU, where building each step's
+    graph can take longer than computing it.
 
     Raises `GeneratorError` for lengths, prompts or numbers of seeds that do not fit together.
     """
@@ -106,7 +99,7 @@ def stream_codes(
     codes = _prompt_rows(prompt_codes, batch, model)
     _check_lengths(frames, codes.shape[-1], chunk_frames, window_frames, stride_frames)
     if compiled is None:
-        compiled = isinstance(model, MusicgenDecoder) and mx.default_device() == mx.Device(mx.gpu)
+        compiled = mx.default_device() == mx.Device(mx.gpu)
     run = _Run(
         model, sampling, compiled, chunk_frames, on_progress, frames - codes.shape[-1], row_keys(seeds)
     )
@@ -127,7 +120,7 @@ def stream_codes(
 class _Run:
     """What all windows share: settings, the count of finished frames and the rows' PRNG keys."""
 
-    model: Decoder
+    model: MusicgenDecoder
     sampling: Sampling
     compiled: bool
     chunk_frames: int
@@ -230,7 +223,7 @@ class _GuidedDecoder:
         return guide(conditional, unconditional, self.scale)
 
 
-def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: Decoder) -> mx.array:
+def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecoder) -> mx.array:
     """Return the prompt as int32 (batch, codebooks, frames), without frames where there is none."""
     books = model.config.num_codebooks
     if prompt_codes is None:

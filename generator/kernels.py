@@ -120,7 +120,9 @@ def normalize(x, weight, bias, out):
 def elu(x, out):
     """Write x (numbers,) to out, below zero as e to the x minus one."""
     for i in prange(len(x)):
-        out[i] = max(x[i], np.float32(0)) + _exp(max(min(x[i], np.float32(0)), _LEAST_EXPONENT)) - np.float32(1)
+        out[i] = (
+            max(x[i], np.float32(0)) + _exp(max(min(x[i], np.float32(0)), _LEAST_EXPONENT)) - np.float32(1)
+        )
 
 
 @compiled()

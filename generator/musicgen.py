@@ -265,7 +265,12 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         order; both are fed the same tokens. Unconditional rows are told the negative text, where there is one.
         """
         state, text = self.plan(condition, columns, conditional=conditional, unconditional=unconditional)
-        shape = (state.rows, self.config.num_attention_heads, state.position_table.shape[0], self.config.head_dim)
+        shape = (
+            state.rows,
+            self.config.num_attention_heads,
+            state.position_table.shape[0],
+            self.config.head_dim,
+        )
         state.layers = [LayerState(shape, self.dtype) for _ in self.layers]
         if text is not None:
             for layer, layer_state in zip(self.layers, state.layers, strict=True):

@@ -1,35 +1,46 @@
-"""MusicGen's decoder on a processor: the network of `generator.musicgen`, its blocks computed by `generator.kernels`.
+"""MusicGen on a processor: the networks as they are, their large parts computed by compiled loops.
 
-MLX hands a step of two rows to a processor as some thousand small operations, and multiplies half precision and
-quantized weights there at a hundredth of the memory's speed. Here a block is a dozen calls. Weights are those of the
-network, in place; activations and the cache are float32, whatever the weights' type.
+MLX hands a decoding step to a processor as some thousand small operations, and multiplies half precision and quantized
+weights there at a hundredth of the memory's speed. Here a block of the decoder is a dozen calls. Weights are those of
+the network, in place; activations and the cache are float32, whatever the weights' type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeAlias
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from mlx.utils import tree_map
 from numpy.typing import NDArray
 
+from generator.checkpoint import Networks
+from generator.codec_processor import ProcessorCodec
 from generator.compiled import CORES
 from generator.kernels import attend, normalize
 from generator.musicgen import Condition, DecoderLayer, DecoderState, MusicgenDecoder
 from generator.products import ADD, BFLOAT16, FLOAT16, GELU, SET, product, unpacked_product
+from generator.t5 import T5Encoder
 
 __all__ = ["ProcessorDecoder", "for_device"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
 
-def for_device(network: MusicgenDecoder) -> MusicgenDecoder | ProcessorDecoder:
-    """Return what computes the network best on MLX's default device."""
-    on_gpu = mx.default_device().type == mx.DeviceType.gpu
-    return network if on_gpu else ProcessorDecoder(network)
+def for_device(networks: Networks) -> Networks:
+    """Return the networks in the form that MLX's default device computes best."""
+    if mx.default_device().type == mx.DeviceType.gpu:
+        return networks
+    return replace(
+        networks,
+        text_encoder=_text_encoder(networks.text_encoder),
+        codec=ProcessorCodec(networks.codec),
+        decoder=ProcessorDecoder(networks.decoder),
+    )
 
 
 @dataclass(eq=False)
@@ -42,88 +53,79 @@ class Cache:
 
 
 @dataclass(eq=False)
-class ProcessorState:
-    """All that one sequence of passes carries along; made by `ProcessorDecoder.start`."""
+class ProcessorState(DecoderState):
+    """A state whose keys and values the kernels write."""
 
-    plan: DecoderState  # without layers
-    caches: list[Cache]
-    hidden: NDArray[np.bool_]  # (rows, columns), or (rows, 0) where every column may be seen
-    text_hidden: NDArray[np.bool_]  # the same of the text
-
-    @property
-    def rows(self) -> int:
-        """Return the number of sequences."""
-        return self.plan.rows
+    caches: list[Cache] = field(default_factory=list)
+    hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+    """Columns that may not be seen, (rows, columns), or (rows, 0) where all may."""
+    text_hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+    """The same of the text."""
 
 
-class ProcessorDecoder:
-    """Logits for the next column of every codebook; takes the place of `MusicgenDecoder` in generation."""
+class ProcessorDecoder(MusicgenDecoder):
+    """The decoder with its blocks in kernels."""
 
     def __init__(self, network: MusicgenDecoder) -> None:
-        """Lay the kernels over the network's weights, which must not change afterwards."""
-        self.network, self.config = network, network.config
-        self.blocks = [Block(layer) for layer in network.layers]
-        self.out_norm = Norm(network.out_norm)
-        self.heads = Matrix(network.heads)
+        """Share the network's weights, which must not change afterwards."""
+        nn.Module.__init__(self)
+        self.config = network.config
+        for name, module in network.children().items():
+            setattr(self, name, module)
+        self.kernels = Kernels(
+            [Block(layer) for layer in network.layers], Norm(network.out_norm), Matrix(network.heads)
+        )
 
     def start(
         self, condition: Condition, columns: int, *, conditional: bool = True, unconditional: bool = False
     ) -> ProcessorState:
-        """Prepare passes over `columns` columns, as `MusicgenDecoder.start` does."""
-        plan, text = self.network.plan(
-            condition, columns, conditional=conditional, unconditional=unconditional
-        )
-        shape = (
-            plan.rows,
-            self.config.num_attention_heads,
-            plan.position_table.shape[0],
-            self.config.head_dim,
+        """Prepare forward passes as `MusicgenDecoder.start` does."""
+        plan, text = self.plan(condition, columns, conditional=conditional, unconditional=unconditional)
+        columns = plan.position_table.shape[0]
+        shape = (plan.rows, self.config.num_attention_heads, columns, self.config.head_dim)
+        state = ProcessorState(
+            **vars(plan),
+            hidden=_hidden(plan.column_mask, plan.rows),
+            text_hidden=_hidden(plan.text_mask, plan.rows),
         )
         states = None if text is None else _floats(text)
         with CORES:
-            caches = [
-                Cache(
-                    np.zeros(shape, np.float32),
-                    np.zeros(shape, np.float32),
-                    None if states is None else block.project(states),
-                )
-                for block in self.blocks
-            ]
-        return ProcessorState(
-            plan, caches, _hidden(plan.column_mask, plan.rows), _hidden(plan.text_mask, plan.rows)
-        )
-
-    def __call__(self, tokens: mx.array, state: ProcessorState) -> mx.array:
-        """Map tokens (batch, codebooks, columns) to logits (state rows, codebooks, columns, vocab_size)."""
-        return self.logits(self.hidden(tokens, state))
-
-    def hidden(self, tokens: mx.array, state: ProcessorState) -> mx.array:
-        """Run the blocks over the next columns; return (state rows, columns, hidden_size), normalized."""
-        return self._advance(self.network.embed_columns(tokens, state.plan), state)[:, -tokens.shape[-1] :]
-
-    def read_prefix(self, state: ProcessorState, columns: int) -> Iterator[mx.array]:
-        """Run the blocks over what stands before the audio, at most `columns` of it at a time."""
-        for piece in self.network.prefix_pieces(state.plan, columns):
-            yield self._advance(piece, state)
+            for block in self.kernels.blocks:
+                told = None if states is None else block.project(states)
+                state.caches.append(Cache(np.zeros(shape, np.float32), np.zeros(shape, np.float32), told))
+        return state
 
     def logits(self, hidden: mx.array) -> mx.array:
         """Return (rows, codebooks, columns, vocab_size) for the output of `hidden`."""
         rows, columns, size = hidden.shape
         with CORES:
-            logits = self.heads(_floats(hidden).reshape(rows * columns, size))
+            logits = self.kernels.heads(_floats(hidden).reshape(rows * columns, size))
         by_book = logits.reshape(rows, columns, self.config.num_codebooks, -1)
         return mx.array(by_book.transpose(0, 2, 1, 3))
 
-    def _advance(self, x: mx.array, state: ProcessorState) -> mx.array:
+    def compiled_step(self, state: DecoderState) -> Callable[[mx.array], mx.array]:
+        """Return a function from the next column's tokens to its logits; there is no graph to trace."""
+        return partial(self, state=state)
+
+    def _advance(self, x: mx.array, state: DecoderState) -> mx.array:
+        assert isinstance(state, ProcessorState)
         rows, columns, size = x.shape
-        start = state.plan.length
-        flat = _floats(self.network.positioned(x, mx.array([start]), state.plan)).reshape(rows * columns, size)
+        start, state.length = state.length, state.length + columns
+        flat = _floats(self.positioned(x, mx.array([start]), state)).reshape(rows * columns, size)
         with CORES:
-            for block, cache in zip(self.blocks, state.caches, strict=True):
+            for block, cache in zip(self.kernels.blocks, state.caches, strict=True):
                 block(flat, cache, start, state)
-            normalized = self.out_norm(flat)
-        state.plan.length += columns
+            normalized = self.kernels.out_norm(flat)
         return mx.array(normalized.reshape(rows, columns, size))
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """The decoder's parts that the processor computes."""
+
+    blocks: list[Block]
+    out_norm: Norm
+    heads: Matrix
 
 
 class Block:
@@ -172,8 +174,8 @@ class Norm:
     """A layer norm."""
 
     def __init__(self, layer: nn.LayerNorm) -> None:
-        """Take a copy of weight and bias."""
-        self.weight, self.bias = _floats(layer.weight), _floats(layer.bias)
+        """Lay the kernel over weight and bias."""
+        self.weight, self.bias = _read(layer.weight), _read(layer.bias)
 
     def __call__(self, x: Floats) -> Floats:
         """Return x (rows, size), normalized."""
@@ -185,6 +187,8 @@ class Norm:
 class Matrix:
     """A linear layer without bias, in any type or quantized."""
 
+    weight: NDArray[Any]
+
     def __init__(self, layer: nn.Linear | nn.QuantizedLinear) -> None:
         """View the weights where MLX keeps them."""
         self.outputs = layer.weight.shape[0]
@@ -192,9 +196,9 @@ class Matrix:
         self.kind = 0
         if isinstance(layer, nn.QuantizedLinear):
             self.kind = layer.bits
-            self.scales, self.biases = _padded(_floats(layer.scales)), _padded(_floats(layer.biases))
-            weight = np.asarray(layer.weight).view(np.uint8)
-            weight = weight.reshape(self.outputs, self.scales.shape[1], -1)
+            self.scales, self.biases = _padded(_read(layer.scales)), _padded(_read(layer.biases))
+            packed = np.asarray(layer.weight).view(np.uint8)
+            weight = packed.reshape(self.outputs, layer.scales.shape[1], -1)
         elif layer.weight.dtype == mx.float32:
             weight = np.asarray(layer.weight)
         else:
@@ -213,15 +217,50 @@ class Matrix:
         return out
 
 
-def _padded(array: NDArray[np.generic]) -> NDArray[np.generic]:
+class ProcessorLinear(nn.Module):  # type: ignore[misc]
+    """A linear layer without bias within a network that MLX computes."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        """Lay the kernels over the layer's weights."""
+        super().__init__()
+        self.matrix = Matrix(layer)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Map (..., inputs) to (..., outputs), float32."""
+        rows = _floats(x).reshape(-1, x.shape[-1])
+        with CORES:
+            made = self.matrix(rows)
+        return mx.array(made.reshape(*x.shape[:-1], -1))
+
+
+def _text_encoder(network: T5Encoder) -> T5Encoder:
+    """Return the same network with its matrices in kernels."""
+    twin = T5Encoder(network.config)
+    twin.update(network.parameters())
+    twin.update_modules(
+        tree_map(
+            lambda module: ProcessorLinear(module) if isinstance(module, nn.Linear) else module,
+            twin.leaf_modules(),
+            is_leaf=nn.Module.is_module,
+        )
+    )
+    return twin
+
+
+def _padded(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array with as many rows as the kernels take, a multiple of four."""
     missing = -len(array) % 4
     return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
 
 
 def _floats(array: mx.array) -> Floats:
-    """Return an array of MLX as float32 of numpy, to write to as well."""
+    """Return a copy of an array of MLX as float32 of numpy."""
     return np.array(array.astype(mx.float32))
+
+
+def _read(array: mx.array) -> Floats:
+    """Return an array of MLX as float32 of numpy, where it is if it is that."""
+    return np.asarray(array.astype(mx.float32))
 
 
 def _hidden(mask: mx.array | None, rows: int) -> NDArray[np.bool_]:

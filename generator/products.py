@@ -48,8 +48,8 @@ def product(x, weight, finish, out):
 def unpacked_product(x, weight, kind, scales, biases, finish, out):
     """Multiply x (rows, inputs) with packed weights into out (rows, outputs), unpacking four outputs' at a time.
 
-    `weight`: (outputs, groups, a group's bytes or halves), unsigned; else as `product`. `kind`: its bits, or BFLOAT16 or
-    FLOAT16, which know no `scales` and `biases` of shape (outputs, groups).
+    `weight`: (outputs, groups, a group's bytes or halves), unsigned; else as `product`. `kind`: its bits, or BFLOAT16
+    or FLOAT16, which know no `scales` and `biases` of shape (outputs, groups).
     """
     for chunk in prange(-(-weight.shape[0] // _CHUNK)):
         first, made = chunk * _CHUNK, np.empty((x.shape[0], _CHUNK), np.float32)

@@ -527,7 +527,7 @@ from generator import MusicgenAdapter
 adapter = MusicgenAdapter.from_pretrained(Path({str(checkpoints("mono")[0])!r}))
 made = adapter.generate_music("calm", {{"duration_s": 0.1}})
 assert made.samples.shape == (5 * 64, 1), made.samples.shape
-print(sorted({{"torch", "transformers", "huggingface_hub", "librosa", "scipy"}} & set(sys.modules)))
+print(sorted({{"torch", "transformers", "huggingface_hub", "librosa", "scipy.signal"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,8 @@ mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from generator.encodec import EncodecConfig, EncodecModel, convolve  # noqa: E402
+from generator.codec_processor import ProcessorCodec  # noqa: E402
+from generator.encodec import EncodecConfig, EncodecModel  # noqa: E402
 from generator.errors import Cancelled, WeightsError  # noqa: E402
 
 MUSICGEN = {
@@ -33,6 +34,10 @@ SMALL = {
     "use_causal_conv": False,
     "use_conv_shortcut": False,
 }
+
+
+FORMS = {"network": lambda codec: codec, "kernels": ProcessorCodec}
+in_both_forms = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 
 def reference(seed: int = 0, **changes):
@@ -63,16 +68,17 @@ def noise(seed: int, batch: int, length: int, channels: int = 1) -> np.ndarray:
 
 
 def assert_same(model, samples: np.ndarray) -> None:
-    codec = ours(model)
     with torch.no_grad():
         want_codes = model.encode(torch.tensor(samples)).audio_codes[0]
         want = model.decode(want_codes[None], [None]).audio_values.numpy()
-    codes = codec.encode(mx.array(samples.transpose(0, 2, 1)))
-    assert np.array(codes).tolist() == want_codes.tolist()
-    got = np.array(codec.decode(codes)).transpose(0, 2, 1)
-    assert got.shape == want.shape
     assert np.abs(want).max() > 1e-3
-    assert np.abs(got - want).max() < 1e-4
+    for form in FORMS.values():
+        codec = form(ours(model))
+        codes = codec.encode(mx.array(samples.transpose(0, 2, 1)))
+        assert np.array(codes).tolist() == want_codes.tolist()
+        got = np.array(codec.decode(codes)).transpose(0, 2, 1)
+        assert got.shape == want.shape
+        assert np.abs(got - want).max() < 1e-4
 
 
 @settings(max_examples=12, deadline=None)
@@ -157,6 +163,7 @@ def test_bandwidth_picks_the_number_of_codebooks():
         assert np.array(codes).tolist() == want.tolist()
 
 
+@in_both_forms
 @settings(max_examples=10, deadline=None)
 @given(
     ratios=st.sampled_from([[4, 2], [5, 3], [8, 5, 4, 4]]),
@@ -166,16 +173,15 @@ def test_bandwidth_picks_the_number_of_codebooks():
     sizes=st.lists(st.integers(1, 24), min_size=1, max_size=4),
     seed=st.integers(0, 2**16),
 )
-def test_streamed_decode_equals_the_whole(ratios, residual, causal, mode, sizes, seed):
-    codec = ours(
-        reference(
-            seed,
-            upsampling_ratios=ratios,
-            num_residual_layers=residual,
-            use_causal_conv=causal,
-            pad_mode=mode,
-        )
+def test_streamed_decode_equals_the_whole(form, ratios, residual, causal, mode, sizes, seed):
+    model = reference(
+        seed,
+        upsampling_ratios=ratios,
+        num_residual_layers=residual,
+        use_causal_conv=causal,
+        pad_mode=mode,
     )
+    codec = form(ours(model))
     levels = codec.config.num_quantizers
     codes = mx.array(np.random.default_rng(seed).integers(0, 32, (2, levels, sum(sizes))))
     chunks = mx.split(codes, np.cumsum(sizes)[:-1].tolist(), axis=2)
@@ -185,6 +191,7 @@ def test_streamed_decode_equals_the_whole(ratios, residual, causal, mode, sizes,
     assert mx.abs(streamed - whole).max().item() < 1e-4
 
 
+@in_both_forms
 @settings(max_examples=12, deadline=None)
 @given(
     ratios=st.sampled_from([[4, 2], [5, 3], [8, 5, 4, 4]]),
@@ -198,20 +205,19 @@ def test_streamed_decode_equals_the_whole(ratios, residual, causal, mode, sizes,
     seed=st.integers(0, 2**16),
 )
 def test_streamed_encode_equals_the_whole(
-    ratios, residual, growth, kernel, causal, mode, length, chunk, seed
+    form, ratios, residual, growth, kernel, causal, mode, length, chunk, seed
 ):
-    codec = ours(
-        reference(
-            seed,
-            upsampling_ratios=ratios,
-            num_residual_layers=residual,
-            dilation_growth_rate=growth,
-            kernel_size=kernel,
-            last_kernel_size=kernel,
-            use_causal_conv=causal,
-            pad_mode=mode,
-        )
+    model = reference(
+        seed,
+        upsampling_ratios=ratios,
+        num_residual_layers=residual,
+        dilation_growth_rate=growth,
+        kernel_size=kernel,
+        last_kernel_size=kernel,
+        use_causal_conv=causal,
+        pad_mode=mode,
     )
+    codec = form(ours(model))
     samples = mx.array(noise(seed, 2, length).transpose(0, 2, 1))
     parts = list(codec.encode_stream(samples, chunk))
     assert max(part.shape[-1] for part in parts) <= chunk + codec.config.last_kernel_size
@@ -221,8 +227,9 @@ def test_streamed_encode_equals_the_whole(
     assert (streamed != whole).mean().item() < 0.01
 
 
-def test_a_poll_stops_the_codec_while_it_computes():
-    codec = ours(reference(0, **MUSICGEN, hidden_size=16, num_filters=4))
+@in_both_forms
+def test_a_poll_stops_the_codec_while_it_computes(form):
+    codec = form(ours(reference(0, **MUSICGEN, hidden_size=16, num_filters=4)))
     calls = []
 
     def poll() -> None:
@@ -238,8 +245,9 @@ def test_a_poll_stops_the_codec_while_it_computes():
     assert len(calls) == 3
 
 
-def test_stream_yields_before_the_codes_end():
-    codec = ours(reference(0, **MUSICGEN, hidden_size=16, num_filters=4))
+@in_both_forms
+def test_stream_yields_before_the_codes_end(form):
+    codec = form(ours(reference(0, **MUSICGEN, hidden_size=16, num_filters=4)))
     taken = []
 
     def chunks():
@@ -254,24 +262,6 @@ def test_stream_yields_before_the_codes_end():
 
 def test_empty_stream_yields_nothing():
     assert list(ours(reference()).decode_stream([])) == []
-
-
-@settings(max_examples=20, deadline=None)
-@given(
-    taps=st.integers(1, 8),
-    stride=st.integers(1, 4),
-    dilation=st.integers(1, 3),
-    extra=st.integers(0, 20),
-    seed=st.integers(0, 100),
-)
-def test_tap_products_equal_the_kernel_of_mlx(taps, stride, dilation, extra, seed):
-    rng = np.random.default_rng(seed)
-    x = mx.array(rng.normal(size=(2, (taps - 1) * dilation + 1 + extra, 3)), mx.float32)
-    weight = mx.array(rng.normal(size=(5, taps, 3)), mx.float32)
-    want = mx.conv1d(x, weight, stride=stride, dilation=dilation)
-    got = convolve(x, weight, stride, dilation)
-    assert got.shape == want.shape
-    assert mx.abs(got - want).max().item() < 1e-4
 
 
 @pytest.mark.parametrize(
