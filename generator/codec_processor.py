@@ -1,7 +1,7 @@
 """EnCodec on a processor: the network of `generator.encodec`, its layers computed by compiled loops.
 
-A convolution is one product of its weights with overlapping windows of what it hears, which MLX would copy first. Arrays
-between layers are MLX's, so that the codec's streams work on these layers as on its own.
+A convolution is one product of its weights with overlapping windows of what it hears, which MLX would copy first.
+Arrays between layers are MLX's, so that the codec's streams work on these layers as on its own.
 """
 
 from __future__ import annotations

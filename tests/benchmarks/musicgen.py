@@ -199,7 +199,7 @@ def ours(options: argparse.Namespace, compiled: bool | None = None) -> Iterator[
 
     from generator.generation import stream_codes
     from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize
-    from generator.processor import for_device
+    from generator.processor import ProcessorDecoder
 
     (variant,), (batch,) = options.variants, options.batch
     hidden, layers, heads, feed_forward = SIZES[options.size]
@@ -217,7 +217,7 @@ def ours(options: argparse.Namespace, compiled: bool | None = None) -> Iterator[
     states = mx.random.normal((batch, TEXT_LENGTH, TEXT_SIZE))
     condition = Condition(states, mx.ones((batch, TEXT_LENGTH), mx.bool_))
     frames = columns(options) - CODEBOOKS
-    decoder = for_device(model) if compiled is None else model
+    decoder = model if on_gpu or compiled else ProcessorDecoder(model)
     yield "ours"
     yield from stream_codes(
         decoder, condition, frames=frames, seeds=range(batch), chunk_frames=1, compiled=compiled
