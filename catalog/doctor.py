@@ -16,7 +16,6 @@ from catalog.request import load_library
 from catalog.sound import listen
 from catalog.store import Store
 from generator import Progress, WeightsError, weights
-from generator.blas import OPENBLAS_PACKAGES, preload_openblas
 
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
 
@@ -36,7 +35,7 @@ def examine(
     home: str, *, config: str | None = None, deep: bool = False, fix: bool = False, reembed: bool = False
 ) -> list[Check]:
     """Return what was found; `deep` reads every audio file, `fix` mends what loses nothing, `reembed` embeds anew."""
-    checks = [_versions(), _configuration(config, home), _encoder(), _models(), *_blas(), _disk(home)]
+    checks = [_versions(), _configuration(config, home), _encoder(), _models(), _disk(home)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     try:
@@ -114,16 +113,6 @@ def _models() -> Check:
         return Check(name="models", status="ok", detail=f"MusicGen {', '.join(present)}")
     told = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
     return Check(name="models", status="note", detail=told)
-
-
-def _blas() -> list[Check]:
-    """Say whether MusicGen on a Linux processor has a fast BLAS; elsewhere MLX brings its own."""
-    if platform.system() != "Linux":
-        return []
-    if library := preload_openblas():
-        return [Check(name="blas", status="ok", detail=f"MLX on the processor computes with {library}")]
-    told = f"MusicGen on the processor is several times faster with OpenBLAS; install {OPENBLAS_PACKAGES}"
-    return [Check(name="blas", status="note", detail=told)]
 
 
 def _disk(home: str) -> Check:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.blas import preload_openblas
 from generator.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -72,7 +71,6 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
     4 quantizes the decoder; by default it stays as it is stored. Raises WeightsError for what is missing,
     damaged, of another architecture or already quantized otherwise.
     """
-    preload_openblas()
     config, manifest = read_json(folder / "config.json"), read_manifest(folder)
     if manifest is None:
         networks = build_networks(
@@ -151,7 +149,6 @@ def build_networks(
 
 def check_config(folder: Path) -> None:
     """Raise WeightsError where a folder's configuration, all that is read here, is not of a MusicGen checkpoint."""
-    preload_openblas()
     from generator.musicgen import MusicgenConfig
 
     MusicgenConfig.from_dict(read_json(folder / "config.json"))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.audiocraft import is_audiocraft, read_audiocraft
-from generator.blas import preload_openblas
 from generator.checkpoint import (
     MANIFEST,
     PARTS,
@@ -39,7 +38,6 @@ def convert(
     source_folder: Path, target: Path, source: Source, *, dtype: str | None = None, bits: int | None = None
 ) -> Path:
     """Write a checkpoint in any layout as a folder of our own; the folder appears whole or not at all."""
-    preload_openblas()
     import mlx.core as mx
     from mlx.utils import tree_flatten
 

@@ -8,8 +8,9 @@ audiocraft does (`audiocraft/models/musicgen.py`, `_generate_tokens`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 
 import mlx.core as mx
 
@@ -30,8 +31,9 @@ ConditionSource = Condition | Callable[[int], Condition]
 """One condition for all windows, or a function from a window's first frame to its condition."""
 
 # What is known before the first new column is read in pieces of this many columns of all rows together, so that a
-# caller can cancel in between: they take two cores a quarter of a second.
-_PREFILL_COLUMNS = 32
+# caller can cancel in between.
+_PREFILL_COLUMNS = 64
+_POLL_S = 0.1
 
 
 def generate_codes(
@@ -128,11 +130,18 @@ class _Run:
     total: int
     keys: mx.array
     done: int = 0
+    reported_s: float = field(default_factory=perf_counter)
 
     def report(self, frames: int) -> None:
         self.done += frames
+        self.reported_s = perf_counter()
         if self.on_progress is not None:
             self.on_progress(self.done, self.total)
+
+    def poll(self) -> None:
+        """Let the caller cancel where a pass takes long."""
+        if perf_counter() - self.reported_s > _POLL_S:
+            self.report(0)
 
     def choose(self, logits: mx.array) -> mx.array:
         self.keys, used = split_keys(self.keys)
@@ -186,6 +195,8 @@ class _GuidedDecoder:
         if run.sampling.guided and run.sampling.two_step_cfg:
             halves = [{"unconditional": False}, {"conditional": False, "unconditional": True}]
         self.states = [self.model.start(condition, columns, **half) for half in halves]
+        for state in self.states:
+            state.poll = run.poll
         self.steps: list[Callable[[mx.array], mx.array]] = [
             self.model.compiled_step(state) if run.compiled else partial(self.model, state=state)
             for state in self.states

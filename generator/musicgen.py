@@ -153,6 +153,9 @@ class DecoderState:
     prefix: mx.array | None  # (rows, prefix length, hidden_size), until the first forward pass
     layers: list[LayerState] = field(default_factory=list)
     length: int = 0
+    poll: Callable[[], None] | None = (
+        None  # called between blocks where each is computed at once; may raise to stop
+    )
 
 
 class SelfAttention(nn.Module):  # type: ignore[misc]

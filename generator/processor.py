@@ -115,6 +115,8 @@ class ProcessorDecoder(MusicgenDecoder):
         with CORES:
             for block, cache in zip(self.kernels.blocks, state.caches, strict=True):
                 block(flat, cache, start, state)
+                if state.poll is not None:
+                    state.poll()
             normalized = self.kernels.out_norm(flat)
         return mx.array(normalized.reshape(rows, columns, size))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import mlx.core as mx
@@ -339,7 +340,8 @@ def test_progress_reports_while_a_prompt_is_read(mono, monkeypatch):
     assert seen == [0]
 
 
-def test_an_exception_from_progress_stops_at_once(mono):
+def test_an_exception_from_progress_stops_at_once(mono, monkeypatch):
+    monkeypatch.setattr("generator.generation._POLL_S", math.inf)
     calls = []
 
     def stop(done, total):
@@ -351,6 +353,26 @@ def test_an_exception_from_progress_stops_at_once(mono):
         generate_codes(mono, condition(), frames=1000, seeds=[0, 1], on_progress=stop)
     assert calls[-1] == 5
     assert len(calls) == 5 + 3  # one call per step, and the last codebook lags three steps
+
+
+def test_a_pass_that_takes_long_lets_the_caller_stop_between_its_blocks(monkeypatch):
+    monkeypatch.setattr("generator.generation._POLL_S", 0.0)
+    seen = []
+
+    def stop(done, total):
+        seen.append(done)
+        if len(seen) == 5:
+            raise Cancelled("enough")
+
+    model = KERNELS["mono in kernels"]
+    with pytest.raises(Cancelled):
+        generate_codes(model, condition(), frames=1000, seeds=[0, 1], on_progress=stop)
+    # Two blocks, three passes: after each block, and after each of the first two passes' columns.
+    assert seen == [0] * 5
+    assert mx.array_equal(
+        generate_codes(model, condition(), frames=9, seeds=[0, 1]),
+        generate_codes(MODELS["mono"], condition(), frames=9, seeds=[0, 1]),
+    ), "a stopped pass leaves nothing behind"
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100])

@@ -16,6 +16,7 @@ from mlx.utils import tree_flatten
 from generator.errors import WeightsError
 from generator.generation import generate_codes
 from generator.musicgen import Condition, MusicgenConfig, MusicgenDecoder, Span, quantize, sanitize
+from generator.processor import ProcessorDecoder
 from generator.sampling import Sampling
 
 torch = pytest.importorskip("torch")
@@ -125,8 +126,17 @@ def ids(batch: int, length: int, seed: int = 0):
 
 
 def logits_of(model, condition, tokens, **halves) -> np.ndarray:
-    state = model.start(condition, tokens.shape[-1], **halves)
-    return np.array(model(mx.array(tokens.numpy()), state).astype(mx.float32))
+    """Return the network's logits, having compared those of its form for a processor in single precision."""
+    logits, in_kernels = (
+        np.array(
+            each(mx.array(tokens.numpy()), each.start(condition, tokens.shape[-1], **halves)).astype(
+                mx.float32
+            )
+        )
+        for each in (model, ProcessorDecoder(model))
+    )
+    assert model.dtype != mx.float32 or np.abs(in_kernels - logits).max() < 5e-5
+    return logits
 
 
 @pytest.fixture(scope="module")
@@ -231,8 +241,9 @@ def test_greedy_guided_generation_equals_the_reference(melodic, channels, tmp_pa
     assert len(np.unique(expected)) > 20
     condition = Condition(states, mx.array(mask.numpy()) == 1, None if chroma is None else mx.array(chroma))
     greedy = Sampling(do_sample=False)
-    codes = generate_codes(pair.ours, condition, frames=frames, seeds=[0, 1], sampling=greedy)
-    assert np.array_equal(np.array(codes), expected)
+    for model in (pair.ours, ProcessorDecoder(pair.ours)):
+        codes = generate_codes(model, condition, frames=frames, seeds=[0, 1], sampling=greedy)
+        assert np.array_equal(np.array(codes), expected)
 
 
 def test_positions_far_out_equal_the_reference(mono):
@@ -449,3 +460,30 @@ def test_a_missing_part_is_named(mono, part, message):
     weights = {n: mx.array(p.detach().numpy()) for n, p in mono.theirs.named_parameters() if n != part}
     with pytest.raises(WeightsError, match=message):
         sanitize(weights)
+
+
+@pytest.mark.parametrize("form", ["float16", "bfloat16", "8 bits", "4 bits"])
+@pytest.mark.parametrize("melodic", [False, True], ids=["plain", "melody"])
+def test_kernels_read_every_form_of_the_weights(form, melodic, tmp_path):
+    pair = build(tmp_path, melodic, hidden_size=64, ffn_dim=96)
+    packed, read = pair.ours, load(tmp_path, pair.config)
+    if form.endswith("bits"):
+        quantize(packed, int(form[0]), group_size=32)
+        for name, module in packed.named_modules():
+            if isinstance(module, nn.QuantizedLinear):
+                sizes = {"group_size": 32, "bits": int(form[0])}
+                weight = mx.dequantize(module.weight, module.scales, module.biases, **sizes)
+                read.load_weights([(f"{name}.weight", weight)], strict=False)
+    else:
+        packed.set_dtype(getattr(mx, form))
+        read.update(packed.parameters())
+        read.set_dtype(mx.float32)
+    mask = mx.arange(6) < mx.array([6, 3])[:, None]
+    condition, tokens = replace(plain_condition(pair), encoder_mask=mask), mx.array(pair.tokens(2, 7).numpy())
+    logits = [
+        np.array(model(tokens, model.start(condition, 7, unconditional=True)))
+        for model in (ProcessorDecoder(packed), read)
+    ]
+    # What is not in blocks, embeddings and the condition's projection, is computed in the type of the weights.
+    assert np.abs(logits[0] - logits[1]).max() < {"float16": 0.05, "bfloat16": 0.4}.get(form, 5e-5)
+    assert np.ptp(logits[1]) > 5

@@ -21,9 +21,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from generator.blas import preload_openblas  # noqa: E402
-
-preload_openblas()
 
 SHAPES = {"small": {}, "medium": {"hidden_size": 1536, "num_hidden_layers": 48, "num_attention_heads": 24}}
 SHAPES["medium"]["ffn_dim"] = 6144
