@@ -20,18 +20,21 @@ CORES = Lock()
 _OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz"}, "nogil": True, "error_model": "numpy"}
 
 
-def compiled(*, parallel: bool = False) -> Callable[[Any], Any]:
+def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Any], Any]:
     """Return a decorator that compiles a function for the types it is called with.
 
     What is compiled is kept on disk, where there is a place for it, until the function's file changes: so it may call
-    compiled functions of its own file alone. With `parallel` its `prange` loops run on all cores.
+    compiled functions of its own file alone. With `parallel` its `prange` loops run on all cores; with `inline` it
+    becomes part of its callers.
     """
+
+    options = {**_OPTIONS, "parallel": parallel, "forceinline": inline}
 
     def decorate(function: Any) -> Any:
         try:
-            return numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
+            return numba.njit(cache=True, **options)(function)
         except RuntimeError:  # there is no folder that can be written to
-            return numba.njit(parallel=parallel, **_OPTIONS)(function)
+            return numba.njit(**options)(function)
 
     return decorate
 

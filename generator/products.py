@@ -115,7 +115,7 @@ def _window_tiles(x, step, weight, at, made, column):
         row += 1
 
 
-@compiled()
+@compiled(inline=True)
 def _tiles(x, weight, at, made, column):
     """Multiply all rows with the weights of four outputs."""
     rows = x.shape[0]
@@ -130,7 +130,7 @@ def _tiles(x, weight, at, made, column):
         _one_row(x[row], weight, at, made, row, column)
 
 
-@compiled()
+@compiled(inline=True)
 def _four_rows(x0, x1, x2, x3, weight, at, made, row, column):
     w0, w1, w2, w3 = weight[at], weight[at + 1], weight[at + 2], weight[at + 3]
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = np.float32(0)
@@ -151,7 +151,7 @@ def _four_rows(x0, x1, x2, x3, weight, at, made, row, column):
     _put(made[row + 3], column, d0, d1, d2, d3)
 
 
-@compiled()
+@compiled(inline=True)
 def _two_rows(x0, x1, weight, at, made, row, column):
     w0, w1, w2, w3 = weight[at], weight[at + 1], weight[at + 2], weight[at + 3]
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = np.float32(0)
@@ -163,7 +163,7 @@ def _two_rows(x0, x1, weight, at, made, row, column):
     _put(made[row + 1], column, b0, b1, b2, b3)
 
 
-@compiled()
+@compiled(inline=True)
 def _one_row(x0, weight, at, made, row, column):
     w0, w1, w2, w3 = weight[at], weight[at + 1], weight[at + 2], weight[at + 3]
     a0 = a1 = a2 = a3 = np.float32(0)
@@ -173,12 +173,12 @@ def _one_row(x0, weight, at, made, row, column):
     _put(made[row], column, a0, a1, a2, a3)
 
 
-@compiled()
+@compiled(inline=True)
 def _put(made, column, first, second, third, fourth):
     made[column], made[column + 1], made[column + 2], made[column + 3] = first, second, third, fourth
 
 
-@compiled()
+@compiled(inline=True)
 def _finish(made, finish, out, first):
     for row in range(out.shape[0]):
         here = out[row, first : first + _CHUNK]
