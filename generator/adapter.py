@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from generator import weights
 from generator.audio import resample
-from generator.checkpoint import Networks, load_networks, read_json, read_manifest
+from generator.checkpoint import LOADING, Networks, load_networks, read_json, read_manifest
 from generator.errors import GeneratorError, WeightsError
 from generator.loop import cut_loop, extra_s
 from generator.melody import ChromaConfig, extract_chroma, fit_frames, null_chroma
+from generator.memory import require
 from generator.protocol import Audio, Progress
 from generator.samples import checked
 from generator.settings import Settings
@@ -42,6 +43,11 @@ cancel in between."""
 _ROUND_FRAMES = 100, 25
 """Frames of the tail before and of the head after a loop that is decoded round: two seconds for the recurrent layer to
 settle, and half a one where only the five frames matter that the convolutions see."""
+_MAKING = "make this", "a shorter duration or a smaller model, or load it with bits=4"
+_MAKING_MANY = (
+    "make these together",
+    "fewer at once, a shorter duration or a smaller model, or load it with bits=4",
+)
 _TOKEN_LIMIT = 512
 """Tokens that T5 was trained on, where the checkpoint does not say."""
 
@@ -87,7 +93,7 @@ class MusicgenAdapter:
         decoder. Raises WeightsError.
         """
         folder = weights.resolve(folder_or_repo)
-        with _memory_told("load this model", "a smaller one, or load it with bits=4"):
+        with _memory_told(*LOADING):
             return cls(load_networks(folder, dtype=dtype, bits=bits), folder)
 
     @property
@@ -243,10 +249,33 @@ class MusicgenAdapter:
     ) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
         """Yield float32 samples (pieces, time, channels) of pieces of one length and sampling; codes go to `kept`."""
         with _memory_told():
+            self._require_memory(pieces, whole=kept is not None)
             prompt_codes = None if continue_from is None else self._prompt(continue_from, told)
             condition = self._conditions(pieces)
             codes = self._codes(pieces, condition, prompt_codes, told)
             yield from self._decode(codes if kept is None else _noting(codes, kept), len(pieces), told)
+
+    def _require_memory(self, pieces: list[Piece], *, whole: bool) -> None:
+        """Raise GeneratorError where pieces of one length and sampling cannot be made, `whole` or as they come."""
+        import mlx.core as mx
+
+        from generator.generation import WINDOW_FRAMES
+
+        if mx.default_device().type != mx.DeviceType.cpu:
+            return  # a GPU says itself what it lacks
+        mx.clear_cache()
+        shape, codec, settings = self.networks.decoder.config, self.networks.codec.config, pieces[0].settings
+        rows = len(pieces) * (2 if settings.sampling.guided else 1)
+        columns = min(settings.frames, WINDOW_FRAMES) + (shape.chroma_length if shape.melody else 0)
+        caches = 2 * shape.num_hidden_layers * rows * columns * shape.hidden_size
+        frame = len(pieces) * shape.audio_channels * codec.hop_length
+        arrays = 4 if len(pieces) * shape.audio_channels > 1 else 3
+        # Of a chunk's samples by filters the codec holds what it hears, what it makes and copies of that.
+        chunk = arrays * min(settings.frames, _CHUNK_FRAMES) * frame * codec.num_filters
+        # The chunks of the result and the whole that they are joined to.
+        result = 2 * settings.frames * frame if whole else 0
+        floats = max(caches + chunk, result)
+        require(floats * np.dtype(np.float32).itemsize, *(_MAKING if len(pieces) == 1 else _MAKING_MANY))
 
     # Words and melody
 
@@ -522,14 +551,15 @@ class Told:
 
 
 @contextmanager
-def _memory_told(
-    what: str = "make this", cure: str = "a shorter duration or a smaller model, or load it with bits=4"
-) -> Iterator[None]:
-    """Turn the device's lack of memory into an error of ours."""
+def _memory_told(what: str = _MAKING[0], cure: str = _MAKING[1]) -> Iterator[None]:
+    """Turn the device's lack of memory, or of room for a thread, into an error of ours."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "alloc" in str(error) or "memory" in str(error).lower():
+    except (MemoryError, RuntimeError, SystemError) as error:
+        signs = "alloc", "memory", "temporarily unavailable"
+        # In a parallel loop numba raises SystemError in its place.
+        wants = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
+        if wants or any(sign in str(error).lower() for sign in signs):
             raise GeneratorError(f"not enough memory to {what}; ask for {cure}.") from error
         raise
 

@@ -11,10 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.errors import WeightsError
+from generator.memory import require
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DTYPES",
+    "LOADING",
     "MANIFEST",
     "PARTS",
     "Networks",
@@ -46,6 +49,8 @@ __all__ = [
 MANIFEST = "manifest.json"
 PARTS = ("text_encoder", "codec", "decoder")
 DTYPES = ("float32", "float16", "bfloat16")
+LOADING = "load this model", "a smaller one, or load it with bits=4"
+"""What is told where memory is wanting: what it is wanted for, and what to ask for instead."""
 GROUP_SIZES = (64, 32)
 """How many weights may share one scale when quantized; the first that divides the decoder's matrices is taken."""
 
@@ -72,6 +77,7 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
     damaged, of another architecture or already quantized otherwise.
     """
     config, manifest = read_json(folder / "config.json"), read_manifest(folder)
+    _start_threads()
     if manifest is None:
         networks = build_networks(
             config, split_parts(read_tensors(folder)), dtype=dtype, bits=bits, source=folder
@@ -299,14 +305,65 @@ def _own_parts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str,
     return {part: dict(mx.load(str(file))) for part, file in files.items()}  # type: ignore[arg-type]
 
 
-def _read_now(networks: Networks) -> None:
-    """Read and convert layer by layer, so that no more than one waits in the type that it is stored in."""
+_THREADS_BYTES = 64 << 20
+"""What MLX and numba certainly reserve for their threads; on Linux 110 MB were measured."""
+
+
+@cache
+def _start_threads() -> None:
+    """Compute a product with MLX and, on a processor, a loop of numba's, for what each reserves when first used.
+
+    Where their threads are refused memory later, the process ends. Raises GeneratorError.
+    """
     import mlx.core as mx
 
-    for network in (networks.text_encoder, networks.codec, networks.decoder):
+    require(_THREADS_BYTES, "load a model", "nothing else at a time, or raise the limit", filled=False)
+    x = mx.ones((2, 2))
+    mx.eval(x @ x)
+    if mx.default_device().type == mx.DeviceType.cpu:
+        import numpy as np
+
+        from generator.kernels import normalize
+
+        row = np.ones((1, 4), np.float32)
+        normalize(row, row[0], row[0], np.empty_like(row))
+
+
+def _read_now(networks: Networks) -> None:
+    """Read and convert layer by layer, so that no more than one waits in the type that it is stored in.
+
+    Raises GeneratorError where all cannot fit in.
+    """
+    import mlx.core as mx
+
+    parts = (networks.text_encoder, networks.codec, networks.decoder)
+    left = sum(_size_bytes(part.parameters()) for part in parts)
+    for network in parts:
+        size = _size_bytes(network.parameters())
         for layer in getattr(network, "layers", ()):
+            # Asked anew for each layer: threads and fragments take their part as well.
+            _require(left)
             mx.eval(layer.parameters())
+            left -= (part := _size_bytes(layer.parameters()))
+            size -= part
+        _require(left)
         mx.eval(network.parameters())
+        left -= size
+
+
+def _size_bytes(parameters: Any) -> int:
+    from mlx.utils import tree_flatten
+
+    return sum(array.nbytes for _, array in tree_flatten(parameters))
+
+
+def _require(needed_bytes: int) -> None:
+    """Raise GeneratorError where so much is not to be had; a GPU says itself what it lacks."""
+    import mlx.core as mx
+
+    if mx.default_device().type == mx.DeviceType.cpu:
+        mx.clear_cache()
+        require(needed_bytes, *LOADING)
 
 
 def _fill(network: Any, weights: Mapping[str, mx.array], part: str, source: Path) -> None:
