@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from generator import weights
 from generator.audio import resample
 from generator.checkpoint import LOADING, Networks, load_networks, read_json, read_manifest
+from generator.device import for_device
 from generator.errors import GeneratorError, WeightsError
 from generator.loop import cut_loop, extra_s
 from generator.melody import ChromaConfig, extract_chroma, fit_frames, null_chroma
@@ -75,8 +76,6 @@ class MusicgenAdapter:
 
     def __init__(self, networks: Networks, folder: Path) -> None:
         """Wrap loaded networks; tokenizer, analysis and origin are read from their folder."""
-        from generator.processor import for_device
-
         self.networks = for_device(networks)
         self.tokenizer = _load_tokenizer(folder)
         self.token_limit = _token_limit(folder)

@@ -15,7 +15,7 @@ import mlx.nn as nn
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.compiled import CORES
+from generator.compiled import cores
 from generator.encodec import (
     LSTM,
     Conv1d,
@@ -75,7 +75,7 @@ class RowByRow(ABC):
     def __call__(self, x: mx.array) -> mx.array:
         """Map (batch, time, in) to (batch, other time, out)."""
         rows = np.asarray(x)
-        with CORES:
+        with cores(x.size * x.shape[2]):
             made = [self.row(np.ascontiguousarray(row)) for row in rows]
         return mx.array(np.stack(made) if len(made) > 1 else made[0][None])
 
@@ -122,10 +122,12 @@ class Transposed(RowByRow):
         return samples[left : len(samples) - right]
 
 
-class Elu(nn.ELU, RowByRow):  # type: ignore[misc]
+class Elu(RowByRow):
     """`nn.ELU`."""
 
-    __call__ = RowByRow.__call__
+    def context(self, left: int, right: int) -> tuple[int, int]:
+        """Return how many inputs each side are seen by outputs that need `left` and `right` of their own."""
+        return left, right
 
     def row(self, x: Floats) -> Floats:
         return _elu(x)
@@ -163,7 +165,7 @@ class Recurrent:
         before = state or [(zero, zero)] * len(self.lstm)
         heard, after = np.asarray(x), []
         y = heard
-        with CORES:
+        with cores(batch * size**2):
             for (weight_x, weight_h, bias), carried in zip(self.lstm, before, strict=True):
                 hidden, cell = (np.array(one) for one in carried)
                 projected = np.tile(bias, (batch * time, 1))

@@ -5,16 +5,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 import numba
 
-__all__ = ["CORES", "compiled"]
+__all__ = ["compiled", "cores"]
 
-CORES = Lock()
-"""Held while parallel loops run: two at once would end the process where numba has no thread pool but its own."""
+# Held while our parallel loops run: where numba has no thread pool but its own, two at once would end the process.
+_CORES = Lock()
+_LEAST_SHARED = 1 << 16  # multiplications, below which waiting for other cores takes longer than they save
+
+
+@contextmanager
+def cores(multiplications: int) -> Iterator[None]:
+    """Let our parallel loops run, one caller at a time, on one core alone where each has few multiplications to do."""
+    with _CORES:
+        if multiplications >= _LEAST_SHARED:
+            yield
+            return
+        before = numba.get_num_threads()
+        numba.set_num_threads(1)
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before)
+
 
 # Sums may be reordered, so that they run in vectors, and products fused with sums; infinities stay what they are.
 _OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz"}, "nogil": True, "error_model": "numpy"}

@@ -33,6 +33,7 @@ ConditionSource = Condition | Callable[[int], Condition]
 # What is known before the first new column is read in pieces of this many columns of all rows together, so that a
 # caller can cancel in between.
 _PREFILL_COLUMNS = 64
+_FEWEST_COLUMNS = 16  # that a batch of many rows is read in
 _POLL_S = 0.1
 
 
@@ -204,7 +205,7 @@ class _GuidedDecoder:
 
     def read(self, columns: mx.array) -> mx.array:
         """Take in the known columns, and what a melody model is told before them, piece by piece."""
-        size = max(1, _PREFILL_COLUMNS // self.states[0].rows)
+        size = max(_FEWEST_COLUMNS, _PREFILL_COLUMNS // self.states[0].rows)
         for state in self.states:
             for hidden in self.model.read_prefix(state, size):
                 self._computed(hidden)

@@ -313,11 +313,16 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
 
     def hidden(self, tokens: mx.array, state: DecoderState) -> mx.array:
         """Run the blocks over the next columns; return (state rows, columns, hidden_size), normalized."""
-        return self._advance(self.embed_columns(tokens, state), state)[:, -tokens.shape[-1] :]
+        x = self._embed(tokens, state)
+        if state.prefix is not None:
+            x, state.prefix = mx.concatenate([state.prefix, x], axis=1), None
+        return self._advance(x, state)[:, -tokens.shape[-1] :]
 
     def read_prefix(self, state: DecoderState, columns: int) -> Iterator[mx.array]:
         """Run the blocks over what stands before the audio, at most `columns` of it at a time."""
-        for piece in self.prefix_pieces(state, columns):
+        while state.prefix is not None:
+            piece, rest = state.prefix[:, :columns], state.prefix[:, columns:]
+            state.prefix = rest if rest.shape[1] else None
             yield self._advance(piece, state)
 
     def logits(self, hidden: mx.array) -> mx.array:
@@ -354,21 +359,6 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
             return logits
 
         return next_logits
-
-    def embed_columns(self, tokens: mx.array, state: DecoderState) -> mx.array:
-        """Return what the blocks see of tokens (batch, codebooks, columns), after the prefix if none of it was seen."""
-        x = self._embed(tokens, state)
-        if state.prefix is None:
-            return x
-        x, state.prefix = mx.concatenate([state.prefix, x], axis=1), None
-        return x
-
-    def prefix_pieces(self, state: DecoderState, columns: int) -> Iterator[mx.array]:
-        """Take the prefix from the state, at most `columns` at a time."""
-        while state.prefix is not None:
-            piece, rest = state.prefix[:, :columns], state.prefix[:, columns:]
-            state.prefix = rest if rest.shape[1] else None
-            yield piece
 
     def positioned(self, x: mx.array, start: mx.array, state: DecoderState) -> mx.array:
         """Return x (rows, columns, hidden_size) plus the positions of its columns, from `start` (1,) on."""

@@ -20,27 +20,39 @@ from numpy.typing import NDArray
 
 from generator.checkpoint import Networks
 from generator.codec_processor import ProcessorCodec
-from generator.compiled import CORES
+from generator.compiled import cores
 from generator.kernels import attend, normalize
 from generator.musicgen import Condition, DecoderLayer, DecoderState, MusicgenDecoder
 from generator.products import ADD, BFLOAT16, FLOAT16, GELU, SET, product, unpacked_product
 from generator.t5 import T5Encoder
 
-__all__ = ["ProcessorDecoder", "for_device"]
+__all__ = ["ProcessorDecoder", "on_processor"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
 
-def for_device(networks: Networks) -> Networks:
-    """Return the networks in the form that MLX's default device computes best."""
-    if mx.default_device().type == mx.DeviceType.gpu:
-        return networks
-    return replace(
+def on_processor(networks: Networks) -> Networks:
+    """Return the networks with their large parts in loops, which are compiled now if they never were."""
+    ready = replace(
         networks,
         text_encoder=_text_encoder(networks.text_encoder),
         codec=ProcessorCodec(networks.codec),
         decoder=ProcessorDecoder(networks.decoder),
     )
+    _run_once(ready)
+    return ready
+
+
+def _run_once(networks: Networks) -> None:
+    """Run every loop: to compile one takes seconds, in which nobody could cancel."""
+    shape = networks.decoder.config
+    states = networks.text_encoder(mx.zeros((1, 1), mx.int32))
+    condition = Condition(states, mx.ones((1, 1), mx.bool_))
+    state = networks.decoder.start(condition, columns=1)
+    state.prefix = None
+    networks.decoder(mx.zeros((1, shape.num_codebooks, 1), mx.int32), state)
+    codes = mx.zeros((1, networks.codec.config.num_quantizers, 1), mx.int32)
+    mx.eval(networks.codec.decode(codes))
 
 
 @dataclass(eq=False)
@@ -88,8 +100,8 @@ class ProcessorDecoder(MusicgenDecoder):
             hidden=_hidden(plan.column_mask, plan.rows),
             text_hidden=_hidden(plan.text_mask, plan.rows),
         )
-        states = None if text is None else _floats(text)
-        with CORES:
+        states = None if text is None else _copied(text)
+        with cores(plan.rows * self.config.hidden_size**2):
             for block in self.kernels.blocks:
                 told = None if states is None else block.project(states)
                 state.caches.append(Cache(np.zeros(shape, np.float32), np.zeros(shape, np.float32), told))
@@ -98,8 +110,8 @@ class ProcessorDecoder(MusicgenDecoder):
     def logits(self, hidden: mx.array) -> mx.array:
         """Return (rows, codebooks, columns, vocab_size) for the output of `hidden`."""
         rows, columns, size = hidden.shape
-        with CORES:
-            logits = self.kernels.heads(_floats(hidden).reshape(rows * columns, size))
+        with cores(hidden.size * size):
+            logits = self.kernels.heads(_copied(hidden).reshape(rows * columns, size))
         by_book = logits.reshape(rows, columns, self.config.num_codebooks, -1)
         return mx.array(by_book.transpose(0, 2, 1, 3))
 
@@ -111,19 +123,19 @@ class ProcessorDecoder(MusicgenDecoder):
         assert isinstance(state, ProcessorState)
         rows, columns, size = x.shape
         start, state.length = state.length, state.length + columns
-        flat = _floats(self.positioned(x, mx.array([start]), state)).reshape(rows * columns, size)
-        with CORES:
-            for block, cache in zip(self.kernels.blocks, state.caches, strict=True):
+        flat = _copied(self.positioned(x, mx.array([start]), state)).reshape(rows * columns, size)
+        for block, cache in zip(self.kernels.blocks, state.caches, strict=True):
+            with cores(x.size * size):
                 block(flat, cache, start, state)
-                if state.poll is not None:
-                    state.poll()
-            normalized = self.kernels.out_norm(flat)
-        return mx.array(normalized.reshape(rows, columns, size))
+            # Not with the cores held: what is called may take its time, or make music itself.
+            if state.poll is not None:
+                state.poll()
+        return mx.array(self.kernels.out_norm(flat).reshape(rows, columns, size))
 
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """The decoder's parts that the processor computes."""
+    """The decoder's parts that the processor computes; MLX takes what is in lists of a module for parameters."""
 
     blocks: list[Block]
     out_norm: Norm
@@ -177,7 +189,7 @@ class Norm:
 
     def __init__(self, layer: nn.LayerNorm) -> None:
         """Lay the kernel over weight and bias."""
-        self.weight, self.bias = _read(layer.weight), _read(layer.bias)
+        self.weight, self.bias = _viewed(layer.weight), _viewed(layer.bias)
 
     def __call__(self, x: Floats) -> Floats:
         """Return x (rows, size), normalized."""
@@ -198,8 +210,8 @@ class Matrix:
         self.kind = 0
         if isinstance(layer, nn.QuantizedLinear):
             self.kind = layer.bits
-            self.scales, self.biases = _padded(_read(layer.scales)), _padded(_read(layer.biases))
-            packed = np.asarray(layer.weight).view(np.uint8)
+            self.scales, self.biases = _padded(_viewed(layer.scales)), _padded(_viewed(layer.biases))
+            packed = np.ascontiguousarray(np.asarray(layer.weight)).view(np.uint8)
             weight = packed.reshape(self.outputs, layer.scales.shape[1], -1)
         elif layer.weight.dtype == mx.float32:
             weight = np.asarray(layer.weight)
@@ -229,8 +241,8 @@ class ProcessorLinear(nn.Module):  # type: ignore[misc]
 
     def __call__(self, x: mx.array) -> mx.array:
         """Map (..., inputs) to (..., outputs), float32."""
-        rows = _floats(x).reshape(-1, x.shape[-1])
-        with CORES:
+        rows = _copied(x).reshape(-1, x.shape[-1])
+        with cores(rows.size * rows.shape[1]):
             made = self.matrix(rows)
         return mx.array(made.reshape(*x.shape[:-1], -1))
 
@@ -252,15 +264,19 @@ def _text_encoder(network: T5Encoder) -> T5Encoder:
 def _padded(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array with as many rows as the kernels take, a multiple of four."""
     missing = -len(array) % 4
-    return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
+    return (
+        np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+        if missing
+        else np.ascontiguousarray(array)
+    )
 
 
-def _floats(array: mx.array) -> Floats:
+def _copied(array: mx.array) -> Floats:
     """Return a copy of an array of MLX as float32 of numpy."""
     return np.array(array.astype(mx.float32))
 
 
-def _read(array: mx.array) -> Floats:
+def _viewed(array: mx.array) -> Floats:
     """Return an array of MLX as float32 of numpy, where it is if it is that."""
     return np.asarray(array.astype(mx.float32))
 

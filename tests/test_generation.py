@@ -170,6 +170,7 @@ def test_a_long_prompt_is_read_in_pieces_to_the_same_end(mono, monkeypatch):
     arguments = {"frames": 30, "seeds": [0, 1], "prompt_codes": prompt(mono, 25)}
     whole = generate_codes(mono, condition(), **arguments)
     monkeypatch.setattr("generator.generation._PREFILL_COLUMNS", 4)
+    monkeypatch.setattr("generator.generation._FEWEST_COLUMNS", 1)
     assert mx.array_equal(generate_codes(mono, condition(), **arguments), whole)
 
 
@@ -327,6 +328,7 @@ def test_progress_counts_new_frames_to_the_end(mono):
 
 def test_progress_reports_while_a_prompt_is_read(mono, monkeypatch):
     monkeypatch.setattr("generator.generation._PREFILL_COLUMNS", 4)
+    monkeypatch.setattr("generator.generation._FEWEST_COLUMNS", 1)
     seen = []
 
     def stop(done, total):

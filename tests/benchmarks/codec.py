@@ -24,9 +24,9 @@ import torch
 import transformers
 
 from generator.checkpoint import Networks
+from generator.device import for_device
 from generator.encodec import EncodecConfig, EncodecModel
 from generator.musicgen import MusicgenConfig, MusicgenDecoder
-from generator.processor import for_device
 from generator.t5 import T5Config, T5Encoder
 
 CODEC = {

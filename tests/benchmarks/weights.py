@@ -21,7 +21,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-
 SHAPES = {"small": {}, "medium": {"hidden_size": 1536, "num_hidden_layers": 48, "num_attention_heads": 24}}
 SHAPES["medium"]["ffn_dim"] = 6144
 TEXT = {"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12, "feed_forward_proj": "relu"}
