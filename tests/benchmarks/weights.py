@@ -80,6 +80,7 @@ def load(folder: Path) -> dict[str, float]:
     from mlx.utils import tree_flatten
 
     from generator.checkpoint import load_networks, read_manifest
+    from generator.device import for_device
 
     for file in folder.iterdir():  # into the page cache
         with file.open("rb") as stream:
@@ -88,6 +89,7 @@ def load(folder: Path) -> dict[str, float]:
     before = time.perf_counter()
     dtype = read_manifest(folder)["dtype"]
     networks = load_networks(folder, dtype=dtype)
+    for_device(networks)
     seconds = time.perf_counter() - before
     parts = (networks.text_encoder, networks.codec, networks.decoder)
     held = sum(value.nbytes for part in parts for _, value in tree_flatten(part.parameters()))
