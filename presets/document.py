@@ -62,6 +62,8 @@ def _load(text: str, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        if "nesting depth" in (error.problem or ""):  # PyYAML's own limit, since 6.0.4, may be met first
+            raise PresetError(f"{name} nests deeper than {MAX_DEPTH} levels{place}") from None
         raise PresetError(f"{name} is not valid YAML{place}: {error.problem or error.context}") from None
     except (yaml.YAMLError, OverflowError) as error:
         raise PresetError(f"{name} is not valid YAML: {' '.join(str(error).split())[:200]}") from None
