@@ -38,7 +38,7 @@ class ProcessorCodec(EncodecModel):
     """The whole codec; takes the place of the `EncodecModel` that it is made of."""
 
     def __init__(self, codec: EncodecModel) -> None:
-        """Take copies of the convolutions' weights, in another order, and views of the others."""
+        """Take the weights where they are, but for those that are needed in another order."""
         nn.Module.__init__(self)
         self.config, self.quantizer = codec.config, codec.quantizer
         self.encoder = Layers(codec.encoder.layers)  # type: ignore[assignment]
@@ -87,12 +87,14 @@ class RowByRow(ABC):
 class Convolution(RowByRow):
     """`Conv1d` without dilation."""
 
+    # Not a layer's own method, which would keep the layer's weights.
+    context: Any = Conv1d.context
+
     def __init__(self, layer: Conv1d) -> None:
         _, self.taps, inputs = layer.conv.weight.shape
-        self.weight, self.bias = _matrix(np.array(layer.conv.weight)), np.array(layer.conv.bias)
+        self.weight, self.bias = _matrix(np.asarray(layer.conv.weight)), np.array(layer.conv.bias)
         self.stride, self.step = layer.stride, layer.stride * inputs
         self.left, self.right, self.mode = layer.left, layer.right, layer.mode
-        self.context = layer.context
 
     def row(self, x: Floats) -> Floats:
         x = _pad(x, self.left, self.right + -len(x) % self.stride, self.mode)
@@ -104,15 +106,16 @@ class Convolution(RowByRow):
 class Transposed(RowByRow):
     """`ConvTranspose1d`: a convolution of two frames, of which the earlier one is heard fading, to one stride."""
 
+    context: Any = ConvTranspose1d.context
+
     def __init__(self, layer: ConvTranspose1d) -> None:
         outputs, _, self.inputs = layer.conv.weight.shape
-        halves = np.array(layer.conv.weight).reshape(outputs, 2, layer.stride, self.inputs)
+        halves = np.asarray(layer.conv.weight).reshape(outputs, 2, layer.stride, self.inputs)
         self.weight = _matrix(
             np.ascontiguousarray(halves[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1, 2, self.inputs)
         )
         self.bias = np.tile(np.array(layer.conv.bias), layer.stride)
-        self.outputs, self.trim = outputs, layer.trim
-        self.context = layer.context
+        self.outputs, self.stride, self.trim = outputs, layer.stride, layer.trim
 
     def row(self, x: Floats) -> Floats:
         left, right = self.trim
@@ -139,7 +142,7 @@ class Residual(RowByRow):
     def __init__(self, layer: ResnetBlock) -> None:
         self.first, self.second = Convolution(layer.block[1]), Convolution(layer.block[3])
         self.shortcut = Convolution(layer.shortcut) if "shortcut" in layer else None
-        self.context = layer.context
+        self.context = self.first.context
 
     def row(self, x: Floats) -> Floats:
         made = self.second.row(_elu(self.first.row(_elu(x))))
@@ -190,8 +193,9 @@ def _elu(x: Floats) -> Floats:
 
 def _matrix(weight: Floats) -> Floats:
     """Return (outputs, taps, inputs) as `convolve` takes it: by window, outputs a multiple of four."""
-    rows = weight.reshape(len(weight), -1)
-    return np.pad(rows, [(0, -len(rows) % 4), (0, 0)])
+    rows = np.ascontiguousarray(weight.reshape(len(weight), -1))
+    missing = -len(rows) % 4
+    return np.pad(rows, [(0, missing), (0, 0)]) if missing else rows
 
 
 def _pad(x: Floats, left: int, right: int, mode: PadMode) -> Floats:
