@@ -27,7 +27,8 @@ from generator.encodec import (
     in_sequence,
 )
 from generator.kernels import advance_lstm, elu
-from generator.products import ADD, convolve, product
+from generator.packed import Weights
+from generator.products import ADD, by_lanes, convolve, product
 
 __all__ = ["ProcessorCodec"]
 
@@ -92,7 +93,7 @@ class Convolution(RowByRow):
 
     def __init__(self, layer: Conv1d) -> None:
         _, self.taps, inputs = layer.conv.weight.shape
-        self.weight, self.bias = _matrix(np.asarray(layer.conv.weight)), np.array(layer.conv.bias)
+        self.weight, self.bias = _by_window(np.asarray(layer.conv.weight)), np.array(layer.conv.bias)
         self.stride, self.step = layer.stride, layer.stride * inputs
         self.left, self.right, self.mode = layer.left, layer.right, layer.mode
 
@@ -111,9 +112,7 @@ class Transposed(RowByRow):
     def __init__(self, layer: ConvTranspose1d) -> None:
         outputs, _, self.inputs = layer.conv.weight.shape
         halves = np.asarray(layer.conv.weight).reshape(outputs, 2, layer.stride, self.inputs)
-        self.weight = _matrix(
-            np.ascontiguousarray(halves[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1, 2, self.inputs)
-        )
+        self.weight = _by_window(halves[:, ::-1].transpose(2, 0, 1, 3).reshape(-1, 2, self.inputs))
         self.bias = np.tile(np.array(layer.conv.bias), layer.stride)
         self.outputs, self.stride, self.trim = outputs, layer.stride, layer.trim
 
@@ -155,7 +154,10 @@ class Recurrent:
 
     def __init__(self, layer: LSTM) -> None:
         self.size = layer.size
-        self.lstm = [tuple(np.asarray(array) for array in (one.Wx, one.Wh, one.bias)) for one in layer.lstm]
+        self.lstm = [
+            (Weights.of(np.asarray(one.Wx)), Weights.of(np.asarray(one.Wh)), np.asarray(one.bias))
+            for one in layer.lstm
+        ]
 
     def __call__(self, x: mx.array) -> mx.array:
         """Map (batch, time, size) to the same shape, from a zero state."""
@@ -191,11 +193,9 @@ def _elu(x: Floats) -> Floats:
     return out
 
 
-def _matrix(weight: Floats) -> Floats:
-    """Return (outputs, taps, inputs) as `convolve` takes it: by window, outputs a multiple of four."""
-    rows = np.ascontiguousarray(weight.reshape(len(weight), -1))
-    missing = -len(rows) % 4
-    return np.pad(rows, [(0, missing), (0, 0)]) if missing else rows
+def _by_window(weight: Floats) -> Floats:
+    """Return (outputs, taps, inputs) as `convolve` takes it."""
+    return by_lanes(weight.reshape(len(weight), -1))
 
 
 def _pad(x: Floats, left: int, right: int, mode: PadMode) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -23,7 +23,8 @@ from generator.codec_processor import ProcessorCodec
 from generator.compiled import cores
 from generator.kernels import attend, normalize
 from generator.musicgen import Condition, DecoderLayer, DecoderState, MusicgenDecoder
-from generator.products import ADD, BFLOAT16, FLOAT16, GELU, SET, product, unpacked_product
+from generator.packed import BFLOAT16, FLOAT16, FLOAT32, Weights
+from generator.products import ADD, GELU, SET, product
 from generator.t5 import T5Encoder
 
 __all__ = ["ProcessorDecoder", "on_processor"]
@@ -201,33 +202,23 @@ class Norm:
 class Matrix:
     """A linear layer without bias, in any type or quantized."""
 
-    weight: NDArray[Any]
-
     def __init__(self, layer: nn.Linear | nn.QuantizedLinear) -> None:
         """View the weights where MLX keeps them."""
         self.outputs = layer.weight.shape[0]
-        self.scales = self.biases = np.zeros((1, 1), np.float32)
-        self.kind = 0
         if isinstance(layer, nn.QuantizedLinear):
-            self.kind = layer.bits
-            self.scales, self.biases = _padded(_viewed(layer.scales)), _padded(_viewed(layer.biases))
-            packed = np.ascontiguousarray(np.asarray(layer.weight)).view(np.uint8)
-            weight = packed.reshape(self.outputs, layer.scales.shape[1], -1)
+            codes = np.asarray(layer.weight).view(np.uint8)
+            self.weights = Weights.of(codes, layer.bits, _viewed(layer.scales), _viewed(layer.biases))
         elif layer.weight.dtype == mx.float32:
-            weight = np.asarray(layer.weight)
+            self.weights = Weights.of(np.asarray(layer.weight), FLOAT32)
         else:
-            self.kind = BFLOAT16 if layer.weight.dtype == mx.bfloat16 else FLOAT16
-            weight = np.asarray(layer.weight.view(mx.uint16))[:, None]
-        self.weight = _padded(weight)
+            kind = BFLOAT16 if layer.weight.dtype == mx.bfloat16 else FLOAT16
+            self.weights = Weights.of(np.asarray(layer.weight.view(mx.uint16)), kind)
 
     def __call__(self, x: Floats, finish: int = SET, out: Floats | None = None) -> Floats:
         """Return the product with x (rows, inputs); with ADD it is added to `out`."""
         if out is None:
             out = np.empty((len(x), self.outputs), np.float32)
-        if self.kind:
-            unpacked_product(x, self.weight, self.kind, self.scales, self.biases, finish, out)
-        else:
-            product(x, self.weight, finish, out)
+        product(x, self.weights, finish, out)
         return out
 
 
@@ -259,16 +250,6 @@ def _text_encoder(network: T5Encoder) -> T5Encoder:
         )
     )
     return twin
-
-
-def _padded(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array with as many rows as the kernels take, a multiple of four."""
-    missing = -len(array) % 4
-    return (
-        np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-        if missing
-        else np.ascontiguousarray(array)
-    )
 
 
 def _copied(array: mx.array) -> Floats:

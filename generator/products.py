@@ -1,30 +1,62 @@
 """Matrix products and convolutions for a processor, of float32 with weights in the type they are stored in.
 
 A decoding step multiplies one row or two with every weight, so it lasts as long as the weights take to be read: they
-are read once, on all cores. A result does not depend on the number of cores, which share the outputs and never one
-sum.
+are read once, on all cores. Up to sixteen rows are multiplied with a weight by dot products, and more, as the windows
+of a convolution, with one number of each in the lanes of a vector. A result does not depend on the number of cores,
+which share the outputs and never one sum.
+
+Two inner loops are written in the compiler's own language, as it would not keep so many sums in registers itself. They
+are in this file because the cache of what is compiled knows no other.
 """
-# mypy: disable-error-code="misc,untyped-decorator,no-untyped-def"
-# (numba is untyped, and compiles what it decorates for the types it is called with)
+# mypy: disable-error-code="misc,untyped-decorator,no-untyped-def,call-arg,no-untyped-call"
+# (numba is untyped, and compiles what it decorates for the types it is called with; of intrinsics it passes the first
+# argument itself)
 # ruff: noqa: ANN001, ANN202, ANN201
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
-from numba import prange
+from llvmlite import binding, ir
+from numba import prange, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from generator.compiled import compiled
+from generator.packed import BFLOAT16, FLOAT16, FLOAT32
 
-__all__ = ["ADD", "BFLOAT16", "FLOAT16", "GELU", "SET", "convolve", "product", "unpacked_product"]
+__all__ = [
+    "ADD",
+    "BFLOAT16",
+    "FLOAT16",
+    "FLOAT32",
+    "GELU",
+    "SET",
+    "by_lanes",
+    "convolve",
+    "product",
+]
 
 SET, ADD, GELU = 0, 1, 2
 """What becomes of a product: it is the output, is added to it, or its GELU is."""
-BFLOAT16, FLOAT16 = 16, 17
-"""How two bytes hold a weight; fewer bits hold it as a multiple of its group's scale, above its group's bias."""
 
+_FEATURES = binding.get_host_cpu_features()
+_VECTOR = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx2") else 4  # numbers in a register
 _CHUNK = 32  # outputs that a core computes at a time
-_TILE = 4  # of which it keeps this many, for up to four rows, in registers
-_ROWS = 64  # of a convolution, that a core computes at a time
+
+_DOTS = 16  # the most rows that are multiplied by dot products
+_TILE = 4  # outputs, and as many rows, whose dot products are computed at once
+_PART = 1024  # inputs of them: four rows' stay in a core's first cache
+
+_BLOCK = 256  # inputs that are multiplied at a time in lanes
+# How many vectors of how many lanes are summed at once: half of the registers, or less where there are few.
+_SUMS, _LANES = (8, 32) if _VECTOR == 16 else (4, 16)
+_WINDOWS = 64  # of a convolution, that a core computes at a time
+
+_ALIGNED = 16  # numbers, to which rows are lengthened that are copied
+_LINE = 64  # bytes of a cache's line
 
 # 1 - Phi(x) = (1 + a1 z + ... + a6 z^6)^-16 / 2 with z = x / sqrt(2): Abramowitz and Stegun, 7.1.28.
 _A1, _A2, _A3 = np.float32(0.0705230784), np.float32(0.0422820123), np.float32(0.0092705272)
@@ -32,163 +64,198 @@ _A4, _A5, _A6 = np.float32(0.0001520143), np.float32(0.0002765672), np.float32(0
 
 
 @compiled(parallel=True)
-def product(x, weight, finish, out):
-    """Multiply x (rows, inputs) with float32 weights (outputs, inputs) into out (rows, outputs).
+def product(x, weights, finish, out):
+    """Multiply x (rows, inputs) with `Weights` into out (rows, outputs).
 
-    The weights' outputs are a multiple of four; `out` may be narrower, to leave the last ones away.
+    `out` may be narrower, to leave the last outputs away.
     """
-    for chunk in prange(-(-weight.shape[0] // _CHUNK)):
-        first, made = chunk * _CHUNK, np.empty((x.shape[0], _CHUNK), np.float32)
-        for at in range(first, min(first + _CHUNK, weight.shape[0]), _TILE):
-            _tiles(x, weight, at, made, at - first)
-        _finish(made, finish, out, first)
-
-
-@compiled(parallel=True)
-def unpacked_product(x, weight, kind, scales, biases, finish, out):
-    """Multiply x (rows, inputs) with packed weights into out (rows, outputs), unpacking four outputs' at a time.
-
-    `weight`: (outputs, groups, a group's bytes or halves), unsigned; else as `product`. `kind`: its bits, or BFLOAT16
-    or FLOAT16, which know no `scales` and `biases` of shape (outputs, groups).
-    """
-    for chunk in prange(-(-weight.shape[0] // _CHUNK)):
-        first, made = chunk * _CHUNK, np.empty((x.shape[0], _CHUNK), np.float32)
-        tile = np.empty((_TILE, weight.shape[1], x.shape[1] // weight.shape[1]), np.float32)
-        flat = tile.reshape((_TILE, x.shape[1]))
-        for at in range(first, min(first + _CHUNK, weight.shape[0]), _TILE):
-            for j in range(_TILE):
-                if kind == BFLOAT16:
-                    _unpack_bfloat16(weight[at + j], tile[j])
-                elif kind == FLOAT16:
-                    _unpack_float16(weight[at + j], tile[j])
-                elif kind == 8:
-                    _unpack_8bit(weight[at + j], scales[at + j], biases[at + j], tile[j])
-                else:
-                    _unpack_4bit(weight[at + j], scales[at + j], biases[at + j], tile[j])
-            _tiles(x, flat, 0, made, at - first)
-        _finish(made, finish, out, first)
-
-
-@compiled(parallel=True)
-def convolve(x, step, weight, bias, out):
-    """Multiply windows of x (numbers,), each `step` numbers after the one before, with weights (outputs, window).
-
-    Writes out (windows, outputs) with `bias` (outputs,) added. The weights' outputs are a multiple of four; `out` may
-    be narrower.
-    """
-    windows, size = out.shape[0], weight.shape[1]
-    chunks = -(-weight.shape[0] // _CHUNK)
-    for task in prange(-(-windows // _ROWS) * chunks):
-        first, start = task % chunks * _CHUNK, task // chunks * _ROWS
-        rows = min(_ROWS, windows - start)
+    packed, numbers, halves, kind, scales, biases = weights
+    rows, outputs = x.shape[0], packed.shape[0]
+    dots = rows <= _DOTS
+    heard = _in_rows(x) if dots else _in_lanes(x)
+    for chunk in prange(-(-outputs // _CHUNK)):
+        first = chunk * _CHUNK
+        last = min(first + _CHUNK, outputs)
         made = np.empty((rows, _CHUNK), np.float32)
-        here = x[start * step : (start + rows - 1) * step + size]
-        for at in range(first, min(first + _CHUNK, weight.shape[0]), _TILE):
-            _window_tiles(here, step, weight, at, made, at - first)
-        for row in range(rows):
-            for output in range(first, min(first + _CHUNK, out.shape[1])):
-                out[start + row, output] = made[row, output - first] + bias[output]
+        if dots:
+            _multiply_rows(
+                heard, packed, numbers, halves, kind, scales, biases, x.shape[1], first, last, made
+            )
+        else:
+            _multiply_lanes(heard, packed, numbers, halves, kind, scales, biases, first, last, made)
+        _finish(made, finish, out, first)
+
+
+@compiled(parallel=True)
+def convolve(x, step, lanes, bias, out):
+    """Multiply windows of x (numbers,), each `step` numbers after the one before, with weights as of `by_lanes`.
+
+    Writes out (windows, outputs) with `bias` (outputs,) added.
+    """
+    windows, size = out.shape[0], lanes.shape[1]
+    if windows < _SUMS:
+        longer = np.zeros((_SUMS - 1) * step + size, np.float32)
+        longer[: len(x)] = x
+        x = longer
+    vectors = lanes.shape[0]
+    for task in prange(-(-windows // _WINDOWS) * vectors):
+        _multiply_windows(x, step, lanes, task % vectors, bias, task // vectors * _WINDOWS, out)
+
+
+def by_lanes(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return weights (outputs, inputs) as (vectors, inputs, lanes): of outputs, the last of them zero."""
+    outputs, inputs = weight.shape
+    whole = np.pad(weight, [(0, -outputs % _LANES), (0, 0)])
+    return np.ascontiguousarray(whole.reshape(-1, _LANES, inputs).swapaxes(1, 2))
+
+
+# In what follows indices are unsigned where loops have to run in vectors, as numba looks whether others are negative,
+# and arrays are handed on whole, as counting the references to slices of them takes as long as the loops.
 
 
 @compiled()
-def _window_tiles(x, step, weight, at, made, column):
-    """Multiply all windows with the weights of four outputs."""
-    rows, size = made.shape[0], weight.shape[1]
-    row = 0
-    while row + 3 < rows:
-        a, b, c, d = row * step, (row + 1) * step, (row + 2) * step, (row + 3) * step
-        _four_rows(
-            x[a : a + size],
-            x[b : b + size],
-            x[c : c + size],
-            x[d : d + size],
-            weight,
-            at,
-            made,
-            row,
-            column,
-        )
-        row += 4
-    while row < rows:
-        a = row * step
-        _one_row(x[a : a + size], weight, at, made, row, column)
-        row += 1
+def _multiply_windows(x, step, lanes, vector, bias, start, out):
+    """Multiply some windows, from the one at `start` on, with one vector of outputs."""
+    windows, outputs = out.shape
+    size = lanes.shape[1]
+    tiles = -(-min(_WINDOWS, windows - start) // _SUMS)
+    # The last tile of all overlaps the one before it rather than the end of x.
+    highest = max(0, windows - _SUMS)
+    sums = np.zeros((tiles, _SUMS, _LANES), np.float32)
+    for at in range(0, size, _BLOCK):
+        count, lane = min(_BLOCK, size - at), (vector * size + at) * _LANES
+        for tile in range(tiles):
+            heard = min(start + tile * _SUMS, highest) * step + at
+            _add_lanes(lanes, lane, count, x, heard, step, sums, tile * _SUMS * _LANES, lanes, lane, 0, 63)
+    first = np.uintp(vector * _LANES)
+    for tile in range(tiles):
+        window = min(start + tile * _SUMS, highest)
+        for i in range(min(_SUMS, windows)):
+            for output in range(min(np.uintp(_LANES), np.uintp(outputs) - first)):
+                out[window + i, first + output] = sums[tile, i, output] + bias[first + output]
+
+
+@compiled(parallel=True)
+def _in_lanes(x):
+    """Return x (rows, inputs) as (vectors, inputs, lanes): of rows, the last of them zero."""
+    rows, inputs = x.shape
+    lanes = np.empty((-(-rows // _LANES), inputs, _LANES), np.float32)
+    blocks = -(-inputs // _BLOCK)
+    for task in prange(lanes.shape[0] * blocks):
+        vector, first = np.uintp(task // blocks), np.uintp(task % blocks * _BLOCK)
+        last = min(first + np.uintp(_BLOCK), np.uintp(inputs))
+        for lane in range(np.uintp(_LANES)):
+            row = vector * np.uintp(_LANES) + lane
+            for i in range(first, last):
+                lanes[vector, i, lane] = x[row, i] if row < np.uintp(rows) else np.float32(0)
+    return lanes
+
+
+@compiled()
+def _multiply_lanes(lanes, packed, numbers, halves, kind, scales, biases, first, last, made):
+    """Multiply rows in lanes with the weights of some outputs, unpacked a block of inputs at a time."""
+    vectors, inputs, _ = lanes.shape
+    sums = np.zeros((vectors, _CHUNK, _LANES), np.float32)
+    # Rows of weights are often a power of two long, and a cache can hold the same part of few such rows: a copy is
+    # computed with, while the next one's bytes are fetched.
+    copy = np.empty((_SUMS, _BLOCK + _ALIGNED), np.float32)
+    stride, row_bytes, pace = copy.shape[1], packed.shape[1], _pace(kind)
+    for at in range(0, inputs, _BLOCK):
+        count = min(_BLOCK, inputs - at)
+        for output in range(first, last, _SUMS):
+            _unpack(packed, numbers, halves, kind, scales, biases, output, at, count, copy)
+            ahead = _place_ahead(output, _SUMS, at, _BLOCK, first, last, packed.shape, inputs, kind)
+            for vector in range(vectors):
+                lane, total = (vector * inputs + at) * _LANES, (vector * _CHUNK + output - first) * _LANES
+                _add_lanes(lanes, lane, count, copy, 0, stride, sums, total, packed, ahead, row_bytes, pace)
+    for row in range(made.shape[0]):
+        vector, lane = row // _LANES, row % _LANES
+        for i in range(np.uintp(last - first)):
+            made[row, i] = sums[vector, i, lane]
 
 
 @compiled(inline=True)
-def _tiles(x, weight, at, made, column):
-    """Multiply all rows with the weights of four outputs."""
-    rows = x.shape[0]
-    row = 0
-    while row + 3 < rows:
-        _four_rows(x[row], x[row + 1], x[row + 2], x[row + 3], weight, at, made, row, column)
-        row += 4
-    if row + 1 < rows:
-        _two_rows(x[row], x[row + 1], weight, at, made, row, column)
-        row += 2
-    if row < rows:
-        _one_row(x[row], weight, at, made, row, column)
+def _place_ahead(output, outputs, at, inputs_at_once, first, last, shape, inputs, kind):
+    """Return the byte where the weights begin that are multiplied next: of more outputs, inputs, or the next chunk."""
+    if output + outputs < last:
+        return (output + outputs) * shape[1] + _bytes(kind, at)
+    if at + inputs_at_once < inputs:
+        return first * shape[1] + _bytes(kind, at + inputs_at_once)
+    return min(last, shape[0] - outputs) * shape[1]
 
 
-@compiled(inline=True)
-def _four_rows(x0, x1, x2, x3, weight, at, made, row, column):
-    w0, w1, w2, w3 = weight[at], weight[at + 1], weight[at + 2], weight[at + 3]
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = np.float32(0)
-    c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = np.float32(0)
-    for i in range(weight.shape[1]):
-        a, b, c, d = x0[i], x1[i], x2[i], x3[i]
-        w = w0[i]
-        a0, b0, c0, d0 = a0 + a * w, b0 + b * w, c0 + c * w, d0 + d * w
-        w = w1[i]
-        a1, b1, c1, d1 = a1 + a * w, b1 + b * w, c1 + c * w, d1 + d * w
-        w = w2[i]
-        a2, b2, c2, d2 = a2 + a * w, b2 + b * w, c2 + c * w, d2 + d * w
-        w = w3[i]
-        a3, b3, c3, d3 = a3 + a * w, b3 + b * w, c3 + c * w, d3 + d * w
-    _put(made[row], column, a0, a1, a2, a3)
-    _put(made[row + 1], column, b0, b1, b2, b3)
-    _put(made[row + 2], column, c0, c1, c2, c3)
-    _put(made[row + 3], column, d0, d1, d2, d3)
+@compiled()
+def _in_rows(x):
+    """Return x (rows, inputs) as (1, rows, inputs), with zeros after the inputs and after more than two rows."""
+    rows, inputs = x.shape
+    whole = rows if rows <= 2 else -(-rows // _TILE) * _TILE
+    longer = np.zeros((1, whole, -(-inputs // _ALIGNED) * _ALIGNED + _ALIGNED), np.float32)
+    for row in range(rows):
+        for i in range(np.uintp(inputs)):
+            longer[0, row, i] = x[row, i]
+    return longer
 
 
-@compiled(inline=True)
-def _two_rows(x0, x1, weight, at, made, row, column):
-    w0, w1, w2, w3 = weight[at], weight[at + 1], weight[at + 2], weight[at + 3]
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = np.float32(0)
-    for i in range(weight.shape[1]):
-        a, b = x0[i], x1[i]
-        a0, a1, a2, a3 = a0 + a * w0[i], a1 + a * w1[i], a2 + a * w2[i], a3 + a * w3[i]
-        b0, b1, b2, b3 = b0 + b * w0[i], b1 + b * w1[i], b2 + b * w2[i], b3 + b * w3[i]
-    _put(made[row], column, a0, a1, a2, a3)
-    _put(made[row + 1], column, b0, b1, b2, b3)
-
-
-@compiled(inline=True)
-def _one_row(x0, weight, at, made, row, column):
-    w0, w1, w2, w3 = weight[at], weight[at + 1], weight[at + 2], weight[at + 3]
-    a0 = a1 = a2 = a3 = np.float32(0)
-    for i in range(weight.shape[1]):
-        a = x0[i]
-        a0, a1, a2, a3 = a0 + a * w0[i], a1 + a * w1[i], a2 + a * w2[i], a3 + a * w3[i]
-    _put(made[row], column, a0, a1, a2, a3)
-
-
-@compiled(inline=True)
-def _put(made, column, first, second, third, fourth):
-    made[column], made[column + 1], made[column + 2], made[column + 3] = first, second, third, fourth
-
-
-@compiled(inline=True)
-def _finish(made, finish, out, first):
-    for row in range(out.shape[0]):
-        here = out[row, first : first + _CHUNK]
-        for i in range(len(here)):
-            if finish == ADD:
-                here[i] += made[row, i]
-            elif finish == GELU:
-                here[i] = _gelu(made[row, i])
+@compiled()
+def _multiply_rows(x, packed, numbers, halves, kind, scales, biases, inputs, first, last, made):
+    """Multiply rows as of `_in_rows` with the weights of some outputs, four at a time."""
+    rows = x.shape[1]
+    part = _PART if rows > _TILE else inputs
+    in_place = kind == FLOAT32 and inputs % _VECTOR == 0
+    copy = np.zeros((_TILE, 0 if in_place else min(inputs, part) + _ALIGNED), np.float32)
+    sums = np.zeros((_CHUNK, rows), np.float32)
+    for at in range(0, inputs, part):
+        count = min(part, inputs - at)
+        for output in range(first, last, _TILE):
+            ahead, total = (
+                _place_ahead(output, _TILE, at, part, first, last, packed.shape, inputs, kind),
+                output - first,
+            )
+            if in_place:
+                start = output * inputs + at
+                _multiply_tile(numbers, start, inputs, count, x, at, sums, total, packed, ahead, kind)
             else:
-                here[i] = made[row, i]
+                _unpack(packed, numbers, halves, kind, scales, biases, output, at, count, copy)
+                _multiply_tile(copy, 0, copy.shape[1], count, x, at, sums, total, packed, ahead, kind)
+    for row in range(made.shape[0]):
+        for i in range(np.uintp(last - first)):
+            made[row, i] = sums[i, row]
+
+
+@compiled()
+def _multiply_tile(weights, start, stride, count, x, at, sums, total, packed, ahead, kind):
+    """Add the products of all rows, from input `at` on, with so many weights of four outputs to sums."""
+    _, rows, width = x.shape
+    row_bytes, bits = packed.shape[1], _bytes(kind, 8)
+    for row in range(0, rows, _TILE):
+        # With each of the first two groups, two rows are fetched of what is multiplied next.
+        byte, apart = (ahead + row // 2 * row_bytes, row_bytes) if row <= _TILE else (ahead, 0)
+        heard, to = row * width + at, total * rows + row
+        if rows == 1:
+            _add_dots(
+                weights, start, stride, count, x, heard, width, sums, to, rows, packed, byte, apart, bits
+            )
+        elif rows == 2:
+            _add_dots_of_two(
+                weights, start, stride, count, x, heard, width, sums, to, rows, packed, byte, apart, bits
+            )
+        else:
+            _add_dots_of_four(
+                weights, start, stride, count, x, heard, width, sums, to, rows, packed, byte, apart, bits
+            )
+
+
+@compiled()
+def _finish(made, finish, out, first):
+    at, width = np.uintp(first), min(_CHUNK, out.shape[1] - first)
+    for row in range(out.shape[0]):
+        for i in range(np.uintp(max(0, width))):
+            if finish == ADD:
+                out[row, at + i] += made[row, i]
+            elif finish == GELU:
+                out[row, at + i] = _gelu(made[row, i])
+            else:
+                out[row, at + i] = made[row, i]
 
 
 @compiled()
@@ -204,37 +271,244 @@ def _gelu(x):
 
 
 @compiled()
-def _unpack_bfloat16(packed, out):
-    for group in range(packed.shape[0]):
-        for i in range(packed.shape[1]):
-            bits = np.uint32(np.uint32(packed[group, i]) << np.uint32(16))
-            out[group, i] = np.uint32(bits).view(np.float32)
+def _unpack(packed, numbers, halves, kind, scales, biases, output, first, count, out):
+    """Write so many weights of outputs from `output` on to the rows of `out`, from input `first` on."""
+    if kind == FLOAT32:
+        _copy(numbers, output, first, count, out)
+    elif kind == BFLOAT16:
+        _unpack_bfloat16(halves, output, first, count, out)
+    elif kind == FLOAT16:
+        _unpack_float16(halves, output, first, count, out)
+    elif kind == 8:
+        _unpack_8bit(packed, scales, biases, output, first, count, out)
+    else:
+        _unpack_4bit(packed, scales, biases, output, first, count, out)
 
 
 @compiled()
-def _unpack_float16(packed, out):
-    for group in range(packed.shape[0]):
-        for i in range(packed.shape[1]):
-            half = np.uint32(packed[group, i])
+def _copy(numbers, output, first, count, out):
+    at = np.uintp(first)
+    for row in range(out.shape[0]):
+        for i in range(np.uintp(count)):
+            out[row, i] = numbers[output + row, at + i]
+
+
+@compiled()
+def _unpack_bfloat16(halves, output, first, count, out):
+    at = np.uintp(first)
+    for row in range(out.shape[0]):
+        for i in range(np.uintp(count)):
+            bits = np.uint32(np.uint32(halves[output + row, at + i]) << np.uint32(16))
+            out[row, i] = np.uint32(bits).view(np.float32)
+
+
+@compiled()
+def _unpack_float16(halves, output, first, count, out):
+    at = np.uintp(first)
+    for row in range(out.shape[0]):
+        for i in range(np.uintp(count)):
+            half = np.uint32(halves[output + row, at + i])
             # The exponent counts from 15, not from 127; the product puts that right, for subnormals as well.
             size = np.uint32((half & np.uint32(0x7FFF)) << np.uint32(13))
             sign = np.float32(1) if half < np.uint32(0x8000) else np.float32(-1)
-            out[group, i] = np.uint32(size).view(np.float32) * np.float32(2.0**112) * sign
+            out[row, i] = np.uint32(size).view(np.float32) * np.float32(2.0**112) * sign
 
 
 @compiled()
-def _unpack_8bit(packed, scales, biases, out):
-    for group in range(packed.shape[0]):
-        scale, bias = scales[group], biases[group]
-        for i in range(packed.shape[1]):
-            out[group, i] = np.float32(packed[group, i]) * scale + bias
+def _unpack_8bit(packed, scales, biases, output, first, count, out):
+    size = packed.shape[1] // scales.shape[1]
+    for row in range(out.shape[0]):
+        for group in range(first // size, (first + count) // size):
+            scale, bias = scales[output + row, group], biases[output + row, group]
+            at, there = np.uintp(group * size), np.uintp(group * size - first)
+            for i in range(np.uintp(size)):
+                out[row, there + i] = np.float32(packed[output + row, at + i]) * scale + bias
 
 
 @compiled()
-def _unpack_4bit(packed, scales, biases, out):
-    for group in range(packed.shape[0]):
-        scale, bias = scales[group], biases[group]
-        for i in range(packed.shape[1]):
-            pair = packed[group, i]
-            out[group, 2 * i] = np.float32(pair & 15) * scale + bias
-            out[group, 2 * i + 1] = np.float32(pair >> 4) * scale + bias
+def _unpack_4bit(packed, scales, biases, output, first, count, out):
+    size = 2 * packed.shape[1] // scales.shape[1]
+    for row in range(out.shape[0]):
+        for group in range(first // size, (first + count) // size):
+            scale, bias = scales[output + row, group], biases[output + row, group]
+            at, there = np.uintp(group * size // 2), np.uintp(group * size - first)
+            for i in range(np.uintp(size // 2)):
+                pair = np.int32(packed[output + row, at + i])
+                out[row, there + np.uintp(2) * i] = np.float32(pair & np.int32(15)) * scale + bias
+                out[row, there + np.uintp(2) * i + np.uintp(1)] = (
+                    np.float32(pair >> np.int32(4)) * scale + bias
+                )
+
+
+@compiled(inline=True)
+def _bytes(kind, inputs):
+    """Return how many bytes hold so many weights."""
+    bits = 16 if kind in (BFLOAT16, FLOAT16) else kind
+    return inputs * bits // 8
+
+
+@compiled()
+def _pace(kind):
+    """Return the logarithm of the inputs in which one of a block's lines has to be fetched, of all its rows."""
+    inputs, pace = 8 * _LINE // _bytes(kind, 8) // _SUMS, 0
+    while inputs > 1:
+        inputs, pace = inputs // 2, pace + 1
+    return pace
+
+
+@intrinsic
+def _add_dots(_, weights, start, stride, count, x, first, width, sums, total, rows, ahead, byte, apart, bits):
+    """Add the dot products of four outputs' weights with one row.
+
+    `count` numbers of each output begin at number `start` of `weights` and `stride` after those of the one before;
+    those of a row at number `first` of `x`, as many as whole vectors hold, and `width` after those of the row before;
+    the sums (4, `rows`) at number `total` of `sums`. Meanwhile as much, in weights of `bits`, is brought into the cache
+    from `byte` of `ahead` on, and `apart` bytes after that.
+    """
+    given = weights, start, stride, count, x, first, width, sums, total, rows, ahead, byte, apart, bits
+    return types.void(*given), partial(_build_dots, 1)
+
+
+@intrinsic
+def _add_dots_of_two(
+    _, weights, start, stride, count, x, first, width, sums, total, rows, ahead, byte, apart, bits
+):
+    """Do so with two rows."""
+    given = weights, start, stride, count, x, first, width, sums, total, rows, ahead, byte, apart, bits
+    return types.void(*given), partial(_build_dots, 2)
+
+
+@intrinsic
+def _add_dots_of_four(
+    _, weights, start, stride, count, x, first, width, sums, total, rows, ahead, byte, apart, bits
+):
+    """Do so with four rows."""
+    given = weights, start, stride, count, x, first, width, sums, total, rows, ahead, byte, apart, bits
+    return types.void(*given), partial(_build_dots, 4)
+
+
+def _build_dots(together: int, context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    weights, x, sums = (_numbers(context, builder, signature, values, at) for at in (0, 4, 7))
+    ahead = builder.bitcast(_numbers(context, builder, signature, values, 10), _BYTE.as_pointer())
+    start, stride, count, first, width, total, rows, byte, apart, bits = (
+        values[at] for at in (1, 2, 3, 5, 6, 8, 9, 11, 12, 13)
+    )
+    vector = ir.VectorType(_NUMBER, _VECTOR)
+    outputs = [_place(builder, weights, start, stride, i) for i in range(_TILE)]
+    heard = [_place(builder, x, first, width, i) for i in range(together)]
+    fetched = [_place(builder, ahead, byte, apart, i) for i in range(2)]
+    before, loop, done = builder.block, *map(builder.append_basic_block, ("inputs", "done"))
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    at, *held = builder.phi(_SIZE), *(builder.phi(vector) for _ in range(_TILE * together))
+    for place in fetched:
+        _fetch(builder, builder.gep(place, [builder.lshr(builder.mul(at, bits), _SIZE(3))]))
+    rows_now = [_load(builder, builder.gep(place, [at]), vector) for place in heard]
+    pairs = [(_load(builder, builder.gep(place, [at]), vector), row) for place in outputs for row in rows_now]
+    made = [_fused(builder, sum_, *pair) for sum_, pair in zip(held, pairs, strict=True)]
+    _go_on(builder, before, done, at, builder.add(at, _SIZE(_VECTOR)), count, held, made)
+
+    for i, sum_ in enumerate(made):
+        place = _place(builder, sums, builder.add(total, _SIZE(i % together)), rows, i // together)
+        builder.store(builder.fadd(builder.load(place), _total(builder, sum_)), place)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def _add_lanes(_, lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace):
+    """Add the products of vectors with numbers of rows to _SUMS vectors, one a row.
+
+    The `count` vectors begin at number `lane` of `lanes`; the rows of numbers, each `stride` after the one before, at
+    number `first` of `rows`; the sums at number `total` of `sums`. Meanwhile _SUMS rows of `row_bytes` are brought into
+    the cache from `byte` of `ahead` on, a line of one of them in 2 ** `pace` vectors.
+    """
+    given = lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace
+    return types.void(*given), _build_lanes
+
+
+def _build_lanes(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    lanes, rows, sums = (_numbers(context, builder, signature, values, at) for at in (0, 3, 6))
+    ahead = builder.bitcast(_numbers(context, builder, signature, values, 8), _BYTE.as_pointer())
+    lane, count, first, stride, total, byte, row_bytes, pace = (
+        values[at] for at in (1, 2, 4, 5, 7, 9, 10, 11)
+    )
+    vector = ir.VectorType(_NUMBER, _LANES)
+    unset, everywhere = vector(ir.Undefined), ir.VectorType(_INDEX, _LANES)(None)
+    starts = [_place(builder, rows, first, stride, i) for i in range(_SUMS)]
+    places = [_place(builder, sums, total, _SIZE(_LANES), i) for i in range(_SUMS)]
+    before, loop, done = builder.block, *map(builder.append_basic_block, ("inputs", "done"))
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    at, *held = builder.phi(_SIZE), *(builder.phi(vector) for _ in range(_SUMS))
+    line = builder.lshr(at, pace)
+    row, part = builder.and_(line, _SIZE(_SUMS - 1)), builder.lshr(line, _SIZE(_SUMS.bit_length() - 1))
+    offset = builder.add(builder.mul(row, row_bytes), builder.mul(part, _SIZE(_LINE)))
+    _fetch(builder, builder.gep(ahead, [builder.add(byte, offset)]))
+    heard = _load(builder, _place(builder, lanes, lane, _SIZE(_LANES), at), vector)
+    made = []
+    for start, sum_ in zip(starts, held, strict=True):
+        single = builder.insert_element(unset, builder.load(builder.gep(start, [at])), _INDEX(0))
+        made.append(_fused(builder, sum_, builder.shuffle_vector(single, unset, everywhere), heard))
+    _go_on(builder, before, done, at, builder.add(at, _SIZE(1)), count, held, made)
+
+    for place, sum_ in zip(places, made, strict=True):
+        whole = builder.fadd(_load(builder, place, vector), sum_)
+        builder.store(whole, builder.bitcast(place, vector.as_pointer()), align=4)
+    return context.get_dummy_value()
+
+
+_SIZE, _INDEX, _BYTE, _NUMBER = ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.FloatType()
+
+
+def _numbers(context: Any, builder: Any, signature: Any, values: Any, at: int) -> Any:
+    """Return where the numbers of an array begin that is an argument."""
+    return context.make_array(signature.args[at])(context, builder, values[at]).data
+
+
+def _place(builder: Any, numbers: Any, start: Any, stride: Any, count: Any) -> Any:
+    """Return the place `count` strides after the start."""
+    times = _SIZE(count) if isinstance(count, int) else count
+    return builder.gep(numbers, [builder.add(start, builder.mul(stride, times))])
+
+
+def _load(builder: Any, place: Any, vector: Any) -> Any:
+    return builder.load(builder.bitcast(place, vector.as_pointer()), align=4)
+
+
+def _fused(builder: Any, sum_: Any, a: Any, b: Any) -> Any:
+    """Return the sum and a product in one operation."""
+    return builder.fadd(sum_, builder.fmul(a, b, flags=["contract"]), flags=["contract"])
+
+
+def _total(builder: Any, vector: Any) -> Any:
+    """Return the sum of a vector's numbers, halves first."""
+    width = vector.type.count
+    while width > 1:
+        width //= 2
+        halves = (
+            builder.shuffle_vector(vector, vector, ir.VectorType(_INDEX, width)([*range(at, at + width)]))
+            for at in (0, width)
+        )
+        vector = builder.fadd(*halves)
+    return builder.extract_element(vector, _INDEX(0))
+
+
+def _go_on(
+    builder: Any, before: Any, done: Any, at: Any, following: Any, count: Any, held: Any, made: Any
+) -> None:
+    """End a loop's block: `at` goes from 0 to `count`, and what is held is zero at first and then what was made."""
+    for phi, later in zip([at, *held], [following, *made], strict=True):
+        phi.add_incoming(phi.type(0 if phi is at else None), before)
+        phi.add_incoming(later, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, count), builder.block, done)
+    builder.position_at_end(done)
+
+
+def _fetch(builder: Any, place: Any) -> None:
+    """Have the line of a place brought into the nearest cache, to be read."""
+    flag = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [place.type, flag, flag, flag])
+    fetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+    builder.call(fetch, [place, flag(0), flag(3), flag(1)])

@@ -1,0 +1,56 @@
+"""Matrices in the type they are stored in, as the loops for a processor take them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "Weights"]
+
+BFLOAT16, FLOAT16, FLOAT32 = 16, 17, 32
+"""How whole bytes hold a weight; fewer bits hold it as a multiple of its group's scale, above its group's bias."""
+
+
+class Weights(NamedTuple):
+    """A matrix (outputs, inputs) as it is stored; its outputs are a multiple of eight."""
+
+    packed: NDArray[np.uint8]
+    """(outputs, bytes)."""
+    numbers: NDArray[np.float32]
+    """The same bytes as float32, if they are that; else of no size."""
+    halves: NDArray[np.uint16]
+    """The same bytes in pairs, if they are BFLOAT16 or FLOAT16."""
+    kind: int
+    """BFLOAT16, FLOAT16, FLOAT32, or 8 or 4 bits."""
+    scales: NDArray[np.float32]
+    """(outputs, groups) of 8 or 4 bits; groups are of 256 inputs or a whole part of that."""
+    biases: NDArray[np.float32]
+    """The same."""
+
+    @classmethod
+    def of(
+        cls,
+        stored: NDArray[Any],
+        kind: int = FLOAT32,
+        scales: NDArray[np.float32] | None = None,
+        biases: NDArray[np.float32] | None = None,
+    ) -> Weights:
+        """Return weights of which each is a number of `stored`, or a part of one, with outputs added to make eights."""
+        whole = _eights(stored)
+        none = np.zeros((1, 1), np.float32)
+        return cls(
+            whole.view(np.uint8),
+            whole if kind == FLOAT32 else np.empty((0, 0), np.float32),
+            whole if kind in (BFLOAT16, FLOAT16) else np.empty((0, 0), np.uint16),
+            kind,
+            none if scales is None else _eights(scales),
+            none if biases is None else _eights(biases),
+        )
+
+
+def _eights(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array with a multiple of eight rows."""
+    missing = -len(array) % 8
+    return np.pad(array, [(0, missing), (0, 0)]) if missing else np.ascontiguousarray(array)
