@@ -1,11 +1,11 @@
 """Matrix products and convolutions for a processor, of float32 with weights in the type they are stored in.
 
 A decoding step multiplies one row or two with every weight, so it lasts as long as the weights take to be read: they
-are read once, on all cores. Up to sixteen rows are multiplied with a weight by dot products, and more, as the windows
-of a convolution, with one number of each in the lanes of a vector. A result does not depend on the number of cores,
-which share the outputs and never one sum.
+are read once, on all cores. Up to eight rows are multiplied with them by dot products, and more with one number of each
+row in a lane of a vector; the windows of a convolution with its outputs in the lanes. A result does not depend on the
+number of cores, which share the outputs and never one sum.
 
-Two inner loops are written in the compiler's own language, as it would not keep so many sums in registers itself. They
+Inner loops are written in the compiler's own language, as it would not keep so many sums in registers itself. They
 are in this file because the cache of what is compiled knows no other.
 """
 # mypy: disable-error-code="misc,untyped-decorator,no-untyped-def,call-arg,no-untyped-call"
@@ -27,17 +27,7 @@ from numpy.typing import NDArray
 from generator.compiled import compiled
 from generator.packed import BFLOAT16, FLOAT16, FLOAT32
 
-__all__ = [
-    "ADD",
-    "BFLOAT16",
-    "FLOAT16",
-    "FLOAT32",
-    "GELU",
-    "SET",
-    "by_lanes",
-    "convolve",
-    "product",
-]
+__all__ = ["ADD", "GELU", "SET", "by_lanes", "convolve", "product"]
 
 SET, ADD, GELU = 0, 1, 2
 """What becomes of a product: it is the output, is added to it, or its GELU is."""
@@ -46,13 +36,15 @@ _FEATURES = binding.get_host_cpu_features()
 _VECTOR = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx2") else 4  # numbers in a register
 _CHUNK = 32  # outputs that a core computes at a time
 
-_DOTS = 16  # the most rows that are multiplied by dot products
-_TILE = 4  # outputs, and as many rows, whose dot products are computed at once
-_PART = 1024  # inputs of them: four rows' stay in a core's first cache
+_TILE = 4  # outputs, whose products are computed at once
 
+_DOTS = 8  # the most rows that are multiplied by dot products, up to four at once
+_PART = 1024  # inputs of more: those of four rows stay in a core's first cache
+
+# Lanes, and the inputs with sums of their own, so that one has not to wait for another: in all half of the registers.
+_NARROW = 16, {16: 4, 8: 1, 4: 1}[_VECTOR]
+_WIDE = (32, 2) if _VECTOR == 16 else _NARROW
 _BLOCK = 256  # inputs that are multiplied at a time in lanes
-# How many vectors of how many lanes are summed at once: half of the registers, or less where there are few.
-_SUMS, _LANES = (8, 32) if _VECTOR == 16 else (4, 16)
 _WINDOWS = 64  # of a convolution, that a core computes at a time
 
 _ALIGNED = 16  # numbers, to which rows are lengthened that are copied
@@ -93,8 +85,8 @@ def convolve(x, step, lanes, bias, out):
     Writes out (windows, outputs) with `bias` (outputs,) added.
     """
     windows, size = out.shape[0], lanes.shape[1]
-    if windows < _SUMS:
-        longer = np.zeros((_SUMS - 1) * step + size, np.float32)
+    if windows < _TILE:
+        longer = np.zeros((_TILE - 1) * step + size, np.float32)
         longer[: len(x)] = x
         x = longer
     vectors = lanes.shape[0]
@@ -105,8 +97,9 @@ def convolve(x, step, lanes, bias, out):
 def by_lanes(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return weights (outputs, inputs) as (vectors, inputs, lanes): of outputs, the last of them zero."""
     outputs, inputs = weight.shape
-    whole = np.pad(weight, [(0, -outputs % _LANES), (0, 0)])
-    return np.ascontiguousarray(whole.reshape(-1, _LANES, inputs).swapaxes(1, 2))
+    width = _NARROW[0] if outputs <= _NARROW[0] else _WIDE[0]
+    whole = np.pad(weight, [(0, -outputs % width), (0, 0)])
+    return np.ascontiguousarray(whole.reshape(-1, width, inputs).swapaxes(1, 2))
 
 
 # In what follows indices are unsigned where loops have to run in vectors, as numba looks whether others are negative,
@@ -117,21 +110,24 @@ def by_lanes(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 def _multiply_windows(x, step, lanes, vector, bias, start, out):
     """Multiply some windows, from the one at `start` on, with one vector of outputs."""
     windows, outputs = out.shape
-    size = lanes.shape[1]
-    tiles = -(-min(_WINDOWS, windows - start) // _SUMS)
+    _, size, width = lanes.shape
+    tiles = -(-min(_WINDOWS, windows - start) // _TILE)
     # The last tile of all overlaps the one before it rather than the end of x.
-    highest = max(0, windows - _SUMS)
-    sums = np.zeros((tiles, _SUMS, _LANES), np.float32)
+    highest = max(0, windows - _TILE)
+    sums = np.zeros((tiles, _TILE, width), np.float32)
     for at in range(0, size, _BLOCK):
-        count, lane = min(_BLOCK, size - at), (vector * size + at) * _LANES
+        count, lane = min(_BLOCK, size - at), (vector * size + at) * width
         for tile in range(tiles):
-            heard = min(start + tile * _SUMS, highest) * step + at
-            _add_lanes(lanes, lane, count, x, heard, step, sums, tile * _SUMS * _LANES, lanes, lane, 0, 63)
-    first = np.uintp(vector * _LANES)
+            heard, to = min(start + tile * _TILE, highest) * step + at, tile * _TILE * width
+            if width == _NARROW[0]:
+                _add_narrow(lanes, lane, count, x, heard, step, sums, to, lanes, lane, 0, 63)
+            else:
+                _add_wide(lanes, lane, count, x, heard, step, sums, to, lanes, lane, 0, 63)
+    first = np.uintp(vector * width)
     for tile in range(tiles):
-        window = min(start + tile * _SUMS, highest)
-        for i in range(min(_SUMS, windows)):
-            for output in range(min(np.uintp(_LANES), np.uintp(outputs) - first)):
+        window = min(start + tile * _TILE, highest)
+        for i in range(min(_TILE, windows)):
+            for output in range(min(np.uintp(width), np.uintp(outputs) - first)):
                 out[window + i, first + output] = sums[tile, i, output] + bias[first + output]
 
 
@@ -139,13 +135,14 @@ def _multiply_windows(x, step, lanes, vector, bias, start, out):
 def _in_lanes(x):
     """Return x (rows, inputs) as (vectors, inputs, lanes): of rows, the last of them zero."""
     rows, inputs = x.shape
-    lanes = np.empty((-(-rows // _LANES), inputs, _LANES), np.float32)
+    width = _NARROW[0] if rows <= _NARROW[0] else _WIDE[0]
+    lanes = np.empty((-(-rows // width), inputs, width), np.float32)
     blocks = -(-inputs // _BLOCK)
     for task in prange(lanes.shape[0] * blocks):
         vector, first = np.uintp(task // blocks), np.uintp(task % blocks * _BLOCK)
         last = min(first + np.uintp(_BLOCK), np.uintp(inputs))
-        for lane in range(np.uintp(_LANES)):
-            row = vector * np.uintp(_LANES) + lane
+        for lane in range(np.uintp(width)):
+            row = vector * np.uintp(width) + lane
             for i in range(first, last):
                 lanes[vector, i, lane] = x[row, i] if row < np.uintp(rows) else np.float32(0)
     return lanes
@@ -153,35 +150,48 @@ def _in_lanes(x):
 
 @compiled()
 def _multiply_lanes(lanes, packed, numbers, halves, kind, scales, biases, first, last, made):
-    """Multiply rows in lanes with the weights of some outputs, unpacked a block of inputs at a time."""
-    vectors, inputs, _ = lanes.shape
-    sums = np.zeros((vectors, _CHUNK, _LANES), np.float32)
-    # Rows of weights are often a power of two long, and a cache can hold the same part of few such rows: a copy is
-    # computed with, while the next one's bytes are fetched.
-    copy = np.empty((_SUMS, _BLOCK + _ALIGNED), np.float32)
-    stride, row_bytes, pace = copy.shape[1], packed.shape[1], _pace(kind)
+    """Multiply rows in lanes with the weights of some outputs, four at a time."""
+    vectors, inputs, width = lanes.shape
+    sums = np.zeros((vectors, _CHUNK, width), np.float32)
+    copy = np.empty((_TILE, _BLOCK + _ALIGNED), np.float32)
     for at in range(0, inputs, _BLOCK):
         count = min(_BLOCK, inputs - at)
-        for output in range(first, last, _SUMS):
-            _unpack(packed, numbers, halves, kind, scales, biases, output, at, count, copy)
-            ahead = _place_ahead(output, _SUMS, at, _BLOCK, first, last, packed.shape, inputs, kind)
-            for vector in range(vectors):
-                lane, total = (vector * inputs + at) * _LANES, (vector * _CHUNK + output - first) * _LANES
-                _add_lanes(lanes, lane, count, copy, 0, stride, sums, total, packed, ahead, row_bytes, pace)
+        for output in range(first, last, _TILE):
+            ahead = _place_ahead(output, at, _BLOCK, first, last, packed.shape, inputs, kind)
+            to = output - first
+            if kind == FLOAT32:
+                start = output * inputs + at
+                _multiply_vectors(lanes, at, count, numbers, start, inputs, sums, to, packed, ahead, kind)
+            else:
+                _unpack(packed, numbers, halves, kind, scales, biases, output, at, count, copy)
+                _multiply_vectors(lanes, at, count, copy, 0, copy.shape[1], sums, to, packed, ahead, kind)
     for row in range(made.shape[0]):
-        vector, lane = row // _LANES, row % _LANES
+        vector, lane = row // width, row % width
         for i in range(np.uintp(last - first)):
             made[row, i] = sums[vector, i, lane]
 
 
+@compiled()
+def _multiply_vectors(lanes, at, count, weights, start, stride, sums, output, packed, ahead, kind):
+    """Add the products of all vectors, from input `at` on, with so many weights of four outputs to sums."""
+    vectors, inputs, width = lanes.shape
+    row_bytes, pace = packed.shape[1], _pace(kind)
+    for vector in range(vectors):
+        lane, to = (vector * inputs + at) * width, (vector * _CHUNK + output) * width
+        if width == _NARROW[0]:
+            _add_narrow(lanes, lane, count, weights, start, stride, sums, to, packed, ahead, row_bytes, pace)
+        else:
+            _add_wide(lanes, lane, count, weights, start, stride, sums, to, packed, ahead, row_bytes, pace)
+
+
 @compiled(inline=True)
-def _place_ahead(output, outputs, at, inputs_at_once, first, last, shape, inputs, kind):
+def _place_ahead(output, at, inputs_at_once, first, last, shape, inputs, kind):
     """Return the byte where the weights begin that are multiplied next: of more outputs, inputs, or the next chunk."""
-    if output + outputs < last:
-        return (output + outputs) * shape[1] + _bytes(kind, at)
+    if output + _TILE < last:
+        return (output + _TILE) * shape[1] + _bytes(kind, at)
     if at + inputs_at_once < inputs:
         return first * shape[1] + _bytes(kind, at + inputs_at_once)
-    return min(last, shape[0] - outputs) * shape[1]
+    return min(last, shape[0] - _TILE) * shape[1]
 
 
 @compiled()
@@ -208,7 +218,7 @@ def _multiply_rows(x, packed, numbers, halves, kind, scales, biases, inputs, fir
         count = min(part, inputs - at)
         for output in range(first, last, _TILE):
             ahead, total = (
-                _place_ahead(output, _TILE, at, part, first, last, packed.shape, inputs, kind),
+                _place_ahead(output, at, part, first, last, packed.shape, inputs, kind),
                 output - first,
             )
             if in_place:
@@ -349,8 +359,8 @@ def _bytes(kind, inputs):
 
 @compiled()
 def _pace(kind):
-    """Return the logarithm of the inputs in which one of a block's lines has to be fetched, of all its rows."""
-    inputs, pace = 8 * _LINE // _bytes(kind, 8) // _SUMS, 0
+    """Return the logarithm of the inputs in which one of a tile's lines has to be fetched, of all its rows."""
+    inputs, pace = 8 * _LINE // _bytes(kind, 8) // _TILE, 0
     while inputs > 1:
         inputs, pace = inputs // 2, pace + 1
     return pace
@@ -407,7 +417,7 @@ def _build_dots(together: int, context: Any, builder: Any, signature: Any, value
     rows_now = [_load(builder, builder.gep(place, [at]), vector) for place in heard]
     pairs = [(_load(builder, builder.gep(place, [at]), vector), row) for place in outputs for row in rows_now]
     made = [_fused(builder, sum_, *pair) for sum_, pair in zip(held, pairs, strict=True)]
-    _go_on(builder, before, done, at, builder.add(at, _SIZE(_VECTOR)), count, held, made)
+    _go_on(builder, before, done, at, _SIZE(0), builder.add(at, _SIZE(_VECTOR)), count, held, made)
 
     for i, sum_ in enumerate(made):
         place = _place(builder, sums, builder.add(total, _SIZE(i % together)), rows, i // together)
@@ -416,46 +426,63 @@ def _build_dots(together: int, context: Any, builder: Any, signature: Any, value
 
 
 @intrinsic
-def _add_lanes(_, lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace):
-    """Add the products of vectors with numbers of rows to _SUMS vectors, one a row.
+def _add_narrow(_, lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace):
+    """Add the products of vectors with numbers of four rows to four vectors.
 
     The `count` vectors begin at number `lane` of `lanes`; the rows of numbers, each `stride` after the one before, at
-    number `first` of `rows`; the sums at number `total` of `sums`. Meanwhile _SUMS rows of `row_bytes` are brought into
+    number `first` of `rows`; the sums at number `total` of `sums`. Meanwhile four rows of `row_bytes` are brought into
     the cache from `byte` of `ahead` on, a line of one of them in 2 ** `pace` vectors.
     """
     given = lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace
-    return types.void(*given), _build_lanes
+    return types.void(*given), partial(_build_lanes, *_NARROW)
 
 
-def _build_lanes(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+@intrinsic
+def _add_wide(_, lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace):
+    """Do so with wide vectors."""
+    given = lanes, lane, count, rows, first, stride, sums, total, ahead, byte, row_bytes, pace
+    return types.void(*given), partial(_build_lanes, *_WIDE)
+
+
+def _build_lanes(width: int, apart: int, context: Any, builder: Any, signature: Any, values: Any) -> Any:
     lanes, rows, sums = (_numbers(context, builder, signature, values, at) for at in (0, 3, 6))
     ahead = builder.bitcast(_numbers(context, builder, signature, values, 8), _BYTE.as_pointer())
     lane, count, first, stride, total, byte, row_bytes, pace = (
         values[at] for at in (1, 2, 4, 5, 7, 9, 10, 11)
     )
-    vector = ir.VectorType(_NUMBER, _LANES)
-    unset, everywhere = vector(ir.Undefined), ir.VectorType(_INDEX, _LANES)(None)
-    starts = [_place(builder, rows, first, stride, i) for i in range(_SUMS)]
-    places = [_place(builder, sums, total, _SIZE(_LANES), i) for i in range(_SUMS)]
-    before, loop, done = builder.block, *map(builder.append_basic_block, ("inputs", "done"))
-    builder.branch(loop)
+    vector = ir.VectorType(_NUMBER, width)
+    unset, everywhere = vector(ir.Undefined), ir.VectorType(_INDEX, width)(None)
+    starts = [_place(builder, rows, first, stride, i) for i in range(_TILE)]
+    places = [_place(builder, sums, total, _SIZE(width), i) for i in range(_TILE)]
+    whole = builder.and_(count, _SIZE(-apart))
 
-    builder.position_at_end(loop)
-    at, *held = builder.phi(_SIZE), *(builder.phi(vector) for _ in range(_SUMS))
-    line = builder.lshr(at, pace)
-    row, part = builder.and_(line, _SIZE(_SUMS - 1)), builder.lshr(line, _SIZE(_SUMS.bit_length() - 1))
-    offset = builder.add(builder.mul(row, row_bytes), builder.mul(part, _SIZE(_LINE)))
-    _fetch(builder, builder.gep(ahead, [builder.add(byte, offset)]))
-    heard = _load(builder, _place(builder, lanes, lane, _SIZE(_LANES), at), vector)
-    made = []
-    for start, sum_ in zip(starts, held, strict=True):
-        single = builder.insert_element(unset, builder.load(builder.gep(start, [at])), _INDEX(0))
-        made.append(_fused(builder, sum_, builder.shuffle_vector(single, unset, everywhere), heard))
-    _go_on(builder, before, done, at, builder.add(at, _SIZE(1)), count, held, made)
+    def loop(steps: int, start: Any, end: Any) -> None:
+        before, inputs, done = builder.block, *map(builder.append_basic_block, ("inputs", "done"))
+        builder.branch(inputs)
+        builder.position_at_end(inputs)
+        at, *held = builder.phi(_SIZE), *(builder.phi(vector) for _ in range(_TILE * steps))
+        line = builder.lshr(at, pace)
+        row, part = builder.and_(line, _SIZE(_TILE - 1)), builder.lshr(line, _SIZE(_TILE.bit_length() - 1))
+        offset = builder.add(builder.mul(row, row_bytes), builder.mul(part, _SIZE(_LINE)))
+        _fetch(builder, builder.gep(ahead, [builder.add(byte, offset)]))
+        made: list[Any] = []
+        for step in range(steps):
+            here = builder.add(at, _SIZE(step))
+            heard = _load(builder, _place(builder, lanes, lane, _SIZE(width), here), vector)
+            for place in starts:
+                single = builder.insert_element(unset, builder.load(builder.gep(place, [here])), _INDEX(0))
+                each = builder.shuffle_vector(single, unset, everywhere)
+                made.append(_fused(builder, held[len(made)], each, heard))
+        _go_on(builder, before, done, at, start, builder.add(at, _SIZE(steps)), end, held, made)
+        for i, place in enumerate(places):
+            sum_ = _load(builder, place, vector)
+            for one in made[i::_TILE]:
+                sum_ = builder.fadd(sum_, one)
+            builder.store(sum_, builder.bitcast(place, vector.as_pointer()), align=4)
 
-    for place, sum_ in zip(places, made, strict=True):
-        whole = builder.fadd(_load(builder, place, vector), sum_)
-        builder.store(whole, builder.bitcast(place, vector.as_pointer()), align=4)
+    for steps, start, end in ((apart, _SIZE(0), whole), (1, whole, count)):
+        with builder.if_then(builder.icmp_signed("<", start, end)):
+            loop(steps, start, end)
     return context.get_dummy_value()
 
 
@@ -496,13 +523,15 @@ def _total(builder: Any, vector: Any) -> Any:
 
 
 def _go_on(
-    builder: Any, before: Any, done: Any, at: Any, following: Any, count: Any, held: Any, made: Any
+    builder: Any, before: Any, done: Any, at: Any, start: Any, following: Any, end: Any, held: Any, made: Any
 ) -> None:
-    """End a loop's block: `at` goes from 0 to `count`, and what is held is zero at first and then what was made."""
-    for phi, later in zip([at, *held], [following, *made], strict=True):
-        phi.add_incoming(phi.type(0 if phi is at else None), before)
+    """End a loop's block: `at` goes from `start` to `end`, and what is held is zero first and then what was made."""
+    at.add_incoming(start, before)
+    at.add_incoming(following, builder.block)
+    for phi, later in zip(held, made, strict=True):
+        phi.add_incoming(phi.type(None), before)
         phi.add_incoming(later, builder.block)
-    builder.cbranch(builder.icmp_signed("<", following, count), builder.block, done)
+    builder.cbranch(builder.icmp_signed("<", following, end), builder.block, done)
     builder.position_at_end(done)
 
 
