@@ -16,12 +16,8 @@ BFLOAT16, FLOAT16, FLOAT32 = 16, 17, 32
 class Weights(NamedTuple):
     """A matrix (outputs, inputs) as it is stored; its outputs are a multiple of eight."""
 
-    packed: NDArray[np.uint8]
-    """(outputs, bytes)."""
-    numbers: NDArray[np.float32]
-    """The same bytes as float32, if they are that; else of no size."""
-    halves: NDArray[np.uint16]
-    """The same bytes in pairs, if they are BFLOAT16 or FLOAT16."""
+    stored: NDArray[Any]
+    """(outputs, numbers): float32 or, of two bytes, uint16; in fewer bits uint8, of two inputs each if they are 4."""
     kind: int
     """BFLOAT16, FLOAT16, FLOAT32, or 8 or 4 bits."""
     scales: NDArray[np.float32]
@@ -37,13 +33,10 @@ class Weights(NamedTuple):
         scales: NDArray[np.float32] | None = None,
         biases: NDArray[np.float32] | None = None,
     ) -> Weights:
-        """Return weights of which each is a number of `stored`, or a part of one, with outputs added to make eights."""
-        whole = _eights(stored)
+        """Return weights where they are, or with outputs added to make eights."""
         none = np.zeros((1, 1), np.float32)
         return cls(
-            whole.view(np.uint8),
-            whole if kind == FLOAT32 else np.empty((0, 0), np.float32),
-            whole if kind in (BFLOAT16, FLOAT16) else np.empty((0, 0), np.uint16),
+            _eights(stored),
             kind,
             none if scales is None else _eights(scales),
             none if biases is None else _eights(biases),

@@ -11,7 +11,7 @@ are in this file because the cache of what is compiled knows no other.
 # mypy: disable-error-code="misc,untyped-decorator,no-untyped-def,call-arg,no-untyped-call"
 # (numba is untyped, and compiles what it decorates for the types it is called with; of intrinsics it passes the first
 # argument itself)
-# ruff: noqa: ANN001, ANN202, ANN201
+# ruff: noqa: ANN001, ANN202, ANN201, ARG001
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba import prange, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from generator.compiled import compiled
-from generator.packed import BFLOAT16, FLOAT16, FLOAT32
+from generator.packed import BFLOAT16, FLOAT16
 
 __all__ = ["ADD", "GELU", "SET", "by_lanes", "convolve", "product"]
 
@@ -61,8 +61,8 @@ def product(x, weights, finish, out):
 
     `out` may be narrower, to leave the last outputs away.
     """
-    packed, numbers, halves, kind, scales, biases = weights
-    rows, outputs = x.shape[0], packed.shape[0]
+    stored, kind, scales, biases = weights
+    rows, outputs = x.shape[0], stored.shape[0]
     dots = rows <= _DOTS
     heard = _in_rows(x) if dots else _in_lanes(x)
     for chunk in prange(-(-outputs // _CHUNK)):
@@ -70,11 +70,9 @@ def product(x, weights, finish, out):
         last = min(first + _CHUNK, outputs)
         made = np.empty((rows, _CHUNK), np.float32)
         if dots:
-            _multiply_rows(
-                heard, packed, numbers, halves, kind, scales, biases, x.shape[1], first, last, made
-            )
+            _multiply_rows(heard, stored, kind, scales, biases, x.shape[1], first, last, made)
         else:
-            _multiply_lanes(heard, packed, numbers, halves, kind, scales, biases, first, last, made)
+            _multiply_lanes(heard, stored, kind, scales, biases, first, last, made)
         _finish(made, finish, out, first)
 
 
@@ -149,7 +147,7 @@ def _in_lanes(x):
 
 
 @compiled()
-def _multiply_lanes(lanes, packed, numbers, halves, kind, scales, biases, first, last, made):
+def _multiply_lanes(lanes, stored, kind, scales, biases, first, last, made):
     """Multiply rows in lanes with the weights of some outputs, four at a time."""
     vectors, inputs, width = lanes.shape
     sums = np.zeros((vectors, _CHUNK, width), np.float32)
@@ -157,14 +155,10 @@ def _multiply_lanes(lanes, packed, numbers, halves, kind, scales, biases, first,
     for at in range(0, inputs, _BLOCK):
         count = min(_BLOCK, inputs - at)
         for output in range(first, last, _TILE):
-            ahead = _place_ahead(output, at, _BLOCK, first, last, packed.shape, inputs, kind)
+            ahead = _place_ahead(output, at, _BLOCK, first, last, stored, inputs, kind)
             to = output - first
-            if kind == FLOAT32:
-                start = output * inputs + at
-                _multiply_vectors(lanes, at, count, numbers, start, inputs, sums, to, packed, ahead, kind)
-            else:
-                _unpack(packed, numbers, halves, kind, scales, biases, output, at, count, copy)
-                _multiply_vectors(lanes, at, count, copy, 0, copy.shape[1], sums, to, packed, ahead, kind)
+            weights, start, stride = _ready(stored, kind, scales, biases, output, at, count, 1, copy)
+            _multiply_vectors(lanes, at, count, weights, start, stride, sums, to, stored, ahead, kind)
     for row in range(made.shape[0]):
         vector, lane = row // width, row % width
         for i in range(np.uintp(last - first)):
@@ -172,26 +166,27 @@ def _multiply_lanes(lanes, packed, numbers, halves, kind, scales, biases, first,
 
 
 @compiled()
-def _multiply_vectors(lanes, at, count, weights, start, stride, sums, output, packed, ahead, kind):
+def _multiply_vectors(lanes, at, count, weights, start, stride, sums, output, stored, ahead, kind):
     """Add the products of all vectors, from input `at` on, with so many weights of four outputs to sums."""
     vectors, inputs, width = lanes.shape
-    row_bytes, pace = packed.shape[1], _pace(kind)
+    row_bytes, pace = stored.shape[1] * stored.itemsize, _pace(kind)
     for vector in range(vectors):
         lane, to = (vector * inputs + at) * width, (vector * _CHUNK + output) * width
         if width == _NARROW[0]:
-            _add_narrow(lanes, lane, count, weights, start, stride, sums, to, packed, ahead, row_bytes, pace)
+            _add_narrow(lanes, lane, count, weights, start, stride, sums, to, stored, ahead, row_bytes, pace)
         else:
-            _add_wide(lanes, lane, count, weights, start, stride, sums, to, packed, ahead, row_bytes, pace)
+            _add_wide(lanes, lane, count, weights, start, stride, sums, to, stored, ahead, row_bytes, pace)
 
 
 @compiled(inline=True)
-def _place_ahead(output, at, inputs_at_once, first, last, shape, inputs, kind):
+def _place_ahead(output, at, inputs_at_once, first, last, stored, inputs, kind):
     """Return the byte where the weights begin that are multiplied next: of more outputs, inputs, or the next chunk."""
+    row_bytes = stored.shape[1] * stored.itemsize
     if output + _TILE < last:
-        return (output + _TILE) * shape[1] + _bytes(kind, at)
+        return (output + _TILE) * row_bytes + _bytes(kind, at)
     if at + inputs_at_once < inputs:
-        return first * shape[1] + _bytes(kind, at + inputs_at_once)
-    return min(last, shape[0] - _TILE) * shape[1]
+        return first * row_bytes + _bytes(kind, at + inputs_at_once)
+    return min(last, stored.shape[0] - _TILE) * row_bytes
 
 
 @compiled()
@@ -207,51 +202,46 @@ def _in_rows(x):
 
 
 @compiled()
-def _multiply_rows(x, packed, numbers, halves, kind, scales, biases, inputs, first, last, made):
+def _multiply_rows(x, stored, kind, scales, biases, inputs, first, last, made):
     """Multiply rows as of `_in_rows` with the weights of some outputs, four at a time."""
     rows = x.shape[1]
     part = _PART if rows > _TILE else inputs
-    in_place = kind == FLOAT32 and inputs % _VECTOR == 0
-    copy = np.zeros((_TILE, 0 if in_place else min(inputs, part) + _ALIGNED), np.float32)
+    copy = np.zeros((_TILE, min(inputs, part) + _ALIGNED), np.float32)
     sums = np.zeros((_CHUNK, rows), np.float32)
     for at in range(0, inputs, part):
         count = min(part, inputs - at)
         for output in range(first, last, _TILE):
             ahead, total = (
-                _place_ahead(output, at, part, first, last, packed.shape, inputs, kind),
+                _place_ahead(output, at, part, first, last, stored, inputs, kind),
                 output - first,
             )
-            if in_place:
-                start = output * inputs + at
-                _multiply_tile(numbers, start, inputs, count, x, at, sums, total, packed, ahead, kind)
-            else:
-                _unpack(packed, numbers, halves, kind, scales, biases, output, at, count, copy)
-                _multiply_tile(copy, 0, copy.shape[1], count, x, at, sums, total, packed, ahead, kind)
+            weights, start, stride = _ready(stored, kind, scales, biases, output, at, count, _VECTOR, copy)
+            _multiply_tile(weights, start, stride, count, x, at, sums, total, stored, ahead, kind)
     for row in range(made.shape[0]):
         for i in range(np.uintp(last - first)):
             made[row, i] = sums[i, row]
 
 
 @compiled()
-def _multiply_tile(weights, start, stride, count, x, at, sums, total, packed, ahead, kind):
+def _multiply_tile(weights, start, stride, count, x, at, sums, total, stored, ahead, kind):
     """Add the products of all rows, from input `at` on, with so many weights of four outputs to sums."""
     _, rows, width = x.shape
-    row_bytes, bits = packed.shape[1], _bytes(kind, 8)
+    row_bytes, bits = stored.shape[1] * stored.itemsize, _bytes(kind, 8)
     for row in range(0, rows, _TILE):
         # With each of the first two groups, two rows are fetched of what is multiplied next.
         byte, apart = (ahead + row // 2 * row_bytes, row_bytes) if row <= _TILE else (ahead, 0)
         heard, to = row * width + at, total * rows + row
         if rows == 1:
             _add_dots(
-                weights, start, stride, count, x, heard, width, sums, to, rows, packed, byte, apart, bits
+                weights, start, stride, count, x, heard, width, sums, to, rows, stored, byte, apart, bits
             )
         elif rows == 2:
             _add_dots_of_two(
-                weights, start, stride, count, x, heard, width, sums, to, rows, packed, byte, apart, bits
+                weights, start, stride, count, x, heard, width, sums, to, rows, stored, byte, apart, bits
             )
         else:
             _add_dots_of_four(
-                weights, start, stride, count, x, heard, width, sums, to, rows, packed, byte, apart, bits
+                weights, start, stride, count, x, heard, width, sums, to, rows, stored, byte, apart, bits
             )
 
 
@@ -280,27 +270,44 @@ def _gelu(x):
     return max(x, np.float32(0)) - abs(x) * np.float32(0.5) / power
 
 
-@compiled()
-def _unpack(packed, numbers, halves, kind, scales, biases, output, first, count, out):
-    """Write so many weights of outputs from `output` on to the rows of `out`, from input `first` on."""
-    if kind == FLOAT32:
-        _copy(numbers, output, first, count, out)
-    elif kind == BFLOAT16:
-        _unpack_bfloat16(halves, output, first, count, out)
-    elif kind == FLOAT16:
-        _unpack_float16(halves, output, first, count, out)
-    elif kind == 8:
-        _unpack_8bit(packed, scales, biases, output, first, count, out)
+def _ready(stored, kind, scales, biases, output, first, count, vector, copy):
+    """Return an array of four outputs' weights from input `first` on, where they begin in it and how far apart.
+
+    `count` of each have to be there, or as many as whole vectors hold. They are where they are stored or in `copy`.
+    """
+    raise NotImplementedError  # in Python
+
+
+@overload(_ready)
+def _ready_of(stored, kind, scales, biases, output, first, count, vector, copy):
+    if stored.dtype == types.float32:
+        return _ready_float32
+    return _ready_half if stored.dtype == types.uint16 else _ready_quantized
+
+
+def _ready_float32(stored, kind, scales, biases, output, first, count, vector, copy):
+    if count % vector == 0:
+        return stored, output * stored.shape[1] + first, stored.shape[1]
+    for row in range(_TILE):
+        for i in range(count):
+            copy[row, i] = stored[output + row, first + i]
+    return copy, 0, copy.shape[1]
+
+
+def _ready_half(stored, kind, scales, biases, output, first, count, vector, copy):
+    if kind == BFLOAT16:
+        _unpack_bfloat16(stored, output, first, count, copy)
     else:
-        _unpack_4bit(packed, scales, biases, output, first, count, out)
+        _unpack_float16(stored, output, first, count, copy)
+    return copy, 0, copy.shape[1]
 
 
-@compiled()
-def _copy(numbers, output, first, count, out):
-    at = np.uintp(first)
-    for row in range(out.shape[0]):
-        for i in range(np.uintp(count)):
-            out[row, i] = numbers[output + row, at + i]
+def _ready_quantized(stored, kind, scales, biases, output, first, count, vector, copy):
+    if kind == 8:
+        _unpack_8bit(stored, scales, biases, output, first, count, copy)
+    else:
+        _unpack_4bit(stored, scales, biases, output, first, count, copy)
+    return copy, 0, copy.shape[1]
 
 
 @compiled()
