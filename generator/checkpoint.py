@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from generator.memory import require
 
 if TYPE_CHECKING:
     import mlx.core as mx
+    import mlx.nn as nn
 
     from generator.encodec import EncodecConfig, EncodecModel
     from generator.musicgen import MusicgenConfig, MusicgenDecoder
@@ -77,7 +78,6 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
     damaged, of another architecture or already quantized otherwise.
     """
     config, manifest = read_json(folder / "config.json"), read_manifest(folder)
-    _start_threads()
     if manifest is None:
         networks = build_networks(
             config, split_parts(read_tensors(folder)), dtype=dtype, bits=bits, source=folder
@@ -309,35 +309,38 @@ _THREADS_BYTES = 96 << 20
 """What the first loop of numba certainly reserves and hardly uses; on Linux 102 MiB were measured."""
 
 
-@cache
-def _start_threads() -> None:
-    """Compute a product with MLX and, on a processor, a loop of numba's, for what each reserves when first used.
-
-    Where their threads are refused memory later, the process ends. Raises GeneratorError.
-    """
-    import mlx.core as mx
-
-    require(_THREADS_BYTES, "load a model", "nothing else at a time, or raise the limit", filled=False)
-    x = mx.ones((2, 2))
-    mx.eval(x @ x)
-    if mx.default_device().type == mx.DeviceType.cpu:
-        import numpy as np
-
-        from generator.kernels import normalize
-
-        row = np.ones((1, 4), np.float32)
-        normalize(row, row[0], row[0], np.empty_like(row))
-
-
 def _read_now(networks: Networks) -> None:
-    """Read and convert layer by layer, so that no more than one waits in the type that it is stored in.
+    """Read and convert the weights, and beside that get ready to compute with them, which takes a second.
 
     Raises GeneratorError where all cannot fit in.
     """
     import mlx.core as mx
 
     parts = (networks.text_encoder, networks.codec, networks.decoder)
-    left = sum(_size_bytes(part.parameters()) for part in parts)
+    size = sum(_size_bytes(part.parameters()) for part in parts)
+    if mx.default_device().type == mx.DeviceType.gpu:
+        return _read_by_layer(parts, size)
+    require(size + _THREADS_BYTES, *LOADING, filled=False)
+    # A product with MLX, and on the other side a loop of numba's, for what each reserves when first used: where their
+    # threads are refused memory later, the process ends.
+    x = mx.ones((2, 2))
+    mx.eval(x @ x)
+    with ThreadPoolExecutor(1) as beside:
+        ready = beside.submit(_start_loops, networks)
+        _read_by_layer(parts, size)
+    ready.result()
+
+
+def _start_loops(networks: Networks) -> None:
+    from generator.processor import start_loops
+
+    start_loops(networks.dtype, networks.bits)
+
+
+def _read_by_layer(parts: Sequence[nn.Module], left: int) -> None:
+    """Read layer by layer, so that no more than one waits in the type that it is stored in; `left` bytes in all."""
+    import mlx.core as mx
+
     for network in parts:
         size = _size_bytes(network.parameters())
         for layer in getattr(network, "layers", ()):

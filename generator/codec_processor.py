@@ -39,7 +39,7 @@ class ProcessorCodec(EncodecModel):
     """The whole codec; takes the place of the `EncodecModel` that it is made of."""
 
     def __init__(self, codec: EncodecModel) -> None:
-        """Take the weights where they are, but for those that are needed in another order."""
+        """Take the weights, of which `codec` keeps those alone that are used where they are."""
         nn.Module.__init__(self)
         self.config, self.quantizer = codec.config, codec.quantizer
         self.encoder = Layers(codec.encoder.layers)  # type: ignore[assignment]
@@ -51,7 +51,12 @@ class Layers:
 
     def __init__(self, layers: Iterable[nn.Module]) -> None:
         """Replace those that there are loops for."""
-        self.layers: list[Any] = [_on_processor(layer) for layer in layers]
+        self.layers: list[Any] = []
+        for layer in layers:
+            self.layers.append(_on_processor(layer))
+            if isinstance(self.layers[-1], Convolution | Residual | Transposed):
+                layer.clear()  # a copy is in its place
+                mx.clear_cache()
 
     def __call__(self, x: mx.array) -> mx.array:
         """Return what the layers make of (batch, time, channels)."""
@@ -174,12 +179,12 @@ class Recurrent:
             for (weight_x, weight_h, bias), carried in zip(self.lstm, before, strict=True):
                 hidden, cell = (np.array(one) for one in carried)
                 projected = np.tile(bias, (batch * time, 1))
-                product(np.ascontiguousarray(y).reshape(-1, size), weight_x, ADD, projected)
+                product(np.ascontiguousarray(y).reshape(-1, size), *weight_x, ADD, projected)
                 by_time = projected.reshape(batch, time, -1).swapaxes(0, 1)
                 outputs = np.empty((time, batch, size), np.float32)
                 for gates, output in zip(by_time, outputs, strict=True):
                     gates = np.ascontiguousarray(gates)
-                    product(hidden, weight_h, ADD, gates)
+                    product(hidden, *weight_h, ADD, gates)
                     advance_lstm(gates, cell, hidden)
                     output[:] = hidden
                 y = outputs.swapaxes(0, 1)

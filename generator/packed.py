@@ -14,7 +14,7 @@ BFLOAT16, FLOAT16, FLOAT32 = 16, 17, 32
 
 
 class Weights(NamedTuple):
-    """A matrix (outputs, inputs) as it is stored; its outputs are a multiple of eight."""
+    """A matrix (outputs, inputs) as it is stored; its outputs are a multiple of four."""
 
     stored: NDArray[Any]
     """(outputs, numbers): float32 or, of two bytes, uint16; in fewer bits uint8, of two inputs each if they are 4."""
@@ -33,17 +33,17 @@ class Weights(NamedTuple):
         scales: NDArray[np.float32] | None = None,
         biases: NDArray[np.float32] | None = None,
     ) -> Weights:
-        """Return weights where they are, or with outputs added to make eights."""
+        """Return weights where they are, or with outputs added to make fours."""
         none = np.zeros((1, 1), np.float32)
         return cls(
-            _eights(stored),
+            _fours(stored),
             kind,
-            none if scales is None else _eights(scales),
-            none if biases is None else _eights(biases),
+            none if scales is None else _fours(scales),
+            none if biases is None else _fours(biases),
         )
 
 
-def _eights(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array with a multiple of eight rows."""
-    missing = -len(array) % 8
+def _fours(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array with a multiple of four rows."""
+    missing = -len(array) % 4
     return np.pad(array, [(0, missing), (0, 0)]) if missing else np.ascontiguousarray(array)

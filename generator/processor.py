@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 import mlx.core as mx
@@ -21,39 +21,56 @@ from numpy.typing import NDArray
 from generator.checkpoint import Networks
 from generator.codec_processor import ProcessorCodec
 from generator.compiled import cores
-from generator.kernels import attend, normalize
+from generator.kernels import advance_lstm, attend, elu, normalize
 from generator.musicgen import Condition, DecoderLayer, DecoderState, MusicgenDecoder
 from generator.packed import BFLOAT16, FLOAT16, FLOAT32, Weights
-from generator.products import ADD, GELU, SET, product
+from generator.products import ADD, GELU, SET, by_lanes, convolve, product
 from generator.t5 import T5Encoder
 
-__all__ = ["ProcessorDecoder", "on_processor"]
+__all__ = ["ProcessorDecoder", "on_processor", "start_loops"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
 
 def on_processor(networks: Networks) -> Networks:
-    """Return the networks with their large parts in loops, which are compiled now if they never were."""
-    ready = replace(
+    """Return the networks with their large parts in loops; the codec gives up the weights that these hold otherwise."""
+    start_loops(networks.dtype, networks.bits)
+    return replace(
         networks,
         text_encoder=_text_encoder(networks.text_encoder),
         codec=ProcessorCodec(networks.codec),
         decoder=ProcessorDecoder(networks.decoder),
     )
-    _run_once(ready)
-    return ready
 
 
-def _run_once(networks: Networks) -> None:
-    """Run every loop: to compile one takes seconds, in which nobody could cancel."""
-    shape = networks.decoder.config
-    states = networks.text_encoder(mx.zeros((1, 1), mx.int32))
-    condition = Condition(states, mx.ones((1, 1), mx.bool_))
-    state = networks.decoder.start(condition, columns=1)
-    state.prefix = None
-    networks.decoder(mx.zeros((1, shape.num_codebooks, 1), mx.int32), state)
-    codes = mx.zeros((1, networks.codec.config.num_quantizers, 1), mx.int32)
-    mx.eval(networks.codec.decode(codes))
+@lru_cache
+def start_loops(dtype: str, bits: int | None) -> None:
+    """Run every loop once that a decoder of that type or in so many bits takes, and the codec and T5.
+
+    It is compiled, if it never was on this machine: for seconds in which nobody could cancel.
+    """
+    row, heads, all_seen = (
+        np.zeros((1, 64), np.float32),
+        np.zeros((1, 1, 1, 64), np.float32),
+        np.zeros((1, 0), np.bool_),
+    )
+    half = np.zeros((4, 64), np.uint16)
+    kinds = {
+        "float32": Weights.of(row),
+        "float16": Weights.of(half, FLOAT16),
+        "bfloat16": Weights.of(half, BFLOAT16),
+    }
+    wanted = [kinds["float32"], kinds[dtype]]
+    if bits is not None:
+        wanted.append(Weights.of(np.zeros((4, 8 * bits), np.uint8), bits, row[:, :1], row[:, :1]))
+    with cores(0):
+        for weights in wanted:
+            product(row, *weights, SET, np.empty((1, 4), np.float32))
+        normalize(row, row[0], row[0], row)
+        attend(heads, heads, heads, all_seen, 1, True, np.empty_like(heads))
+        convolve(row[0], 1, by_lanes(row), row[0], np.empty((1, 1), np.float32))
+        elu(row[0], row[0])
+        advance_lstm(row, row[:, :16].copy(), row[:, :16].copy())
 
 
 @dataclass(eq=False)
@@ -218,7 +235,7 @@ class Matrix:
         """Return the product with x (rows, inputs); with ADD it is added to `out`."""
         if out is None:
             out = np.empty((len(x), self.outputs), np.float32)
-        product(x, self.weights, finish, out)
+        product(x, *self.weights, finish, out)
         return out
 
 

@@ -56,12 +56,11 @@ _A4, _A5, _A6 = np.float32(0.0001520143), np.float32(0.0002765672), np.float32(0
 
 
 @compiled(parallel=True)
-def product(x, weights, finish, out):
-    """Multiply x (rows, inputs) with `Weights` into out (rows, outputs).
+def product(x, stored, kind, scales, biases, finish, out):
+    """Multiply x (rows, inputs) with what `Weights` holds into out (rows, outputs).
 
     `out` may be narrower, to leave the last outputs away.
     """
-    stored, kind, scales, biases = weights
     rows, outputs = x.shape[0], stored.shape[0]
     dots = rows <= _DOTS
     heard = _in_rows(x) if dots else _in_lanes(x)

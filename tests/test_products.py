@@ -30,20 +30,20 @@ def exact(x, weight) -> np.ndarray:
 def test_product_is_exact(rows, inputs, outputs):
     x, weight = numbers(rows, inputs), numbers(outputs, inputs, seed=1)
     out = np.full((rows, outputs), np.nan, np.float32)
-    product(x, Weights.of(weight), SET, out)
+    product(x, *Weights.of(weight), SET, out)
     np.testing.assert_allclose(out, exact(x, weight), atol=3e-6 * math.sqrt(inputs))
 
 
 def test_a_product_is_added_where_that_is_asked_for():
     x, weight, before = numbers(3, 40), numbers(36, 40, seed=1), numbers(3, 36, seed=2)
     out = before.copy()
-    product(x, Weights.of(weight), ADD, out)
+    product(x, *Weights.of(weight), ADD, out)
     np.testing.assert_allclose(out, before + exact(x, weight), atol=2e-5)
 
 
 def test_outputs_beyond_the_width_are_left_away():
     x, weight, out = numbers(2, 8), numbers(12, 8, seed=1), np.zeros((2, 10), np.float32)
-    product(x, Weights.of(weight), SET, out)
+    product(x, *Weights.of(weight), SET, out)
     np.testing.assert_allclose(out, exact(x, weight)[:, :10], atol=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_gelu_is_that_of_the_normal_distribution():
     weight = np.ones((4, 1), np.float32)
     for value in x[0][::7]:
         out = np.empty((1, 4), np.float32)
-        product(np.array([[value]]), Weights.of(weight), GELU, out)
+        product(np.array([[value]]), *Weights.of(weight), GELU, out)
         assert abs(out[0, 0] - value * (1 + math.erf(value / math.sqrt(2))) / 2) < 2e-6
 
 
@@ -63,7 +63,7 @@ def test_the_number_of_cores_changes_nothing(rows):
     for threads in (1, numba.config.NUMBA_NUM_THREADS):
         numba.set_num_threads(threads)
         results.append(np.empty((rows, 200), np.float32))
-        product(x, Weights.of(weight), SET, results[-1])
+        product(x, *Weights.of(weight), SET, results[-1])
     assert np.array_equal(*results)
 
 
@@ -74,7 +74,7 @@ def test_half_precision_is_read_exactly(kind, dtype, rows):
     weight[:, 0] = 0
     half = mx.array(weight).astype(dtype)
     x, out = np.eye(64, dtype=np.float32)[:rows], np.empty((rows, 36), np.float32)
-    product(x, Weights.of(np.asarray(half.view(mx.uint16)), kind), SET, out)
+    product(x, *Weights.of(np.asarray(half.view(mx.uint16)), kind), SET, out)
     assert np.array_equal(out, np.array(half.astype(mx.float32)).T[:rows])
 
 
@@ -86,7 +86,7 @@ def test_quantized_weights_are_what_mlx_takes_them_for(bits, group_size, rows):
     weight = np.array(mx.dequantize(packed, scales, biases, group_size=group_size, bits=bits))
     x, out = numbers(rows, 192, seed=1), np.empty((rows, 40), np.float32)
     weights = Weights.of(np.array(packed).view(np.uint8), bits, np.array(scales), np.array(biases))
-    product(x, weights, SET, out)
+    product(x, *weights, SET, out)
     np.testing.assert_allclose(out, exact(x, weight), atol=2e-5)
 
 

@@ -89,10 +89,12 @@ def load(folder: Path) -> dict[str, float]:
     before = time.perf_counter()
     dtype = read_manifest(folder)["dtype"]
     networks = load_networks(folder, dtype=dtype)
-    for_device(networks)
-    seconds = time.perf_counter() - before
+    loaded = time.perf_counter()
     parts = (networks.text_encoder, networks.codec, networks.decoder)
     held = sum(value.nbytes for part in parts for _, value in tree_flatten(part.parameters()))
+    counted = time.perf_counter()
+    for_device(networks)
+    seconds = time.perf_counter() - counted + loaded - before
     mx.synchronize()
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
