@@ -11,9 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from generator.errors import WeightsError
 from generator.memory import require
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DTYPES",
+    "KEPT_AS",
     "LOADING",
     "MANIFEST",
     "PARTS",
@@ -67,6 +71,8 @@ class Networks:
     dtype: str
     bits: int | None
     group_size: int | None
+    in_files: Mapping[int, NDArray[Any]] = field(default_factory=dict)
+    """Weights that loops for a processor read in the files, by the identity of their layer: they are not loaded."""
 
 
 def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = None) -> Networks:
@@ -84,6 +90,7 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
         )
     else:
         networks = build_own(folder, config, manifest, dtype=dtype, bits=bits)
+        networks = replace(networks, in_files=_in_files(folder, networks))
     _read_now(networks)
     return networks
 
@@ -305,6 +312,42 @@ def _own_parts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str,
     return {part: dict(mx.load(str(file))) for part, file in files.items()}  # type: ignore[arg-type]
 
 
+KEPT_AS: dict[str, tuple[str, Any]] = {
+    "F32": ("float32", np.float32),
+    "F16": ("float16", np.uint16),
+    "BF16": ("bfloat16", np.uint16),
+    "U32": ("uint32", np.uint8),
+}
+"""Types in a file that loops read there, as MLX and as they name them."""
+
+
+def _in_files(folder: Path, networks: Networks) -> dict[int, NDArray[Any]]:
+    """Return the weights in files of our own layout that a processor's loops read there; a GPU reads none.
+
+    They are in the memory that the system keeps files in, which processes share and which it can take back.
+    """
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    found: dict[int, NDArray[Any]] = {}
+    if mx.default_device().type == mx.DeviceType.gpu:
+        return found
+    for part, network in (("text_encoder", networks.text_encoder), ("decoder", networks.decoder)):
+        file = folder / f"{part}.safetensors"
+        tensors, start = _header(file)
+        content = np.memmap(file, np.uint8, mode="r")
+        for name, layer in network.named_modules():
+            if not isinstance(layer, nn.Linear | nn.QuantizedLinear) or "bias" in layer:
+                continue
+            entry = tensors[f"{name}.weight"]
+            kept_as, kind = KEPT_AS.get(entry["dtype"], ("", np.uint8))
+            first, last = (start + offset for offset in entry["data_offsets"])
+            if layer.weight.dtype == getattr(mx, kept_as, None) and first % np.dtype(kind).itemsize == 0:
+                rows = np.asarray(content[first:last]).view(kind).reshape(entry["shape"][0], -1)
+                found[id(layer)] = rows
+    return found
+
+
 _THREADS_BYTES = 96 << 20
 """What the first loop of numba certainly reserves and hardly uses; on Linux 102 MiB were measured."""
 
@@ -319,7 +362,7 @@ def _read_now(networks: Networks) -> None:
     parts = (networks.text_encoder, networks.codec, networks.decoder)
     size = sum(_size_bytes(part.parameters()) for part in parts)
     if mx.default_device().type == mx.DeviceType.gpu:
-        return _read_by_layer(parts, size)
+        return _read_by_layer(parts, size, networks.in_files)
     require(size + _THREADS_BYTES, *LOADING, filled=False)
     # A product with MLX, and on the other side a loop of numba's, for what each reserves when first used: where their
     # threads are refused memory later, the process ends.
@@ -327,7 +370,7 @@ def _read_now(networks: Networks) -> None:
     mx.eval(x @ x)
     with ThreadPoolExecutor(1) as beside:
         ready = beside.submit(_start_loops, networks)
-        _read_by_layer(parts, size)
+        _read_by_layer(parts, size, networks.in_files)
     ready.result()
 
 
@@ -337,27 +380,35 @@ def _start_loops(networks: Networks) -> None:
     start_loops(networks.dtype, networks.bits)
 
 
-def _read_by_layer(parts: Sequence[nn.Module], left: int) -> None:
-    """Read layer by layer, so that no more than one waits in the type that it is stored in; `left` bytes in all."""
+def _read_by_layer(parts: Sequence[nn.Module], left: int, in_files: Mapping[int, Any]) -> None:
+    """Read layer by layer, so that no more than one waits in the type that it is stored in; `left` bytes in all.
+
+    What stays in files counts as read, since it is wanted in memory with every step.
+    """
     import mlx.core as mx
 
     for network in parts:
+        stay = {id(layer.weight) for layer in network.modules() if id(layer) in in_files}
         size = _size_bytes(network.parameters())
         for layer in getattr(network, "layers", ()):
             # Asked anew for each layer: threads and fragments take their part as well.
             _require(left)
-            mx.eval(layer.parameters())
+            mx.eval([array for array in _arrays(layer.parameters()) if id(array) not in stay])
             left -= (part := _size_bytes(layer.parameters()))
             size -= part
         _require(left)
-        mx.eval(network.parameters())
+        mx.eval([array for array in _arrays(network.parameters()) if id(array) not in stay])
         left -= size
 
 
-def _size_bytes(parameters: Any) -> int:
+def _arrays(parameters: Any) -> list[mx.array]:
     from mlx.utils import tree_flatten
 
-    return sum(array.nbytes for _, array in tree_flatten(parameters))
+    return [array for _, array in tree_flatten(parameters)]
+
+
+def _size_bytes(parameters: Any) -> int:
+    return sum(array.nbytes for array in _arrays(parameters))
 
 
 def _require(needed_bytes: int) -> None:

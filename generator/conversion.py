@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from generator.audiocraft import is_audiocraft, read_audiocraft
 from generator.checkpoint import (
+    KEPT_AS,
     MANIFEST,
     PARTS,
     Networks,
@@ -38,7 +42,6 @@ def convert(
     source_folder: Path, target: Path, source: Source, *, dtype: str | None = None, bits: int | None = None
 ) -> Path:
     """Write a checkpoint in any layout as a folder of our own; the folder appears whole or not at all."""
-    import mlx.core as mx
     from mlx.utils import tree_flatten
 
     networks = _built(source_folder, dtype, bits)
@@ -47,7 +50,7 @@ def convert(
         made.mkdir()
         for part in PARTS:
             arrays = dict(tree_flatten(getattr(networks, part).parameters()))
-            mx.save_safetensors(str(made / f"{part}.safetensors"), arrays, metadata={"format": "mlx"})
+            _write_safetensors(made / f"{part}.safetensors", arrays)
         (made / "config.json").write_text(json.dumps(networks.config, indent=1), encoding="utf-8")
         _copy_texts(source_folder, made)
         manifest = {
@@ -67,6 +70,28 @@ def convert(
         (made / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         _replace(target, made)
     return target
+
+
+_LINE = 64  # bytes of a cache's line
+
+
+def _write_safetensors(file: Path, arrays: Mapping[str, mx.array]) -> None:
+    """Write arrays one by one, each where a processor can compute with it in the file: at a multiple of its numbers."""
+    import mlx.core as mx
+
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.size, item[0]))
+    header: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
+    end = 0
+    for name, array in ordered:
+        start, end = end, end + array.nbytes
+        kept_as = next(kept for kept, (kind, _) in KEPT_AS.items() if array.dtype == getattr(mx, kind))
+        header[name] = {"dtype": kept_as, "shape": array.shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % _LINE)
+    with file.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for _, array in ordered:
+            stream.write(np.asarray(mx.contiguous(array).reshape(-1).view(mx.uint8)).data)
 
 
 def _copy_texts(source: Path, target: Path) -> None:

@@ -35,8 +35,10 @@ class Weights(NamedTuple):
     ) -> Weights:
         """Return weights where they are, or with outputs added to make fours."""
         none = np.zeros((1, 1), np.float32)
+        whole = _fours(stored).view()
+        whole.flags.writeable = False  # as in files: loops are compiled for that alone
         return cls(
-            _fours(stored),
+            whole,
             kind,
             none if scales is None else _fours(scales),
             none if biases is None else _fours(biases),

@@ -7,10 +7,11 @@ the network, in place; activations and the cache are float32, whatever the weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -37,9 +38,9 @@ def on_processor(networks: Networks) -> Networks:
     start_loops(networks.dtype, networks.bits)
     return replace(
         networks,
-        text_encoder=_text_encoder(networks.text_encoder),
+        text_encoder=_text_encoder(networks.text_encoder, networks.in_files),
         codec=ProcessorCodec(networks.codec),
-        decoder=ProcessorDecoder(networks.decoder),
+        decoder=ProcessorDecoder(networks.decoder, networks.in_files),
     )
 
 
@@ -96,14 +97,16 @@ class ProcessorState(DecoderState):
 class ProcessorDecoder(MusicgenDecoder):
     """The decoder with its blocks in kernels."""
 
-    def __init__(self, network: MusicgenDecoder) -> None:
-        """Share the network's weights, which must not change afterwards."""
+    def __init__(self, network: MusicgenDecoder, in_files: Mapping[int, NDArray[Any]] | None = None) -> None:
+        """Share the network's weights, which must not change afterwards, or read those `in_files` there."""
         nn.Module.__init__(self)
         self.config = network.config
         for name, module in network.children().items():
             setattr(self, name, module)
         self.kernels = Kernels(
-            [Block(layer) for layer in network.layers], Norm(network.out_norm), Matrix(network.heads)
+            [Block(layer, in_files or {}) for layer in network.layers],
+            Norm(network.out_norm),
+            Matrix(network.heads, in_files or {}),
         )
 
     def start(
@@ -163,15 +166,19 @@ class Kernels:
 class Block:
     """One layer of the network; adds to the residual stream in place."""
 
-    def __init__(self, layer: DecoderLayer) -> None:
+    def __init__(self, layer: DecoderLayer, in_files: Mapping[int, NDArray[Any]]) -> None:
         """Lay the kernels over the layer's weights."""
+
+        def matrix(linear: nn.Module) -> Matrix:
+            return Matrix(linear, in_files)
+
         self.heads = layer.self_attn.heads
-        self.norm, self.qkv = Norm(layer.self_attn_norm), Matrix(layer.self_attn.qkv_proj)
-        self.out = Matrix(layer.self_attn.out_proj)
+        self.norm, self.qkv = Norm(layer.self_attn_norm), matrix(layer.self_attn.qkv_proj)
+        self.out = matrix(layer.self_attn.out_proj)
         if "cross_attn" in layer:
-            self.text_norm, self.text_q = Norm(layer.cross_attn_norm), Matrix(layer.cross_attn.q_proj)
-            self.text_kv, self.text_out = Matrix(layer.cross_attn.kv_proj), Matrix(layer.cross_attn.out_proj)
-        self.ffn_norm, self.fc1, self.fc2 = Norm(layer.ffn_norm), Matrix(layer.fc1), Matrix(layer.fc2)
+            self.text_norm, self.text_q = Norm(layer.cross_attn_norm), matrix(layer.cross_attn.q_proj)
+            self.text_kv, self.text_out = matrix(layer.cross_attn.kv_proj), matrix(layer.cross_attn.out_proj)
+        self.ffn_norm, self.fc1, self.fc2 = Norm(layer.ffn_norm), matrix(layer.fc1), matrix(layer.fc2)
 
     def project(self, text: Floats) -> tuple[Floats, Floats]:
         """Return keys and values (rows, heads, length, head_dim) of projected text (rows, length, hidden_size)."""
@@ -219,17 +226,22 @@ class Norm:
 class Matrix:
     """A linear layer without bias, in any type or quantized."""
 
-    def __init__(self, layer: nn.Linear | nn.QuantizedLinear) -> None:
-        """View the weights where MLX keeps them."""
-        self.outputs = layer.weight.shape[0]
+    def __init__(
+        self,
+        layer: nn.Linear | nn.QuantizedLinear,
+        in_files: Mapping[int, NDArray[Any]] = MappingProxyType({}),
+    ) -> None:
+        """View the weights where MLX keeps them, or in a file."""
+        self.outputs, dtype = layer.weight.shape[0], layer.weight.dtype
+        stored = in_files.get(id(layer))
         if isinstance(layer, nn.QuantizedLinear):
-            codes = np.asarray(layer.weight).view(np.uint8)
+            codes = np.asarray(layer.weight).view(np.uint8) if stored is None else stored
             self.weights = Weights.of(codes, layer.bits, _viewed(layer.scales), _viewed(layer.biases))
-        elif layer.weight.dtype == mx.float32:
-            self.weights = Weights.of(np.asarray(layer.weight), FLOAT32)
+        elif dtype == mx.float32:
+            self.weights = Weights.of(np.asarray(layer.weight) if stored is None else stored, FLOAT32)
         else:
-            kind = BFLOAT16 if layer.weight.dtype == mx.bfloat16 else FLOAT16
-            self.weights = Weights.of(np.asarray(layer.weight.view(mx.uint16)), kind)
+            halves = np.asarray(layer.weight.view(mx.uint16)) if stored is None else stored
+            self.weights = Weights.of(halves, BFLOAT16 if dtype == mx.bfloat16 else FLOAT16)
 
     def __call__(self, x: Floats, finish: int = SET, out: Floats | None = None) -> Floats:
         """Return the product with x (rows, inputs); with ADD it is added to `out`."""
@@ -242,10 +254,10 @@ class Matrix:
 class ProcessorLinear(nn.Module):  # type: ignore[misc]
     """A linear layer without bias within a network that MLX computes."""
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, layer: nn.Linear, in_files: Mapping[int, NDArray[Any]]) -> None:
         """Lay the kernels over the layer's weights."""
         super().__init__()
-        self.matrix = Matrix(layer)
+        self.matrix = Matrix(layer, in_files)
 
     def __call__(self, x: mx.array) -> mx.array:
         """Map (..., inputs) to (..., outputs), float32."""
@@ -255,14 +267,14 @@ class ProcessorLinear(nn.Module):  # type: ignore[misc]
         return mx.array(made.reshape(*x.shape[:-1], -1))
 
 
-def _text_encoder(network: T5Encoder) -> T5Encoder:
+def _text_encoder(network: T5Encoder, in_files: Mapping[int, NDArray[Any]]) -> T5Encoder:
     """Return the same network with its matrices in kernels."""
     twin = T5Encoder(network.config)
     twin.update(network.parameters())
     twin.update_modules(
         tree_map(
-            lambda module: ProcessorLinear(module) if isinstance(module, nn.Linear) else module,
-            twin.leaf_modules(),
+            lambda module: ProcessorLinear(module, in_files) if isinstance(module, nn.Linear) else module,
+            network.leaf_modules(),
             is_leaf=nn.Module.is_module,
         )
     )

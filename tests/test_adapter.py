@@ -19,6 +19,8 @@ pytest.importorskip("transformers")
 
 from generator import weights  # noqa: E402
 from generator.adapter import MusicgenAdapter, Piece  # noqa: E402
+from generator.checkpoint import load_networks  # noqa: E402
+from generator.conversion import convert  # noqa: E402
 from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError  # noqa: E402
 from generator.generation import (  # noqa: E402
     STRIDE_FRAMES,
@@ -26,8 +28,11 @@ from generator.generation import (  # noqa: E402
     generate_codes,
     stream_codes,
 )
+from generator.hub import Source  # noqa: E402
+from generator.kernels import advance_lstm, attend, elu, normalize  # noqa: E402
 from generator.melody import extract_chroma, fit_frames  # noqa: E402
 from generator.musicgen import Condition  # noqa: E402
+from generator.products import convolve, product  # noqa: E402
 from generator.protocol import Audio  # noqa: E402
 from generator.sampling import Sampling  # noqa: E402
 from generator.settings import Settings  # noqa: E402
@@ -411,6 +416,43 @@ def test_quantized_decoder_makes_music(checkpoints, bits):
     made = adapter.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1})
     assert np.isfinite(made.samples).all()
     assert made.provenance["bits"] == bits
+
+
+@pytest.mark.skipif(mx.default_device().type == mx.DeviceType.gpu, reason="a GPU reads no weights in files")
+@pytest.mark.parametrize(
+    ("stored", "wished", "stay"),
+    [
+        ({}, {}, True),
+        ({"dtype": "float16"}, {"dtype": "float16"}, True),
+        ({"dtype": "bfloat16"}, {"dtype": "bfloat16"}, True),
+        ({"bits": 8}, {}, True),
+        ({"bits": 4}, {}, True),
+        ({"dtype": "float16"}, {"dtype": "bfloat16"}, False),
+    ],
+)
+def test_weights_in_files_make_the_music_of_those_in_memory(checkpoints, tmp_path, stored, wished, stay):
+    convert(checkpoints("mono")[0], tmp_path / "own", Source("tiny", None, "none"), **stored)
+    networks = load_networks(tmp_path / "own", **wished)
+    decoder = {id(layer) for layer in networks.decoder.modules()}
+    assert bool(decoder & networks.in_files.keys()) is stay
+    from_files = MusicgenAdapter(networks, tmp_path / "own")
+    loaded = replace(load_networks(tmp_path / "own", **wished), in_files={})
+    from_memory = MusicgenAdapter(loaded, tmp_path / "own")
+    made = [one.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1}) for one in (from_files, from_memory)]
+    assert np.array_equal(made[0].samples, made[1].samples)
+    assert np.abs(made[0].samples).max() > 0
+
+
+@pytest.mark.skipif(mx.default_device().type == mx.DeviceType.gpu, reason="a GPU takes no loops")
+def test_all_loops_are_compiled_while_loading(adapters):
+    melody = Audio(tone(440, 1.0), RATE)
+    adapters("melody").generate_music(PROMPT, GREEDY | {"duration_s": 0.4}, melody=melody)
+    adapters("stereo").generate_music(PROMPT, GREEDY | {"duration_s": 1.4}, continue_from=melody)
+    adapters("mono").generate_batch([PROMPT] * 5, [GREEDY | {"duration_s": 0.4}] * 5)
+    for loop in (attend, normalize, elu, advance_lstm, convolve):
+        assert len(loop.signatures) == 1
+    weights_of = [signature[1].dtype for signature in product.signatures]
+    assert len(weights_of) == len(set(weights_of))
 
 
 @pytest.mark.parametrize(
