@@ -335,7 +335,10 @@ def _in_files(folder: Path, networks: Networks) -> dict[int, NDArray[Any]]:
     for part, network in (("text_encoder", networks.text_encoder), ("decoder", networks.decoder)):
         file = folder / f"{part}.safetensors"
         tensors, start = _header(file)
-        content = np.memmap(file, np.uint8, mode="r")
+        try:
+            content = np.memmap(file, np.uint8, mode="r")
+        except OSError:
+            continue  # no room for it, so that the rest will tell
         for name, layer in network.named_modules():
             if not isinstance(layer, nn.Linear | nn.QuantizedLinear) or "bias" in layer:
                 continue
