@@ -378,7 +378,7 @@ def _read_now(networks: Networks) -> None:
 
 
 def _start_loops(networks: Networks) -> None:
-    from generator.processor import start_loops
+    from generator.starting import start_loops
 
     start_loops(networks.dtype, networks.bits)
 

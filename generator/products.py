@@ -35,8 +35,7 @@ SET, ADD, GELU = 0, 1, 2
 _FEATURES = binding.get_host_cpu_features()
 _VECTOR = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx2") else 4  # numbers in a register
 _CHUNK = 32  # outputs that a core computes at a time
-
-_TILE = 4  # outputs, whose products are computed at once
+_TILE = 4  # of which it computes so many at once
 
 _DOTS = 8  # the most rows that are multiplied by dot products, up to four at once
 _PART = 1024  # inputs of more: those of four rows stay in a core's first cache
@@ -210,12 +209,9 @@ def _multiply_rows(x, stored, kind, scales, biases, inputs, first, last, made):
     for at in range(0, inputs, part):
         count = min(part, inputs - at)
         for output in range(first, last, _TILE):
-            ahead, total = (
-                _place_ahead(output, at, part, first, last, stored, inputs, kind),
-                output - first,
-            )
+            ahead = _place_ahead(output, at, part, first, last, stored, inputs, kind)
             weights, start, stride = _ready(stored, kind, scales, biases, output, at, count, _VECTOR, copy)
-            _multiply_tile(weights, start, stride, count, x, at, sums, total, stored, ahead, kind)
+            _multiply_tile(weights, start, stride, count, x, at, sums, output - first, stored, ahead, kind)
     for row in range(made.shape[0]):
         for i in range(np.uintp(last - first)):
             made[row, i] = sums[i, row]
