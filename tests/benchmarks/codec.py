@@ -77,7 +77,9 @@ def timed(seconds: int):
         network.load_weights(list(type(network).sanitize(weights).items()))
         mx.eval(network.parameters())
     tiny = MusicgenDecoder(MusicgenConfig(8, 1, 1, 8, vocab_size=4))
-    ours = for_device(Networks({}, text, codec, tiny, "float32", None, None))
+    given = EncodecModel(codec.config)  # of its own, since it gives up its weights
+    given.update(codec.parameters())
+    ours = for_device(Networks({}, text, given, tiny, "float32", None, None))
     frames = 50 * seconds
     codes, tokens = np.random.default_rng(0).integers(0, 2048, (1, 4, frames)), np.arange(TOKENS)[None]
     sound = np.random.default_rng(1).normal(size=(1, 640 * frames, 1)).astype(np.float32)
