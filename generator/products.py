@@ -269,8 +269,8 @@ def _ready(stored, kind, scales, biases, output, first, count, vector, copy):
     """Return an array of four outputs' weights from input `first` on, where they begin in it and how far apart.
 
     `count` of each have to be there, or as many as whole vectors hold. They are where they are stored or in `copy`.
+    In compiled functions, which alone call it, `_ready_of` chooses what this is.
     """
-    raise NotImplementedError  # in Python
 
 
 @overload(_ready)

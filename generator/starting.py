@@ -20,20 +20,14 @@ def start_loops(dtype: str, bits: int | None) -> None:
 
     It is compiled, if it never was on this machine: for seconds in which nobody could cancel.
     """
-    row, heads, all_seen = (
-        np.zeros((1, 64), np.float32),
-        np.zeros((1, 1, 1, 64), np.float32),
-        np.zeros((1, 0), np.bool_),
-    )
-    half = np.zeros((4, 64), np.uint16)
-    kinds = {
-        "float32": Weights.of(row),
-        "float16": Weights.of(half, FLOAT16),
-        "bfloat16": Weights.of(half, BFLOAT16),
-    }
-    wanted = [kinds["float32"], kinds[dtype]]
+    row, half = np.zeros((1, 64), np.float32), np.zeros((1, 64), np.uint16)
+    heads, all_seen = row[None, None], np.zeros((1, 0), np.bool_)
+    wanted = [Weights.of(row)]
     if bits is not None:
-        wanted.append(Weights.of(np.zeros((4, 8 * bits), np.uint8), bits, row[:, :1], row[:, :1]))
+        wanted.append(Weights.of(np.zeros((1, 8 * bits), np.uint8), bits, row[:, :1], row[:, :1]))
+    # Of what is quantized the text encoder alone is left, which is never float16.
+    if dtype == "bfloat16" or (dtype == "float16" and bits is None):
+        wanted.append(Weights.of(half, BFLOAT16 if dtype == "bfloat16" else FLOAT16))
     with cores(0):
         for weights in wanted:
             product(row, *weights, SET, np.empty((1, 4), np.float32))
