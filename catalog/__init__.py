@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from catalog.errors import (
+from .errors import (
     Busy,
     CatalogError,
     ConfigError,
@@ -18,19 +18,8 @@ from catalog.errors import (
 )
 
 if TYPE_CHECKING:
-    from catalog.models import (
-        Choices,
-        Context,
-        Decision,
-        Features,
-        Filter,
-        Hit,
-        Match,
-        Request,
-        Result,
-        Track,
-    )
-    from catalog.service import MusicService
+    from .models import Choices, Context, Decision, Features, Filter, Hit, Match, Request, Result, Track
+    from .service.service import MusicService
 
 __all__ = [
     "Busy",
@@ -60,7 +49,7 @@ def __getattr__(name: str) -> Any:
     """Import the service and the values when they are first used, so that `catalog --help` stays instant."""
     if name not in __all__:
         raise AttributeError(f"module 'catalog' has no attribute {name!r}")
-    home = "catalog.service" if name == "MusicService" else "catalog.models"
+    home = "catalog.service.service" if name == "MusicService" else "catalog.models"
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value

@@ -8,16 +8,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from catalog import encoder as encoders
-from catalog.encoder import Encoder, embed_document
-from catalog.errors import CatalogError, Unavailable
-from catalog.models import Value
-from catalog.request import load_library
-from catalog.sound import listen
-from catalog.store import Store
 from generator import Progress, WeightsError, weights
 
+from .errors import CatalogError, Unavailable
+from .models import Value
+from .request.builder import load_library
+from .store.sounds import listen
+from .store.store import Store
+from .text import encoder as encoders
+from .text.encoder import Encoder, embed_document
+
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
+
 
 PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "sentence-transformers", "soundfile", "tokenizers")
 LOW_DISK_BYTES = 1_000_000_000

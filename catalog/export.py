@@ -12,21 +12,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog import files
-from catalog.errors import Damage, InputError, StorageError
-from catalog.models import Track
-from catalog.store import Store
+from generator import Audio, AudioError, audio
+from generator.audio.files import write_blocks
+
+from .disk import files
+from .errors import Damage, InputError, StorageError
+from .models import Track
+from .store.store import Store
 
 __all__ = [
     "AUDIO_FORMATS",
+    "END_FADE_S",
     "LIST_FORMATS",
     "check_target",
     "export_tracks",
     "list_bytes",
     "name_of",
+    "write_at_length",
     "write_audio",
     "write_bytes",
 ]
+
 
 AUDIO_FORMATS = ("wav", "flac", "ogg")
 LIST_FORMATS = ("m3u", "csv", "jsonl", "parquet")
@@ -190,3 +196,30 @@ def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` beside `target`, then rename, so that a reader never sees half a file. Raises StorageError."""
     with files.storing(f"{target} cannot be written"):
         files.write_durably(target, content, point="export", mode=0o644)
+
+
+END_FADE_S = 0.5
+"""Where a loop is cut in its middle, it ends softly."""
+
+
+def write_at_length(source: Path, target: Path, duration_s: float) -> None:
+    """Write the loop at `source`, repeated and cut to `duration_s`, to `target`, which appears whole or not at all.
+
+    It is written loop by loop, so that memory does not grow with the length. Raises Damage and StorageError.
+    """
+    try:
+        loop = audio.read(source, max_bytes=2**28)
+    except AudioError as error:
+        raise Damage(f"{error}; run `catalog doctor --deep`") from error
+    frames = max(1, round(duration_s * loop.sample_rate))
+    rounds, rest = divmod(frames, len(loop.samples))
+    if rest == 0:
+        blocks = [loop.samples] * rounds
+    else:
+        tail = Audio(loop.samples[:rest], loop.sample_rate)
+        faded = audio.fade(tail, 0.0, min(END_FADE_S, tail.duration_s / 2)).samples
+        blocks = [*[loop.samples] * rounds, faded]
+    try:
+        write_blocks(target, blocks, loop.sample_rate, loop.channels, **audio.read_tags(source))
+    except AudioError as error:
+        raise StorageError(str(error)) from error

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog.certificate import Certificate
-from catalog.models import Candidate, Features, Hit, Result, Track
-from catalog.past import PastRequest
-from catalog.statistics import Statistics
+from .history.requests import PastRequest
+from .history.statistics import Statistics
+from .models import Candidate, Features, Hit, Result, Track
+from .reuse.certificate import Certificate
 
 __all__ = [
     "certificate_lines",

@@ -20,7 +20,7 @@ from typing import Any
 import lancedb
 
 from catalog import CatalogError, MusicService
-from catalog.encoder import Encoder
+from catalog.text.encoder import Encoder
 
 CHUNKS = Path(__file__).with_name("chunks.md")
 CHUNK_WORDS = 90

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from generator.errors import AudioError, Cancelled, GeneratorError, WeightsError
-from generator.loading import load_generator
-from generator.protocol import Audio, Generator, Progress
+from .errors import AudioError, Cancelled, GeneratorError, WeightsError
+from .loading import load_generator
+from .protocol import Audio, Generator, Progress
 
 if TYPE_CHECKING:
-    from generator.adapter import MusicgenAdapter
-    from generator.procedural import ProceduralGenerator
+    from .musicgen.adapter import MusicgenAdapter
+    from .synth.generator import ProceduralGenerator
 
 __all__ = [
     "Audio",
@@ -26,7 +26,8 @@ __all__ = [
     "load_generator",
 ]
 
-_HOMES = {"MusicgenAdapter": "generator.adapter", "ProceduralGenerator": "generator.procedural"}
+
+_HOMES = {"MusicgenAdapter": "generator.musicgen.adapter", "ProceduralGenerator": "generator.synth.generator"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from generator.errors import GeneratorError, WeightsError
-from generator.protocol import Generator
+from .errors import GeneratorError, WeightsError
+from .protocol import Generator
 
 __all__ = ["load_generator"]
 
@@ -14,15 +14,15 @@ def load_generator(backend: str, size: str) -> Generator:
     Raises WeightsError when the weights are not on this machine, GeneratorError for an unknown backend.
     """
     if backend == "procedural":
-        from generator.procedural import ProceduralGenerator
+        from .synth.generator import ProceduralGenerator
 
         return ProceduralGenerator()
     if backend != "mlx":
         raise GeneratorError(f"unknown backend {backend!r}; valid: mlx, procedural")
-    from generator import weights
-    from generator.adapter import MusicgenAdapter
+    from .musicgen.adapter import MusicgenAdapter
+    from .weights import models
 
-    folder = weights.find(size)
+    folder = models.find(size)
     if folder is None:
         raise WeightsError(
             f"MusicGen {size} is not on this machine; run `catalog models pull {size}` or use the procedural backend"

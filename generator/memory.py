@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator.errors import GeneratorError
+from .errors import GeneratorError
 
 __all__ = ["left_bytes", "require"]
+
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 

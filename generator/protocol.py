@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Audio", "Generator", "Progress"]
 
+
 Progress = Callable[[int, int], None]
 """Called as `on_progress(done, total)`; raise `Cancelled` from it to stop."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from presets.errors import PresetError
-from presets.library import Library, Resolved, load
-from presets.schema import Defaults, Model, PromptMetadata, Role, Style, Tier
-from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
+from .errors import PresetError
+from .library import Library, Resolved, load
+from .schema import Defaults, Model, PromptMetadata, Role, Style, Tier
+from .vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 
 __all__ = [
     "ENVIRONMENTS",

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from presets.errors import PresetError, did_you_mean, shown
+from .errors import PresetError, did_you_mean, shown
 
 __all__ = ["ROOT", "parse", "read"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from presets.errors import did_you_mean, shown
-from presets.schema import Configuration, Defaults, Model, Overrides, PromptMetadata, Role, Style, Tier
+from .errors import did_you_mean, shown
+from .schema import Configuration, Defaults, Model, Overrides, PromptMetadata, Role, Style, Tier
 
 __all__ = ["sentence"]
 

@@ -17,20 +17,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from presets.document import ROOT, read
-from presets.errors import PresetError, did_you_mean
-from presets.findings import sentence
-from presets.schema import (
-    Configuration,
-    Defaults,
-    Generation,
-    Model,
-    Overrides,
-    PromptMetadata,
-    Role,
-    Style,
-    Tier,
-)
+from .document import ROOT, read
+from .errors import PresetError, did_you_mean
+from .findings import sentence
+from .schema import Configuration, Defaults, Generation, Model, Overrides, PromptMetadata, Role, Style, Tier
 
 __all__ = ["Library", "Resolved", "load"]
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from presets.errors import did_you_mean
-from presets.vocabulary import ENVIRONMENTS, MOODS
+from .errors import did_you_mean
+from .vocabulary import ENVIRONMENTS, MOODS
 
 __all__ = [
     "MAX_DURATION_S",

@@ -16,7 +16,7 @@ from builders import a_track
 
 from catalog.errors import StorageError
 from catalog.models import Judgement, RequestRecord, Track
-from catalog.store import Store
+from catalog.store.store import Store
 
 ENCODER = "test@1/8"
 DIMENSION = 8

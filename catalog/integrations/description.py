@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from catalog.models import Track
+from ..models import Track
 
 __all__ = ["FACTS", "described", "facts"]
+
 
 FACTS = frozenset(
     {

@@ -8,24 +8,25 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from catalog.context import nearest, sentence
-from catalog.errors import CatalogError, InputError
-from catalog.integrations.asking import arguments, narrowed, purpose, told
-from catalog.integrations.description import described, facts
-from catalog.integrations.extra import extra
-from catalog.integrations.filtering import Where, asked, facts_in
-from catalog.integrations.threads import making, reading
-from catalog.models import Hit, Result
-from catalog.report import entry
-from catalog.service import MusicService
+from ..errors import CatalogError, InputError
+from ..models import Hit, Result
+from ..report import entry
+from ..service.service import MusicService
+from ..validation import nearest, sentence
+from .arguments import arguments, narrowed, purpose, told
+from .description import described, facts
+from .optional import extra
+from .queries import Where, asked, facts_in
+from .threads import making, reading
+
+__all__ = ["TrackRetriever", "find_or_make_tool"]
+
 
 with extra("langchain", "langchain_core"):
     from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.tools import StructuredTool, ToolException
-
-__all__ = ["TrackRetriever", "find_or_make_tool"]
 
 SEARCH_KWARGS = ("k", "filter", "score_threshold", "by")
 

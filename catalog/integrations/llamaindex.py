@@ -10,24 +10,26 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from catalog.errors import CatalogError
-from catalog.integrations.asking import arguments, narrowed, purpose, told
-from catalog.integrations.description import described, facts
-from catalog.integrations.extra import extra
-from catalog.integrations.filtering import Where, asked, facts_in
-from catalog.integrations.threads import making, reading
-from catalog.models import Context, Hit, Result
-from catalog.report import entry
-from catalog.service import MusicService
 from generator import Progress
+
+from ..errors import CatalogError
+from ..models import Context, Hit, Result
+from ..report import entry
+from ..service.service import MusicService
+from .arguments import arguments, narrowed, purpose, told
+from .description import described, facts
+from .optional import extra
+from .queries import Where, asked, facts_in
+from .threads import making, reading
+
+__all__ = ["SoundtrackPostprocessor", "TrackRetriever", "find_or_make_tool"]
+
 
 with extra("llamaindex", "llama_index"):
     from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
     from llama_index.core.tools import FunctionTool
-
-__all__ = ["SoundtrackPostprocessor", "TrackRetriever", "find_or_make_tool"]
 
 
 class TrackRetriever(BaseRetriever):

@@ -14,6 +14,7 @@ from generator import Cancelled
 
 __all__ = ["making", "reading"]
 
+
 Value = TypeVar("Value")
 
 # Apart from each other and from the loop's own: a call that makes waits for its turn in its thread, possibly for

@@ -13,17 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from catalog.jobs import Jobs
-from catalog.presence import own_version
-from catalog.service import MusicService
-from catalog.web import audio, log, login, making, overview, pictures, queue, tracks
-from catalog.web.cache import FileCache
-from catalog.web.guard import LOOPBACK, Guard, Policy
-from catalog.web.metrics import Metered, Metrics
-from catalog.web.problems import add_handlers, openapi
-from catalog.web.state import Shared
+from ..service.jobs import Jobs
+from ..service.service import MusicService
+from .cache import FileCache
+from .guard import LOOPBACK, Guard, Policy
+from .metrics import Metered, Metrics
+from .note import own_version
+from .problems import add_handlers, openapi
+from .routes import audio, login, pictures, tracks
+from .routes import history as log
+from .routes import jobs as queue
+from .routes import music as making
+from .routes import service as overview
+from .state import Shared
 
 __all__ = ["create_app"]
+
 
 STATIC = Path(__file__).parent / "static"
 

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from catalog.errors import InputError, StorageError
+from ..errors import InputError, StorageError
 
 __all__ = ["FileCache"]
+
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,120}")
 MAX_BYTES = 1_000_000_000

@@ -17,10 +17,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.web.login import Sessions
-from catalog.web.problems import answer, problem_of, refused
+from .problems import answer, problem_of, refused
+from .sessions import Sessions
 
 __all__ = ["Guard", "Policy"]
+
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")

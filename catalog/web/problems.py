@@ -13,19 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from catalog.errors import (
-    Busy,
-    CatalogError,
-    EncoderMismatch,
-    InputError,
-    NotFound,
-    StorageError,
-    Unavailable,
-)
-from catalog.jobs import QueueFull
-from catalog.web.answers import Json
+from ..errors import Busy, CatalogError, EncoderMismatch, InputError, NotFound, StorageError, Unavailable
+from ..service.jobs import QueueFull
+from .json_response import Json
 
 __all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "openapi", "problem_of", "refused"]
+
 
 RETRY_S = 5
 """What a caller is told to wait when the queue is full or the catalog is busy."""

@@ -11,9 +11,10 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
-from catalog.web.problems import refused
+from .problems import refused
 
 __all__ = ["file_answer", "parse"]
+
 
 Span = tuple[int, int]
 """First byte, and the one after the last."""

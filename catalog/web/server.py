@@ -17,14 +17,15 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from catalog import presence
-from catalog.errors import Busy, CatalogError, InputError
-from catalog.jobs import Jobs
-from catalog.service import MusicService
-from catalog.web.app import create_app
-from catalog.web.guard import LOOPBACK
+from ..errors import Busy, CatalogError, InputError
+from ..service.jobs import Jobs
+from ..service.service import MusicService
+from . import note as presence
+from .app import create_app
+from .guard import LOOPBACK
 
 __all__ = ["serve"]
+
 
 MIN_TOKEN = 12
 HEADER_S = 10.0

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
-from catalog.errors import Damage, NotFound
-from catalog.jobs import Jobs
-from catalog.models import Track
-from catalog.service import MusicService
-from catalog.web.cache import FileCache
-from catalog.web.metrics import Metrics
 from generator import Audio, AudioError
 
-__all__ = ["Memo", "Shared", "SharedState", "Trusted"]
+from ..errors import Damage, NotFound
+from ..models import Track
+from ..service.jobs import Jobs
+from ..service.service import MusicService
+from .cache import FileCache
+from .metrics import Metrics
+
+__all__ = ["UNCHANGING", "Memo", "Shared", "SharedState", "TrackId", "Trusted"]
+
 
 MOST_S = 3_600.0
 """The longest track that is drawn."""
@@ -84,3 +86,8 @@ def _trusted(request: Request) -> bool:
 SharedState = Annotated[Shared, Depends(_shared)]
 Trusted = Annotated[bool, Depends(_trusted)]
 """Whether the caller showed the secret of the home, and may be told of paths."""
+
+
+TrackId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
+UNCHANGING = "private, max-age=31536000, immutable"
+"""The audio of an id never changes."""

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from generator import analysis, audio
+from generator import audio
+from generator.audio import analysis
 from generator.protocol import Audio
 
 RATE = 32_000
@@ -30,7 +31,7 @@ STEPS = {
     "import scipy.signal (needed by loudness)": "import scipy.signal",
     "loudness of 30 s": "from generator import audio; audio.loudness_lufs(clip)",
     "loudness, tempo and key of 30 s": (
-        "from generator import analysis, audio\n"
+        "from generator import audio; from generator.audio import analysis\n"
         "audio.loudness_lufs(clip); analysis.tempo_bpm(clip); analysis.musical_key(clip)"
     ),
 }

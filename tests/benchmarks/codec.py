@@ -23,11 +23,11 @@ import numpy as np
 import torch
 import transformers
 
-from generator.checkpoint import Networks
-from generator.device import for_device
-from generator.encodec import EncodecConfig, EncodecModel
-from generator.musicgen import MusicgenConfig, MusicgenDecoder
-from generator.t5 import T5Config, T5Encoder
+from generator.cpu.decoder import for_device
+from generator.networks.bundle import Networks
+from generator.networks.encodec import EncodecConfig, EncodecModel
+from generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
+from generator.networks.t5 import T5Config, T5Encoder
 
 CODEC = {
     "target_bandwidths": [2.2],

@@ -28,10 +28,11 @@ from typing import Any
 import numpy as np
 
 from catalog import MusicService
-from catalog.filters import QUALITY_RANK
-from catalog.match import hard_facts, like
+from catalog.history.statistics import upper_bound
 from catalog.models import Result
-from catalog.statistics import upper_bound
+from catalog.reuse.decision import like
+from catalog.reuse.facts import hard_facts
+from catalog.search.filters import QUALITY_RANK
 
 Pair = tuple[str, str]
 

@@ -22,16 +22,19 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from catalog import encoder, weights  # noqa: E402
+from catalog.text import (  # noqa: E402
+    encoder,
+    encoder_files,
+)
 
 NUMPY = """
-from catalog import encoder
+from catalog.text import encoder
 made = encoder.load()
 encode = made.encode
 """
 REFERENCE = """
 import warnings; warnings.simplefilter("ignore")
-from catalog import weights
+from catalog.text import encoder_files as weights
 from sentence_transformers import SentenceTransformer
 encode = SentenceTransformer(str(weights.locate()), device="cpu").encode
 """
@@ -98,9 +101,9 @@ def documents() -> None:
 
 
 def verification() -> None:
-    path = weights.locate() / "model.safetensors"
-    print(f"sha256 of the weights: {1000 * timed(lambda: weights._hash(path), 3):.0f} ms; ", end="")
-    print(f"remembered: {1000 * timed(lambda: weights.verified_sha256(path)):.2f} ms")
+    path = encoder_files.locate() / "model.safetensors"
+    print(f"sha256 of the weights: {1000 * timed(lambda: encoder_files._hash(path), 3):.0f} ms; ", end="")
+    print(f"remembered: {1000 * timed(lambda: encoder_files.verified_sha256(path)):.2f} ms")
 
 
 def main() -> None:

@@ -26,10 +26,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from catalog import encoder as encoders
-from catalog import features, heads, language, mood, place, prototypes, summary
+from catalog import models
 from catalog.models import Context, Features
-from catalog.mood import mood_distance
+from catalog.text import encoder as encoders
+from catalog.text import features, heads, language, mood, prototypes, summary
+from catalog.text import setting as place
+from catalog.text.mood import mood_distance
 from tests.scene_moods import SCENES, chosen_on
 
 Extract = Callable[[str], Features]
@@ -347,7 +349,7 @@ OCCASION = re.compile(r"\b(?:when|after|as|while|because|since|that|about)\b\s+(
 
 def threats(folder: Path, readers: Mapping[str, Extract]) -> None:
     """Print how many texts of fear, and of other feelings, would be given the music of a calm scene like theirs."""
-    calm = features.Features(
+    calm = models.Features(
         summary_of_topic="",
         emotional_tone_description="",
         valence=0.4,

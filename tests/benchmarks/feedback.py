@@ -29,12 +29,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from homes import a_judgement, a_record
 from store import DIMENSION, ENCODER, STYLES, WORDS, clusters, fill, timed
 
-from catalog.feedback import NEAR, rejected
-from catalog.schema import judgement_schema, request_schema, to_judgement_row, to_request_row
-from catalog.statistics import statistics
-from catalog.store import Store
-from catalog.suggestions import outcomes
-from catalog.tracks import to_arrow
+from catalog.history.feedback import NEAR, rejected
+from catalog.history.statistics import statistics
+from catalog.history.suggestions import outcomes
+from catalog.store.rows import to_judgement_row, to_request_row
+from catalog.store.schema import judgement_schema, request_schema
+from catalog.store.store import Store
+from catalog.store.tracks import to_arrow
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 CHUNK_ROWS, REJECTIONS, LISTENERS = 5_000, 500, 20
@@ -128,7 +129,7 @@ def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
 
 
 def near_pairs(folder: Path) -> None:
-    from catalog.encoder import load
+    from catalog.text.encoder import load
 
     with (folder / "stsb/stsb-en-dev.csv").open(encoding="utf-8", newline="") as file:
         pairs = [(one, two, float(score)) for one, two, score in csv.reader(file)]

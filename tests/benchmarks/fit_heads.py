@@ -1,12 +1,12 @@
-"""Fit the heads of `catalog/heads.py` to public labelled sentences and write the file that is shipped.
+"""Fit the heads of `catalog/text/heads.py` to public labelled sentences and write the file that is shipped.
 
     python tests/benchmarks/fit_heads.py --eval-dir DIR [--out FILE]
 
 Fitted to the train rows of EmoBank (valence, energy) and a balanced part of the train rows of GoEmotions (emotions), by
 their own splits; the head for threats to fearful and other train rows of GoEmotions and to `threat_sentences.py`. Dev
 rows are only measured, by `features.py` beside this. The penalties, the scale of the plane and the weights in
-`catalog/features.py` were chosen by cross-validation within train rows. The same folder gives the same file, up to the
-rounding of another processor's arithmetic.
+`catalog/text/features.py` were chosen by cross-validation within train rows. The same folder gives the same file, up
+to the rounding of another processor's arithmetic.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from threat_sentences import HARMLESS, PAIRS
 
-from catalog import encoder as encoders
-from catalog import features, heads, language, summary
-from catalog.minilm import read_safetensors
-from catalog.sentences import spread
+from catalog.text import encoder as encoders
+from catalog.text import features, heads, language, summary
+from catalog.text.minilm import read_safetensors
+from catalog.text.sentences import spread
 
 Array = NDArray[np.float64]
 

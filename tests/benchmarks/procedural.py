@@ -19,13 +19,13 @@ import numpy as np
 import yaml
 
 import presets
-from generator import instruments
-from generator.composition import compose
-from generator.instruments import Voices
-from generator.procedural import SEND, ProceduralGenerator
-from generator.reverb import impulse_response
-from generator.synthesis import Synthesis
-from generator.tones import SAMPLE_RATE
+from generator.synth import tones
+from generator.synth.composition import compose
+from generator.synth.generator import SEND, ProceduralGenerator
+from generator.synth.instruments import Voices
+from generator.synth.parameters import Synthesis
+from generator.synth.reverb import impulse_response
+from generator.synth.tones import SAMPLE_RATE
 
 REFERENCE_STYLES = ("jazz_lounge", "acoustic_folk", "sad_piano", "world_percussion")
 SHIPPED = [Path(presets.__file__).parent / name for name in ("styles.yaml", "environments.yaml")]
@@ -114,17 +114,17 @@ def compare(generator, styles, duration_s=8.0):
     print(
         f"\nreference: the same notes over {duration_s:g} s, each computed afresh, sine by sine; cpu seconds"
     )
-    fast_modal = instruments.modal
+    fast_modal = tones.modal
     for name in REFERENCE_STYLES:
         config = {"duration_s": duration_s, "seed": 1, "synthesis": styles[name]}
         _, ours = min(
             seconds_of(lambda config=config: generator.generate_music("", config)) for _ in range(3)
         )
-        instruments.modal = plain_modal
+        tones.modal = plain_modal
         try:
             _, plain = seconds_of(lambda name=name: render_plainly(styles[name], duration_s))
         finally:
-            instruments.modal = fast_modal
+            tones.modal = fast_modal
         print(f"{name:24s} plain {plain:6.2f}, ours {ours:5.2f}, {plain / ours:4.0f} times faster")
 
 

@@ -29,24 +29,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from builders import a_request, a_track
 from contexts import sts, swaps
 
-from catalog import calibration
-from catalog import encoder as encoders
-from catalog.calibration import Case, Known, Trial, cases, certified, fit, trials, wrong_shares
-from catalog.evidence import probability
-from catalog.filters import QUALITY_RANK
-from catalog.labels import shipped_labels
-from catalog.match import (
+from catalog.models import Choices, Context
+from catalog.reuse import calibration
+from catalog.reuse import trials as trials_
+from catalog.reuse.calibration import certified, fit, wrong_shares
+from catalog.reuse.decision import (
     MAX_MOOD_DISTANCE,
     MOOD_COST,
     OPPOSITE_MOOD_DISTANCE,
     PLACE_COST,
     TIME_COST,
-    Terms,
     decide,
-    hard_facts,
 )
-from catalog.models import Choices, Context
-from catalog.store import Store
+from catalog.reuse.evidence import probability
+from catalog.reuse.facts import hard_facts
+from catalog.reuse.labels import shipped_labels
+from catalog.reuse.terms import Terms
+from catalog.reuse.trials import Case, Known, Trial, cases, trials
+from catalog.search.filters import QUALITY_RANK
+from catalog.store.store import Store
+from catalog.text import encoder as encoders
 
 Found = Mapping[str, float]
 Scorer = Callable[[Found], float]
@@ -65,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     reader = encoders.load()
     labels = shipped_labels()
-    known = calibration.read_texts(
+    known = trials_.read_texts(
         [text for scene in labels.scenes for _, text in scene.texts()], reader, on_progress=progress
     )
     background = labels.split("fit")
@@ -300,8 +302,8 @@ def public(folder: Path, count: int, reader: encoders.Encoder, ours: Scorer, thr
     )
     for name, pairs in sets.items():
         some = [pair for pair, _ in zip(pairs, range(count), strict=False)]
-        known = calibration.read_texts([text for pair in some for text in pair], reader)
-        found = [calibration._compared(known[second], known[first]) for first, second in some]
+        known = trials_.read_texts([text for pair in some for text in pair], reader)
+        found = [trials_._compared(known[second], known[first]) for first, second in some]
         ways = ((ours, threshold), (by_score, 0.55), (cosine, 0.8), (cosine, 0.9))
         told = "".join(f"{np.mean([score(f) >= least for f in found]):13.3f}" for score, least in ways)
         print(f"  {name:42} n={len(found)} {told}")

@@ -32,11 +32,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builders import a_request, a_track, some_features
 
-from catalog.flow import CANDIDATES
-from catalog.match import Terms, decide, hard_facts
 from catalog.models import Choices
-from catalog.schema import recorded, to_track_row, track_schema, vector_sha256
-from catalog.store import Store
+from catalog.reuse.decision import decide
+from catalog.reuse.facts import hard_facts
+from catalog.reuse.terms import Terms
+from catalog.service.stages import CANDIDATES
+from catalog.store.rows import recorded, to_track_row, vector_sha256
+from catalog.store.schema import track_schema
+from catalog.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 DIMENSION, ENCODER, CLUSTERS, CHUNK = 384, "synthetic@1/384", 2_000, 10_000

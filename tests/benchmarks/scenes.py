@@ -26,10 +26,10 @@ import yaml
 
 import presets
 from generator import Audio
-from generator.loop import cut_loop, extra_s
-from generator.mix import Timeline, mix
-from generator.procedural import ProceduralGenerator
-from generator.seam import measure_seam
+from generator.audio.ducking import Timeline, mix
+from generator.audio.loop import cut_loop, extra_s
+from generator.audio.seam import measure_seam
+from generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
 ROOT = Path(__file__).resolve().parent.parent.parent

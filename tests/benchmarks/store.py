@@ -29,9 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from builders import a_track
 
 from catalog.models import Filter, Track
-from catalog.schema import to_track_row, track_schema
-from catalog.store import Store
-from catalog.tracks import to_arrow
+from catalog.store.rows import to_track_row
+from catalog.store.schema import track_schema
+from catalog.store.store import Store
+from catalog.store.tracks import to_arrow
 
 DIMENSION, ENCODER, CLUSTERS = 384, "synthetic@1/384", 200
 STYLES = ("ambient_lofi", "cinematic", "jazz_noir", "folk", "drone")

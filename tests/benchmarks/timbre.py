@@ -4,7 +4,8 @@
 
 Every shipped style is rendered with several seeds. For each track the others are ranked by the cosine of their sound
 vectors; printed is how often the nearest is of the same style, and how many of the nearest are, beside chance and
-plain mel cepstra (means and spreads), and what a vector costs. `--fit` prints the constants of generator/timbre.py,
+plain mel cepstra (means and spreads), and what a vector costs. `--fit` prints the constants of
+generator/audio/timbre.py,
 from seeds of their own.
 """
 
@@ -18,9 +19,9 @@ import numpy as np
 import yaml
 
 import presets
-from generator import timbre
-from generator.procedural import ProceduralGenerator
+from generator.audio import timbre
 from generator.protocol import Audio
+from generator.synth.generator import ProceduralGenerator
 
 SHIPPED = [Path(presets.__file__).parent / name for name in ("styles.yaml", "environments.yaml")]
 FITTED_FROM = 100

@@ -80,8 +80,9 @@ def load(folder: Path) -> dict[str, float]:
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
-    from generator.checkpoint import load_networks, read_manifest
-    from generator.device import for_device
+    from generator.cpu.decoder import for_device
+    from generator.weights.checkpoint import load_networks
+    from generator.weights.files import read_manifest
 
     for file in folder.iterdir():  # into the page cache
         with file.open("rb") as stream:
@@ -104,8 +105,8 @@ def load(folder: Path) -> dict[str, float]:
 
 def write_forms(base: Path, size: str) -> None:
     """Write a random checkpoint in each form that is not there yet."""
-    from generator.conversion import convert
-    from generator.hub import Source
+    from generator.weights.conversion import convert
+    from generator.weights.hub import Source
 
     wanted = {form: base / form.replace(" ", "-") for form in FORMS}
     if all(folder.is_dir() for folder in wanted.values()):
@@ -124,10 +125,10 @@ def write_random(folder: Path, size: str) -> None:
     from mlx.utils import tree_flatten, tree_map
     from tokenizers import Tokenizer, models
 
-    from generator.checkpoint import MANIFEST, sha256_of
-    from generator.encodec import EncodecConfig, EncodecModel
-    from generator.musicgen import MusicgenConfig, MusicgenDecoder
-    from generator.t5 import T5Config, T5Encoder
+    from generator.networks.encodec import EncodecConfig, EncodecModel
+    from generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
+    from generator.networks.t5 import T5Config, T5Encoder
+    from generator.weights.files import MANIFEST, sha256_of
 
     config = {"model_type": "musicgen", "text_encoder": TEXT, "audio_encoder": CODEC, "decoder": SHAPES[size]}
     networks = {

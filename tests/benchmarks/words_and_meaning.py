@@ -28,12 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builders import a_track
 
-from catalog import encoder as encoders
 from catalog.models import Filter
-from catalog.ranking import MEANING_WEIGHT, blend
-from catalog.schema import to_track_row, track_schema
-from catalog.store import Store
-from catalog.tracks import to_arrow
+from catalog.store.rows import to_track_row
+from catalog.store.schema import track_schema
+from catalog.store.store import MEANING_WEIGHT, Store, blend
+from catalog.store.tracks import to_arrow
+from catalog.text import encoder as encoders
 
 Pair = tuple[str, str]
 

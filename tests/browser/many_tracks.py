@@ -10,9 +10,10 @@ import numpy as np
 from builders import a_track
 from fakes import WordHashEncoder
 
-from catalog.schema import to_track_row, track_schema
-from catalog.store import Store
-from catalog.tracks import to_arrow
+from catalog.store.rows import to_track_row
+from catalog.store.schema import track_schema
+from catalog.store.store import Store
+from catalog.store.tracks import to_arrow
 
 CHUNK_ROWS = 2_500
 MOODS = (("calm", "warm"), ("tense", "dark"))

@@ -1,0 +1,120 @@
+"""Commands about the past: what was requested, how well reuse did, and the certificate it rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..errors import NotFound
+from .inputs import only_given, open_service, open_store
+from .options import complete_names, config_option, home_option, json_option, list_output
+from .terminal import Command, print_json, print_rows, progress_bar
+
+__all__ = ["calibrate", "history", "stats"]
+
+
+# What people say
+
+
+@click.command(cls=Command)
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False),
+    help="Certify on this file of scenes or judged pairs, JSON Lines [default: the shipped scenes].",
+)
+@click.option(
+    "--from-ratings", is_flag=True, help="Certify on what people said of reused tracks in this catalog."
+)
+@click.option("--max-false-reuse", type=float, help="A rate to certify beside those every certificate has.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write the certificate here, not into the home.")
+@json_option
+@home_option
+@config_option
+def calibrate(
+    labels: str | None,
+    from_ratings: bool,
+    max_false_reuse: float | None,
+    out: str | None,
+    as_json: bool,
+    home: str,
+    config: str | None,
+) -> None:
+    """Certify which threshold holds which rate of false reuse, for the encoder in use."""
+    from ..report import certificate_lines
+
+    with open_service(home, config) as service, progress_bar("reading labels") as on_progress:
+        made = service.calibrate(
+            labels=labels,
+            from_ratings=from_ratings,
+            max_false_reuse=max_false_reuse,
+            out=out,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+        return
+    for told in certificate_lines(made):
+        click.echo(told)
+
+
+@click.command(cls=Command)
+@click.argument("text", required=False)
+@click.option(
+    "--by",
+    type=click.Choice(["meaning", "words"]),
+    default="meaning",
+    show_default=True,
+    help="How to search.",
+)
+@click.option("--style", shell_complete=complete_names("styles"), help="Only requests of this style.")
+@click.option("--role", shell_complete=complete_names("roles"), help="Only requests of this role.")
+@click.option("--action", help="Only what was reused, generated or none.")
+@click.option("--listener", help="Only this listener's.")
+@click.option("--theme", help="Only those under this theme.")
+@click.option("--track", "track_id", help="Only those that this track answered.")
+@click.option("--days", type=click.FloatRange(0), help="Only those of the last so many days.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@list_output
+@home_option
+@config_option
+def history(
+    text: str | None,
+    by: str,
+    days: float | None,
+    limit: int,
+    as_json: bool,
+    as_jsonl: bool,
+    home: str,
+    config: str | None,
+    **facts: Any,
+) -> None:
+    """List what was asked and what came of it, newest first; with TEXT what is most like it."""
+    from datetime import datetime, timedelta, timezone
+
+    from ..report import past_json, past_line
+
+    since = None if days is None else datetime.now(timezone.utc) - timedelta(days=days)
+    with open_service(home, config, create=False) as service:
+        found = service.history(text, by=by, limit=limit, since=since, **only_given(facts))  # type: ignore[arg-type]
+    rows, lines = [past_json(one) for one in found], [past_line(one) for one in found]
+    print_rows("requests", rows, as_json, as_jsonl, lines)
+    if not found:
+        raise NotFound("no request matches; loosen the filters")
+
+
+@click.command(cls=Command)
+@json_option
+@home_option
+def stats(as_json: bool, home: str) -> None:
+    """Print requests, hits, seconds saved, the rate of wrong reuses as far as they were judged, and sizes."""
+    from ..history.statistics import statistics
+    from ..report import figures
+
+    with open_store(home) as store:
+        told = statistics(store)
+    if as_json:
+        print_json(told.model_dump(mode="json"))
+        return
+    for line in figures(told):
+        click.echo(line)

@@ -1,0 +1,194 @@
+"""Commands about the installation: presets, configuration, models, health and shell completion."""
+
+from __future__ import annotations
+
+import click
+
+from .inputs import open_library, open_service
+from .options import complete_names, config_option, home_option, json_option, list_output
+from .terminal import Command, Group, print_json, print_rows, progress_bar
+
+__all__ = [
+    "config_",
+    "config_show",
+    "doctor",
+    "models",
+    "models_list",
+    "models_pull",
+    "presets",
+    "presets_list",
+    "presets_show",
+    "presets_suggest",
+]
+
+
+# Presets, configuration, models, health
+
+
+@click.group(cls=Group)
+def presets() -> None:
+    """Style presets: list, show and suggest."""
+
+
+@presets.command("list", cls=Command)
+@list_output
+@home_option
+@config_option
+def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
+    """List the style presets, roles and quality tiers with a description to choose by."""
+    library = open_library(config, home)
+    sections = {"presets": library.styles, "roles": library.roles, "quality": library.quality}
+    rows = [
+        {"name": name, "section": section, **entry.model_dump(mode="json")}
+        for section, entries in sections.items()
+        for name, entry in entries.items()
+    ]
+    width = max(len(row["name"]) for row in rows)
+    lines = [f"{row['section']:8} {row['name']:{width}}  {row['description']}" for row in rows]
+    print_rows("presets", rows, as_json, as_jsonl, lines)
+
+
+@presets.command("show", cls=Command)
+@click.argument("name", shell_complete=complete_names("styles"))
+@json_option
+@home_option
+@config_option
+def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
+    """Show every value of one preset, role or quality tier, and where it comes from."""
+    from ..report import shown
+    from ..request.builder import preset_errors
+
+    library = open_library(config, home)
+    section = next((part for part in ("roles", "quality") if name in getattr(library, part)), "presets")
+    with preset_errors():
+        entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
+    values = entry.model_dump(mode="json", exclude_none=True)
+    if as_json:
+        print_json({"name": name, "section": section, **values})
+        return
+    for key, value in values.items():
+        click.echo(f"{key}: {shown(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
+
+
+@presets.command("suggest", cls=Command)
+@click.argument("query")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 100))
+@list_output
+@home_option
+@config_option
+def presets_suggest(
+    query: str, limit: int, as_json: bool, as_jsonl: bool, home: str, config: str | None
+) -> None:
+    """Rank the style presets for QUERY by what served similar requests well, and say what that rests on."""
+    with open_service(home, config, create=False) as service:
+        found = service.suggest_presets(query, limit)
+    width = max(len(one.name) for one in found)
+    lines = [f"{one.score:5.2f}  {one.name:{width}}  {one.reason}" for one in found]
+    print_rows("presets", [one.model_dump(mode="json") for one in found], as_json, as_jsonl, lines)
+
+
+@click.group(cls=Group, name="config")
+def config_() -> None:
+    """Configuration."""
+
+
+@config_.command("show", cls=Command)
+@click.option("--preset", shell_complete=complete_names("styles"), help="Show what this style makes of it,")
+@click.option("--role", shell_complete=complete_names("roles"), help="... in this role,")
+@click.option("--quality", help="... at this quality.")
+@json_option
+@home_option
+@config_option
+def config_show(
+    preset: str | None, role: str | None, quality: str | None, as_json: bool, home: str, config: str | None
+) -> None:
+    """Print every value with where it came from; with --preset, --role or --quality the merged result."""
+    from ..report import shown
+    from ..request.builder import preset_errors
+
+    library = open_library(config, home)
+    if preset or role or quality:
+        with preset_errors():
+            resolved = library.resolve(
+                preset or "ambient_lofi", role or "background_bed", quality or "standard"
+            )
+        rows = [(key, value, resolved.sources.get(key, "")) for key, value in resolved.values.items()]
+    else:
+        rows = list(library.explain())
+    if as_json:
+        print_json(
+            {"values": [{"key": key, "value": value, "source": source} for key, value, source in rows]}
+        )
+        return
+    for key, value, source in rows:
+        click.echo(f"{key}: {shown(value)}  [{source}]")
+
+
+@click.group(cls=Group)
+def models() -> None:
+    """MusicGen checkpoints: list and pull."""
+
+
+@models.command("list", cls=Command)
+@list_output
+def models_list(as_json: bool, as_jsonl: bool) -> None:
+    """List the checkpoints: size, type or bits, licence, where they are on this machine."""
+    from ..doctor import checkpoints
+
+    found = checkpoints()
+    forms = [f"{one['bits']} bits" if one["bits"] else one["dtype"] or "" for one in found]
+    lines = [
+        f"{one['name']:22} {one['size_bytes'] / 1e9:5.1f} GB  {form:9} {one['license']:16} "
+        f"{one['path'] or 'not on this machine'}"
+        for one, form in zip(found, forms, strict=True)
+    ]
+    print_rows("models", found, as_json, as_jsonl, lines)
+
+
+@models.command("pull", cls=Command)
+@click.argument("name")
+@click.option("--bits", type=click.Choice(["8", "4"]), help="Quantize the decoder.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Convert the decoder to this."
+)
+def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
+    """Fetch the checkpoint NAME (a size, a hub repository or a folder) and convert it once."""
+    from ..doctor import pull_checkpoint
+
+    click.echo("MusicGen weights are CC-BY-NC-4.0: they may not be used commercially", err=True)
+    with progress_bar("fetching") as on_progress:
+        path = pull_checkpoint(name, dtype=dtype, bits=int(bits) if bits else None, on_progress=on_progress)
+    click.echo(str(path))
+
+
+@click.command(cls=Command)
+@click.option("--deep", is_flag=True, help="Also read every audio file and compare its checksum.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended without losing anything.")
+@click.option("--reembed", is_flag=True, help="Embed every row again with the encoder in use.")
+@json_option
+@home_option
+@config_option
+def doctor(deep: bool, fix: bool, reembed: bool, as_json: bool, home: str, config: str | None) -> None:
+    """Check versions, encoder, models, disk and the catalog itself."""
+    from ..doctor import examine
+
+    checks = examine(home, config=config, deep=deep, fix=fix, reembed=reembed)
+    if as_json:
+        print_json({"checks": [check.model_dump(mode="json") for check in checks]})
+    else:
+        for check in checks:
+            click.echo(f"{check.status:7} {check.name}: {check.detail}")
+    if any(check.status == "damage" for check in checks):
+        raise click.exceptions.Exit(5)
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL, to be sourced in its start-up file."""
+    from click.shell_completion import get_completion_class
+
+    group = click.get_current_context().find_root().command
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(group, {}, "catalog", "_CATALOG_COMPLETE").source())

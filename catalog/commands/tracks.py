@@ -1,0 +1,213 @@
+"""Commands about tracks in the catalog: list, show, export, remove, rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..errors import InputError
+from .inputs import filter_from, open_service, open_store
+from .options import config_option, filter_options, home_option, json_option, list_output
+from .terminal import Command, print_json, print_rows
+
+__all__ = ["export", "list_", "rate", "reject", "restore", "rm", "show"]
+
+
+# The catalog
+
+
+@click.command(cls=Command, name="list")
+@click.argument("words", nargs=-1, metavar="[QUERY]...")
+@filter_options
+@click.option("--trashed", is_flag=True, help="List the trash instead.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--offset", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--sort", default="-created_at", show_default=True, help="A column; - in front reverses.")
+@list_output
+@home_option
+def list_(
+    words: tuple[str, ...],
+    trashed: bool,
+    limit: int,
+    offset: int,
+    sort: str,
+    as_json: bool,
+    as_jsonl: bool,
+    home: str,
+    **facts: Any,
+) -> None:
+    """List tracks, newest first: all, or those that meet QUERY, such as mood:calm rating:4.. made:7d."""
+    from ..report import line, track_json
+
+    with open_store(home) as store:
+        where = filter_from(words, {**facts, **({"state": "trashed"} if trashed else {})}, home)
+        tracks = store.list(where, order=sort, limit=limit, offset=offset)
+        total = store.count(where)
+        rows = [{"path": str(store.path_of(track)), **track_json(track)} for track in tracks]
+    print_rows("tracks", rows, as_json, as_jsonl, [line(track) for track in tracks])
+    if not (as_json or as_jsonl):
+        click.echo(f"{len(tracks)} of {total} tracks", err=True)
+
+
+@click.command(cls=Command)
+@click.argument("track_id")
+@json_option
+@home_option
+def show(track_id: str, as_json: bool, home: str) -> None:
+    """Show everything about one track: what it was made for, how, and by what."""
+    from ..report import shown
+
+    with open_store(home) as store:
+        track = store.find_id(track_id)
+        path = store.path_of(track)
+    if as_json:
+        print_json({"path": str(path), **track.model_dump(mode="json")})
+        return
+    click.echo(f"path: {path}")
+    for name, value in track.model_dump(mode="json").items():
+        if name == "config":
+            for key, setting in value.items():
+                click.echo(f"config.{key}: {shown(setting)}  [{track.config_sources.get(key, '')}]")
+        elif name != "config_sources":
+            click.echo(f"{name}: {shown(value)}")
+
+
+@click.command(cls=Command)
+@click.argument("track_ids", nargs=-1)
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["wav", "flac", "ogg", "m3u", "csv", "jsonl", "parquet"]),
+    help="Audio files into a folder, or a list of the tracks into a file.",
+)
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(),
+    help="The folder or file; - for standard output (csv, jsonl, m3u).",
+)
+@click.option("--force", is_flag=True, help="Replace existing files.")
+@click.option("--query", help="Only tracks that meet this query, as for `catalog list`.")
+@filter_options
+@home_option
+def export(
+    track_ids: tuple[str, ...],
+    form: str,
+    to: str,
+    force: bool,
+    query: str | None,
+    home: str,
+    **facts: Any,
+) -> None:
+    """Export tracks (all, those named, or those the filters leave) with what is known about them."""
+    from ..export import export_tracks
+
+    with open_store(home) as store:
+        if track_ids:
+            tracks = [store.find_id(track_id) for track_id in track_ids]
+        else:
+            where = filter_from((query or "",), facts, home)
+            tracks = store.list(where, order="created_at", limit=None)
+        written = export_tracks(store, tracks, form, to, force=force)
+    for path in written:
+        click.echo(str(path))
+    click.echo(f"{len(tracks)} tracks exported as {form}", err=True)
+
+
+@click.command(cls=Command)
+@click.argument("track_ids", nargs=-1)
+@click.option("--purge", is_flag=True, help="Delete for good what is in the trash.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="With --purge: only what was trashed this many days ago.",
+)
+@home_option
+def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) -> None:
+    """Put tracks in the trash; `catalog restore` takes them out again."""
+    if bool(track_ids) == purge:
+        raise InputError("name the tracks to put in the trash, or --purge to empty it; not both, not neither")
+    with open_store(home) as store:
+        if purge:
+            click.echo(f"{store.purge(older_than_s=older_than * 86_400)} tracks deleted for good", err=True)
+            return
+        for track_id in [store.find_id(name).id for name in track_ids]:
+            store.trash(track_id)
+            click.echo(track_id)
+
+
+@click.command(cls=Command)
+@click.argument("track_ids", nargs=-1, required=True)
+@home_option
+def restore(track_ids: tuple[str, ...], home: str) -> None:
+    """Take tracks out of the trash."""
+    with open_store(home) as store:
+        for track_id in [store.find_id(name).id for name in track_ids]:
+            store.restore(track_id)
+            click.echo(track_id)
+
+
+@click.command(cls=Command)
+@click.argument("track_id")
+@click.argument("rating", required=False, type=click.IntRange(1, 5))
+@click.option("--clear", is_flag=True, help="Take the rating back.")
+@click.option("--for", "request_id", help="Rate it as the answer to this request; see `catalog history`.")
+@click.option("--tag", "add", multiple=True, help="Put a label of your own on it; repeatable.")
+@click.option("--untag", "remove", multiple=True, help="Take a label off; repeatable.")
+@click.option("--note", help='Write a note on it; "" removes the one there is.')
+@json_option
+@home_option
+def rate(
+    track_id: str,
+    rating: int | None,
+    clear: bool,
+    request_id: str | None,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    note: str | None,
+    as_json: bool,
+    home: str,
+) -> None:
+    """Rate a track 1 to 5, label it, or write a note on it."""
+    from ..history import feedback
+    from ..report import track_json
+
+    if clear and rating is not None:
+        raise InputError("give a RATING or --clear, not both")
+    if rating is None and not (clear or add or remove or note is not None):
+        raise InputError(
+            "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag or --note"
+        )
+    with open_store(home) as store:
+        track = store.find_id(track_id)
+        if clear or rating is not None:
+            track = feedback.rate(store, track.id, rating, request_id)
+        if add or remove or note is not None:
+            track = feedback.label(store, track.id, add=add, remove=remove, note=note)
+    if as_json:
+        print_json(track_json(track))
+    else:
+        click.echo(track.id)
+
+
+@click.command(cls=Command)
+@click.argument("track_id")
+@click.option("--for", "request_id", help="The request it was wrong for [default: the last it answered].")
+@click.option("--undo", is_flag=True, help="Take the rejection back [default: its last one].")
+@json_option
+@home_option
+@config_option
+def reject(
+    track_id: str, request_id: str | None, undo: bool, as_json: bool, home: str, config: str | None
+) -> None:
+    """Keep a track from a request it was wrong for, and from requests near it; others still get it."""
+    with open_service(home, config, create=False) as service:
+        said = service.reject(track_id, request_id, undo=undo)
+    click.echo(f"{said.verdict}: {said.track_id} for request {said.request_id}", err=True)
+    if as_json:
+        print_json(said.model_dump(mode="json"))
+    else:
+        click.echo(said.track_id)

@@ -1,0 +1,121 @@
+"""Durable, content-addressed files: audio under its sha256 with a JSON sidecar beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..errors import StorageError
+from .failpoint import failpoint
+
+__all__ = ["TEMPORARY", "digest", "storing", "sync", "write_durably"]
+
+TEMPORARY = ".tmp-"
+_CHUNK_BYTES = 1 << 20
+
+
+def write_durably(path: Path, data: bytes, *, point: str = "file", mode: int = 0o600) -> None:
+    """Replace `path` by `data` as a whole: temporary file of `mode`, sync, rename, sync of the folder.
+
+    Failpoints `<point>.written`, `<point>.synced`, `<point>.renamed`. A failure leaves the old file as it was.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with _created(temporary, mode) as descriptor:
+            _write_all(descriptor, data)
+            failpoint(f"{point}.written")
+            _full_sync(descriptor)
+        failpoint(f"{point}.synced")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    failpoint(f"{point}.renamed")
+    sync([], [path.parent])
+
+
+def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
+    """Force files, then folders, to the disk; one flush of the drive's own cache at the end on macOS.
+
+    A file that has gone meanwhile is passed over. Raises OSError.
+    """
+    last = None
+    for path in (*files, *folders):
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            last = path
+    if last is not None and hasattr(fcntl, "F_FULLFSYNC"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(last, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            finally:
+                os.close(descriptor)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file as hex digits."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            sha256.update(chunk)
+    return sha256.hexdigest()
+
+
+@contextlib.contextmanager
+def storing(what: str) -> Iterator[None]:
+    """Turn an OSError of the body into a StorageError that begins with `what`."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{what}: {reason(error)}") from error
+
+
+def reason(error: OSError) -> str:
+    """Say in words why the system refused, and what to do."""
+    advice = {
+        errno.ENOSPC: "the disk is full; free some space and try again",
+        errno.EDQUOT: "the disk quota is used up; free some space and try again",
+        errno.EROFS: "the file system is mounted read-only",
+        errno.EACCES: "permission denied; choose a folder you can write to",
+        errno.EPERM: "permission denied; choose a folder you can write to",
+        errno.ENOTDIR: "a part of the path is a file; choose a folder",
+        errno.EEXIST: "a file of that name is in the way; choose a folder",
+    }
+    return advice.get(error.errno or 0, error.strerror or str(error))
+
+
+@contextlib.contextmanager
+def _created(path: Path, mode: int) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _full_sync(descriptor: int) -> None:
+    # fsync on macOS leaves the data in the drive's cache; F_FULLFSYNC does not, where the file system knows it.
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)

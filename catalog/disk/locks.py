@@ -1,0 +1,72 @@
+"""Locks between processes and threads: a file held with flock, which the system lets go when its holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import Busy, StorageError
+
+__all__ = ["hold"]
+
+
+_HELD_ELSEWHERE = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK}
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.05
+
+
+@contextlib.contextmanager
+def hold(path: Path, timeout_s: float, what: str, *, remove: bool = False) -> Iterator[None]:
+    """Hold the lock file `path`, waiting up to `timeout_s` seconds for its holder.
+
+    `what` names the thing locked in the message of the error. With `remove` the file goes away with the lock, for
+    names that are used once. Raises Busy when the wait is over, StorageError where files cannot be locked.
+    """
+    deadline = time.monotonic() + timeout_s
+    wait_s = _FIRST_WAIT_S
+    while (descriptor := _try(path)) is None:
+        if time.monotonic() >= deadline:
+            raise Busy(
+                f"another process still holds {what} after {timeout_s:g} s; try again when it has finished"
+            )
+        time.sleep(min(wait_s, max(0.0, deadline - time.monotonic())))
+        wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+    try:
+        yield
+    finally:
+        if remove:
+            # Removed while held: a waiter that opened this inode sees in _try that the name has moved on.
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _try(path: Path) -> int | None:
+    """Return the descriptor of the lock file once locked, None when another holds it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"the lock file {path} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _still_named(path, descriptor):
+            return descriptor
+    except OSError as error:
+        if error.errno not in _HELD_ELSEWHERE:
+            os.close(descriptor)
+            raise StorageError(
+                f"{path} cannot be locked: {error.strerror}; keep the home folder on a local disk"
+            ) from error
+    os.close(descriptor)
+    return None
+
+
+def _still_named(path: Path, descriptor: int) -> bool:
+    try:
+        named, held = path.stat(), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)

@@ -1,0 +1,95 @@
+"""Compaction, indexes and old versions: nothing of it happens by itself in Lance, and reads slow down without it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from ..errors import Busy, CatalogError
+from .lance import index_config
+from .table import DurableTable
+
+__all__ = ["WORDS", "Maintenance"]
+
+
+_log = logging.getLogger(__name__)
+
+WORDS = "words"
+EVERY_COMMITS = 50
+ROWS_PER_COMMIT = 200
+"""A table of n rows waits for n / 200 commits: compaction writes small fragments anew, up to the whole table."""
+KEEP_OLD = timedelta(minutes=2)
+"""How long a version stays for readers that opened it."""
+_FOREVER = timedelta(days=36_500)
+
+
+class Maintenance:
+    """Care of the tables. `index_for(table, rows)` gives the columns to index at that size, each with its kind."""
+
+    def __init__(
+        self, tables: Sequence[DurableTable], index_for: Callable[[str, int], dict[str, str]]
+    ) -> None:
+        self._tables = tables
+        self._index_for = index_for
+
+    def run_when_due(self, table: DurableTable) -> None:
+        """Compact `table` when enough was committed since the last time; never fail or keep the caller waiting."""
+        try:
+            if _is_due(table):
+                self._compact(table, 0.0)
+        except Busy:
+            pass  # another process writes or compacts; the next commit asks again
+        except CatalogError as error:
+            _log.warning("the %s table was not compacted: %s", table.name, error)
+
+    def compact(self) -> None:
+        """Compact every table, waiting for writers."""
+        for table in self._tables:
+            if table.exists():
+                self._compact(table, None)
+
+    def ensure_index(self, table: DurableTable, column: str) -> None:
+        """Make the index of `column` that the searches cannot do without, unless it is there."""
+        if column not in _indexed(table.table):
+            with table.locked():
+                self._add_index(table, column, self._index_for(table.name, 0)[column])
+
+    def _compact(self, table: DurableTable, timeout_s: float | None) -> None:
+        what = f"the {table.name} table cannot be compacted"
+        with table.locked(timeout_s):
+            # Old versions go in a second step: until the new one is synced, they are all a power cut would leave.
+            table.commit_locked(
+                what,
+                lambda lance: lance.optimize(cleanup_older_than=_FOREVER),
+                point="compact",
+                adds_only=True,
+            )
+            for column, kind in self._index_for(table.name, table.table.count_rows()).items():
+                self._add_index(table, column, kind)
+            table.commit_locked(
+                what,
+                lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD),
+                point="cleanup",
+                adds_only=True,
+            )
+            table.mark_compacted()
+
+    def _add_index(self, table: DurableTable, column: str, kind: str) -> None:
+        if column in _indexed(table.table):
+            return
+        config = index_config(kind)
+        what = f"the index of {table.name}.{column} cannot be made"
+        table.commit_locked(
+            what, lambda lance: lance.create_index(column, config=config), point="index", adds_only=True
+        )
+
+
+def _is_due(table: DurableTable) -> bool:
+    commits = (table.head() or 0) - table.compacted
+    return commits >= EVERY_COMMITS and commits >= int(table.table.count_rows()) // ROWS_PER_COMMIT
+
+
+def _indexed(lance: Any) -> set[str]:
+    return {column for index in lance.list_indices() for column in index.columns}

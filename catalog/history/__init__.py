@@ -1,0 +1,1 @@
+"""What was requested and what people said of it."""

@@ -1,0 +1,98 @@
+"""What a language model may ask of find-or-make, in every framework alike, and what it is told in return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from .. import report
+from ..errors import InputError
+from ..models import Environment, QualityName, Result, TimeOfDay
+from ..reuse.terms import Reuse
+from ..service.service import MusicService
+from ..validation import nearest, validated
+
+__all__ = ["Ask", "arguments", "narrowed", "purpose", "told"]
+
+
+class Ask(BaseModel):
+    """The arguments of find-or-make that a model fills in. Only the context is needed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    context: str = Field(
+        description="The text that the music is for, word for word: an answer, a chunk, a scene. What it is about, "
+        "its mood, place and time are read from it.",
+    )
+    query: str | None = Field(None, description="The question that the text answers.")
+    preset: str | None = Field(
+        None, description="Style preset; left out, the one that fits the text is picked."
+    )
+    role: str | None = Field(None, description="What the music is for; left out, it follows from the text.")
+    quality: QualityName | None = Field(None, description="Quality tier; a higher one takes longer to make.")
+    duration_s: float | None = Field(None, description="Length in seconds.")
+    loopable: bool | None = Field(None, description="Whether it must repeat without a seam.")
+    environment: Environment | None = Field(None, description="Where it happens, when that is known.")
+    time_of_day: TimeOfDay | None = Field(None, description="When it happens, when that is known.")
+    mood_tags: list[str] | None = Field(
+        None, description="Words for its mood, when they are known: calm, tense."
+    )
+    seed: int | None = Field(None, description="Seed of the generator, to make the same take again.")
+    continue_from: str | None = Field(
+        None,
+        description="The id of a track to go on from, by MusicGen; duration_s counts what it lasts already.",
+    )
+    listener: str | None = Field(
+        None,
+        description="Who hears it; gets another fitting track than the one just heard.",
+    )
+    theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
+    max_false_reuse: float | None = Field(
+        None,
+        description="The share of reused tracks that may turn out not to fit, 0 to 1; less reuses less. 0.1 unless "
+        "given.",
+    )
+    reuse: Reuse | None = Field(
+        None,
+        description='"auto" reuses a track that fits and else makes one, "always" never makes, "never" always makes.',
+    )
+
+
+def narrowed(fixed: Mapping[str, Any]) -> type[BaseModel]:
+    """Return `Ask` without the arguments that the application has fixed. Raises InputError for a name it lacks."""
+    for name in fixed:
+        if name not in Ask.model_fields or name == "context":
+            raise InputError(
+                f"{name!r} cannot be fixed; {nearest(name, Ask.model_fields.keys() - {'context'})}"
+            )
+    if not fixed:
+        return Ask
+    left: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in Ask.model_fields.items() if name not in fixed
+    }
+    return create_model("Ask", __config__=Ask.model_config, __doc__=Ask.__doc__, **left)
+
+
+def arguments(model: type[BaseModel], given: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `MusicService.find_or_make` in what a model gave. Raises InputError."""
+    asked = validated(model, given).model_dump(exclude_none=True)
+    return {"text_context": asked.pop("context"), **asked, **fixed}
+
+
+def purpose(service: MusicService) -> str:
+    """Return the description of the tool, with the presets and roles there are."""
+    library = service.library
+    return (
+        "Get music that fits a text: an earlier track of the catalog where one fits, else a new one, which can take "
+        "from seconds to minutes. Returns what was done and why, and the path of the audio file. Give only what is "
+        f"known; the rest is worked out from the text. Presets: {', '.join(library.styles)}. "
+        f"Roles: {', '.join(library.roles)}."
+    )
+
+
+def told(result: Result) -> str:
+    """Return what the model reads: what was done, the file, and every warning."""
+    lines = [report.headline(result), *(f"note: {warning}" for warning in result.warnings)]
+    return "\n".join([*lines, f"file: {result.path}"] if result.path else lines)

@@ -1,0 +1,59 @@
+"""Frozen values that travel between the stages: Context -> Features -> Request -> Decision -> Result."""
+
+from __future__ import annotations
+
+from .base import MAX_TEXT_BYTES, Label, Line, Name, Tag, Unit, Value, clean_line, clean_text
+from .filter import Alternative, Condition, FieldName, Filter, Period, Span
+from .log import Judgement, Mood, RequestRecord
+from .request import (
+    Audience,
+    Choices,
+    Context,
+    Environment,
+    Features,
+    QualityName,
+    Request,
+    Source,
+    TimeOfDay,
+)
+from .result import Action, Candidate, Decision, Match, Result
+from .track import Hit, Page, State, Track
+
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Action",
+    "Alternative",
+    "Audience",
+    "Candidate",
+    "Choices",
+    "Condition",
+    "Context",
+    "Decision",
+    "Environment",
+    "Features",
+    "FieldName",
+    "Filter",
+    "Hit",
+    "Judgement",
+    "Label",
+    "Line",
+    "Match",
+    "Mood",
+    "Name",
+    "Page",
+    "Period",
+    "QualityName",
+    "Request",
+    "RequestRecord",
+    "Result",
+    "Source",
+    "Span",
+    "State",
+    "Tag",
+    "TimeOfDay",
+    "Track",
+    "Unit",
+    "Value",
+    "clean_line",
+    "clean_text",
+]

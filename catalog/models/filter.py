@@ -1,0 +1,84 @@
+"""What a search or a list is limited to."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Value
+from .request import Environment, QualityName, TimeOfDay
+from .track import State
+
+__all__ = ["Alternative", "Condition", "FieldName", "Filter", "Period", "Span"]
+
+FieldName = Literal[
+    "words",
+    "mood",
+    "tag",
+    "style",
+    "role",
+    "quality",
+    "environment",
+    "time",
+    "loop",
+    "length",
+    "tempo",
+    "rating",
+    "by",
+    "model",
+    "language",
+    "made",
+]
+"""What a condition of a filter may be about; `filters` maps each to a column."""
+
+
+class Span(Value):
+    """Numbers from `low` to `high`, both within; None leaves an end open."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class Period(Value):
+    """Times from `since` until before `before`, each a time or how long ago; None leaves an end open."""
+
+    since: datetime | timedelta | None = None
+    before: datetime | timedelta | None = None
+
+
+Alternative = bool | str | Span | Period | None
+"""A value a fact may have; None stands for a fact that is not known."""
+
+
+class Condition(Value):
+    """One fact about a track: it has any of these values, or with `negated` none of them."""
+
+    field: FieldName
+    any_of: Annotated[tuple[Alternative, ...], Field(min_length=1)]
+    negated: bool = False
+
+
+class Filter(Value):
+    """Hard facts a track must meet. None or an empty tuple leaves a fact open; all given facts must hold."""
+
+    style: str | None = None
+    role: str | None = None
+    min_quality: QualityName | None = None
+    min_model_rank: int | None = None
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    mood: tuple[str, ...] = ()
+    """Every tag named must be on the track."""
+    loopable: bool | None = None
+    min_duration_s: float | None = None
+    max_duration_s: float | None = None
+    min_tempo_bpm: float | None = None
+    max_tempo_bpm: float | None = None
+    min_rating: int | None = None
+    backend: str | None = None
+    language: str | None = None
+    state: State | None = "ready"
+    conditions: tuple[Condition, ...] = ()
+    """Further facts, all of which must hold; `query.parse` makes them of text."""

@@ -1,0 +1,130 @@
+"""What is asked for: context, its features, the choices of the caller, and the request they make."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from .base import Line, Name, Tag, Unit, Value, clean_text
+
+__all__ = [
+    "Audience",
+    "Choices",
+    "Context",
+    "Environment",
+    "Features",
+    "QualityName",
+    "Request",
+    "Source",
+    "TimeOfDay",
+]
+
+Environment = Literal[
+    "forest",
+    "rain",
+    "ocean",
+    "city",
+    "night",
+    "cave",
+    "desert",
+    "tavern",
+    "storm",
+    "snow",
+    "space",
+    "fireside",
+]
+TimeOfDay = Literal["dawn", "morning", "day", "dusk", "evening", "night"]
+Source = Literal["caller", "text", "heads", "prototypes", "encoder", "default"]
+QualityName = Literal["preview", "standard", "final"]
+
+
+class Context(Value):
+    """What the application just said, with whatever its pipeline already knows about it.
+
+    Everything but `text` is optional; a field that is given wins over what the text suggests.
+    """
+
+    text: Annotated[str, AfterValidator(clean_text)]
+    query: Annotated[Line, Field(max_length=10_000)] = ""
+    summary_of_topic: Annotated[Line, Field(max_length=2_000)] | None = None
+    emotional_tone_description: Annotated[Line, Field(max_length=500)] | None = None
+    valence: Unit | None = None
+    energy: Unit | None = None
+    mood_tags: Annotated[tuple[Tag, ...], Field(max_length=32)] | None = None
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    language: Annotated[Line, Field(max_length=35)] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Return the hex digest of the cleaned text."""
+        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+
+
+class Features(Value):
+    """What the context is about and how it feels.
+
+    `sources` tells where each field came from; `confidences` how far a reading may be trusted, 0 to 1, for the fields
+    that can be wrong (`catalog.text.confidence`): 1 for what the caller gave, no entry where nothing was read.
+    """
+
+    summary_of_topic: Line
+    emotional_tone_description: Line
+    valence: Unit
+    energy: Unit
+    mood_tags: tuple[str, ...]
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    language: str = "und"
+    sources: dict[str, Source] = Field(default_factory=dict)
+    confidences: dict[str, float] = Field(default_factory=dict)
+
+
+class Choices(Value):
+    """What the caller asked for explicitly; None leaves the matter to the selection policy and presets."""
+
+    preset: str | None = None
+    role: str | None = None
+    quality: QualityName | None = None
+    backend: Literal["auto", "mlx", "procedural"] | None = None
+    duration_s: float | None = None
+    loopable: bool | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
+    continue_from: str | None = None
+    """The id of a track to go on from; its length counts in `duration_s`."""
+    melody: str | None = None
+    """The file of a recording whose melody is followed; once read, the sha256 of its samples."""
+    generation: dict[str, Any] = Field(default_factory=dict)
+    """Other generation values by their configuration name: top_k, cfg_coef, normalize_duration, ..."""
+
+
+class Audience(Value):
+    """For whom the music plays, and under which recurring theme; "" where the caller does not say."""
+
+    listener: Name = ""
+    theme: Name = ""
+
+
+class Request(Value):
+    """A context with every choice made: what to look for, and what to make when nothing fits."""
+
+    key: str
+    """Identity of the request: the same context, choices and configuration give the same key."""
+    context: Context
+    features: Features
+    choices: Choices
+    style: str
+    role: str
+    quality: QualityName
+    why: dict[str, str]
+    """For style, role and quality: the reason each was picked."""
+    prompt: str
+    config: dict[str, Any]
+    """The merged generation configuration."""
+    config_sources: dict[str, str]
+    """For every key of `config`: the file, preset or caller that set it."""
+    warnings: tuple[str, ...] = ()
+    substitution: str = ""
+    """What the backend stands in for, in words; "" when it is what was asked for."""

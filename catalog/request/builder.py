@@ -1,0 +1,211 @@
+"""Features, presets and the caller's choices become a request: a prompt and a merged configuration with its sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from generator import GeneratorError
+from generator.synth.parameters import Synthesis
+from generator.weights.sizes import choices_for, melody_size
+from presets import Library, PresetError, Resolved
+from presets import load as load_presets
+
+from ..errors import ConfigError, InputError, Unavailable
+from ..models import Choices, Context, Features, Request
+from .selection import pick_quality, pick_role, pick_style
+from .synthesis import shade
+
+__all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors", "prompt_of"]
+
+
+KEY_VERSION = 1
+MIN_DURATION_S = 0.05
+
+FindWeights = Callable[[str], Any]
+"""Takes a model size; returns where its weights are on this machine, or None."""
+
+
+def load_library(config: str | Path | None, home: str | Path) -> Library:
+    """Return the presets, extended by the file `config` or else by `catalog.yaml` in `home` where it exists.
+
+    Raises ConfigError.
+    """
+    own = Path(home) / "catalog.yaml"
+    with preset_errors():
+        return load_presets(config or (own if own.is_file() else None))
+
+
+@contextmanager
+def preset_errors() -> Iterator[None]:
+    """Turn a refusal by the presets, such as an unknown name, into a ConfigError."""
+    try:
+        yield
+    except PresetError as error:
+        raise ConfigError(str(error)) from error
+
+
+def key_of(context: Context, choices: Choices, library: Library, weights: Mapping[str, bool]) -> str:
+    """Return the identity of a request: hex of 32 characters over all that decides what would be made.
+
+    It needs neither encoder nor model: features and selection follow from what is hashed here. `weights`
+    tells which model sizes are on the machine, since `backend: auto` depends on it.
+    """
+    backend = choices.backend or library.model.backend
+    told = {
+        "version": KEY_VERSION,
+        "context": context.model_dump(mode="json"),
+        # Left out where there is none, as it was before melodies could be given.
+        "choices": choices.model_dump(mode="json", exclude=None if choices.melody else {"melody"}),
+        "library": library.digest,
+        "weights": [] if backend == "procedural" else sorted(size for size, here in weights.items() if here),
+    }
+    canonical = json.dumps(told, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
+
+
+def build(
+    context: Context,
+    features: Features,
+    choices: Choices,
+    library: Library,
+    *,
+    key: str,
+    find_weights: FindWeights,
+) -> Request:
+    """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
+
+    Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that
+    contradict each other, Unavailable when the backend that was named has no weights here.
+    """
+    style, why_style = pick_style(context, features, choices, library.styles)
+    role, why_role = pick_role(context, features, choices)
+    quality, why_quality = pick_quality(choices)
+    with preset_errors():
+        resolved = library.resolve(style, role, quality, _explicit(choices))
+    config, sources = dict(resolved.values), dict(resolved.sources)
+    if choices.melody is not None:
+        _follow_melody(config, sources, choices.melody)
+    substitution = _pick_backend(config, sources, find_weights)
+    _arrange(config, sources, library, style, features)
+    if choices.continue_from is not None:
+        config["continue_from"], sources["continue_from"] = choices.continue_from, "caller"
+    _agree(config, role, library)
+    return Request(
+        key=key,
+        context=context,
+        features=features,
+        choices=choices,
+        style=style,
+        role=role,
+        quality=quality,
+        why={"style": why_style, "role": why_role, "quality": why_quality},
+        prompt=prompt_of(resolved, features),
+        config=config,
+        config_sources=sources,
+        warnings=(*resolved.warnings, *_unread(config)),
+        substitution=substitution,
+    )
+
+
+def _unread(config: Mapping[str, Any]) -> list[str]:
+    if config["backend"] == "procedural" and config["negative_prompt"]:
+        return ["negative_prompt is read by MusicGen only; the procedural synthesizer renders without it"]
+    return []
+
+
+def prompt_of(resolved: Resolved, features: Features) -> str:
+    """Return "{preset_tags}. {summary_of_topic}. {emotional_tone_description}." with the configured tags around it."""
+    values = resolved.values
+    tags = ", ".join([*values["prepend_tags"], *values["prompt_tags"]])
+    parts = [tags, features.summary_of_topic, features.emotional_tone_description]
+    if values["append_structure"]:
+        parts.append(values["append_structure"])
+    return " ".join(f"{part.rstrip(' .')}." for part in parts if part.strip(" ."))
+
+
+def _explicit(choices: Choices) -> dict[str, Any]:
+    """Return the caller's values under their configuration names."""
+    named = {name: getattr(choices, name) for name in ("duration_s", "loopable", "seed", "backend")}
+    given = {name: value for name, value in named.items() if value is not None}
+    if twice := given.keys() & choices.generation.keys():
+        name = min(twice)
+        raise InputError(
+            f"{name} was given twice, as {given[name]!r} and as {choices.generation[name]!r}; give it once"
+        )
+    return {**choices.generation, **given}
+
+
+def _follow_melody(config: dict[str, Any], sources: dict[str, str], melody: str) -> None:
+    """Put the melody into the configuration, and the checkpoint nearest to its size that can follow one."""
+    config["melody"], sources["melody"] = melody, "caller"
+    if (size := melody_size(config["size"])) != config["size"]:
+        sources["size"] = f"follows a melody as {config['size']} cannot, by {sources['size']}"
+        config["size"] = size
+
+
+def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights: FindWeights) -> str:
+    """Turn `auto` into the backend that will run, and return what it stands in for, in words ("" for nothing)."""
+    size, backend = config["size"], config["backend"]
+    if backend == "procedural" or (backend == "mlx" and find_weights(size)):
+        return ""
+    if backend == "mlx":
+        raise Unavailable(
+            f"backend mlx needs the weights of MusicGen {size}, and they are not on this machine; "
+            f"run `catalog models pull {size}`, or use --backend auto or procedural"
+        )
+    stand_ins = choices_for(size, melody="melody" in config)
+    found = next((one for one in stand_ins if find_weights(one)), None)
+    config["backend"] = "mlx" if found else "procedural"
+    sources["backend"] = f"auto, by {sources['backend']}"
+    if found is None:
+        return f"MusicGen {size} is not on this machine, so the procedural synthesizer rendered this"
+    if found != size:
+        config["size"], sources["size"] = (
+            found,
+            f"the largest on this machine up to {size}, by {sources['size']}",
+        )
+        return f"MusicGen {size} is not on this machine, so {found} made this"
+    return ""
+
+
+def _arrange(
+    config: dict[str, Any], sources: dict[str, str], library: Library, style: str, features: Features
+) -> None:
+    """Fill in the synthesizer's parameters, bent towards the context's mood; MusicGen reads its prompt instead."""
+    if config["backend"] != "procedural":
+        config["synthesis"] = None
+        return
+    preset = library.style(style)
+    if config["synthesis"] is None:
+        words = ", ".join(config["prompt_tags"])
+        config["synthesis"] = Synthesis.from_words(words).model_dump(mode="json")
+        sources["synthesis"] = f"the tags of style {style}"
+    try:
+        shaded, reasons = shade(
+            config["synthesis"],
+            valence=features.valence,
+            energy=features.energy,
+            style_valence=preset.valence,
+            style_energy=preset.energy,
+            time_of_day=features.time_of_day,
+        )
+    except GeneratorError as error:
+        raise ConfigError(f"style {style} has a synthesis block that cannot be used: {error}") from error
+    config["synthesis"] = shaded
+    if reasons:
+        sources["synthesis"] += f", bent by the mood: {'; '.join(reasons)}"
+
+
+def _agree(config: Mapping[str, Any], role: str, library: Library) -> None:
+    if config["loopable"] and library.role(role).repetition == "none":
+        loops = [name for name, one in library.roles.items() if one.repetition != "none"]
+        raise InputError(
+            f"role {role} is a one-shot and cannot loop; drop the loop, or choose {', '.join(loops)}"
+        )
+    if config["duration_s"] < MIN_DURATION_S:
+        raise InputError(f"duration_s is {config['duration_s']:g}; at least {MIN_DURATION_S:g} s can be made")

@@ -1,0 +1,107 @@
+"""Whatever the application hands over - text, bytes, a RAG payload - becomes a validated Context."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import InputError
+from ..models import MAX_TEXT_BYTES, Context
+from ..validation import validated
+
+__all__ = ["QUERY_KEYS", "TEXT_KEYS", "read_bytes", "read_context", "read_lines"]
+
+
+TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
+"""Where a payload's text is looked for, in this order."""
+QUERY_KEYS = ("query", "question")
+
+
+def read_context(source: str | Mapping[str, Any] | Context, **known: Any) -> Context:
+    """Return the Context in `source`, with the fields that the caller knows set over it.
+
+    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. What stands under
+    "features" must be fields of Context; other keys that happen to name one are taken over where their value
+    fits and left alone where it does not, so that a RAG answer payload passes as it is. Raises InputError.
+    """
+    if isinstance(source, Context):
+        told: dict[str, Any] = source.model_dump(exclude_defaults=True)
+    elif isinstance(source, str):
+        told = {"text": source}
+    elif isinstance(source, Mapping):
+        told = _from_payload(source)
+    else:
+        raise InputError(f"the context is a {type(source).__name__}; pass a text, a mapping or a Context")
+    return validated(Context, {**told, **{name: value for name, value in known.items() if value is not None}})
+
+
+def read_bytes(data: bytes) -> str | dict[str, Any]:
+    """Return the text, or the JSON object, that `data` holds. Raises InputError when it is neither."""
+    if len(data) > 2 * MAX_TEXT_BYTES:
+        raise InputError(f"the context is {len(data):,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the context is not UTF-8 text (byte 0x{data[error.start]:02x} at position {error.start}); "
+            "convert it to UTF-8 first"
+        ) from None
+    if text.lstrip().startswith("{"):
+        try:
+            payload = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        if isinstance(payload, dict) and any(isinstance(payload.get(key), str) for key in TEXT_KEYS):
+            return payload
+    return text
+
+
+def read_lines(data: bytes) -> list[str | dict[str, Any]]:
+    """Return the contexts in `data`, JSON Lines: each line a string or a payload. Raises InputError with the line."""
+    try:
+        lines = data.decode("utf-8-sig").split("\n")  # not splitlines: a JSON string may hold U+2028
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the contexts are not UTF-8 text (at byte {error.start}); convert them first"
+        ) from None
+    contexts = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            context = json.loads(line)
+        except (ValueError, RecursionError):
+            raise InputError(
+                f'line {number} is not JSON; write each context as "text" or {{"answer": ...}}'
+            ) from None
+        try:
+            read_context(context)
+        except InputError as error:
+            raise InputError(f"line {number}: {error}") from None
+        contexts.append(context)
+    return contexts
+
+
+def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
+    text = next((payload[key] for key in TEXT_KEYS if isinstance(payload.get(key), str)), None)
+    if text is None:
+        raise InputError(
+            f"the context has no text: none of {', '.join(TEXT_KEYS)} is a string among its keys "
+            f"({', '.join(sorted(map(str, payload))[:10]) or 'none'})"
+        )
+    query = next((payload[key] for key in QUERY_KEYS if isinstance(payload.get(key), str)), "")
+    others = Context.model_fields.keys() - {"text", "query"}
+    known = {name: payload[name] for name in others & payload.keys() if _fits(name, payload[name])}
+    features = payload.get("features")
+    return {"text": text, "query": query, **known, **(features if isinstance(features, Mapping) else {})}
+
+
+def _fits(name: str, value: Any) -> bool:
+    try:
+        Context.model_validate({"text": "x", name: value})
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,29 @@
+"""A recording that the caller gives for its melody: read with limits, refused where it holds none."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from generator import Audio, AudioError, audio
+from generator.musicgen.chroma import check_melody
+
+from ..errors import InputError
+
+__all__ = ["read_melody"]
+
+
+def read_melody(path: str | Path) -> tuple[Audio, str]:
+    """Return a WAV, FLAC or OGG file's audio and its sha256, by which it is known.
+
+    At most 25 MiB, 10 minutes and 2 channels. Raises InputError for a file that is missing, damaged, too long or
+    silent.
+    """
+    try:
+        recording = audio.read(path)
+        check_melody(recording)
+    except AudioError as error:
+        raise InputError(f"the melody cannot be followed: {error}") from error
+    samples = hashlib.sha256(f"{recording.sample_rate}".encode())
+    samples.update(recording.samples.tobytes())
+    return recording, samples.hexdigest()

@@ -1,0 +1,83 @@
+"""The request of a track, to be made once more: as it was, or with another seed."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..models import Choices, Context, Decision, Features, Request, Track
+
+__all__ = ["choices_of", "context_of", "decision_again", "request_again", "request_of"]
+
+
+def context_of(track: Track) -> Context:
+    """Return the context a track was made for, as far as its row holds it."""
+    return Context(text=track.context, query=track.query)
+
+
+def choices_of(track: Track) -> Choices:
+    """Return the track that `track` goes on from; all else that its caller chose is in its configuration.
+
+    Raises InputError for a track that follows a melody, since recordings are not kept.
+    """
+    if "melody" in track.config:
+        raise InputError(
+            f"track {track.id} follows the melody of a recording, which was not kept; "
+            f"make it anew with --melody FILE, its seed was {track.seed}"
+        )
+    return Choices(continue_from=track.config.get("continue_from"))
+
+
+def request_again(track: Track, context: Context, choices: Choices, *, variation: bool) -> Request:
+    """Return the request that makes `track` again: its prompt, configuration and seed, or for a variation no seed."""
+    request = request_of(track, context, choices)
+    seed, source = (None, "drawn for a variation") if variation else (track.seed, f"that of track {track.id}")
+    return request.model_copy(
+        update={
+            "config": {**track.config, "seed": seed},
+            "config_sources": {**track.config_sources, "seed": source},
+        }
+    )
+
+
+def decision_again(track: Track, *, variation: bool) -> Decision:
+    """Return the decision to make it, which is the caller's."""
+    what = "a variation of track" if variation else "made again, with its seed: track"
+    return Decision(
+        action="make",
+        rule="never",
+        reason=f"{what} {track.id}",
+        threshold=0.0,
+        variant_of=track.id if variation else None,
+    )
+
+
+def request_of(track: Track, context: Context, choices: Choices) -> Request:
+    """Return the request that `track` was made for, as a repeat asks again, with what is to be said about it."""
+    warnings = []
+    asked_s, got_s = choices.duration_s, float(track.config["duration_s"])
+    if asked_s is not None and asked_s > got_s + 1e-6:
+        warnings.append(
+            f"duration_s {asked_s:g} was cut to {got_s:g} by {track.config_sources['duration_s']}"
+        )
+    return Request(
+        key=track.key,
+        context=context,
+        features=Features(
+            summary_of_topic=track.summary,
+            emotional_tone_description=track.tone,
+            valence=track.valence,
+            energy=track.energy,
+            mood_tags=track.mood_tags,
+            environment=track.environment,
+            time_of_day=track.time_of_day,
+            language=track.language,
+        ),
+        choices=choices,
+        style=track.style,
+        role=track.role,
+        quality=track.quality,
+        why=dict.fromkeys(("style", "role", "quality"), "as when the track was made"),
+        prompt=track.prompt,
+        config=track.config,
+        config_sources=track.config_sources,
+        warnings=tuple(warnings),
+    )

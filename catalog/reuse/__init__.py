@@ -1,0 +1,1 @@
+"""Reuse or make: the decision, its evidence and its calibration."""

@@ -1,0 +1,344 @@
+"""From labels to a certificate: fit the weights on some scenes, and hold a threshold to its promise on others.
+
+The promise is made by Learn-then-Test (Angelopoulos and others 2021): thresholds of a grid fixed beforehand are tried
+from strict to lenient, each against the hypothesis that more than the wanted share of reused tracks does not fit, and
+the first that cannot be rejected ends it. Texts of one scene depend on each other, so the scene is the unit: of its
+reuses, the share that does not fit. The rate is the mean of these shares over the scenes in which anything is reused.
+The test is a bet on them (Waudby-Smith and Ramdas 2024), valid for any number of scenes and whatever the distribution,
+with no approximation.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..models import Judgement, RequestRecord
+from ..text.encoder import Encoder
+from .certificate import DELTA, MAX_FALSE_REUSE, Bound, Certificate, identified, shipped_for, version
+from .evidence import HURTS, MOOD, TOPIC
+from .labels import Labels, shipped_labels
+from .trials import (
+    PREVALENCE,
+    Case,
+    Report,
+    Trial,
+    cases,
+    names_in,
+    pair_trials,
+    read_texts,
+    texts_in,
+    trials,
+)
+
+__all__ = [
+    "GRID",
+    "RATES",
+    "calibrate",
+    "calibrate_from_ratings",
+    "certified",
+    "fit",
+    "hit_rate",
+    "scenes_needed",
+    "wrong_shares",
+]
+
+
+RATES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+"""The rates of false reuse a certificate has bounds for; others can be asked for."""
+GRID = tuple(round(0.99 - 0.01 * step, 2) for step in range(99))
+"""Thresholds, strict to lenient, fixed before any label is seen."""
+BETS = (0.2, 0.4, 0.6, 0.8, 0.95)
+"""Sizes of the bets, as shares of the largest that cannot lose all; their mean wins as soon as one of them does."""
+PENALTY = 1e-4
+
+
+def calibrate(
+    encoder: Encoder,
+    *,
+    labels: Labels | None = None,
+    rates: Iterable[float] = (),
+    cache_dir: Path | None = None,
+    on_progress: Report | None = None,
+) -> Certificate:
+    """Return a certificate for `encoder` and the labels, the shipped ones where none are given.
+
+    The weights come from the "fit" scenes of the shipped labels always, so that none of what certifies was fitted on.
+    Shipped labels certify with their "calibrate" scenes, a file with all it holds. Deterministic but for the date.
+    Takes a minute or two. `rates` are wanted beside `RATES`. Raises Unavailable without encoder, InputError where the
+    labels are too few to certify the first of `rates` (`MAX_FALSE_REUSE` without), were they all right.
+    """
+    wanted = [*rates]
+    if labels:
+        names = {*names_in(labels.pairs), *(one.scene for one in labels.scenes)}
+        _enough(f"{labels.source} has {len(names)}", len(names), wanted)
+    shipped = shipped_labels()
+    # Where the weights are known and no scene needs a catalog to be tried in, the "fit" scenes need not be read.
+    fitted = shipped_for(encoder.identity) if labels else None
+    background = () if fitted and labels and not labels.scenes else shipped.split("fit")
+    asked = labels.scenes if labels else shipped.split("calibrate")
+    pairs = labels.pairs if labels else ()
+    known = read_texts(
+        [
+            *texts_in(background),
+            *texts_in(asked),
+            *(text for pair in pairs for text in (pair.asked, pair.track)),
+        ],
+        encoder,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+    weights = fitted.weights if fitted else fit(cases(background, background, known))
+    tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights)]
+    about = labels or shipped
+    reusing = len(wrong_shares(tried, GRID[-1]))
+    _enough(f"{about.source} has {reusing}", reusing, wanted, "scenes in which anything is reused")
+    return identified(
+        Certificate(
+            made_at=_now(),
+            source=about.source,
+            source_sha256=about.sha256,
+            shipped_sha256=shipped.sha256,
+            encoder=encoder.identity,
+            features=version(),
+            prevalence=None if pairs else PREVALENCE,
+            scenes=len({trial.scene for trial in tried}),
+            weights={name: round(value, 6) for name, value in weights.items()},
+            bounds=tuple(certified(tried, rate) for rate in sorted({*RATES, *wanted})),
+        )
+    )
+
+
+def calibrate_from_ratings(
+    base: Certificate,
+    judgements: Iterable[Judgement],
+    requests: Iterable[RequestRecord],
+    *,
+    rates: Iterable[float] = (),
+) -> Certificate:
+    """Return a certificate from what people said of tracks that `base` let be reused; its weights stay.
+
+    A reuse counts as wrong when it was rejected or rated 1 or 2 as the answer to its request, as right when rated 3 or
+    more; all of one track are one unit. Only what was served is judged, so no threshold below the one it was served
+    at can be certified. Raises InputError when too little that can be used was judged.
+    """
+    wanted = [*rates]
+    served = {
+        line.id: line
+        for line in requests
+        if line.rule == "similar"
+        and line.probability is not None
+        and line.created_at >= base.made_at
+        and line.threshold in {bound.threshold for bound in base.bounds}
+    }
+    said: dict[tuple[str, str], Judgement] = {}
+    rated: dict[tuple[str, str], Judgement] = {}
+    for one in sorted(judgements, key=lambda one: one.created_at):
+        if one.request_id in served and served[one.request_id].track_id == one.track_id:
+            pair = one.track_id, one.request_id
+            # A rejection that is taken back leaves the rating that was there.
+            said[pair] = rated.get(pair, one) if one.verdict == "allowed" else one
+            if one.verdict == "rated":
+                rated[pair] = one
+    judged = [(served[request], one) for (_, request), one in said.items() if _fitted(one) is not None]
+    if not judged:
+        raise InputError(
+            "no reuse under the certificate in use was judged yet; rate tracks as answers to their requests "
+            "(`catalog rate TRACK 4 --for REQUEST`) or reject them, or calibrate on the shipped labels"
+        )
+    sizes = Counter(one.track_id for _, one in judged)
+    wrong = len({one.track_id for _, one in judged if not _fitted(one)})
+    have = f"there are {len(sizes)}, {wrong} of them wrong"
+    _enough(have, len(sizes), wanted, "reused tracks that were judged")
+    tried = []
+    for line, one in judged:
+        fits, right = float(line.probability or 0.0), bool(_fitted(one))
+        tried.append(
+            Trial(one.track_id, 1 / sizes[one.track_id], right, fits, fits * (not right), fits * right)
+        )
+    lowest = max(line.threshold for line, _ in judged)
+    grid = [threshold for threshold in GRID if threshold >= lowest]
+    about = "\n".join(f"{one.id} {one.verdict} {one.rating}" for _, one in judged)
+    return identified(
+        base.model_copy(
+            update={
+                "made_at": _now(),
+                "source": f"{len(judged)} judgements of reused tracks in this catalog",
+                "source_sha256": hashlib.sha256(about.encode()).hexdigest(),
+                "prevalence": None,
+                "scenes": len(sizes),
+                "bounds": tuple(
+                    certified(tried, rate, grid=grid).model_copy(update={"hits": None})
+                    for rate in sorted({*RATES, *wanted})
+                ),
+            }
+        )
+    )
+
+
+def scenes_needed(rate: float, *, delta: float = DELTA) -> int:
+    """Return how many scenes certify `rate` where no reuse in them is wrong; fewer never do."""
+    growth = np.log1p(np.array(BETS) * rate / (1 - rate))
+
+    def won(scenes: int) -> float:
+        return float(np.mean(np.exp(np.minimum(scenes * growth, 700.0))))
+
+    most = 1
+    while won(most) < 1 / delta:
+        most *= 2
+    return bisect.bisect_left(range(most), 1 / delta, key=won)
+
+
+def _enough(have: str, scenes: int, wanted: Sequence[float], what: str = "scenes") -> None:
+    """Refuse labels that certify nothing for the rate that is wanted, whatever they say."""
+    rate = wanted[0] if wanted else MAX_FALSE_REUSE
+    if scenes < (needed := scenes_needed(rate)):
+        raise InputError(
+            f"to certify {100 * rate:g}% of false reuse takes at least {needed} {what}, and {have}; add more, or name "
+            "a higher --max-false-reuse; the certificate in use stays as it was"
+        )
+
+
+def _fitted(one: Judgement) -> bool | None:
+    """Return what the judgement says of the fit, None where it was taken back."""
+    if one.verdict == "rejected":
+        return False
+    return None if one.rating is None else one.rating >= 3
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def fit(labelled: Sequence[Case]) -> dict[str, float]:
+    """Return the weights under which the labels are likeliest, those of `HURTS` at most 0, the others at least 0.
+
+    Tracks that fit, tracks of other scenes, and tracks of the same scene that do not fit weigh 2 : 1 : 1.
+    """
+    from scipy.optimize import minimize
+
+    names = ("topic", *TOPIC, "mood", *MOOD)
+    cut = 1 + len(TOPIC)
+    groups = (
+        [found for case in labelled for found in case.right],
+        [found for case in labelled if not case.matched for found in case.other],
+        [found for case in labelled if not case.matched for found in (*case.opposite, *case.passable)],
+    )
+    if not all(groups):
+        raise InputError(
+            "weights need scenes with tracks that fit, with other scenes, and with tracks that do not fit"
+        )
+    rows = np.array([[found[name] for name in (*TOPIC, *MOOD)] for group in groups for found in group])
+    ones = np.ones((len(rows), 1))
+    topic, mood = np.hstack([ones, rows[:, : len(TOPIC)]]), np.hstack([ones, rows[:, len(TOPIC) :]])
+    fits = np.arange(len(rows)) < len(groups[0])
+    share = np.concatenate(
+        [np.full(len(group), s / len(group)) for s, group in zip((0.5, 0.25, 0.25), groups, strict=True)]
+    )
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        log_fits = -np.logaddexp(0, -topic @ weights[:cut]) - np.logaddexp(0, -mood @ weights[cut:])
+        log_not = np.log(-np.expm1(np.minimum(log_fits, -1e-12)))
+        return float(-share @ np.where(fits, log_fits, log_not) + PENALTY * weights @ weights)
+
+    free = {"topic", "mood"}
+    limits = [(None if n in free or n in HURTS else 0.0, 0.0 if n in HURTS else None) for n in names]
+    found = minimize(loss, np.zeros(len(names)), bounds=limits, method="L-BFGS-B")
+    return dict(zip(names, map(float, found.x), strict=True))
+
+
+def certified(
+    tried: Sequence[Trial], rate: float, *, delta: float = DELTA, grid: Sequence[float] = GRID
+) -> Bound:
+    """Return the most lenient threshold of `grid` at which at most `rate` of the reused tracks do not fit.
+
+    Wrong with probability `delta` at most, over the draw of scenes. The threshold is None where nothing holds.
+    """
+    best, columns = None, _columns(tried)
+    for threshold in grid:
+        wrong = _shares(columns, threshold)
+        if _evidence(0 * wrong, rate) < 1 / delta:
+            continue  # too few are reused to tell, were they all right; this looks at no label
+        if _evidence(wrong, rate) < 1 / delta:
+            break
+        best = threshold
+    if best is None:
+        return Bound(max_false_reuse=rate, threshold=None)
+    wrong = _shares(columns, best)
+    return Bound(
+        max_false_reuse=rate,
+        threshold=best,
+        scenes=len(wrong),
+        wrong=int((wrong > 0).sum()),
+        false_reuse=round(float(wrong.mean()), 4),
+        upper_bound=round(_upper(wrong, rate, delta), 4),
+        hits=round(hit_rate(tried, best), 4) if any(trial.matched for trial in tried) else None,
+    )
+
+
+def wrong_shares(tried: Iterable[Trial], threshold: float) -> NDArray[np.float64]:
+    """Return, for each scene in which anything is reused, the share of its reuses that could serve something wrong."""
+    return _shares(_columns(tried), threshold)
+
+
+class _Columns(NamedTuple):
+    scene: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    reused_to: NDArray[np.float64]
+    wrong_to: NDArray[np.float64]
+
+
+def _columns(tried: Iterable[Trial]) -> _Columns:
+    rows = list(tried)
+    number = {name: i for i, name in enumerate(dict.fromkeys(row.scene for row in rows))}
+    return _Columns(
+        np.array([number[row.scene] for row in rows], np.int64),
+        *(np.array([getattr(row, name) for row in rows]) for name in ("weight", "reused_to", "wrong_to")),
+    )
+
+
+def _shares(tried: _Columns, threshold: float) -> NDArray[np.float64]:
+    size = int(tried.scene.max(initial=-1)) + 1
+    reused, wrong = (
+        np.bincount(tried.scene, tried.weight * (reached >= threshold), size)
+        for reached in (tried.reused_to, tried.wrong_to)
+    )
+    return wrong[reused > 0] / reused[reused > 0]
+
+
+def hit_rate(tried: Iterable[Trial], threshold: float) -> float:
+    """Return the share of the trials with a fitting track in the catalog that reuse it."""
+    matched = [trial for trial in tried if trial.matched]
+    return sum(t.weight for t in matched if t.right_to >= threshold) / sum(t.weight for t in matched)
+
+
+def _evidence(wrong: NDArray[np.float64], rate: float) -> float:
+    """Return what bets against "the mean of `wrong` is above `rate`" have come to, from a stake of 1.
+
+    Were it so, no bet could be expected to win: by Markov's inequality the sum reaches 1 / delta with probability
+    delta at most.
+    """
+    logs = np.array([np.log1p(-bet / (1 - rate) * (wrong - rate)).sum() for bet in BETS])
+    return math.exp(min(700.0, float(logs.max()))) * float(np.mean(np.exp(logs - logs.max())))
+
+
+def _upper(wrong: NDArray[np.float64], rate: float, delta: float) -> float:
+    """Return the smallest rate, up to `rate`, that the bets still rule out."""
+    low, high = 0.0, rate
+    for _ in range(30):
+        middle = (low + high) / 2
+        if _evidence(wrong, middle) >= 1 / delta:
+            high = middle
+        else:
+            low = middle
+    return high

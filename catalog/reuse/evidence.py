@@ -1,0 +1,136 @@
+"""What speaks for and against music made for one text under another: five numbers, and a probability from them.
+
+A track fits when two things hold, so the probability is a product of two: the same scene, and the same mood. Every
+number may only help or only hurt; the weights are fitted under that constraint (`calibration`), so that nearer texts
+or nearer moods never make a track less likely to be reused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
+
+from ..models import Context, Features, Track
+from ..text.lexicon import NEGATORS
+from ..text.mood import OPPOSITE_WAY, mood_distance, read
+
+__all__ = ["HURTS", "MOOD", "TOPIC", "VERSION", "Card", "evidence", "probability"]
+
+
+VERSION = "evidence-1"
+"""Raise it when a number below is worked out in another way: certificates made before it then expire."""
+
+TOPIC = ("similarity", "other_environment", "other_time")
+MOOD = ("mood_distance", "exchanged")
+"""The numbers of the two questions that must both be answered yes: is it the same scene, and is it the same mood?"""
+HURTS = frozenset({"other_environment", "other_time", *MOOD})
+"""More of these never helps; more of the others never hurts."""
+
+READ_CHARACTERS = 4_000
+"""How much of a text is compared word by word."""
+ALIGNED_WORDS = 400
+COPIED = 0.5
+"""Share of common words from which two texts count as copies of one another with something exchanged."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is compared of a text: how it feels, where and when it is, and its words."""
+
+    text: str
+    valence: float
+    energy: float
+    mood_tags: tuple[str, ...]
+    environment: str | None
+    time_of_day: str | None
+
+    @classmethod
+    def of(cls, context: Context, features: Features) -> Card:
+        """Return the card of a context that was understood as `features`."""
+        return cls._of(context.text, features)
+
+    @classmethod
+    def of_track(cls, track: Track) -> Card:
+        """Return the card of the context that `track` was made for."""
+        return cls._of(track.context, track)
+
+    @classmethod
+    def _of(cls, text: str, felt: Features | Track) -> Card:
+        return cls(text, felt.valence, felt.energy, felt.mood_tags, felt.environment, felt.time_of_day)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """Every word of the part that is read, lower-cased."""
+        return tuple(_WORD.findall(self.text[:READ_CHARACTERS].lower().replace("’", "'")))
+
+
+def evidence(asked: Card, known: Card, similarity: float) -> dict[str, float]:
+    """Return the numbers that tell whether music made for `known` fits `asked`.
+
+    `similarity` is the cosine of the two contexts, -1..1. In the result beside it: other_environment and other_time, 1
+    where both texts name one and not the same; mood_distance 0..1; exchanged 0..1, how far words that two near copies
+    do not share lie apart in mood.
+    """
+    return {
+        "similarity": similarity,
+        "other_environment": _differ(asked.environment, known.environment),
+        "other_time": _differ(asked.time_of_day, known.time_of_day),
+        "mood_distance": mood_distance(asked, known),
+        "exchanged": _exchanged(asked, known),
+    }
+
+
+def probability(weights: Mapping[str, float], found: Mapping[str, float]) -> float:
+    """Return the probability that the music fits: that the scene is the same times that the mood is.
+
+    Each is a logistic of a weighted sum. `weights` maps the names in `TOPIC` and `MOOD`, and "topic" and "mood" for
+    the two intercepts.
+    """
+    return math.prod(
+        _logistic(weights[question] + sum(weights[name] * found[name] for name in names))
+        for question, names in (("topic", TOPIC), ("mood", MOOD))
+    )
+
+
+def _logistic(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(-500.0, min(500.0, x))))
+
+
+def _exchanged(a: Card, b: Card) -> float:
+    """Return, of two near copies, how far apart in mood lie the words that only one has, or that stand in one place."""
+    mine, theirs = Counter(a.tokens[:ALIGNED_WORDS]), Counter(b.tokens[:ALIGNED_WORDS])
+    if (mine & theirs).total() < COPIED * (mine | theirs).total():
+        return 0.0
+    gone, new = list((mine - theirs).elements()), list((theirs - mine).elements())
+    if any(_denies(word) for word in (*gone, *new)):
+        return 1.0
+    widest = _apart(gone, new)
+    for kind, i, j, k, n in SequenceMatcher(
+        None, a.tokens[:ALIGNED_WORDS], b.tokens[:ALIGNED_WORDS], False
+    ).get_opcodes():
+        if kind == "replace" and j - i == n - k == 1:
+            widest = max(widest, _apart(a.tokens[i:j], b.tokens[k:n]))
+    return widest
+
+
+def _apart(mine: Sequence[str], theirs: Sequence[str]) -> float:
+    """Return how far two sets of words lie apart in mood, 0 where one of them has none."""
+    one, other = read(" ".join(mine)), read(" ".join(theirs))
+    if not (one.weight and other.weight):
+        return 0.0
+    return min(1.0, math.dist((one.valence, one.energy), (other.valence, other.energy)) / OPPOSITE_WAY)
+
+
+def _denies(word: str) -> bool:
+    return word.replace("'", "") in NEGATORS or word.endswith("n't")
+
+
+def _differ(mine: str | None, theirs: str | None) -> float:
+    return float(bool(mine and theirs and mine != theirs))

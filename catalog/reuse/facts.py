@@ -1,0 +1,55 @@
+"""The hard facts of a request, as filters: a track that misses one is never a candidate."""
+
+from __future__ import annotations
+
+from generator.weights.sizes import MODEL_RANKS
+
+from ..models import Filter, Request
+
+__all__ = ["DURATION_TOLERANCE", "MIN_DURATION_TOLERANCE_S", "alone", "hard_facts"]
+
+DURATION_TOLERANCE = 0.10
+MIN_DURATION_TOLERANCE_S = 0.5
+
+
+def hard_facts(request: Request) -> Filter:
+    """Return the facts a track must meet to be offered for `request`."""
+    asked, config = request.choices, request.config
+    loopable = bool(config["loopable"])
+    duration_s = float(config["duration_s"])
+    any_length = loopable and asked.duration_s is None
+    slack_s = max(MIN_DURATION_TOLERANCE_S, DURATION_TOLERANCE * duration_s)
+    model = config["size"] if config["backend"] == "mlx" else "procedural"
+    return Filter(
+        role=request.role,
+        style=asked.preset,
+        min_quality=request.quality,
+        min_model_rank=MODEL_RANKS[model],
+        # A loop serves any length, unless the caller named one.
+        loopable=True if loopable else asked.loopable,
+        min_duration_s=None if any_length else duration_s - slack_s,
+        max_duration_s=None if any_length else duration_s + slack_s,
+        environment=request.context.environment,
+        time_of_day=request.context.time_of_day,
+        backend=asked.backend if asked.backend in ("mlx", "procedural") else None,
+    )
+
+
+def alone(facts: Filter) -> dict[str, Filter]:
+    """Return each of the hard facts by itself, under the name a person knows it by."""
+    groups = {
+        "role": ("role",),
+        "style": ("style",),
+        "quality": ("min_quality",),
+        "model": ("min_model_rank",),
+        "backend": ("backend",),
+        "loop": ("loopable",),
+        "duration": ("min_duration_s", "max_duration_s"),
+        "environment": ("environment",),
+        "time_of_day": ("time_of_day",),
+    }
+    given = facts.model_dump(exclude_none=True)
+    parts = {
+        name: {field: given[field] for field in fields if field in given} for name, fields in groups.items()
+    }
+    return {name: Filter(**part) for name, part in parts.items() if part}

@@ -1,0 +1,137 @@
+"""Labels that a reuse decision is held to: texts that may share music, and texts that may not.
+
+A file of labels is JSON Lines. A line is either a scene, {"scene": name, "fits": [texts that may share music],
+"opposite": [the same scene in the opposite mood], "moved": [the same in another place or at another time], "split":
+"fit", "calibrate" or "test", "facts": {a choice that nothing made without it meets}}, or a judged pair, {"asked":
+text, "track": the text the track was made for, "fits": true or false, "scene": name of what they are about}. Texts of
+one list fit each other (label 2); of a scene and the same moved elsewhere music is passable (label 1: neither a hit nor
+wrong); texts in opposite moods, and of different scenes, do not fit (label 0).
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from ..errors import InputError
+from ..models import Value
+
+__all__ = ["Labels", "Pair", "Scene", "Split", "read_labels", "shipped_labels"]
+
+
+MAX_BYTES = 64_000_000
+SHIPPED = Path(__file__).with_name("labels.jsonl")
+
+Split = Literal["fit", "calibrate", "test"]
+Text = Annotated[str, Field(min_length=1, max_length=100_000, pattern=r"\S")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+VARIANTS = ("fits", "opposite", "moved")
+
+
+class Scene(Value):
+    """A class of texts about one scene. What is said of one scene tells nothing of another: scenes are the units."""
+
+    scene: Name
+    split: Split = "calibrate"
+    fits: Annotated[tuple[Text, ...], Field(min_length=1)]
+    opposite: tuple[Text, ...] = ()
+    moved: tuple[Text, ...] = ()
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_text_twice(self) -> Scene:
+        texts = [text for _, text in self.texts()]
+        if len(set(texts)) < len(texts):
+            raise ValueError("a text stands in the scene twice")
+        return self
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of the list each text stands in, and the text."""
+        for variant in VARIANTS:
+            for text in getattr(self, variant):
+                yield variant, text
+
+
+class Pair(Value):
+    """One judgement: whether music made for `track` fits `asked`. Pairs with one `scene` count as one unit."""
+
+    asked: Text
+    track: Text
+    fits: bool
+    scene: Name | None = None
+
+
+class Labels(Value):
+    """What a file holds, with the digest of its bytes."""
+
+    source: str
+    sha256: str
+    scenes: tuple[Scene, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+
+    def split(self, name: Split) -> tuple[Scene, ...]:
+        """Return the scenes of one split."""
+        return tuple(scene for scene in self.scenes if scene.split == name)
+
+
+def shipped_labels() -> Labels:
+    """Return the labels in this package. They were authored for it, not collected from anyone's traffic."""
+    return read_labels(SHIPPED, source="authored scenes shipped with the package")
+
+
+def shipped_sha256() -> str:
+    """Return the digest of the shipped labels."""
+    return hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+
+
+def read_labels(path: Path, *, source: str | None = None) -> Labels:
+    """Return the labels in a JSON Lines file. Raises InputError that names the line and what is wrong with it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"the labels {path} cannot be read: {error.strerror}; pass a JSON Lines file"
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"the labels {path} are {len(data):,} bytes; at most {MAX_BYTES:,} are read")
+    scenes: dict[str, Scene] = {}
+    pairs: list[Pair] = []
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        found = _parsed(line, where)
+        if isinstance(found, Pair):
+            pairs.append(found)
+        elif found.scene in scenes:
+            raise InputError(f"{where}: the scene {found.scene!r} was there before; give each scene one line")
+        else:
+            scenes[found.scene] = found
+    if not scenes and not pairs:
+        raise InputError(f"{path} holds no labels; each line is a scene or a judged pair, see docs/REUSE.md")
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Labels(
+        source=source or path.name, sha256=sha256, scenes=tuple(scenes.values()), pairs=tuple(pairs)
+    )
+
+
+def _parsed(line: bytes, where: str) -> Scene | Pair:
+    try:
+        values = json.loads(line.decode("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{where}: this is no JSON in UTF-8 ({error})") from None
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: a label is a JSON object, and this is {type(values).__name__}")
+    kind = Pair if "asked" in values or "track" in values else Scene
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or kind.__name__.lower()
+        raise InputError(f"{where}: {field}: {first['msg']}") from None

@@ -1,0 +1,78 @@
+"""The terms of one reuse decision: whether reuse is allowed, and how sure it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..models import Candidate, RequestRecord
+from .certificate import MAX_FALSE_REUSE, Bound, Certificate
+
+__all__ = ["Reuse", "Terms"]
+
+
+Reuse = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a decision is held to: the caller's wishes, and the certificate that counts."""
+
+    reuse: Reuse = "auto"
+    min_similarity: float | None = None
+    """The score a candidate needs; given, it takes the place of the certificate."""
+    max_false_reuse: float = MAX_FALSE_REUSE
+    certificate: Certificate | None = None
+    note: str = ""
+    """Why no certificate counts."""
+
+    @property
+    def by_score(self) -> bool:
+        """Whether the score decides rather than the probability."""
+        return self.min_similarity is not None
+
+    @property
+    def bound(self) -> Bound | None:
+        """What was certified for the wanted rate."""
+        return self.certificate.at(self.max_false_reuse) if self.certificate else None
+
+    @property
+    def threshold(self) -> float | None:
+        """What a candidate must reach; None where nothing says."""
+        return self.min_similarity if self.by_score else self.bound.threshold if self.bound else None
+
+    @property
+    def uncertified(self) -> str:
+        """Why there is no threshold, and what to do."""
+        if self.certificate is None:
+            return (
+                f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or name --min-similarity"
+            )
+        held = f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
+        rates = [one.max_false_reuse for one in self.certificate.bounds if one.threshold is not None]
+        if not rates:
+            return f"{held}; calibrate on more labels, or name --min-similarity"
+        return (
+            f"{held}; name --max-false-reuse {min(rates):g}, which one does hold, or calibrate on more labels"
+        )
+
+    def worth(self, one: Candidate) -> float:
+        """Return what candidates are ranked by."""
+        return one.score if self.by_score or one.probability is None else one.probability
+
+    def stands(self, line: RequestRecord) -> bool:
+        """Tell whether a close match in the log would be taken again.
+
+        Its probability is known to be that of the certificate in use where it was served since that was made. By score
+        the same minimum must be named, since the line does not hold how far the moods lie apart.
+        """
+        if self.min_similarity is not None:
+            same = abs(line.threshold - self.min_similarity) < 1e-6
+        else:
+            same = self.certificate is not None and line.created_at >= self.certificate.made_at
+        return same and self.reached(line.score, line.probability)
+
+    def reached(self, score: float | None, fits: float | None) -> bool:
+        """Tell whether a decision with these figures would be taken."""
+        held = score if self.by_score else fits
+        return self.threshold is not None and held is not None and held >= self.threshold

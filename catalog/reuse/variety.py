@@ -1,0 +1,132 @@
+"""Which of the tracks that may be served a listener gets: not the one they just heard, unless it is a theme.
+
+A pure function of the decision, the listener's plays and the clock. It chooses among what the decision admits and never
+adds to it. docs/FEEDBACK.md states the rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..models import Decision
+
+__all__ = ["COOLDOWN", "Cooldown", "Play", "choose", "offered"]
+
+
+@dataclass(frozen=True)
+class Cooldown:
+    """How long a track rests after a listener heard it, and how much longer it stands back."""
+
+    share: float = 0.4
+    """The last plays that rest, as a share of the tracks that fit: of one or two none, of three one, of ten four."""
+    rest: timedelta = timedelta(hours=2)
+    """For this long after a play a track rests however many fit."""
+    penalty: float = 0.1
+    """What a play just now takes from a track's worth."""
+    decay: timedelta = timedelta(hours=24)
+    """After this long it takes 1/e of that."""
+    variants: int = 3
+    """How many variants may be made among the tracks that fit."""
+
+    @property
+    def memory(self) -> timedelta:
+        """How far back plays count: by then the penalty has sunk below 1 % of what it was."""
+        return 5 * self.decay
+
+
+COOLDOWN = Cooldown()
+
+
+@dataclass(frozen=True)
+class Play:
+    """A track that was served to the listener, and when."""
+
+    track_id: str
+    at: datetime
+
+
+def offered(decision: Decision, repeats: Collection[str] = ()) -> dict[str, float]:
+    """Return the tracks that may be served with their worth: the one place that says which these are.
+
+    They are the candidates the decision calls admissible, worth their probability or else their score; `repeats`, the
+    tracks made for this very request, worth 1; and, where neither is, what the decision itself takes.
+    """
+    worth = {
+        one.track_id: one.score if one.probability is None else one.probability
+        for one in decision.candidates
+        if one.admissible
+    }
+    worth |= dict.fromkeys(repeats, 1.0)
+    if not worth and decision.action == "reuse" and decision.track_id:
+        worth = {decision.track_id: decision.score if decision.score is not None else 1.0}
+    return worth
+
+
+def choose(
+    decision: Decision,
+    plays: Sequence[Play],
+    now: datetime,
+    *,
+    repeats: Collection[str] = (),
+    variants: Collection[str] = (),
+    may_make: bool = True,
+    theme: str = "",
+    theme_track: str | None = None,
+    cooldown: Cooldown = COOLDOWN,
+) -> Decision:
+    """Return `decision` with the track that a listener with these `plays` gets, or with the wish for a variant.
+
+    `variants` are the ids of tracks that were made as variants; `may_make` allows another one. The track of a
+    `theme` goes first, rested or not. Nothing changes when no track may be served. The same arguments give the same
+    answer; ties go to the lesser id.
+    """
+    worth = offered(decision, repeats)
+    if theme_track in worth:
+        return _take(decision, theme_track, "theme", f"the track of the theme {theme!r}")
+    heard = {play.track_id: play.at for play in sorted(plays, key=lambda play: play.at)}
+    if not heard.keys() & worth.keys():
+        return decision
+    tired = _tired(worth, heard, now, cooldown)
+    fresh = {each: worth[each] - _penalty(each, plays, now, cooldown) for each in worth.keys() - tired}
+    if fresh:
+        best = min(fresh, key=lambda each: (-fresh[each], each))
+        if best == decision.track_id:
+            return decision
+        return _take(decision, best, "varied", f"of {len(worth)} that fit, one not heard lately")
+    made = len(worth.keys() & set(variants))
+    base = decision.track_id or min(worth, key=lambda each: (-worth[each], each))
+    if may_make and made < cooldown.variants:
+        reason = f"all that fit were heard lately ({len(worth)}); variant {made + 1} of {cooldown.variants}"
+        update = {"action": "make", "rule": "variant", "reason": reason, "track_id": None, "variant_of": base}
+        return decision.model_copy(update=update)
+    oldest = min(worth, key=lambda each: (heard[each], each))
+    return _take(
+        decision, oldest, "least_recent", "all fitting tracks were heard recently; this one longest ago"
+    )
+
+
+def _tired(
+    worth: dict[str, float], heard: dict[str, datetime], now: datetime, cooldown: Cooldown
+) -> set[str]:
+    """Return the tracks that rest: those heard last, and those heard a short time ago."""
+    last = sorted(worth.keys() & heard.keys(), key=lambda each: (heard[each], each), reverse=True)
+    return {*last[: int(cooldown.share * len(worth))], *(x for x in last if now - heard[x] < cooldown.rest)}
+
+
+def _penalty(track_id: str, plays: Sequence[Play], now: datetime, cooldown: Cooldown) -> float:
+    ages = (max(now - play.at, timedelta(0)) for play in plays if play.track_id == track_id)
+    return cooldown.penalty * sum(math.exp(-(age / cooldown.decay)) for age in ages)
+
+
+def _take(decision: Decision, track_id: str, rule: str, why: str) -> Decision:
+    """Return the decision to reuse `track_id`, with that track's own figures."""
+    one = next((each for each in decision.candidates if each.track_id == track_id), None)
+    figures: dict[str, Any] = {"similarity": 1.0, "score": 1.0}
+    if one is not None:
+        figures = {"similarity": one.similarity, "score": one.score, "probability": one.probability}
+    chosen = {"action": "reuse", "rule": rule, "reason": why, "track_id": track_id}
+    return decision.model_copy(update={**figures, **chosen})

@@ -1,0 +1,235 @@
+"""The query language of searches and lists: `calm "soft rain" mood:calm,warm length:30..60 -style:drone made:7d`.
+
+A query is a line of terms, all of which must hold: words to search for, "phrases" that must be there as they stand,
+`field:value` with commas for "any of", ranges `low..high` with an end left open, `none` for what is not known, and a
+minus before a term for what must not be. docs/SEARCH.md lists the fields.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple, cast
+
+from ..errors import InputError
+from ..models import (
+    MAX_TEXT_BYTES,
+    Alternative,
+    Condition,
+    FieldName,
+    Filter,
+    State,
+    Value,
+    clean_line,
+)
+from ..validation import nearest
+from .fields import FIELDS, refuse_empty, shown_value
+
+__all__ = ["Query", "as_facts", "parse"]
+
+
+ALIASES = {
+    "backend": "by",
+    "bpm": "tempo",
+    "duration": "length",
+    "duration_s": "length",
+    "tempo_bpm": "tempo",
+    "lang": "language",
+    "loopable": "loop",
+    "place": "environment",
+    "time_of_day": "time",
+    "created": "made",
+}
+STATES = ("ready", "trashed", "any")
+MOST_CONDITIONS = 32
+"""More than anyone types; a predicate of thousands of terms would exhaust the stack of the engine that reads it."""
+
+_NAME = re.compile(r"([A-Za-z_]+):")
+_PLAIN_WORD = re.compile(r"[\w']+")
+_INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
+
+
+class Query(Value):
+    """What to search for, and what a track must meet. `str` gives text that parses to the same query."""
+
+    text: str = ""
+    """Free words, and phrases in their quotes; "" when there is nothing to search for."""
+    where: Filter = Filter()
+
+    @property
+    def plain(self) -> str:
+        """Return the text without quotes, for an encoder or a word index."""
+        return self.text.replace('"', "")
+
+    def __str__(self) -> str:
+        phrases = set(re.findall(r'"([^"]*)"', self.text))
+        terms = [
+            _written(condition)
+            for condition in self.where.conditions
+            if condition.negated or condition.field != "words" or condition.any_of[0] not in phrases
+        ]
+        state = [] if self.where.state == "ready" else [f"is:{self.where.state or 'any'}"]
+        return " ".join(part for part in (self.text, *terms, *state) if part)
+
+
+class _Term(NamedTuple):
+    """One term as it was typed: a word or phrase when `field` is "", else the field's values."""
+
+    position: int
+    negated: bool
+    field: str
+    values: tuple[str, ...]
+    quoted: bool
+
+
+def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Query:
+    """Return the query in `text`. `known` holds the valid values of open fields such as style, where they are known.
+
+    Raises InputError, naming field, value, position (from 1) and the nearest valid ones, for an unknown field, a value
+    that cannot be one, a range that is none, and for text that is no Unicode or too long.
+    """
+    line = _checked(text)
+    words: list[str] = []
+    conditions: dict[Condition, None] = {}
+    states: list[str] = []
+    for term in _terms(line):
+        if term.field == "is":
+            states.append(_state(term))
+        elif term.field:
+            kind = FIELDS[term.field]
+            values = tuple(kind.read(term.field, value, term.position, known or {}) for value in term.values)
+            conditions[_condition(term.field, dict.fromkeys(values), term.negated)] = None
+        else:
+            (word,) = term.values
+            if term.negated or term.quoted:
+                conditions[_condition("words", {word: None}, term.negated)] = None
+            if not term.negated:
+                words.append(f'"{word}"' if term.quoted else word)
+    if len(conditions) > MOST_CONDITIONS:
+        raise InputError(f"the query has {len(conditions)} conditions; at most {MOST_CONDITIONS} are taken")
+    if len(set(states)) > 1:
+        raise InputError(f"is:{states[0]} and is:{states[1]} contradict each other; keep one of them")
+    state = states[0] if states else "ready"
+    # Phrases first, as they come first when the query is written.
+    ordered = sorted(conditions, key=lambda condition: condition.negated or condition.field != "words")
+    where = Filter(conditions=tuple(ordered), state=None if state == "any" else cast("State", state))
+    return Query(text=" ".join(words), where=where)
+
+
+def as_facts(query: Query) -> Query:
+    """Return `query` with each free word made a word that must be there, for lists, which rank nothing."""
+    words = re.sub(r'"[^"]*"', " ", query.text).split()
+    added = tuple(_condition("words", {word: None}, False) for word in dict.fromkeys(words))
+    where = query.where.model_copy(update={"conditions": (*added, *query.where.conditions)})
+    return Query(where=where)
+
+
+def _checked(text: str) -> str:
+    """Return `text` normalised (NFC) with invisible characters as spaces."""
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the query holds a lone surrogate at character {error.start + 1}; pass valid Unicode"
+        ) from None
+    if size > MAX_TEXT_BYTES:
+        raise InputError(f"the query is {size:,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
+    shown = unicodedata.normalize("NFC", text)
+    return "".join(" " if unicodedata.category(sign) in _INVISIBLE else sign for sign in shown)
+
+
+def _terms(line: str) -> Iterator[_Term]:
+    at = 0
+    while at < len(line):
+        if line[at].isspace():
+            at += 1
+            continue
+        position = at + 1
+        negated = (
+            line[at] == "-" and at + 1 < len(line) and not line[at + 1].isspace() and line[at + 1] != "-"
+        )
+        at += negated
+        name = _NAME.match(line, at)
+        if line[at] == '"':
+            word, at = _quoted(line, at)
+            if word:
+                yield _Term(position, negated, "", (word,), True)
+        elif name and name.end() < len(line) and not _is_prose(line, name):
+            field = _field(name[1], position)
+            values, at = _values(line, name.end())
+            if not values:
+                raise refuse_empty(field, position)
+            yield _Term(position, negated, field, values, False)
+        elif name and _canonical(name[1]):
+            raise refuse_empty(_canonical(name[1]), position)
+        else:
+            word, at = _bare(line, at, '"')
+            yield _Term(position, negated, "", (clean_line(word),), False)
+
+
+def _is_prose(line: str, name: re.Match[str]) -> bool:
+    """Tell whether a name and colon are words and no field: "Note: ..." or the address of a page."""
+    after = line[name.end()]
+    return after.isspace() or (not _canonical(name[1]) and line.startswith("//", name.end()))
+
+
+def _values(line: str, at: int) -> tuple[tuple[str, ...], int]:
+    values: list[str] = []
+    while True:
+        value, at = _quoted(line, at) if line[at : at + 1] == '"' else _bare(line, at, ',"')
+        values.append(clean_line(value))
+        if line[at : at + 1] != ",":
+            return tuple(value for value in values if value), at
+        at += 1
+
+
+def _quoted(line: str, at: int) -> tuple[str, int]:
+    """Return what stands in quotes from `at`, and where it ends; a quote nobody closed reaches to the end."""
+    end = line.find('"', at + 1)
+    end = len(line) if end < 0 else end
+    return clean_line(line[at + 1 : end]), min(end + 1, len(line))
+
+
+def _bare(line: str, at: int, stops: str) -> tuple[str, int]:
+    end = at
+    while end < len(line) and not line[end].isspace() and line[end] not in stops:
+        end += 1
+    return line[at:end], end
+
+
+def _canonical(name: str) -> str:
+    """Return the field a name stands for, "" for none."""
+    lower = name.lower()
+    lower = ALIASES.get(lower, lower)
+    return lower if lower in FIELDS or lower == "is" else ""
+
+
+def _field(name: str, position: int) -> str:
+    if field := _canonical(name):
+        return field
+    raise InputError(
+        f"the query has an unknown field {name!r} at character {position}; {nearest(name.lower(), (*FIELDS, 'is'))}; "
+        "put text with a colon in quotes to search for it"
+    )
+
+
+def _state(term: _Term) -> str:
+    value = term.values[0].lower() if len(term.values) == 1 else ",".join(term.values)
+    if value not in STATES or (term.negated and value == "any"):
+        raise InputError(f"is:{value} at character {term.position} is not known; {nearest(value, STATES)}")
+    return {"ready": "trashed", "trashed": "ready"}[value] if term.negated else value
+
+
+def _condition(field: str, values: Mapping[Alternative, None], negated: bool) -> Condition:
+    return Condition(field=cast("FieldName", field), any_of=tuple(values), negated=negated)
+
+
+def _written(condition: Condition) -> str:
+    sign = "-" if condition.negated else ""
+    if condition.field == "words":
+        word = str(condition.any_of[0])
+        return f"-{word}" if condition.negated and _PLAIN_WORD.fullmatch(word) else f'{sign}"{word}"'
+    return (
+        f"{sign}{condition.field}:{','.join(shown_value(condition.field, each) for each in condition.any_of)}"
+    )

@@ -1,0 +1,1 @@
+"""MusicService and the stages of one call."""

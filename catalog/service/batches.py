@@ -1,0 +1,65 @@
+"""Several requests at once: reuse what there is, and make the misses together, as many as a generator takes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from generator import Progress
+
+from ..models import Result
+from ..reuse.decision import like
+from ..reuse.terms import Terms
+from .call import Call
+from .stages import Flow
+
+__all__ = ["BATCH", "serve"]
+
+
+BATCH = 8
+
+
+def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[Result]:
+    """Return a result for each call; contexts close to one another share a track as one after the other would."""
+    results: dict[str, Result] = {}
+    waiting = calls
+    while waiting:
+        waiting = _round(flow, waiting, terms, results, on_progress)
+    return [results[call.id] for call in calls]
+
+
+def _round(
+    flow: Flow,
+    waiting: list[Call],
+    terms: Terms,
+    results: dict[str, Result],
+    on_progress: Progress | None,
+) -> list[Call]:
+    """Reuse what can be reused, make one batch of the rest, and return the calls that are still waiting.
+
+    A miss that is close to another one of the batch waits, since that one's track may fit it.
+    """
+    missing: list[Call] = []
+    later: list[Call] = []
+    for call in waiting:
+        outcome = flow.look(call, terms)
+        if outcome.track:
+            results[call.id] = flow.finish(call, outcome)
+        elif len(missing) == BATCH or any(_alike(flow, call, one, terms) for one in missing):
+            later.append(call)
+        else:
+            missing.append(call)
+    with ExitStack() as claims:
+        # In one order everywhere, so that two batches never wait for each other.
+        for call in sorted(missing, key=lambda call: call.key):
+            claims.enter_context(flow.store.claim(call.key))
+        looked = [(call, flow.look(call, terms)) for call in missing]
+        made = flow.make([(call, outcome) for call, outcome in looked if not outcome.track], on_progress)
+    served = iter(made)
+    for call, outcome in looked:
+        results[call.id] = flow.finish(call, outcome if outcome.track else next(served))
+    return later
+
+
+def _alike(flow: Flow, call: Call, other: Call, terms: Terms) -> bool:
+    (wanted, mine), (made, theirs) = flow.understand(call), flow.understand(other)
+    return call.key == other.key or like(wanted, made, float(mine @ theirs), terms)

@@ -1,0 +1,81 @@
+"""Answer a query: the best of a search or a page of a list, how many tracks there are, and how they divide by facet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from ..errors import InputError
+from ..models import Filter, Page, Track
+from ..search.query import Query
+from ..store.store import Store
+from ..store.tracks import MOST_RESULTS
+from ..text.encoder import Encoder, embed_document
+from ..validation import nearest, validated
+
+__all__ = ["NEWEST", "By", "best", "checked_by", "narrowed", "page"]
+
+
+By = Literal["meaning", "words", "both"]
+NEWEST = "-created_at"
+
+
+def checked_by(by: str) -> None:
+    """Refuse a way of searching that is none. Raises InputError."""
+    if by not in get_args(By):
+        raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(By))}")
+
+
+def narrowed(query: Query, facts: Mapping[str, Any]) -> Query:
+    """Return `query` with `facts`, fields of `Filter`, added to what it asks for. Raises InputError."""
+    more = validated(Filter, facts)
+    given = {name: getattr(more, name) for name in more.model_fields_set}
+    conditions = (*query.where.conditions, *more.conditions)
+    where = query.where.model_copy(update={**given, "conditions": conditions})
+    return query.model_copy(update={"where": where})
+
+
+def best(store: Store, encoder: Encoder, query: Query, by: By, limit: int) -> list[tuple[Track, float]]:
+    """Return up to `limit` tracks that meet `query`, best first, with their scores; the newest when it has no words.
+
+    Raises InputError for a limit out of range.
+    """
+    if not query.text:
+        return [(track, 0.0) for track in store.list(query.where, order=NEWEST, limit=limit)]
+    if by == "words":
+        return store.search_words(query.plain, query.where, limit)
+    vector = embed_document(encoder, query.plain)
+    if by == "meaning":
+        return store.search(vector, query.where, limit)
+    return store.search_hybrid(query.plain, vector, query.where, limit)
+
+
+def page(
+    store: Store,
+    encoder: Encoder,
+    query: Query,
+    *,
+    by: By = "meaning",
+    sort: str = NEWEST,
+    limit: int = 50,
+    offset: int = 0,
+) -> Page:
+    """Return `limit` tracks from `offset` on, with the number of all that meet `query` and their facets.
+
+    With words to search for, the best come first and `sort` says nothing; without, `sort` orders (see `Store.list`).
+    By words only tracks that have any of them count, by meaning and both every track that meets the facts. Raises
+    InputError for a sort, a limit or an offset that cannot be used.
+    """
+    deepest = MOST_RESULTS - offset if query.text else MOST_RESULTS
+    if offset < 0 or not 0 <= limit <= deepest:
+        raise InputError(
+            f"limit {limit} and offset {offset} cannot be used; pass 0 or more, a limit up to {MOST_RESULTS:,}, "
+            "and in a search no more than that together"
+        )
+    total, facets = store.facets(query.where, query.plain if query.text and by == "words" else "")
+    if query.text:
+        found = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
+        tracks, scores = [track for track, _ in found], {track.id: score for track, score in found}
+    else:
+        tracks, scores = [*store.list(query.where, order=sort, limit=limit, offset=offset)], {}
+    return Page(query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets=facets)

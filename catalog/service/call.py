@@ -1,0 +1,118 @@
+"""What was asked, chosen and served: one call while it runs, and the line it leaves in the log."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator import Audio, Cancelled
+
+from ..errors import CatalogError
+from ..models import Audience, Choices, Context, Features, Request, RequestRecord, Result
+
+__all__ = ["Call", "failure_of", "record_of"]
+
+
+@dataclass
+class Call:
+    """One request on its way through the stages; keeps what it learned and the seconds each stage took."""
+
+    command: str
+    context: Context
+    choices: Choices
+    key: str
+    audience: Audience = field(default_factory=Audience)
+    melody: Audio | None = None
+    """The recording whose melody is followed."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    understood: tuple[Request, NDArray[np.float32]] | None = None
+    """The request and the vector of its context, once they were needed."""
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def vector(self) -> NDArray[np.float32] | None:
+        """The vector of the context, where it was needed."""
+        return self.understood[1] if self.understood else None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds spent inside to the stage `name`."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_s[name] = round(self.timings_s.get(name, 0.0) + time.perf_counter() - began, 4)
+
+
+def record_of(call: Call, result: Result) -> RequestRecord:
+    """Return the log line of a finished call."""
+    decision, track = result.decision, result.track
+    return _record(
+        call,
+        result.request,
+        action=result.action,
+        rule=decision.rule,
+        reason=result.reason,
+        similarity=result.similarity,
+        score=decision.score,
+        threshold=decision.threshold,
+        probability=decision.probability,
+        track_id=track.id if track else None,
+        timings_s=result.timings_s,
+        **({"backend": track.backend} if track else {}),
+    )
+
+
+def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
+    """Return the log line of a call that ended in an error, with what was known by then."""
+    return _record(
+        call,
+        call.understood[0] if call.understood else None,
+        action="none",
+        rule="cancelled" if isinstance(error, Cancelled) else "failed",
+        reason=f"{type(error).__name__}: {error}",
+        similarity=None,
+        score=None,
+        threshold=0.0,
+        track_id=None,
+        timings_s=call.timings_s,
+    )
+
+
+def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecord:
+    """Return the line of a call with what was known of its request, else with what the caller chose."""
+    known = {
+        "features": _told(request.features) if request else None,
+        "summary": request.features.summary_of_topic if request else "",
+        "prompt": request.prompt if request else "",
+        "style": request.style if request else call.choices.preset or "",
+        "role": request.role if request else call.choices.role or "",
+        "quality": request.quality if request else call.choices.quality or "",
+        "backend": request.config["backend"] if request else call.choices.backend or "",
+    }
+    return RequestRecord(
+        id=call.id,
+        created_at=call.started,
+        command=call.command,
+        key=call.key,
+        context_sha256=call.context.sha256,
+        query=call.context.query,
+        choices=call.choices.model_dump(mode="json", exclude_none=True),
+        listener=call.audience.listener,
+        theme=call.audience.theme,
+        **{**known, **outcome},
+    )
+
+
+def _told(features: Features) -> Features:
+    """Return how a context was read, without who read it and how sure that was."""
+    return features.model_copy(update={"sources": {}, "confidences": {}})

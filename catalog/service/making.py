@@ -1,0 +1,293 @@
+"""From a request to a track: generate, shape, measure, store the audio, and say how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, audio
+from generator.audio import analysis, timbre
+from generator.audio.seam import measure_seam
+from generator.weights.sizes import MODEL_RANKS
+
+from ..errors import Damage, InputError, Unavailable
+from ..models import Request, Track
+from ..store.store import Store
+from .call import Call
+
+__all__ = ["Generators", "Job", "followed", "keep", "render", "seed_of"]
+
+
+_log = logging.getLogger(__name__)
+Heard = TypeVar("Heard", float, str)
+
+CONTEXT_CHARACTERS = 32_000
+TRUE_PEAK_DB = -1.0
+SOURCE_TYPES = {
+    "mlx": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+    "procedural": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
+}
+"""IPTC's terms for media made by a trained model, and by an algorithm without one."""
+
+Generators = Callable[[str, str], Generator]
+"""Takes backend and model size; returns the generator, loaded once."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One track to be made: what for, on whose call, with which seed."""
+
+    call: Call
+    request: Request
+    seed: int
+    variant_of: str | None = None
+    """The track it is made beside."""
+    follows: Audio | None = None
+    """What it goes on from."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the configuration with the seed in it."""
+        return {**self.request.config, "seed": self.seed}
+
+    @property
+    def given(self) -> dict[str, Audio]:
+        """Return the audio that the generator is given beside the prompt, if any."""
+        audios = {"continue_from": self.follows, "melody": self.call.melody}
+        return {name: one for name, one in audios.items() if one is not None}
+
+
+def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | None = None) -> list[Audio]:
+    """Return the raw audio of each job; a generator that can makes those of one model size together.
+
+    Raises Unavailable when a generator cannot make it, Cancelled when `on_progress` says so.
+    """
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.config["backend"], job.config["size"]), []).append(job)
+    made: dict[str, Audio] = {}
+    for (backend, size), group in groups.items():
+        began = time.perf_counter()
+        with generator_errors(f"{backend} {size}"):
+            generator = generators(backend, size)
+            batch = getattr(generator, "generate_batch", None)
+            if batch is not None and len(group) > 1 and not any(job.follows for job in group):
+                prompts, configs = [job.request.prompt for job in group], [job.config for job in group]
+                melodies = [job.call.melody for job in group]
+                audios = batch(prompts, configs, melodies=melodies, on_progress=on_progress)
+            else:
+                audios = [
+                    generator.generate_music(
+                        job.request.prompt, job.config, on_progress=on_progress, **job.given
+                    )
+                    for job in group
+                ]
+        for job in group:
+            job.call.timings_s["generate"] = round((time.perf_counter() - began) / len(group), 4)
+        made.update((job.call.id, one) for job, one in zip(group, audios, strict=True))
+    return [made[job.call.id] for job in jobs]
+
+
+def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> tuple[Track, NDArray[np.float32] | None]:
+    """Shape, measure and store the audio of a job; return the track and how it sounds, None for silence.
+
+    The row is left to the caller, so that it goes in last.
+
+    Raises InputError when the result breaks a rule that was asked for (`normalize_duration: strict`),
+    StorageError when the audio cannot be written.
+    """
+    call, request, config = job.call, job.request, job.config
+    with generator_errors(f"{config['backend']} {config['size']}"):
+        with call.stage("shape"):
+            shaped = shape(raw, config)
+        with call.stage("measure"):
+            made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, config)}
+            sound = timbre.sound_vector(shaped)
+    made["generation_s"] = round(sum(call.timings_s[stage] for stage in ("generate", "shape", "measure")), 3)
+    track_id = uuid.uuid4().hex[:16]
+    with call.stage("store_audio"):
+        mark = _mark(track_id, request, made)
+        data = audio.encode(shaped, "wav", title=request.features.summary_of_topic[:120], comment=mark)
+        path, sha256, size = store.put_audio(data)
+        track = Track(
+            id=track_id,
+            created_at=datetime.now(timezone.utc),
+            **_asked(request),
+            **made,
+            config=config,
+            config_sources=request.config_sources,
+            audio_path=path,
+            audio_sha256=sha256,
+            audio_bytes=size,
+            encoder=encoder,
+            variant_of=job.variant_of,
+        )
+        if raw.codes is not None:
+            # What was cut from the end is not gone on from; fades and loudness are not in the codes.
+            frames = round(raw.codes.shape[1] * min(1.0, shaped.duration_s / raw.duration_s))
+            store.put_codes(path, raw.codes[:, :frames])
+        store.put_sidecar(path, sidecar(track))
+    return track, sound
+
+
+def followed(store: Store, track_id: str, request: Request) -> Audio:
+    """Return the audio of a track that `request` goes on from, with its codes where they were kept.
+
+    Raises NotFound without the track, Damage where its file is gone, InputError where the request leaves no room.
+    """
+    track = store.find_id(track_id)
+    if request.config["duration_s"] <= track.duration_s:
+        raise InputError(
+            f"track {track.id} lasts {track.duration_s:g} s and duration_s is {request.config['duration_s']:g} "
+            f"(by {request.config_sources['duration_s']}), which counts it; ask for more"
+        )
+    if not store.has_audio(track):
+        raise Damage(f"track {track.id} cannot be continued: its file {track.audio_path} is gone")
+    with generator_errors("the track to continue"):
+        sound = audio.read(store.path_of(track))
+    return replace(sound, codes=store.codes_of(track))
+
+
+@contextmanager
+def generator_errors(who: str) -> Iterator[None]:
+    """Turn what a generator raises into the catalog's errors; a cancellation passes as it is."""
+    try:
+        yield
+    except Cancelled:
+        raise
+    except AudioError as error:
+        raise InputError(str(error)) from error
+    except GeneratorError as error:
+        raise Unavailable(str(error)) from error
+    except MemoryError as error:
+        raise Unavailable(
+            f"not enough memory to make this with {who}; ask for a shorter duration or a lower --quality"
+        ) from error
+
+
+def shape(raw: Audio, config: dict[str, Any]) -> Audio:
+    """Apply the duration rule, the fades and the loudness target of `config`."""
+    loops = bool(config["loopable"])
+    shaped = audio.fit_duration(raw, config["duration_s"], config["normalize_duration"], loopable=loops)
+    shaped = audio.to_mono(shaped) if config["channels"] == 1 else audio.to_stereo(shaped)
+    if not loops:
+        shaped = audio.fade(shaped, config["fade_in_s"], config["fade_out_s"])
+    if config["loudness_lufs"] is not None:
+        shaped = audio.normalize_loudness(shaped, config["loudness_lufs"], TRUE_PEAK_DB)
+    return shaped
+
+
+def measure(shaped: Audio, *, loopable: bool = False) -> dict[str, Any]:
+    """Return the facts that a track states about its samples, each measured on them."""
+    joint = measure_seam(shaped) if loopable else None
+    return {
+        "seam": joint.unusual if joint else None,
+        "duration_s": round(shaped.duration_s, 6),
+        "sample_rate": shaped.sample_rate,
+        "channels": shaped.channels,
+        "tempo_bpm": _heard(analysis.tempo_bpm, shaped),
+        "musical_key": _heard(analysis.musical_key, shaped),
+        "loudness_lufs": _rounded(audio.loudness_lufs(shaped)),
+        "true_peak_db": _rounded(audio.true_peak_db(shaped)),
+    }
+
+
+def _heard(analyse: Callable[[Audio], Heard | None], shaped: Audio) -> Heard | None:
+    """Return what `analyse` hears; where it cannot run the track is kept without it, since it is made already."""
+    try:
+        return analyse(shaped)
+    except AudioError as error:
+        _log.warning("tempo or key was not measured: %s", error)
+        return None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def sidecar(track: Track) -> dict[str, Any]:
+    """Return the JSON that stands beside the audio file: the row, and the mark for machine-made media."""
+    told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
+    return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **told}
+
+
+def seed_of(key: str, takes: int) -> int:
+    """Return the seed of a request that named none: the same for the same request, another for each further take."""
+    return int(hashlib.sha256(f"{key}/{takes}".encode()).hexdigest()[:8], 16)
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    context, features = request.context, request.features
+    return {
+        "key": request.key,
+        "context": context.text[:CONTEXT_CHARACTERS],
+        "context_sha256": context.sha256,
+        "query": context.query,
+        "summary": features.summary_of_topic,
+        "tone": features.emotional_tone_description,
+        "prompt": request.prompt,
+        "mood_tags": features.mood_tags,
+        "valence": features.valence,
+        "energy": features.energy,
+        "environment": features.environment,
+        "time_of_day": features.time_of_day,
+        "language": features.language,
+        "style": request.style,
+        "role": request.role,
+        "quality": request.quality,
+        "loopable": bool(request.config["loopable"]),
+    }
+
+
+def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
+    told = raw.provenance
+    rank = MODEL_RANKS[config["size"] if config["backend"] == "mlx" else "procedural"]
+    return {
+        "backend": told["backend"],
+        "model": told["model"],
+        "model_rank": rank,
+        "weights_license": told["weights_license"],
+        "seed": int(told["seed"]),
+        "versions": {
+            **{name: str(number) for name, number in told["versions"].items()},
+            "music-catalog": _own_version(),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _own_version() -> str:
+    try:
+        return version("music-catalog")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _mark(track_id: str, request: Request, made: dict[str, Any]) -> str:
+    """Return the short mark written into the file itself; WAV drops comments of 2,000 bytes and more."""
+    return json.dumps(
+        {
+            "id": track_id,
+            "ai_generated": True,
+            "backend": made["backend"],
+            "model": made["model"],
+            "weights_license": made["weights_license"],
+            "seed": made["seed"],
+            "style": request.style,
+            "key": request.key,
+        },
+        sort_keys=True,
+    )

@@ -1,0 +1,62 @@
+"""Cue sheets: what played when, as JSON and as WebVTT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..disk import files
+from ..errors import InputError
+
+__all__ = ["as_json", "as_vtt", "check_cues", "write_cues"]
+
+
+FORMATS = (".json", ".vtt")
+Cue = Mapping[str, Any]
+
+
+def as_json(cues: Sequence[Cue], **facts: Any) -> str:
+    """Return the cues as one JSON object, beside whatever else is stated about the whole."""
+    told = {"schema_version": 1, **facts, "cues": list(cues)}
+    return json.dumps(told, ensure_ascii=False, indent=2, default=str) + "\n"
+
+
+def as_vtt(cues: Sequence[Cue]) -> str:
+    """Return the cues as WebVTT: spoken text as it is, music in square brackets, as subtitles write it."""
+    lines = ["WEBVTT", ""]
+    for number, cue in enumerate(cues, start=1):
+        said = cue.get("text") or cue["name"]
+        text = f"[music: {cue['name']}]" if cue["kind"] == "music" else said
+        lines += [str(number), f"{_time(cue['start_s'])} --> {_time(cue['end_s'])}", _escaped(text), ""]
+    return "\n".join(lines)
+
+
+def check_cues(target: Path, *, force: bool = False) -> None:
+    """Refuse a file for cues of another kind, in a folder that is not there, or in the way. Raises InputError."""
+    if target.suffix.lower() not in FORMATS:
+        raise InputError(f"{target} does not end in .json or .vtt; the ending picks the format of the cues")
+    if not target.resolve().parent.is_dir():
+        raise InputError(f"the folder {target.resolve().parent} does not exist; create it first")
+    if target.exists() and not force:
+        raise InputError(f"{target} exists already; choose another name, or --force to replace it")
+
+
+def write_cues(target: Path, cues: Sequence[Cue], **facts: Any) -> None:
+    """Write the cues, whole or not at all, in the format that the ending names. Raises StorageError."""
+    text = as_vtt(cues) if target.suffix.lower() == ".vtt" else as_json(cues, **facts)
+    with files.storing(f"{target} cannot be written"):
+        files.write_durably(target.resolve(), text.encode("utf-8"), mode=0o644)
+
+
+def _time(seconds: float) -> str:
+    thousandths = max(0, round(seconds * 1000))
+    minutes, rest = divmod(thousandths, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
+
+
+def _escaped(text: str) -> str:
+    """Return one line that no WebVTT reader takes for markup or a timing."""
+    line = " ".join(str(text).split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

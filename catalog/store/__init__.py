@@ -1,0 +1,1 @@
+"""Tracks, logs and audio in a home folder."""

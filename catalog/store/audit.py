@@ -1,0 +1,172 @@
+"""What is wrong with rows and files, and the ways to put it aside without losing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ..disk import files
+from ..disk.table import DurableTable
+from ..errors import Damage, StorageError
+from ..models import Track, Value
+from ..search.filters import equals
+from . import audio
+from .rows import from_whole_track_row
+from .schema import TRACK_COLUMNS
+from .tracks import TrackTable
+
+__all__ = ["Problem", "check", "clear", "drop", "in_child", "read_through", "set_aside"]
+
+
+Row = Mapping[str, Any]
+LEFT_OVER_AFTER_S = 3600.0
+"""A file no row names may be the audio of a track that is just being made; after this long it is not."""
+
+
+class Problem(Value):
+    """One finding of `Store.check`."""
+
+    kind: Literal["table", "altered-row", "missing-audio", "altered-audio", "leftover"]
+    subject: str
+    """The table, the id of the track, or the path below the home folder."""
+    detail: str
+
+
+def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, deep: bool) -> list[Problem]:
+    """Return what is wrong with tables, rows and files; `deep` reads vectors and audio too, in a child process."""
+    found = [
+        Problem(kind="table", subject=table.name, detail=detail)
+        for table in tables
+        for detail in table.problems()
+    ]
+    try:
+        return [*found, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
+    except StorageError as error:
+        return [*found, Problem(kind="table", subject=tracks.durable.name, detail=str(error))]
+
+
+def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:
+    """Return what is wrong with rows and files, all read in this process."""
+    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector", "sound") if deep else TRACK_COLUMNS)
+    return [*_rows(home, stored, deep=deep), *_leftovers(home, stored)]
+
+
+def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
+    """Move a file no row names to `lost/`; tell whether it still was one."""
+    with tracks.durable.locked():
+        stored = tracks.read(None, columns=("audio_path",))
+        if relative not in {problem.subject for problem in _leftovers(home, stored)}:
+            return False
+        set_aside(home, relative)
+        return True
+
+
+def drop(home: Path, tracks: TrackTable, track_id: str) -> None:
+    """Delete the row of an id once a copy of it is in `lost/`."""
+    predicate = equals("id", track_id)
+    _keep_rows(home, tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
+    what = f"row {track_id} cannot be dropped"
+    tracks.durable.commit(what, lambda table: table.delete(predicate), point="drop")
+
+
+def set_aside(home: Path, relative: str) -> Path:
+    """Move a file to `lost/` below the home folder, under a name that is free, and return its new path."""
+    path = audio.inside(home, relative)
+    folder = home / "lost"
+    with files.storing(f"{relative} cannot be moved to {folder}"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / f"{int(time.time())}-{os.urandom(3).hex()}-{path.name.lstrip('.')}"
+        path.rename(target)
+        files.sync([], [folder, path.parent])
+    return target
+
+
+def in_child(home: Path) -> list[Problem]:
+    """Run the deep audit in a child process and return its findings, its own death among them."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from catalog.store.store import audit_deep; audit_deep(sys.argv[1])",
+    ]
+    done = subprocess.run(
+        [*command, str(home)], env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    if done.returncode == 0:
+        return [Problem.model_validate(item) for item in json.loads(done.stdout)]
+    last = done.stderr.strip().splitlines()[-1:] or ["without a word"]
+    how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit {done.returncode}"
+    return [
+        Problem(kind="table", subject="tracks", detail=f"reading every row failed ({how}): {last[0][:300]}")
+    ]
+
+
+def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]:
+    """Yield what is wrong with the rows and their audio; `deep` reads vectors, which must be there, and audio."""
+    for track_id, count in Counter(row["id"] for row in stored).items():
+        if count > 1:
+            yield Problem(kind="table", subject="tracks", detail=f"the id {track_id} names {count} rows")
+    for row in stored:
+        try:
+            track = from_whole_track_row(row)
+        except Damage as error:
+            yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
+        else:
+            yield from _audio(home, track, deep=deep)
+
+
+def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
+    """Yield the files below `audio/` that no row names and that are old enough."""
+    named = {row["audio_path"] for row in stored}
+    named |= {other for path in named for other in audio.beside(path)}
+    newest = time.time() - LEFT_OVER_AFTER_S
+    for path in audio.audio_files(home):
+        relative = path.relative_to(home).as_posix()
+        if relative not in named and _modified(path) <= newest:
+            yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
+
+
+def _keep_rows(home: Path, stored: Sequence[Row]) -> None:
+    """Append rows as JSON to `lost/rows.jsonl`, on the disk on return."""
+    folder = home / "lost"
+    path = folder / "rows.jsonl"
+    with files.storing(f"rows cannot be kept in {path}"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="surrogatepass") as file:
+            for row in stored:
+                file.write(json.dumps(dict(row), default=str, ensure_ascii=False) + "\n")
+        files.sync([path], [folder])
+
+
+def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
+    if track.state != "ready":
+        return
+    try:
+        path = audio.inside(home, track.audio_path)
+        size = path.stat().st_size
+    except (OSError, Damage):
+        yield Problem(
+            kind="missing-audio", subject=track.id, detail=f"{track.audio_path} of {track.id} is gone"
+        )
+        return
+    if size != track.audio_bytes:
+        detail = f"{track.audio_path} of {track.id} has {size:,} bytes; {track.audio_bytes:,} were stored"
+        yield Problem(kind="altered-audio", subject=track.id, detail=detail)
+    elif deep and files.digest(path) != track.audio_sha256:
+        detail = f"{track.audio_path} of {track.id} no longer holds what was stored"
+        yield Problem(kind="altered-audio", subject=track.id, detail=detail)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

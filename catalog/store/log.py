@@ -1,0 +1,226 @@
+"""The two logs, of requests and of judgements: lines that are appended and never changed, with a vector or without."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..disk.maintenance import WORDS, Maintenance
+from ..disk.table import DurableTable, lance_errors
+from ..errors import InputError
+from ..models import Judgement, RequestRecord
+from ..search.filters import both, equals, one_of
+from .rows import from_judgement_row, from_request_row, to_judgement_row, to_request_row, unit_vector
+from .schema import JUDGEMENT_COLUMNS, REQUEST_COLUMNS, judgement_schema, request_schema
+from .tracks import Row, intact, read, to_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["JUDGEMENTS", "LOOKING", "REQUESTS", "SERVED", "Ledger", "Lines"]
+
+
+LOOKING = ("find", "dry-run")
+"""Commands that only look: what they find is handed to nobody."""
+SERVED = f"action <> 'none' AND NOT ({one_of('command', [*LOOKING])})"
+"""What makes a line of the requests a track that was handed out, and not only looked for."""
+
+_Line = TypeVar("_Line", RequestRecord, Judgement)
+
+
+@dataclass(frozen=True)
+class Lines(Generic[_Line]):
+    """What one log holds: its columns, those it can be narrowed by, and how a line becomes a row and comes back."""
+
+    columns: tuple[str, ...]
+    facts: tuple[str, ...]
+    schema: Callable[[int], pa.Schema]
+    to_row: Callable[[_Line, ArrayLike | None, str], dict[str, Any]]
+    from_row: Callable[[Mapping[str, Any]], _Line]
+
+
+REQUESTS: Lines[RequestRecord] = Lines(
+    columns=REQUEST_COLUMNS,
+    facts=(
+        "id",
+        "command",
+        "key",
+        "context_sha256",
+        "style",
+        "role",
+        "quality",
+        "action",
+        "rule",
+        "track_id",
+        "backend",
+        "listener",
+        "theme",
+    ),
+    schema=request_schema,
+    to_row=to_request_row,
+    from_row=from_request_row,
+)
+JUDGEMENTS: Lines[Judgement] = Lines(
+    columns=JUDGEMENT_COLUMNS,
+    facts=("id", "verdict", "track_id", "request_id", "key"),
+    schema=judgement_schema,
+    to_row=to_judgement_row,
+    from_row=from_judgement_row,
+)
+
+
+@dataclass
+class _Waiting:
+    """A row on its way to the disk, and how that went."""
+
+    row: dict[str, Any]
+    over: bool = False
+    error: BaseException | None = None
+
+
+class Ledger(Generic[_Line]):
+    """One log in a table of its own: appended to, never changed."""
+
+    def __init__(self, table: DurableTable, care: Maintenance, lines: Lines[_Line], dimension: int) -> None:
+        self.durable = table
+        self._care = care
+        self._lines: Lines[_Line] = lines
+        self._dimension = dimension
+        self._arriving, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[_Waiting] = []
+
+    @property
+    def dimension(self) -> int:
+        """The length of the vectors the table takes."""
+        if self.durable.exists():
+            return int(self.durable.table.schema.field("vector").type.list_size)
+        return self._dimension
+
+    def append(self, line: _Line, vector: ArrayLike | None, encoder: str) -> None:
+        """Add one line; it is on the disk on return. A vector of another length than the table's is left out."""
+        dimension = self.dimension
+        fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
+        waiting = _Waiting(self._lines.to_row(line, fitting, encoder))
+        with self._arriving:
+            self._waiting.append(waiting)
+        with self._writing:
+            # Threads that came meanwhile find their line written by the one before them.
+            if not waiting.over:
+                with self._arriving:
+                    batch, self._waiting = self._waiting, []
+                self._write(batch, self._lines.schema(dimension))
+        if waiting.error is not None:
+            raise waiting.error
+
+    def _write(self, batch: Sequence[_Waiting], schema: pa.Schema) -> None:
+        """Add the lines of threads that wait in one commit, and tell each how it went."""
+        what = f"the line cannot be added to the {self.durable.name}"
+        try:
+            if not self.durable.exists():
+                self.durable.create(schema)
+            data = to_arrow([one.row for one in batch], schema)
+            # A missing vector is no bad one.
+            self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
+        except BaseException as error:
+            for one in batch:
+                one.error = error
+        for one in batch:
+            one.over = True
+        self._care.run_when_due(self.durable)
+
+    def absorb(self, lines: Sequence[_Line]) -> None:
+        """Add lines without vectors whose ids are not there yet, so that doing it again adds nothing."""
+        if not lines:
+            return
+        schema = self._lines.schema(self.dimension)
+        rows: dict[str, dict[str, Any]] = {}
+        for line in lines:
+            rows[line.id] = self._lines.to_row(line, None, "")
+        if not self.durable.exists():
+            self.durable.create(schema)
+
+        def write(table: Any) -> None:
+            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
+            merge.execute(to_arrow([*rows.values()], schema), on_bad_vectors="null")
+
+        self.durable.commit(f"lines cannot be added to the {self.durable.name}", write, point="absorb")
+        self._care.run_when_due(self.durable)
+
+    def read(
+        self, limit: int | None, facts: Mapping[str, str], predicate: str | None = None
+    ) -> Sequence[_Line]:
+        """Return the lines whose columns equal `facts` and that meet `predicate`, newest first."""
+        where = both(self._where(facts), predicate)
+        rows = read(self.durable, where, self._lines.columns, order="-created_at", limit=limit)
+        return list(intact(rows, self._lines.from_row))
+
+    def vectors(self, encoder: str, predicate: str | None = None) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors `encoder` made, by the id of their line."""
+        where = both(equals("encoder", encoder), predicate)
+        return {row["id"]: row["vector"] for row in read(self.durable, where, ("id", "vector"))}
+
+    def nearest(
+        self,
+        vector: ArrayLike,
+        encoder: str,
+        count: int,
+        predicate: str | None = None,
+        facts: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[tuple[_Line, float]]:
+        """Return the `count` lines whose vectors by `encoder` are nearest, with the cosine in [-1, 1], best first."""
+        where = both(predicate, self._where(facts))
+        rows = self.rows_near(vector, encoder, count, self._lines.columns, where)
+        near = {row["id"]: row["_similarity"] for row in rows}
+        return [(line, near[line.id]) for line in intact(rows, self._lines.from_row)]
+
+    def rows_near(
+        self, vector: ArrayLike, encoder: str, count: int, names: Sequence[str], predicate: str | None
+    ) -> list[Row]:
+        """Return these columns of the `count` nearest lines, best first, with their `_similarity`."""
+        unit = unit_vector(vector)
+        if not self.durable.exists() or len(unit) != self.dimension:
+            return []
+        with lance_errors(f"the {self.durable.name} cannot be searched"):
+            query = self.durable.table.search(unit, vector_column_name="vector").distance_type("cosine")
+            query = query.where(both(equals("encoder", encoder), predicate), prefilter=True)
+            rows: list[Row] = query.select([*names, "_distance"]).limit(count).to_arrow().to_pylist()
+        for row in rows:
+            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
+        return rows
+
+    def words(
+        self, text: str, count: int, facts: Mapping[str, str], predicate: str | None
+    ) -> list[tuple[_Line, float]]:
+        """Return the `count` lines that have words of `text`, best BM25 first."""
+        if not self.durable.exists():
+            return []
+        self._care.ensure_index(self.durable, WORDS)
+        with lance_errors(f"the {self.durable.name} cannot be searched for words"):
+            query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
+            if where := both(self._where(facts), predicate):
+                query = query.where(where, prefilter=True)
+            rows = query.select([*self._lines.columns, "_score"]).limit(count).to_arrow().to_pylist()
+        scores = {row["id"]: float(row["_score"]) for row in rows}
+        return [(line, scores[line.id]) for line in intact(rows, self._lines.from_row)]
+
+    def columns(self, names: tuple[str, ...], predicate: str | None, limit: int | None = None) -> list[Row]:
+        """Return these columns alone of the lines that meet `predicate`, newest first; `created_at` must be one."""
+        return read(self.durable, predicate, names, order="-created_at", limit=limit)
+
+    def count(self, predicate: str | None = None) -> int:
+        """Return the number of lines that meet `predicate`."""
+        return int(self.durable.table.count_rows(predicate)) if self.durable.exists() else 0
+
+    def _where(self, facts: Mapping[str, str]) -> str | None:
+        if unknown := sorted(set(facts) - set(self._lines.facts)):
+            raise InputError(
+                f"{self.durable.name} cannot be narrowed by {unknown[0]!r}; "
+                f"pass one of {', '.join(self._lines.facts)}"
+            )
+        return both(*(equals(column, value) for column, value in facts.items()))

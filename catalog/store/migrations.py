@@ -1,0 +1,83 @@
+"""Numbered steps from older shapes of the tables to the present ones.
+
+Each step takes a row as its version stored it and returns the row of the next; the store writes all of them as one new
+version of the table. `tracks` 1 had neither ratings nor a trash; every track was ready and unrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .cells import EPOCH, NO_LEVEL
+from .rows import matches, recorded, request_words, row_sha256
+from .schema import VERSIONS
+
+__all__ = ["STEPS", "upgrade"]
+
+
+Row = dict[str, Any]
+
+
+def m002_add_trash_and_rating(row: Mapping[str, Any]) -> Row:
+    """Add the columns of the trash and the rating."""
+    return {**row, "state": "ready", "trashed_at": EPOCH, "rating": 0}
+
+
+def m003_add_what_a_person_says(row: Mapping[str, Any]) -> Row:
+    """Add a person's labels and note, how the loop joins, and the track this one is a variant of."""
+    return {**row, "tags": [], "note": "", "seam": NO_LEVEL, "variant_of": ""}
+
+
+def m004_add_sound(row: Mapping[str, Any]) -> Row:
+    """Add how it sounds, which `catalog doctor --fix` works out for earlier tracks."""
+    return {**row, "sound_kind": "", "sound_sha256": "", "sound": None}
+
+
+def m005_add_record(row: Mapping[str, Any]) -> Row:
+    """Add the row as one text, which is written with its checksum once the row is of the present version."""
+    return {**row, "record": ""}
+
+
+def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
+    """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
+    told = {"listener": "", "theme": "", "probability": NO_LEVEL}
+    missing = {"encoder": "", "vector_sha256": "", "vector": None}
+    return {**row, **told, "words": request_words({**row, **told}), **missing}
+
+
+def m003_add_features(row: Mapping[str, Any]) -> Row:
+    """Add how the context was read, which earlier lines do not tell."""
+    return {**row, "features": ""}
+
+
+def m002_add_mood(row: Mapping[str, Any]) -> Row:
+    """Add the mood of the request that was judged, which is not known of earlier ones."""
+    return {**row, "mood": ""}
+
+
+STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
+    "tracks": {
+        2: m002_add_trash_and_rating,
+        3: m003_add_what_a_person_says,
+        4: m004_add_sound,
+        5: m005_add_record,
+    },
+    "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
+    "judgements": {2: m002_add_mood},
+}
+"""Steps of each table by the version they lead to."""
+
+
+def upgrade(row: Mapping[str, Any], table: str, version: int) -> Row:
+    """Return a row of `table` at schema `version` as one of the present version, with its checksum made anew.
+
+    A row that did not match its checksum keeps one that matches nothing, so that damage stays visible.
+    """
+    intact = matches(row)
+    present = dict(row)
+    for step in range(version + 1, VERSIONS[table] + 1):
+        present = STEPS[table][step](present)
+    if not intact:
+        return {**present, "row_sha256": "damaged"}
+    return recorded(present) if table == "tracks" else {**present, "row_sha256": row_sha256(present)}

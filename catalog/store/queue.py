@@ -1,0 +1,48 @@
+"""Lines of the request log that wait in files until a process that opens the table takes them over."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..disk.files import sync, write_durably
+
+__all__ = ["MOST_QUEUED", "enqueue", "forget", "queued"]
+
+MOST_QUEUED = 256
+"""Lines that may wait; at more, the next call opens the table and takes them over."""
+
+
+# Lines that wait for the log
+
+
+def enqueue(home: Path, line: Mapping[str, Any]) -> None:
+    """Keep a line of the log of requests, with its `id`, until the table takes it; on the disk on return.
+
+    Failpoints `queue.written`, `queue.synced`, `queue.renamed`. Raises OSError.
+    """
+    folder = home / "queue"
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync([], [home])
+    write_durably(folder / f"{line['id']}.json", json.dumps(dict(line)).encode("ascii"), point="queue")
+
+
+def queued(home: Path) -> list[Path]:
+    """Return the files of the lines that wait."""
+    try:
+        with os.scandir(home / "queue") as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".json"))
+    except OSError:
+        return []
+
+
+def forget(paths: Sequence[Path]) -> None:
+    """Delete lines that the table has; one that another process deleted is fine."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()

@@ -1,0 +1,158 @@
+"""The whole table written anew as one version: other vectors, or the shape of a newer schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..disk.table import DurableTable, lance_errors
+from ..errors import Damage, InputError
+from ..models import Track
+from .migrations import upgrade
+from .rows import from_record, kept_sound, matches, row_sha256, to_track_row, unit_vector, vector_sha256
+from .schema import VERSIONS, table_version, track_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["migrate", "reembed", "reembed_log"]
+
+
+Row = dict[str, Any]
+Vectors = dict[str, NDArray[np.float32]]
+Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
+_BATCH_ROWS, _BATCH_TEXTS = 1000, 64
+
+
+def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
+    """Bring the table from its schema to the present one; a no-op when another process has done it meanwhile."""
+    with table.locked():
+        old = table.table.schema
+        version, present = table_version(old), VERSIONS[table.name]
+        if version < present:
+            rows = (upgrade(row, table.name, version) for row in _rows(table))
+            what = f"the upgrade of {table.name} from schema version {version} to {present} failed"
+            _write(table, rows, schema_from(old), what)
+
+
+def reembed(
+    table: DurableTable, encode: Encode, encoder: str, texts_of: Callable[[Track], str]
+) -> tuple[int, int]:
+    """Give every row the vector of its text by `encode` and the table the identity `encoder`.
+
+    Returns the number of rows and the length of the vectors. Nothing changes when `encode` raises. Raises InputError
+    when it gives vectors of several lengths or another number than texts.
+    """
+    vectors: Vectors = {}
+    _encode_missing(table, vectors, encode, texts_of)
+    with table.locked():
+        _encode_missing(table, vectors, encode, texts_of)
+        lengths = {len(vector) for vector in vectors.values()} or {
+            table.table.schema.field("vector").type.list_size
+        }
+        if len(lengths) > 1:
+            raise InputError(
+                f"the encoder gave vectors of lengths {sorted(lengths)}; all must be of one length"
+            )
+        dimension = lengths.pop()
+        rows = (_with_vector(row, vectors[row["id"]], encoder) for row in _rows(table))
+        _write(table, rows, track_schema(dimension, encoder), "the new vectors cannot be written")
+    return len(vectors), dimension
+
+
+def reembed_log(
+    table: DurableTable, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
+) -> Vectors:
+    """Give every line that has a vector the one `known` has for its column `name`.
+
+    Of others the summary is encoded; without `encode` they lose their vector. Returns the vectors by request key.
+    """
+    vectors = dict(known)
+
+    def encode_missing() -> None:
+        texts = {row[name]: row["summary"] for row in _rows(table) if row["encoder"]} if encode else {}
+        missing = {each: text or each for each, text in texts.items() if each not in vectors}
+        vectors.update(_encoded(missing, encode) if encode else {})
+
+    encode_missing()
+    with table.locked():
+        encode_missing()
+        rows = [_with_line_vector(row, vectors.get(row[name]), encoder) for row in _rows(table)]
+        _write(table, rows, schema, f"the new vectors of the {table.name} cannot be written")
+    return {row["key"]: row["vector"] for row in rows if row["encoder"] and row["key"]}
+
+
+def _encode_missing(
+    table: DurableTable, vectors: Vectors, encode: Encode, texts_of: Callable[[Track], str]
+) -> None:
+    texts = {row["id"]: _text(row, texts_of) for row in _rows(table) if row["id"] not in vectors}
+    vectors.update(_encoded(texts, encode))
+
+
+def _encoded(texts: Mapping[str, str], encode: Encode) -> Vectors:
+    vectors: Vectors = {}
+    names = list(texts)
+    for start in range(0, len(names), _BATCH_TEXTS):
+        batch = names[start : start + _BATCH_TEXTS]
+        made = encode([texts[each] for each in batch])
+        if len(made) != len(batch):
+            raise InputError(f"the encoder gave {len(made)} vectors for {len(batch)} texts")
+        vectors.update(zip(batch, map(unit_vector, made), strict=True))
+    return vectors
+
+
+def _text(row: Row, texts_of: Callable[[Track], str]) -> str:
+    try:
+        return texts_of(from_record(row))
+    except Damage:
+        return str(row["summary"])  # the row keeps its failing checksum, and with it the finding of `check`
+
+
+def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
+    try:
+        track = from_record(row)
+    except Damage:
+        digest = vector_sha256(vector)
+        return {**row, "encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
+    return to_track_row(track.model_copy(update={"encoder": encoder}), vector, kept_sound(row))
+
+
+def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:
+    if not row["encoder"]:
+        return row
+    intact = matches(row)
+    digest = "" if vector is None else vector_sha256(vector)
+    new = {**row, "encoder": encoder if digest else "", "vector_sha256": digest, "vector": vector}
+    new["row_sha256"] = row_sha256(new) if intact else "damaged"
+    return new
+
+
+def _rows(table: DurableTable) -> Iterator[Row]:
+    with lance_errors("the table cannot be read through"):
+        for batch in table.table.search().to_batches(_BATCH_ROWS):
+            yield from batch.to_pylist()
+
+
+def _write(table: DurableTable, rows: Iterable[Row], schema: pa.Schema, what: str) -> None:
+    import pyarrow as pa
+
+    # Collected before the commit begins: an error while reading must not surface inside Lance's writer.
+    batches = [pa.RecordBatch.from_pylist(chunk, schema=schema) for chunk in _chunks(rows)]
+    data = pa.Table.from_batches(batches, schema=schema)
+    # A vector that may be missing is no bad one; one that may not is refused by the schema all the same.
+    options = {"mode": "overwrite", "on_bad_vectors": "null"}
+    table.replace(what, lambda connection: connection.create_table(table.name, data=data, **options))
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _BATCH_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,235 @@
+"""Values as rows of the tables, and rows as values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
+
+from generator.audio import timbre
+
+from ..errors import Damage, InputError
+from ..models import Judgement, RequestRecord, Track
+from ..search.filters import QUALITY_RANK
+from .cells import canonical, checked_text, from_cell, sha256, to_cell
+from .schema import JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_COLUMNS, TRACK_KINDS, TURNED, CellValue
+
+__all__ = [
+    "from_judgement_row",
+    "from_record",
+    "from_request_row",
+    "from_track_row",
+    "from_whole_track_row",
+    "kept_sound",
+    "matches",
+    "recorded",
+    "request_words",
+    "row_sha256",
+    "same_vector",
+    "to_judgement_row",
+    "to_request_row",
+    "to_track_row",
+    "unit_vector",
+    "vector_sha256",
+]
+
+
+def to_track_row(track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> dict[str, Any]:
+    """Return the row of `track` with its unit vector (float32), how it sounds where that is known, and the checksums.
+
+    Raises InputError for values the model forbids (a copy may have skipped its checks), text that is no Unicode,
+    numbers out of the column's range and vectors that are no direction.
+    """
+    row = _encode(Track, track, TRACK_KINDS)
+    unit = unit_vector(vector)
+    row["quality_rank"] = QUALITY_RANK[track.quality]
+    row["words"] = _track_words(track)
+    row["vector_sha256"] = vector_sha256(unit)
+    heard = None if sound is None else unit_vector(sound)
+    row["sound_kind"] = "" if heard is None else timbre.KIND
+    row["sound_sha256"] = "" if heard is None else vector_sha256(heard)
+    row["vector"], row["sound"] = unit, heard
+    return recorded(row)
+
+
+def recorded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a track with its `record`, and the checksum of it, made anew from the columns."""
+    record = canonical({name: row[name] for name in RECORDED})
+    return {**row, "record": record, "row_sha256": sha256(record)}
+
+
+def from_record(row: Mapping[str, Any]) -> Track:
+    """Return the track of a row's `record`; only the columns of `TRACK_ROW` are looked at.
+
+    Raises Damage when the record does not match its checksum, its id or the model.
+    """
+    try:
+        stored = json.loads(row["record"])
+        if sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
+            values = {name: stored[name] for name in TRACK_KINDS}
+            values |= {name: _from_record(name, stored[name]) for name in TURNED}
+            return Track.model_validate(values)
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise _altered(row)
+
+
+def from_track_row(row: Mapping[str, Any]) -> Track:
+    """Return what `from_record` does; raises Damage also for a vector or a sound, where read, that is another one."""
+    track = from_record(row)
+    for name in ("vector", "sound"):
+        if row.get(name) is not None and not same_vector(row, name):
+            raise Damage(f"the {name} of the row {row['id']!r} does not match its checksum")
+    return track
+
+
+def from_whole_track_row(row: Mapping[str, Any]) -> Track:
+    """Return the track of a row of `TRACK_COLUMNS`; raises Damage also when a column differs from the record."""
+    track, stored = from_track_row(row), json.loads(row["record"])
+    told = {**_encode(Track, track, TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
+    told |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
+    told |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
+    silent = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
+    if silent or any(row[name] != told[name] for name in TRACK_COLUMNS):
+        raise _altered(row)
+    return track
+
+
+def same_vector(row: Mapping[str, Any], name: str) -> bool:
+    """Tell whether the "vector" or the "sound" of a row of a track is the one its record tells of."""
+    return bool(vector_sha256(row[name]) == json.loads(row["record"])[f"{name}_sha256"])
+
+
+def kept_sound(row: Mapping[str, Any]) -> ArrayLike | None:
+    """Return how a row sounds where that is intact and compares to what is computed today."""
+    sound: ArrayLike | None = row["sound"]
+    today = sound is not None and json.loads(row["record"])["sound_kind"] == timbre.KIND
+    return sound if today and same_vector(row, "sound") else None
+
+
+def matches(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of a log, or of a track before schema version 5, matches its checksum."""
+    try:
+        return bool(row_sha256(row) == row["row_sha256"])
+    except (TypeError, ValueError):  # no number that JSON knows
+        return False
+
+
+def _track_words(track: Track) -> str:
+    """Return the text that a search for words reads."""
+    own = (" ".join(track.tags), track.note)
+    told = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
+    return "\n".join((*told, *filter(None, own)))
+
+
+def to_request_row(
+    record: RequestRecord, vector: ArrayLike | None = None, encoder: str = ""
+) -> dict[str, Any]:
+    """Return the row of a log record with the vector of its context, made by `encoder`, where there is one.
+
+    Raises InputError like `to_track_row`.
+    """
+    row = _encode(RequestRecord, record, REQUEST_KINDS)
+    row["words"] = request_words(row)
+    return _line(row, vector, encoder)
+
+
+def request_words(row: Mapping[str, Any]) -> str:
+    """Return the text that a search for words in the log of requests reads."""
+    return "\n".join(filter(None, (row["query"], row["summary"], row["prompt"], row["theme"])))
+
+
+def from_request_row(row: Mapping[str, Any]) -> RequestRecord:
+    """Return the log record of a row; raises Damage when the row does not match its checksum or the model."""
+    return _decode(RequestRecord, row, REQUEST_KINDS)
+
+
+def to_judgement_row(
+    judgement: Judgement, vector: ArrayLike | None = None, encoder: str = ""
+) -> dict[str, Any]:
+    """Return the row of a judgement with the vector of the request it answers, where there is one."""
+    return _line(_encode(Judgement, judgement, JUDGEMENT_KINDS), vector, encoder)
+
+
+def from_judgement_row(row: Mapping[str, Any]) -> Judgement:
+    """Return the judgement of a row; raises Damage when the row does not match its checksum or the model."""
+    return _decode(Judgement, row, JUDGEMENT_KINDS)
+
+
+def row_sha256(row: Mapping[str, Any]) -> str:
+    """Return the checksum of a row of a log: sha256 of its columns as canonical JSON.
+
+    Vectors count through their own checksums, so that rows can be checked without reading them. Columns that start with
+    an underscore are the query's own and count as nothing. Rows of tracks had this checksum before schema version 5.
+    """
+    content = {
+        name: value
+        for name, value in row.items()
+        if name not in ("row_sha256", "vector", "sound") and not name.startswith("_")
+    }
+    return sha256(canonical(content))
+
+
+def vector_sha256(vector: ArrayLike) -> str:
+    """Return the sha256 of the vector's float32 little-endian bytes."""
+    return hashlib.sha256(np.ascontiguousarray(vector, dtype="<f4").tobytes()).hexdigest()
+
+
+def unit_vector(vector: ArrayLike) -> NDArray[np.float32]:
+    """Return `vector` scaled to length 1 as float32 of shape (dimension,).
+
+    Raises InputError when it has another number of axes, is not finite, or is zero and so has no direction.
+    """
+    wide = np.asarray(vector, dtype=np.float64)
+    if wide.ndim != 1:
+        raise InputError(f"the vector has shape {wide.shape}; pass one of shape (dimension,)")
+    length = float(np.linalg.norm(wide))
+    if not np.isfinite(length) or length == 0.0:
+        raise InputError(f"the vector has length {length}; pass finite numbers that are not all zero")
+    # A vector that was stored before stays as it is, bit for bit.
+    return (wide if abs(length - 1.0) < 1e-6 else wide / length).astype(np.float32)
+
+
+def _line(row: dict[str, Any], vector: ArrayLike | None, encoder: str) -> dict[str, Any]:
+    unit = None if vector is None else unit_vector(vector)
+    row["encoder"] = "" if unit is None else checked_text("encoder", encoder)
+    row["vector_sha256"] = "" if unit is None else vector_sha256(unit)
+    row["row_sha256"] = row_sha256(row)
+    row["vector"] = unit
+    return row
+
+
+def _encode(model: type[CellValue], value: CellValue, kinds: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        fields = dict(model.model_validate(value.model_dump()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{model.__name__} {where} is {first['input']!r}: {first['msg']}") from None
+    return {name: to_cell(name, kinds[name], item) for name, item in fields.items()}
+
+
+def _decode(model: type[CellValue], row: Mapping[str, Any], kinds: Mapping[str, str]) -> CellValue:
+    try:
+        if matches(row):
+            return model.model_validate(
+                {name: from_cell(name, kinds[name], row[name]) for name in model.model_fields}
+            )
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise _altered(row)
+
+
+def _altered(row: Mapping[str, Any]) -> Damage:
+    return Damage(f"the row {row.get('id')!r} does not match its checksum; run `catalog doctor --fix`")
+
+
+def _from_record(name: str, value: Any) -> Any:
+    kind = TRACK_KINDS[name]
+    return from_cell(name, kind, datetime.fromisoformat(value) if kind == "time" else value)

@@ -1,0 +1,240 @@
+"""The columns of the tables, and values <-> rows: validated on the way in, checked by checksum on the way out.
+
+No column that is compared is nullable: `tempo != 1` silently drops rows with null, and Lance itself accepts a row of
+nothing but nulls. None is therefore stored as a value no track can have: "" for text, 0 for a tempo or rating, -1000
+for a level in dB or a score, 1970-01-01 for a time. Only a line of a log may be without its vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
+
+from generator.audio import timbre
+
+from ..disk.maintenance import WORDS
+from .cells import NONE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "ENCODER",
+    "INDEX_ROWS",
+    "JUDGEMENT_COLUMNS",
+    "REQUEST_COLUMNS",
+    "SCHEMA_VERSION",
+    "TRACK_COLUMNS",
+    "TRACK_ROW",
+    "VECTOR_INDEX_ROWS",
+    "VERSION",
+    "VERSIONS",
+    "judgement_schema",
+    "request_schema",
+    "table_encoder",
+    "table_version",
+    "track_schema",
+]
+
+
+VERSIONS = {"tracks": 5, "requests": 3, "judgements": 2}
+"""The schema version of each table; see migrations.py for the steps between versions."""
+SCHEMA_VERSION = VERSIONS["tracks"]
+VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
+"""Keys of the table's own metadata."""
+
+CellValue = TypeVar("CellValue", bound=BaseModel)
+
+TRACK_KINDS = {
+    "id": "key",
+    "created_at": "time",
+    "key": "text",
+    "context": "text",
+    "context_sha256": "text",
+    "query": "text",
+    "summary": "text",
+    "tone": "text",
+    "prompt": "text",
+    "mood_tags": "texts",
+    "valence": "float",
+    "energy": "float",
+    "style": "text",
+    "role": "text",
+    "quality": "text",
+    "environment": "text",
+    "time_of_day": "text",
+    "language": "text",
+    "duration_s": "float",
+    "loopable": "bool",
+    "sample_rate": "int",
+    "channels": "int",
+    "tempo_bpm": "float",
+    "musical_key": "text",
+    "loudness_lufs": "float",
+    "true_peak_db": "float",
+    "backend": "text",
+    "model": "text",
+    "model_rank": "int",
+    "weights_license": "text",
+    "ai_generated": "bool",
+    "seed": "long",
+    "config": "json",
+    "config_sources": "json",
+    "versions": "json",
+    "audio_path": "text",
+    "audio_sha256": "text",
+    "audio_bytes": "long",
+    "encoder": "text",
+    "generation_s": "float",
+    "state": "text",
+    "trashed_at": "time",
+    "rating": "int",
+    "tags": "texts",
+    "note": "text",
+    "seam": "float",
+    "variant_of": "text",
+}
+_DERIVED_KINDS = {
+    "quality_rank": "int",
+    "words": "text",
+    "vector_sha256": "text",
+    "sound_kind": "text",
+    "sound_sha256": "text",
+    "record": "text",
+    "row_sha256": "text",
+}
+REQUEST_KINDS = {
+    "id": "key",
+    "created_at": "time",
+    "command": "text",
+    "key": "text",
+    "context_sha256": "text",
+    "query": "text",
+    "summary": "text",
+    "prompt": "text",
+    "style": "text",
+    "role": "text",
+    "quality": "text",
+    "action": "text",
+    "rule": "text",
+    "reason": "text",
+    "similarity": "float",
+    "score": "float",
+    "threshold": "float",
+    "track_id": "text",
+    "backend": "text",
+    "choices": "json",
+    "timings_s": "json",
+    "listener": "text",
+    "theme": "text",
+    "probability": "float",
+    "features": "json",
+}
+JUDGEMENT_KINDS = {
+    "id": "key",
+    "created_at": "time",
+    "verdict": "text",
+    "track_id": "text",
+    "request_id": "text",
+    "key": "text",
+    "rating": "int",
+    "mood": "json",
+}
+_LINE_KINDS = {"encoder": "text", "vector_sha256": "text", "row_sha256": "text"}
+"""What every line of a log has beside its fields; encoder and checksum are "" where it is without a vector."""
+_WORDS_KIND = {"words": "text"}
+TURNED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
+"""Fields of a track that are stored as something else."""
+RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
+"""What of a row cannot be worked out from the rest."""
+TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
+"""Every column of `tracks` but the vector and the sound."""
+TRACK_ROW = ("id", "record", "row_sha256")
+"""The columns that a track is read from: its fields again, as one text, which takes one read in place of fifty."""
+REQUEST_COLUMNS = (*REQUEST_KINDS, *_WORDS_KIND, *_LINE_KINDS)
+JUDGEMENT_COLUMNS = (*JUDGEMENT_KINDS, *_LINE_KINDS)
+"""Every column of the logs but the vector."""
+
+
+def track_schema(dimension: int, encoder: str) -> pa.Schema:
+    """Return the arrow schema of `tracks` for vectors of `dimension` float32 made by `encoder`."""
+    import pyarrow as pa
+
+    fields = [_field(name, kind) for name, kind in {**TRACK_KINDS, **_DERIVED_KINDS}.items()]
+    item = pa.field("item", pa.float32(), nullable=False)
+    fields.append(pa.field("vector", pa.list_(item, dimension), nullable=False))
+    fields.append(pa.field("sound", pa.list_(pa.float32(), timbre.DIMENSION), nullable=True))
+    return pa.schema(fields, metadata={VERSION: str(SCHEMA_VERSION), ENCODER: encoder})
+
+
+def request_schema(dimension: int) -> pa.Schema:
+    """Return the arrow schema of `requests`, whose vectors of `dimension` float32 may be missing."""
+    return _log_schema("requests", {**REQUEST_KINDS, **_WORDS_KIND}, dimension)
+
+
+def judgement_schema(dimension: int) -> pa.Schema:
+    """Return the arrow schema of `judgements`, whose vectors of `dimension` float32 may be missing."""
+    return _log_schema("judgements", JUDGEMENT_KINDS, dimension)
+
+
+def table_version(schema: pa.Schema) -> int:
+    """Return the schema version a table was made with; 1 when it states none."""
+    return int((schema.metadata or {}).get(VERSION.encode(), b"1"))
+
+
+def table_encoder(schema: pa.Schema) -> str:
+    """Return the identity of the encoder that made a table's vectors."""
+    return str((schema.metadata or {}).get(ENCODER.encode(), b"").decode())
+
+
+def _log_schema(table: str, kinds: Mapping[str, str], dimension: int) -> pa.Schema:
+    import pyarrow as pa
+
+    fields = [_field(name, kind) for name, kind in {**kinds, **_LINE_KINDS}.items()]
+    fields.append(pa.field("vector", pa.list_(pa.float32(), dimension)))
+    return pa.schema(fields, metadata={VERSION: str(VERSIONS[table])})
+
+
+def _field(name: str, kind: str) -> pa.Field:
+    import pyarrow as pa
+
+    types = {
+        "key": pa.string(),
+        "text": pa.string(),
+        "json": pa.string(),
+        "texts": pa.list_(pa.field("item", pa.string(), nullable=False)),
+        "float": pa.float64(),
+        "int": pa.int32(),
+        "long": pa.int64(),
+        "bool": pa.bool_(),
+        "time": pa.timestamp("us", tz="UTC"),
+    }
+    # Lance retries instead of duplicating when two writers merge the same id, but only with this mark.
+    metadata = {"lance-schema:unenforced-primary-key": "true"} if kind == "key" else None
+    return pa.field(name, types[kind], nullable=False, metadata=metadata)
+
+
+INDEX_ROWS, VECTOR_INDEX_ROWS = 5_000, 20_000
+"""From how many rows filters, and the vector, get an index: below, reading everything is as fast, and exact."""
+
+
+def index_for(table: str, rows: int) -> dict[str, str]:
+    """Return the kind of index (see `lance.index_config`) that each column of `table` should have at `rows` rows."""
+    if table == "judgements":
+        return {}
+    indexes = {WORDS: "words"}
+    if table == "requests":
+        return indexes | ({"key": "order", "listener": "order"} if rows >= INDEX_ROWS else {})
+    if rows >= INDEX_ROWS:
+        # None on id: lookups by it would gain, but merges on it could let duplicates through.
+        ranks, flags = ("quality_rank", "model_rank"), ("state", "loopable")
+        facts = ("style", "role", "environment", "time_of_day", "backend", *ranks, *flags)
+        indexes |= dict.fromkeys(facts, "few_values")
+        indexes |= {"mood_tags": "tags", "key": "order", "duration_s": "order"}
+    if rows >= VECTOR_INDEX_ROWS:
+        indexes["vector"] = "vector"
+    return indexes

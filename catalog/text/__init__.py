@@ -1,0 +1,1 @@
+"""What a text says: encoder, features, mood, setting, summary, language."""

@@ -1,0 +1,231 @@
+"""Text to unit vectors, with an identity that tells which vectors may be compared.
+
+The default model is all-MiniLM-L6-v2 (Reimers and Gurevych 2019; 384 dimensions, Apache-2.0). `load` is
+instant: weights are found, checked and mapped at the first `encode`, so a store can be opened, and an exact
+repeat answered, without them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, Unavailable
+from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_json, verified_sha256
+from .minilm import MiniLM
+from .sentences import slices, split_sentences
+
+__all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "load", "locate"]
+
+
+POOLING = "pool-1"
+"""Version of the rule by which `embed_document` pools chunks; raise it when the rule changes."""
+
+MAX_CHUNKS = 16
+CHUNK_TOKENS = 254
+"""256, the limit all-MiniLM-L6-v2 was made for, less the two markers at the ends."""
+
+HUGE_CHARACTERS = 100_000
+WINDOW_CHARACTERS = 4_000
+
+
+class LocalEncoder:
+    """A MiniLM that is found, checked and loaded when first used. Safe to share between threads."""
+
+    def __init__(self, identity: str, dimension: int, find: Callable[[], Path]) -> None:
+        self.identity = identity
+        self.dimension = dimension
+        self._find = find
+        self._lock = threading.Lock()
+        self._network: MiniLM | None = None
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), dimension). Raises Unavailable without weights."""
+        return self._loaded().encode(texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text takes, without the markers at its ends."""
+        return self._loaded().count_tokens(texts)
+
+    def _loaded(self) -> MiniLM:
+        with self._lock:
+            if self._network is None:
+                self._network = MiniLM(self._find())
+            return self._network
+
+
+class TransformerEncoder:
+    """Any other sentence-transformers model, through that library and so with torch's start-up time."""
+
+    def __init__(self, folder: Path, identity: str, dimension: int) -> None:
+        self.identity = identity
+        self.dimension = dimension
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._model: Any = None
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), dimension). Raises Unavailable when loading fails."""
+        vectors = self._loaded().encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimension)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text takes, without the markers at its ends."""
+        tokenizer = self._loaded().tokenizer
+        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                from sentence_transformers import SentenceTransformer
+
+                try:
+                    self._model = SentenceTransformer(str(self._folder))
+                except Exception as error:  # the library raises whatever its parts raise
+                    raise Unavailable(f"the encoder in {self._folder} cannot be loaded: {error}") from error
+            return self._model
+
+
+def load(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Encoder:
+    """Return the encoder called `name`, a hub name or a folder; `CATALOG_ENCODER` replaces the default name.
+
+    The default costs nothing until its first `encode`. `offline` None follows `HF_HUB_OFFLINE`.
+    Raises Unavailable when another model is neither here nor on the hub, InputError for an empty name.
+    """
+    if name == DEFAULT_MODEL:
+        name = os.environ.get("CATALOG_ENCODER") or DEFAULT_MODEL
+    if not name.strip():
+        raise InputError("the encoder's name is empty; pass a hub name or a folder")
+    if name == DEFAULT_MODEL:
+        return LocalEncoder(_identity(name, WEIGHTS_SHA256, 384), 384, lambda: locate(name, offline=offline))
+    folder = locate(name, offline=offline)
+    sha256 = verified_sha256(folder / "model.safetensors")
+    dimension = _dimension(folder)
+    identity = _identity(DEFAULT_MODEL if sha256 == WEIGHTS_SHA256 else name, sha256, dimension)
+    if _is_plain_bert(folder):
+        return LocalEncoder(identity, dimension, lambda: folder)
+    return TransformerEncoder(folder, identity, dimension)
+
+
+def embed_document(encoder: Encoder, text: str) -> NDArray[np.float32]:
+    """Return one unit vector, shape (dimension,), for a text of any length.
+
+    A short text is exactly `encode([text])[0]`. A longer one is cut at sentence ends into chunks the model
+    takes whole; their vectors are averaged by token count and renormalised. Of more than 16 chunks, 16 spread
+    evenly from first to last are read.
+    """
+    chunks, sizes = _spread_chunks(encoder, text) if len(text) > HUGE_CHARACTERS else _chunks(encoder, text)
+    if len(chunks) == 1:
+        first: NDArray[np.float32] = encoder.encode(chunks)[0]
+        return first
+    if len(chunks) > MAX_CHUNKS:
+        picked = np.linspace(0, len(chunks) - 1, MAX_CHUNKS).round().astype(int)
+        chunks, sizes = [chunks[i] for i in picked], [sizes[i] for i in picked]
+    mean = np.asarray(sizes, dtype=np.float32) @ encoder.encode(chunks)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+
+
+def _spread_chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:
+    """Return one chunk from each of 16 evenly spread places: a huge text is not tokenised whole."""
+    starts = np.linspace(0, len(text) - WINDOW_CHARACTERS, MAX_CHUNKS).astype(int)
+    chunks, sizes = zip(
+        *(
+            (parts[0], counts[0])
+            for start in starts
+            for parts, counts in [_chunks(encoder, text[start : start + WINDOW_CHARACTERS].strip() or " ")]
+        ),
+        strict=True,
+    )
+    return list(chunks), list(sizes)
+
+
+def _chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:
+    """Return chunks of at most CHUNK_TOKENS tokens and their token counts."""
+    whole = _count_tokens(encoder, [text])[0]
+    if whole <= CHUNK_TOKENS:
+        return [text], [max(whole, 1)]
+    chunks: list[str] = []
+    totals: list[int] = []
+    for piece, size in _fitting_pieces(encoder, split_sentences(text)):
+        if chunks and totals[-1] + size <= CHUNK_TOKENS:
+            chunks[-1] += " " + piece
+            totals[-1] += size
+        else:
+            chunks.append(piece)
+            totals.append(size)
+    return chunks, [max(total, 1) for total in totals]
+
+
+def _fitting_pieces(encoder: Encoder, sentences: list[str]) -> list[tuple[str, int]]:
+    """Halve what is too long for one chunk, near a space where there is one, until every piece fits."""
+    pieces = [part for sentence in sentences for part in slices(sentence, 1500)]
+    while True:
+        sized = list(zip(pieces, _count_tokens(encoder, pieces), strict=True))
+        if all(size <= CHUNK_TOKENS or len(piece) == 1 for piece, size in sized):
+            return sized
+        pieces = [
+            part
+            for piece, size in sized
+            for part in ([piece] if size <= CHUNK_TOKENS else slices(piece, (len(piece) + 1) // 2))
+        ]
+
+
+def _count_tokens(encoder: Encoder, texts: list[str]) -> list[int]:
+    count: Callable[[Sequence[str]], list[int]] | None = getattr(encoder, "count_tokens", None)
+    if count is not None:
+        return count(texts)
+    # No tokenizer to ask: allow two pieces a Latin word and one for any other sign.
+    return [sum(2 if len(t) > 1 else 1 for t in re.findall(r"[A-Za-zÀ-ɏ]+|\S", text)) for text in texts]
+
+
+def _identity(name: str, sha256: str, dimension: int) -> str:
+    return f"{Path(name).name}@{sha256[:12]}/{dimension}/{POOLING}"
+
+
+def _is_plain_bert(folder: Path) -> bool:
+    """Tell whether the folder is what MiniLM computes: BERT, token mean, unit length."""
+    config = read_json(folder / "config.json")
+    pooling = read_json(folder / "1_Pooling" / "config.json")
+    return (
+        (folder / "tokenizer.json").is_file()
+        and config.get("model_type") == "bert"
+        and config.get("hidden_act") == "gelu"
+        and (not pooling or bool(pooling.get("pooling_mode_mean_tokens")))
+        and not any(folder.glob("*_Dense"))
+    )
+
+
+def _dimension(folder: Path) -> int:
+    """Return the vector length the model states: of its last dense layer, its pooling or its network."""
+    dense = [read_json(path).get("out_features") for path in sorted(folder.glob("*_Dense/config.json"))]
+    pooling = read_json(folder / "1_Pooling" / "config.json").get("word_embedding_dimension")
+    network = read_json(folder / "config.json").get("hidden_size")
+    for value in (*reversed(dense), pooling, network):
+        if isinstance(value, int):
+            return value
+    raise Unavailable(f"{folder} does not state its vector length, so it is no sentence-transformers model")
+
+
+class Encoder(Protocol):
+    """Anything that turns texts into unit vectors."""
+
+    @property
+    def identity(self) -> str:
+        """Name model, revision, dimension and pooling; only vectors of equal identity compare."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), dimension)."""
+        ...

@@ -1,0 +1,288 @@
+"""A BERT sentence encoder in plain numpy: the network of all-MiniLM-L6-v2 without torch's ten-second import.
+
+Texts of one call are packed end to end, so no work is spent on padding; only attention runs text by text.
+Architecture: Devlin et al. 2018 (post-norm transformer); pooling: Reimers and Gurevych 2019 (token mean, unit
+length).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Unavailable
+
+__all__ = ["MiniLM", "read_safetensors"]
+
+
+Array = NDArray[np.float32]
+
+PACK_TOKENS = 2048
+"""Tokens per pass: large enough to keep the matrix products busy, small enough for some 40 MB of scratch."""
+
+
+class MiniLM:
+    """A loaded network and tokenizer.
+
+    `folder` holds `config.json`, `tokenizer.json` and `model.safetensors` as sentence-transformers lays them
+    out.
+    Weights stay memory-mapped. Raises Unavailable for a damaged folder or another architecture.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        config = _read_json(folder / "config.json")
+        _check_architecture(config, folder)
+        self.dimension = int(config["hidden_size"])
+        self._heads = int(config["num_attention_heads"])
+        self._epsilon = float(config.get("layer_norm_eps", 1e-12))
+        limits = folder / "sentence_bert_config.json"
+        self.max_tokens = int(_read_json(limits)["max_seq_length"]) if limits.exists() else 512
+        self._tokenizer = _read_tokenizer(folder / "tokenizer.json")
+        self._weights = _strip_prefix(read_safetensors(folder / "model.safetensors"))
+        try:
+            self._layers = [self._layer(i) for i in range(int(config["num_hidden_layers"]))]
+            self._words = self._weights["embeddings.word_embeddings.weight"]
+            # Every sentence is segment 0, so its embedding folds into the positions.
+            self._positions: Array = (
+                self._weights["embeddings.position_embeddings.weight"]
+                + self._weights["embeddings.token_type_embeddings.weight"][0]
+            )
+            self._norm = self._pair("embeddings.LayerNorm")
+        except KeyError as error:
+            raise Unavailable(
+                f"{folder / 'model.safetensors'} lacks the tensor {error}; it is not a BERT encoder"
+            ) from None
+
+    def encode(self, texts: Sequence[str]) -> Array:
+        """Return unit vectors, float32 of shape (len(texts), dimension).
+
+        A text over `max_tokens` tokens is cut there, as sentence-transformers does;
+        `encoder.embed_document` takes any length.
+        """
+        tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
+        vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
+        with _single_threaded_blas():
+            for rows in _packs([len(t) for t in tokens]):
+                vectors[rows] = self._forward([tokens[i] for i in rows])
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens each text takes, uncut and without the two markers at its ends."""
+        return [len(e.ids) for e in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        return ids if len(ids) <= self.max_tokens else [*ids[: self.max_tokens - 1], ids[-1]]
+
+    def _forward(self, tokens: list[list[int]]) -> Array:
+        lengths = [len(t) for t in tokens]
+        starts = np.cumsum([0, *lengths[:-1]])
+        spans = [slice(s, s + n) for s, n in zip(starts, lengths, strict=True)]
+        hidden = self._words[np.concatenate(tokens)]
+        hidden += self._positions[np.concatenate([np.arange(n) for n in lengths])]
+        hidden = _layer_norm(hidden, self._norm, self._epsilon)
+        for layer in self._layers:
+            attended = _linear(self._attention(_linear(hidden, layer["qkv"]), spans), layer["attention"])
+            hidden = _layer_norm(attended + hidden, layer["attention_norm"], self._epsilon)
+            widened = _linear(_gelu(_linear(hidden, layer["up"])), layer["down"])
+            hidden = _layer_norm(widened + hidden, layer["norm"], self._epsilon)
+        pooled: Array = np.add.reduceat(hidden, starts, axis=0)
+        pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+        return pooled
+
+    def _attention(self, qkv: Array, spans: list[slice]) -> Array:
+        """Return multi-head self-attention within each span, shape (tokens, dimension)."""
+        out = np.empty((qkv.shape[0], self.dimension), dtype=np.float32)
+        for span in spans:
+            n = span.stop - span.start
+            split = qkv[span].reshape(n, 3, self._heads, -1)
+            query, key, value = (split[:, i].transpose(1, 0, 2) for i in range(3))
+            scores = query @ key.transpose(0, 2, 1)
+            scores -= scores.max(axis=-1, keepdims=True)
+            np.exp(scores, out=scores)
+            scores /= scores.sum(axis=-1, keepdims=True)
+            out[span] = (scores @ value).transpose(1, 0, 2).reshape(n, -1)
+        return out
+
+    def _layer(self, index: int) -> dict[str, tuple[Array, Array]]:
+        base = f"encoder.layer.{index}."
+        query, key, value = (self._pair(f"{base}attention.self.{part}") for part in ("query", "key", "value"))
+        scale = np.float32(1 / np.sqrt(self.dimension // self._heads))
+        return {
+            # One product instead of three; the softmax scale is folded into the query.
+            "qkv": (
+                np.concatenate([query[0] * scale, key[0], value[0]]),
+                np.concatenate([query[1] * scale, key[1], value[1]]),
+            ),
+            "attention": self._pair(f"{base}attention.output.dense"),
+            "attention_norm": self._pair(f"{base}attention.output.LayerNorm"),
+            "up": self._pair(f"{base}intermediate.dense"),
+            "down": self._pair(f"{base}output.dense"),
+            "norm": self._pair(f"{base}output.LayerNorm"),
+        }
+
+    def _pair(self, name: str) -> tuple[Array, Array]:
+        return self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+
+
+_blas_users = 0
+_blas_limit: Any = None
+_blas_lock = threading.Lock()
+
+
+@contextmanager
+def _single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS to one thread while any encoding runs.
+
+    These matrices are small: a second thread gains little on an idle machine, and on a busy one OpenBLAS threads spin
+    for each other (16 chunks took 26 s with two threads and 3 s with one). Where threadpoolctl is missing or knows no
+    BLAS, as with Apple's Accelerate, nothing changes.
+    """
+    global _blas_users, _blas_limit
+    with _blas_lock:
+        _blas_users += 1
+        if _blas_users == 1:
+            with suppress(ImportError):
+                # By name: it comes with other libraries and ships no types.
+                _blas_limit = importlib.import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0 and _blas_limit is not None:
+                _blas_limit.restore_original_limits()
+                _blas_limit = None
+
+
+def read_safetensors(path: Path) -> dict[str, Array]:
+    """Return the float32 tensors of a safetensors file as read-only memory-mapped views.
+
+    Format: 8-byte little-endian header length, JSON header, raw data. Raises Unavailable when it is damaged.
+    """
+    try:
+        raw = np.memmap(path, dtype=np.uint8, mode="r")
+        start = 8 + int(raw[:8].view("<u8")[0])
+        header = json.loads(raw[8:start].tobytes())
+        header.pop("__metadata__", None)
+        end = start + max(int(entry["data_offsets"][1]) for entry in header.values())
+        if end != raw.size:
+            raise ValueError(f"{raw.size:,} bytes where its header promises {end:,}")
+        return {
+            name: raw[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]]
+            .view("<f4")
+            .reshape(entry["shape"])
+            for name, entry in header.items()
+            if entry["dtype"] == "F32"
+        }
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise Unavailable(f"{path} is not a whole safetensors file ({error}); fetch it again") from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"the encoder's {path} cannot be read ({error}); fetch the model again") from None
+    if not isinstance(value, dict):
+        raise Unavailable(f"the encoder's {path} holds no JSON object; fetch the model again")
+    return value
+
+
+def _read_tokenizer(path: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the Rust reader raises plain Exception
+        raise Unavailable(f"the tokenizer {path} cannot be read ({error}); fetch the model again") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _check_architecture(config: Mapping[str, Any], folder: Path) -> None:
+    config = {"position_embedding_type": "absolute", **config}
+    wanted = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+    for key, value in wanted.items():
+        if config.get(key) != value:
+            raise Unavailable(f"{folder} has {key} {config.get(key)!r}; this encoder reads only {value!r}")
+
+
+def _strip_prefix(weights: dict[str, Array]) -> dict[str, Array]:
+    return {name.removeprefix("bert."): value for name, value in weights.items()}
+
+
+def _packs(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield row numbers in groups of at most PACK_TOKENS tokens."""
+    group: list[int] = []
+    total = 0
+    for row, length in enumerate(lengths):
+        if group and total + length > PACK_TOKENS:
+            yield group
+            group, total = [], 0
+        group.append(row)
+        total += length
+    if group:
+        yield group
+
+
+def _linear(x: Array, pair: tuple[Array, Array]) -> Array:
+    out: Array = x @ pair[0].T
+    out += pair[1]
+    return out
+
+
+def _layer_norm(x: Array, pair: tuple[Array, Array], epsilon: float) -> Array:
+    x = np.subtract(x, x.mean(axis=-1, keepdims=True))
+    variance: Array = np.einsum("ij,ij->i", x, x)[:, None] / x.shape[-1]
+    x *= 1 / np.sqrt(variance + np.float32(epsilon))
+    x *= pair[0]
+    x += pair[1]
+    return x
+
+
+# Minimax coefficients of erf(x) / x in x*x on [-4, 4], highest power first, as in Eigen's float kernel.
+_ERF_TOP = (
+    -2.72614225801306e-10,
+    2.77068142495902e-08,
+    -2.10102402082508e-06,
+    -5.69250639462346e-05,
+    -7.34990630326855e-04,
+    -2.95459980854025e-03,
+    -1.60960333262415e-02,
+)
+_ERF_BOTTOM = (
+    -1.45660718464996e-05,
+    -2.13374055278905e-04,
+    -1.68282697438203e-03,
+    -7.37332916720468e-03,
+    -1.42647390514189e-02,
+)
+
+
+def _gelu(x: Array) -> Array:
+    """Return x/2 * (1 + erf(x / sqrt 2)), the exact GELU (Hendrycks and Gimpel 2016), to 1e-6."""
+    z: Array = np.clip(x * np.float32(0.7071067811865476), -4, 4)
+    square = z * z
+    z *= _horner(square, _ERF_TOP)
+    z /= _horner(square, _ERF_BOTTOM)
+    z += 1
+    z *= x
+    z *= np.float32(0.5)
+    return z
+
+
+def _horner(x: Array, coefficients: Sequence[float]) -> Array:
+    out = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        out *= x
+        out += np.float32(coefficient)
+    return out

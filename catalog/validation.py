@@ -1,0 +1,53 @@
+"""Check values from outside, and refuse a wrong one in one sentence with the nearest valid names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import InputError
+
+__all__ = ["Model", "nearest", "sentence", "validated"]
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Return `model` made of `values`; a refusal becomes an InputError of one sentence."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(sentence(error, model)) from None
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return the clause that names the closest valid words: "did you mean ...? valid: ..."."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    listed = f"valid: {', '.join(names)}"
+    return f"did you mean {' or '.join(close)}? {listed}" if close else listed
+
+
+def sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return one sentence that says which value of `model` was refused, and what is valid."""
+    problem, *others = error.errors(include_url=False)
+    field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
+    if problem["type"] == "extra_forbidden":
+        said = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
+    elif problem["type"] == "missing":
+        said = f"{field} is missing"
+    elif problem["type"] == "value_error":
+        cause = str(problem["ctx"]["error"])
+        said = cause if field == "text" else f"{field} cannot be used: {cause}"
+    else:
+        said = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    return said + (f" (and {len(others)} more)" if others else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,204 @@
+"""A client of the service that runs in a home: the command line's short way. Standard library only, to be quick.
+
+The service is used only by callers with its settings (configuration, encoder, version), and it answers what they
+would work out themselves; a service that cannot be reached raises Gone, and the caller goes on without it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import errors
+from ..errors import Busy, CatalogError
+from . import note as presence
+
+__all__ = ["Gone", "RunningService", "Stopped", "running_service"]
+
+
+ANSWER_S = 600.0
+"""How long an answer may take, and how long a full queue is waited for: as long as for the lock of another process."""
+SILENCE_S = 60.0
+"""How long a job may be silent; the service says that it is there every 15 seconds."""
+
+Progress = Callable[[int, int], None]
+
+
+class Gone(Exception):
+    """The service cannot be reached, or is stopping."""
+
+
+class Stopped(CatalogError):
+    """The job was cancelled by somebody else."""
+
+    exit_code = 130
+
+
+def running_service(home: str, config: str | None) -> RunningService | None:
+    """Return the service that runs in `home` with the settings of this process; None without one."""
+    note = presence.read(home)
+    if note is None:
+        return None
+    settings = presence.settings_of(home, config)
+    if any(note.get(name) != value for name, value in settings.items()):
+        return None
+    return RunningService(home, str(note["address"]), str(note.get("secret", "")))
+
+
+class RunningService:
+    """A service that runs in a home on this machine. Every method raises Gone, and the errors of `MusicService`."""
+
+    def __init__(self, home: str, address: str, secret: str) -> None:
+        place = urlsplit(address)
+        self._home, self._host, self._port = home, place.hostname or "", place.port or 80
+        self._secret = secret
+
+    def find_or_make(self, body: Mapping[str, Any], progress: Callable[[], Any]) -> dict[str, Any]:
+        """Return the result for a request, waiting for its job where it must be made.
+
+        `progress()` gives a context manager with what is called as (done, total); it is entered only for a job.
+        """
+        told = self._patiently("/api/find-or-make", body)
+        if "result" in told:
+            result: dict[str, Any] = told["result"]
+            return result
+        job: dict[str, Any] = told["job"]
+        try:
+            with progress() as on_progress:
+                job = self._followed(job, on_progress)
+        except KeyboardInterrupt:
+            # Others may have joined; their job goes on.
+            with suppress(Gone, CatalogError):
+                if self._json("GET", f"/api/jobs/{job['id']}")["requests"] == 1:
+                    self._json("DELETE", f"/api/jobs/{job['id']}")
+            raise
+        if job["state"] == "failed":
+            raise _error(job["error"])
+        if job["state"] == "cancelled":
+            self._unless_stopping()
+            raise Stopped(f"job {job['id']} was cancelled in the service; ask again to have it made")
+        made: dict[str, Any] = job["result"]
+        return made
+
+    def find(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what find-or-make would decide."""
+        told: dict[str, Any] = self._json("POST", "/api/find", body)["result"]
+        return told
+
+    def search(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the hits of a search, as JSON and as lines."""
+        return self._json("POST", "/api/search", body)
+
+    def audio(self, track_id: str, form: str) -> bytes:
+        """Return the audio of a track in a format."""
+        with self._answer("GET", f"/api/tracks/{track_id}/audio?format={form}") as answer:
+            return _read(answer)
+
+    # Inside
+
+    def _patiently(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Post, and post again while the queue is full."""
+        deadline = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                return self._json("POST", path, body)
+            except _Full as full:
+                if time.monotonic() + full.wait_s > deadline:
+                    raise Busy(str(full)) from None
+                time.sleep(full.wait_s)
+
+    def _followed(self, job: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
+        """Pass on the progress of a job and return it once it is over."""
+        with self._answer("GET", f"/api/jobs/{job['id']}/events", timeout_s=SILENCE_S) as answer:
+            for told in _events(answer):
+                if steps := told["progress"]:
+                    on_progress(steps["done"], steps["total"])
+                if told["finished_at"]:
+                    return told
+        raise Gone
+
+    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        with self._answer(method, path, body) as answer:
+            told: dict[str, Any] = _parsed(_read(answer))
+            return told
+
+    def _answer(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = ANSWER_S
+    ) -> HTTPResponse:
+        """Return the answer to a request; one that is no success is raised."""
+        connection = HTTPConnection(self._host, self._port, timeout=timeout_s)
+        headers = {"Authorization": f"Bearer {self._secret}", "Connection": "close"}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        try:
+            connection.request(method, path, content, headers)
+            answer = connection.getresponse()
+        except (OSError, HTTPException) as error:
+            raise Gone from error
+        if answer.status < 400:
+            return answer
+        problem = _parsed(_read(answer))
+        if answer.status == 429:
+            raise _Full(str(problem.get("detail")), float(answer.headers.get("Retry-After") or 1))
+        if answer.status in (401, 503):
+            self._unless_stopping()
+        if not str(problem.get("type", "")).startswith("urn:catalog:"):
+            raise Gone  # something else answers on that port
+        raise _error(problem)
+
+    def _unless_stopping(self) -> None:
+        """Raise Gone when the service has taken its note away."""
+        note = presence.read(self._home)
+        if note is None or note.get("secret") != self._secret:
+            raise Gone
+
+
+class _Full(Exception):
+    def __init__(self, said: str, wait_s: float) -> None:
+        super().__init__(said)
+        self.wait_s = wait_s
+
+
+def _error(problem: Mapping[str, Any]) -> CatalogError:
+    """Return the error that a problem document tells of: its kind, its sentence, its exit code."""
+    name = str(problem["type"]).rpartition(":")[2]
+    kind = getattr(errors, name, CatalogError)
+    error = (kind if isinstance(kind, type) and issubclass(kind, CatalogError) else CatalogError)(
+        problem["detail"]
+    )
+    error.exit_code = int(problem.get("exit_code", 1))
+    return error
+
+
+def _events(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
+    """Yield the data of server-sent events."""
+    try:
+        for line in answer:
+            if line.startswith(b"data: "):
+                yield _parsed(line[6:])
+    except (OSError, HTTPException) as error:
+        raise Gone from error
+
+
+def _read(answer: HTTPResponse) -> bytes:
+    try:
+        return answer.read()
+    except (OSError, HTTPException) as error:
+        raise Gone from error
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(content)
+    except ValueError as error:
+        raise Gone from error
+    if not isinstance(told, dict):
+        raise Gone
+    return told

@@ -1,0 +1,125 @@
+"""The sound of a track over HTTP: its file, in parts and in other formats, and the outline of its waveform."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path as FilePath
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from ...errors import Damage
+from ...export import name_of, write_audio
+from ...models import Track
+from ..json_response import Json
+from ..problems import PROBLEMS
+from ..ranges import file_answer
+from ..state import UNCHANGING, Shared, SharedState, TrackId
+
+__all__ = ["router"]
+
+
+router = APIRouter(prefix="/api/tracks", tags=["tracks"], responses=PROBLEMS)
+Format = Literal["wav", "flac", "ogg"]
+
+MEDIA_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
+FINEST = 2000
+"""The bins of the outline that is kept; coarser ones are made of it."""
+
+
+class Peaks(BaseModel):
+    """The outline of a waveform: the least and the greatest sample in each of `points` equal spans, -1 to 1."""
+
+    points: int
+    duration_s: float
+    min: list[float]
+    max: list[float]
+
+
+@router.head("/{track_id}/audio", include_in_schema=False)
+@router.get(
+    "/{track_id}/audio",
+    response_class=Response,
+    responses={
+        200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The whole file."},
+        206: {"description": "The parts asked for."},
+        304: {"description": "The file the caller has is this one."},
+    },
+)
+def audio(
+    track_id: TrackId,
+    request: Request,
+    shared: SharedState,
+    format: Annotated[Format, Query(description="wav is the file as it was made.")] = "wav",
+    download: Annotated[bool, Query(description="Offer it to be saved, with a telling name.")] = False,
+) -> Response:
+    """Send the audio of a track, whole or in the parts a Range header asks for."""
+    track = shared.track(track_id)
+    source = shared.service.store.path_of(track)
+    if not shared.service.store.has_audio(track):
+        raise Damage(f"the audio file {source} of track {track.id} is missing; run `catalog doctor`")
+    path = source if format == "wav" else _converted(shared, track, source, format)
+    headers = {"Cache-Control": UNCHANGING}
+    if download:
+        headers["Content-Disposition"] = f'attachment; filename="{name_of(track)}.{format}"'
+    return file_answer(
+        path,
+        request.headers,
+        method=request.method,
+        etag=track.audio_sha256 if format == "wav" else f"{track.audio_sha256}-{format}",
+        media_type=MEDIA_TYPES[format],
+        headers=headers,
+    )
+
+
+@router.get("/{track_id}/peaks", response_model=Peaks)
+def peaks(
+    track_id: TrackId,
+    request: Request,
+    shared: SharedState,
+    points: Annotated[int, Query(ge=1, le=FINEST)] = 400,
+) -> Response:
+    """Outline the waveform of a track."""
+    track = shared.track(track_id)
+    etag = f'"{track.audio_sha256}-{points}"'
+    headers = {"Cache-Control": UNCHANGING, "ETag": etag}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    path = shared.cache.file("peaks", f"{track.audio_sha256}.i8", lambda: _outline(shared, track))
+    fine = np.frombuffer(path.read_bytes(), np.int8).reshape(-1, 2)
+    low, high = _coarser(fine, points) / np.float32(127)
+    told = {
+        "points": points,
+        "duration_s": track.duration_s,
+        "min": [round(float(value), 3) for value in low],
+        "max": [round(float(value), 3) for value in high],
+    }
+    return Json(told, headers=headers)
+
+
+def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> FilePath:
+    def make() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="catalog-") as folder:
+            target = FilePath(folder) / f"audio.{form}"
+            write_audio(source, target)
+            return target.read_bytes()
+
+    return shared.cache.file("audio", f"{track.audio_sha256}.{form}", make)
+
+
+def _outline(shared: Shared, track: Track) -> bytes:
+    """Return the finest outline as pairs of signed bytes, 2 * FINEST of them."""
+    from generator.audio import analysis
+
+    spans = analysis.peaks(shared.samples(track), FINEST)
+    return np.clip(np.rint(spans * 127), -127, 127).astype(np.int8).tobytes()
+
+
+def _coarser(fine: NDArray[np.int8], points: int) -> NDArray[np.int8]:
+    """Return least and greatest of each of `points` spans of the finest outline, shape (2, points)."""
+    starts = np.arange(points) * len(fine) // points
+    return np.stack([np.minimum.reduceat(fine[:, 0], starts), np.maximum.reduceat(fine[:, 1], starts)])

@@ -1,0 +1,86 @@
+"""What was asked so far, and the catalog as a list to take along."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from ...export import list_bytes
+from ...models import RequestRecord
+from ...search.query import as_facts, parse
+from ..json_response import Json
+from ..problems import PROBLEMS
+from ..schemas import named
+from ..state import SharedState
+
+__all__ = ["router"]
+
+
+router = APIRouter(prefix="/api", tags=["catalog"], responses=PROBLEMS)
+KINDS = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl; charset=utf-8",
+    "m3u": "audio/x-mpegurl; charset=utf-8",
+}
+
+
+class Asked(RequestRecord):
+    """A line of the log of requests, with what a person said of the answer."""
+
+    relevance: float | None
+    answer_rating: int | None
+    rejected: bool
+
+
+class History(BaseModel):
+    """What was asked, newest first, or nearest first for a search."""
+
+    requests: list[Asked]
+
+
+@router.get("/history", response_model=History)
+def history(
+    shared: SharedState,
+    q: Annotated[str, Query(max_length=2_000, description="Only requests like this; empty for all.")] = "",
+    by: Literal["meaning", "words"] = "meaning",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """List what was asked and served."""
+    lines: list[dict[str, Any]] = [
+        {
+            **one.record.model_dump(mode="json"),
+            "relevance": one.relevance,
+            "answer_rating": one.rating,
+            "rejected": one.rejected,
+        }
+        for one in shared.service.history(q.strip() or None, by=by, limit=limit)
+    ]
+    return Json({"requests": lines})
+
+
+@router.get(
+    "/export",
+    response_class=Response,
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in KINDS.values()}}},
+)
+def export(
+    request: Request,
+    shared: SharedState,
+    format: Literal["csv", "jsonl", "m3u"],
+    q: Annotated[str, Query(max_length=2_000, description="Only tracks that meet this query.")] = "",
+) -> Response:
+    """Take the catalog along as a list, oldest first; where the audio is, is told as addresses of this service.
+
+    Words in the query must be in a track.
+    """
+    library = shared.service.library
+    asked = as_facts(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
+    tracks = shared.service.store.list(asked.where, order="created_at")
+    bare = [track.model_copy(update={"config_sources": named(track.config_sources)}) for track in tracks]
+    home = str(request.base_url)
+    content = list_bytes(bare, format, lambda track: f"{home}api/tracks/{track.id}/audio")
+    headers = {"Content-Disposition": f'attachment; filename="catalog.{format}"'}
+    return Response(content, media_type=KINDS[format], headers=headers)

@@ -1,0 +1,67 @@
+"""The way in for a browser where a token is asked for: a small page trades it for a session cookie.
+
+The token comes in the fragment of the address, which browsers send to nobody, or is typed in; it is posted once. The
+cookie holds a random session, not the token; scripts cannot read it and other sites cannot send it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request
+from starlette.responses import FileResponse, Response
+
+from ..problems import PROBLEMS, refused
+from ..sessions import FAILURES_S, SESSION_S, Sessions
+
+__all__ = ["routes"]
+
+
+FILES = Path(__file__).parents[1] / "login"
+
+
+def routes(token: str | None, sessions: Sessions) -> APIRouter:
+    """Return the routes of the way in, for the service's `token`."""
+    router = APIRouter()
+
+    @router.get("/login", include_in_schema=False)
+    @router.get("/login.js", include_in_schema=False)
+    @router.get("/login.css", include_in_schema=False)
+    async def file(request: Request) -> Response:
+        name = request.url.path.removeprefix("/")
+        return FileResponse(
+            FILES / (name if "." in name else f"{name}.html"), headers={"Cache-Control": "no-cache"}
+        )
+
+    @router.post("/api/login", status_code=204, responses=PROBLEMS, tags=["service"])
+    async def login(request: Request, given: Annotated[str, Body(alias="token", embed=True)]) -> Response:
+        """Trade the service's token for a session cookie."""
+        if token is None:
+            return Response(status_code=204)
+        if not sessions.may_try():
+            return refused(429, "too many wrong tokens; wait a minute", {"Retry-After": f"{FAILURES_S:.0f}"})
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+            sessions.failed()
+            return refused(401, "that is not the token of this service; it was printed where it was started")
+        response = Response(status_code=204)
+        response.set_cookie(
+            sessions.cookie,
+            sessions.begin(),
+            max_age=SESSION_S,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    @router.delete("/api/login", status_code=204, responses=PROBLEMS, tags=["service"])
+    async def logout(request: Request) -> Response:
+        """End the session of this browser."""
+        sessions.end(request.headers)
+        response = Response(status_code=204)
+        response.delete_cookie(sessions.cookie)
+        return response
+
+    return router

@@ -1,0 +1,166 @@
+"""Pictures of the catalog: the spectrogram of a track, and all tracks laid out in two dimensions."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from ..json_response import Json
+from ..problems import PROBLEMS
+from ..ranges import file_answer
+from ..state import UNCHANGING, Shared, SharedState, TrackId
+
+__all__ = ["colours", "layout", "router", "spectrogram_png"]
+
+
+router = APIRouter(prefix="/api", tags=["pictures"], responses=PROBLEMS)
+
+WIDTH, HEIGHT = 1000, 256
+LOWEST_HZ, HIGHEST_HZ = 40.0, 16_000.0
+FLOOR_DB = -80.0
+WINDOW = 4096
+MOST_WINDOWS = 8
+"""How many windows are averaged in one column of a long track."""
+STOPS = (
+    (0, (9, 10, 26)),
+    (70, (47, 38, 116)),
+    (130, (134, 56, 130)),
+    (190, (229, 112, 88)),
+    (255, (255, 240, 200)),
+)
+"""The colours of the scale; each is lighter than the one before, so that grey tells the same."""
+
+
+class Point(BaseModel):
+    """A track on the map."""
+
+    id: str
+    x: float
+    y: float
+    style: str
+    mood: str | None
+    valence: float
+    energy: float
+    title: str
+
+
+class Map(BaseModel):
+    """The tracks in two dimensions, -1 to 1: what was made for like contexts lies near."""
+
+    points: list[Point]
+
+
+@router.head("/tracks/{track_id}/spectrogram.png", include_in_schema=False)
+@router.get(
+    "/tracks/{track_id}/spectrogram.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "Time to the right, frequency upwards."}},
+)
+def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Response:
+    """Draw the spectrogram of a track: 40 Hz to 16 kHz on a logarithmic scale, 80 dB from dark to light."""
+    track = shared.track(track_id)
+
+    def make() -> bytes:
+        audio = shared.samples(track)
+        return spectrogram_png(audio.samples.mean(axis=1), audio.sample_rate)
+
+    path = shared.cache.file("spectrogram", f"{track.audio_sha256}.png", make)
+    return file_answer(
+        path,
+        request.headers,
+        method=request.method,
+        etag=f"{track.audio_sha256}-spectrogram",
+        media_type="image/png",
+        headers={"Cache-Control": UNCHANGING},
+    )
+
+
+@router.get("/map", response_model=Map)
+def map_(shared: SharedState) -> Response:
+    """Lay all tracks out in two dimensions, by the two principal components of their contexts' vectors."""
+    return Json(shared.map.get(shared.service.store.version(), lambda: _map(shared)))
+
+
+def spectrogram_png(signal: NDArray[np.float32], rate: int) -> bytes:
+    """Return the spectrogram of a mono signal as a PNG of `WIDTH` by `HEIGHT`, low frequencies at the bottom."""
+    span = len(signal) / WIDTH
+    windows = int(min(MOST_WINDOWS, max(1, np.ceil(span / (WINDOW // 2)))))
+    centres = ((np.arange(WIDTH * windows) + 0.5) * span / windows).astype(int)
+    padded = np.pad(signal, WINDOW // 2)
+    power = np.empty((WIDTH, WINDOW // 2 + 1))
+    taper = np.hanning(WINDOW)
+    for column, starts in enumerate(centres.reshape(WIDTH, windows)):
+        frames = np.stack([padded[start : start + WINDOW] for start in starts]) * taper
+        power[column] = np.square(np.abs(np.fft.rfft(frames, axis=1))).mean(axis=0)
+    highest = min(HIGHEST_HZ, rate / 2)
+    wanted = np.geomspace(LOWEST_HZ, highest, HEIGHT) * WINDOW / rate
+    below = np.minimum(wanted.astype(int), power.shape[1] - 2)
+    part = wanted - below
+    rows = power[:, below] * (1 - part) + power[:, below + 1] * part
+    loudest = rows.max()
+    levels = (
+        10 * np.log10(np.maximum(rows / loudest, 1e-12)) if loudest > 0 else np.full(rows.shape, FLOOR_DB)
+    )
+    shades = np.clip(np.rint((levels / -FLOOR_DB + 1) * 255), 0, 255).astype(np.uint8)
+    return _png(shades.T[::-1], colours())
+
+
+def colours() -> NDArray[np.uint8]:
+    """Return the colour scale, 256 by red, green and blue."""
+    places, values = [place for place, _ in STOPS], np.array([value for _, value in STOPS])
+    scale = [np.interp(np.arange(256), places, values[:, channel]) for channel in range(3)]
+    rounded: NDArray[np.uint8] = np.rint(np.stack(scale, axis=1)).astype(np.uint8)
+    return rounded
+
+
+def _png(indexes: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
+    """Return an image of palette indexes, shape (height, width), as PNG (W3C PNG specification, 8-bit palette)."""
+    height, width = indexes.shape
+    lines = np.pad(indexes, ((0, 0), (1, 0)))  # each line begins with its filter, 0 for none
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
+        (b"PLTE", palette.tobytes()),
+        (b"IDAT", zlib.compress(lines.tobytes(), 6)),
+        (b"IEND", b""),
+    )
+    parts = (
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def layout(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return two coordinates for each vector, shape (n, 2), -1 to 1 on one scale: their principal components.
+
+    The sign of a component is the one that makes its greatest weight positive, so that the map does not flip.
+    """
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    main = axes[:, [-1, -2]]
+    main = main * np.sign(main[np.abs(main).argmax(axis=0), [0, 1]])
+    placed: NDArray[np.float64] = centred @ main
+    return placed / max(float(np.abs(placed).max()), 1e-12)
+
+
+def _map(shared: Shared) -> dict[str, Any]:
+    ids, vectors = shared.service.store.vectors()
+    names = ("id", "style", "mood_tags", "valence", "energy", "summary")
+    rows = {row["id"]: row for row in shared.service.store.columns("tracks", names).to_pylist()}
+    places = layout(vectors) if len(ids) else np.zeros((0, 2))
+    points = []
+    for track_id, (x, y) in zip(ids, places.tolist(), strict=True):
+        if row := rows.get(track_id):
+            mood = next(iter(row["mood_tags"] or []), None)
+            told = {"id": track_id, "x": round(x, 4), "y": round(y, 4), "style": row["style"], "mood": mood}
+            points.append(
+                {**told, "valence": row["valence"], "energy": row["energy"], "title": row["summary"]}
+            )
+    return {"points": points}

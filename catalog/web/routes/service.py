@@ -1,0 +1,110 @@
+"""What the catalog is as a whole: health, statistics, presets, and the counters."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from ...history.statistics import Statistics
+from ...history.suggestions import PresetSuggestion
+from ..json_response import Json
+from ..problems import PROBLEMS
+from ..state import SharedState
+
+__all__ = ["router"]
+
+
+router = APIRouter(tags=["service"], responses=PROBLEMS)
+BEGAN = time.time()
+
+
+class Health(BaseModel):
+    """Whether the service is up."""
+
+    status: Literal["ok"]
+    version: str
+    uptime_s: float
+    token_required: bool
+
+
+class Preset(BaseModel):
+    """A style preset, role or quality tier."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    section: Literal["presets", "roles", "quality"]
+    description: str
+
+
+class Presets(BaseModel):
+    """The words a request can use."""
+
+    presets: list[Preset]
+
+
+class Suggestions(BaseModel):
+    """Style presets for a query."""
+
+    suggestions: list[PresetSuggestion]
+
+
+@router.get("/api/health", response_model=Health)
+async def health(shared: SharedState) -> Response:
+    """Say that the service is up; asks for no token, reads nothing."""
+    return Json(
+        {
+            "status": "ok",
+            "version": shared.version,
+            "uptime_s": round(time.time() - BEGAN, 1),
+            "token_required": shared.token_required,
+        }
+    )
+
+
+@router.get("/api/presets", response_model=Presets)
+def presets(shared: SharedState) -> Response:
+    """List the style presets, roles and quality tiers with a description to choose by."""
+    library = shared.service.library
+    sections: dict[str, Any] = {
+        "presets": library.styles,
+        "roles": library.roles,
+        "quality": library.quality,
+    }
+    rows = [
+        {"name": name, "section": section, **entry.model_dump(mode="json")}
+        for section, entries in sections.items()
+        for name, entry in entries.items()
+    ]
+    return Json({"presets": rows})
+
+
+@router.get("/api/presets/suggest", response_model=Suggestions)
+def suggest(
+    shared: SharedState,
+    q: Annotated[str, Query(min_length=1, max_length=2_000, description="What the music is for.")],
+    limit: Annotated[int, Query(ge=1, le=100)] = 5,
+) -> Response:
+    """Suggest style presets for a query, best first, from what served similar requests well."""
+    found = shared.service.suggest_presets(q, limit)
+    return Json({"suggestions": [one.model_dump(mode="json") for one in found]})
+
+
+@router.get("/api/statistics", response_model=Statistics)
+def statistics(shared: SharedState) -> Response:
+    """Count requests, hits and what they saved, and what is on the disk."""
+    return Json(shared.service.statistics().model_dump(mode="json"))
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics(shared: SharedState) -> Response:
+    """Return the counters in the text format of Prometheus."""
+    return Response(shared.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,145 @@
+"""Tracks over HTTP: list and search, show, rate and label, trash and restore, and what is similar."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from ...errors import InputError
+from ...models import Judgement
+from ...service.browse import NEWEST
+from ..json_response import Json
+from ..problems import PROBLEMS
+from ..schemas import TrackJson, TrackWhole, told_track, told_whole
+from ..state import SharedState, TrackId, Trusted
+
+__all__ = ["router"]
+
+
+router = APIRouter(prefix="/api/tracks", tags=["tracks"], responses=PROBLEMS)
+Order = Annotated[
+    str, Query(max_length=40, description="A column; - in front reverses. Empty: the best first.")
+]
+
+
+class Scored(TrackJson):  # type: ignore[misc]
+    """A track, with how well it fits where there was something to fit."""
+
+    score: float | None = None
+
+
+class Listed(BaseModel):
+    """A page of tracks, how many there are in all, and how they divide."""
+
+    query: str = Field(description="The query as it was understood; it reads back to the same.")
+    total: int
+    tracks: list[Scored]
+    facets: dict[str, dict[str, int]]
+
+
+class Similar(BaseModel):
+    """Tracks near to one, the nearest first."""
+
+    tracks: list[Scored]
+    note: str = Field("", description="Why there are none, where the track cannot be compared that way.")
+
+
+class Changed(BaseModel):
+    """What a person says about a track; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rating: int | None = Field(None, ge=1, le=5)
+    request_id: str | None = Field(
+        None, max_length=64, description="The request that the rating is an answer to."
+    )
+    tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
+    note: str | None = Field(None, max_length=5_000)
+
+
+class Rejected(BaseModel):
+    """For which request a track was wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request_id: str | None = Field(None, max_length=64, description="Left out: the last one it answered.")
+    undo: bool = Field(False, description="Take the rejection back.")
+
+
+@router.get("", response_model=Listed)
+def tracks(
+    shared: SharedState,
+    q: Annotated[str, Query(max_length=2_000, description="What to look for; empty lists everything.")] = "",
+    by: Literal["meaning", "words", "both"] = "both",
+    sort: Order = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    trashed: bool = False,
+) -> Response:
+    """List tracks, or search them where `q` says what for."""
+    state = {"state": "trashed"} if trashed else {}
+    page = shared.service.browse(q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, **state)
+    found = [
+        {**told_track(track), "score": round(page.scores[track.id], 4) if track.id in page.scores else None}
+        for track in page.tracks
+    ]
+    return Json({"query": page.query, "total": page.total, "tracks": found, "facets": page.facets})
+
+
+@router.get("/{track_id}", response_model=TrackWhole)
+def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
+    """Show everything about a track: what it was made for, how, and by what."""
+    return Json(told_whole(shared.track(track_id), trusted=trusted))
+
+
+@router.patch("/{track_id}", response_model=TrackWhole)
+def change(track_id: TrackId, changed: Changed, shared: SharedState, trusted: Trusted) -> Response:
+    """Rate a track, label it or note something about it. A rating or note of null is taken back."""
+    given: Any = changed.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
+    empty: dict[str, Any] = {"tags": [], "note": ""}
+    given = {name: empty[name] if value is None else value for name, value in given.items()}
+    track = shared.track(track_id)
+    if "rating" in changed.model_fields_set:
+        track = shared.service.rate(track.id, changed.rating, request_id=changed.request_id)
+    if given:
+        track = shared.service.store.update(track.id, **given)
+    return Json(told_whole(track, trusted=trusted))
+
+
+@router.post("/{track_id}/reject", response_model=Judgement)
+def reject(track_id: TrackId, rejected: Rejected, shared: SharedState) -> Response:
+    """Keep a track from a request it was wrong for, and from near ones; the track itself stays."""
+    said = shared.service.reject(shared.track(track_id).id, rejected.request_id, undo=rejected.undo)
+    return Json(said.model_dump(mode="json"))
+
+
+@router.delete("/{track_id}", response_model=TrackWhole)
+def trash(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
+    """Move a track to the trash; its audio stays, and `restore` takes it back."""
+    return Json(told_whole(shared.service.store.trash(track_id), trusted=trusted))
+
+
+@router.post("/{track_id}/restore", response_model=TrackWhole)
+def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
+    """Take a track back from the trash."""
+    return Json(told_whole(shared.service.store.restore(track_id), trusted=trusted))
+
+
+@router.get("/{track_id}/similar", response_model=Similar)
+def similar(
+    track_id: TrackId,
+    shared: SharedState,
+    by: Literal["text", "sound"] = "text",
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> Response:
+    """List the tracks nearest to one, by what they were made for or by how they sound."""
+    try:
+        hits = shared.service.similar(shared.track(track_id).id, by=by, limit=limit)
+    except InputError as error:
+        # What was asked is sound, as the route has seen to: it is the track, silent or too short, that is not.
+        return Json({"tracks": [], "note": str(error)})
+    found = [{**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits]
+    return Json({"tracks": found, "note": ""})

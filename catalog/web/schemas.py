@@ -1,0 +1,243 @@
+"""What callers send and what they get back, as models: the OpenAPI document is made of these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from .. import report
+from ..models import Action, Decision, Request, Result, Track
+from ..request.context import read_bytes
+from ..service.jobs import Job, job_json
+from .problems import PATH, Problem, problem_of
+
+__all__ = [
+    "Asked",
+    "Hits",
+    "JobAnswer",
+    "JobJson",
+    "JobsAnswer",
+    "LookedFor",
+    "ResultAnswer",
+    "ResultJson",
+    "Searched",
+    "TrackJson",
+    "TrackWhole",
+    "named",
+    "told_job",
+    "told_result",
+    "told_track",
+    "told_whole",
+]
+
+
+SHOWN_CHARACTERS = 500
+"""How much of a context a list of jobs repeats."""
+LONG = ("config", "config_sources", "context")
+
+TrackJson = create_model(
+    "TrackJson",
+    __doc__="A track, without the long fields.",
+    **{name: (field.annotation, field) for name, field in Track.model_fields.items() if name not in LONG},  # type: ignore[call-overload]
+)
+
+
+class TrackWhole(Track):
+    """Everything about a track: how it was made too."""
+
+
+class Asked(BaseModel):
+    """A request for music: the context, and whatever the caller wants to have a say in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    context: str | dict[str, Any] = Field(
+        description="What the application just said: a text, or a payload with an answer, chunk, scene or text."
+    )
+    as_read: bool = Field(
+        False,
+        description="Take a text that is a JSON object with a text in it for that payload, as the command line does.",
+    )
+    preset: str | None = Field(None, description="Style preset; left out, it follows from the context.")
+    role: str | None = Field(None, description="What the music is for.")
+    quality: str | None = Field(None, description="Quality tier: preview, standard or final.")
+    duration_s: float | None = Field(None, description="Length in seconds.")
+    loopable: bool | None = Field(None, description="Whether it must loop without a seam.")
+    seed: int | None = Field(None, description="Seed for the generator.")
+    backend: str | None = Field(None, description="auto, mlx or procedural.")
+    continue_from: str | None = Field(None, description="The id of a track to go on from, by MusicGen.")
+    generation: dict[str, Any] | None = Field(None, description="Other generation values by name.")
+    query: str | None = Field(None, description="The question that the context answers.")
+    summary_of_topic: str | None = None
+    emotional_tone_description: str | None = None
+    valence: float | None = Field(None, description="Pleasantness, -1 to 1, where the caller knows it.")
+    energy: float | None = Field(None, description="Energy, -1 to 1, where the caller knows it.")
+    mood_tags: list[str] | None = None
+    environment: str | None = None
+    time_of_day: str | None = None
+    language: str | None = None
+    reuse: Literal["auto", "always", "never"] = "auto"
+    min_similarity: float | None = Field(None, description="The score a candidate needs.")
+    max_false_reuse: float | None = Field(None, description="The share of wrong reuses that is accepted.")
+    listener: str | None = Field(None, description="Who listens: plays of late are varied.")
+    theme: str | None = Field(None, description="What the listener hears as one piece of work.")
+    explain: bool = Field(False, description="Also count what each hard fact rejects, as find always does.")
+    dry_run: bool = Field(False, description="Decide and stop: make nothing.")
+
+    @property
+    def source(self) -> str | dict[str, Any]:
+        """Return the context to be read."""
+        if self.as_read and isinstance(self.context, str):
+            return read_bytes(self.context.encode("utf-8", "surrogateescape"))
+        return self.context
+
+    def request(self) -> dict[str, Any]:
+        """Return what is asked of the service beside the context, what was left out missing."""
+        told = self.model_dump(
+            exclude={"context", "as_read", "explain", "reuse", "dry_run", "log"}, exclude_none=True
+        )
+        return (
+            told if self.generation else {name: value for name, value in told.items() if name != "generation"}
+        )
+
+
+class LookedFor(Asked):
+    """A request that is only looked up."""
+
+    log: bool = Field(True, description="Leave a line in the log of requests; false for a preview.")
+
+
+class ResultJson(BaseModel):
+    """What a call gives back, as the command line prints it with --json --explain."""
+
+    model_config = ConfigDict(extra="allow")
+
+    action: Action
+    id: str | None
+    path: str | None = Field(description="Only for callers who show the secret of the home.")
+    similarity: float | None
+    score: float | None
+    reason: str
+    style: str
+    role: str
+    quality: str
+    backend: str
+    seed: int | None
+    request_id: str
+    warnings: list[str]
+    timings_s: dict[str, float]
+    track: TrackJson | None  # type: ignore[valid-type]
+    request: Request
+    decision: Decision
+    headline: str = Field(description="What was done and why, in one line.")
+    explanation: list[str] = Field(description="Features, choices and candidates, line by line.")
+
+
+class Searched(BaseModel):
+    """A search."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(description="Words, phrases and facts, such as: calm mood:calm length:30..60.")
+    by: Literal["meaning", "words", "both"] = "meaning"
+    limit: int = Field(10, ge=1, le=1000)
+    facts: dict[str, Any] = Field(
+        default_factory=dict, description="Further facts by the names of a filter's fields."
+    )
+
+
+class HitJson(TrackJson):  # type: ignore[misc,valid-type]
+    """A track that a search found."""
+
+    score: float
+    path: str | None = Field(description="Only for callers who show the secret of the home.")
+
+
+class Hits(BaseModel):
+    """What a search found, best first, and a line of text for each."""
+
+    hits: list[HitJson]
+    lines: list[str]
+
+
+class ResultAnswer(BaseModel):
+    """A result."""
+
+    result: ResultJson
+
+
+class Steps(BaseModel):
+    """How far a generator is, in steps."""
+
+    done: int
+    total: int
+
+
+class JobJson(BaseModel):
+    """A make in the queue."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    progress: Steps | None
+    position: int = Field(description="How many jobs run before this one.")
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    requests: int = Field(description="How many requests wait for it.")
+    request: dict[str, Any]
+    result: ResultJson | None
+    error: Problem | None
+
+
+class JobAnswer(BaseModel):
+    """A job."""
+
+    job: JobJson
+
+
+class JobsAnswer(BaseModel):
+    """The jobs that are remembered, newest first."""
+
+    jobs: list[JobJson]
+    waiting: int
+    limit: int
+
+
+def told_result(result: Result, *, trusted: bool) -> dict[str, Any]:
+    """Return a result as JSON; its path only for a `trusted` caller."""
+    told = report.told(result, result.path if trusted else None)
+    if not trusted:
+        told["request"]["config_sources"] = named(told["request"]["config_sources"])
+    return told
+
+
+def told_job(job: Job, *, position: int = 0, trusted: bool, short: bool = False) -> dict[str, Any]:
+    """Return a job as JSON; with `short` a long context is cut."""
+    told = job_json(job)
+    if short and isinstance(context := told["request"].get("context"), str):
+        told["request"]["context"] = context[:SHOWN_CHARACTERS]
+    told["position"] = position
+    told["result"] = told_result(job.result, trusted=trusted) if job.result else None
+    told["error"] = problem_of(job.error, trusted=trusted).model_dump() if job.error else None
+    return told
+
+
+def told_track(track: Track) -> dict[str, Any]:
+    """Return a track without its long fields."""
+    return report.track_json(track)
+
+
+def told_whole(track: Track, *, trusted: bool) -> dict[str, Any]:
+    """Return everything about a track."""
+    told = track.model_dump(mode="json")
+    if not trusted:
+        told["config_sources"] = named(told["config_sources"])
+    return told
+
+
+def named(sources: dict[str, str]) -> dict[str, str]:
+    """Return the sources of a configuration with files by their name alone."""
+    return {
+        key: PATH.sub(lambda path: path.group().rpartition("/")[2], told) for key, told in sources.items()
+    }

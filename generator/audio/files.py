@@ -1,0 +1,296 @@
+"""Audio files: 16-bit WAV and FLAC, and OGG Vorbis, written with tags and read with limits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AudioError
+from ..protocol import Audio
+from .checks import checked
+
+__all__ = ["FORMATS", "MAX_TAG_BYTES", "convert", "encode", "read", "read_tags", "write_blocks"]
+
+
+FORMATS: Mapping[str, tuple[str, str]] = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "ogg": ("OGG", "VORBIS"),
+}
+"""File name ending -> libsndfile's names of container and coding."""
+
+MAX_TAG_BYTES = 1_999
+"""Title and comment together: libsndfile drops longer ones from a WAV without a word."""
+MAX_BYTES = 25 * 1024**2
+MAX_OWN_BYTES = 256 * 1024**2
+MAX_DURATION_S = 600.0
+MAX_SAMPLE_BYTES = 256 * 1024**2
+MIN_RATE, MAX_RATE = 8_000, 96_000
+BLOCK_FRAMES = 65_536
+FULL_SCALE = 32_768.0
+STREAMED = 0xFFFFFFFF
+"""The data size that a writer leaves behind when it could not go back to fill it in."""
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
+"""What follows the two bytes of the coding in the identity of a PCM or float subformat."""
+
+
+def encode(audio: Audio, format: str = "wav", *, title: str = "", comment: str = "") -> bytes:
+    """Return `audio` as the bytes of a file with 16-bit samples (Vorbis for ogg) and its tags.
+
+    Samples beyond full scale are clipped. Those not yet on the 16-bit grid get triangular dither from a fixed
+    seed, so the same audio gives the same bytes (but ogg, whose stream number is random) and digital
+    silence stays silent; those on the grid come back bit by bit.
+    Raises AudioError for samples that are not finite, an unknown format, or tags of 2,000 bytes and more.
+    """
+    return _write(_quantized(checked(audio).samples), audio.sample_rate, format, title, comment)
+
+
+def read(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_duration_s: float = MAX_DURATION_S,
+) -> Audio:
+    """Return the audio of a WAV, FLAC or OGG file, given by its path or as its bytes.
+
+    The file may come from anyone: its header is checked before libsndfile sees it, and size, duration, rate
+    (8 to 96 kHz), channels (1 or 2) and decoded size (256 MiB) are bounded. Raises AudioError.
+    """
+    data, name = _bytes_of(source, max_bytes)
+    with _opened(data, name) as file:
+        _check_header(file, name, max_duration_s)
+        samples = _decoded(file, name)
+        rate = int(file.samplerate)
+    try:
+        return checked(Audio(samples=samples, sample_rate=rate))
+    except AudioError as error:
+        raise AudioError(f"cannot use {name}: {error}") from None
+
+
+def read_tags(source: str | os.PathLike[str] | bytes) -> dict[str, str]:
+    """Return the tags of an audio file by libsndfile's names: title, comment, software. Raises AudioError."""
+    data, name = _bytes_of(source, MAX_OWN_BYTES)
+    with _opened(data, name) as file:
+        return {key: str(value) for key, value in file.copy_metadata().items() if value}
+
+
+def convert(src_path: str | os.PathLike[str], dst_path: str | os.PathLike[str], format: str) -> None:
+    """Write the audio file at `src_path` to `dst_path` as wav, flac or ogg, title and comment kept.
+
+    The new file appears whole or not at all. Raises AudioError.
+    """
+    audio = read(src_path, max_bytes=MAX_OWN_BYTES)
+    tags = read_tags(src_path)
+    data = encode(audio, format, title=tags.get("title", ""), comment=tags.get("comment", ""))
+    with _replacing(Path(dst_path)) as beside:
+        beside.write(data)
+
+
+def write_blocks(
+    target: str | os.PathLike[str],
+    blocks: Iterable[NDArray[np.float32]],
+    sample_rate: int,
+    channels: int,
+    *,
+    title: str = "",
+    comment: str = "",
+    **_: str,
+) -> int:
+    """Write consecutive blocks of samples, (frames, channels) each, to a file whose ending names its format.
+
+    Coded as `encode` does and at no time all in memory. The file appears whole or not at all. Returns the number of
+    frames. Raises AudioError.
+    """
+    import soundfile
+
+    path = Path(target)
+    form = path.suffix.lower().lstrip(".")
+    if form not in FORMATS:
+        raise AudioError(f"unknown audio format {path.suffix or path.name!r}; valid are {', '.join(FORMATS)}")
+    _check_tags(title, comment)
+    container, coding = FORMATS[form]
+    frames = 0
+    with _replacing(path) as beside:
+        try:
+            with soundfile.SoundFile(beside, "w", sample_rate, channels, coding, format=container) as file:
+                if title:
+                    file.title = title
+                if comment:
+                    file.comment = comment
+                for block in blocks:
+                    for start in range(0, len(block), BLOCK_FRAMES):
+                        part = checked(Audio(block[start : start + BLOCK_FRAMES], sample_rate)).samples
+                        file.write(_quantized(part, seed=frames + start))
+                    frames += len(block)
+        except (soundfile.SoundFileError, ValueError) as error:
+            if isinstance(error, AudioError):
+                raise
+            raise AudioError(f"cannot write {path}: {_reason(error)}") from None
+    return frames
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[Any]:
+    """Give a file beside `target` to write into, which takes its place once it is whole and on the disk."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as beside:
+            try:
+                yield beside
+                beside.flush()
+                os.fsync(beside.fileno())
+                Path(beside.name).chmod(0o644)
+                Path(beside.name).replace(target)
+            except BaseException:
+                Path(beside.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise AudioError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+def _quantized(samples: NDArray[np.float32], seed: int = 0) -> NDArray[np.int16]:
+    scaled = samples.astype(np.float64) * FULL_SCALE
+    grid = np.rint(scaled)
+    if not np.array_equal(grid, scaled):
+        noise = np.random.default_rng(seed)
+        triangle = noise.random(scaled.shape) - noise.random(scaled.shape)
+        grid = np.where(scaled == 0.0, 0.0, np.rint(scaled + triangle))
+    clipped: NDArray[np.int16] = np.clip(grid, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return clipped
+
+
+def _write(samples: NDArray[np.int16], rate: int, format: str, title: str, comment: str) -> bytes:
+    import soundfile
+
+    if format not in FORMATS:
+        raise AudioError(f"unknown audio format {format!r}; valid are {', '.join(FORMATS)}")
+    _check_tags(title, comment)
+    container, coding = FORMATS[format]
+    sink = io.BytesIO()
+    try:
+        with soundfile.SoundFile(sink, "w", rate, samples.shape[1], coding, format=container) as file:
+            if title:
+                file.title = title
+            if comment:
+                file.comment = comment
+            # In blocks: the Vorbis encoder keeps a whole write on its stack.
+            for start in range(0, len(samples), BLOCK_FRAMES):
+                file.write(samples[start : start + BLOCK_FRAMES])
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise AudioError(f"cannot write {format} at {rate} Hz: {_reason(error)}") from None
+    return sink.getvalue()
+
+
+def _check_tags(title: str, comment: str) -> None:
+    try:
+        size = len(f"{title}{comment}".encode())
+    except UnicodeEncodeError:
+        raise AudioError("the title or comment of the audio file holds a lone surrogate") from None
+    if size > MAX_TAG_BYTES:
+        raise AudioError(f"title and comment take {size:,} bytes; a file's tags hold {MAX_TAG_BYTES:,}")
+    if "\0" in title + comment:
+        raise AudioError("the title or comment of the audio file holds a NUL character")
+
+
+def _bytes_of(source: str | os.PathLike[str] | bytes, max_bytes: int) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        data, name = source, "the audio given"
+    else:
+        name = os.fspath(source)
+        try:
+            with Path(source).open("rb") as file:
+                data = file.read(max_bytes + 1)
+        except (OSError, ValueError) as error:
+            raise AudioError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > max_bytes:
+        raise AudioError(f"{name} is larger than {max_bytes / 1024**2:g} MiB, the most that is accepted")
+    return data, name
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Any]:
+    import soundfile
+
+    _check_kind(data, name)
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            yield file
+    except (soundfile.SoundFileError, ValueError) as error:
+        if isinstance(error, AudioError):
+            raise
+        raise AudioError(f"cannot decode {name}: {_reason(error)}") from None
+
+
+def _check_kind(data: bytes, name: str) -> None:
+    """Let only plain WAV, FLAC and OGG through; libsndfile's rarer WAV codings have had memory faults."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        _check_wav(data, name)
+    elif data[:4] not in (b"fLaC", b"OggS"):
+        raise AudioError(f"{name} is no WAV, FLAC or OGG file; convert it to one of these first")
+
+
+def _check_wav(data: bytes, name: str) -> None:
+    codings = []
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = struct.unpack_from("<4sI", data, at)
+        if kind == b"fmt ":
+            codings.append(_coding(data[at + 8 : at + 8 + size]))
+        if kind == b"data":
+            if size != STREAMED and at + 8 + size > len(data):
+                raise AudioError(f"{name} is cut short: its header tells of {size:,} bytes of samples")
+            break
+        at += 8 + size + size % 2
+    else:
+        raise AudioError(f"{name} is a WAV file without samples, or cut short")
+    if codings not in ([_PCM], [_FLOAT]):
+        raise AudioError(f"{name} is a WAV file of another coding than PCM or float; convert it first")
+
+
+def _coding(chunk: bytes) -> int | None:
+    if len(chunk) < 16:
+        return None
+    tag = int.from_bytes(chunk[:2], "little")
+    if tag == _EXTENSIBLE and len(chunk) >= 40 and chunk[26:40] == _SUBFORMAT:
+        return int.from_bytes(chunk[24:26], "little")
+    return tag
+
+
+def _check_header(file: Any, name: str, max_duration_s: float) -> None:
+    rate, channels, frames = int(file.samplerate), int(file.channels), int(file.frames)
+    if channels not in (1, 2):
+        raise AudioError(f"{name} has {channels} channels, but must have 1 or 2")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(f"{name} has a rate of {rate} Hz, but must have {MIN_RATE} to {MAX_RATE}")
+    if frames > max_duration_s * rate:
+        raise AudioError(f"{name} is {frames / rate:.0f} s long; at most {max_duration_s:g} s are accepted")
+    if frames * channels * 4 > MAX_SAMPLE_BYTES:
+        raise AudioError(f"{name} decodes to more than {MAX_SAMPLE_BYTES // 1024**2} MiB")
+    if frames < 1:
+        raise AudioError(f"{name} holds no samples")
+
+
+def _decoded(file: Any, name: str) -> NDArray[np.float32]:
+    """Read no further than the header promised, which `_check_header` has bounded."""
+    samples = np.empty((int(file.frames), int(file.channels)), dtype=np.float32)
+    for start in range(0, len(samples), BLOCK_FRAMES):
+        block = samples[start : start + BLOCK_FRAMES]
+        if len(file.read(len(block), out=block)) < len(block):
+            raise AudioError(f"{name} is cut short: it ends before the {len(samples):,} frames it tells of")
+    return samples
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())

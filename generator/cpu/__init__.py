@@ -1,0 +1,1 @@
+"""The networks on a processor, in loops that numba compiles."""

@@ -1,0 +1,1 @@
+"""The MusicGen adapter: a prompt in, samples out."""

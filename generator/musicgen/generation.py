@@ -1,0 +1,263 @@
+"""The generation loop: codes for any number of frames from a MusicGen decoder.
+
+One window is one sequence of at most 30 s, the length the model was trained on. Longer music slides: each
+next window starts `stride_frames` later and is prompted with what it shares with the one before, as
+audiocraft does (`audiocraft/models/musicgen.py`, `_generate_tokens`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+
+import mlx.core as mx
+
+from ..errors import GeneratorError
+from ..networks.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
+from ..networks.musicgen import Condition, MusicgenDecoder
+from ..networks.sampling import Sampling, guide, row_keys, sample, split_keys
+from ..protocol import Progress
+
+__all__ = ["STRIDE_FRAMES", "WINDOW_FRAMES", "ConditionSource", "generate_codes", "stream_codes"]
+
+
+WINDOW_FRAMES = 1500
+"""30 s at 50 frames per second."""
+STRIDE_FRAMES = 900
+"""18 s at 50 frames per second."""
+
+ConditionSource = Condition | Callable[[int], Condition]
+"""One condition for all windows, or a function from a window's first frame to its condition."""
+
+# What is known before the first new column is read in pieces of this many columns of all rows together, so that a
+# caller can cancel in between.
+_PREFILL_COLUMNS = 64
+_FEWEST_COLUMNS = 16  # that a batch of many rows is read in
+_POLL_S = 0.1
+
+
+def generate_codes(
+    model: MusicgenDecoder,
+    condition: ConditionSource,
+    *,
+    frames: int,
+    seeds: Sequence[int],
+    sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+    prompt_codes: mx.array | None = None,
+    window_frames: int = WINDOW_FRAMES,
+    stride_frames: int = STRIDE_FRAMES,
+    on_progress: Progress | None = None,
+    compiled: bool | None = None,
+) -> mx.array:
+    """Return int32 codes (batch, codebooks, frames); `frames` counts those of the prompt.
+
+    See `stream_codes` for the arguments.
+    """
+    chunks = stream_codes(
+        model,
+        condition,
+        frames=frames,
+        seeds=seeds,
+        sampling=sampling,
+        prompt_codes=prompt_codes,
+        chunk_frames=window_frames,
+        window_frames=window_frames,
+        stride_frames=stride_frames,
+        on_progress=on_progress,
+        compiled=compiled,
+    )
+    prompt = [] if prompt_codes is None else [_prompt_rows(prompt_codes, len(seeds), model)]
+    codes = mx.concatenate([*prompt, *chunks], axis=-1)
+    mx.eval(codes)
+    return codes
+
+
+def stream_codes(
+    model: MusicgenDecoder,
+    condition: ConditionSource,
+    *,
+    frames: int,
+    seeds: Sequence[int],
+    sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+    prompt_codes: mx.array | None = None,
+    chunk_frames: int = 50,
+    window_frames: int = WINDOW_FRAMES,
+    stride_frames: int = STRIDE_FRAMES,
+    on_progress: Progress | None = None,
+    compiled: bool | None = None,
+) -> Iterator[mx.array]:
+    """Yield int32 codes (batch, codebooks, up to `chunk_frames`) of the frames after the prompt, in order.
+
+    `seeds`: one per row of the condition; a row's codes depend on its own seed, condition and prompt alone,
+    and a longer run of the same seed starts with the frames of a shorter one, but for the last max(delays) of
+    them. `prompt_codes`: (batch or 1, codebooks, prompt frames), continued. `on_progress(done, total)` counts
+    new frames and is called after every step and every piece of the prompt; an exception it raises ends the
+    generation. `compiled`: run steps as one traced graph; None does so on a GPU, where building each step's
+    graph can take longer than computing it.
+
+    Raises `GeneratorError` for lengths, prompts or numbers of seeds that do not fit together.
+    """
+    batch = len(seeds)
+    codes = _prompt_rows(prompt_codes, batch, model)
+    _check_lengths(frames, codes.shape[-1], chunk_frames, window_frames, stride_frames)
+    if compiled is None:
+        compiled = mx.default_device() == mx.Device(mx.gpu)
+    run = _Run(
+        model, sampling, compiled, chunk_frames, on_progress, frames - codes.shape[-1], row_keys(seeds)
+    )
+    start = 0
+    while codes.shape[-1] < frames:
+        here = condition(start) if callable(condition) else condition
+        if here.batch != batch:
+            raise GeneratorError(
+                f"{batch} seeds for {here.batch} rows of the condition; give one seed per row."
+            )
+        for chunk in _window(run, here, codes[:, :, start:], min(frames - start, window_frames)):
+            codes = mx.concatenate([codes, chunk], axis=-1)
+            yield chunk
+        start += stride_frames
+
+
+@dataclass
+class _Run:
+    """What all windows share: settings, the count of finished frames and the rows' PRNG keys."""
+
+    model: MusicgenDecoder
+    sampling: Sampling
+    compiled: bool
+    chunk_frames: int
+    on_progress: Progress | None
+    total: int
+    keys: mx.array
+    done: int = 0
+    reported_s: float = field(default_factory=perf_counter)
+
+    def report(self, frames: int) -> None:
+        self.done += frames
+        self.reported_s = perf_counter()
+        if self.on_progress is not None:
+            self.on_progress(self.done, self.total)
+
+    def poll(self) -> None:
+        """Let the caller cancel where a pass takes long."""
+        if perf_counter() - self.reported_s > _POLL_S:
+            self.report(0)
+
+    def choose(self, logits: mx.array) -> mx.array:
+        self.keys, used = split_keys(self.keys)
+        return sample(logits, used, self.sampling)
+
+
+def _window(run: _Run, condition: Condition, known: mx.array, frames: int) -> Iterator[mx.array]:
+    """Yield the frames after the known ones of one window."""
+    config = run.model.config
+    delays = delays_for(config.num_codebooks, config.audio_channels)
+    pattern = delay_codes(known, frames, delays, config.special_token)
+    new, given = frames - known.shape[-1], 0
+    columns: list[mx.array] = []
+    for column in _columns(run, condition, pattern, first=1 + known.shape[-1]):
+        columns.append(column)
+        complete = len(columns) - max(delays)
+        run.report(1 if complete > 0 else 0)
+        if complete == new or complete - given == run.chunk_frames:
+            yield undelay_codes(mx.stack(columns[given:], axis=-1), delays)
+            given = complete
+
+
+def _columns(run: _Run, condition: Condition, pattern: mx.array, first: int) -> Iterator[mx.array]:
+    """Yield the columns (batch, codebooks) from `first` to the end of the pattern, each computed.
+
+    The graph of the next column is built while the device computes this one, but handed over only afterwards:
+    a cache that work in flight still reads cannot be updated in place and would be copied whole.
+    """
+    end = pattern.shape[-1]
+    guided = _GuidedDecoder(run, condition, end - 1)
+    logits = guided.read(pattern[:, :, :first])
+    for index in range(first, end):
+        planned = pattern[:, :, index]
+        column = mx.where(planned == UNKNOWN, run.choose(logits), planned)
+        mx.async_eval(column)  # type: ignore[no-untyped-call]
+        if index + 1 < end:
+            logits = guided.step(column)
+        mx.eval(column)
+        yield column
+
+
+class _GuidedDecoder:
+    """Logits (batch, codebooks, vocab_size) for the column after those seen, guided.
+
+    Guidance runs as one batch of both halves or, with `two_step_cfg`, as two passes over states of their own.
+    """
+
+    def __init__(self, run: _Run, condition: Condition, columns: int) -> None:
+        self.run, self.model, self.scale = run, run.model, run.sampling.guidance_scale
+        halves = [{"conditional": True, "unconditional": run.sampling.guided}]
+        if run.sampling.guided and run.sampling.two_step_cfg:
+            halves = [{"unconditional": False}, {"conditional": False, "unconditional": True}]
+        self.states = [self.model.start(condition, columns, **half) for half in halves]
+        for state in self.states:
+            state.poll = run.poll
+        self.steps: list[Callable[[mx.array], mx.array]] = [
+            self.model.compiled_step(state) if run.compiled else partial(self.model, state=state)
+            for state in self.states
+        ]
+
+    def read(self, columns: mx.array) -> mx.array:
+        """Take in the known columns, and what a melody model is told before them, piece by piece."""
+        size = max(_FEWEST_COLUMNS, _PREFILL_COLUMNS // self.states[0].rows)
+        for state in self.states:
+            for hidden in self.model.read_prefix(state, size):
+                self._computed(hidden)
+        last = (columns.shape[-1] - 1) // size * size
+        for at in range(0, last, size):
+            piece = columns[:, :, at : at + size]
+            self._computed(*[self.model.hidden(piece, state) for state in self.states])
+        ends = [self.model.hidden(columns[:, :, last:], state)[:, -1:] for state in self.states]
+        if last:
+            self._computed(*ends)
+        return self._guide([self.model.logits(end) for end in ends])
+
+    def _computed(self, *hidden: mx.array) -> None:
+        """Wait for what is read, and let the caller cancel."""
+        mx.eval(hidden)
+        self.run.report(0)
+
+    def step(self, column: mx.array) -> mx.array:
+        """Take in one more column (batch, codebooks)."""
+        return self._guide([step(column[:, :, None]) for step in self.steps])
+
+    def _guide(self, logits: list[mx.array]) -> mx.array:
+        rows = mx.concatenate(logits)[:, :, -1].astype(mx.float32)
+        if not self.run.sampling.guided:
+            return rows
+        conditional, unconditional = mx.split(rows, 2)
+        return guide(conditional, unconditional, self.scale)
+
+
+def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecoder) -> mx.array:
+    """Return the prompt as int32 (batch, codebooks, frames), without frames where there is none."""
+    books = model.config.num_codebooks
+    if prompt_codes is None:
+        return mx.zeros((batch, books, 0), mx.int32)
+    if prompt_codes.ndim != 3 or prompt_codes.shape[0] not in (1, batch) or prompt_codes.shape[1] != books:
+        raise GeneratorError(
+            f"The prompt's codes have shape {tuple(prompt_codes.shape)}; "
+            f"({batch} or 1, {books}, frames) is needed."
+        )
+    return mx.broadcast_to(prompt_codes, (batch, *prompt_codes.shape[1:])).astype(mx.int32)
+
+
+def _check_lengths(frames: int, prompt: int, chunk: int, window: int, stride: int) -> None:
+    if frames <= prompt:
+        raise GeneratorError(
+            f"{frames} frames are asked for and the prompt has {prompt}; ask for more than it has."
+        )
+    if prompt >= window:
+        raise GeneratorError(f"The prompt has {prompt} frames; fewer than the window's {window} are valid.")
+    if not 0 < stride < window or chunk < 1:
+        raise GeneratorError(
+            f"Window {window}, stride {stride} and chunk {chunk} frames: a stride of 1 to window - 1 and a "
+            "chunk of at least 1 are valid."
+        )

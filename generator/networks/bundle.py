@@ -1,0 +1,31 @@
+"""The three networks of a MusicGen checkpoint together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .encodec import EncodecModel
+    from .musicgen import MusicgenDecoder
+    from .t5 import T5Encoder
+
+__all__ = ["Networks"]
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The three networks of a checkpoint, ready to run, and how the decoder is held: type, bits, weights per scale."""
+
+    config: Mapping[str, Any]
+    text_encoder: T5Encoder
+    codec: EncodecModel
+    decoder: MusicgenDecoder
+    dtype: str
+    bits: int | None
+    group_size: int | None
+    in_files: Mapping[int, NDArray[Any]] = field(default_factory=dict)
+    """Weights that loops for a processor read in the files, by the identity of their layer: they are not loaded."""

@@ -1,0 +1,1 @@
+"""The synthesizer that needs no weights."""

@@ -1,0 +1,151 @@
+"""Conversion of a MusicGen checkpoint in any layout into a folder of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import WeightsError
+from ..networks.bundle import Networks
+from .audiocraft import is_audiocraft, read_audiocraft
+from .checkpoint import build_networks, build_own, split_parts
+from .companions import TEXT_FOLDER, completed
+from .files import KEPT_AS, MANIFEST, PARTS, read_json, read_manifest, read_tensors, sha256_of
+from .hub import Source
+from .pickled import load_pickle, to_mlx
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+__all__ = ["convert"]
+
+
+def convert(
+    source_folder: Path, target: Path, source: Source, *, dtype: str | None = None, bits: int | None = None
+) -> Path:
+    """Write a checkpoint in any layout as a folder of our own; the folder appears whole or not at all."""
+    from mlx.utils import tree_flatten
+
+    networks = _built(source_folder, dtype, bits)
+    with tempfile.TemporaryDirectory(prefix=".converting-", dir=target.parent) as temporary:
+        made = Path(temporary) / target.name
+        made.mkdir()
+        for part in PARTS:
+            arrays = dict(tree_flatten(getattr(networks, part).parameters()))
+            _write_safetensors(made / f"{part}.safetensors", arrays)
+        (made / "config.json").write_text(json.dumps(networks.config, indent=1), encoding="utf-8")
+        _copy_texts(source_folder, made)
+        manifest = {
+            "format": 1,
+            "source": source.repo,
+            "revision": source.revision,
+            "license": source.license,
+            "dtype": networks.dtype,
+            "bits": networks.bits,
+            "group_size": networks.group_size,
+            "converted_by": {name: _version(name) for name in ("music-catalog", "mlx")},
+            "files": {
+                file.name: {"size": file.stat().st_size, "sha256": sha256_of(file)}
+                for file in sorted(made.iterdir())
+            },
+        }
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        _replace(target, made)
+    return target
+
+
+_LINE = 64  # bytes of a cache's line
+
+
+def _write_safetensors(file: Path, arrays: Mapping[str, mx.array]) -> None:
+    """Write arrays one by one, each where a processor can compute with it in the file: at a multiple of its numbers."""
+    import mlx.core as mx
+
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.size, item[0]))
+    header: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
+    end = 0
+    for name, array in ordered:
+        start, end = end, end + array.nbytes
+        kept_as = next(kept for kept, (kind, _) in KEPT_AS.items() if array.dtype == getattr(mx, kind))
+        header[name] = {"dtype": kept_as, "shape": array.shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % _LINE)
+    with file.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for _, array in ordered:
+            stream.write(np.asarray(mx.contiguous(array).reshape(-1).view(mx.uint8)).data)
+
+
+def _copy_texts(source: Path, target: Path) -> None:
+    names = ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json")
+    for file in (folder / name for folder in (source / TEXT_FOLDER, source) for name in names):
+        if file.is_file():
+            shutil.copyfile(file, target / file.name)
+    if not (target / "tokenizer.json").is_file():
+        raise WeightsError(f"{source} has no tokenizer.json; take it from the model's repository.")
+
+
+def _replace(target: Path, made: Path) -> None:
+    """Put a finished folder in place of an older one; each file is on disk before its name is."""
+    for file in made.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    if target.exists():
+        target.rename(made.parent / "before")
+    made.rename(target)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _built(folder: Path, dtype: str | None, bits: int | None) -> Networks:
+    """Return the networks of a folder in any layout, the decoder as it is stored unless `dtype` is given."""
+    import mlx.core as mx
+
+    if manifest := read_manifest(folder):
+        if manifest.get("bits"):
+            raise WeightsError(
+                f"{folder} is quantized already; use it as it is or pull the model from where it came."
+            )
+        stored = str(manifest.get("dtype"))
+        return build_own(
+            folder, read_json(folder / "config.json"), manifest, dtype=dtype or stored, bits=bits
+        )
+    config, tensors = completed(folder, *_read(folder))
+    parts = split_parts(tensors)
+    first = next(iter(parts["decoder"].values())).dtype if parts["decoder"] else mx.float32
+    stored = str(first).removeprefix("mlx.core.")
+    return build_networks(config, parts, dtype=dtype or stored, bits=bits, source=folder)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
+    """Read configuration and tensors of a folder in a layout of the hub, named as transformers names them."""
+    if is_audiocraft(folder):
+        return read_audiocraft(folder)
+    config = read_json(folder / "config.json")
+    tensors: dict[str, mx.array] = {}
+    for file in [] if any(folder.glob("model*.safetensors")) else _pickled_files(folder):
+        tensors.update(to_mlx(load_pickle(file)))
+    return config, tensors or read_tensors(folder)
+
+
+def _pickled_files(folder: Path) -> list[Path]:
+    index = folder / "pytorch_model.bin.index.json"
+    if not index.is_file():
+        return sorted(folder.glob("pytorch_model.bin"))
+    files = [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise WeightsError(f"{folder} lacks {', '.join(missing)}; pull the model again.")
+    return files

@@ -1,0 +1,45 @@
+"""Pickled checkpoints, read as data. torch is imported here alone, for conversion, never to make music."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import WeightsError
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+__all__ = ["load_pickle", "to_mlx"]
+
+
+def load_pickle(file: Path) -> dict[str, Any]:
+    """Return the mapping in a file that torch saved; raise WeightsError for anything but plain data."""
+    import torch
+
+    try:
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever the pickle machine met
+        raise WeightsError(
+            f"{file} cannot be read ({type(error).__name__}); pull the model again."
+        ) from error
+    if not isinstance(loaded, Mapping):
+        raise WeightsError(f"{file} holds {type(loaded).__name__}, not named tensors; pull the model again.")
+    return dict(loaded)
+
+
+def to_mlx(values: Mapping[str, Any]) -> dict[str, mx.array]:
+    """Return the tensors among `values` in their types."""
+    import mlx.core as mx
+    import torch
+
+    arrays = {}
+    for name, value in values.items():
+        if not isinstance(value, torch.Tensor):
+            continue
+        # numpy has no bfloat16
+        is_bfloat16 = value.dtype == torch.bfloat16
+        array = mx.array((value.float() if is_bfloat16 else value).numpy())
+        arrays[name] = array.astype(mx.bfloat16) if is_bfloat16 else array
+    return arrays

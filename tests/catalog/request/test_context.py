@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog.errors import InputError
+from catalog.models import Context
+from catalog.request.context import read_bytes, read_context
+
+
+def test_a_text_is_the_context():
+    assert read_context("  Calm rain.\n").text == "Calm rain."
+
+
+def test_a_rag_payload_passes_as_it_is():
+    payload = {
+        "question": "Why?",
+        "answer": "Because.",
+        "sources": ["a"],
+        "score": 0.3,
+        "mood_tags": ["calm"],
+    }
+    context = read_context(payload)
+    assert (context.text, context.query, context.mood_tags) == ("Because.", "Why?", ("calm",))
+
+
+def test_features_may_be_nested_and_the_call_wins_over_the_payload():
+    payload = {"chunk": "A dark wood.", "features": {"environment": "forest", "valence": -0.2}}
+    context = read_context(payload, valence=0.5)
+    assert (context.environment, context.valence) == ("forest", 0.5)
+
+
+def test_top_level_values_of_a_payload_that_do_not_fit_are_not_features():
+    payload = {"answer": "Yes.", "environment": "production", "energy": "high", "language": 5}
+    assert read_context(payload) == Context(text="Yes.")
+    with pytest.raises(InputError, match="environment"):
+        read_context({"answer": "Yes.", "features": {"environment": "production"}})
+
+
+def test_a_query_is_kept_on_one_line():
+    assert read_context("x", query="a\x1b[2J\n b").query == "a [2J b"
+
+
+def test_unicode_forms_of_one_text_are_one_context():
+    assert read_context("café").sha256 == read_context("cafe\u0301").sha256
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", "empty"),
+        (" \n\t ", "empty"),
+        ("\x1b\u200b", "control characters only"),
+        ("a\x00b", "NUL"),
+        ("a\ud800b", "lone surrogate"),
+        ("x" * 1_000_001, "1,000,001 bytes"),
+        ({"title": "no text"}, "none of text, answer"),
+        (42, "int"),
+    ],
+)
+def test_what_is_no_context_is_refused_in_one_sentence(source, said):
+    with pytest.raises(InputError, match=said) as caught:
+        read_context(source)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"environment": "forrest"}, "environment is 'forrest'"),
+        ({"valence": 2.0}, "valence is 2.0"),
+        ({"energy": float("nan")}, "energy is nan"),
+        ({"colour": "red"}, "unknown option 'colour'"),
+    ],
+)
+def test_features_that_cannot_be_used_are_refused(known, said):
+    with pytest.raises(InputError, match=said):
+        read_context("rain", **known)
+
+
+def test_one_megabyte_is_taken():
+    assert len(read_context("é" * 500_000).text) == 500_000
+
+
+def test_bytes_are_text_or_a_payload():
+    assert read_bytes("\ufeffnaïve".encode()) == "naïve"
+    assert read_bytes(json.dumps({"answer": "Yes."}).encode()) == {"answer": "Yes."}
+    assert read_bytes(b'{"no": "text here"}') == '{"no": "text here"}'
+    assert read_bytes(b"{not json") == "{not json"
+    huge = b'{"answer": ' + b"1" * 5000 + b"}"
+    assert read_bytes(huge) == huge.decode()
+
+
+def test_binary_is_refused_with_the_place():
+    with pytest.raises(InputError, match=r"byte 0xff at position 3"):
+        read_bytes(b"abc\xff\xfe")
+
+
+@given(st.one_of(st.text(), st.dictionaries(st.text(), st.text()), st.binary(max_size=50)))
+@settings(max_examples=200, deadline=None)
+def test_anything_is_read_or_refused_with_an_input_error(source):
+    try:
+        given_source = read_bytes(source) if isinstance(source, bytes) else source
+        context = read_context(given_source)
+    except InputError:
+        return
+    assert isinstance(context, Context)
+    assert context.text == context.text.strip() != ""

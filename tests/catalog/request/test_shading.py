@@ -1,0 +1,95 @@
+"""A context's mood bends the style: in the parameters, and in what is heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from renders import STYLES, centroid_hz, major_third_share, onsets_per_s, render
+
+from catalog.request.synthesis import shade
+from generator import GeneratorError
+from generator.synth.parameters import Synthesis
+
+MUSIC = [
+    "piano_reflective", "acoustic_folk", "jazz_lounge", "corporate_upbeat", "electronic_focus", "synthwave",
+    "classical_strings", "documentary_neutral", "chiptune_playful", "cinematic_epic",
+]  # fmt: skip
+UNIT = st.floats(-1, 1)
+
+
+def shaded(name, valence, energy, time_of_day=None):
+    style = STYLES[name]
+    return shade(
+        style["synthesis"], valence=valence, energy=energy,
+        style_valence=style["valence"], style_energy=style["energy"], time_of_day=time_of_day,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_at_its_own_place_is_left_as_it_is(name):
+    style = STYLES[name]
+    values, reasons = shaded(name, style["valence"], style["energy"])
+    assert values == style["synthesis"]
+    assert reasons == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(STYLES)), UNIT, UNIT, st.sampled_from([None, "dawn", "day", "night"]))
+def test_any_mood_gives_valid_parameters_within_bounds(name, valence, energy, time_of_day):
+    style = Synthesis.parse(STYLES[name]["synthesis"])
+    values, reasons = shaded(name, valence, energy, time_of_day)
+    result = Synthesis.parse(values)
+    assert shaded(name, valence, energy, time_of_day) == (values, reasons)
+    assert abs(result.tempo_bpm / style.tempo_bpm - 1) <= 0.26
+    assert bool(result.model_dump() != style.model_dump()) >= bool(reasons)
+    assert result.harmony == style.harmony
+
+
+@pytest.mark.parametrize("name", MUSIC)
+def test_valence_and_energy_are_heard(name):
+    low, high = (render(shaded(name, v, v)[0], 12, seed=3) for v in (-0.8, 0.8))
+    assert onsets_per_s(high) > 1.1 * onsets_per_s(low)
+    assert centroid_hz(high) > 1.1 * centroid_hz(low)
+    assert major_third_share(low) < 0.5 < major_third_share(high)
+
+
+def test_energy_alone_leaves_the_mode_and_valence_alone_the_tempo():
+    style = STYLES["acoustic_folk"]
+    livelier, _ = shaded("acoustic_folk", style["valence"], 0.9)
+    darker, reasons = shaded("acoustic_folk", -0.8, style["energy"])
+    assert livelier["mode"] == style["synthesis"]["mode"]
+    assert livelier["tempo_bpm"] > style["synthesis"]["tempo_bpm"]
+    assert darker["tempo_bpm"] == style["synthesis"]["tempo_bpm"]
+    assert darker["mode"] in ("phrygian", "minor", "dorian")
+    assert any("mode major" in reason for reason in reasons)
+
+
+def test_night_and_dawn_exchange_the_animals_of_a_living_place_only():
+    forest = STYLES["environment_forest"]
+    night, reasons = shaded("environment_forest", forest["valence"], forest["energy"], "night")
+    assert "birds" not in night["textures"]
+    assert {"crickets", "owl"} <= night["textures"].keys()
+    assert "night" in reasons[-1]
+    place = STYLES["environment_night"]
+    dawn, _ = shaded("environment_night", place["valence"], place["energy"], "dawn")
+    assert "birds" in dawn["textures"]
+    assert "crickets" not in dawn["textures"]
+    for name in ("dark_ambient", "ambient_lofi", "environment_space"):
+        values, _ = shaded(name, 0, 0, "night")
+        assert values["textures"] == STYLES[name]["synthesis"]["textures"]
+
+
+def test_bad_parameters_are_refused():
+    with pytest.raises(GeneratorError, match="tempo_bpm"):
+        shade({"tempo_bpm": -3}, valence=0, energy=0, style_valence=0, style_energy=0)
+
+
+def test_styles_cover_the_plane_of_affect():
+    points = np.array([(s["valence"], s["energy"]) for s in STYLES.values()])
+    for x, y in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        assert (((points * (x, y)) > 0.15).all(axis=1)).sum() >= 3
+    grid = np.array([(v, e) for v in np.linspace(-0.8, 0.8, 5) for e in np.linspace(-0.8, 0.8, 5)])
+    nearest = np.sqrt(((grid[:, None] - points[None]) ** 2).sum(axis=2)).min(axis=1)
+    assert nearest.max() < 0.65

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from homes import stored
+
+from catalog.errors import InputError
+from catalog.models import Filter
+from catalog.search.query import Query, as_facts, parse
+
+MOODS = ("calm", "dark", "warm")
+
+
+@pytest.fixture
+def filled(service, monkeypatch):
+    """A service whose catalog holds twelve tracks of several kinds."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    for number in range(12):
+        summary = f"{('soft rain', 'a train', 'waves')[number % 3]} {number}"
+        (vector,) = service.encoder.encode([summary])
+        track = stored(
+            service.store,
+            f"t{number}",
+            number,
+            audio="one",
+            encoder=service.encoder.identity,
+            context=summary,
+            summary=summary,
+            prompt="",
+            mood_tags=MOODS[: number % 4],
+            style=("ambient_lofi", "jazz_lounge")[number % 2],
+            environment=(None, "rain")[number % 2],
+            rating=(None, 3, 5)[number % 3],
+            duration_s=float(10 + number),
+        )
+        service.store.insert(track, vector)
+    return service
+
+
+def ids(tracks):
+    return [track.id for track in tracks]
+
+
+def test_search_takes_the_query_language(filled):
+    hits = filled.search("soft rain length:12..18 -rating:5")
+    assert [hit.track.id for hit in hits][:2] in (["t3", "t6"], ["t6", "t3"])
+    assert {hit.track.id for hit in hits} == {"t3", "t4", "t6", "t7"}
+    assert {hit.track.id for hit in filled.search('"soft rain" mood:calm', by="words")} == {"t3", "t6", "t9"}
+    assert [hit.track.id for hit in filled.search("style:jazz_lounge", limit=2)] == ["t11", "t9"]
+    assert filled.search("rain style:jazz_lounge", style="ambient_lofi") == []
+    assert ids(hit.track for hit in filled.search(Query(text="mood: calm"), limit=1))
+    with pytest.raises(
+        InputError, match=r"style:jaz_lounge at character 6 is not valid; did you mean jazz_lounge"
+    ):
+        filled.search("rain style:jaz_lounge")
+    with pytest.raises(InputError, match="search text is empty"):
+        filled.search(" ")
+
+
+def test_a_query_made_in_python_keeps_all_of_its_filter(filled):
+    asked = Query(text="rain", where=Filter(mood=("calm",), state=None))
+    assert {hit.track.id for hit in filled.search(asked)} == {
+        hit.track.id for hit in filled.search("rain mood:calm is:any")
+    }
+    assert filled.search(asked, style="none") == []
+
+
+def test_pages_have_totals_and_facets(filled):
+    every = [filled.store.get(f"t{number}") for number in range(12)]
+    page = filled.browse("", limit=5, offset=2)
+    assert ids(page.tracks) == ["t9", "t8", "t7", "t6", "t5"]
+    assert (page.total, page.scores) == (12, {})
+    assert list(page.facets) == ["mood", "style", "role", "quality", "environment", "backend", "rating"]
+    assert page.facets["mood"] == {"calm": 9, "dark": 6, "none": 3, "warm": 3}
+    assert page.facets["rating"] == {"3": 4, "5": 4, "none": 4}
+    assert page.facets["environment"] == Counter(track.environment or "none" for track in every)
+    narrow = filled.browse("mood:dark rating:4.. environment:none", sort="duration_s")
+    wanted = [t for t in every if "dark" in t.mood_tags and t.rating == 5 and t.environment is None]
+    assert ids(narrow.tracks) == ids(wanted)
+    assert narrow.total == len(wanted) == sum(narrow.facets["style"].values())
+    assert narrow.query == "mood:dark rating:4.. environment:none"
+
+
+def test_facets_follow_the_table(filled):
+    assert filled.browse("style:jazz_lounge", limit=0).facets["rating"]["5"] == 2
+    filled.store.update("t1", rating=5)
+    filled.store.trash("t5")
+    assert filled.browse("style:jazz_lounge", limit=0).facets["rating"]["5"] == 2
+    assert filled.browse("style:jazz_lounge is:any", limit=0).facets["rating"]["5"] == 3
+    assert filled.browse("is:trashed").total == 1
+
+
+def test_a_page_of_a_search_comes_best_first(filled):
+    whole = filled.browse("soft rain", limit=12)
+    assert [whole.scores[track.id] for track in whole.tracks] == sorted(whole.scores.values(), reverse=True)
+    assert ids(filled.browse("soft rain", limit=4, offset=3).tracks) == ids(whole.tracks)[3:7]
+    assert whole.total == 12
+    words = filled.browse("rain", by="words")
+    assert words.total == 4 == len(words.tracks) == sum(words.facets["style"].values())
+    both = filled.browse("rain mood:none", by="both")
+    assert {track.id for track in both.tracks} == {"t0", "t4", "t8"}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"limit": -1}, {"offset": -1}, {"limit": 10_001}, {"limit": 9_000, "offset": 2_000}]
+)
+def test_pages_that_cannot_be(filled, odd):
+    with pytest.raises(InputError, match="cannot be used"):
+        filled.browse("rain", **odd)
+    with pytest.raises(InputError, match="sorted by"):
+        filled.browse("", sort="vector")
+    with pytest.raises(InputError, match="search by"):
+        filled.browse("rain", by="word")
+
+
+def test_an_empty_catalog_has_empty_facets(service):
+    page = service.browse("mood:calm")
+    assert (page.total, page.tracks, page.facets["mood"]) == (0, (), {})
+
+
+def test_lists_take_free_words_as_words_that_must_be_there(filled):
+    where = as_facts(parse('rain "soft rain" -mood:warm')).where
+    assert sorted(ids(filled.store.list(where))) == ["t0", "t6", "t9"]
+    assert as_facts(parse("")).where == Filter()

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from catalog.errors import Busy, InputError, NotFound, Unavailable
+from catalog.service.jobs import Jobs, QueueFull, job_json
+from generator import Audio, GeneratorError
+
+RAIN = "Soft rain taps on the library windows while students read in calm, peaceful silence."
+SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural"}
+WORDS = ("calm alpha", "bright beta", "dark gamma", "wide delta")
+WAIT_S = 30.0
+
+
+class SlowGenerator:
+    """Make a tone in as many steps as it is let go; each step is reported."""
+
+    def __init__(self, steps=4):
+        self.steps = steps
+        self.go = threading.Event()
+        self.began = threading.Semaphore(0)
+        self.made = 0
+
+    def generate_music(self, prompt, config, *, melody=None, continue_from=None, on_progress=None):
+        on_progress(0, self.steps)
+        self.began.release()
+        while not self.go.wait(0.005):
+            on_progress(1, self.steps)
+        if "volcano" in prompt:
+            raise GeneratorError("the volcano cannot be made")
+        for step in range(1, self.steps + 1):
+            on_progress(step, self.steps)
+        self.made += 1
+        time = np.arange(round(config["duration_s"] * 32_000)) / 32_000
+        samples = np.repeat(0.1 * np.sin(2 * np.pi * 220 * time)[:, None], 2, axis=1).astype(np.float32)
+        told = {"backend": "procedural", "model": "slow", "weights_license": "none", "seed": config["seed"]}
+        return Audio(samples, 32_000, {**told, "versions": {}})
+
+
+@pytest.fixture
+def slow():
+    return SlowGenerator()
+
+
+@pytest.fixture
+def jobs(open_service, slow):
+    jobs = Jobs(open_service(generators=lambda backend, size: slow), limit=2)
+    yield jobs
+    slow.go.set()
+    jobs.close(WAIT_S)
+
+
+def asked(jobs, number=0, **more):
+    return jobs.find_or_make(WORDS[number], **SHORT, **more)
+
+
+def rules(jobs):
+    return [line.rule for line in jobs.service.store.requests()]
+
+
+def test_a_job_is_queued_runs_with_progress_and_ends_with_its_result(jobs, slow):
+    seen = []
+    jobs.subscribe(seen.append)
+    job = jobs.find_or_make(RAIN, **SHORT)
+    assert (job.state, job.result) == ("queued", None)
+    slow.go.set()
+    over = jobs.wait(job.id, WAIT_S)
+    assert (over.state, over.progress, over.result.action) == ("done", (4, 4), "generated")
+    assert [one.state for one in seen][:2] == ["queued", "running"]
+    assert seen[-1] == over
+    told = job_json(over)
+    assert told["progress"] == {"done": 4, "total": 4}
+    assert told["request"] == {"context": RAIN, **SHORT}
+    assert told["result"]["decision"]["action"] == "make"
+
+
+def test_those_who_ask_for_the_same_join_one_job(jobs, slow):
+    first, second = asked(jobs), asked(jobs)
+    assert (second.id, second.requests) == (first.id, 2)
+    assert asked(jobs, 1).id != first.id
+    slow.go.set()
+    jobs.wait(first.id, WAIT_S)
+    assert slow.made >= 1
+    assert asked(jobs).id != first.id
+
+
+def test_a_request_never_to_reuse_is_made_each_time(jobs, slow):
+    first, second = asked(jobs, reuse="never"), asked(jobs, reuse="never")
+    slow.go.set()
+    ids = {jobs.wait(job.id, WAIT_S).result.track.id for job in (first, second)}
+    assert len(ids) == 2
+
+
+def test_the_queue_is_bounded_and_takes_more_once_one_has_ended(jobs, slow):
+    running = asked(jobs, 0)
+    assert slow.began.acquire(timeout=WAIT_S)
+    waiting = [asked(jobs, 1), asked(jobs, 2)]
+    assert jobs.waiting == 2
+    assert [jobs.position(job.id) for job in (running, *waiting)] == [0, 1, 2]
+    with pytest.raises(QueueFull, match="2 makes are waiting"):
+        asked(jobs, 3)
+    jobs.cancel(waiting[0].id)
+    assert asked(jobs, 3).state == "queued"
+
+
+def test_cancelling_what_waits_is_immediate_and_recorded(jobs, slow):
+    asked(jobs, 0)
+    assert slow.began.acquire(timeout=WAIT_S)
+    waiting = asked(jobs, 1)
+    assert jobs.cancel(waiting.id).state == "cancelled"
+    assert rules(jobs) == ["cancelled"]
+    slow.go.set()
+    assert jobs.cancel(waiting.id).state == "cancelled"
+    assert rules(jobs).count("cancelled") == 1
+
+
+def test_cancelling_what_runs_stops_it_at_its_next_step_and_keeps_nothing(jobs, slow):
+    job = asked(jobs)
+    assert slow.began.acquire(timeout=WAIT_S)
+    jobs.cancel(job.id)
+    over = jobs.wait(job.id, WAIT_S)
+    assert (over.state, over.result, over.error) == ("cancelled", None, None)
+    assert (slow.made, jobs.service.store.count()) == (0, 0)
+    assert rules(jobs) == ["cancelled"]
+    again = asked(jobs)
+    assert again.id != job.id
+    slow.go.set()
+    assert jobs.wait(again.id, WAIT_S).state == "done"
+
+
+def test_a_cancelled_job_is_not_joined(jobs, slow):
+    job = asked(jobs)
+    assert slow.began.acquire(timeout=WAIT_S)
+    jobs._entries[job.id].cancelling = True
+    assert asked(jobs).id != job.id
+
+
+def test_a_finished_job_cannot_be_cancelled(jobs, slow):
+    slow.go.set()
+    job = jobs.wait(asked(jobs).id, WAIT_S)
+    assert jobs.cancel(job.id) == job
+
+
+def test_a_make_that_fails_says_why_and_the_next_one_runs(jobs, slow):
+    bad, good = jobs.find_or_make("a volcano erupts", **SHORT), asked(jobs)
+    slow.go.set()
+    over = jobs.wait(bad.id, WAIT_S)
+    assert (over.state, type(over.error)) == ("failed", Unavailable)
+    assert job_json(over)["error"] == {
+        "type": "Unavailable",
+        "detail": "the volcano cannot be made",
+        "exit_code": 6,
+    }
+    assert jobs.wait(good.id, WAIT_S).state == "done"
+
+
+def test_an_unforeseen_failure_ends_the_job_without_its_details(jobs, caplog):
+    def work(on_progress):
+        raise RuntimeError("/secret/path")
+
+    over = jobs.wait(jobs.submit(work, request={}).id, WAIT_S)
+    assert over.state == "failed"
+    assert "/secret/path" not in str(job_json(over))
+    assert "/secret/path" in caplog.text
+
+
+def test_what_cannot_be_asked_is_refused_before_it_queues(jobs):
+    with pytest.raises(InputError):
+        jobs.find_or_make("", **SHORT)
+    with pytest.raises(InputError, match="nonsense"):
+        jobs.find_or_make(RAIN, preset="nonsense")
+    assert jobs.list() == []
+    for call in (jobs.get, jobs.cancel, jobs.wait, jobs.position):
+        with pytest.raises(NotFound):
+            call("nothing")
+
+
+def test_events_of_one_job_end_with_the_subscription(jobs, slow):
+    first, second = asked(jobs, 0), asked(jobs, 1)
+    seen = []
+    end = jobs.subscribe(seen.append, second.id)
+    slow.go.set()
+    jobs.wait(second.id, WAIT_S)
+    assert {job.id for job in seen} == {second.id}
+    end()
+    count = len(seen)
+    jobs.wait(asked(jobs, 2).id, WAIT_S)
+    assert len(seen) == count
+    assert first.id in [job.id for job in jobs.list()]
+
+
+def test_finished_jobs_are_forgotten_after_a_while_and_beyond_a_number(jobs, slow, monkeypatch):
+    slow.go.set()
+    ids = [jobs.wait(asked(jobs, number).id, WAIT_S).id for number in range(3)]
+    monkeypatch.setattr("catalog.service.jobs.KEPT", 2)
+    assert [job.id for job in jobs.list()] == [ids[2], ids[1]]
+    monkeypatch.setattr("catalog.service.jobs.KEPT_S", -1.0)
+    assert jobs.list() == []
+
+
+def test_a_stop_lets_the_running_one_finish_within_its_grace_and_records_the_waiting(jobs, slow):
+    running, waiting = asked(jobs, 0), asked(jobs, 1)
+    assert slow.began.acquire(timeout=WAIT_S)
+    stop = threading.Thread(target=jobs.close, args=(WAIT_S,))
+    stop.start()
+    assert jobs.wait(waiting.id, WAIT_S).state == "cancelled"
+    with pytest.raises(Busy, match="stopping"):
+        asked(jobs, 2)
+    slow.go.set()
+    stop.join(WAIT_S)
+    assert jobs.get(running.id).state == "done"
+    assert sorted(rules(jobs)) == ["cancelled", "no_candidate"]
+
+
+def test_a_stop_cancels_what_outlives_its_grace(jobs, slow):
+    running = asked(jobs)
+    assert slow.began.acquire(timeout=WAIT_S)
+    jobs.close(grace_s=0.0)
+    assert jobs.get(running.id).state == "cancelled"
+    assert rules(jobs) == ["cancelled"]
+
+
+def test_a_stop_records_what_does_not_listen(jobs, monkeypatch):
+    monkeypatch.setattr("catalog.service.jobs.CANCEL_S", 0.0)
+    go, began, dropped = threading.Event(), threading.Event(), []
+
+    def work(on_progress):
+        began.set()
+        go.wait(WAIT_S)
+        raise RuntimeError("never seen")
+
+    job = jobs.submit(work, request={}, dropped=lambda: dropped.append(True))
+    assert began.wait(WAIT_S)
+    jobs.close(grace_s=0.0)
+    assert (jobs.get(job.id).state, dropped) == ("cancelled", [True])
+    go.set()
+
+
+def test_reuse_answers_at_once_and_leaves_no_line_where_it_would_make(service):
+    assert service.reuse(RAIN, **SHORT) is None
+    assert service.store.requests() == []
+    made = service.find_or_make(RAIN, **SHORT)
+    again = service.reuse(RAIN, **SHORT)
+    assert (again.action, again.track.id) == ("reused", made.track.id)
+    assert [line.rule for line in service.store.requests()] == ["exact", "no_candidate"]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import stat
+import threading
+
+import pytest
+from homes import claim_and_die, finish, start
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog.disk import files
+from catalog.disk.locks import hold
+from catalog.errors import Busy, Damage, InputError, StorageError
+from catalog.store import audio
+
+
+@pytest.fixture
+def home(tmp_path):
+    audio.make_folders(tmp_path / "home")
+    return tmp_path / "home"
+
+
+def temporaries(home):
+    return [path for path in audio.audio_files(home) if path.name.startswith(files.TEMPORARY)]
+
+
+def test_folders_are_for_their_owner_only(home):
+    for folder in (home, *home.iterdir()):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.binary(min_size=1, max_size=4096))
+def test_audio_is_found_under_its_digest(tmp_path_factory, data):
+    home = tmp_path_factory.mktemp("home")
+    path, sha256, size = audio.put_audio(home, data)
+    assert sha256 == hashlib.sha256(data).hexdigest()
+    assert path == f"audio/{sha256[:2]}/{sha256}.wav"
+    assert size == len(data)
+    assert (home / path).read_bytes() == data
+    assert audio.put_audio(home, data) == (path, sha256, size)
+    assert [found.relative_to(home).as_posix() for found in audio.audio_files(home)] == [path]
+
+
+def test_a_file_that_does_not_hold_its_digest_is_replaced(home):
+    path, *_ = audio.put_audio(home, b"right")
+    for wrong in (b"wrong", b"", b"longer than right"):
+        (home / path).write_bytes(wrong)
+        audio.put_audio(home, b"right")
+        assert (home / path).read_bytes() == b"right"
+
+
+@pytest.mark.parametrize(("data", "suffix"), [(b"", ".wav"), (b"x", "wav"), (b"x", ".w/v"), (b"x", "./../x")])
+def test_odd_audio_is_refused(home, data, suffix):
+    with pytest.raises(InputError):
+        audio.put_audio(home, data, suffix=suffix)
+
+
+def test_sidecar_stands_beside_the_audio(home):
+    path, sha256, _ = audio.put_audio(home, b"audio")
+    sidecar = audio.put_sidecar(home, path, {"id": "a", "mood": ["calm", "平静"]})
+    assert sidecar == home / "audio" / sha256[:2] / f"{sha256}.json"
+    assert json.loads(sidecar.read_text("utf-8")) == {"id": "a", "mood": ["calm", "平静"]}
+    with pytest.raises(InputError, match="JSON"):
+        audio.put_sidecar(home, path, {"level": float("nan")})
+
+
+@pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "audio/../../x", "audio/\x00"])
+def test_paths_stay_inside_the_home(home, path):
+    with pytest.raises(Damage, match="out of the home"):
+        audio.inside(home, path)
+
+
+def test_links_out_of_the_home_are_refused(home, tmp_path):
+    (home / "audio" / "out").symlink_to(tmp_path)
+    with pytest.raises(Damage, match="link out of"):
+        audio.inside(home, "audio/out/x.wav")
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_full_disk_leaves_nothing_half_written(home, monkeypatch, call):
+    audio.put_audio(home, b"before")
+    kept = [*audio.audio_files(home)]
+    real = os.write
+
+    def refuse(*arguments):
+        if call == "write":
+            real(arguments[0], arguments[1][:3])  # a part still fits
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, refuse)
+        if call == "fsync":
+            patched.delattr("fcntl.F_FULLFSYNC", raising=False)
+        # The folder is there, so that the file itself is what cannot be written.
+        with pytest.raises(StorageError, match="disk is full; free some space"):
+            audio.put_audio(home, b"before it, more")
+    assert [*audio.audio_files(home)] == kept
+    audio.put_audio(home, b"before it, more")
+    assert len([*audio.audio_files(home)]) == 2
+
+
+def test_a_failed_replacement_keeps_the_old_file(home, monkeypatch):
+    path, *_ = audio.put_audio(home, b"audio")
+    audio.put_sidecar(home, path, {"version": 1})
+    monkeypatch.setattr(
+        os, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error"))
+    )
+    with pytest.raises(StorageError, match="Input/output error"):
+        audio.put_sidecar(home, path, {"version": 2})
+    assert json.loads((home / path).with_suffix(".json").read_text()) == {"version": 1}
+    assert not temporaries(home)
+
+
+def test_deleting_audio_takes_its_sidecar_along(home):
+    path, *_ = audio.put_audio(home, b"audio")
+    audio.put_sidecar(home, path, {})
+    audio.delete_audio(home, path)
+    assert not [*audio.audio_files(home)]
+    audio.delete_audio(home, path)
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path):
+    inside, most = [0], [0]
+
+    def work():
+        for _ in range(20):
+            with hold(tmp_path / "x.lock", 30, "it", remove=True):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert not (tmp_path / "x.lock").exists()
+
+
+def test_waiting_for_a_lock_ends(tmp_path):
+    path = tmp_path / "x.lock"
+    too_late = pytest.raises(Busy, match=r"still holds the table after 0\.05 s")
+    with hold(path, 1, "it"), too_late, hold(path, 0.05, "the table"):
+        pass
+    with hold(tmp_path / "x.lock", 0, "it"):
+        pass
+
+
+def test_a_lock_file_that_cannot_be_made_says_so(tmp_path):
+    with pytest.raises(StorageError, match="cannot be opened"), hold(tmp_path / "no" / "x.lock", 0, "it"):
+        pass
+
+
+def test_the_lock_of_a_dead_holder_is_free(tmp_path):
+    home, journal = str(tmp_path / "home"), str(tmp_path / "journal")
+    assert finish(start(claim_and_die, home, "k", journal)) == [-9]
+    assert (tmp_path / "journal").read_text() == "claimed\n"
+    (lock,) = (tmp_path / "home" / "locks").glob("make-*.lock")
+    with hold(lock, 0, "it"):
+        pass

@@ -1,0 +1,827 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from homes import DIMENSION, ENCODER, NOON, a_judgement, a_record, add, open_store, stored, vector_of
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from catalog.disk import maintenance
+from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
+from catalog.models import Filter, Mood
+from catalog.store import audit
+from catalog.store.rows import row_sha256, to_judgement_row, to_request_row, to_track_row
+from catalog.store.schema import SCHEMA_VERSION, VERSION, judgement_schema, request_schema, track_schema
+from catalog.store.store import MEANING_WEIGHT, ORDERS, Store, blend
+from catalog.store.tracks import to_arrow
+from generator.audio import timbre
+
+ALL = Filter(state=None)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """What is on the disk when is the matter of test_faults.py."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.delattr("fcntl.F_FULLFSYNC", raising=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(home):
+    return open_store(home)
+
+
+def ids(found):
+    return [each[0].id if isinstance(each, tuple) else each.id for each in found]
+
+
+# Opening
+
+
+def test_an_empty_home_answers_without_lance(store, monkeypatch):
+    monkeypatch.setattr(Store, "_connect", lambda self: pytest.fail("Lance was asked"))
+    assert store.find_key("k") is None
+    assert store.get("a") is None
+    assert store.search(vector_of("a")) == []
+    assert store.search_words("rain") == []
+    assert store.search_hybrid("rain", vector_of("a")) == []
+    assert store.list() == []
+    assert store.count() == 0
+    assert store.requests() == []
+    assert store.vectors()[1].shape == (0, DIMENSION)
+    assert store.purge() == 0
+    assert store.check() == []
+    assert store.stats()["rows"] == 0
+
+
+def test_places_that_cannot_be_a_home(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match="is a file; pass a folder"):
+        Store.open(tmp_path / "file")
+    with pytest.raises(StorageError, match="a part of the path is a file"):
+        Store.open(tmp_path / "file" / "home")
+    with pytest.raises(StorageError, match="remote address"):
+        Store.open("s3://bucket/prefix")
+    with pytest.raises(NotFound, match="there is no catalog in"):
+        Store.open(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_table_of_a_newer_version_is_refused(store, home):
+    add(store, "a")
+    newer = track_schema(DIMENSION, ENCODER).with_metadata({VERSION: str(SCHEMA_VERSION + 1)})
+    store._connection.create_table("tracks", schema=newer, mode="overwrite")
+    with pytest.raises(
+        StorageError, match=f"has schema version {SCHEMA_VERSION + 1}.* up to {SCHEMA_VERSION}"
+    ):
+        open_store(home)
+
+
+LATER = {
+    "tracks": {
+        2: ("state", "trashed_at", "rating"),
+        3: ("tags", "note", "seam", "variant_of"),
+        4: ("sound", "sound_kind", "sound_sha256"),
+        5: ("record",),
+    },
+    "requests": {
+        2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
+        3: ("features",),
+    },
+    "judgements": {2: ("mood",)},
+}
+"""The columns each version added."""
+
+
+def write_old(store: Store, table: str, version: int, rows: list, present: pa.Schema) -> None:
+    """Write a table as `version` did, the last row altered behind the store's back."""
+    gone = {name for later, names in LATER[table].items() if later > version for name in names}
+    rows = [{name: value for name, value in row.items() if name not in gone} for row in rows]
+    for row in rows:
+        row["row_sha256"] = row_sha256(row)
+    rows[-1]["summary" if table != "judgements" else "verdict"] = "altered"
+    fields = [field for field in present if field.name not in gone]
+    schema = pa.schema(fields, metadata={**present.metadata, VERSION.encode(): str(version).encode()})
+    data = to_arrow(rows, schema)
+    store._connect().create_table(table, data=data, mode="overwrite", on_bad_vectors="null")
+
+
+def make_old(home: Path, version: int) -> list:
+    """Write a catalog whose tracks are of `version` and whose requests are of version 1."""
+    store = open_store(home)
+    tracks = [add(store, name, number) for number, name in enumerate(("a", "b"))]
+    store.log(a_record("r"))
+    rows = [to_track_row(track, vector_of(track.id)) for track in tracks]
+    write_old(store, "tracks", version, rows, track_schema(DIMENSION, ENCODER))
+    lines = [to_request_row(a_record(name)) for name in ("r", "s")]
+    write_old(store, "requests", 1, lines, request_schema(DIMENSION))
+    words = [to_judgement_row(a_judgement(name), vector_of(name), ENCODER) for name in ("j", "k")]
+    write_old(store, "judgements", 1, words, judgement_schema(DIMENSION))
+    return tracks
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_older_catalog_is_upgraded(home, version):
+    first, _ = make_old(home, version)
+    store = open_store(home)
+    assert store.get("a") == first
+    assert store.requests() == [a_record("r")]  # the altered line is passed over
+    assert store.judgements() == [a_judgement("j")]
+    assert store.judgements_near(vector_of("j"), 0.99, 5) == [a_judgement("j")]
+    judged = a_judgement("n", mood=Mood(valence=0.1, energy=-0.2, mood_tags=("calm",)))
+    store.judge(judged)
+    assert store.judgements(id="n") == [judged]
+    store.log(a_record("t", created_at=NOON + timedelta(1)), vector_of("t"))
+    assert [record.id for record in store.requests()] == ["t", "r"]
+    assert store.stats()["schema_version"] == SCHEMA_VERSION
+    assert store.stats()["encoder"] == ENCODER
+    assert store.trash("a").state == "trashed"
+    assert ids(store.search_words("calm", ALL)) == ["a"]
+    with pytest.raises(Damage):
+        store.get("b")  # what was altered before stays visible as such
+    assert [problem.kind for problem in store.check()] == ["altered-row"]
+    version = store.stats()["version"]
+    assert open_store(home).stats()["version"] == version
+
+
+# One track
+
+
+def test_a_track_is_found_again(store, home):
+    track = add(store, "a", mood_tags=("calm", "it's"), config={"top_k": 250, "nested": {"x": [1, None]}})
+    for each in (store, open_store(home), open_store(home, encoder=None)):
+        assert each.get("a") == track
+        assert each.find_key("key-a") == track
+        assert each.list() == [track]
+        assert each.path_of(track).read_bytes() == b"audio of a"
+        assert each.check() == []
+
+
+def test_inserting_twice_changes_nothing(store):
+    track = add(store, "a")
+    store.update("a", rating=5)
+    store.insert(track, vector_of("other"))
+    assert store.count(ALL) == 1
+    assert store.get("a").rating == 5
+    with pytest.raises(InputError, match="already names another track"):
+        add(store, "a", audio="other audio")
+
+
+def test_no_row_without_its_audio(store):
+    track = stored(store, "a")
+    path = store.path_of(track)
+    path.write_bytes(b"short")
+    with pytest.raises(StorageError, match="store the audio first"):
+        store.insert(track, vector_of("a"))
+    path.unlink()
+    with pytest.raises(StorageError, match="store the audio first"):
+        store.insert(track, vector_of("a"))
+    assert store.count(ALL) == 0
+
+
+def test_the_newest_track_of_a_key_is_the_repeat(store):
+    for number, name in enumerate(("old", "new", "gone", "away")):
+        add(store, name, number, key="k")
+    store.path_of(store.get("gone")).unlink()
+    store.trash("away")
+    assert store.find_key("k").id == "new"
+
+
+def test_ids_by_their_beginning(store):
+    for name in ("abc-1", "abc-2", "xyz"):
+        add(store, name)
+    assert store.find_id("x").id == "xyz"
+    assert store.find_id("abc-1").id == "abc-1"
+    with pytest.raises(InputError, match="begins several ids: abc-1, abc-2"):
+        store.find_id("abc")
+    with pytest.raises(NotFound, match="near it are abc-"):
+        store.find_id("abd-2")
+    for odd in ("", "x' OR '1'='1", "%", "A", "\x00", "a" * 65):
+        with pytest.raises(NotFound):
+            store.find_id(odd)
+
+
+def test_changes_reach_other_handles_at_once(store, home):
+    add(store, "a")
+    other = open_store(home)
+    assert other.get("a").rating is None
+    assert store.update("a", rating=4).rating == 4
+    assert other.get("a").rating == 4
+    other.update("a", rating=None)
+    assert store.get("a").rating is None
+    with pytest.raises(InputError, match="rating"):
+        store.update("a", rating=9)
+    with pytest.raises(NotFound, match="no track 'b'"):
+        store.update("b", rating=1)
+
+
+def test_only_what_is_passed_changes(store):
+    track = add(store, "a", rating=3)
+    known = {"tags": ("dark", "favourite"), "note": "for chapter 3", "seam": 1.5}
+    assert store.update("a", tags=["dark", "favourite", "dark"]).tags == known["tags"]
+    store.update("a", note=known["note"])
+    assert store.update("a", seam=known["seam"]) == track.model_copy(update=known)
+    assert store.update("a") == store.get("a") == track.model_copy(update=known)
+    assert ids(store.search_words("chapter favourite")) == ["a"]
+    assert store.update("a", tags=(), note="").tags == ()
+    assert store.search_words("favourite") == []
+    with pytest.raises(
+        InputError, match="'style' of a track cannot be changed; pass rating, tags, note, seam"
+    ):
+        store.update("a", style="x")
+    with pytest.raises(InputError, match=r"tags\.0"):
+        store.update("a", tags=[""])
+
+
+def test_trash_and_restore(store):
+    track = add(store, "a")
+    trashed = store.trash("a")
+    assert trashed.state == "trashed"
+    assert store.trash("a") == trashed
+    assert store.search(vector_of("a")) == store.list() == []
+    assert store.find_key("key-a") is None
+    assert ids(store.list(Filter(state="trashed"))) == ["a"]
+    assert store.path_of(track).exists()
+    assert store.restore("a") == track
+    store.trash("a")
+    store.path_of(track).unlink()
+    with pytest.raises(Damage, match="cannot be restored: its file"):
+        store.restore("a")
+
+
+def test_purge_keeps_audio_another_row_names(store):
+    first, other = add(store, "a"), add(store, "b", audio="audio of a")
+    alone = add(store, "c")
+    store.put_sidecar(alone.audio_path, {"id": "c"})
+    for name in ("a", "c"):
+        store.trash(name)
+    assert store.purge(older_than_s=3600) == 0
+    assert store.purge() == 2
+    assert ids(store.list(ALL)) == ["b"]
+    assert store.path_of(first) == store.path_of(other)
+    assert store.has_audio(other)
+    assert not store.has_audio(alone)
+    assert store.check() == []
+
+
+# Search
+
+
+def test_similarity_is_the_cosine_best_first(store):
+    names = [f"t{number}" for number in range(30)]
+    for name in names:
+        add(store, name)
+    wanted = vector_of("t7") + 0.3 * vector_of("t8")
+    units = np.array([vector_of(name) / np.linalg.norm(vector_of(name)) for name in names])
+    cosines = units @ (wanted / np.linalg.norm(wanted))
+    found = store.search(100 * wanted, limit=30)
+    assert ids(found) == [names[place] for place in np.argsort(-cosines)]
+    assert [score for _, score in found] == pytest.approx(sorted(cosines, reverse=True), abs=1e-5)
+    assert store.search(vector_of("t3"), limit=1)[0][1] == pytest.approx(1.0, abs=1e-6)
+    assert store.search(-vector_of("t3"), limit=30)[-1][1] == pytest.approx(-1.0, abs=1e-6)
+
+
+def test_a_nearer_track_that_fails_the_filter_hides_nothing(store):
+    for number in range(12):
+        add(store, f"near{number}", role="intro_sting")
+    add(store, "far", role="background_bed")
+    assert ids(store.search(vector_of("near0"), Filter(role="background_bed"), limit=1)) == ["far"]
+
+
+def test_a_search_among_ids(store):
+    for name in ("a", "b", "c"):
+        add(store, name, role="intro_sting" if name == "c" else "background_bed")
+    assert ids(store.search(vector_of("a"), limit=1, among=["b"])) == ["b"]
+    assert store.search(vector_of("a"), among=[]) == []
+    assert store.search(vector_of("a"), Filter(role="background_bed"), among=["c", "x' OR '1'='1"]) == []
+
+
+def test_tracks_without_their_file_are_passed_over(store):
+    for number in range(10):
+        add(store, f"t{number}", number)
+    near = ids(store.search(vector_of("t0"), limit=10))
+    for name in near[:4]:
+        store.path_of(store.get(name)).unlink()
+    store.path_of(store.get(near[4])).write_bytes(b"")
+    assert ids(store.search(vector_of("t0"), limit=3)) == near[5:8]
+    assert len(store.search_words("calm", limit=10)) == 5
+    assert store.find_key(f"key-{near[0]}") is None
+    assert {problem.subject for problem in store.check()} == set(near[:5])
+
+
+def test_words_find_what_was_said(store, home):
+    add(store, "a", summary="waves on a stony shore", prompt="ambient", context="The sea was calm.")
+    add(store, "b", summary="a night in the city", mood_tags=("lonely",), context="Neon.")
+    add(store, "c", summary="平静的雨夜", context="森林", language="zh")
+    assert ids(store.search_words("wave")) == ["a"]
+    assert ids(store.search_words("LONELY city")) == ["b"]
+    assert ids(store.search_words("雨夜")) == ["c"]
+    assert ids(store.search_words("night sea", Filter(language="und"), limit=1)) in (["a"], ["b"])
+    assert store.search_words("night", Filter(style="other")) == []
+    store.compact()
+    assert ids(open_store(home).search_words("stony shores")) == ["a"]
+    assert ids(store.search_words('"stony shore"')) == ["a"]
+    for odd in ("AND (", "*", "a\x00b", "' OR 1=1", "words:night", "a\ud800b", "+x -y ~2 ^3", "," * 10_000):
+        store.search_words(odd)
+    for empty in ("  ", '"', ""):
+        with pytest.raises(InputError, match="empty"):
+            store.search_words(empty)
+
+
+def test_words_and_meaning_together(store):
+    add(store, "meant", summary="nothing of it")
+    add(store, "said", summary="glacier")
+    for number in range(8):
+        add(store, f"t{number}")
+    cosines = {track.id: score for track, score in store.search(vector_of("meant"), limit=10)}
+    found = {track.id: score for track, score in store.search_hybrid("glacier", vector_of("meant"), limit=10)}
+    assert found == pytest.approx(blend(cosines, {"said": 1.0}, MEANING_WEIGHT), abs=1e-6)
+    best = store.search_hybrid("glacier", vector_of("meant"), limit=2)
+    assert set(ids(best)) == {"meant", "said"}
+
+
+def test_blended_scores_by_hand():
+    scores = blend({"a": 0.8, "b": -0.2, "c": 0.1}, {"b": 4.0, "a": 1.0}, 0.6)
+    assert scores == pytest.approx({"a": 0.58, "b": 0.28, "c": 0.06})
+    assert blend({"a": 0.5}, {}, 0.6) == pytest.approx({"a": 0.3})
+
+
+@pytest.mark.parametrize("limit", [0, -1, 10_001])
+def test_limits_out_of_range(store, limit):
+    with pytest.raises(InputError, match=f"limit is {limit}"):
+        store.search(vector_of("a"), limit=limit)
+
+
+def test_lists_are_sorted_and_paged(store):
+    for number, name in enumerate("badc"):
+        add(store, name, number, duration_s=20.0 - number, tempo_bpm=[None, 90.0, 80.0, 90.0][number])
+    assert ids(store.list()) == ["c", "d", "a", "b"]
+    assert ids(store.list(order="created_at", limit=2, offset=1)) == ["a", "d"]
+    assert ids(store.list(order="id")) == list("abcd")
+    assert ids(store.list(order="-tempo_bpm")) == ["a", "c", "d", "b"]
+    assert store.list(limit=0) == []
+    for order in ORDERS:
+        assert len(store.list(order=order)) == 4
+    for odd in ("vector", "id; DROP TABLE tracks", "", "-"):
+        with pytest.raises(InputError, match="cannot be sorted by"):
+            store.list(order=odd)
+
+
+def test_vectors_come_with_their_ids(store):
+    for name in ("a", "b"):
+        add(store, name)
+    names, matrix = store.vectors()
+    assert sorted(names) == ["a", "b"]
+    expected = [vector_of(name) / np.linalg.norm(vector_of(name)) for name in names]
+    np.testing.assert_allclose(matrix, expected, atol=1e-6)
+
+
+# Encoders
+
+
+def test_another_encoder_reads_but_does_not_compare(store, home):
+    track = add(store, "a")
+    other = open_store(home, encoder="other@1/4", dimension=4)
+    assert other.find_key("key-a") == track
+    assert ids(other.list()) == ["a"]
+    assert ids(other.search_words("calm")) == ["a"]
+    for compare in (
+        lambda: other.search(np.ones(4)),
+        lambda: other.search_hybrid("calm", np.ones(4)),
+        lambda: other.insert(stored(other, "b", encoder="other@1/4"), np.ones(4)),
+    ):
+        with pytest.raises(EncoderMismatch, match=r"test@1/8 .* other@1/4, .* `catalog doctor --reembed`"):
+            compare()
+    with pytest.raises(EncoderMismatch):
+        add(store, "b", encoder="other@1/4")
+    with pytest.raises(InputError, match="4 numbers; the encoder gives 8"):
+        store.search(np.ones(4))
+
+
+def test_reembedding_switches_at_once(store, home):
+    for name in ("a", "b", "c"):
+        add(store, name)
+    store.trash("c")
+    other = open_store(home, encoder="other@1/4", dimension=4)
+
+    def fail(texts):
+        raise RuntimeError("no weights")
+
+    with pytest.raises(RuntimeError, match="no weights"):
+        other.reembed(fail, "other@1/4")
+    assert ids(store.search(vector_of("a"), limit=1)) == ["a"]
+    vectors = {
+        "the context of a": [1, 0, 0, 0],
+        "the context of b": [0, 2, 0, 0],
+        "the context of c": [0, 0, 3, 0],
+    }
+    assert other.reembed(lambda texts: [vectors[text] for text in texts], "other@1/4") == 3
+    assert [(track.id, score) for track, score in other.search([0.0, 1.0, 0.0, 0.0], limit=1)] == [("b", 1.0)]
+    assert {track.encoder for track in other.list(ALL)} == {"other@1/4"}
+    assert ids(other.search_words("calm", Filter(state="trashed"))) == ["c"]
+    assert audit.read_through(home, other._tracks, deep=True) == []
+    with pytest.raises(EncoderMismatch):
+        store.search(vector_of("a"))
+
+
+# The log
+
+
+def test_requests_come_newest_first(store):
+    records = [a_record(f"r{n}", created_at=NOON + timedelta(seconds=n), similarity=None) for n in range(3)]
+    for record in records:
+        store.log(record)
+    store.log(a_record("made", action="generated", track_id=None, created_at=NOON - timedelta(days=1)))
+    assert store.requests(limit=2) == [records[2], records[1]]
+    assert [record.id for record in store.requests(action="generated")] == ["made"]
+    assert store.requests(action="x' OR '1'='1") == []
+    assert store.stats()["requests"] == 4
+    with pytest.raises(InputError, match="cannot be narrowed by 'reason'"):
+        store.requests(reason="x")
+
+
+def test_judgements_come_newest_first(store):
+    said = [
+        a_judgement("one"),
+        a_judgement(
+            "two", verdict="rejected", rating=None, request_id="r", key="k", created_at=NOON + timedelta(1)
+        ),
+    ]
+    store.judge(said[0])
+    store.judge(said[1], vector_of("k"))
+    assert store.judgements() == said[::-1]
+    assert store.judgements(verdict="rejected", track_id="a") == said[1:]
+    assert store.judgements(limit=1) == said[1:]
+    assert store.stats()["judgements"] == 2
+    with pytest.raises(InputError, match="cannot be narrowed by 'rating'"):
+        store.judgements(rating="4")
+
+
+def test_lines_are_found_by_their_vectors(store):
+    for number in range(6):
+        store.log(
+            a_record(f"r{number}", style="ab"[number % 2]), vector_of(f"v{number}") if number < 4 else None
+        )
+    store.log(a_record("odd"), np.ones(3))  # of another encoder: the line stays, its vector does not
+    log = store._requests
+    found = log.nearest(vector_of("v2"), ENCODER, 10)
+    assert found[0][0].id == "r2"
+    assert found[0][1] == pytest.approx(1.0, abs=1e-6)
+    assert {line.id for line, _ in found} == {"r0", "r1", "r2", "r3"}
+    assert [line.id for line, _ in log.nearest(vector_of("v2"), ENCODER, 10, "style = 'b'")][:2] in (
+        ["r1", "r3"],
+        ["r3", "r1"],
+    )
+    assert log.nearest(vector_of("v2"), "other", 10) == log.nearest(np.ones(3), ENCODER, 10) == []
+    assert store.stats()["requests"] == 7
+
+
+def test_reembedding_reaches_the_logs(store):
+    track = add(store, "a", context_sha256="a" * 64)
+    store.log(a_record("same", key="one", context_sha256=track.context_sha256), vector_of("x"))
+    store.log(a_record("other", key="two", context_sha256="b" * 64, summary="waves"), vector_of("y"))
+    store.log(a_record("bare", key="three", context_sha256="c" * 64))
+    for name, key in (("j", "two"), ("k", "unknown")):
+        store.judge(a_judgement(name, verdict="rejected", rating=None, key=key), vector_of("y"))
+    axes = {"the context of a": [1, 0, 0, 0], "waves": [0, 1, 0, 0]}
+    store.reembed(lambda texts: [axes[text] for text in texts], "other@1/4")
+    vectors = store._requests.vectors("other@1/4")
+    assert {name: vector.tolist() for name, vector in vectors.items()} == {
+        "same": axes["the context of a"],
+        "other": axes["waves"],
+    }
+    assert [(line.id, score) for line, score in store._judgements.nearest(axes["waves"], "other@1/4", 5)] == [
+        ("j", 1.0)
+    ]
+    assert len(store.requests()) == 3
+    assert len(store.judgements()) == 2
+    store.log(a_record("new"), np.ones(4))
+    assert "new" in store._requests.vectors("other@1/4")
+
+
+# Care
+
+
+def test_many_inserts_are_compacted_on_the_way(store, monkeypatch):
+    monkeypatch.setattr(maintenance, "EVERY_COMMITS", 10)
+    monkeypatch.setattr(maintenance, "KEEP_OLD", timedelta(milliseconds=1))
+    tracks = [add(store, f"t{number}", number, audio="one") for number in range(25)]
+    lance = store._tracks.durable.table
+    assert lance.stats()["fragment_stats"]["num_fragments"] < 15
+    assert len([*(store.home / "lance" / "tracks.lance" / "_versions").glob("*.manifest")]) < 25
+    assert store.list(order="created_at") == tracks
+    assert len(store.search_words("calm", limit=100)) == 25
+
+
+def test_trouble_in_compaction_is_not_the_callers(store, monkeypatch, caplog):
+    monkeypatch.setattr(maintenance, "EVERY_COMMITS", 1)
+    monkeypatch.setattr(
+        maintenance.Maintenance, "_compact", lambda *_: (_ for _ in ()).throw(StorageError("no room"))
+    )
+    with caplog.at_level(logging.WARNING):
+        track = add(store, "a")
+    assert store.get("a") == track
+    assert "was not compacted: no room" in caplog.text
+
+
+def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
+    draw = np.random.default_rng(3)
+    tracks = [
+        stored(
+            store,
+            f"t{number}",
+            number,
+            audio="one",
+            style=str(draw.choice(["a", "b", "c"])),
+            mood_tags=tuple(draw.choice(["calm", "dark", "warm"], size=2, replace=False)),
+            duration_s=float(draw.integers(5, 60)),
+        )
+        for number in range(400)
+    ]
+    store.insert(tracks[0], vector_of("t0"))
+    rows = [to_track_row(track, vector_of(track.id)) for track in tracks[1:]]
+    schema = track_schema(DIMENSION, ENCODER)
+    store._tracks.durable.commit("bulk", lambda table: table.add(to_arrow(rows, schema)))
+    wheres = [
+        ALL,
+        Filter(style="b"),
+        Filter(mood=("dark",), max_duration_s=30.0),
+        Filter(mood=("calm", "warm")),
+    ]
+    plain = [store.search(vector_of("q"), where, 10) for where in wheres]
+    listed = [store.list(where) for where in wheres]
+    monkeypatch.setattr("catalog.store.schema.INDEX_ROWS", 100)
+    monkeypatch.setattr("catalog.store.schema.VECTOR_INDEX_ROWS", 100)
+    store.compact()
+    indexed = {column for index in store._tracks.durable.table.list_indices() for column in index.columns}
+    assert {"words", "style", "mood_tags", "key", "vector"} <= indexed
+    assert [store.list(where) for where in wheres] == listed
+    for where, before in zip(wheres, plain, strict=True):
+        after = store.search(vector_of("q"), where, 10)
+        assert ids(after) == ids(before)
+        assert [score for _, score in after] == pytest.approx([score for _, score in before], abs=1e-5)
+    late = add(store, "late", audio="one", style="b")
+    assert ids(store.search(vector_of("late"), Filter(style="b"), 1)) == [late.id]
+    assert store.find_key("key-late") == late
+
+
+def alter(store, track_id, **columns):
+    """Change columns of a row without its checksum, as damage on the disk would."""
+    store._tracks.durable.table.update(where=f"id = '{track_id}'", values=columns)
+
+
+def test_altered_rows_are_never_returned(store, caplog):
+    for name in ("a", "b", "c"):
+        add(store, name)
+    alter(store, "a", record=store._tracks.read("id = 'a'")[0]["record"].replace("rain", "snow"))
+    turned = (vector_of("c") / np.linalg.norm(vector_of("c"))).tolist()
+    alter(store, "b", vector=turned)
+    assert ids(store.list()) == ["b", "c"]
+    assert ids(store.search(vector_of("c"))) == ["c"]
+    assert "'a' does not match its checksum" in caplog.text
+    with pytest.raises(Damage):
+        store.get("a")
+    assert store.find_key("key-a") is None
+    found = {problem.subject: problem for problem in audit.read_through(store.home, store._tracks, deep=True)}
+    assert {each: problem.kind for each, problem in found.items()} == {"a": "altered-row", "b": "altered-row"}
+    for problem in found.values():
+        assert store.fix(problem)
+    kept = [json.loads(line)["id"] for line in (store.home / "lost" / "rows.jsonl").read_text().splitlines()]
+    assert sorted(kept) == ["a", "b"]
+    assert audit.read_through(store.home, store._tracks, deep=True) == []
+    assert ids(store.list(ALL)) == ["c"]
+
+
+def test_an_altered_column_changes_no_track_and_is_written_anew_from_the_record(store):
+    before = add(store, "a")
+    alter(store, "a", style="another", summary="another", words="another", quality_rank=2)
+    assert store.get("a") == before
+    (problem,) = store.check()
+    assert (problem.kind, problem.subject) == ("altered-row", "a")
+    assert store.fix(problem)
+    assert store.check() == []
+    assert store.count(Filter(style=before.style)) == 1
+    assert ids(store.list(ALL)) == ["a"]
+    assert not (store.home / "lost").exists()
+
+
+def test_a_track_found_by_an_altered_column_is_not_served(store):
+    add(store, "a")
+    add(store, "b")
+    store.trash("b")
+    alter(store, "a", key="key-of-another", style="another", role="intro_sting")
+    alter(store, "b", state="ready")
+    assert store.find_key("key-of-another") is None
+    assert store.find_key("key-b") is None
+    assert store.list(Filter(style="another")) == []
+    assert store.search(vector_of("a"), Filter(role="intro_sting")) == []
+    assert ids(store.search(vector_of("a"))) == ["a"]
+    assert store.search_words("rain", Filter(style="another")) == []
+
+
+def test_an_altered_sound_is_forgotten_and_an_altered_vector_is_embedded_anew(store):
+    store.insert(stored(store, "a"), vector_of("a"), np.ones(timbre.DIMENSION))
+    alter(store, "a", sound=(np.arange(timbre.DIMENSION) + 1.0).tolist())
+    (problem,) = audit.read_through(store.home, store._tracks, deep=True)
+    assert store.fix(problem)
+    assert audit.read_through(store.home, store._tracks, deep=True) == []
+    assert [one.id for one in store.unheard()] == ["a"]
+    alter(store, "a", note="another")
+    turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
+    alter(store, "a", vector=turned)
+    with pytest.raises(Damage, match="doctor --reembed"):
+        store.update("a", rating=5)
+    store.reembed(lambda texts: [vector_of("c") for _ in texts], ENCODER)
+    assert audit.read_through(store.home, store._tracks, deep=True) == []
+    assert store.update("a", rating=5).note == ""
+    assert not (store.home / "lost").exists()
+
+
+def test_a_row_of_altered_vector_and_missing_audio_is_put_aside(store):
+    track = add(store, "a")
+    turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
+    alter(store, "a", vector=turned)
+    store.path_of(track).unlink()
+    (problem,) = store.check()
+    assert problem.kind == "missing-audio"
+    assert store.fix(problem)
+    assert store.check(deep=True) == []
+    assert (store.home / "lost" / "rows.jsonl").exists()
+
+
+def test_a_row_under_another_id_is_damage(store):
+    add(store, "a")
+    alter(store, "a", id="b")
+    with pytest.raises(Damage):
+        store.get("b")
+    (problem,) = store.check()
+    assert store.fix(problem)
+    assert store.list(ALL) == []
+
+
+def test_damaged_files_are_reported_and_mended(store, monkeypatch):
+    for name in ("gone", "short", "turned", "fine"):
+        add(store, name)
+    store.path_of(store.get("gone")).unlink()
+    store.path_of(store.get("short")).write_bytes(b"x")
+    turned = store.path_of(store.get("turned"))
+    turned.write_bytes(turned.read_bytes()[::-1])
+    monkeypatch.setattr(audit, "LEFT_OVER_AFTER_S", 0.0)
+    orphan, *_ = store.put_audio(b"nobody's")
+    leftover = store.home / Path(orphan).parent / ".tmp-1-abc"
+    leftover.write_bytes(b"half")
+    assert {(problem.kind, problem.subject) for problem in store.check()} == {
+        ("missing-audio", "gone"),
+        ("altered-audio", "short"),
+        ("leftover", orphan),
+        ("leftover", leftover.relative_to(store.home).as_posix()),
+    }
+    for problem in store.check():
+        assert store.fix(problem)
+    assert store.check() == []
+    assert not (store.home / orphan).exists()
+    assert {path.read_bytes() for path in (store.home / "lost").iterdir()} == {b"x", b"nobody's", b"half"}
+    (problem,) = store.check(deep=True)
+    assert (problem.kind, problem.subject) == ("altered-audio", "turned")
+    assert store.fix(problem)
+    assert ids(store.list()) == ["fine"]
+    assert len(store.list(Filter(state="trashed"))) == 3
+
+
+def test_the_audio_of_a_track_being_made_is_no_leftover(store):
+    stored(store, "a")
+    assert store.check() == []
+
+
+def test_stats(store):
+    add(store, "a")
+    add(store, "b")
+    store.trash("b")
+    store.put_sidecar(store.get("a").audio_path, {})
+    stats = store.stats()
+    assert (stats["rows"], stats["trashed"], stats["audio_files"]) == (2, 1, 2)
+    assert stats["audio_bytes"] == len(b"audio of a") + len(b"audio of b")
+    assert (stats["encoder"], stats["dimension"]) == (ENCODER, DIMENSION)
+    assert stats["table_bytes"] > 0
+
+
+# A catalog over time, against a dictionary
+
+
+class Catalog(RuleBasedStateMachine):
+    """Any order of changes, compactions and reopenings leaves what a dictionary would hold."""
+
+    tracks = Bundle("tracks")
+
+    @initialize()
+    def begin(self):
+        self.home = Path(self.folder) / f"home-{datetime.now(timezone.utc).timestamp()}"
+        self.store = open_store(self.home)
+        self.model = {}
+        self.inserted = 0
+
+    @rule(target=tracks, style=st.sampled_from(["a", "it's"]), seconds=st.sampled_from([5.0, 30.0]))
+    def insert(self, style, seconds):
+        name = f"t{self.inserted}"
+        self.inserted += 1
+        self.model[name] = add(self.store, name, self.inserted, style=style, duration_s=seconds, audio=style)
+        return name
+
+    @rule(name=tracks, rating=st.none() | st.integers(1, 5))
+    def rate(self, name, rating):
+        if name in self.model:
+            self.model[name] = self.model[name].model_copy(update={"rating": rating})
+            assert self.store.update(name, rating=rating) == self.model[name]
+
+    @rule(name=tracks)
+    def trash(self, name):
+        if name in self.model:
+            self.model[name] = self.store.trash(name)
+            assert self.model[name].state == "trashed"
+
+    @rule(name=tracks)
+    def restore(self, name):
+        if name in self.model:
+            self.model[name] = self.store.restore(name)
+            assert self.model[name].trashed_at is None
+
+    @rule(name=consumes(tracks))
+    def purge(self, name):
+        if name in self.model:
+            self.model[name] = self.store.trash(name)
+        held = {each: track for each, track in self.model.items() if track.state == "ready"}
+        assert self.store.purge() == len(self.model) - len(held)
+        self.model = held
+
+    @rule()
+    def compact(self):
+        self.store.compact()
+
+    @rule()
+    def reopen(self):
+        self.store.close()
+        self.store = open_store(self.home)
+
+    @rule(style=st.sampled_from([None, "a", "it's", "x"]), state=st.sampled_from([None, "ready", "trashed"]))
+    def search(self, style, state):
+        where = Filter(style=style, state=state)
+        expected = {
+            name
+            for name, track in self.model.items()
+            if (style is None or track.style == style) and (state is None or track.state == state)
+        }
+        assert set(ids(self.store.search(vector_of("q"), where, 100))) == expected
+
+    @invariant()
+    def holds_what_the_dictionary_holds(self):
+        assert {track.id: track for track in self.store.list(ALL)} == self.model
+
+
+@pytest.mark.timeout(120)
+def test_a_catalog_over_time(tmp_path_factory):
+    from hypothesis.stateful import run_state_machine_as_test
+
+    Catalog.folder = tmp_path_factory.mktemp("states")
+    run_state_machine_as_test(
+        Catalog, settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
+    )
+
+
+def test_lines_that_threads_log_at_once_are_all_there(tmp_path):
+    store = open_store(tmp_path)
+    store.log(a_record("first"))
+    before = store._requests.durable.head()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: store.log(a_record(f"line-{number}")), range(64)))
+    assert {line.id for line in store.requests()} == {"first", *(f"line-{number}" for number in range(64))}
+    assert store._requests.durable.head() - before < 64
+
+
+def test_a_failure_to_log_reaches_every_thread_that_waits(tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    store.log(a_record("first"))
+
+    def refused(*_, **__):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(store._requests.durable, "commit", refused)
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(store.log, a_record(f"line-{number}")) for number in range(8)]
+    assert all(isinstance(one.exception(), StorageError) for one in done)
+    monkeypatch.undo()
+    store.log(a_record("last"))
+    assert {line.id for line in store.requests()} == {"first", "last"}

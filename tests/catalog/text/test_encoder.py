@@ -1,0 +1,454 @@
+"""The encoder: exact, for texts of any length, and clear when its weights are missing or wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog.errors import InputError, Unavailable
+from catalog.text import encoder, minilm
+from catalog.text import encoder_files as weights
+from catalog.text.sentences import slices, split_sentences
+from tests.fakes import WordHashEncoder
+
+TEXTS = [
+    "a",
+    "Hello, world!",
+    "",
+    "안녕하세요 세상, 비가 조용히 내린다.",
+    "猫が好きです。夜の海は静かだ。",
+    "Straße, naïve café, ﬁ ligature Ⅷ, e\u0301",
+    "😀 tab\tnewline\nnul-free \u200b zero width",
+    "https://example.org/a?b=c " * 12,
+    "word " * 253,
+    "word " * 254,
+    "word " * 300,
+    "The river ran quietly past the mill while the town slept. " * 9,
+    "".join(map(chr, range(33, 900))),
+    "x" * 5000,
+]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    return weights.locate()
+
+
+@pytest.fixture(scope="module")
+def loaded() -> encoder.Encoder:
+    return encoder.load()
+
+
+def test_the_numpy_network_equals_sentence_transformers(folder: Path, loaded: encoder.Encoder) -> None:
+    script = (
+        "import json, sys, warnings; warnings.simplefilter('ignore')\n"
+        "from sentence_transformers import SentenceTransformer\n"
+        "model = SentenceTransformer(sys.argv[1], device='cpu')\n"
+        "print(json.dumps(model.encode(json.loads(sys.stdin.read())).tolist()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)],
+        input=json.dumps(TEXTS),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    reference = np.asarray(json.loads(done.stdout.splitlines()[-1]), dtype=np.float32)
+    assert np.abs(loaded.encode(TEXTS) - reference).max() < 1e-5
+
+
+def test_a_vector_does_not_depend_on_its_neighbours(loaded: encoder.Encoder) -> None:
+    together = loaded.encode(TEXTS)
+    alone = np.concatenate([loaded.encode([text]) for text in TEXTS])
+    assert np.abs(together - alone).max() < 1e-6
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    assert loaded.encode([]).shape == (0, loaded.dimension)
+
+
+def test_erf_gelu_is_exact() -> None:
+    import math
+
+    x = np.linspace(-9, 9, 4001, dtype=np.float32)
+    exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x.tolist()]
+    assert np.abs(minilm._gelu(x.reshape(1, -1))[0] - np.asarray(exact)).max() < 2e-6
+
+
+def test_importing_and_opening_load_nothing_heavy() -> None:
+    script = (
+        "import sys; from catalog.text import encoder; encoder.load().encode(['calm']);"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'huggingface_hub', 'scipy'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_identity_needs_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> Path:
+        raise AssertionError("looked for weights")
+
+    monkeypatch.setattr(encoder, "locate", fail)
+    made = encoder.load()
+    assert made.identity == "all-MiniLM-L6-v2@53aa51172d14/384/pool-1"
+    assert made.dimension == 384
+
+
+def test_threads_share_one_network(loaded: encoder.Encoder) -> None:
+    fresh = encoder.load()
+    results: list[np.ndarray] = []
+    threads = [threading.Thread(target=lambda: results.append(fresh.encode(TEXTS[:4]))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert all(np.abs(result - loaded.encode(TEXTS[:4])).max() < 1e-6 for result in results)
+
+
+class TestDocuments:
+    def test_a_short_text_is_exactly_its_encoding(self, loaded: encoder.Encoder) -> None:
+        for text in ("x", TEXTS[3], "word " * 254):
+            assert np.array_equal(encoder.embed_document(loaded, text), loaded.encode([text])[0])
+
+    def test_the_end_of_a_long_text_counts(self, loaded: encoder.Encoder) -> None:
+        start = "The old harbour lay still under the fog that morning. " * 40
+        calm = encoder.embed_document(loaded, start + "Children laughed on the beach in the sun. " * 20)
+        war = encoder.embed_document(loaded, start + "The army shelled the burning city all night. " * 20)
+        assert np.array_equal(loaded.encode([start + "Children"])[0], loaded.encode([start + "The army"])[0])
+        assert float(calm @ war) < 0.95
+
+    def test_chunks_are_weighted_by_their_tokens(self, loaded: encoder.Encoder) -> None:
+        long, short = "The sea was calm. " * 60, "Wolves howl."
+        chunks, sizes = encoder._chunks(loaded, long + short)
+        expected = np.asarray(sizes) @ loaded.encode(chunks)
+        expected /= np.linalg.norm(expected)
+        assert len(chunks) > 1
+        assert np.allclose(encoder.embed_document(loaded, long + short), expected, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["猫が好き" * 500, "ab" * 30_000, "word " * 3_000, "1234567890" * 400, "😀" * 2_000, ". " * 2_000],
+    )
+    def test_every_chunk_fits_and_nothing_is_lost(self, loaded: encoder.Encoder, text: str) -> None:
+        chunks, _ = encoder._chunks(loaded, text)
+        counts = loaded.count_tokens(chunks)  # type: ignore[attr-defined]
+        assert max(counts) <= encoder.CHUNK_TOKENS
+        assert "".join("".join(chunks).split()) == "".join(text.split())
+
+    def test_a_megabyte_is_sampled_from_first_to_last(self) -> None:
+        text = "alpha beta. " * 40_000 + "omega psi. " * 40_000
+        vector = encoder.embed_document(WordHashEncoder(), text)
+        for half in ("alpha beta", "omega psi"):
+            assert float(vector @ WordHashEncoder().encode([half])[0]) > 0.6
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.text(min_size=1, max_size=3000))
+    def test_any_text_gives_a_unit_vector_without_a_tokenizer_to_ask(self, text: str) -> None:
+        class Bare:
+            identity, dimension = "bare", 384
+            encode = WordHashEncoder.encode
+
+        vector = encoder.embed_document(Bare(), text)
+        assert vector.dtype == np.float32
+        assert abs(float(np.linalg.norm(vector)) - 1) < 1e-5
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.text(max_size=400), st.integers(1, 50))
+    def test_sentences_and_slices_keep_every_word(self, text: str, width: int) -> None:
+        assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+        assert all(sentence.strip() == sentence and sentence for sentence in split_sentences(text))
+        parts = slices(text, width)
+        assert all(len(part) <= width for part in parts)
+        assert "".join("".join(parts).split()) == "".join(text.split())
+
+    def test_sentences_end_at_stops_of_any_script(self) -> None:
+        text = 'He said "Stop!" Then it rained.\n- one\n- two\n\n猫が好き。夜だ！おわり'
+        assert split_sentences(text) == [
+            'He said "Stop!"',
+            "Then it rained.",
+            "- one",
+            "- two",
+            "猫が好き。",
+            "夜だ！",
+            "おわり",
+        ]
+
+
+class TestFaults:
+    @pytest.fixture
+    def copy(self, folder: Path, tmp_path: Path) -> Path:
+        """A folder like the model's, its weights a hard link's worth of symlink."""
+        target = tmp_path / "model"
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*.safetensors"))
+        (target / "model.safetensors").symlink_to(folder / "model.safetensors")
+        return target
+
+    def test_a_folder_with_the_same_weights_is_the_same_encoder(
+        self, copy: Path, loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert encoder.load(str(copy)).identity == loaded.identity
+        monkeypatch.setenv("CATALOG_ENCODER", str(copy))
+        assert np.array_equal(encoder.load().encode(["calm"]), loaded.encode(["calm"]))
+
+    def test_other_weights_are_another_encoder(self, copy: Path, loaded: encoder.Encoder) -> None:
+        data = bytearray((copy / "model.safetensors").read_bytes())
+        data[-5] ^= 1
+        (copy / "model.safetensors").unlink()
+        (copy / "model.safetensors").write_bytes(data)
+        made = encoder.load(str(copy))
+        assert made.identity.startswith("model@")
+        assert made.identity != loaded.identity
+
+    def test_the_default_must_have_its_known_weights(
+        self, copy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (copy / "model.safetensors").unlink()
+        (copy / "model.safetensors").write_bytes(b"something else")
+        monkeypatch.setattr(weights, "_package_folder", lambda: copy)
+        with pytest.raises(Unavailable, match=r"has sha256 .* and not 53aa51172d14.*fetch it again"):
+            encoder.load().encode(["x"])
+
+    def test_a_truncated_file_is_named(self, copy: Path, folder: Path) -> None:
+        (copy / "model.safetensors").unlink()
+        with (folder / "model.safetensors").open("rb") as file:
+            (copy / "model.safetensors").write_bytes(file.read(1_000_000))
+        with pytest.raises(Unavailable, match="is not a whole safetensors file"):
+            encoder.load(str(copy)).encode(["x"])
+
+    @pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]"])
+    def test_rubbish_for_weights_is_named(self, copy: Path, content: bytes) -> None:
+        (copy / "model.safetensors").unlink()
+        (copy / "model.safetensors").write_bytes(content)
+        with pytest.raises(Unavailable, match="is not a whole safetensors file"):
+            encoder.load(str(copy)).encode(["x"])
+
+    def test_another_architecture_is_refused(self, copy: Path) -> None:
+        config = json.loads((copy / "config.json").read_text())
+        (copy / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
+        with pytest.raises(Unavailable, match="hidden_act 'relu'"):
+            minilm.MiniLM(copy)
+
+    def test_a_broken_tokenizer_is_named(self, copy: Path) -> None:
+        (copy / "tokenizer.json").write_text("{")
+        with pytest.raises(Unavailable, match="tokenizer"):
+            encoder.load(str(copy)).encode(["x"])
+
+    def test_missing_folders_and_files_are_named(self, tmp_path: Path) -> None:
+        with pytest.raises(Unavailable, match="does not exist"):
+            encoder.load(str(tmp_path / "none"))
+        with pytest.raises(Unavailable, match=r"lacks config\.json, model\.safetensors"):
+            encoder.load(str(tmp_path))
+        with pytest.raises(InputError):
+            encoder.load(" ")
+
+
+class TestVerification:
+    def test_a_file_is_hashed_once_and_again_when_it_changes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        hashed: list[Path] = []
+        real = weights._hash
+        monkeypatch.setattr(weights, "_hash", lambda path: (hashed.append(path), real(path))[1])
+        file = tmp_path / "file"
+        file.write_bytes(b"one")
+        assert weights.verified_sha256(file) == weights.verified_sha256(file)
+        assert len(hashed) == 1
+        file.write_bytes(b"other")
+        assert weights.verified_sha256(file) == hashlib.sha256(b"other").hexdigest()
+        assert len(hashed) == 2
+
+    def test_a_broken_or_unwritable_memory_only_costs_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "file"
+        file.write_bytes(b"one")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(file))  # a file where a folder should be
+        assert weights.verified_sha256(file) == hashlib.sha256(b"one").hexdigest()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        memory = tmp_path / "music-catalog" / "verified.json"
+        memory.parent.mkdir()
+        memory.write_text("[not json")
+        assert weights.verified_sha256(file) == hashlib.sha256(b"one").hexdigest()
+        assert str(file) in json.loads(memory.read_text())
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The part of the hub's protocol that a snapshot download uses, over the files of `server.folder`."""
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, *, body: bool) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        path = self.path.split("?")[0]
+        folder: Path = self.server.folder  # type: ignore[attr-defined]
+        files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
+        if path.startswith("/api/models/"):
+            tree = [
+                {"type": "file", "path": n, "size": p.stat().st_size, "oid": "0" * 40}
+                for n, p in files.items()
+            ]
+            info = {"id": "o/m", "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+            return self._send(json.dumps(tree if "/tree/" in path else info).encode(), {}, body)
+        name = path.partition("/resolve/")[2].partition("/")[2]
+        if name not in files:
+            self.send_error(404)
+            return None
+        data = files[name].read_bytes()
+        etag = hashlib.sha256(data).hexdigest()
+        return self._send(data, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}, body)
+
+    def _send(self, data: bytes, headers: dict[str, str], body: bool) -> None:
+        self.send_response(200)
+        for key, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+
+@pytest.fixture
+def hub(folder: Path, tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.folder, server.asked = folder, []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _from_the_hub(home: Path, endpoint: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a process with its own caches, where the offline package cannot be seen."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "CATALOG_"))},
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home / "hub"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_ETAG_TIMEOUT": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "5",
+        "NO_PROXY": "*",
+    }
+    prelude = "from catalog.text import encoder, encoder_files\nencoder_files.OFFLINE_PACKAGE = 'no_such_package'\n"
+    command = [sys.executable, "-c", prelude + code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_hub_serves_what_is_nowhere_else_and_then_its_cache_does(
+    hub: ThreadingHTTPServer, tmp_path: Path, loaded: encoder.Encoder
+) -> None:
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    show = "print([round(float(x), 5) for x in encoder.load().encode(['calm rain'])[0][:4]])"
+    first = _from_the_hub(tmp_path, endpoint, show)
+    assert first.returncode == 0, first.stderr
+    assert "%|" in first.stderr, "no progress bar on stderr"
+    asked = len(hub.asked)  # type: ignore[attr-defined]
+    assert asked
+    cached = _from_the_hub(tmp_path, endpoint, show)
+    assert len(hub.asked) == asked, "the cache was whole, yet the hub was asked"  # type: ignore[attr-defined]
+    unplugged = _from_the_hub(tmp_path, "http://127.0.0.1:9", show.replace("load()", "load(offline=True)"))
+    expected = str([round(float(x), 5) for x in loaded.encode(["calm rain"])[0][:4]])
+    assert first.stdout.strip() == cached.stdout.strip() == unplugged.stdout.strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("encoder.load(offline=True).encode(['x'])", "downloads are off"),
+        ("encoder.load(offline=False).encode(['x'])", "cannot be downloaded"),
+        ("encoder.load('someone/other-model', offline=True)", "downloads are off"),
+    ],
+)
+def test_nothing_anywhere_is_one_sentence_that_helps(tmp_path: Path, call: str, words: str) -> None:
+    code = f"try:\n    {call}\nexcept encoder.Unavailable as error:\n    print(error)"
+    done = _from_the_hub(tmp_path, "http://127.0.0.1:9", code)
+    assert words in done.stdout, done.stderr
+    assert "go online once" in done.stdout
+    assert ("pip install music-catalog[offline]" in done.stdout) == ("other-model" not in call)
+    assert len(done.stdout.strip().splitlines()) == 1
+
+
+def test_a_foreign_model_goes_through_its_own_library_lazily(tmp_path: Path, folder: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    config = json.loads((other / "1_Pooling" / "config.json").read_text())
+    config.update(pooling_mode_mean_tokens=False, pooling_mode_cls_token=True)
+    (other / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    before = "sentence_transformers" in sys.modules
+    made = encoder.load(str(other))
+    assert isinstance(made, encoder.TransformerEncoder)
+    assert made.dimension == 384
+    assert ("sentence_transformers" in sys.modules) == before
+
+
+def test_the_offline_package_is_found_without_importing_it() -> None:
+    assert importlib.util.find_spec(weights.OFFLINE_PACKAGE) is not None
+    assert weights._package_folder() is not None
+    assert weights.OFFLINE_PACKAGE not in sys.modules
+
+
+class TestWordHash:
+    def test_it_is_stable_across_processes(self) -> None:
+        code = (
+            "from tests.fakes import WordHashEncoder as W; print(W().encode(['calm rain'])[0][:3].tolist())"
+        )
+        runs = {
+            subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        }
+        assert len(runs) == 1
+
+    def test_shared_words_lie_closer(self) -> None:
+        rain, storm, other = WordHashEncoder().encode(["calm rain at night", "calm rain", "tax law"])
+        assert float(rain @ storm) > 0.5 > 0.3 > abs(float(rain @ other))
+
+
+def test_encoding_holds_blas_to_one_thread_and_gives_it_back(
+    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threadpoolctl import threadpool_info
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    seen: list[list[int]] = []
+    real = minilm._layer_norm
+    monkeypatch.setattr(minilm, "_layer_norm", lambda *args: (seen.append(threads()), real(*args))[1])
+    before = threads()
+    loaded.encode(["calm"])
+    assert seen
+    assert all(count == 1 for counts in seen for count in counts)
+    assert threads() == before

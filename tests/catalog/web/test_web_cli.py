@@ -1,0 +1,297 @@
+"""The command line with a service in its home, and without one: the same words, the same exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+from calls import CARGO, RAIN
+from click.testing import CliRunner
+
+import cli
+from catalog.errors import InputError, NotFound
+from catalog.web import note as presence
+from catalog.web.client import Gone, RunningService, running_service
+
+ROOT = Path(__file__).resolve().parents[3]
+SHORT = ["--duration", "1", "--quality", "preview"]
+WAIT_S = 120.0
+
+
+def run(*args, home, stdin=None):
+    return CliRunner().invoke(
+        cli.catalog, [str(arg) for arg in args], input=stdin, env={"CATALOG_HOME": str(home)}
+    )
+
+
+def start(home, *options):
+    """Start a service in `home` and return its process and address once it answers."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "serve", "--home", str(home), "--port", "0", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    address = process.stdout.readline().strip()
+    assert address.startswith("http://127.0.0.1:"), address
+    return process, address
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    with process:
+        assert process.wait(WAIT_S) == 0
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory):
+    """Return two homes with the same tracks: one without a service, one with."""
+    folder = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as patch:
+        # As for every test; this is set up before the fixture that sees to it.
+        patch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+        yield from two_homes(folder)
+
+
+def two_homes(folder):
+    alone, served = folder / "alone", folder / "served"
+    for text in (RAIN, CARGO):
+        assert run("find-or-make", text, *SHORT, home=alone).exit_code == 0
+    shutil.copytree(alone, served)
+    process, _ = start(served)
+    yield alone, served
+    stop(process)
+    assert presence.read(served) is None
+    assert not (served / "serve.json").exists()
+
+
+def told(result, home):
+    """Return what a run said, without what differs between two runs of the same: times, ids, the home."""
+
+    def same(text):
+        text = text.replace(str(home), "HOME")
+        if not text.startswith("{"):
+            return text
+        lines = [json.loads(line) for line in text.splitlines()]
+        for line in lines:
+            for name in ("timings_s", "request_id"):
+                line.pop(name, None)
+        return lines
+
+    return same(result.stdout), same(result.stderr), result.exit_code
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "code"),
+    [
+        (["find-or-make", RAIN, *SHORT], None, 0),
+        (["find-or-make", RAIN, *SHORT, "--json"], None, 0),
+        (["find-or-make", RAIN, *SHORT, "--json", "--explain"], None, 0),
+        (["find-or-make", RAIN + " Indeed.", *SHORT, "--explain"], None, 0),
+        (["find-or-make", "-", *SHORT, "--json"], json.dumps({"answer": RAIN, "question": "Why?"}), 0),
+        (["find-or-make", "-", *SHORT], RAIN, 0),
+        (["find-or-make", "-", *SHORT], b"\xff\xfe rain", 2),
+        (["find-or-make", "-", *SHORT], "", 2),
+        (["find-or-make", "", *SHORT], None, 2),
+        (["find-or-make", "rain \udcff", *SHORT], None, 2),
+        (["find-or-make", RAIN, "--preset", "ambient_lofy"], None, 2),
+        (["find-or-make", RAIN, "--seed", "-1"], None, 2),
+        (["find-or-make", RAIN, "--duration", "nan"], None, 2),
+        (["find-or-make", RAIN, "--min-similarity", "7"], None, 2),
+        (["find-or-make", RAIN, "--set", "nonsense=1"], None, 2),
+        (["find-or-make", "Wolves howl.", *SHORT, "--dry-run", "--json"], None, 0),
+        (["find-or-make", RAIN, "--role", "intro_sting", "--reuse", "always"], None, 3),
+        (["find-or-make", RAIN, "--backend", "mlx", "--reuse", "never"], None, 6),
+        (["find", RAIN, *SHORT], None, 0),
+        (["find", RAIN, *SHORT, "--json", "--explain"], None, 0),
+        (["find", "Wolves howl in the deep snow.", *SHORT], None, 3),
+        (["find", "Wolves howl in the deep snow.", *SHORT, "--json"], None, 3),
+        (["search", "rain", "--json"], None, 0),
+        (["search", "rain"], None, 0),
+        (["search", "rain", "--jsonl", "--limit", "1", "--by", "words"], None, 0),
+        (["search", "rain mood:calm", "--by", "both"], None, 0),
+        (["search", "rain length:90.."], None, 3),
+        (["search", "rain style:nonsense"], None, 2),
+        (["search", "rain", "--min-quality", "nonsense"], None, 2),
+    ],
+)
+def test_a_service_changes_neither_words_nor_exit_codes(homes, monkeypatch, args, stdin, code):
+    alone, served = homes
+    asked, answer = [], RunningService._answer
+
+    def counted(*args, **options):
+        asked.append(args)
+        return answer(*args, **options)
+
+    monkeypatch.setattr(RunningService, "_answer", counted)
+    here, there = run(*args, home=alone, stdin=stdin), run(*args, home=served, stdin=stdin)
+    assert asked
+    assert told(there, served) == told(here, alone)
+    assert there.exit_code == code, there.output
+
+
+def test_a_missing_track_is_made_by_the_service_with_the_same_samples(homes):
+    alone, served = homes
+    args = ["find-or-make", "Wolves howl over the frozen valley.", *SHORT, "--json"]
+    here, there = (json.loads(run(*args, home=home).stdout) for home in (alone, served))
+    assert there["action"] == here["action"] == "generated"
+    samples = [soundfile.read(one["path"])[0] for one in (here, there)]
+    assert (samples[0] == samples[1]).all()
+    assert list(there) == list(here)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_out_is_written_from_what_the_service_sends(homes, tmp_path, suffix):
+    out = tmp_path / f"bed.{suffix}"
+    result = run("find-or-make", RAIN, *SHORT, "--out", out, home=homes[1])
+    assert (result.exit_code, result.stdout.strip()) == (0, str(out))
+    assert soundfile.info(str(out)).format.lower() == suffix
+    assert run("find-or-make", RAIN, *SHORT, "--out", out, home=homes[1]).exit_code == 2
+
+
+def test_going_through_the_service_loads_nothing_heavy(homes):
+    code = (
+        "import sys, cli\n"
+        f"for args in (['find-or-make', {RAIN!r}, *{SHORT!r}], ['find', '-', *{SHORT!r}], ['search', 'rain']):\n"
+        "    cli.catalog.main([*args, '--home', sys.argv[1]], standalone_mode=False)\n"
+        "heavy = ('lancedb', 'pyarrow', 'mlx', 'torch', 'numpy', 'pydantic', 'rich')\n"
+        "print(*[name for name in heavy if name in sys.modules], file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code, str(homes[1])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, input=RAIN, check=True)
+    assert done.stdout.count(str(homes[1])) == 2
+    assert done.stderr.splitlines()[-1] == ""
+
+
+def test_the_service_is_passed_by_where_that_is_asked(homes, monkeypatch):
+    def never(*_):
+        raise AssertionError("the service was asked")
+
+    monkeypatch.setattr(RunningService, "find_or_make", never)
+    assert run("find-or-make", RAIN, *SHORT, "--no-server", home=homes[1]).exit_code == 0
+    monkeypatch.setenv("CATALOG_NO_SERVER", "1")
+    assert run("find-or-make", RAIN, *SHORT, home=homes[1]).exit_code == 0
+
+
+def test_a_service_with_other_settings_is_not_used(homes, tmp_path, monkeypatch):
+    served = str(homes[1])
+    assert running_service(served, None)
+    config = tmp_path / "other.yaml"
+    config.write_text("musicgen: {}\n", "utf-8")
+    assert running_service(served, str(config)) is None
+    monkeypatch.setenv("CATALOG_MODELS", str(tmp_path))
+    assert running_service(served, None) is None
+
+
+def test_a_note_of_a_process_that_is_gone_is_passed_over(homes, tmp_path):
+    home = shutil.copytree(homes[0], tmp_path / "home")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    note = {
+        "pid": gone.pid,
+        "address": "http://127.0.0.1:9/",
+        "secret": "x",
+        **presence.settings_of(home, None),
+    }
+    (home / "serve.json").write_text(json.dumps(note), "utf-8")
+    assert running_service(str(home), None) is None
+    (home / "serve.json").write_text(json.dumps({**note, "pid": os.getpid()}), "utf-8")
+    result = run("find-or-make", RAIN, *SHORT, home=home)
+    assert result.exit_code == 0
+    assert "the service of this home does not answer" in result.stderr
+    for damaged in ("", "[]", "{}", '{"pid": "x"}', '{"pid": 1e999}'):
+        (home / "serve.json").write_text(damaged, "utf-8")
+        assert presence.read(home) is None
+
+
+def test_only_the_owner_can_read_the_note(homes):
+    assert (homes[1] / "serve.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_services_do_not_share_a_home(homes):
+    result = run("serve", "--port", "0", home=homes[1])
+    assert result.exit_code == 4
+    assert "a service runs in this home already, at http://127.0.0.1:" in result.stderr
+
+
+def test_errors_of_a_service_come_back_as_what_they_were(homes):
+    running = running_service(str(homes[1]), None)
+    with pytest.raises(InputError, match="the text is empty"):
+        running.find({"context": ""})
+    with pytest.raises(NotFound, match="no track"):
+        running.audio("nothing", "wav")
+    with pytest.raises(Gone):
+        RunningService(str(homes[1]), "http://127.0.0.1:9/", "x").find({"context": RAIN})
+
+
+DEAF = """
+import functools, numpy, scipy.fft
+import catalog.service.jobs, cli
+from catalog import MusicService
+
+class Deaf:
+    def generate_music(self, *asked, **more):
+        signal = numpy.zeros((16, 2**18))
+        while True:
+            scipy.fft.fft(signal)
+
+catalog.service.jobs.CANCEL_S = 0.2
+MusicService.open = functools.partial(MusicService.open, generators=lambda *_: Deaf())
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_well_while_native_code_still_works(tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF, "serve", "--home", str(tmp_path), "--port", "0", "--grace", "0.1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    running = running_service(str(tmp_path), None)
+    running._json("POST", "/api/find-or-make", {"context": RAIN})
+    deadline = time.monotonic() + WAIT_S
+    while running._json("GET", "/api/jobs")["jobs"][0]["state"] != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # into the transforms
+    process.send_signal(number)
+    _, said = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, said) == (0, "")
+    (line,) = run("history", "--json", home=tmp_path).stdout.splitlines()
+    assert json.loads(line)["requests"][0]["rule"] == "cancelled"
+    assert not (tmp_path / "serve.json").exists()
+
+
+def test_a_stop_ends_the_running_job_and_the_command_line_goes_on_alone(homes, tmp_path):
+    home = shutil.copytree(homes[0], tmp_path / "home")
+    before = len(run("list", "--jsonl", home=home).stdout.splitlines())
+    process, _ = start(home, "--grace", "0")
+    results = []
+    long = ["find-or-make", "A slow river under the stars.", "--duration", "20", "--quality", "preview"]
+    asking = threading.Thread(target=lambda: results.append(run(*long, home=home)))
+    asking.start()
+    running = running_service(str(home), None)
+    deadline = time.monotonic() + WAIT_S
+    while not any(job["state"] == "running" for job in running._json("GET", "/api/jobs")["jobs"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stop(process)
+    asking.join(WAIT_S)
+    assert results[0].exit_code == 0
+    assert "going on without it" in results[0].stderr
+    assert len(run("list", "--jsonl", home=home).stdout.splitlines()) == before + 1

@@ -1,0 +1,473 @@
+"""Each line of the checks for a local web server: who is answered, what is refused, what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+
+import pytest
+from calls import RAIN, SECRET, SHORT
+from starlette.datastructures import Headers
+
+from catalog.commands.servers import serve
+from catalog.errors import InputError, StorageError
+from catalog.web import guard, server
+from catalog.web.guard import HEADERS, Policy
+from catalog.web.problems import problem_of
+
+TOKEN = "a-long-enough-token"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+UNSAFE = [
+    ("POST", "/api/find-or-make"),
+    ("POST", "/api/find"),
+    ("POST", "/api/search"),
+    ("POST", "/api/login"),
+    ("POST", "/api/tracks/a/restore"),
+    ("PATCH", "/api/tracks/a"),
+    ("DELETE", "/api/tracks/a"),
+    ("DELETE", "/api/jobs/a"),
+    ("DELETE", "/api/login"),
+]
+
+
+# Loopback, and a token elsewhere
+
+
+def test_the_default_is_loopback():
+    (host,) = [one for one in serve.params if one.name == "host"]
+    assert host.default == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "music.example.org", ""])
+def test_another_host_needs_a_token(service, host):
+    with pytest.raises(InputError, match="needs a token"):
+        server.serve(service, host=host, port=0)
+
+
+def test_a_short_token_is_refused(service):
+    with pytest.raises(InputError, match="at least 12"):
+        server.serve(service, port=0, token="short")
+
+
+def test_a_port_that_is_taken_is_told(service):
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="--port"):
+        server.serve(service, port=other.getsockname()[1])
+
+
+def test_with_a_token_everything_but_the_way_in_asks_for_it(open_client):
+    client = open_client(token=TOKEN)
+    paths = {"/", "/api/openapi.json", "/static/index.html", *client.app.openapi()["paths"]}
+    assert {"/api/tracks", "/api/statistics", "/metrics"} <= paths
+    for path in paths:
+        refused = client.get(path.replace("{", "").replace("}", "")).status_code
+        if path == "/":
+            assert refused == 303
+        elif path in guard.OPEN:
+            assert refused != 401
+        else:
+            assert refused == 401, path
+    assert client.get("/api/tracks", headers=BEARER).status_code == 200
+    assert client.get("/api/tracks", headers={"Authorization": f"Bearer {SECRET}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer \u00e9"],
+)
+def test_a_wrong_token_is_refused(open_client, given):
+    answer = open_client(token=TOKEN).get("/api/tracks", headers={"Authorization": given.encode("latin-1")})
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="catalog"')
+
+
+def test_a_token_in_the_address_is_not_taken(open_client):
+    assert open_client(token=TOKEN).get(f"/api/tracks?token={TOKEN}").status_code == 401
+
+
+def test_a_browser_trades_the_token_for_a_cookie_no_script_can_read(open_client):
+    client = open_client(token=TOKEN)
+    assert client.get("/").headers["location"] == "/login"
+    for path, kind in (("/login", "text/html"), ("/login.js", "javascript"), ("/login.css", "text/css")):
+        answer = client.get(path)
+        assert (answer.status_code, kind in answer.headers["content-type"]) == (200, True)
+    assert client.post("/api/login", {"token": "wrong-wrong-wrong"}).status_code == 401
+    answer = client.post("/api/login", {"token": TOKEN})
+    cookie = answer.headers["set-cookie"]
+    assert TOKEN not in cookie
+    assert {"HttpOnly", "SameSite=strict"} <= {part.strip() for part in cookie.split(";")}
+    session = {"Cookie": cookie.partition(";")[0]}
+    assert client.get("/api/tracks", headers=session).status_code == 200
+    client.delete("/api/login", headers=session)
+    assert client.get("/api/tracks", headers=session).status_code == 401
+
+
+def test_guessing_a_token_is_stopped(open_client, monkeypatch):
+    monkeypatch.setattr("catalog.web.sessions.MOST_FAILURES", 2)
+    client = open_client(token=TOKEN)
+    codes = [client.post("/api/login", {"token": "wrong"}).status_code for _ in range(3)]
+    assert codes == [401, 401, 429]
+
+
+def test_a_session_ends_after_a_while_and_there_are_only_so_many(open_client, monkeypatch):
+    sessions = Policy(secret="x").sessions
+    monkeypatch.setattr("catalog.web.sessions.MOST_SESSIONS", 2)
+    first, *_ = [sessions.begin() for _ in range(3)]
+    assert not sessions.knows(Headers({"cookie": f"{sessions.cookie}={first}"}))
+    monkeypatch.setattr("catalog.web.sessions.SESSION_S", -1)
+    assert not sessions.knows(Headers({"cookie": f"{sessions.cookie}={sessions.begin()}"}))
+
+
+# The names it is called by
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "[::1]", "localhost:8765", "127.0.0.1:1", "LOCALHOST"]
+)
+def test_it_answers_to_its_names(client, host):
+    assert client.get("/api/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.com",
+        "127.0.0.1.evil.com",
+        "localhost@evil.com",
+        "evil.com@localhost",
+        "localhost.evil.com:8765",
+        "localhost/evil",
+        "localhost:port",
+        "[::1",
+        "[::1]evil",
+        "192.168.1.5",
+        "",
+        " ",
+    ],
+)
+def test_it_answers_to_no_other_name(client, host):
+    answer = client.get("/api/health", headers={"Host": host})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_two_host_headers_are_refused(client):
+    headers = [("Host", "localhost"), ("Host", "evil.com")]
+    assert client.get("/api/health", headers=headers).status_code == 400
+
+
+def test_a_wildcard_answers_to_addresses_and_to_names_that_were_allowed():
+    policy = Policy(secret="x", token=TOKEN, hosts=("localhost", "*", "music.example.org"))
+    assert all(map(policy.knows, ("192.168.1.5:80", "[fe80::1]", "music.example.org", "localhost")))
+    assert not any(map(policy.knows, ("evil.com", "1.2.3.4.evil.com", "*")))
+
+
+# Other sites
+
+
+@pytest.mark.parametrize(("method", "path"), UNSAFE)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "nonsense"},
+        {"Origin": "http://evil.com"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://127.0.0.1:8765.evil.com"},
+        {"Origin": "http://evil.com", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "cross-site"},
+    ],
+    ids=lambda headers: "+".join(headers.values()),
+)
+def test_no_other_site_changes_anything(client, method, path, headers):
+    answer = client.request(method, path, json={}, headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://127.0.0.1:8765"},
+        {"Origin": "https://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"},
+    ],
+    ids=lambda headers: "+".join(headers.values()) or "none",
+)
+def test_our_page_and_what_is_no_page_may(client, headers):
+    assert client.post("/api/find", {"context": RAIN, **SHORT}, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_other_sites_may_link_here_but_embed_nothing(client, site):
+    assert client.get("/api/tracks", headers={"Sec-Fetch-Site": site}).status_code == 403
+    linked = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert client.get("/api/health", headers=linked).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in UNSAFE if one[0] != "DELETE"])
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
+def test_what_a_form_can_send_is_refused(client, method, path, kind):
+    headers = {"Content-Type": kind} if kind else {}
+    assert client.request(method, path, content=b"{}", headers=headers).status_code == 415
+    assert client.request(method, path, headers=headers).status_code == 415
+
+
+def test_no_answer_lets_other_sites_read_it(client):
+    for origin in ("http://evil.com", "http://127.0.0.1:8765", "null"):
+        for method in ("GET", "OPTIONS"):
+            answer = client.request(
+                method, "/api/tracks", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
+            )
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_getting_changes_nothing(client, made):
+    store = client.app.state.shared.service.store
+    before = store.stats() | {"table_bytes": 0}
+    paths = ["", "/audio", "/audio?format=flac&download=1", "/peaks", "/similar"]
+    for path in paths:
+        assert client.get(f"/api/tracks/{made['id']}{path}").status_code == 200
+    for path in ("tracks", "tracks?q=rain&by=words", "presets", "statistics", "jobs", "openapi.json"):
+        assert client.get(f"/api/{path}").status_code == 200
+    assert store.stats() | {"table_bytes": 0} == before
+
+
+# Ids, not paths
+
+TRAVERSAL = [
+    "..",
+    "../../etc/passwd",
+    "..%2f..%2fetc%2fpasswd",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "..%5c..%5cboot.ini",
+    "%5c%5chost%5cshare",
+    "a%00",
+    "a%00.wav",
+    "%252e%252e%252f",
+    "..;/",
+    "\u2024\u2024/etc",
+    "%c0%ae%c0%ae/",
+    "%ef%bc%8e%ef%bc%8e/",
+    "C:%5c",
+    "file:%2f%2f%2fetc",
+    "-" * 65,
+    "A",
+    "a.b",
+    "a b",
+    "%0a",
+]
+
+
+@pytest.mark.parametrize("path", TRAVERSAL)
+@pytest.mark.parametrize("end", ["", "/audio", "/peaks"])
+def test_an_id_is_no_path(client, path, end):
+    answer = client.get(f"/api/tracks/{path}{end}")
+    assert answer.status_code in (400, 404, 405, 422)
+    assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize("path", [path for path in TRAVERSAL if path != ".."])
+def test_the_page_serves_its_own_files_only(client, path):
+    for folder in ("/static/", "/static/a/../", "/"):
+        answer = client.get(f"{folder}{path}")
+        assert answer.status_code in (400, 404, 405, 422)
+
+
+def test_a_link_out_of_the_home_is_not_followed(client, made, tmp_path):
+    store = client.app.state.shared.service.store
+    path = store.path_of(store.get(made["id"]))
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"x" * path.stat().st_size)
+    path.unlink()
+    path.symlink_to(secret)
+    answer = client.get(f"/api/tracks/{made['id']}/audio")
+    assert answer.status_code == 500
+    assert b"xxx" not in answer.content
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/tracks", "/api/nothing", "/api/tracks/a", "/static/nothing.js", "/metrics"]
+)
+def test_every_answer_carries_the_headers(client, path):
+    answer = client.get(path)
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+
+
+def test_a_refusal_carries_the_headers_too(client):
+    answer = client.get("/", headers={"Host": "evil.com"})
+    assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+
+
+def test_no_script_in_a_page_runs_and_no_page_is_framed():
+    policy = dict(part.strip().partition(" ")[::2] for part in HEADERS["Content-Security-Policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"]) == ("'none'", "'self'")
+    assert (policy["frame-ancestors"], policy["base-uri"]) == ("'none'", "'none'")
+    assert "unsafe" not in HEADERS["Content-Security-Policy"]
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert HEADERS["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_what_is_private_is_not_stored_by_the_browser(client):
+    assert client.get("/api/tracks").headers["cache-control"] == "no-store"
+
+
+# Limits
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(client):
+    for size, code in ((guard.MAX_BODY_BYTES + 1, 413), (1_000, 422)):
+        body = json.dumps({"context": ""}).encode().ljust(size)
+        headers = {"Content-Type": "application/json"}
+        assert client.request("POST", "/api/find", content=body, headers=headers).status_code == code
+
+
+def test_a_body_that_does_not_state_its_length_is_counted(client):
+    async def parts():
+        for _ in range(70):
+            yield b" " * 1024
+
+    headers = {"Content-Type": "application/json"}
+    assert client.request("POST", "/api/find", content=parts(), headers=headers).status_code == 413
+
+
+def test_who_can_read_the_home_may_send_more(client):
+    body = json.dumps({"context": "rain " * 20_000}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {SECRET}"}
+    assert client.request("POST", "/api/find", content=body, headers=headers).status_code == 200
+
+
+def test_a_body_that_does_not_arrive_is_given_up(client, monkeypatch):
+    monkeypatch.setattr(guard, "BODY_S", 0.01)
+    sent = []
+
+    async def ask():
+        async def receive():
+            await asyncio.sleep(60)
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"9")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/api/find",
+            "headers": headers,
+            "query_string": b"",
+        }
+        await client.app(scope, receive, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == 408
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/tracks?limit=501",
+        "/api/tracks?limit=0",
+        "/api/tracks?offset=-1",
+        "/api/tracks?q=" + "a" * 2001,
+        "/api/tracks?by=nonsense",
+        "/api/tracks/a/similar?limit=101",
+        "/api/tracks/a/peaks?points=0",
+        "/api/tracks/a/peaks?points=100000",
+        "/api/tracks/a/audio?format=exe",
+    ],
+)
+def test_what_is_asked_for_is_bounded(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:catalog:InputError")
+
+
+def test_a_length_no_preset_makes_is_refused_and_one_beyond_the_tier_cut(client):
+    asked = {"context": RAIN, "quality": "preview"}
+    assert client.post("/api/find", {**asked, "duration_s": 100_000.0}).status_code == 422
+    request = client.post("/api/find", {**asked, "duration_s": 500.0}).json()["result"]["request"]
+    assert request["config"]["duration_s"] < 500
+    assert any("was cut" in warning for warning in request["warnings"])
+
+
+# Errors
+
+
+def test_errors_tell_neither_paths_nor_code(client, made, caplog):
+    store = client.app.state.shared.service.store
+    store.path_of(store.get(made["id"])).unlink()
+    answer = client.get(f"/api/tracks/{made['id']}/audio")
+    told = answer.json()
+    assert (answer.status_code, told["type"]) == (500, "urn:catalog:Damage")
+    assert str(store.home) not in answer.text
+    assert "Traceback" not in answer.text
+    mark = told["detail"].split()[-1]
+    assert mark in caplog.text
+    assert str(store.home) in caplog.text
+
+
+def test_what_nobody_foresaw_is_told_as_little(client, monkeypatch, caplog):
+    def broken(*_, **__):
+        raise RuntimeError("/home/somebody/secret.py")
+
+    monkeypatch.setattr(client.app.state.shared.service, "browse", broken)
+    answer = client.get("/api/tracks")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "secret" not in answer.text
+    assert "secret" in caplog.text
+
+
+def test_a_path_in_a_sentence_is_left_out_unless_the_caller_may_know():
+    error = InputError("the file /home/somebody/catalog.yaml cannot be used; see ~/x or C:\\data\\y, and a/b")
+    assert problem_of(error).detail == "the file (a path) cannot be used; see (a path) or (a path), and a/b"
+    assert "/home/somebody" in problem_of(error, trusted=True).detail
+    assert "/x" in problem_of(StorageError("/x is read-only"), trusted=True).detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"), [("GET", "/api/nothing", 404), ("PUT", "/api/tracks", 405)]
+)
+def test_what_is_not_there_is_told_as_a_problem(client, method, path, code):
+    answer = client.request(method, path, json={})
+    assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
+    assert answer.json()["status"] == code
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 50_000, b'{"context": "\\ud800"}']
+)
+def test_a_body_that_is_no_request_is_told_as_a_problem(client, body):
+    answer = client.request("POST", "/api/find", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_no_prompt_is_logged(client, made, caplog):
+    caplog.set_level("DEBUG", logger="catalog")
+    client.post("/api/find", {"context": "a very private thing", **SHORT})
+    client.post("/api/find", {"context": "a very private thing", "preset": "nonsense"})
+    assert "private" not in caplog.text
+
+
+def test_a_web_socket_is_closed(client):
+    sent = []
+
+    async def ask():
+        async def receive():
+            return {"type": "websocket.connect"}
+
+        async def send(message):
+            sent.append(message)
+
+        await client.app({"type": "websocket", "path": "/", "headers": []}, receive, send)
+
+    asyncio.run(ask())
+    assert sent == [{"type": "websocket.close", "code": 1008}]

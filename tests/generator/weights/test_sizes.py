@@ -1,0 +1,57 @@
+"""Which checkpoint stands in for which."""
+
+from __future__ import annotations
+
+import pytest
+
+from generator.weights import MODELS
+from generator.weights.sizes import MODEL_RANKS, choices_for, melody_size
+
+
+def test_every_checkpoint_has_a_rank():
+    assert MODEL_RANKS.keys() - {"procedural"} == MODELS.keys()
+
+
+@pytest.mark.parametrize("size", MODELS)
+@pytest.mark.parametrize("melody", [False, True])
+def test_nothing_larger_stands_in_and_each_is_named_once(size, melody):
+    named = list(choices_for(size, melody=melody))
+    assert named[0] == size
+    assert len(set(named)) == len(named)
+    ranks = [MODEL_RANKS[one] for one in named]
+    assert ranks == sorted(ranks, reverse=True)
+    assert all("melody" in one for one in named[1:]) or not melody
+
+
+def test_the_nearest_kind_comes_first():
+    assert list(choices_for("small")) == ["small", "stereo-small"]
+    assert list(choices_for("stereo-medium")) == [
+        "stereo-medium",
+        "medium",
+        "stereo-melody",
+        "melody",
+        "stereo-small",
+        "small",
+    ]
+    assert list(choices_for("stereo-melody-large", melody=True)) == [
+        "stereo-melody-large",
+        "melody-large",
+        "stereo-melody",
+        "melody",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "follows"),
+    [
+        ("small", "melody"),
+        ("medium", "melody"),
+        ("large", "melody-large"),
+        ("stereo-small", "stereo-melody"),
+        ("stereo-large", "stereo-melody-large"),
+        ("melody", "melody"),
+        ("stereo-melody-large", "stereo-melody-large"),
+    ],
+)
+def test_the_nearest_checkpoint_that_follows_a_melody(size, follows):
+    assert melody_size(size) == follows
