@@ -356,7 +356,9 @@ def _from_the_hub(home: Path, endpoint: str, code: str) -> subprocess.CompletedP
         "HF_HUB_DOWNLOAD_TIMEOUT": "5",
         "NO_PROXY": "*",
     }
-    prelude = "from catalog.text import encoder, encoder_files\nencoder_files.OFFLINE_PACKAGE = 'no_such_package'\n"
+    prelude = (
+        "from catalog.text import encoder, encoder_files\nencoder_files.OFFLINE_PACKAGE = 'no_such_package'\n"
+    )
     command = [sys.executable, "-c", prelude + code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
