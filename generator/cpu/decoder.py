@@ -1,54 +1,34 @@
-"""MusicGen on a processor: the networks as they are, their large parts computed by compiled loops.
+"""MusicGen's decoder on a processor: its blocks computed by compiled loops.
 
 MLX hands a decoding step to a processor as some thousand small operations, and multiplies half precision and quantized
-weights there at a hundredth of the memory's speed. Here a block of the decoder is a dozen calls. Weights are those of
-the network, in place; activations and the cache are float32, whatever the weights' type.
+weights there at a hundredth of the memory's speed. Here a block is a dozen calls. The weights are those of the network,
+not copies. Activations and the cache are float32, whatever the type of the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
-from mlx.utils import tree_map
 from numpy.typing import NDArray
 
-from ..networks.bundle import Networks
 from ..networks.musicgen import Condition, DecoderLayer, DecoderState, MusicgenDecoder
-from ..networks.t5 import T5Encoder
-from .codec import ProcessorCodec
-from .kernels import attend, normalize
-from .matrices import BFLOAT16, FLOAT16, FLOAT32, Weights
-from .products import ADD, GELU, SET, product
+from .kernels import attend
+from .layers import Floats, Matrix, Norm, copied
+from .products import ADD, GELU
 from .threads import cores
-from .warmup import start_loops
 
-__all__ = ["ProcessorDecoder", "for_device", "on_processor"]
-
-
-Floats: TypeAlias = NDArray[np.float32]
-
-
-def on_processor(networks: Networks) -> Networks:
-    """Return the networks with their large parts in loops; the codec gives up the weights that these hold otherwise."""
-    start_loops(networks.dtype, networks.bits)
-    return replace(
-        networks,
-        text_encoder=_text_encoder(networks.text_encoder, networks.in_files),
-        codec=ProcessorCodec(networks.codec),
-        decoder=ProcessorDecoder(networks.decoder, networks.in_files),
-    )
+__all__ = ["ProcessorDecoder"]
 
 
 @dataclass(eq=False)
 class Cache:
-    """Keys and values of one layer, (rows, heads, columns, head_dim), and those of the text."""
+    """Keys and values of one layer, (rows, heads, columns, head_dim), and those of the text if it attends to one."""
 
     keys: Floats
     values: Floats
@@ -57,20 +37,20 @@ class Cache:
 
 @dataclass(eq=False)
 class ProcessorState(DecoderState):
-    """A state whose keys and values the kernels write."""
+    """A state whose keys and values are written by the loops."""
 
     caches: list[Cache] = field(default_factory=list)
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
-    """Columns that may not be seen, (rows, columns), or (rows, 0) where all may."""
+    """Columns that attention must skip, (rows, columns), or (rows, 0) where it skips none."""
     text_hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
-    """The same of the text."""
+    """Tokens of the text that attention must skip, in the same way."""
 
 
 class ProcessorDecoder(MusicgenDecoder):
-    """The decoder with its blocks in kernels."""
+    """The decoder with its blocks in loops; takes the place of the `MusicgenDecoder` that it is made of."""
 
     def __init__(self, network: MusicgenDecoder, in_files: Mapping[int, NDArray[Any]] | None = None) -> None:
-        """Share the network's weights, which must not change afterwards, or read those `in_files` there."""
+        """Share the weights of the network, which must not change afterwards; those `in_files` are read there."""
         nn.Module.__init__(self)
         self.config = network.config
         for name, module in network.children().items():
@@ -93,18 +73,19 @@ class ProcessorDecoder(MusicgenDecoder):
             hidden=_hidden(plan.column_mask, plan.rows),
             text_hidden=_hidden(plan.text_mask, plan.rows),
         )
-        states = None if text is None else _copied(text)
+        states = None if text is None else copied(text)
         with cores(plan.rows * self.config.hidden_size**2):
             for block in self.kernels.blocks:
-                told = None if states is None else block.project(states)
-                state.caches.append(Cache(np.zeros(shape, np.float32), np.zeros(shape, np.float32), told))
+                projected = None if states is None else block.project(states)
+                keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+                state.caches.append(Cache(keys, values, projected))
         return state
 
     def logits(self, hidden: mx.array) -> mx.array:
         """Return (rows, codebooks, columns, vocab_size) for the output of `hidden`."""
         rows, columns, size = hidden.shape
         with cores(hidden.size * size):
-            logits = self.kernels.heads(_copied(hidden).reshape(rows * columns, size))
+            logits = self.kernels.heads(copied(hidden).reshape(rows * columns, size))
         by_book = logits.reshape(rows, columns, self.config.num_codebooks, -1)
         return mx.array(by_book.transpose(0, 2, 1, 3))
 
@@ -116,11 +97,11 @@ class ProcessorDecoder(MusicgenDecoder):
         assert isinstance(state, ProcessorState)
         rows, columns, size = x.shape
         start, state.length = state.length, state.length + columns
-        flat = _copied(self.positioned(x, mx.array([start]), state)).reshape(rows * columns, size)
+        flat = copied(self.positioned(x, mx.array([start]), state)).reshape(rows * columns, size)
         for block, cache in zip(self.kernels.blocks, state.caches, strict=True):
             with cores(x.size * size):
                 block(flat, cache, start, state)
-            # Not with the cores held: what is called may take its time, or make music itself.
+            # Outside of `cores`: the callback may be slow, and may itself make music, which needs the cores.
             if state.poll is not None:
                 state.poll()
         return mx.array(self.kernels.out_norm(flat).reshape(rows, columns, size))
@@ -128,7 +109,7 @@ class ProcessorDecoder(MusicgenDecoder):
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """The decoder's parts that the processor computes; MLX takes what is in lists of a module for parameters."""
+    """The parts of the decoder that run in loops; in a list of an MLX module they would count as its parameters."""
 
     blocks: list[Block]
     out_norm: Norm
@@ -136,10 +117,10 @@ class Kernels:
 
 
 class Block:
-    """One layer of the network; adds to the residual stream in place."""
+    """One layer of the decoder; adds its outputs to the residual stream in place."""
 
     def __init__(self, layer: DecoderLayer, in_files: Mapping[int, NDArray[Any]]) -> None:
-        """Lay the kernels over the layer's weights."""
+        """Use the weights of a layer of the network."""
 
         def matrix(linear: nn.Module) -> Matrix:
             return Matrix(linear, in_files)
@@ -160,7 +141,7 @@ class Block:
         return keys, values
 
     def __call__(self, x: Floats, cache: Cache, start: int, state: ProcessorState) -> None:
-        """Update x (rows * columns, hidden_size), whose first column is column `start` of each row."""
+        """Update x (rows * columns, hidden_size), which holds the columns of each row from column `start` on."""
         size = x.shape[1]
         columns = len(x) // state.rows
         qkv = self.qkv(self.norm(x)).reshape(state.rows, columns, 3, self.heads, -1)
@@ -171,109 +152,16 @@ class Block:
         attend(queries, cache.keys, cache.values, state.hidden, start + 1, True, attended)
         self.out(attended.reshape(-1, size), ADD, x)
         if cache.text is not None:
-            # Unconditional rows come last and skip this exactly, as in the network.
+            # Rows without text come last and skip this, as in the network.
             keys, values = cache.text
-            told = x[: len(keys) * columns]
-            queries = self.text_q(self.text_norm(told)).reshape(len(keys), columns, self.heads, -1)
+            conditional = x[: len(keys) * columns]
+            queries = self.text_q(self.text_norm(conditional)).reshape(len(keys), columns, self.heads, -1)
             attended = np.empty_like(queries)
             attend(queries, keys, values, state.text_hidden, keys.shape[2], False, attended)
-            self.text_out(attended.reshape(-1, size), ADD, told)
+            self.text_out(attended.reshape(-1, size), ADD, conditional)
         self.fc2(self.fc1(self.ffn_norm(x), GELU), ADD, x)
 
 
-class Norm:
-    """A layer norm."""
-
-    def __init__(self, layer: nn.LayerNorm) -> None:
-        """Lay the kernel over weight and bias."""
-        self.weight, self.bias = _viewed(layer.weight), _viewed(layer.bias)
-
-    def __call__(self, x: Floats) -> Floats:
-        """Return x (rows, size), normalized."""
-        out = np.empty_like(x)
-        normalize(x, self.weight, self.bias, out)
-        return out
-
-
-class Matrix:
-    """A linear layer without bias, in any type or quantized."""
-
-    def __init__(
-        self,
-        layer: nn.Linear | nn.QuantizedLinear,
-        in_files: Mapping[int, NDArray[Any]] = MappingProxyType({}),
-    ) -> None:
-        """View the weights where MLX keeps them, or in a file."""
-        self.outputs, dtype = layer.weight.shape[0], layer.weight.dtype
-        stored = in_files.get(id(layer))
-        if isinstance(layer, nn.QuantizedLinear):
-            codes = np.asarray(layer.weight).view(np.uint8) if stored is None else stored
-            self.weights = Weights.of(codes, layer.bits, _viewed(layer.scales), _viewed(layer.biases))
-        elif dtype == mx.float32:
-            self.weights = Weights.of(np.asarray(layer.weight) if stored is None else stored, FLOAT32)
-        else:
-            halves = np.asarray(layer.weight.view(mx.uint16)) if stored is None else stored
-            self.weights = Weights.of(halves, BFLOAT16 if dtype == mx.bfloat16 else FLOAT16)
-
-    def __call__(self, x: Floats, finish: int = SET, out: Floats | None = None) -> Floats:
-        """Return the product with x (rows, inputs); with ADD it is added to `out`."""
-        if out is None:
-            out = np.empty((len(x), self.outputs), np.float32)
-        product(x, *self.weights, finish, out)
-        return out
-
-
-class ProcessorLinear(nn.Module):  # type: ignore[misc]
-    """A linear layer without bias within a network that MLX computes."""
-
-    def __init__(self, layer: nn.Linear, in_files: Mapping[int, NDArray[Any]]) -> None:
-        """Lay the kernels over the layer's weights."""
-        super().__init__()
-        self.matrix = Matrix(layer, in_files)
-
-    def __call__(self, x: mx.array) -> mx.array:
-        """Map (..., inputs) to (..., outputs), float32."""
-        rows = _copied(x).reshape(-1, x.shape[-1])
-        with cores(rows.size * rows.shape[1]):
-            made = self.matrix(rows)
-        return mx.array(made.reshape(*x.shape[:-1], -1))
-
-
-def _text_encoder(network: T5Encoder, in_files: Mapping[int, NDArray[Any]]) -> T5Encoder:
-    """Return the same network with its matrices in kernels."""
-    twin = T5Encoder(network.config)
-    twin.update(network.parameters())
-    twin.update_modules(
-        tree_map(
-            lambda module: ProcessorLinear(module, in_files) if isinstance(module, nn.Linear) else module,
-            network.leaf_modules(),
-            is_leaf=nn.Module.is_module,
-        )
-    )
-    return twin
-
-
-def _copied(array: mx.array) -> Floats:
-    """Return a copy of an array of MLX as float32 of numpy."""
-    return np.array(array.astype(mx.float32))
-
-
-def _viewed(array: mx.array) -> Floats:
-    """Return an array of MLX as float32 of numpy, where it is if it is that."""
-    return np.asarray(array.astype(mx.float32))
-
-
 def _hidden(mask: mx.array | None, rows: int) -> NDArray[np.bool_]:
-    """Return where (rows, 1, 1, columns) of what may be seen is false; nowhere without a mask."""
+    """Return the columns to skip, (rows, columns), of a mask (rows, 1, 1, columns) that is true at those to see."""
     return np.zeros((rows, 0), np.bool_) if mask is None else ~np.array(mask)[:, 0, 0]
-
-
-def for_device(networks: Networks) -> Networks:
-    """Return the networks as they are for a GPU, and with loops for their large parts for a processor."""
-    import mlx.core as mx
-
-    if mx.default_device().type == mx.DeviceType.gpu:
-        return networks
-    pass
-
-    return on_processor(networks)

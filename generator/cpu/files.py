@@ -9,27 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..networks.bundle import Networks
-from ..weights.files import KEPT_AS, read_header
+from ..weights.files import KEPT_AS, read_header, read_manifest
+
+__all__ = ["weights_in_files"]
 
 
-def in_files_of(folder: Path, networks: Networks) -> dict[int, NDArray[Any]]:
-    """Return the weights in files of our own layout that a processor's loops read there; a GPU reads none.
+def weights_in_files(folder: Path, networks: Networks) -> dict[int, NDArray[Any]]:
+    """Map the id of each linear layer to its weights in the files of our own layout; empty for another layout.
 
-    They are in the memory that the system keeps files in, which processes share and which it can take back.
+    Only weights that are stored as they are used can stay in a file. The system keeps them in its page cache, which
+    processes share and which it can take back.
     """
     import mlx.core as mx
     import mlx.nn as nn
 
-    found: dict[int, NDArray[Any]] = {}
-    if mx.default_device().type == mx.DeviceType.gpu:
-        return found
+    weights: dict[int, NDArray[Any]] = {}
+    if read_manifest(folder) is None:
+        return weights
     for part, network in (("text_encoder", networks.text_encoder), ("decoder", networks.decoder)):
         file = folder / f"{part}.safetensors"
         tensors, start = read_header(file)
         try:
             content = np.memmap(file, np.uint8, mode="r")
         except OSError:
-            continue  # no room for it, so that the rest will tell
+            continue  # the address space is too small; reading the weights then raises the error
         for name, layer in network.named_modules():
             if not isinstance(layer, nn.Linear | nn.QuantizedLinear) or "bias" in layer:
                 continue
@@ -38,5 +41,5 @@ def in_files_of(folder: Path, networks: Networks) -> dict[int, NDArray[Any]]:
             first, last = (start + offset for offset in entry["data_offsets"])
             if layer.weight.dtype == getattr(mx, kept_as, None) and first % np.dtype(kind).itemsize == 0:
                 rows = np.asarray(content[first:last]).view(kind).reshape(entry["shape"][0], -1)
-                found[id(layer)] = rows
-    return found
+                weights[id(layer)] = rows
+    return weights

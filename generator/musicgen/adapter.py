@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import cpu
 from ..audio.checks import checked
 from ..audio.loop import cut_loop, extra_s
 from ..audio.shaping import resample
-from ..cpu.decoder import for_device
 from ..errors import GeneratorError
 from ..memory import require
 from ..networks.bundle import Networks
 from ..protocol import Audio, Progress
 from ..weights import models
-from ..weights.checkpoint import LOADING, load_networks
+from ..weights.checkpoint import load_networks
+from ..weights.reading import LOADING, read_weights
 from .chroma import extract_chroma, fit_frames, null_chroma
 from .origin import chroma_config, load_tokenizer, package_version, read_origin, token_limit
 from .settings import Settings
@@ -76,7 +77,7 @@ class MusicgenAdapter:
 
     def __init__(self, networks: Networks, folder: Path) -> None:
         """Wrap loaded networks; tokenizer, analysis and origin are read from their folder."""
-        self.networks = for_device(networks)
+        self.networks = cpu.accelerate(networks)
         self.tokenizer = load_tokenizer(folder)
         self.token_limit = token_limit(folder)
         self.chroma = chroma_config(folder, networks)
@@ -93,7 +94,10 @@ class MusicgenAdapter:
         """
         folder = models.resolve(folder_or_repo)
         with _memory_told(*LOADING):
-            return cls(load_networks(folder, dtype=dtype, bits=bits), folder)
+            networks = cpu.keep_in_files(load_networks(folder, dtype=dtype, bits=bits), folder)
+            with cpu.ready(networks):
+                read_weights(networks)
+            return cls(networks, folder)
 
     @property
     def sample_rate(self) -> int:

@@ -18,7 +18,7 @@ __all__ = ["Networks"]
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """The three networks of a checkpoint, ready to run, and how the decoder is held: type, bits, weights per scale."""
+    """The three networks of a checkpoint, and the decoder's type, bits and number of weights per scale."""
 
     config: Mapping[str, Any]
     text_encoder: T5Encoder
@@ -28,4 +28,4 @@ class Networks:
     bits: int | None
     group_size: int | None
     in_files: Mapping[int, NDArray[Any]] = field(default_factory=dict)
-    """Weights that loops for a processor read in the files, by the identity of their layer: they are not loaded."""
+    """Weights that stay in files, by the id of their layer; loops for a processor read them there."""

@@ -7,52 +7,41 @@ transformers (`model.safetensors`, whole or sharded). Pickled checkpoints are re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cpu.files import in_files_of
 from ..errors import WeightsError
-from ..memory import require
 from ..networks.bundle import Networks
 from .files import PARTS, check_safetensors, read_json, read_manifest, read_tensors
 
 if TYPE_CHECKING:
     import mlx.core as mx
-    import mlx.nn as nn
 
     from ..networks.encodec import EncodecConfig
     from ..networks.musicgen import MusicgenConfig
 
-__all__ = ["DTYPES", "LOADING", "build_networks", "build_own", "check_config", "load_networks", "split_parts"]
+__all__ = ["DTYPES", "build_networks", "build_own", "check_config", "load_networks", "split_parts"]
 
 DTYPES = ("float32", "float16", "bfloat16")
-LOADING = "load this model", "a smaller one, or load it with bits=4"
-"""What is told where memory is wanting: what it is wanted for, and what to ask for instead."""
 GROUP_SIZES = (64, 32)
-"""How many weights may share one scale when quantized; the first that divides the decoder's matrices is taken."""
+"""Numbers of weights that may share one scale when quantized; the first that divides the decoder's matrices is used."""
 
 
 def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = None) -> Networks:
-    """Load a folder in our own or in transformers' safetensors layout.
+    """Build the networks of a folder in our own or in transformers' safetensors layout.
 
-    `dtype` of the decoder: by default float16 on a GPU and float32 on the CPU, where it is the fastest; the text
-    encoder follows to bfloat16 but not to float16, which overflows in T5; the codec stays float32. `bits`: 8 or
-    4 quantizes the decoder; by default it stays as it is stored. Raises WeightsError for what is missing,
-    damaged, of another architecture or already quantized otherwise.
+    The files are checked now. The weights are read when they are used, or by `generator.weights.reading.read_weights`.
+
+    `dtype` is the decoder's: by default float16 on a GPU and float32 on the CPU. The text encoder follows to bfloat16
+    but not to float16, which overflows in T5. The codec stays float32. `bits` (8 or 4) quantizes the decoder; by
+    default it stays as it is stored. Raises WeightsError for weights that are missing, damaged, of another
+    architecture or already quantized to other bits.
     """
     config, manifest = read_json(folder / "config.json"), read_manifest(folder)
-    if manifest is None:
-        networks = build_networks(
-            config, split_parts(read_tensors(folder)), dtype=dtype, bits=bits, source=folder
-        )
-    else:
-        networks = build_own(folder, config, manifest, dtype=dtype, bits=bits)
-        networks = replace(networks, in_files=in_files_of(folder, networks))
-    _read_now(networks)
-    return networks
+    if manifest is not None:
+        return build_own(folder, config, manifest, dtype=dtype, bits=bits)
+    return build_networks(config, split_parts(read_tensors(folder)), dtype=dtype, bits=bits, source=folder)
 
 
 def build_own(
@@ -162,78 +151,6 @@ def _own_parts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str,
     for file in files.values():
         check_safetensors(file)
     return {part: dict(mx.load(str(file))) for part, file in files.items()}  # type: ignore[arg-type]
-
-
-_THREADS_BYTES = 96 << 20
-"""What the first loop of numba certainly reserves and hardly uses; on Linux 102 MiB were measured."""
-
-
-def _read_now(networks: Networks) -> None:
-    """Read and convert the weights, and beside that get ready to compute with them, which takes a second.
-
-    Raises GeneratorError where all cannot fit in.
-    """
-    import mlx.core as mx
-
-    parts = (networks.text_encoder, networks.codec, networks.decoder)
-    size = sum(_size_bytes(part.parameters()) for part in parts)
-    if mx.default_device().type == mx.DeviceType.gpu:
-        return _read_by_layer(parts, size, networks.in_files)
-    require(size + _THREADS_BYTES, *LOADING, filled=False)
-    # A product with MLX, and on the other side a loop of numba's, for what each reserves when first used: where their
-    # threads are refused memory later, the process ends.
-    x = mx.ones((2, 2))
-    mx.eval(x @ x)
-    with ThreadPoolExecutor(1) as beside:
-        ready = beside.submit(_start_loops, networks)
-        _read_by_layer(parts, size, networks.in_files)
-    ready.result()
-
-
-def _start_loops(networks: Networks) -> None:
-    from ..cpu.warmup import start_loops
-
-    start_loops(networks.dtype, networks.bits)
-
-
-def _read_by_layer(parts: Sequence[nn.Module], left: int, in_files: Mapping[int, Any]) -> None:
-    """Read layer by layer, so that no more than one waits in the type that it is stored in; `left` bytes in all.
-
-    What stays in files counts as read, since it is wanted in memory with every step.
-    """
-    import mlx.core as mx
-
-    for network in parts:
-        stay = {id(layer.weight) for layer in network.modules() if id(layer) in in_files}
-        size = _size_bytes(network.parameters())
-        for layer in getattr(network, "layers", ()):
-            # Asked anew for each layer: threads and fragments take their part as well.
-            _require(left)
-            mx.eval([array for array in _arrays(layer.parameters()) if id(array) not in stay])
-            left -= (part := _size_bytes(layer.parameters()))
-            size -= part
-        _require(left)
-        mx.eval([array for array in _arrays(network.parameters()) if id(array) not in stay])
-        left -= size
-
-
-def _arrays(parameters: Any) -> list[mx.array]:
-    from mlx.utils import tree_flatten
-
-    return [array for _, array in tree_flatten(parameters)]
-
-
-def _size_bytes(parameters: Any) -> int:
-    return sum(array.nbytes for array in _arrays(parameters))
-
-
-def _require(needed_bytes: int) -> None:
-    """Raise GeneratorError where so much is not to be had; a GPU says itself what it lacks."""
-    import mlx.core as mx
-
-    if mx.default_device().type == mx.DeviceType.cpu:
-        mx.clear_cache()
-        require(needed_bytes, *LOADING)
 
 
 def _fill(network: Any, weights: Mapping[str, mx.array], part: str, source: Path) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 import transformers
 
-from generator.cpu.decoder import for_device
+from generator.cpu import accelerate
 from generator.networks.bundle import Networks
 from generator.networks.encodec import EncodecConfig, EncodecModel
 from generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
@@ -79,7 +79,7 @@ def timed(seconds: int):
     tiny = MusicgenDecoder(MusicgenConfig(8, 1, 1, 8, vocab_size=4))
     given = EncodecModel(codec.config)  # of its own, since it gives up its weights
     given.update(codec.parameters())
-    ours = for_device(Networks({}, text, given, tiny, "float32", None, None))
+    ours = accelerate(Networks({}, text, given, tiny, "float32", None, None))
     frames = 50 * seconds
     codes, tokens = np.random.default_rng(0).integers(0, 2048, (1, 4, frames)), np.arange(TOKENS)[None]
     sound = np.random.default_rng(1).normal(size=(1, 640 * frames, 1)).astype(np.float32)

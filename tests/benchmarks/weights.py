@@ -61,8 +61,8 @@ def main() -> None:
 
 
 def report(form: str, folder: Path) -> None:
-    told = [in_process("--load", folder) for _ in range(RUNS)]
-    seconds, peak, held = [one["seconds"] for one in told], max(one["peak"] for one in told), told[0]["held"]
+    runs = [in_process("--load", folder) for _ in range(RUNS)]
+    seconds, peak, held = [one["seconds"] for one in runs], max(one["peak"] for one in runs), runs[0]["held"]
     disk = sum(file.stat().st_size for file in folder.iterdir())
     print(
         f"{form:8} {disk / 1e9:5.2f} GB {min(seconds):12.2f} / {statistics.median(seconds):.2f} s "
@@ -78,11 +78,11 @@ def in_process(*arguments: object) -> dict[str, float]:
 
 def load(folder: Path) -> dict[str, float]:
     import mlx.core as mx
-    from mlx.utils import tree_flatten
 
-    from generator.cpu.decoder import for_device
+    from generator import cpu
     from generator.weights.checkpoint import load_networks
     from generator.weights.files import read_manifest
+    from generator.weights.reading import read_weights, size_bytes
 
     for file in folder.iterdir():  # into the page cache
         with file.open("rb") as stream:
@@ -90,13 +90,12 @@ def load(folder: Path) -> dict[str, float]:
                 pass
     before = time.perf_counter()
     dtype = read_manifest(folder)["dtype"]
-    networks = load_networks(folder, dtype=dtype)
-    loaded = time.perf_counter()
-    parts = (networks.text_encoder, networks.codec, networks.decoder)
-    held = sum(value.nbytes for part in parts for _, value in tree_flatten(part.parameters()))
-    counted = time.perf_counter()
-    for_device(networks)
-    seconds = time.perf_counter() - counted + loaded - before
+    networks = cpu.keep_in_files(load_networks(folder, dtype=dtype), folder)
+    held = size_bytes(networks)
+    with cpu.ready(networks):
+        read_weights(networks)
+    cpu.accelerate(networks)
+    seconds = time.perf_counter() - before
     mx.synchronize()
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

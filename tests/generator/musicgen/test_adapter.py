@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from generator import weights  # noqa: E402
+from generator.cpu import keep_in_files  # noqa: E402
 from generator.errors import (  # noqa: E402
     AudioError,
     Cancelled,
@@ -438,12 +439,11 @@ def test_quantized_decoder_makes_music(checkpoints, bits):
 )
 def test_weights_in_files_make_the_music_of_those_in_memory(checkpoints, tmp_path, stored, wished, stay):
     convert(checkpoints("mono")[0], tmp_path / "own", Source("tiny", None, "none"), **stored)
-    networks = load_networks(tmp_path / "own", **wished)
+    networks = keep_in_files(load_networks(tmp_path / "own", **wished), tmp_path / "own")
     decoder = {id(layer) for layer in networks.decoder.modules()}
     assert bool(decoder & networks.in_files.keys()) is stay
     from_files = MusicgenAdapter(networks, tmp_path / "own")
-    loaded = replace(load_networks(tmp_path / "own", **wished), in_files={})
-    from_memory = MusicgenAdapter(loaded, tmp_path / "own")
+    from_memory = MusicgenAdapter(load_networks(tmp_path / "own", **wished), tmp_path / "own")
     made = [one.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1}) for one in (from_files, from_memory)]
     assert np.array_equal(made[0].samples, made[1].samples)
     assert np.abs(made[0].samples).max() > 0

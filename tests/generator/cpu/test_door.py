@@ -1,0 +1,15 @@
+"""The door to the processor costs nothing before it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("module", ["generator.cpu", "generator.musicgen.adapter", "generator.weights"])
+def test_importing_it_brings_neither_numba_nor_mlx(module):
+    code = f"import sys, {module}; print(*sorted({{'numba', 'llvmlite', 'mlx'}} & sys.modules.keys()))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""
