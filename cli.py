@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from catalog.commands import history, music, servers, setup, soundtrack, tracks
+from catalog.commands import history, music, presets, servers, setup, soundtrack, tracks
 from catalog.commands.music import musicgen
 from catalog.commands.terminal import Group, interrupt
 
@@ -35,8 +35,8 @@ def main() -> None:
         code = stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        # An interrupt inside the exec of a module being imported leaves a mark that would make the interpreter kill
-        # itself at its end; the next exec takes it away.
+        # An interrupt during the import of a module leaves a mark that would make the interpreter kill itself at its
+        # end; the next exec takes the mark away.
         exec("")
         code = 130
     except click.ClickException as error:
@@ -44,7 +44,7 @@ def main() -> None:
         code = error.exit_code
     except OSError as error:
         click.echo(f"Error: standard output cannot be written: {error.strerror}", err=True)
-        # What is still in the buffer cannot be written either; the interpreter must not try again at exit.
+        # The rest of the buffer cannot be written either, and the interpreter must not try that at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
@@ -69,7 +69,7 @@ for command in (
     history.history,
     history.stats,
     history.calibrate,
-    setup.presets,
+    presets.presets,
     setup.config_,
     setup.models,
     setup.doctor,

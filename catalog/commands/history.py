@@ -7,14 +7,12 @@ from typing import Any
 import click
 
 from ..errors import NotFound
-from .inputs import only_given, open_service, open_store
+from .home import open_service, open_store
+from .inputs import present
 from .options import complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, print_json, print_rows, progress_bar
 
 __all__ = ["calibrate", "history", "stats"]
-
-
-# What people say
 
 
 @click.command(cls=Command)
@@ -44,7 +42,7 @@ def calibrate(
     from ..report import certificate_lines
 
     with open_service(home, config) as service, progress_bar("reading labels") as on_progress:
-        made = service.calibrate(
+        certificate = service.calibrate(
             labels=labels,
             from_ratings=from_ratings,
             max_false_reuse=max_false_reuse,
@@ -52,10 +50,10 @@ def calibrate(
             on_progress=on_progress,
         )
     if as_json:
-        print_json(made.model_dump(mode="json"))
+        print_json(certificate.model_dump(mode="json"))
         return
-    for told in certificate_lines(made):
-        click.echo(told)
+    for line in certificate_lines(certificate):
+        click.echo(line)
 
 
 @click.command(cls=Command)
@@ -89,17 +87,17 @@ def history(
     config: str | None,
     **facts: Any,
 ) -> None:
-    """List what was asked and what came of it, newest first; with TEXT what is most like it."""
+    """List requests and what came of them, newest first; with TEXT the requests most like it."""
     from datetime import datetime, timedelta, timezone
 
     from ..report import past_json, past_line
 
     since = None if days is None else datetime.now(timezone.utc) - timedelta(days=days)
     with open_service(home, config, create=False) as service:
-        found = service.history(text, by=by, limit=limit, since=since, **only_given(facts))  # type: ignore[arg-type]
-    rows, lines = [past_json(one) for one in found], [past_line(one) for one in found]
+        requests = service.history(text, by=by, limit=limit, since=since, **present(facts))  # type: ignore[arg-type]
+    rows, lines = [past_json(one) for one in requests], [past_line(one) for one in requests]
     print_rows("requests", rows, as_json, as_jsonl, lines)
-    if not found:
+    if not requests:
         raise NotFound("no request matches; loosen the filters")
 
 
@@ -112,9 +110,9 @@ def stats(as_json: bool, home: str) -> None:
     from ..report import figures
 
     with open_store(home) as store:
-        told = statistics(store)
+        counted = statistics(store)
     if as_json:
-        print_json(told.model_dump(mode="json"))
+        print_json(counted.model_dump(mode="json"))
         return
-    for line in figures(told):
+    for line in figures(counted):
         click.echo(line)

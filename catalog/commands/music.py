@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, NotFound
-from .inputs import (
-    ask_service,
-    check_out_file,
-    choices_from,
-    context_and_choices,
-    context_from,
-    only_given,
-    open_service,
-    read_input,
-    request_body,
-    save_download,
-)
+from .home import ask_service, open_service, request_body, save_download
+from .inputs import check_out_file, present, read_arguments, read_context, read_input, read_request
 from .options import (
     audience_options,
     config_option,
     context_options,
+    explain_option,
     filter_options,
     home_option,
     json_option,
@@ -35,11 +26,9 @@ from .terminal import Command, print_json, print_result, print_rows, progress_ba
 
 if TYPE_CHECKING:
     from ..web.client import RunningService
+    from .shortcut import KeptCall
 
 __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
-
-
-# The main job
 
 
 @click.command(cls=Command, name="find-or-make")
@@ -48,7 +37,7 @@ __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
 @click.option("--reuse", default="auto", show_default=True, type=click.Choice(["auto", "always", "never"]))
 @reuse_options
 @click.option("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
-@click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
+@explain_option
 @click.option(
     "--batch",
     type=click.Path(dir_okay=False, allow_dash=True),
@@ -60,9 +49,6 @@ __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
 @config_option
 @no_server_option
 def find_or_make(
-    reuse: str,
-    max_false_reuse: float | None,
-    min_similarity: float | None,
     dry_run: bool,
     explain: bool,
     batch: str | None,
@@ -72,62 +58,61 @@ def find_or_make(
     home: str,
     config: str | None,
     no_server: bool,
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Reuse a track that fits TEXT, or make one. TEXT may be - for standard input."""
     if batch is not None:
-        if out or dry_run or reuse != "auto" or asked.pop("text") or asked.pop("context_file"):
+        text, path, reuse = (options.pop(name) for name in ("text", "context_file", "reuse"))
+        if text or path or out or dry_run or reuse != "auto":
             raise InputError("--batch goes without TEXT, --context-file, --out, --dry-run and --reuse")
-        held = {"max_false_reuse": max_false_reuse, "min_similarity": min_similarity}
-        _serve_batch(batch, explain, home, config, {**held, **asked})
+        _serve_batch(batch, explain, home, config, options)
         return
     if dry_run and out:
         raise InputError("--dry-run makes nothing that --out could write; drop one of them")
-    source, asked = context_and_choices(asked)
-    asked |= only_given({"max_false_reuse": max_false_reuse, "min_similarity": min_similarity})
+    source, arguments = read_request(options)
     check_out_file(out, force)
-    # What a recording holds is not told by its name, and a service elsewhere may not read it.
-    no_server = no_server or "melody" in asked
-    told_apart = {"listener", "theme", "melody"} & asked.keys()
-    plain = not (dry_run or explain or out or reuse == "never" or told_apart)
-    if plain:
-        from . import shortcut
-
-        call = shortcut.name_of(home, config, source, {**asked, "reuse": reuse})
-        if kept := shortcut.answer(home, call):
-            print_result(kept, as_json, explain)
-            return
-        vouched = shortcut.stamp(home)
+    call = None if dry_run or explain or out else _call_to_keep(home, config, source, arguments)
 
     def ask(running: RunningService) -> dict[str, Any]:
-        body = {**request_body(source, asked), "reuse": reuse, "explain": explain, "dry_run": dry_run}
-        told = running.find_or_make(body, progress_bar)
-        return {**told, "path": save_download(running, told, out)}
+        body = {**request_body(source, arguments), "explain": explain, "dry_run": dry_run}
+        payload = running.find_or_make(body, progress_bar)
+        return {**payload, "path": save_download(running, payload, out)}
 
-    told = ask_service(home, config, no_server, ask)
-    if told is None:
+    def serve() -> dict[str, Any]:
         with open_service(home, config) as service, progress_bar() as on_progress:
             result = service.find_or_make(
-                context_from(source),
-                reuse=reuse,  # type: ignore[arg-type]
-                explain=explain,
-                dry_run=dry_run,
-                on_progress=on_progress,
-                **asked,
+                read_context(source), explain=explain, dry_run=dry_run, on_progress=on_progress, **arguments
             )
-            if plain:
-                shortcut.keep(home, config, call, vouched, service, result)
-        told = result_payload(result, out)
-    print_result(told, as_json, explain)
+            if call is not None:
+                call.keep(service, result)
+        return result_payload(result, out)
+
+    payload = call.answer() if call is not None else None
+    payload = payload or ask_service(home, config, no_server or "melody" in arguments, ask) or serve()
+    print_result(payload, as_json, explain)
 
 
-def _serve_batch(batch: str, explain: bool, home: str, config: str | None, asked: dict[str, Any]) -> None:
+def _call_to_keep(
+    home: str, config: str | None, source: str | bytes, arguments: dict[str, Any]
+) -> KeptCall | None:
+    """Return the call whose answer may be kept; None where another answer may be right the next time.
+
+    A listener and a theme have a history of their own, and the name of a recording does not say what is in it.
+    """
+    if arguments["reuse"] == "never" or {"listener", "theme", "melody"} & arguments.keys():
+        return None
+    from .shortcut import KeptCall
+
+    return KeptCall(home, config, source, arguments)
+
+
+def _serve_batch(batch: str, explain: bool, home: str, config: str | None, options: dict[str, Any]) -> None:
     from ..report import result_json
     from ..request.context import read_lines
 
     contexts = read_lines(read_input(batch))
     with open_service(home, config) as service, progress_bar() as on_progress:
-        results = service.find_or_make_all(contexts, on_progress=on_progress, **choices_from(asked))
+        results = service.find_or_make_all(contexts, on_progress=on_progress, **read_arguments(options))
     for result in results:
         print_json(result_json(result, result.path, explain=explain))
 
@@ -140,45 +125,41 @@ def _serve_batch(batch: str, explain: bool, home: str, config: str | None, asked
 @home_option
 @config_option
 def musicgen(
-    explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **asked: Any
+    explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **options: Any
 ) -> None:
     """Make a new track for TEXT, whatever the catalog holds. TEXT may be - for standard input."""
-    source, asked = context_and_choices(asked)
+    source, arguments = read_request(options)
     check_out_file(out, force)
     with open_service(home, config) as service, progress_bar() as on_progress:
-        result = service.generate(context_from(source), on_progress=on_progress, **asked)
+        result = service.generate(read_context(source), on_progress=on_progress, **arguments)
     print_result(result_payload(result, out), as_json, explain)
 
 
 @click.command(cls=Command)
 @context_options
 @reuse_options
-@click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
+@explain_option
 @json_option
 @home_option
 @config_option
 @no_server_option
 def find(
-    max_false_reuse: float | None,
-    min_similarity: float | None,
-    explain: bool,
-    as_json: bool,
-    home: str,
-    config: str | None,
-    no_server: bool,
-    **asked: Any,
+    explain: bool, as_json: bool, home: str, config: str | None, no_server: bool, **options: Any
 ) -> None:
     """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
-    source, asked = context_and_choices(asked)
-    asked |= only_given({"max_false_reuse": max_false_reuse, "min_similarity": min_similarity})
-    no_server = no_server or "melody" in asked
-    told = ask_service(home, config, no_server, lambda running: running.find(request_body(source, asked)))
-    if told is None:
+    source, arguments = read_request(options)
+
+    def ask(running: RunningService) -> dict[str, Any]:
+        return running.find(request_body(source, arguments))
+
+    def look() -> dict[str, Any]:
         with open_service(home, config, create=False) as service:
-            told = result_payload(service.explain(context_from(source), **asked))
-    print_result(told, as_json, explain)
-    if told["track"] is None:
-        raise NotFound(f"nothing fits: {told['reason']}")
+            return result_payload(service.explain(read_context(source), **arguments))
+
+    payload = ask_service(home, config, no_server or "melody" in arguments, ask) or look()
+    print_result(payload, as_json, explain)
+    if payload["track"] is None:
+        raise NotFound(f"nothing fits: {payload['reason']}")
 
 
 @click.command(cls=Command)
@@ -209,15 +190,20 @@ def search(
 ) -> None:
     """Search the catalog for QUERY: words, "phrases" and facts such as mood:calm length:30..60 -style:drone."""
     text = " ".join(words)
-    body = {"query": text, "by": by, "limit": limit, "facts": only_given(facts)}
-    told = ask_service(home, config, no_server, lambda running: running.search(body))
-    if told is None:
+    facts = present(facts)
+
+    def ask(running: RunningService) -> dict[str, Any]:
+        return running.search({"query": text, "by": by, "limit": limit, "facts": facts})
+
+    def look() -> dict[str, Any]:
         from ..report import hits_json
 
         with open_service(home, config, create=False) as service:
-            told = hits_json(service.search(text, by=by, limit=limit, **only_given(facts)))  # type: ignore[arg-type]
-    print_rows("hits", told["hits"], as_json, as_jsonl, told["lines"])
-    if not told["hits"]:
+            return hits_json(service.search(text, by=by, limit=limit, **facts))  # type: ignore[arg-type]
+
+    payload = ask_service(home, config, no_server, ask) or look()
+    print_rows("hits", payload["hits"], as_json, as_jsonl, payload["lines"])
+    if not payload["hits"]:
         raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
 
 
@@ -249,9 +235,9 @@ def similar(
     from ..report import hits_json
 
     with open_service(home, config, create=False) as service:
-        told = hits_json(service.similar(track_id, by=by, limit=limit, **only_given(facts)))  # type: ignore[arg-type]
-    print_rows("hits", told["hits"], as_json, as_jsonl, told["lines"])
-    if not told["hits"]:
+        payload = hits_json(service.similar(track_id, by=by, limit=limit, **present(facts)))  # type: ignore[arg-type]
+    print_rows("hits", payload["hits"], as_json, as_jsonl, payload["lines"])
+    if not payload["hits"]:
         raise NotFound(
             "there is no other track to compare with; see `catalog list`, or `catalog doctor` for sounds"
         )

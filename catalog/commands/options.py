@@ -8,17 +8,22 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import CatalogError
-from .inputs import open_library
+from .home import open_library
 
 __all__ = [
     "Function",
     "audience_options",
+    "complete_names",
     "config_option",
     "context_options",
+    "explain_option",
     "filter_options",
+    "force_option",
     "home_option",
     "json_option",
+    "levels_options",
     "list_output",
+    "mix_out_option",
     "no_server_option",
     "options",
     "out_options",
@@ -28,10 +33,9 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-# Options that several commands share
-
-
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """Return one decorator that adds several options, in the order in which `--help` lists them."""
+
     def apply(function: Function) -> Function:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -40,13 +44,15 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]
     return apply
 
 
-def complete_names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+def complete_names(section: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return a completion for the names in a section of the configuration, such as "styles"."""
+
     def names(ctx: click.Context, _: click.Parameter, typed: str) -> list[str]:
         try:
             library = open_library(ctx.params.get("config"), ctx.params.get("home"))
         except CatalogError:
             return []
-        return [name for name in getattr(library, kind) if name.startswith(typed)]
+        return [name for name in getattr(library, section) if name.startswith(typed)]
 
     return names
 
@@ -76,6 +82,13 @@ no_server_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 list_output = options(
     json_option, click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
+)
+explain_option = click.option(
+    "--explain", is_flag=True, help="Show features, choices and candidates with their scores."
+)
+force_option = click.option("--force", is_flag=True, help="Replace files that exist.")
+mix_out_option = click.option(
+    "--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg)."
 )
 context_options = options(
     click.argument("text", required=False),
@@ -145,6 +158,11 @@ out_options = options(
         "--out", type=click.Path(dir_okay=False), help="Also write the track here (.wav, .flac or .ogg)."
     ),
     click.option("--force", is_flag=True, help="Let --out replace an existing file."),
+)
+levels_options = options(
+    click.option("--voice-lufs", type=float, help="Loudness of the voice [default: -18]."),
+    click.option("--bed-lufs", type=float, help="Loudness of the music where nobody speaks [default: -24]."),
+    click.option("--stems", type=click.Path(), help="Also write voice and music alone into this folder."),
 )
 filter_options = options(
     click.option("--style", shell_complete=complete_names("styles"), help="Only this style."),

@@ -7,14 +7,11 @@ from typing import Any
 import click
 
 from ..errors import Unavailable
-from .inputs import open_service
+from .home import open_service
 from .options import config_option, home_option
 from .terminal import Command, end_at_once
 
 __all__ = ["mcp", "serve"]
-
-
-# The service
 
 
 @click.command(cls=Command)
@@ -50,7 +47,7 @@ __all__ = ["mcp", "serve"]
 @click.option("--warm/--no-warm", default=True, show_default=True, help="Load the text encoder at the start.")
 @home_option
 @config_option
-def serve(home: str, config: str | None, **asked: Any) -> None:
+def serve(home: str, config: str | None, **options: Any) -> None:
     """Serve the catalog over HTTP, with a page at its address, until interrupted."""
     from ..web.note import settings_of
 
@@ -63,7 +60,7 @@ def serve(home: str, config: str | None, **asked: Any) -> None:
         ) from error
     settings = settings_of(home, config)
     with open_service(home, config) as service:
-        at_rest = server.serve(service, settings=settings, on_ready=click.echo, **asked)
+        at_rest = server.serve(service, settings=settings, on_ready=click.echo, **options)
     if not at_rest:
         end_at_once()
 

@@ -1,90 +1,17 @@
-"""Commands about the installation: presets, configuration, models, health and shell completion."""
+"""Commands about the installation: configuration, models, health and shell completion."""
 
 from __future__ import annotations
 
 import click
 
-from .inputs import open_library, open_service
+from .home import open_library
 from .options import complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, Group, print_json, print_rows, progress_bar
 
-__all__ = [
-    "config_",
-    "config_show",
-    "doctor",
-    "models",
-    "models_list",
-    "models_pull",
-    "presets",
-    "presets_list",
-    "presets_show",
-    "presets_suggest",
-]
+__all__ = ["completion", "config_", "config_show", "doctor", "models", "models_list", "models_pull"]
 
-
-# Presets, configuration, models, health
-
-
-@click.group(cls=Group)
-def presets() -> None:
-    """Style presets: list, show and suggest."""
-
-
-@presets.command("list", cls=Command)
-@list_output
-@home_option
-@config_option
-def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
-    """List the style presets, roles and quality tiers with a description to choose by."""
-    library = open_library(config, home)
-    sections = {"presets": library.styles, "roles": library.roles, "quality": library.quality}
-    rows = [
-        {"name": name, "section": section, **entry.model_dump(mode="json")}
-        for section, entries in sections.items()
-        for name, entry in entries.items()
-    ]
-    width = max(len(row["name"]) for row in rows)
-    lines = [f"{row['section']:8} {row['name']:{width}}  {row['description']}" for row in rows]
-    print_rows("presets", rows, as_json, as_jsonl, lines)
-
-
-@presets.command("show", cls=Command)
-@click.argument("name", shell_complete=complete_names("styles"))
-@json_option
-@home_option
-@config_option
-def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
-    """Show every value of one preset, role or quality tier, and where it comes from."""
-    from ..report import shown
-    from ..request.builder import preset_errors
-
-    library = open_library(config, home)
-    section = next((part for part in ("roles", "quality") if name in getattr(library, part)), "presets")
-    with preset_errors():
-        entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
-    values = entry.model_dump(mode="json", exclude_none=True)
-    if as_json:
-        print_json({"name": name, "section": section, **values})
-        return
-    for key, value in values.items():
-        click.echo(f"{key}: {shown(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
-
-
-@presets.command("suggest", cls=Command)
-@click.argument("query")
-@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 100))
-@list_output
-@home_option
-@config_option
-def presets_suggest(
-    query: str, limit: int, as_json: bool, as_jsonl: bool, home: str, config: str | None
-) -> None:
-    """Rank the style presets for QUERY by what served similar requests well, and say what that rests on."""
-    with open_service(home, config, create=False) as service:
-        found = service.suggest_presets(query, limit)
-    width = max(len(one.name) for one in found)
-    lines = [f"{one.score:5.2f}  {one.name:{width}}  {one.reason}" for one in found]
-    print_rows("presets", [one.model_dump(mode="json") for one in found], as_json, as_jsonl, lines)
+SHOWN_STYLE = "ambient_lofi"
+"""The style whose values `config show` merges where none is named; a request picks its own by the text."""
 
 
 @click.group(cls=Group, name="config")
@@ -105,13 +32,12 @@ def config_show(
     """Print every value with where it came from; with --preset, --role or --quality the merged result."""
     from ..report import shown
     from ..request.builder import preset_errors
+    from ..request.selection import USUAL_QUALITY, USUAL_ROLE
 
     library = open_library(config, home)
     if preset or role or quality:
         with preset_errors():
-            resolved = library.resolve(
-                preset or "ambient_lofi", role or "background_bed", quality or "standard"
-            )
+            resolved = library.resolve(preset or SHOWN_STYLE, role or USUAL_ROLE, quality or USUAL_QUALITY)
         rows = [(key, value, resolved.sources.get(key, "")) for key, value in resolved.values.items()]
     else:
         rows = list(library.explain())
@@ -135,14 +61,14 @@ def models_list(as_json: bool, as_jsonl: bool) -> None:
     """List the checkpoints: size, type or bits, licence, where they are on this machine."""
     from ..doctor import checkpoints
 
-    found = checkpoints()
-    forms = [f"{one['bits']} bits" if one["bits"] else one["dtype"] or "" for one in found]
+    rows = checkpoints()
+    forms = [f"{row['bits']} bits" if row["bits"] else row["dtype"] or "" for row in rows]
     lines = [
-        f"{one['name']:22} {one['size_bytes'] / 1e9:5.1f} GB  {form:9} {one['license']:16} "
-        f"{one['path'] or 'not on this machine'}"
-        for one, form in zip(found, forms, strict=True)
+        f"{row['name']:22} {row['size_bytes'] / 1e9:5.1f} GB  {form:9} {row['license']:16} "
+        f"{row['path'] or 'not on this machine'}"
+        for row, form in zip(rows, forms, strict=True)
     ]
-    print_rows("models", found, as_json, as_jsonl, lines)
+    print_rows("models", rows, as_json, as_jsonl, lines)
 
 
 @models.command("pull", cls=Command)

@@ -8,65 +8,53 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .inputs import check_out_file, context_and_choices, context_from, only_given, open_service, open_store
+from .home import open_service, open_store
+from .inputs import check_out_file, present, read_context, read_request
 from .options import (
     audience_options,
     config_option,
     context_options,
+    explain_option,
+    force_option,
     home_option,
     json_option,
-    options,
+    levels_options,
+    mix_out_option,
     out_options,
 )
 from .terminal import Command, print_json, print_result, progress_bar, result_payload
 
-__all__ = ["levels_options", "mix", "scene", "score"]
-
-
-# Scenes
+__all__ = ["mix", "scene", "score"]
 
 
 @click.command(cls=Command)
 @context_options
 @audience_options
-@click.option("--explain", is_flag=True, help="Show features, choices and candidates with their scores.")
+@explain_option
 @out_options
 @json_option
 @home_option
 @config_option
 def scene(
-    explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **asked: Any
+    explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **options: Any
 ) -> None:
     """Find or make a seamless loop for the scene in TEXT; --out writes it as long as --duration (45 s) says."""
     from ..export import write_at_length
 
-    if asked.pop("loopable") is False:
+    if options.pop("loopable") is False:
         raise InputError("a scene is a loop; drop --no-loop, or use find-or-make")
-    source, asked = context_and_choices(asked)
+    source, arguments = read_request(options)
     check_out_file(out, force)
-    duration_s = asked.pop("duration_s", 45.0)
+    duration_s = arguments.pop("duration_s", 45.0)
     with open_service(home, config) as service, progress_bar() as on_progress:
-        result = service.scene(context_from(source), duration_s=duration_s, on_progress=on_progress, **asked)
-    told = result_payload(result, None)
+        result = service.scene(
+            read_context(source), duration_s=duration_s, on_progress=on_progress, **arguments
+        )
+    payload = result_payload(result)
     if out is not None and result.path is not None:
         write_at_length(result.path, Path(out).resolve(), duration_s)
-        told["path"] = out
-    print_result(told, as_json, explain)
-
-
-levels_options = options(
-    click.option("--voice-lufs", type=float, help="Loudness of the voice [default: -18]."),
-    click.option("--bed-lufs", type=float, help="Loudness of the music where nobody speaks [default: -24]."),
-    click.option("--stems", type=click.Path(), help="Also write voice and music alone into this folder."),
-    click.option(
-        "--cues",
-        "cue_files",
-        multiple=True,
-        type=click.Path(dir_okay=False),
-        help="Also write what plays when, as .vtt or .json; repeatable.",
-    ),
-    click.option("--force", is_flag=True, help="Replace files that exist."),
-)
+        payload["path"] = out
+    print_result(payload, as_json, explain)
 
 
 @click.command(cls=Command)
@@ -74,7 +62,7 @@ levels_options = options(
 @click.option(
     "--narration", required=True, type=click.Path(dir_okay=False), help="The voice: WAV, FLAC or OGG."
 )
-@click.option("--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg).")
+@mix_out_option
 @click.option("--loop/--no-loop", default=None, help="Repeat the bed [default: if the track is a loop].")
 @click.option("--role", help="Duck as for this role [default: the track's].")
 @click.option("--depth", "depth_db", type=float, help="Duck by this many dB at the least.")
@@ -84,10 +72,18 @@ levels_options = options(
 @click.option("--pre-roll", "pre_roll_s", type=float, default=2.0, show_default=True, help="Music before.")
 @click.option("--post-roll", "post_roll_s", type=float, default=3.0, show_default=True, help="Music after.")
 @levels_options
+@click.option(
+    "--cues",
+    "cue_files",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="Also write what plays when, as .vtt or .json; repeatable.",
+)
+@force_option
 @json_option
 @home_option
 def mix(
-    bed: str, narration: str, out: str, as_json: bool, home: str, cue_files: tuple[str, ...], **asked: Any
+    bed: str, narration: str, out: str, as_json: bool, home: str, cue_files: tuple[str, ...], **options: Any
 ) -> None:
     """Mix a track or file under a narration: the bed gives way to the voice and never clips."""
     from ..soundtrack.narration import mix_under
@@ -97,27 +93,25 @@ def mix(
             track = store.find_id(track_id)
             return track, store.path_of(track)
 
-    levels = only_given({name: asked.pop(name) for name in ("voice_lufs", "bed_lufs")})
-    times = only_given({name: asked.pop(name) for name in ("depth_db", "attack_s", "hold_s", "release_s")})
-    told = mix_under(
-        bed, narration, out, find_track, levels=levels, ducking=times, cue_files=cue_files, **asked
+    levels = present({name: options.pop(name) for name in ("voice_lufs", "bed_lufs")})
+    ducking = present({name: options.pop(name) for name in ("depth_db", "attack_s", "hold_s", "release_s")})
+    payload = mix_under(
+        bed, narration, out, find_track, levels=levels, ducking=ducking, cue_files=cue_files, **options
     )
-    _deliver_mix(told, as_json)
+    _print_mix(payload, as_json)
 
 
 @click.command(cls=Command)
 @click.argument("story", type=click.Path(dir_okay=False))
-@click.option("--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg).")
+@mix_out_option
 @click.option("--narrator", help="Who speaks where a chunk has no narration: espeak-ng, mlx-audio, orpheus.")
 @click.option("--cover", help="Who paints a cover beside the mix: mflux.")
 @click.option("--quality", help="Quality tier of new loops: preview, standard or final.")
 @click.option("--backend", help="auto, mlx or procedural.")
 @click.option("--seed", type=int, help="Seed for new loops.")
 @click.option("--listener", help="Who hears it: tracks they just heard rest.")
-@click.option("--voice-lufs", type=float, help="Loudness of the voice [default: -18].")
-@click.option("--bed-lufs", type=float, help="Loudness of the music where nobody speaks [default: -24].")
-@click.option("--stems", type=click.Path(), help="Also write voice and music alone into this folder.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@levels_options
+@force_option
 @json_option
 @home_option
 @config_option
@@ -131,7 +125,7 @@ def score(
     as_json: bool,
     home: str,
     config: str | None,
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Score STORY, one JSON chunk a line, as one timeline; cues (.json, .vtt) and a plot (.svg) go beside --out."""
     from ..soundtrack import renderers
@@ -140,9 +134,9 @@ def score(
 
     voice = renderers.narrator(narrator) if narrator else None
     painter = renderers.renderer(cover, renderers.COVERS) if cover else None
-    levels = levels_of(**only_given({"voice_lufs": voice_lufs, "bed_lufs": bed_lufs}))
+    levels = levels_of(**present({"voice_lufs": voice_lufs, "bed_lufs": bed_lufs}))
     with open_service(home, config) as service, progress_bar() as on_progress:
-        told = score_story(
+        payload = score_story(
             service,
             story,
             out,
@@ -151,15 +145,15 @@ def score(
             levels=levels,
             on_progress=on_progress,
             on_scene=lambda line: click.echo(line, err=True),
-            **only_given(asked),
+            **present(options),
         )
-    _deliver_mix(told, as_json)
+    _print_mix(payload, as_json)
 
 
-def _deliver_mix(told: dict[str, Any], as_json: bool) -> None:
-    for warning in told["warnings"]:
+def _print_mix(payload: dict[str, Any], as_json: bool) -> None:
+    for warning in payload["warnings"]:
         click.echo(f"note: {warning}", err=True)
     if as_json:
-        print_json(told)
+        print_json(payload)
     else:
-        click.echo(told["path"])
+        click.echo(payload["path"])

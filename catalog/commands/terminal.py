@@ -20,10 +20,23 @@ if TYPE_CHECKING:
 
     from ..models import Result
 
-__all__ = ["SCHEMA_VERSION", "Command", "Failure", "Group"]
+__all__ = [
+    "OUTPUT_VERSION",
+    "Command",
+    "Failure",
+    "Group",
+    "end_at_once",
+    "interrupt",
+    "print_json",
+    "print_result",
+    "print_rows",
+    "progress_bar",
+    "result_payload",
+]
 
 
-SCHEMA_VERSION = 1
+OUTPUT_VERSION = 1
+"""The `schema_version` of every JSON object that is printed; raise it when a reader of the old one would break."""
 _interrupted = False
 
 
@@ -52,12 +65,14 @@ class Command(click.Command):
 
 
 class Group(click.Group):
+    """A group whose commands and groups are of these classes."""
+
     command_class = Command
     group_class = type
 
 
 def interrupt(number: int, frame: Any) -> NoReturn:
-    """Raise KeyboardInterrupt, and remember it: code that is just being imported may swallow what is raised in it."""
+    """Raise KeyboardInterrupt, and remember it: code that is being imported at that moment may swallow it."""
     del number, frame
     global _interrupted
     _interrupted = True
@@ -65,9 +80,10 @@ def interrupt(number: int, frame: Any) -> NoReturn:
 
 
 def end_at_once() -> NoReturn:
-    """End the process well although a thread still works: the interpreter's end under native code would abort it.
+    """End the process with exit code 0 although a thread still works.
 
-    What such a thread works on is in the log as cancelled, and what is stored is synced.
+    The interpreter's own end would abort it while that thread is in native code. The log has the thread's call as
+    cancelled, and everything stored is synced.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -76,7 +92,7 @@ def end_at_once() -> NoReturn:
 
 @contextmanager
 def progress_bar(doing: str = "making") -> Iterator[Progress]:
-    """Show a bar on stderr once a generator reports progress; a terminal that is none gets nothing."""
+    """Show a bar on stderr once progress is reported; nothing where stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -93,11 +109,8 @@ def progress_bar(doing: str = "making") -> Iterator[Progress]:
         yield report
 
 
-# Printing
-
-
 def result_payload(result: Result, out: str | None = None) -> dict[str, Any]:
-    """Return what is to be told of a result; its track is written to `out` where that was asked for."""
+    """Return the payload of a result for `print_result`; write its track to `out`, unless that is None."""
     from .. import report
     from ..export import write_audio
 
@@ -108,33 +121,35 @@ def result_payload(result: Result, out: str | None = None) -> dict[str, Any]:
     return report.told(result, path)
 
 
-def print_result(told: dict[str, Any], as_json: bool, explain: bool) -> None:
-    """Print where the track is, and how it came about."""
-    headline, explanation = told.pop("headline"), told.pop("explanation")
-    for warning in told["warnings"]:
+def print_result(payload: dict[str, Any], as_json: bool, explain: bool) -> None:
+    """Print the path of the track, or the whole as JSON; warnings, explanation and headline go to stderr."""
+    headline, explanation = payload.pop("headline"), payload.pop("explanation")
+    for warning in payload["warnings"]:
         click.echo(f"note: {warning}", err=True)
     if as_json:
-        whole = () if explain else ("request", "decision")
-        print_json({name: value for name, value in told.items() if name not in whole})
+        left_out = () if explain else ("request", "decision")
+        print_json({name: value for name, value in payload.items() if name not in left_out})
         return
     for line in (*(explanation if explain else ()), headline):
         click.echo(line, err=True)
-    if told["path"]:
-        click.echo(told["path"])
+    if payload["path"]:
+        click.echo(payload["path"])
 
 
 def print_json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, ensure_ascii=False))
+    """Print one JSON object on a line."""
+    click.echo(json.dumps({"schema_version": OUTPUT_VERSION, **value}, ensure_ascii=False))
 
 
 def print_rows(
     name: str, rows: list[dict[str, Any]], as_json: bool, as_jsonl: bool, lines: list[str]
 ) -> None:
+    """Print a list: as one JSON object that holds `rows` under `name`, as one object a row, or as `lines`."""
     if as_json:
         print_json({name: rows})
     elif as_jsonl:
         for row in rows:
             print_json(row)
     else:
-        for told in lines:
-            click.echo(told)
+        for line in lines:
+            click.echo(line)

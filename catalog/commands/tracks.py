@@ -7,14 +7,12 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .inputs import filter_from, open_service, open_store
+from .home import open_service, open_store
+from .inputs import read_filter
 from .options import config_option, filter_options, home_option, json_option, list_output
 from .terminal import Command, print_json, print_rows
 
 __all__ = ["export", "list_", "rate", "reject", "restore", "rm", "show"]
-
-
-# The catalog
 
 
 @click.command(cls=Command, name="list")
@@ -41,7 +39,8 @@ def list_(
     from ..report import line, track_json
 
     with open_store(home) as store:
-        where = filter_from(words, {**facts, **({"state": "trashed"} if trashed else {})}, home)
+        facts = {**facts, "state": "trashed" if trashed else None}
+        where = read_filter(" ".join(words), facts, home)
         tracks = store.list(where, order=sort, limit=limit, offset=offset)
         total = store.count(where)
         rows = [{"path": str(store.path_of(track)), **track_json(track)} for track in tracks]
@@ -108,7 +107,7 @@ def export(
         if track_ids:
             tracks = [store.find_id(track_id) for track_id in track_ids]
         else:
-            where = filter_from((query or "",), facts, home)
+            where = read_filter(query or "", facts, home)
             tracks = store.list(where, order="created_at", limit=None)
         written = export_tracks(store, tracks, form, to, force=force)
     for path in written:
@@ -205,9 +204,9 @@ def reject(
 ) -> None:
     """Keep a track from a request it was wrong for, and from requests near it; others still get it."""
     with open_service(home, config, create=False) as service:
-        said = service.reject(track_id, request_id, undo=undo)
-    click.echo(f"{said.verdict}: {said.track_id} for request {said.request_id}", err=True)
+        judgement = service.reject(track_id, request_id, undo=undo)
+    click.echo(f"{judgement.verdict}: {judgement.track_id} for request {judgement.request_id}", err=True)
     if as_json:
-        print_json(said.model_dump(mode="json"))
+        print_json(judgement.model_dump(mode="json"))
     else:
-        click.echo(said.track_id)
+        click.echo(judgement.track_id)

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from ..models import Choices, Context, Features, QualityName
 
-__all__ = ["StyleLike", "pick_quality", "pick_role", "pick_style"]
+__all__ = ["USUAL_QUALITY", "USUAL_ROLE", "StyleLike", "pick_quality", "pick_role", "pick_style"]
 
 
+USUAL_ROLE = "background_bed"
+USUAL_QUALITY: QualityName = "standard"
 READ_CHARACTERS = 20_000
 """Topic words are looked for in this much of the text."""
 LONG_WORDS = 250
@@ -93,14 +95,14 @@ def pick_role(context: Context, features: Features, choices: Choices) -> tuple[s
     words = len(context.text.split())
     if words >= LONG_WORDS:
         return "narration_bed", f"a text of {words} words is narrated or read at length"
-    return "background_bed", "the usual role under an answer"
+    return USUAL_ROLE, "the usual role under an answer"
 
 
 def pick_quality(choices: Choices) -> tuple[QualityName, str]:
     """Return the quality tier, and the reason in words."""
     if choices.quality:
         return choices.quality, "named by the caller"
-    return "standard", "the usual tier"
+    return USUAL_QUALITY, "the usual tier"
 
 
 def _words(text: str) -> str:

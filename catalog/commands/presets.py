@@ -1,0 +1,74 @@
+"""Commands about presets: list, show and suggest."""
+
+from __future__ import annotations
+
+import click
+
+from .home import open_library, open_service
+from .options import complete_names, config_option, home_option, json_option, list_output
+from .terminal import Command, Group, print_json, print_rows
+
+__all__ = ["presets", "presets_list", "presets_show", "presets_suggest"]
+
+
+@click.group(cls=Group)
+def presets() -> None:
+    """Style presets: list, show and suggest."""
+
+
+@presets.command("list", cls=Command)
+@list_output
+@home_option
+@config_option
+def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
+    """List the style presets, roles and quality tiers with a description to choose by."""
+    library = open_library(config, home)
+    sections = {"presets": library.styles, "roles": library.roles, "quality": library.quality}
+    rows = [
+        {"name": name, "section": section, **entry.model_dump(mode="json")}
+        for section, entries in sections.items()
+        for name, entry in entries.items()
+    ]
+    width = max(len(row["name"]) for row in rows)
+    lines = [f"{row['section']:8} {row['name']:{width}}  {row['description']}" for row in rows]
+    print_rows("presets", rows, as_json, as_jsonl, lines)
+
+
+@presets.command("show", cls=Command)
+@click.argument("name", shell_complete=complete_names("styles"))
+@json_option
+@home_option
+@config_option
+def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
+    """Show every value of one preset, role or quality tier, and where it comes from."""
+    from ..report import shown
+    from ..request.builder import preset_errors
+
+    library = open_library(config, home)
+    section = next((part for part in ("roles", "quality") if name in getattr(library, part)), "presets")
+    with preset_errors():
+        entry = {"roles": library.role, "quality": library.tier, "presets": library.style}[section](name)
+    values = entry.model_dump(mode="json", exclude_none=True)
+    if as_json:
+        print_json({"name": name, "section": section, **values})
+        return
+    for key, value in values.items():
+        click.echo(f"{key}: {shown(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
+
+
+@presets.command("suggest", cls=Command)
+@click.argument("query")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 100))
+@list_output
+@home_option
+@config_option
+def presets_suggest(
+    query: str, limit: int, as_json: bool, as_jsonl: bool, home: str, config: str | None
+) -> None:
+    """Rank the style presets for QUERY by what served similar requests well, each with its reason."""
+    with open_service(home, config, create=False) as service:
+        suggestions = service.suggest_presets(query, limit)
+    width = max(len(one.name) for one in suggestions)
+    rows = [one.model_dump(mode="json") for one in suggestions]
+    lines = [f"{one.score:5.2f}  {one.name:{width}}  {one.reason}" for one in suggestions]
+    print_rows("presets", rows, as_json, as_jsonl, lines)
