@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from ..errors import InputError
 from ..models import (
@@ -23,10 +23,10 @@ from ..models import (
     Value,
     clean_line,
 )
-from ..validation import nearest
+from ..validation import nearest, validated
 from .fields import FIELDS, refuse_empty, shown_value
 
-__all__ = ["Query", "as_facts", "parse"]
+__all__ = ["Query", "add_facts", "parse", "require_words"]
 
 
 ALIASES = {
@@ -117,8 +117,17 @@ def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Quer
     return Query(text=" ".join(words), where=where)
 
 
-def as_facts(query: Query) -> Query:
-    """Return `query` with each free word made a word that must be there, for lists, which rank nothing."""
+def add_facts(query: Query, facts: Mapping[str, Any]) -> Query:
+    """Return `query` limited further by `facts`, which are fields of `Filter`. Raises InputError."""
+    more = validated(Filter, facts)
+    changed = {name: getattr(more, name) for name in more.model_fields_set}
+    conditions = (*query.where.conditions, *more.conditions)
+    where = query.where.model_copy(update={**changed, "conditions": conditions})
+    return query.model_copy(update={"where": where})
+
+
+def require_words(query: Query) -> Query:
+    """Return `query` with every free word as a word that a track must have: a list ranks nothing by free words."""
     words = re.sub(r'"[^"]*"', " ", query.text).split()
     added = tuple(_condition("words", {word: None}, False) for word in dict.fromkeys(words))
     where = query.where.model_copy(update={"conditions": (*added, *query.where.conditions)})

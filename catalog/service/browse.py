@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from ..errors import InputError
-from ..models import Filter, Page, Track
+from ..models import Page, Track
 from ..search.query import Query
 from ..store.store import Store
 from ..store.tracks import MOST_RESULTS
 from ..text.encoder import Encoder, embed_document
-from ..validation import nearest, validated
+from ..validation import nearest
 
-__all__ = ["NEWEST", "By", "best", "checked_by", "narrowed", "page"]
+__all__ = ["NEWEST", "By", "best", "checked_by", "page"]
 
 
 By = Literal["meaning", "words", "both"]
@@ -24,15 +23,6 @@ def checked_by(by: str) -> None:
     """Refuse a way of searching that is none. Raises InputError."""
     if by not in get_args(By):
         raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(By))}")
-
-
-def narrowed(query: Query, facts: Mapping[str, Any]) -> Query:
-    """Return `query` with `facts`, fields of `Filter`, added to what it asks for. Raises InputError."""
-    more = validated(Filter, facts)
-    given = {name: getattr(more, name) for name in more.model_fields_set}
-    conditions = (*query.where.conditions, *more.conditions)
-    where = query.where.model_copy(update={**given, "conditions": conditions})
-    return query.model_copy(update={"where": where})
 
 
 def best(store: Store, encoder: Encoder, query: Query, by: By, limit: int) -> list[tuple[Track, float]]:

@@ -28,7 +28,7 @@ from ..reuse.certificate import Certificate
 from ..reuse.decision import exact
 from ..reuse.labels import read_labels
 from ..reuse.terms import Reuse, Terms
-from ..search.query import Query, parse
+from ..search.query import Query, add_facts, parse
 from ..store.sounds import sound_of
 from ..store.store import Store
 from ..text import encoder as encoders
@@ -36,7 +36,7 @@ from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
 from ..validation import nearest
 from . import batches
-from .browse import NEWEST, By, best, checked_by, narrowed, page
+from .browse import NEWEST, By, best, checked_by, page
 from .call import Call, failure_of, record_of
 from .making import Generators
 from .stages import Flow, Outcome
@@ -439,7 +439,7 @@ class MusicService:
         Raises InputError.
         """
         checked_by(by)
-        query = narrowed(self._query(text), facts)
+        query = add_facts(self._query(text), facts)
         if not query.text and not query.where.conditions:
             raise InputError("the search text is empty; pass at least one word")
         found = best(self.store, self.encoder, query, by, limit)
@@ -455,7 +455,7 @@ class MusicService:
         """
         if by not in ("text", "sound"):
             raise InputError(f"similar by {by!r} is not known; {nearest(by, ('text', 'sound'))}")
-        one, where = self.store.find_id(track_id), narrowed(Query(), facts).where
+        one, where = self.store.find_id(track_id), add_facts(Query(), facts).where
         if by == "sound":
             found = self.store.search_sound(sound_of(self.store, one), where, limit + 1)
         else:
@@ -480,7 +480,7 @@ class MusicService:
         fields of `Filter`. Raises InputError.
         """
         checked_by(by)
-        asked = narrowed(self._query(query), facts)
+        asked = add_facts(self._query(query), facts)
         return page(self.store, self.encoder, asked, by=by, sort=sort, limit=limit, offset=offset)
 
     def _query(self, text: str | Query) -> Query:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ...export import list_bytes
 from ...models import RequestRecord
-from ...search.query import as_facts, parse
+from ...search.query import parse, require_words
 from ..json_response import Json
 from ..problems import PROBLEMS
 from ..schemas import named
@@ -77,7 +77,7 @@ def export(
     Words in the query must be in a track.
     """
     library = shared.service.library
-    asked = as_facts(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
+    asked = require_words(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
     tracks = shared.service.store.list(asked.where, order="created_at")
     bare = [track.model_copy(update={"config_sources": named(track.config_sources)}) for track in tracks]
     home = str(request.base_url)

@@ -8,7 +8,7 @@ from homes import stored
 
 from catalog.errors import InputError
 from catalog.models import Filter
-from catalog.search.query import Query, as_facts, parse
+from catalog.search.query import Query, parse, require_words
 
 MOODS = ("calm", "dark", "warm")
 
@@ -121,6 +121,6 @@ def test_an_empty_catalog_has_empty_facets(service):
 
 
 def test_lists_take_free_words_as_words_that_must_be_there(filled):
-    where = as_facts(parse('rain "soft rain" -mood:warm')).where
+    where = require_words(parse('rain "soft rain" -mood:warm')).where
     assert sorted(ids(filled.store.list(where))) == ["t0", "t6", "t9"]
-    assert as_facts(parse("")).where == Filter()
+    assert require_words(parse("")).where == Filter()
