@@ -22,9 +22,9 @@ __all__ = [
     "line",
     "past_json",
     "past_line",
+    "payload",
     "result_json",
     "shown",
-    "told",
     "track_json",
 ]
 
@@ -180,10 +180,13 @@ def result_json(result: Result, path: Path | None, *, explain: bool = False) -> 
     return told
 
 
-def told(result: Result, path: Path | None) -> dict[str, Any]:
-    """Return all there is to tell of a result: its JSON with the request and decision, its headline and explanation."""
-    whole = result_json(result, path, explain=True)
-    return {**whole, "headline": headline(result), "explanation": [*explanation(result)]}
+def payload(result: Result, path: Path | None) -> dict[str, Any]:
+    """Return a result as JSON, with its request, its decision, its headline and the lines that explain it."""
+    return {
+        **result_json(result, path, explain=True),
+        "headline": headline(result),
+        "explanation": [*explanation(result)],
+    }
 
 
 def hits_json(hits: Sequence[Hit]) -> dict[str, Any]:

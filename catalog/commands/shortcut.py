@@ -81,7 +81,7 @@ class KeptCall:
             "audio_path": track.audio_path,
             "audio_bytes": track.audio_bytes,
             "traces": answers.traces_of(traced),
-            "payload": report.told(repeat, repeat.path),
+            "payload": report.payload(repeat, repeat.path),
             "line": line.model_dump(mode="json"),
         }
         answers.remember(self._home, KIND, self._name, self._stamp, content)

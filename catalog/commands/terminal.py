@@ -118,7 +118,7 @@ def result_payload(result: Result, out: str | None = None) -> dict[str, Any]:
     if out is not None and path is not None:
         write_audio(path, Path(out))
         path = Path(out)
-    return report.told(result, path)
+    return report.payload(result, path)
 
 
 def print_result(payload: dict[str, Any], as_json: bool, explain: bool) -> None:

@@ -14,10 +14,10 @@ from ..models import Judgement, RequestRecord, Value
 from ..store.store import Store
 from ..validation import nearest
 
-__all__ = ["By", "PastRequest", "history", "verdicts"]
+__all__ = ["HistoryBy", "PastRequest", "history", "verdicts"]
 
 
-By = Literal["meaning", "words"]
+HistoryBy = Literal["meaning", "words"]
 
 
 class PastRequest(Value):
@@ -35,7 +35,7 @@ def history(
     encode: Callable[[str], NDArray[np.float32]],
     text: str | None,
     *,
-    by: By,
+    by: HistoryBy,
     limit: int,
     since: datetime | None,
     facts: Mapping[str, str],
@@ -45,8 +45,8 @@ def history(
     A line without a vector, as an exact repeat has none, is not found by meaning; the call it repeats is. Raises
     InputError for a column that cannot be asked for, a limit out of range and a text without words.
     """
-    if by not in get_args(By):
-        raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(By))}")
+    if by not in get_args(HistoryBy):
+        raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(HistoryBy))}")
     found: list[tuple[RequestRecord, float | None]]
     if text is None:
         found = [(one, None) for one in store.requests(limit=limit, since=since, **facts)]

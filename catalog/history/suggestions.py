@@ -18,7 +18,7 @@ from ..models import Value
 from ..store.store import Store
 from .requests import verdicts
 
-__all__ = ["Outcome", "PresetSuggestion", "outcomes", "rank"]
+__all__ = ["PresetSuggestion", "ServedTrack", "rank", "served_tracks"]
 
 
 SIMILAR_REQUESTS = 200
@@ -58,7 +58,7 @@ class PresetSuggestion(Value):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ServedTrack:
     """What became of one track that was served for a similar request, however often."""
 
     style: str
@@ -73,10 +73,10 @@ class Outcome:
 
 
 def rank(
-    descriptions: Mapping[str, str], similarity: Mapping[str, float], found: Iterable[Outcome], limit: int
+    descriptions: Mapping[str, str], similarity: Mapping[str, float], found: Iterable[ServedTrack], limit: int
 ) -> list[PresetSuggestion]:
     """Return the presets of `descriptions` best first; ties go to the name first in the alphabet."""
-    by_style: dict[str, list[Outcome]] = {name: [] for name in descriptions}
+    by_style: dict[str, list[ServedTrack]] = {name: [] for name in descriptions}
     for one in found:
         if one.style in by_style:
             by_style[one.style].append(one)
@@ -84,7 +84,9 @@ def rank(
     return sorted(told, key=lambda one: (-one.score, one.name))[:limit]
 
 
-def outcomes(store: Store, vector: NDArray[np.float32], now: datetime | None = None) -> list[Outcome]:
+def served_tracks(
+    store: Store, vector: NDArray[np.float32], now: datetime | None = None
+) -> list[ServedTrack]:
     """Return what became of the requests nearest to `vector`, one outcome for each request key and track."""
     today = now or datetime.now(timezone.utc)
     cosines = {key: cosine for key, cosine in store.keys_near(vector, SIMILAR_REQUESTS) if cosine > FAR}
@@ -100,7 +102,7 @@ def outcomes(store: Store, vector: NDArray[np.float32], now: datetime | None = N
         if track is None:
             continue  # deleted for good since
         found.append(
-            Outcome(
+            ServedTrack(
                 style=track["style"],
                 cosine=cosines[key],
                 age_days=max((today - max(times)).total_seconds(), 0.0) / 86_400,
@@ -113,7 +115,9 @@ def outcomes(store: Store, vector: NDArray[np.float32], now: datetime | None = N
     return found
 
 
-def _suggestion(name: str, description: str, similarity: float, found: Sequence[Outcome]) -> PresetSuggestion:
+def _suggestion(
+    name: str, description: str, similarity: float, found: Sequence[ServedTrack]
+) -> PresetSuggestion:
     weights = [_weight(one) for one in found]
     prior = min(max(PRIOR_BASE + PRIOR_SLOPE * similarity, 0.0), 1.0)
     earned = sum(weight * _worth(one) for weight, one in zip(weights, found, strict=True))
@@ -136,7 +140,7 @@ def _suggestion(name: str, description: str, similarity: float, found: Sequence[
     )
 
 
-def _weight(one: Outcome) -> float:
+def _weight(one: ServedTrack) -> float:
     close = min(max((one.cosine - FAR) / (CLOSE - FAR), 0.0), 1.0)
     if one.rejected or one.answered:
         certain = JUDGED
@@ -145,7 +149,7 @@ def _weight(one: Outcome) -> float:
     return float(close * certain * 0.5 ** (one.age_days / HALF_LIFE_DAYS))
 
 
-def _worth(one: Outcome) -> float:
+def _worth(one: ServedTrack) -> float:
     if one.rejected:
         return 0.0
     return SERVED_WELL if one.rating is None else (one.rating - 1) / 4

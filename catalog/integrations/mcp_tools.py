@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import CatalogError, NotFound
 from ..history.suggestions import PresetSuggestion
 from ..models import Action, Result, Track
-from ..service.jobs import Job, Jobs, State
+from ..service.jobs import Job, Jobs, JobState
 from ..service.service import MusicService
 from .arguments import Ask, arguments, told
 from .description import described, facts
@@ -129,7 +129,7 @@ class Steps(BaseModel):
 class Answer(BaseModel):
     """What find_or_make came to, or where its job stands."""
 
-    state: State
+    state: JobState
     job_id: str | None = None
     action: Action | None = None
     track: FoundTrack | None = None

@@ -12,15 +12,18 @@ from ..errors import InputError
 from ..models import MAX_TEXT_BYTES, Context
 from ..validation import validated
 
-__all__ = ["QUERY_KEYS", "TEXT_KEYS", "read_bytes", "read_context", "read_lines"]
+__all__ = ["QUERY_KEYS", "TEXT_KEYS", "ContextSource", "read_bytes", "read_context", "read_lines"]
 
+
+ContextSource = str | Mapping[str, Any] | Context
+"""What a context is read from: a text, a payload with a text in it, or a context as it is."""
 
 TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
 """Where a payload's text is looked for, in this order."""
 QUERY_KEYS = ("query", "question")
 
 
-def read_context(source: str | Mapping[str, Any] | Context, **known: Any) -> Context:
+def read_context(source: ContextSource, **known: Any) -> Context:
     """Return the Context in `source`, with the fields that the caller knows set over it.
 
     A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. What stands under

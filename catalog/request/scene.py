@@ -8,12 +8,10 @@ from typing import Any, get_args
 from ..errors import InputError
 from ..models import Context, Environment, Features, TimeOfDay
 from ..validation import nearest
-from .context import read_context
+from .context import ContextSource, read_context
 
-__all__ = ["LONGEST_S", "Scene", "loop_length_s", "read_scene", "settle"]
+__all__ = ["LONGEST_S", "loop_length_s", "read_scene", "settle"]
 
-
-Scene = str | Mapping[str, Any] | Context
 
 SHORTEST_LOOP_S, LONGEST_LOOP_S = 30.0, 60.0
 """Shorter loops tire, and longer ones take longer to make and are not missed: a loop is repeated."""
@@ -21,7 +19,9 @@ LONGEST_S = 4 * 3600.0
 TAGS = {"environment": get_args(Environment), "time_of_day": get_args(TimeOfDay)}
 
 
-def read_scene(chunk: Scene, environment: str | None = None, time_of_day: str | None = None) -> Context:
+def read_scene(
+    chunk: ContextSource, environment: str | None = None, time_of_day: str | None = None
+) -> Context:
     """Return the context of a scene, its tags checked; what is named here wins over what `chunk` holds.
 
     A mapping may hold its tags beside its text or under "tags". Raises InputError, for an unknown place with the

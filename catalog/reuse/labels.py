@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 from ..errors import InputError
 from ..models import Value
 
-__all__ = ["Labels", "Pair", "Scene", "Split", "read_labels", "shipped_labels"]
+__all__ = ["LabelledScene", "Labels", "Pair", "Split", "read_labels", "shipped_labels"]
 
 
 MAX_BYTES = 64_000_000
@@ -34,7 +34,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 VARIANTS = ("fits", "opposite", "moved")
 
 
-class Scene(Value):
+class LabelledScene(Value):
     """A class of texts about one scene. What is said of one scene tells nothing of another: scenes are the units."""
 
     scene: Name
@@ -45,7 +45,7 @@ class Scene(Value):
     facts: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _no_text_twice(self) -> Scene:
+    def _no_text_twice(self) -> LabelledScene:
         texts = [text for _, text in self.texts()]
         if len(set(texts)) < len(texts):
             raise ValueError("a text stands in the scene twice")
@@ -72,10 +72,10 @@ class Labels(Value):
 
     source: str
     sha256: str
-    scenes: tuple[Scene, ...] = ()
+    scenes: tuple[LabelledScene, ...] = ()
     pairs: tuple[Pair, ...] = ()
 
-    def split(self, name: Split) -> tuple[Scene, ...]:
+    def split(self, name: Split) -> tuple[LabelledScene, ...]:
         """Return the scenes of one split."""
         return tuple(scene for scene in self.scenes if scene.split == name)
 
@@ -100,7 +100,7 @@ def read_labels(path: Path, *, source: str | None = None) -> Labels:
         ) from None
     if len(data) > MAX_BYTES:
         raise InputError(f"the labels {path} are {len(data):,} bytes; at most {MAX_BYTES:,} are read")
-    scenes: dict[str, Scene] = {}
+    scenes: dict[str, LabelledScene] = {}
     pairs: list[Pair] = []
     for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         if not line.strip():
@@ -121,17 +121,17 @@ def read_labels(path: Path, *, source: str | None = None) -> Labels:
     )
 
 
-def _parsed(line: bytes, where: str) -> Scene | Pair:
+def _parsed(line: bytes, where: str) -> LabelledScene | Pair:
     try:
         values = json.loads(line.decode("utf-8"))
     except ValueError as error:
         raise InputError(f"{where}: this is no JSON in UTF-8 ({error})") from None
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: a label is a JSON object, and this is {type(values).__name__}")
-    kind = Pair if "asked" in values or "track" in values else Scene
+    kind = Pair if "asked" in values or "track" in values else LabelledScene
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or kind.__name__.lower()
+        field = ".".join(map(str, first["loc"])) or ("pair" if kind is Pair else "scene")
         raise InputError(f"{where}: {field}: {first['msg']}") from None

@@ -14,7 +14,7 @@ from ..models import Context
 from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
 from .evidence import Card, evidence, probability
-from .labels import Pair, Scene
+from .labels import LabelledScene, Pair
 
 __all__ = [
     "NEAREST",
@@ -97,7 +97,9 @@ def read_texts(
     return known
 
 
-def cases(asked: Iterable[Scene], background: Iterable[Scene], known: Mapping[str, Known]) -> list[Case]:
+def cases(
+    asked: Iterable[LabelledScene], background: Iterable[LabelledScene], known: Mapping[str, Known]
+) -> list[Case]:
     """Return what the requests of every scene meet: a catalog of the background's tracks and of the scene's own.
 
     The background is the same for all and none of it is asked, so that scenes stay independent of each other. Every
@@ -112,7 +114,10 @@ def cases(asked: Iterable[Scene], background: Iterable[Scene], known: Mapping[st
 
 
 def _scene_cases(
-    scene: Scene, tracks: Sequence[tuple[str, str]], vectors: NDArray[np.float32], known: Mapping[str, Known]
+    scene: LabelledScene,
+    tracks: Sequence[tuple[str, str]],
+    vectors: NDArray[np.float32],
+    known: Mapping[str, Known],
 ) -> Iterator[Case]:
     texts = list(scene.texts())
     for variant, text in texts:
@@ -164,5 +169,5 @@ def names_in(pairs: Sequence[Pair]) -> list[str]:
     return [pair.scene or f"pair {number}" for number, pair in enumerate(pairs)]
 
 
-def texts_in(scenes: Iterable[Scene]) -> Iterator[str]:
+def texts_in(scenes: Iterable[LabelledScene]) -> Iterator[str]:
     return (text for scene in scenes for _, text in scene.texts())

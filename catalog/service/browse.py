@@ -12,20 +12,20 @@ from ..store.tracks import MOST_RESULTS
 from ..text.encoder import Encoder, embed_document
 from ..validation import nearest
 
-__all__ = ["NEWEST", "By", "best", "checked_by", "page"]
+__all__ = ["NEWEST", "SearchBy", "best", "checked_by", "page"]
 
 
-By = Literal["meaning", "words", "both"]
+SearchBy = Literal["meaning", "words", "both"]
 NEWEST = "-created_at"
 
 
 def checked_by(by: str) -> None:
     """Refuse a way of searching that is none. Raises InputError."""
-    if by not in get_args(By):
-        raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(By))}")
+    if by not in get_args(SearchBy):
+        raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(SearchBy))}")
 
 
-def best(store: Store, encoder: Encoder, query: Query, by: By, limit: int) -> list[tuple[Track, float]]:
+def best(store: Store, encoder: Encoder, query: Query, by: SearchBy, limit: int) -> list[tuple[Track, float]]:
     """Return up to `limit` tracks that meet `query`, best first, with their scores; the newest when it has no words.
 
     Raises InputError for a limit out of range.
@@ -45,7 +45,7 @@ def page(
     encoder: Encoder,
     query: Query,
     *,
-    by: By = "meaning",
+    by: SearchBy = "meaning",
     sort: str = NEWEST,
     limit: int = 50,
     offset: int = 0,

@@ -24,10 +24,10 @@ from ..models import Result
 if TYPE_CHECKING:
     from .service import MusicService
 
-__all__ = ["Job", "Jobs", "QueueFull", "State", "job_json"]
+__all__ = ["Job", "JobState", "Jobs", "QueueFull", "job_json"]
 
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 KEPT, KEPT_S = 200, 3600.0
 """How many finished jobs are remembered, and for how long."""
@@ -51,7 +51,7 @@ class Job:
     created_at: datetime
     request: Mapping[str, Any] = field(default_factory=dict)
     """What was asked, as plain JSON values."""
-    state: State = "queued"
+    state: JobState = "queued"
     progress: tuple[int, int] | None = None
     """Steps done, and steps in all, as the generator counts them."""
     result: Result | None = None

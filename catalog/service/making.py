@@ -28,7 +28,7 @@ from ..models import Request, Track
 from ..store.store import Store
 from .call import Call
 
-__all__ = ["Generators", "Job", "followed", "keep", "render", "seed_of"]
+__all__ = ["Generators", "MakingTask", "followed", "keep", "render", "seed_of"]
 
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ Generators = Callable[[str, str], Generator]
 
 
 @dataclass(frozen=True)
-class Job:
+class MakingTask:
     """One track to be made: what for, on whose call, with which seed."""
 
     call: Call
@@ -70,12 +70,14 @@ class Job:
         return {name: one for name, one in audios.items() if one is not None}
 
 
-def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | None = None) -> list[Audio]:
+def render(
+    jobs: Sequence[MakingTask], generators: Generators, on_progress: Progress | None = None
+) -> list[Audio]:
     """Return the raw audio of each job; a generator that can makes those of one model size together.
 
     Raises Unavailable when a generator cannot make it, Cancelled when `on_progress` says so.
     """
-    groups: dict[tuple[str, str], list[Job]] = {}
+    groups: dict[tuple[str, str], list[MakingTask]] = {}
     for job in jobs:
         groups.setdefault((job.config["backend"], job.config["size"]), []).append(job)
     made: dict[str, Audio] = {}
@@ -101,7 +103,9 @@ def render(jobs: Sequence[Job], generators: Generators, on_progress: Progress | 
     return [made[job.call.id] for job in jobs]
 
 
-def keep(job: Job, raw: Audio, store: Store, *, encoder: str) -> tuple[Track, NDArray[np.float32] | None]:
+def keep(
+    job: MakingTask, raw: Audio, store: Store, *, encoder: str
+) -> tuple[Track, NDArray[np.float32] | None]:
     """Shape, measure and store the audio of a job; return the track and how it sounds, None for silence.
 
     The row is left to the caller, so that it goes in last.

@@ -20,7 +20,7 @@ from ..history import feedback, requests, suggestions
 from ..history.statistics import Statistics, statistics
 from ..models import Audience, Choices, Context, Hit, Judgement, Match, Page, RequestRecord, Result, Track
 from ..request.builder import load_library
-from ..request.context import read_context
+from ..request.context import ContextSource, read_context
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
 from ..request.scene import loop_length_s, read_scene, settle
 from ..reuse import certificate
@@ -36,15 +36,12 @@ from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
 from ..validation import nearest
 from . import batches
-from .browse import NEWEST, By, best, checked_by, page
+from .browse import NEWEST, SearchBy, best, checked_by, page
 from .call import Call, failure_of, record_of
 from .making import Generators
 from .stages import Flow, Outcome
 
-__all__ = ["MusicService", "Source"]
-
-
-Source = str | Mapping[str, Any] | Context
+__all__ = ["MusicService"]
 
 
 class MusicService:
@@ -110,7 +107,7 @@ class MusicService:
 
     def find_or_make(
         self,
-        text_context: Source,
+        text_context: ContextSource,
         *,
         reuse: Reuse = "auto",
         min_similarity: float | None = None,
@@ -151,7 +148,7 @@ class MusicService:
 
     def find_or_make_all(
         self,
-        text_contexts: Iterable[Source],
+        text_contexts: Iterable[ContextSource],
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
@@ -169,7 +166,7 @@ class MusicService:
 
     def find(
         self,
-        text_context: Source,
+        text_context: ContextSource,
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
@@ -191,7 +188,7 @@ class MusicService:
 
     def explain(
         self,
-        text_context: Source,
+        text_context: ContextSource,
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
@@ -210,7 +207,7 @@ class MusicService:
 
     def reuse(
         self,
-        text_context: Source,
+        text_context: ContextSource,
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
@@ -224,16 +221,18 @@ class MusicService:
             outcome = self._flow.look(call, terms, explain=explain)
         return self._flow.finish(call, outcome) if outcome.track else None
 
-    def key_of(self, text_context: Source, **asked: Any) -> str:
+    def key_of(self, text_context: ContextSource, **asked: Any) -> str:
         """Return the identity of a request: what asks for the same has the same. Raises as `find_or_make` does."""
         return self._flow.begin("find-or-make", text_context, _of_request(asked)).key
 
-    def log_cancelled(self, text_context: Source, **asked: Any) -> None:
+    def log_cancelled(self, text_context: ContextSource, **asked: Any) -> None:
         """Record in the log that a request was cancelled before its track was made."""
         call = self._flow.begin("find-or-make", text_context, _of_request(asked))
         self.store.log(failure_of(call, Cancelled("cancelled before it was made")))
 
-    def generate(self, text_context: Source, *, on_progress: Progress | None = None, **asked: Any) -> Result:
+    def generate(
+        self, text_context: ContextSource, *, on_progress: Progress | None = None, **asked: Any
+    ) -> Result:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
         call = self._flow.begin("generate", text_context, asked)
         with self._flow.failures_logged(call):
@@ -244,7 +243,7 @@ class MusicService:
 
     def scene(
         self,
-        chunk: Source,
+        chunk: ContextSource,
         environment: str | None = None,
         time_of_day: str | None = None,
         duration_s: float = 45.0,
@@ -381,7 +380,7 @@ class MusicService:
         self,
         text: str | None = None,
         *,
-        by: requests.By = "meaning",
+        by: requests.HistoryBy = "meaning",
         limit: int = 50,
         since: datetime | None = None,
         **facts: str,
@@ -406,7 +405,7 @@ class MusicService:
         if self._described is None:
             self._described = self.encoder.encode([one.description for one in styles.values()])
         similarity = dict(zip(styles, (self._described @ vector).tolist(), strict=True))
-        found = suggestions.outcomes(self.store, vector)
+        found = suggestions.served_tracks(self.store, vector)
         served = {one.style for one in found}
         offered = {
             name: one.description
@@ -428,7 +427,7 @@ class MusicService:
         self,
         text: str | Query,
         *,
-        by: By = "meaning",
+        by: SearchBy = "meaning",
         limit: int = 10,
         **facts: Any,
     ) -> list[Hit]:
@@ -468,7 +467,7 @@ class MusicService:
         self,
         query: str | Query = "",
         *,
-        by: By = "meaning",
+        by: SearchBy = "meaning",
         sort: str = NEWEST,
         limit: int = 50,
         offset: int = 0,

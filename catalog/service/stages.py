@@ -43,7 +43,7 @@ from ..text.encoder import Encoder, embed_document
 from ..validation import nearest, validated
 from . import listener
 from .call import Call, failure_of, record_of
-from .making import Generators, Job, followed, keep, render, seed_of
+from .making import Generators, MakingTask, followed, keep, render, seed_of
 
 __all__ = ["Flow", "Outcome"]
 
@@ -205,7 +205,7 @@ class Flow:
                 seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
             first = call.choices.continue_from
             follows = followed(self.store, first, outcome.request) if first is not None else None
-            jobs.append(Job(call, outcome.request, seed, outcome.decision.variant_of, follows))
+            jobs.append(MakingTask(call, outcome.request, seed, outcome.decision.variant_of, follows))
         made = []
         with self._one_at_a_time:
             raws = render(jobs, self._generator, on_progress)

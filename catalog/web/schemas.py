@@ -206,7 +206,7 @@ class JobsAnswer(BaseModel):
 
 def told_result(result: Result, *, trusted: bool) -> dict[str, Any]:
     """Return a result as JSON; its path only for a `trusted` caller."""
-    told = report.told(result, result.path if trusted else None)
+    told = report.payload(result, result.path if trusted else None)
     if not trusted:
         told["request"]["config_sources"] = named(told["request"]["config_sources"])
     return told

@@ -31,7 +31,7 @@ from store import DIMENSION, ENCODER, STYLES, WORDS, clusters, fill, timed
 
 from catalog.history.feedback import NEAR, rejected
 from catalog.history.statistics import statistics
-from catalog.history.suggestions import outcomes
+from catalog.history.suggestions import served_tracks
 from catalog.store.rows import to_judgement_row, to_request_row
 from catalog.store.schema import judgement_schema, request_schema
 from catalog.store.store import Store
@@ -113,7 +113,7 @@ def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
     work: dict[str, Callable[[int], object]] = {
         "every line read and counted": counted_plainly,
         "statistics": lambda call: statistics(store),
-        "suggestions, outcomes": lambda call: outcomes(store, queries[call]),
+        "suggestions, outcomes": lambda call: served_tracks(store, queries[call]),
         "history, newest 50": lambda call: store.requests(limit=50),
         "history, by meaning": lambda call: store.requests_near(queries[call], 50),
         "history, by words": lambda call: store.requests_worded("rain city", 50),

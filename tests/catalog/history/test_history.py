@@ -15,7 +15,7 @@ from catalog import report
 from catalog.errors import InputError
 from catalog.history.requests import verdicts
 from catalog.history.statistics import Statistics, false_reuse, upper_bound
-from catalog.history.suggestions import Outcome, rank
+from catalog.history.suggestions import ServedTrack, rank
 
 # The log
 
@@ -142,7 +142,7 @@ def order(*found):
 
 
 def outcome(style, **changes):
-    return Outcome(**{"style": style, "cosine": 0.8, "age_days": 1.0, **changes})
+    return ServedTrack(**{"style": style, "cosine": 0.8, "age_days": 1.0, **changes})
 
 
 def test_without_a_log_the_descriptions_decide():

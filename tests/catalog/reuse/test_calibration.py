@@ -26,7 +26,7 @@ from catalog.reuse.calibration import (
 )
 from catalog.reuse.certificate import CERTIFICATE, save
 from catalog.reuse.evidence import HURTS, MOOD, TOPIC
-from catalog.reuse.labels import Labels, Pair, Scene, read_labels, shipped_labels
+from catalog.reuse.labels import LabelledScene, Labels, Pair, read_labels, shipped_labels
 from catalog.reuse.trials import Trial, cases, trials
 
 PLACES = ("harbour", "meadow", "kitchen", "station", "glacier", "market", "chapel", "tunnel")
@@ -35,7 +35,7 @@ CALM, WILD = "calm peaceful quiet gentle", "angry chaotic violent furious"
 
 
 def a_scene(place, number=0):
-    return Scene(
+    return LabelledScene(
         scene=f"{place}{number}",
         fits=(f"the {place} {place} is {CALM} {number}", f"{CALM} at the {place} {place} {number}"),
         opposite=(f"the {place} {place} is {WILD} {number}",),
