@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 
 import numpy as np
@@ -12,18 +12,12 @@ from numpy.typing import NDArray
 from ..errors import NotFound
 from ..models import Judgement, Mood, RequestRecord, Track
 from ..store.store import Changes, Store
-from ..text.mood import Feeling, mood_distance
+from .rejections import newest_verdicts
 
-__all__ = ["NEAR", "find_request", "label", "rate", "reject", "rejected"]
+__all__ = ["find_request", "label", "rate", "reject"]
 
 
 Vector = NDArray[np.float32]
-
-NEAR = 0.75
-"""From this cosine of their contexts on, what was rejected for one request is not offered to the other."""
-NEAR_MOOD = 0.3
-"""... where their moods lie no farther apart: what is wrong for a calm scene may be right for a tense one."""
-MOST_NEAR = 1000
 
 
 def rate(store: Store, track_id: str, rating: int | None, request_id: str | None = None) -> Track:
@@ -85,37 +79,12 @@ def reject(
     return judgement
 
 
-def rejected(
-    store: Store, key: str, vector: Vector | None = None, mood: Feeling | None = None
-) -> frozenset[str]:
-    """Return the ids of tracks rejected for the request `key`, and with its `vector` for requests near it.
-
-    Near are those of a near context and, with the request's `mood`, a near mood; one of which no mood is known is near
-    in any. The newest word on a track and a request counts; one near request that rejects it is enough.
-    """
-    said = list(store.judgements(key=key))
-    if vector is not None:
-        near = store.judgements_near(vector, NEAR, MOST_NEAR)
-        said += [
-            one
-            for one in near
-            if mood is None or one.mood is None or mood_distance(one.mood, mood) <= NEAR_MOOD
-        ]
-    return frozenset(one.track_id for one in _newest(said) if one.verdict == "rejected")
-
-
 def find_request(store: Store, request_id: str) -> RequestRecord:
     """Return the line of the log with that id; raises NotFound without."""
     found = store.requests(limit=1, id=request_id)
     if not found:
         raise NotFound(f"there is no request {request_id!r}; `catalog history` lists them")
     return found[0]
-
-
-def _newest(said: Iterable[Judgement]) -> Iterable[Judgement]:
-    """Return the last verdict on each track for each request."""
-    verdicts = (one for one in said if one.verdict != "rated")
-    return {(one.key, one.track_id): one for one in sorted(verdicts, key=lambda one: one.created_at)}.values()
 
 
 def _last_served(store: Store, track: Track) -> RequestRecord:
@@ -126,7 +95,7 @@ def _last_served(store: Store, track: Track) -> RequestRecord:
 
 
 def _last_rejected(store: Store, track: Track) -> RequestRecord:
-    said = [one for one in _newest(store.judgements(track_id=track.id)) if one.verdict == "rejected"]
+    said = [one for one in newest_verdicts(store.judgements(track_id=track.id)) if one.verdict == "rejected"]
     if not said:
         raise NotFound(f"track {track.id} stands rejected for no request; there is nothing to undo")
     return find_request(store, max(said, key=lambda one: one.created_at).request_id)

@@ -1,11 +1,12 @@
-"""Several requests at once: reuse what there is, and make the misses together, as many as a generator takes."""
+"""Several calls at once: reuse what there is, and make the misses together, as many as a generator takes."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 
-from generator import Progress
+from generator import Cancelled, Progress
 
+from ..errors import CatalogError
 from ..models import Result
 from ..reuse.decision import like
 from ..reuse.terms import Terms
@@ -16,14 +17,24 @@ __all__ = ["BATCH", "serve"]
 
 
 BATCH = 8
+"""How many tracks are made together at the most."""
 
 
 def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[Result]:
-    """Return a result for each call; contexts close to one another share a track as one after the other would."""
+    """Return a result for each call; contexts near one another share a track as one after the other would.
+
+    Where one fails or is cancelled, every call that has no result by then is logged with that error, which is raised.
+    """
     results: dict[str, Result] = {}
     waiting = calls
-    while waiting:
-        waiting = _round(flow, waiting, terms, results, on_progress)
+    try:
+        while waiting:
+            waiting = _round(flow, waiting, terms, results, on_progress)
+    except (CatalogError, Cancelled) as error:
+        for call in calls:
+            if call.id not in results:
+                flow.log_failure(call, error)
+        raise
     return [results[call.id] for call in calls]
 
 
@@ -34,9 +45,9 @@ def _round(
     results: dict[str, Result],
     on_progress: Progress | None,
 ) -> list[Call]:
-    """Reuse what can be reused, make one batch of the rest, and return the calls that are still waiting.
+    """Reuse what can be reused, make one batch of the rest, and return the calls that still wait.
 
-    A miss that is close to another one of the batch waits, since that one's track may fit it.
+    A miss that is near another one of the batch waits, since that one's track may fit it.
     """
     missing: list[Call] = []
     later: list[Call] = []
@@ -44,7 +55,7 @@ def _round(
         outcome = flow.look(call, terms)
         if outcome.track:
             results[call.id] = flow.finish(call, outcome)
-        elif len(missing) == BATCH or any(_alike(flow, call, one, terms) for one in missing):
+        elif len(missing) == BATCH or any(_alike(flow, call, other, terms) for other in missing):
             later.append(call)
         else:
             missing.append(call)
@@ -54,12 +65,12 @@ def _round(
             claims.enter_context(flow.store.claim(call.key))
         looked = [(call, flow.look(call, terms)) for call in missing]
         made = flow.make([(call, outcome) for call, outcome in looked if not outcome.track], on_progress)
-    served = iter(made)
-    for call, outcome in looked:
-        results[call.id] = flow.finish(call, outcome if outcome.track else next(served))
+        for call, outcome in looked:
+            results[call.id] = flow.finish(call, outcome if outcome.track else next(made))
     return later
 
 
 def _alike(flow: Flow, call: Call, other: Call, terms: Terms) -> bool:
-    (wanted, mine), (made, theirs) = flow.understand(call), flow.understand(other)
-    return call.key == other.key or like(wanted, made, float(mine @ theirs), terms)
+    """Return whether the track that is made for `other` would be reused for `call`."""
+    (wanted, vector), (made, other_vector) = flow.understand(call), flow.understand(other)
+    return call.key == other.key or like(wanted, made, float(vector @ other_vector), terms)

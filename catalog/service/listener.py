@@ -1,72 +1,77 @@
-"""A listener's and a theme's say in a call: what was played to them, and which of the fitting tracks they get."""
+"""Who a call plays for: what was played to them, and which of the fitting tracks they get."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from functools import cached_property
 
-from ..history import feedback
 from ..models import Audience, Decision, Track
 from ..reuse.decision import exact
 from ..reuse.variety import COOLDOWN, Play, choose
 from ..store.store import Store
 
-__all__ = ["at_once", "chosen", "theme_track"]
+__all__ = ["Listener"]
 
 
-def theme_track(store: Store, audience: Audience) -> str | None:
-    """Return the id of the track that the theme of a call has for its listener, None without theme or track."""
-    return store.theme_track(audience.theme, audience.listener) if audience.theme else None
+class Listener:
+    """The listener and the theme of a call, either of which may be missing."""
 
+    def __init__(self, store: Store, audience: Audience) -> None:
+        self._store = store
+        self._audience = audience
+        self.theme_track = store.theme_track(audience.theme, audience.listener) if audience.theme else None
+        """The id of the track that the theme has for this listener; None without a theme or a track."""
 
-def at_once(store: Store, audience: Audience, same: Track, kept: str | None) -> bool:
-    """Tell whether the track of a repeat can be served without a look at others.
+    @property
+    def named(self) -> bool:
+        """Whether the caller named a listener or a theme."""
+        return bool(self._audience.listener or self._audience.theme)
 
-    It can when it is the theme's own (`kept`), or else when the listener, if there is one, has not heard it lately.
-    """
-    if kept is not None:
-        return kept == same.id
-    return same.id not in {play.track_id for play in _plays(store, audience.listener)}
+    def takes_at_once(self, repeat: Track) -> bool:
+        """Return whether a repeat is served without a look at other tracks.
 
+        It is when it is the track of the theme, or, without one, when the listener has not heard it lately.
+        """
+        if self.theme_track is not None:
+            return self.theme_track == repeat.id
+        return repeat.id not in {play.track_id for play in self._plays}
 
-def chosen(
-    store: Store,
-    audience: Audience,
-    key: str,
-    decision: Decision,
-    same: Track | None,
-    hits: Iterable[Track],
-    *,
-    kept: str | None,
-    may_make: bool,
-) -> tuple[Decision, Track | None]:
-    """Return what the listener or the theme gets of all that may be served, and its track unless a variant is wanted.
+    def choose(
+        self,
+        decision: Decision,
+        candidates: Iterable[Track],
+        repeat: Track | None,
+        made: Iterable[Track],
+        *,
+        may_make: bool,
+    ) -> tuple[Decision, Track | None]:
+        """Return the decision for this listener and its track, None where a variant is to be made.
 
-    That is what `decision` admits of `hits`, and what was made for the request `key` or, as a repeat, is the `same`.
-    """
-    rejected = feedback.rejected(store, key)
-    repeats = {track.id: track for track in store.made_for(key) if track.id not in rejected}
-    if same is not None:
-        repeats[same.id] = same
-        found = {
-            name: getattr(decision, name) for name in ("candidates", "filter", "considered", "rejected_by")
-        }
-        decision = exact(same).model_copy(update=found)
-    tracks = {track.id: track for track in hits} | repeats
-    answer = choose(
-        decision,
-        _plays(store, audience.listener),
-        datetime.now(timezone.utc),
-        repeats=[*repeats],
-        variants=[track.id for track in tracks.values() if track.variant_of],
-        may_make=may_make,
-        theme=audience.theme,
-        theme_track=kept,
-    )
-    return answer, tracks.get(answer.track_id or "")
+        The choice is among the `candidates` that `decision` admits, the tracks `made` for the request, and its
+        `repeat`.
+        """
+        repeats = {track.id: track for track in made}
+        if repeat is not None:
+            repeats[repeat.id] = repeat
+            search = ("candidates", "filter", "considered", "rejected_by")
+            decision = exact(repeat).model_copy(update={name: getattr(decision, name) for name in search})
+        tracks = {track.id: track for track in candidates} | repeats
+        chosen = choose(
+            decision,
+            self._plays,
+            datetime.now(timezone.utc),
+            repeats=[*repeats],
+            variants=[track.id for track in tracks.values() if track.variant_of],
+            may_make=may_make,
+            theme=self._audience.theme,
+            theme_track=self.theme_track,
+        )
+        return chosen, tracks.get(chosen.track_id or "")
 
-
-def _plays(store: Store, listener: str) -> list[Play]:
-    if not listener:
-        return []
-    return [Play(*play) for play in store.plays(listener, datetime.now(timezone.utc) - COOLDOWN.memory)]
+    @cached_property
+    def _plays(self) -> list[Play]:
+        if not self._audience.listener:
+            return []
+        since = datetime.now(timezone.utc) - COOLDOWN.memory
+        return [Play(*play) for play in self._store.plays(self._audience.listener, since)]

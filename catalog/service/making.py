@@ -28,7 +28,7 @@ from ..models import Request, Track
 from ..store.store import Store
 from .call import Call
 
-__all__ = ["Generators", "MakingTask", "followed", "keep", "render", "seed_of"]
+__all__ = ["Generators", "MakingTask", "followed", "keep", "noted", "render", "seed_of"]
 
 
 _log = logging.getLogger(__name__)
@@ -71,49 +71,49 @@ class MakingTask:
 
 
 def render(
-    jobs: Sequence[MakingTask], generators: Generators, on_progress: Progress | None = None
+    tasks: Sequence[MakingTask], generators: Generators, on_progress: Progress | None = None
 ) -> list[Audio]:
-    """Return the raw audio of each job; a generator that can makes those of one model size together.
+    """Return the raw audio of each task; a generator that can makes those of one model size together.
 
     Raises Unavailable when a generator cannot make it, Cancelled when `on_progress` says so.
     """
     groups: dict[tuple[str, str], list[MakingTask]] = {}
-    for job in jobs:
-        groups.setdefault((job.config["backend"], job.config["size"]), []).append(job)
+    for task in tasks:
+        groups.setdefault((task.config["backend"], task.config["size"]), []).append(task)
     made: dict[str, Audio] = {}
     for (backend, size), group in groups.items():
         began = time.perf_counter()
         with generator_errors(f"{backend} {size}"):
             generator = generators(backend, size)
             batch = getattr(generator, "generate_batch", None)
-            if batch is not None and len(group) > 1 and not any(job.follows for job in group):
-                prompts, configs = [job.request.prompt for job in group], [job.config for job in group]
-                melodies = [job.call.melody for job in group]
+            if batch is not None and len(group) > 1 and not any(task.follows for task in group):
+                prompts, configs = [task.request.prompt for task in group], [task.config for task in group]
+                melodies = [task.call.melody for task in group]
                 audios = batch(prompts, configs, melodies=melodies, on_progress=on_progress)
             else:
                 audios = [
                     generator.generate_music(
-                        job.request.prompt, job.config, on_progress=on_progress, **job.given
+                        task.request.prompt, task.config, on_progress=on_progress, **task.given
                     )
-                    for job in group
+                    for task in group
                 ]
-        for job in group:
-            job.call.timings_s["generate"] = round((time.perf_counter() - began) / len(group), 4)
-        made.update((job.call.id, one) for job, one in zip(group, audios, strict=True))
-    return [made[job.call.id] for job in jobs]
+        for task in group:
+            task.call.timings_s["generate"] = round((time.perf_counter() - began) / len(group), 4)
+        made.update((task.call.id, one) for task, one in zip(group, audios, strict=True))
+    return [made[task.call.id] for task in tasks]
 
 
 def keep(
-    job: MakingTask, raw: Audio, store: Store, *, encoder: str
+    task: MakingTask, raw: Audio, store: Store, *, encoder: str
 ) -> tuple[Track, NDArray[np.float32] | None]:
-    """Shape, measure and store the audio of a job; return the track and how it sounds, None for silence.
+    """Shape, measure and store the audio of a task; return the track and how it sounds, None for silence.
 
     The row is left to the caller, so that it goes in last.
 
     Raises InputError when the result breaks a rule that was asked for (`normalize_duration: strict`),
     StorageError when the audio cannot be written.
     """
-    call, request, config = job.call, job.request, job.config
+    call, request, config = task.call, task.request, task.config
     with generator_errors(f"{config['backend']} {config['size']}"):
         with call.stage("shape"):
             shaped = shape(raw, config)
@@ -137,7 +137,7 @@ def keep(
             audio_sha256=sha256,
             audio_bytes=size,
             encoder=encoder,
-            variant_of=job.variant_of,
+            variant_of=task.variant_of,
         )
         if raw.codes is not None:
             # What was cut from the end is not gone on from; fades and loudness are not in the codes.
@@ -226,6 +226,16 @@ def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that stands beside the audio file: the row, and the mark for machine-made media."""
     told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
     return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **told}
+
+
+def noted(task: MakingTask, raw: Audio) -> Request:
+    """Return the request of a task, with a warning where the continued track had to be encoded again."""
+    request = task.request
+    if not task.follows or raw.provenance.get("continued_from") == "codes":
+        return request
+    reason = f"the codes of track {task.call.choices.continue_from} were not kept or do not fit this model"
+    warning = f"{reason}, so its audio was encoded again, fades and all"
+    return request.model_copy(update={"warnings": (*request.warnings, warning)})
 
 
 def seed_of(key: str, takes: int) -> int:

@@ -1,4 +1,4 @@
-"""The stages of one request: what it asks for, what there is, what is made, what is told; the service strings them."""
+"""The stages of one call: begin, look (theme, repeat, read, search, decide, choose), make, finish."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from generator import Cancelled, Generator, Progress, weights
 from presets import Library
 
 from ..errors import CatalogError, InputError, StorageError
-from ..history import feedback
+from ..history.rejections import Rejections
 from ..models import (
     Audience,
     Choices,
@@ -26,12 +26,11 @@ from ..models import (
     Features,
     Filter,
     Request,
-    RequestRecord,
     Result,
     Track,
 )
 from ..request.builder import build, key_of, preset_errors
-from ..request.context import read_context
+from ..request.context import ContextSource, read_context
 from ..request.melody import read_melody
 from ..request.repeat import request_of
 from ..reuse.decision import decide, exact
@@ -41,29 +40,45 @@ from ..store.store import Store
 from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
 from ..validation import nearest, validated
-from . import listener
 from .call import Call, failure_of, record_of
-from .making import Generators, MakingTask, followed, keep, render, seed_of
+from .listener import Listener
+from .making import Generators, MakingTask, followed, keep, noted, render, seed_of
+from .repeats import Repeat, Repeats
 
 __all__ = ["Flow", "Outcome"]
 
 
 CANDIDATES = 20
-"""How many tracks that meet the hard facts are weighed: with fifty, finding them took about half as long again."""
+"""How many tracks that meet the hard facts are weighed. A search for fifty took about one and a half times as long."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a call stands: what was understood, what was decided, and the track once there is one."""
+    """What a call has come to so far: its request, the decision, and the track once there is one."""
 
     request: Request
     decision: Decision
     track: Track | None = None
     made: bool = False
+    """The track was made in this call."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The nearest tracks for a request."""
+
+    facts: Filter
+    """The hard facts that every hit meets."""
+    hits: list[tuple[Track, float]]
+    """Tracks with the cosine of the contexts, without those that people rejected."""
+    rejected: int
+    """How many near tracks were left out because people rejected them."""
+    considered: int
+    """Ready tracks in the store before the hard facts were applied."""
 
 
 class Flow:
-    """The stages of a request over a store, a library of presets, an encoder and generators, which stay loaded."""
+    """The stages of a call over a store, a library of presets, an encoder and generators, which stay loaded."""
 
     def __init__(self, store: Store, library: Library, encoder: Encoder, generators: Generators) -> None:
         self.store = store
@@ -75,31 +90,33 @@ class Flow:
         self._one_at_a_time = threading.Lock()
 
     def close(self) -> None:
-        """Let go of the store and of loaded models."""
+        """Close the store and drop the loaded models."""
         self._loaded.clear()
         self.store.close()
 
-    def begin(
-        self, command: str, source: str | Mapping[str, Any] | Context, asked: Mapping[str, Any]
-    ) -> Call:
-        known = {name: value for name, value in asked.items() if name in Context.model_fields}
-        chosen = {name: value for name, value in asked.items() if name in Choices.model_fields}
-        if isinstance(chosen.get("melody"), Path):
-            chosen["melody"] = str(chosen["melody"])
-        whom = {name: asked.get(name) or "" for name in Audience.model_fields}
-        if unknown := sorted(asked.keys() - known.keys() - chosen.keys() - whom.keys()):
+    def begin(self, command: str, source: ContextSource, arguments: Mapping[str, Any]) -> Call:
+        """Return a new call with its arguments checked: fields of `Context`, `Choices` and `Audience`.
+
+        Raises InputError, ConfigError for an unknown preset or role, NotFound for an unknown track to go on from.
+        """
+        known = {name: value for name, value in arguments.items() if name in Context.model_fields}
+        chosen = {name: value for name, value in arguments.items() if name in Choices.model_fields}
+        heard_by = {name: arguments.get(name) or "" for name in Audience.model_fields}
+        if unknown := sorted(arguments.keys() - known.keys() - chosen.keys() - heard_by.keys()):
             valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
+        if isinstance(chosen.get("melody"), Path):
+            chosen["melody"] = str(chosen["melody"])
         context = read_context(source, **known)
-        choices, audience = validated(Choices, chosen), validated(Audience, whom)
+        choices, audience = validated(Choices, chosen), validated(Audience, heard_by)
         if choices.continue_from is not None:
-            # The beginning of an id is enough to name a track; the request is the same one.
+            # The beginning of an id is enough to name a track, and names the same request as the whole id.
             whole = self.store.find_id(choices.continue_from).id
             choices = choices.model_copy(update={"continue_from": whole})
         melody = None
         if choices.melody is not None:
-            melody, name = read_melody(choices.melody)
-            choices = choices.model_copy(update={"melody": name})
+            melody, digest = read_melody(choices.melody)
+            choices = choices.model_copy(update={"melody": digest})
         with preset_errors():
             if choices.preset is not None:
                 self.library.style(choices.preset)
@@ -110,71 +127,48 @@ class Flow:
         return Call(command, context, choices, key, audience, melody)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
-        """Look for a track: first the same request, which needs neither encoder nor model, then a close match."""
-        same, line, kept = None, None, listener.theme_track(self.store, call.audience)
+        """Look for a track: theme, repeat, read, search, decide, choose. A repeat needs neither encoder nor model."""
+        rejections = Rejections(self.store, call.key)
+        listener = Listener(self.store, call.audience)
+        repeats, repeat = Repeats(self.store, call.key, rejections), None
         if terms.reuse != "never":
             with call.stage("exact"):
-                same, line = self._repeated(call.key, terms)
-            if same and listener.at_once(self.store, call.audience, same, kept):
-                return Outcome(self._asked_again(call, same, line), exact(same, line), same)
+                repeat = repeats.find(terms)
+        if repeat and listener.takes_at_once(repeat.track):
+            return Outcome(self._request_of(call, repeat), exact(repeat.track, repeat.line), repeat.track)
+
         if call.choices.continue_from is not None or call.melody is not None:
-            # However close another track is, it goes on from no other one and follows no other melody.
+            # No other track goes on from that one or follows that melody, however near its context is.
             terms = replace(terms, reuse="never")
         request, vector = self.understand(call)
-        facts = hard_facts(request)
         with call.stage("search"):
-            rejected = feedback.rejected(self.store, call.key, vector, request.features)
-            hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
-            if kept and kept not in {track.id for track, _ in hits}:
-                hits += self.store.search(vector, facts, 1, among=[kept])  # however many are nearer
-            allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
-            spared, hits = len(hits) - len(allowed), allowed
-            considered = self.store.ready()
-        rejects = self._rejected_by(facts, considered) if explain else {}
-        if explain and spared:
-            rejects["feedback"] = spared
-        decision = decide(request, hits, terms, facts=facts, considered=considered, rejected_by=rejects)
-        if terms.reuse != "never" and (call.audience.listener or call.audience.theme):
-            decision, track = listener.chosen(
-                self.store,
-                call.audience,
-                call.key,
-                decision,
-                same,
-                [track for track, _ in hits],
-                kept=kept,
-                # A seed that the caller named leaves nothing to vary.
-                may_make=terms.reuse == "auto" and request.config["seed"] is None,
-            )
+            found = self._search(request, vector, rejections, listener.theme_track)
+        decision = decide(
+            request,
+            found.hits,
+            terms,
+            facts=found.facts,
+            considered=found.considered,
+            rejected_by=self._rejected_by(found) if explain else None,
+        )
+        if terms.reuse == "never" or not listener.named:
+            track = next((track for track, _ in found.hits if track.id == decision.track_id), None)
             return Outcome(request, decision, track)
-        track = next((track for track, _ in hits if track.id == decision.track_id), None)
+        decision, track = listener.choose(
+            decision,
+            [track for track, _ in found.hits],
+            repeat.track if repeat else None,
+            repeats.made,
+            # A seed that the caller named leaves nothing to vary.
+            may_make=terms.reuse == "auto" and request.config["seed"] is None,
+        )
         return Outcome(request, decision, track)
 
-    def _repeated(self, key: str, terms: Terms) -> tuple[Track | None, RequestRecord | None]:
-        """Return the track that this very request made before, or else the close match it got, and its line."""
-        stamp = self.store.stamp()
-        if kept := self.store.recall(key):
-            return kept, None
-        rejected = feedback.rejected(self.store, key)
-        made = next((track for track in self.store.made_for(key) if track.id not in rejected), None)
-        if made:
-            self.store.remember(made, stamp)
-            return made, None
-        for line in self.store.requests(limit=1, key=key, rule="similar"):
-            track = self.store.get(line.track_id) if line.track_id and terms.stands(line) else None
-            # A line of an earlier version does not tell what was asked, so that is read once more.
-            if track and line.features and track.state == "ready" and self.store.has_audio(track):
-                # It was no more than close here, so a rejection for a request near this one counts as well.
-                vector = self.store.request_vector(line)
-                rejected = feedback.rejected(self.store, key, vector, line.features)
-                return (track, line) if track.id not in rejected else (None, None)
-        return None, None
-
-    def _asked_again(self, call: Call, same: Track, line: RequestRecord | None) -> Request:
-        """Return a repeat's own request: that of the track made for it, or what `line` says was asked."""
-        if line is None or line.features is None:
-            return request_of(same, call.context, call.choices)
-        return self._built(call, line.features)
+    def _request_of(self, call: Call, repeat: Repeat) -> Request:
+        """Return the request of a repeat: that of the track made for it, else what the log says was read."""
+        if repeat.line is None or repeat.line.features is None:
+            return request_of(repeat.track, call.context, call.choices)
+        return self._build(call, repeat.line.features)
 
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
         """Return the request and the vector of its context; a call works them out once."""
@@ -185,48 +179,68 @@ class Flow:
             with call.stage("encode"):
                 vector = embed_document(self.encoder, call.context.text)
             with call.stage("request"):
-                request = self._built(call, features)
+                request = self._build(call, features)
             call.understood = request, vector
         return call.understood
 
-    def _built(self, call: Call, features: Features) -> Request:
+    def _build(self, call: Call, features: Features) -> Request:
         return build(
             call.context, features, call.choices, self.library, key=call.key, find_weights=weights.find
         )
 
+    def _search(
+        self, request: Request, vector: NDArray[np.float32], rejections: Rejections, theme_track: str | None
+    ) -> Search:
+        """Find the nearest tracks that meet the hard facts and were not rejected; a theme's track is always weighed."""
+        facts = hard_facts(request)
+        rejected = rejections.near(vector, request.features)
+        hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
+        if theme_track and theme_track not in {track.id for track, _ in hits}:
+            hits += self.store.search(vector, facts, 1, among=[theme_track])
+        allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
+        return Search(facts, allowed, len(hits) - len(allowed), self.store.ready())
+
+    def _rejected_by(self, found: Search) -> dict[str, int]:
+        """Return how many ready tracks each hard fact alone rejects, and how many near ones people rejected."""
+        counts = {
+            name: found.considered - self.store.count(fact) for name, fact in alone(found.facts).items()
+        }
+        return {**counts, "feedback": found.rejected} if found.rejected else counts
+
     def make(
         self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
-    ) -> list[Outcome]:
-        """Make and insert a track for each; with `fresh` a seed nobody gave is drawn, else it follows from the key."""
-        jobs = []
-        for call, outcome in missing:
-            seed = outcome.request.config["seed"]
-            if seed is None:
-                seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
-            first = call.choices.continue_from
-            follows = followed(self.store, first, outcome.request) if first is not None else None
-            jobs.append(MakingTask(call, outcome.request, seed, outcome.decision.variant_of, follows))
-        made = []
+    ) -> Iterator[Outcome]:
+        """Make a track for each call, all of them before the first is stored, and yield each once it is stored.
+
+        Where no seed was requested it follows from the request's key; with `fresh` it is drawn.
+        """
+        tasks = [self._task(call, outcome, fresh=fresh) for call, outcome in missing]
         with self._one_at_a_time:
-            raws = render(jobs, self._generator, on_progress)
-        for (call, outcome), job, raw in zip(missing, jobs, raws, strict=True):
-            track, sound = keep(job, raw, self.store, encoder=self.encoder.identity)
+            raws = render(tasks, self._generator, on_progress)
+        for (call, outcome), task, raw in zip(missing, tasks, raws, strict=True):
+            track, sound = keep(task, raw, self.store, encoder=self.encoder.identity)
             _, vector = self.understand(call)
             stamp = self.store.stamp()
             with call.stage("insert"):
                 self.store.insert(track, vector, sound)
             self.store.remember(track, stamp)
-            request = outcome.request
-            if job.follows and raw.provenance.get("continued_from") != "codes":
-                said = (
-                    f"the codes of track {call.choices.continue_from} were not kept or do not fit this model"
-                )
-                told = f"{said}, so its audio was encoded again, fades and all"
-                request = request.model_copy(update={"warnings": (*request.warnings, told)})
-            made.append(Outcome(request, outcome.decision, track, made=True))
-        return made
+            yield Outcome(noted(task, raw), outcome.decision, track, made=True)
+
+    def _task(self, call: Call, outcome: Outcome, *, fresh: bool) -> MakingTask:
+        request, first = outcome.request, call.choices.continue_from
+        seed = request.config["seed"]
+        if seed is None:
+            seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
+        follows = None if first is None else followed(self.store, first, request)
+        return MakingTask(call, request, seed, outcome.decision.variant_of, follows)
+
+    def _generator(self, backend: str, size: str) -> Generator:
+        if (backend, size) not in self._loaded:
+            self._loaded[backend, size] = self._load_generator(backend, size)
+        return self._loaded[backend, size]
 
     def finish(self, call: Call, outcome: Outcome) -> Result:
+        """Return the result of a call and record it in the log."""
         result = self.result(call, outcome)
         try:
             if outcome.decision.rule == "exact" and not self.store.opened:
@@ -234,11 +248,12 @@ class Flow:
             else:
                 self.store.log(record_of(call, result), call.vector)
         except StorageError as error:
-            # The answer stands without its line in the log: a read-only catalog still serves.
+            # The result holds without its line in the log, so that a read-only catalog still serves.
             return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
         return result
 
     def result(self, call: Call, outcome: Outcome) -> Result:
+        """Return the result of a call, with all its warnings."""
         request, decision, track = outcome.request, outcome.decision, outcome.track
         return Result(
             action="generated" if outcome.made else "reused" if track else "none",
@@ -260,25 +275,21 @@ class Flow:
 
     @contextmanager
     def failures_logged(self, call: Call) -> Iterator[None]:
+        """Leave a line in the log where the body fails or is cancelled."""
         try:
             yield
         except (CatalogError, Cancelled) as error:
-            with suppress(CatalogError):
-                self.store.log(failure_of(call, error), call.vector)
+            self.log_failure(call, error)
             raise
 
-    def _rejected_by(self, facts: Filter, considered: int) -> dict[str, int]:
-        """Return how many ready tracks each hard fact alone rejects."""
-        return {name: considered - self.store.count(fact) for name, fact in alone(facts).items()}
-
-    def _generator(self, backend: str, size: str) -> Generator:
-        if (backend, size) not in self._loaded:
-            self._loaded[backend, size] = self._load_generator(backend, size)
-        return self._loaded[backend, size]
+    def log_failure(self, call: Call, error: CatalogError | Cancelled) -> None:
+        """Record in the log that a call ended in `error`; nothing where the log cannot be written."""
+        with suppress(CatalogError):
+            self.store.log(failure_of(call, error), call.vector)
 
 
 def _substitution(outcome: Outcome) -> list[str]:
-    """Say what stood in for the generator that was asked for, also when the track is an earlier one."""
+    """Return what stood in for the requested generator, also for a track that was made earlier."""
     if outcome.made:
         return [outcome.request.substitution] if outcome.request.substitution else []
     track = outcome.track

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from homes import a_judgement, a_record
 from store import DIMENSION, ENCODER, STYLES, WORDS, clusters, fill, timed
 
-from catalog.history.feedback import NEAR, rejected
+from catalog.history.rejections import NEAR, Rejections
 from catalog.history.statistics import statistics
 from catalog.history.suggestions import served_tracks
 from catalog.store.rows import to_judgement_row, to_request_row
@@ -117,8 +117,8 @@ def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
         "history, newest 50": lambda call: store.requests(limit=50),
         "history, by meaning": lambda call: store.requests_near(queries[call], 50),
         "history, by words": lambda call: store.requests_worded("rain city", 50),
-        "rejected, by key": lambda call: rejected(store, f"key-{call}"),
-        "rejected, near too": lambda call: rejected(store, f"key-{call}", queries[call]),
+        "rejected, by key": lambda call: Rejections(store, f"key-{call}").own,
+        "rejected, near too": lambda call: Rejections(store, f"key-{call}").near(queries[call]),
         "plays of a listener": lambda call: store.plays(f"listener-{call % LISTENERS}", NOW),
         "one more line": lambda call: store.log(a_record(f"new{call}"), queries[call]),
     }

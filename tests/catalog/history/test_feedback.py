@@ -10,7 +10,7 @@ from fakes import Counting
 from homes import a_record
 
 from catalog.errors import InputError, NotFound
-from catalog.history.feedback import NEAR, rejected
+from catalog.history.rejections import NEAR, Rejections
 from catalog.models import Filter
 from catalog.report import explanation
 
@@ -73,9 +73,9 @@ def test_requests_near_a_rejected_one_are_spared_too_and_distant_ones_are_not(se
     near = CALM_AGAIN.replace("the library", "a library")
     vectors = {text: service.encoder.encode([text])[0] for text in (CALM_AGAIN, near, ELSEWHERE)}
     assert NEAR <= float(vectors[CALM_AGAIN] @ vectors[near]) < 1.0
-    assert rejected(service.store, "another key", vectors[near]) == {made.track.id}
-    assert rejected(service.store, "another key", vectors[ELSEWHERE]) == frozenset()
-    assert rejected(service.store, "another key") == frozenset()
+    assert Rejections(service.store, "another key").near(vectors[near]) == {made.track.id}
+    assert Rejections(service.store, "another key").near(vectors[ELSEWHERE]) == frozenset()
+    assert Rejections(service.store, "another key").own == frozenset()
     result = service.find_or_make(near, **SHORT)
     assert result.action == "generated"
     assert made.track.id not in {one.track_id for one in result.decision.candidates}
@@ -92,13 +92,15 @@ def test_a_rejection_for_one_mood_says_nothing_of_the_other(service):
         asked = {one: service.explain(one, **SHORT) for one in (text, other, near)}
         service.reject(made.track.id, asked[text].request_id)
         left_out = {
-            one: rejected(service.store, "another key", vectors[one], told.request.features)
+            one: Rejections(service.store, "another key").near(vectors[one], told.request.features)
             for one, told in asked.items()
         }
         assert left_out[text] == {made.track.id}
         assert left_out[other] == frozenset()
         assert bool(left_out[near]) == (text == calm)
-        assert rejected(service.store, "another key", vectors[other]) == {made.track.id}  # no mood is known
+        assert Rejections(service.store, "another key").near(vectors[other]) == {
+            made.track.id
+        }  # no mood is known
         service.reject(made.track.id, undo=True)
 
 
@@ -111,7 +113,7 @@ def test_a_rejection_of_which_no_mood_is_known_counts_in_any(service):
     scary = asked.request.features.model_copy(
         update={"valence": -0.9, "energy": 0.9, "mood_tags": ("scary",)}
     )
-    assert rejected(service.store, "another key", vector_of(service, CALM), scary) == {made.track.id}
+    assert Rejections(service.store, "another key").near(vector_of(service, CALM), scary) == {made.track.id}
 
 
 def vector_of(service, text):
@@ -166,7 +168,7 @@ def test_a_rejection_without_a_logged_vector_reads_the_summary(service):
     service.store.log(line)  # as lines of an earlier version are
     service.reject(first.track.id, "old")
     summary = service.encoder.encode(["waves on a shore"])[0]
-    assert rejected(service.store, "another key", summary) == {first.track.id}
+    assert Rejections(service.store, "another key").near(summary) == {first.track.id}
 
 
 def test_rejecting_what_was_never_served_needs_a_request(service):
@@ -300,3 +302,24 @@ def test_a_theme_keeps_its_track_however_many_are_nearer(service, monkeypatch):
         "theme",
         hero.track.id,
     )
+
+
+def test_one_look_reads_the_rejections_once(service, monkeypatch):
+    made = service.find_or_make(CALM, **SHORT)
+    wrong = service.find_or_make(CALM_AGAIN, **SHORT)
+    service.reject(made.track.id, wrong.request_id)
+    read = []
+
+    def counted(name):
+        original = getattr(service.store, name)
+
+        def reading(*given, **rest):
+            read.append(name)
+            return original(*given, **rest)
+
+        monkeypatch.setattr(service.store, name, reading)
+
+    counted("judgements")
+    counted("judgements_near")
+    assert service.find(CALM_AGAIN, listener="ada", **SHORT) is None
+    assert sorted(read) == ["judgements", "judgements_near"]

@@ -1,0 +1,61 @@
+"""The track that a request got before: one made for it, else the close match it was served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..history.rejections import Rejections
+from ..models import RequestRecord, Track
+from ..reuse.terms import Terms
+from ..store.store import Store
+
+__all__ = ["Repeat", "Repeats"]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The track that a request got before."""
+
+    track: Track
+    line: RequestRecord | None = None
+    """The line of the log where it was served as a close match; None for a track made for the request."""
+
+
+class Repeats:
+    """What the store holds for one request, which its key names. It needs neither encoder nor model."""
+
+    def __init__(self, store: Store, key: str, rejections: Rejections) -> None:
+        self._store = store
+        self._key = key
+        self._rejections = rejections
+
+    @cached_property
+    def made(self) -> list[Track]:
+        """The ready tracks made for the request and not rejected for it, newest first."""
+        made = self._store.made_for(self._key)
+        return [track for track in made if track.id not in self._rejections.own]
+
+    def find(self, terms: Terms) -> Repeat | None:
+        """Return the newest track made for the request, else the close match it got last, None without either."""
+        stamp = (
+            self._store.stamp()
+        )  # before anything is read, so that a later change outdates what is remembered
+        if remembered := self._store.recall(self._key):
+            return Repeat(remembered)
+        if self.made:
+            self._store.remember(self.made[0], stamp)
+            return Repeat(self.made[0])
+        return self._close_match(terms)
+
+    def _close_match(self, terms: Terms) -> Repeat | None:
+        for line in self._store.requests(limit=1, key=self._key, rule="similar"):
+            track = self._store.get(line.track_id) if line.track_id and terms.stands(line) else None
+            # Lines of earlier versions lack the features; their texts are read once more.
+            if not track or not line.features or track.state != "ready" or not self._store.has_audio(track):
+                continue
+            # The track was made for another request, so rejections for near requests count as well.
+            vector, rejections = self._store.request_vector(line), self._rejections
+            rejected = rejections.own if vector is None else rejections.near(vector, line.features)
+            return Repeat(track, line) if track.id not in rejected else None
+        return None
