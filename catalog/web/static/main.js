@@ -1,16 +1,16 @@
 // Puts the page together: views by address, the detail panel, the player's bar, keys.
 
-import { fill, iconButton, setIcon } from "./dom.js";
-import { composeView } from "./compose.js";
-import { detailPanel } from "./detail.js";
-import { historyView } from "./history.js";
-import { jobs, jobsTray } from "./jobs.js";
-import { helpDialog, listenToKeys } from "./keys.js";
-import { mapView } from "./map.js";
-import { playerBar } from "./bar.js";
-import { change, here, onChange, tell } from "./route.js";
-import { complain } from "./toast.js";
-import { tracksView } from "./tracks.js";
+import { fill, iconButton, setIcon } from "./lib/dom.js";
+import { composeView } from "./views/compose.js";
+import { detailPanel } from "./views/detail.js";
+import { historyView } from "./views/history.js";
+import { jobs, jobsTray } from "./lib/jobs.js";
+import { helpDialog, listenToKeys } from "./parts/keys.js";
+import { mapView } from "./views/map.js";
+import { playerBar } from "./parts/bar.js";
+import { change, here, onChange, tell } from "./lib/route.js";
+import { complain } from "./lib/toast.js";
+import { tracksView } from "./views/tracks.js";
 
 const makers = { tracks: tracksView, compose: composeView, map: mapView, history: historyView };
 const views = {};

@@ -1,10 +1,10 @@
 // The player's bar at the bottom.
 
-import { h, icon, iconButton, setIcon } from "./dom.js";
-import { clock, name, title } from "./format.js";
-import { player } from "./player.js";
-import { address, here } from "./route.js";
-import { toast } from "./toast.js";
+import { h, icon, iconButton, setIcon } from "../lib/dom.js";
+import { clock, name, title } from "../lib/format.js";
+import { player } from "../lib/player.js";
+import { address, here } from "../lib/route.js";
+import { toast } from "../lib/toast.js";
 import { Wave } from "./wave.js";
 
 export function playerBar() {

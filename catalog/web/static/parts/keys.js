@@ -1,7 +1,7 @@
 // Keys that work everywhere, and the page that lists them.
 
-import { h, iconButton, isTyping } from "./dom.js";
-import { player } from "./player.js";
+import { h, iconButton, isTyping } from "../lib/dom.js";
+import { player } from "../lib/player.js";
 
 const LIST = [
   ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["?", "This list"], ["Esc", "Close what is open"]]],

@@ -1,16 +1,16 @@
 // The list of tracks: search as you type, facets, sort, and what can be done to many at once.
 
-import { get } from "./api.js";
-import { announce, button, debounced, fill, h, icon, iconButton } from "./dom.js";
-import { change as edit, changeAll, edits, restore, trash } from "./edits.js";
-import { facetPanel, label } from "./facets.js";
-import { number, plural, title } from "./format.js";
-import { FACETS, hasWords, queryOf } from "./language.js";
-import { player } from "./player.js";
-import { change, here } from "./route.js";
-import { trackRow } from "./row.js";
-import { Pages, Rows } from "./rows.js";
-import { complain } from "./toast.js";
+import { get } from "../lib/api.js";
+import { announce, button, debounced, fill, h, icon, iconButton } from "../lib/dom.js";
+import { change as edit, changeAll, edits, restore, trash } from "../lib/edits.js";
+import { facetPanel, label } from "../parts/facets.js";
+import { number, plural, title } from "../lib/format.js";
+import { FACETS, hasWords, queryOf } from "../lib/language.js";
+import { player } from "../lib/player.js";
+import { change, here } from "../lib/route.js";
+import { trackRow } from "../parts/row.js";
+import { Pages, Rows } from "../parts/rows.js";
+import { complain } from "../lib/toast.js";
 
 const TYPING_MS = 140;
 const BEST = 200; // how many rows of a search are shown: beyond them nothing is near any more

@@ -1,8 +1,8 @@
 // Waveforms: peaks from the service, drawn on a canvas. The page never decodes audio.
 
-import { get, trackPath, aborted } from "./api.js";
-import { colour } from "./dom.js";
-import { player } from "./player.js";
+import { get, trackPath, aborted } from "../lib/api.js";
+import { colour } from "../lib/dom.js";
+import { player } from "../lib/player.js";
 
 const POINTS = 240;
 const KEPT = 800;

@@ -1,11 +1,11 @@
 // What was asked for, and what was served.
 
-import { get } from "./api.js";
-import { debounced, fill, h, icon } from "./dom.js";
-import { bytes, name, number, percent, plural, score, span, when } from "./format.js";
+import { get } from "../lib/api.js";
+import { debounced, fill, h, icon } from "../lib/dom.js";
+import { bytes, name, number, percent, plural, score, span, when } from "../lib/format.js";
 import { playButton } from "./detail.js";
-import { address, change, here } from "./route.js";
-import { complain } from "./toast.js";
+import { address, change, here } from "../lib/route.js";
+import { complain } from "../lib/toast.js";
 
 const LIMIT = 200;
 const NEAREST = 40; // a search ranks every request; beyond these nothing is near any more

@@ -1,9 +1,9 @@
 // One track in a list.
 
-import { h, icon, setIcon } from "./dom.js";
-import { clock, name, score, stars, title } from "./format.js";
-import { player } from "./player.js";
-import { address, here } from "./route.js";
+import { h, icon, setIcon } from "../lib/dom.js";
+import { clock, name, score, stars, title } from "../lib/format.js";
+import { player } from "../lib/player.js";
+import { address, here } from "../lib/route.js";
 import { Wave } from "./wave.js";
 
 /** Return a row for `Rows`; `list` knows the queue, the selection and what is open. */

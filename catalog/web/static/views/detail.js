@@ -1,14 +1,14 @@
 // Everything about one track: how it sounds, what is near it, how it was made, and what can be done with it.
 
-import { get, post, trackPath, trackUrl } from "./api.js";
-import { announce, button, fill, h, icon, iconButton, setIcon } from "./dom.js";
-import { change as edit, edits, restore, trash } from "./edits.js";
-import { bytes, clock, name, number, score, span, title, value, when } from "./format.js";
-import { jobs } from "./jobs.js";
-import { player } from "./player.js";
-import { address, change, here } from "./route.js";
-import { complain, toast } from "./toast.js";
-import { Wave } from "./wave.js";
+import { get, post, trackPath, trackUrl } from "../lib/api.js";
+import { announce, button, fill, h, icon, iconButton, setIcon } from "../lib/dom.js";
+import { change as edit, edits, restore, trash } from "../lib/edits.js";
+import { bytes, clock, name, number, score, span, title, value, when } from "../lib/format.js";
+import { jobs } from "../lib/jobs.js";
+import { player } from "../lib/player.js";
+import { address, change, here } from "../lib/route.js";
+import { complain, toast } from "../lib/toast.js";
+import { Wave } from "../parts/wave.js";
 
 export function detailPanel() {
   const element = document.getElementById("detail");

@@ -1,13 +1,13 @@
 // Paste a context; see what was read in it, what fits and why other tracks do not; have one made.
 
-import { get, post, trackPath } from "./api.js";
-import { announce, button, debounced, fill, h, icon } from "./dom.js";
-import { name, percent, plural, score, title } from "./format.js";
-import { jobCard, jobs } from "./jobs.js";
+import { get, post, trackPath } from "../lib/api.js";
+import { announce, button, debounced, fill, h, icon } from "../lib/dom.js";
+import { name, percent, plural, score, title } from "../lib/format.js";
+import { jobCard, jobs } from "../lib/jobs.js";
 import { playButton } from "./detail.js";
-import { plainWords } from "./language.js";
-import { address, here } from "./route.js";
-import { complain, toast } from "./toast.js";
+import { plainWords } from "../lib/language.js";
+import { address, here } from "../lib/route.js";
+import { complain, toast } from "../lib/toast.js";
 
 const PAUSE_MS = 700;
 const SHOWN = 5; // candidates before a click shows the rest

@@ -1,9 +1,9 @@
 // The facets beside the list: what there is, how many of each, and what is chosen.
 
-import { fill, h, icon } from "./dom.js";
-import { name, number, stars } from "./format.js";
-import { FACETS } from "./language.js";
-import { change, here } from "./route.js";
+import { fill, h, icon } from "../lib/dom.js";
+import { name, number, stars } from "../lib/format.js";
+import { FACETS } from "../lib/language.js";
+import { change, here } from "../lib/route.js";
 
 const FIRST = 6;
 const open = new Set();

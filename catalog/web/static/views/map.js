@@ -1,13 +1,13 @@
 // The catalog in two dimensions: what is near in meaning lies near. Hover to listen, draw a lasso to filter.
 
-import { get, trackUrl } from "./api.js";
-import { announce, button, colour, fill, h } from "./dom.js";
+import { get, trackUrl } from "../lib/api.js";
+import { announce, button, colour, fill, h } from "../lib/dom.js";
 import { miniRow } from "./detail.js";
-import { edits } from "./edits.js";
-import { name, plural, title } from "./format.js";
-import { player } from "./player.js";
-import { change, here } from "./route.js";
-import { complain } from "./toast.js";
+import { edits } from "../lib/edits.js";
+import { name, plural, title } from "../lib/format.js";
+import { player } from "../lib/player.js";
+import { change, here } from "../lib/route.js";
+import { complain } from "../lib/toast.js";
 
 const GROUPS = 8;
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring", "down", "bar", "dot"];

@@ -1,6 +1,6 @@
 // A list of any length with as many elements as fit the screen, filled page by page as it is scrolled.
 
-import { h } from "./dom.js";
+import { h } from "../lib/dom.js";
 
 const PAGE = 60;
 const MARGIN = 6;
