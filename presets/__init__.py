@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import PresetError
 from .library import Library, Resolved, load
-from .schema import Defaults, Model, PromptMetadata, Role, Style, Tier
+from .schema import Defaults, Model, PromptMetadata, Role, RoleDucking, Style, Tier
 from .vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "PromptMetadata",
     "Resolved",
     "Role",
+    "RoleDucking",
     "Style",
     "Tier",
     "load",

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from .errors import did_you_mean, shown
-from .schema import Configuration, Defaults, Model, Overrides, PromptMetadata, Role, Style, Tier
+from .schema import Configuration, Defaults, Model, Overrides, PromptMetadata, Role, RoleDucking, Style, Tier
 
 __all__ = ["sentence"]
 
@@ -56,7 +56,10 @@ def _keys(title: str, loc: list[str]) -> list[str]:
     """Return the keys that are known where `loc` points in the model named `title`."""
     if title == Overrides.__name__:
         return list(Overrides.model_fields)
-    return list((Configuration if len(loc) == 1 else _SECTIONS[loc[0]]).model_fields)
+    if len(loc) == 1:
+        return list(Configuration.model_fields)
+    inside_ducking = len(loc) == 4  # roles.<name>.ducking.<key>, the only mapping inside an entry
+    return list((RoleDucking if inside_ducking else _SECTIONS[loc[0]]).model_fields)
 
 
 def _says(kind: str, context: dict[str, Any], value: Any) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .document import ROOT, read
@@ -60,8 +59,7 @@ class Library:
     roles: Mapping[str, Role]
     quality: Mapping[str, Tier]
     digest: str
-    """sha256 of the merged content in canonical JSON."""
-    _content: Mapping[str, Any] = field(repr=False)
+    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
@@ -98,11 +96,6 @@ class Library:
             "quality": self.quality,
         }
         return dict(_flat(sections))
-
-    def dump(self) -> str:
-        """Return the merged content as YAML that `load` reads back to an equal library."""
-        content = json.loads(json.dumps(self._content))
-        return str(yaml.safe_dump({ROOT: content}, sort_keys=False, allow_unicode=True, width=100))
 
     def resolve(
         self, style: str, role: str, quality: str, overrides: Mapping[str, Any] = MappingProxyType({})
@@ -255,7 +248,11 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         valid = Configuration.model_validate(content)
     except ValidationError as error:
         raise PresetError(sentence(error, content, lambda key: f"{_origin(origins, key)}: {key}")) from None
-    canonical = json.dumps(valid.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(
+        valid.model_dump(mode="json", exclude={"roles": {"__all__": {"ducking"}}}),
+        sort_keys=True,
+        separators=(",", ":"),
+    )
     return Library(
         model=valid.model,
         defaults=valid.defaults,
@@ -264,7 +261,6 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         roles=MappingProxyType(valid.roles),
         quality=MappingProxyType({str(name): tier for name, tier in valid.quality.items()}),
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
-        _content=content,
         _origins=origins,
     )
 

@@ -23,6 +23,7 @@ __all__ = [
     "Overrides",
     "PromptMetadata",
     "Role",
+    "RoleDucking",
     "Style",
     "Tier",
 ]
@@ -127,6 +128,7 @@ CfgCoef = Annotated[float, Field(ge=0, le=20)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 Lufs = Annotated[float, Field(ge=-60, le=-5)]
 Fade = Annotated[float, Field(ge=0, le=30)]
+DuckingTime = Annotated[float, Field(ge=0, le=30)]
 StepsPerSecond = Annotated[float, Field(gt=0, le=1000)]
 
 
@@ -201,6 +203,16 @@ class Style(Generation):
     """Parameters of the procedural generator, passed on as they stand."""
 
 
+class RoleDucking(Strict):
+    """How music gives way to a voice over it: depth in dB, times in seconds."""
+
+    depth_db: Annotated[float, Field(ge=0, le=60)] = 10.0
+    """At the least; music that is loud under the voice goes deeper."""
+    attack_s: DuckingTime = 0.25
+    hold_s: DuckingTime = 0.35
+    release_s: DuckingTime = 1.2
+
+
 class Role(Generation):
     """What the music is for."""
 
@@ -211,6 +223,7 @@ class Role(Generation):
     loudness_lufs: Lufs = -18.0
     fade_in_s: Fade = 0.0
     fade_out_s: Fade = 0.0
+    ducking: RoleDucking = RoleDucking()
 
 
 class Tier(Generation):

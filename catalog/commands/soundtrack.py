@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .home import open_service, open_store
+from .home import open_library, open_service, open_store
 from .inputs import check_out_file, present, read_context, read_request
 from .options import (
     audience_options,
@@ -86,7 +86,7 @@ def mix(
     bed: str, narration: str, out: str, as_json: bool, home: str, cue_files: tuple[str, ...], **options: Any
 ) -> None:
     """Mix a track or file under a narration: the bed gives way to the voice and never clips."""
-    from ..soundtrack.narration import mix_under
+    from ..soundtrack.mix import mix_under
 
     def find_track(track_id: str) -> tuple[Any, Path]:
         with open_store(home) as store:
@@ -96,7 +96,15 @@ def mix(
     levels = present({name: options.pop(name) for name in ("voice_lufs", "bed_lufs")})
     ducking = present({name: options.pop(name) for name in ("depth_db", "attack_s", "hold_s", "release_s")})
     payload = mix_under(
-        bed, narration, out, find_track, levels=levels, ducking=ducking, cue_files=cue_files, **options
+        bed,
+        narration,
+        out,
+        find_track,
+        open_library(None, home).roles,
+        levels=levels,
+        ducking=ducking,
+        cue_files=cue_files,
+        **options,
     )
     _print_mix(payload, as_json)
 

@@ -18,23 +18,23 @@ Cue = Mapping[str, Any]
 
 
 def as_json(cues: Sequence[Cue], **facts: Any) -> str:
-    """Return the cues as one JSON object, beside whatever else is stated about the whole."""
-    told = {"schema_version": 1, **facts, "cues": list(cues)}
-    return json.dumps(told, ensure_ascii=False, indent=2, default=str) + "\n"
+    """Return the cues as one JSON object, after `facts` about the whole mix."""
+    payload = {"schema_version": 1, **facts, "cues": list(cues)}
+    return json.dumps(payload, ensure_ascii=False, indent=2, default=str) + "\n"
 
 
 def as_vtt(cues: Sequence[Cue]) -> str:
-    """Return the cues as WebVTT: spoken text as it is, music in square brackets, as subtitles write it."""
+    """Return the cues as WebVTT: spoken text as it is, and music in square brackets, as subtitles have it."""
     lines = ["WEBVTT", ""]
     for number, cue in enumerate(cues, start=1):
-        said = cue.get("text") or cue["name"]
-        text = f"[music: {cue['name']}]" if cue["kind"] == "music" else said
+        is_music = cue["kind"] == "music"
+        text = f"[music: {cue['name']}]" if is_music else cue.get("text") or cue["name"]
         lines += [str(number), f"{_time(cue['start_s'])} --> {_time(cue['end_s'])}", _escaped(text), ""]
     return "\n".join(lines)
 
 
 def check_cues(target: Path, *, force: bool = False) -> None:
-    """Refuse a file for cues of another kind, in a folder that is not there, or in the way. Raises InputError."""
+    """Refuse a file whose ending or folder is wrong, or that exists, unless `force`. Raises InputError."""
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target} does not end in .json or .vtt; the ending picks the format of the cues")
     if not target.resolve().parent.is_dir():
@@ -44,7 +44,7 @@ def check_cues(target: Path, *, force: bool = False) -> None:
 
 
 def write_cues(target: Path, cues: Sequence[Cue], **facts: Any) -> None:
-    """Write the cues, whole or not at all, in the format that the ending names. Raises StorageError."""
+    """Write the cues in the format that the ending names, whole or not at all. Raises StorageError."""
     text = as_vtt(cues) if target.suffix.lower() == ".vtt" else as_json(cues, **facts)
     with files.storing(f"{target} cannot be written"):
         files.write_durably(target.resolve(), text.encode("utf-8"), mode=0o644)
@@ -57,6 +57,6 @@ def _time(seconds: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return one line that no WebVTT reader takes for markup or a timing."""
+    """Return the text as one line that no WebVTT reader takes for markup or for a timing."""
     line = " ".join(str(text).split())
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,7 +1,7 @@
-"""Renderers beside music: a narrator's voice and a cover image, each a command run in an environment of its own.
+"""Renderers of a narrator's voice and of a cover image: commands that run in environments of their own.
 
-Their packages pin releases that ours must not follow (mflux huggingface-hub below 2, mlx-audio one release of MLX), so
-nothing of them is imported here: a renderer is a command line, and where its command is missing the error says how to
+Their packages pin releases that ours must not follow (mflux huggingface-hub below 2, mlx-audio one release of MLX). So
+nothing of them is imported here: a renderer is a command line, and where the command is missing, the error says how to
 install it.
 """
 
@@ -19,7 +19,7 @@ from typing import Protocol
 from ..errors import InputError, Unavailable
 from ..validation import nearest
 
-__all__ = ["COVERS", "NARRATORS", "Command", "Renderer", "narrator", "renderer"]
+__all__ = ["COVERS", "NARRATORS", "Renderer", "RendererCommand", "narrator", "renderer"]
 
 
 TIMEOUT_S = 900.0
@@ -30,13 +30,13 @@ class Renderer(Protocol):
     """Anything that renders words into a file."""
 
     def render(self, text: str, target: Path) -> None:
-        """Write what `text` becomes to `target`; raise Unavailable where that cannot be done here."""
+        """Render `text` into the file `target`; raise Unavailable where that cannot be done here."""
         ...
 
 
 @dataclass(frozen=True)
-class Command:
-    """A renderer that is a command: `arguments` makes its line from text, target and options."""
+class RendererCommand:
+    """A renderer that runs a command; `arguments` builds its arguments from text, target and options."""
 
     name: str
     program: str
@@ -50,13 +50,13 @@ class Command:
         return [*shlex.split(self.program), *self.arguments(text, target, self.options)]
 
     def check(self) -> None:
-        """Raise Unavailable, with how to install it, where the command is not here."""
+        """Raise Unavailable, which says how to install the command, where it is missing."""
         program = next(iter(shlex.split(self.program)), "")
         if shutil.which(program) is None:
             raise Unavailable(f"{self.name} needs the command {program}, which is not here; {self.install}")
 
     def render(self, text: str, target: Path) -> None:
-        """Run the command for `text`; it must leave `target` behind. Raises Unavailable and InputError."""
+        """Run the command, which must write `target`. Raises Unavailable, and InputError for text of a wrong length."""
         words = " ".join(text.split())
         if not words or len(words) > MAX_CHARACTERS:
             raise InputError(
@@ -65,7 +65,7 @@ class Command:
         self.check()
         line = self.line(words, target)
         try:
-            # Its own folder: some of these commands leave files where they run.
+            # Some of these commands leave files where they run, so each runs in a folder of its own.
             with tempfile.TemporaryDirectory() as folder:
                 done = subprocess.run(
                     line,
@@ -116,19 +116,19 @@ MLX_AUDIO_VOICES: Mapping[str, str] = {"voice": "", "lang_code": "", "speed": ""
 ESPEAK_INSTALL = "install it with `brew install espeak-ng` or `apt install espeak-ng`"
 MFLUX_INSTALL = "install it apart from this package with `uv tool install mflux` (or `pipx install mflux`)"
 
-NARRATORS: Mapping[str, Command] = {
-    "espeak-ng": Command(
+NARRATORS: Mapping[str, RendererCommand] = {
+    "espeak-ng": RendererCommand(
         "espeak-ng", "espeak-ng", ESPEAK_INSTALL, _espeak, {"voice": "en", "words_per_minute": "160"}, 120.0
     ),
-    "mlx-audio": Command(
+    "mlx-audio": RendererCommand(
         "mlx-audio",
         "mlx_audio.tts.generate",
         MLX_AUDIO_INSTALL,
         _mlx_audio,
         {"model": "mlx-community/Kokoro-82M-bf16", **MLX_AUDIO_VOICES},
     ),
-    # A Llama that speaks, as Llasa is; mlx-audio decodes this one's tokens (SNAC) and not Llasa's (X-Codec2).
-    "orpheus": Command(
+    # Orpheus is a Llama that speaks. Llasa is one too, but mlx-audio decodes SNAC tokens and not its X-Codec2.
+    "orpheus": RendererCommand(
         "the Orpheus voice",
         "mlx_audio.tts.generate",
         MLX_AUDIO_INSTALL,
@@ -136,9 +136,9 @@ NARRATORS: Mapping[str, Command] = {
         {"model": "mlx-community/orpheus-3b-0.1-ft-bf16", **MLX_AUDIO_VOICES, "voice": "tara"},
     ),
 }
-"""Voices by name."""
-COVERS: Mapping[str, Command] = {
-    "mflux": Command(
+"""Name -> the command that speaks."""
+COVERS: Mapping[str, RendererCommand] = {
+    "mflux": RendererCommand(
         "mflux",
         "mflux-generate",
         MFLUX_INSTALL,
@@ -146,19 +146,18 @@ COVERS: Mapping[str, Command] = {
         {"model": "schnell", "steps": "4", "width": "1024", "height": "1024", "seed": "1", "quantize": ""},
     )
 }
-"""Image makers by name."""
+"""Name -> the command that paints."""
 
 
 def narrator(name: str) -> Renderer:
-    """Return a voice by `renderer`'s rules."""
+    """Return the voice that `name` describes; see `renderer`."""
     return renderer(name, NARRATORS)
 
 
-def renderer(name: str, known: Mapping[str, Command]) -> Renderer:
-    """Return the renderer `name`, with options after a colon: `espeak-ng:voice=de,words_per_minute=140`.
+def renderer(name: str, known: Mapping[str, RendererCommand]) -> Renderer:
+    """Return the renderer that `name` describes, with options after a colon: `espeak-ng:voice=de,words_per_minute=140`.
 
-    `program` is an option of all: the command in an environment of its own. Raises InputError for unknown names and
-    options.
+    Every renderer has the option `program`: the path of the command. Raises InputError for unknown names and options.
     """
     word, _, rest = name.partition(":")
     if word not in known:
@@ -176,4 +175,4 @@ def renderer(name: str, known: Mapping[str, Command]) -> Renderer:
             program = value
         else:
             options[key] = value
-    return Command(chosen.name, program, chosen.install, chosen.arguments, options, chosen.timeout_s)
+    return RendererCommand(chosen.name, program, chosen.install, chosen.arguments, options, chosen.timeout_s)

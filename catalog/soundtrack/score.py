@@ -1,7 +1,7 @@
-"""Score a whole story: chunks become scenes, scenes get loops, and all of it one timeline under its narration.
+"""Score a whole story: chunks become scenes, each scene gets a loop, and all of it becomes one timeline.
 
-A scene goes on while place and mood do, and keeps its loop; a scene that comes back gets its theme back; otherwise the
-variety rule keeps one track from being heard again and again.
+A scene goes on, and keeps its loop, while its place and mood do. A scene that returns gets its theme back. Otherwise
+the variety rule keeps one track from playing again and again.
 """
 
 from __future__ import annotations
@@ -14,20 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from generator import AudioError, Progress
-from generator.audio.ducking import Levels, cues
+from generator.audio.levels import Levels
+from generator.audio.timeline import cues
 
 from ..errors import InputError
 from ..export import check_target, write_bytes
 from ..models import Result
 from ..service.service import MusicService
+from .beds import ducking_of
 from .cues import write_cues
-from .narration import STEMS, check_stems, write_mix
+from .narration import NarratedChunk, narrate
 from .plot import Moment, Stretch, arc
-from .renderers import Command, Renderer
+from .renderers import Renderer, RendererCommand
+from .stems import check_stems, stem_paths, write_mix
 from .story import Chunk, Scene, read_story, split_scenes
-from .timeline import Told, build_timeline, lay_out, narrate
+from .timeline import build_timeline, lay_out
 
 __all__ = ["levels_of", "score"]
+
+
+BED_ROLE = "loop_bed"
+"""The role of the music under a story, which sets how it is ducked."""
 
 
 def score(
@@ -43,34 +50,31 @@ def score(
     force: bool = False,
     on_progress: Progress | None = None,
     on_scene: Callable[[str], None] | None = None,
-    **asked: Any,
+    **choices: Any,
 ) -> dict[str, Any]:
-    """Score the story and write `out`, with cues (.json, .vtt) and a plot (.svg) beside it; say what was done.
+    """Score the story and write `out`, with cues (.json, .vtt) and a plot (.svg) beside it; return what was done.
 
-    `voice` narrates chunks that bring no narration; without one they last as long as reading them takes. `asked`
-    goes to `MusicService.scene` (quality, backend, seed, ...). Raises InputError before anything is made.
+    `voice` speaks chunks that have no narration; without one they last as long as reading them takes. `choices` are
+    arguments of `MusicService.scene` (quality, backend, seed, ...). Raises InputError before anything is made.
     """
     target = Path(out)
     beside = {suffix: target.with_suffix(suffix) for suffix in (".json", ".vtt", ".svg")}
-    check_target(target, force=force)
-    check_stems(stems, target, force=force)
-    for maker in (voice, cover):
-        if isinstance(maker, Command):
-            maker.check()
-    for path in (*beside.values(), *([target.with_suffix(".png")] if cover else [])):
-        if path.exists() and not force:
-            raise InputError(f"{path} exists already; choose another name, or --force to replace it")
+    _check_files(target, [*beside.values(), *([target.with_suffix(".png")] if cover else [])], stems, force)
+    for renderer in (voice, cover):
+        if isinstance(renderer, RendererCommand):
+            renderer.check()
     levels = levels or Levels()
     chunks = read_story(story, service)
     scenes = split_scenes(chunks)
     digest = hashlib.sha256(Path(story).read_bytes()).hexdigest()[:12]
     with tempfile.TemporaryDirectory() as folder:
-        told = [narrate(chunk, voice, Path(folder), levels) for chunk in chunks]
-        notes = [note for one in told for note in one.notes]
-        total_s = lay_out(scenes, told)
-        listening = listener or f"story-{digest}-{secrets.token_hex(4)}"
-        _choose(service, scenes, listening, f"story-{digest}", asked, on_progress, on_scene)
-        timeline = build_timeline(scenes, told, chunks, total_s, levels)
+        narrated = [narrate(chunk, voice, Path(folder), levels) for chunk in chunks]
+        total_s = lay_out(scenes, narrated)
+        # A listener of its own, so that plays of other calls do not decide what this story may hear.
+        listener = listener or f"story-{digest}-{secrets.token_hex(4)}"
+        _choose_music(service, scenes, listener, f"story-{digest}", choices, on_progress, on_scene)
+        ducking = ducking_of(service.library.role(BED_ROLE).ducking)
+        timeline = build_timeline(scenes, narrated, chunks, total_s, levels, ducking)
         if cover is not None:
             cover.render(_cover_words(scenes), Path(folder) / "cover.png")
         gain = write_mix(timeline, target, stems)
@@ -81,10 +85,7 @@ def score(
     sheet = cues(timeline)
     write_cues(beside[".json"], sheet, story=str(story), duration_s=round(total_s, 3), scenes=rows)
     write_cues(beside[".vtt"], sheet)
-    _write_plot(beside[".svg"], Path(story).stem, chunks, told, scenes, total_s)
-    for scene in scenes:
-        assert scene.result is not None
-        notes += [note for note in scene.result.warnings if note not in notes]
+    write_bytes(beside[".svg"].resolve(), _plot(Path(story).stem, chunks, narrated, scenes, total_s))
     return {
         "path": str(target),
         "duration_s": round(total_s, 3),
@@ -92,40 +93,47 @@ def score(
         "scenes": rows,
         "themes": len({scene.theme for scene in scenes}),
         "files": [str(path) for path in beside.values()],
-        "stems": [str(Path(stems) / f"{target.stem}.{name}{target.suffix}") for name in STEMS]
-        if stems
-        else [],
+        "stems": [str(path) for path in stem_paths(stems, target).values()],
         "safety_gain": round(gain, 4),
-        "warnings": notes,
+        "warnings": _warnings(narrated, scenes),
     }
 
 
-def levels_of(**given: float) -> Levels:
-    """Return stated levels in LUFS; raise InputError for such as cannot be mixed."""
+def levels_of(**values: float) -> Levels:
+    """Return stated levels in LUFS; raise InputError for levels that cannot be mixed."""
     try:
-        return Levels(**given)
+        return Levels(**values)
     except AudioError as error:
         raise InputError(str(error)) from error
+
+
+def _check_files(target: Path, beside: Sequence[Path], stems: str | Path | None, force: bool) -> None:
+    """Refuse files that cannot be written or are in the way. Raises InputError."""
+    check_target(target, force=force)
+    check_stems(stems, target, force=force)
+    for path in beside:
+        if path.exists() and not force:
+            raise InputError(f"{path} exists already; choose another name, or --force to replace it")
 
 
 # Music
 
 
-def _choose(
+def _choose_music(
     service: MusicService,
     scenes: Sequence[Scene],
     listener: str,
     story: str,
-    asked: Mapping[str, Any],
+    choices: Mapping[str, Any],
     on_progress: Progress | None,
     on_scene: Callable[[str], None] | None,
 ) -> None:
-    """Give every scene its loop: the one of its theme where that was heard before, else one that fits."""
+    """Set the result of every scene: that of its theme where the theme played before, else a loop that fits."""
     themes: dict[str, Result] = {}
     for number, scene in enumerate(scenes, start=1):
         if scene.theme not in themes:
             themes[scene.theme] = service.scene(
-                _words(scene),
+                _context(scene),
                 environment=scene.place,
                 time_of_day=next(
                     (c.context.time_of_day for c in scene.chunks if c.context.time_of_day), None
@@ -134,16 +142,15 @@ def _choose(
                 listener=listener,
                 theme=f"{story} {scene.theme}",
                 on_progress=on_progress,
-                **{"valence": scene.valence, "energy": scene.energy, **asked},
+                **{"valence": scene.valence, "energy": scene.energy, **choices},
             )
         scene.result = themes[scene.theme]
         if on_scene is not None:
-            track = scene.result.track
-            assert track is not None
+            track = scene.track
             on_scene(f"scene {number} of {len(scenes)}: {scene.theme}: {track.style} ({track.id})")
 
 
-def _words(scene: Scene) -> dict[str, Any]:
+def _context(scene: Scene) -> dict[str, Any]:
     text = "\n".join(chunk.context.text for chunk in scene.chunks)
     return {"text": text, "mood_tags": list(scene.mood_tags) or None}
 
@@ -154,13 +161,12 @@ def _cover_words(scenes: Sequence[Scene]) -> str:
     return f"Book cover illustration, {place}{', '.join(longest.mood_tags)}: {longest.chunks[0].context.text[:300]}"
 
 
-# What is told
+# The report
 
 
 def _row(number: int, scene: Scene) -> dict[str, Any]:
     assert scene.result is not None
-    track = scene.result.track
-    assert track is not None
+    track = scene.track
     return {
         "scene": number,
         "theme": scene.theme,
@@ -179,30 +185,43 @@ def _row(number: int, scene: Scene) -> dict[str, Any]:
     }
 
 
-def _write_plot(
-    path: Path,
+def _warnings(narrated: Sequence[NarratedChunk], scenes: Sequence[Scene]) -> list[str]:
+    """Return the warnings of all narrations, then those of the music, each of these once."""
+    warnings = [warning for one in narrated for warning in one.warnings]
+    for scene in scenes:
+        assert scene.result is not None
+        warnings += [warning for warning in scene.result.warnings if warning not in warnings]
+    return warnings
+
+
+def _plot(
     title: str,
     chunks: Sequence[Chunk],
-    told: Sequence[Told],
+    narrated: Sequence[NarratedChunk],
     scenes: Sequence[Scene],
     total_s: float,
-) -> None:
+) -> bytes:
     moments = [
         Moment(
             one.start_s,
             one.start_s + one.duration_s,
-            chunk.read.valence,
-            chunk.read.energy,
+            chunk.features.valence,
+            chunk.features.energy,
             chunk.context.text[:120],
         )
-        for chunk, one in zip(chunks, told, strict=True)
+        for chunk, one in zip(chunks, narrated, strict=True)
     ]
-    stretches = []
-    for scene in scenes:
-        assert scene.result is not None
-        track = scene.result.track
-        assert track is not None
-        lines = (track.style.removeprefix("environment_"), ", ".join(scene.mood_tags[:2]), track.id[:8])
-        stretches.append(Stretch(scene.start_s, scene.end_s, scene.theme, lines))
-    drawing = arc(f"{title}: valence and energy", moments, stretches, total_s)
-    write_bytes(path.resolve(), drawing.encode("utf-8"))
+    stretches = [
+        Stretch(
+            scene.start_s,
+            scene.end_s,
+            scene.theme,
+            (
+                scene.track.style.removeprefix("environment_"),
+                ", ".join(scene.mood_tags[:2]),
+                scene.track.id[:8],
+            ),
+        )
+        for scene in scenes
+    ]
+    return arc(f"{title}: valence and energy", moments, stretches, total_s).encode("utf-8")

@@ -26,9 +26,10 @@ import yaml
 
 import presets
 from generator import Audio
-from generator.audio.ducking import Timeline, mix
+from generator.audio.ducking import Ducking
 from generator.audio.loop import cut_loop, extra_s
 from generator.audio.seam import measure_seam
+from generator.audio.timeline import Timeline, mix
 from generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
@@ -135,7 +136,8 @@ def ducking():
     for style in ("environment_forest", "environment_storm", "ambient_lofi", "action_drums"):
         loop = rendered(style, 20, 1, True)
         for role in ("narration_bed", "background_bed"):
-            timeline = mix(loop, voice, loop=True, role=role)
+            wanted = Ducking(**presets.load().role(role).ducking.model_dump())
+            timeline = mix(loop, voice, loop=True, ducking=wanted)
             parts = list(timeline.render(timeline.safety_gain()))
             made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
             alone = np.concatenate(

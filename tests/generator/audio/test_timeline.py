@@ -13,22 +13,16 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import presets
 from generator import Audio, AudioError, audio
-from generator.audio.ducking import (
-    DUCKING,
-    Bed,
-    Ducking,
-    Levels,
-    Timeline,
-    clipped_share,
-    cues,
-    level_bed,
-    mix,
-)
+from generator.audio.ducking import Ducking
+from generator.audio.levels import Levels, clipped_share, level_bed
+from generator.audio.timeline import Bed, Timeline, cues, mix
 from generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
 SPOKEN = Path(__file__).resolve().parents[2] / "data" / "speechlike.flac"
+DUCKING = {name: Ducking(**role.ducking.model_dump()) for name, role in presets.load().roles.items()}
 WORDS = "The forest was quiet that morning. Only the brook could be heard, far away."
 
 
@@ -64,7 +58,7 @@ def window_db(samples, rate=RATE, length_s=0.1):
 
 
 def test_the_bed_lies_twelve_lu_under_the_voice_and_comes_back_in_pauses(speech, loop):
-    timeline = mix(loop, speech, loop=True, role="narration_bed")
+    timeline = mix(loop, speech, loop=True, ducking=DUCKING["narration_bed"])
     made = stems(timeline)
     assert timeline.sample_rate == RATE
     spoken = np.repeat(window_db(made["voice"]) > -45, RATE // 10)
@@ -83,7 +77,7 @@ def test_the_bed_lies_twelve_lu_under_the_voice_and_comes_back_in_pauses(speech,
 
 @pytest.mark.parametrize("role", DUCKING)
 def test_no_gain_moves_faster_than_the_role_allows(speech, loop, role):
-    timeline = mix(loop, speech, loop=True, role=role)
+    timeline = mix(loop, speech, loop=True, ducking=DUCKING[role])
     alone = stems(Timeline(timeline.beds, [], timeline.duration_s, RATE))["music"]
     heard = np.abs(alone) > 1e-3
     gain = 20 * np.log10(np.abs(stems(timeline)["music"][heard]) / np.abs(alone[heard]))

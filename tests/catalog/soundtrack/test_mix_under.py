@@ -10,11 +10,13 @@ import soundfile
 from click.testing import CliRunner
 
 import cli
+import presets
 from catalog.errors import InputError, NotFound
-from catalog.soundtrack.narration import mix_under
+from catalog.soundtrack.mix import mix_under
 from generator import Audio, audio
 
 RATE = 16_000
+ROLES = presets.load().roles
 
 
 def hum(seconds, rate=RATE, channels=1, gain=0.3):
@@ -37,7 +39,7 @@ def files(tmp_path):
 
 def mixed(folder, narration="said.wav", bed="bed.flac", **options):
     options = {"loop": True, **options}
-    return mix_under(str(folder / bed), folder / narration, folder / "out.wav", no_track, **options)
+    return mix_under(str(folder / bed), folder / narration, folder / "out.wav", no_track, ROLES, **options)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (22_050, 2), (48_000, 1), (96_000, 2)])
@@ -64,6 +66,52 @@ def test_a_clipped_narration_is_noted_and_a_short_bed_too(files):
     told = mixed(files, "loud.wav", loop=False)
     assert "clipped in" in told["warnings"][0]
     assert "--loop" in told["warnings"][1]
+
+
+HOLD_MUSIC = """
+musicgen:
+  roles:
+    hold_music:
+      description: Music for someone waiting on the line.
+      ducking: {depth_db: 25.0}
+"""
+
+
+@pytest.fixture
+def track_of_an_own_role(open_service, tmp_path):
+    """Return the id of a track of a role from the user's file; the home is `home` beside it."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "catalog.yaml").write_text(HOLD_MUSIC, "utf-8")
+    service = open_service()
+    made = service.generate("Calm and soft.", role="hold_music", duration_s=2.0, backend="procedural")
+    return made.track.id
+
+
+def test_a_track_of_a_role_from_the_users_file_is_ducked_as_the_file_says(files, track_of_an_own_role):
+    line = ["mix", "--bed", track_of_an_own_role, "--narration", str(files / "said.wav"), "--json"]
+    line += ["--home", str(files / "home")]
+    done = CliRunner().invoke(cli.catalog, [*line, "--out", str(files / "a.wav")])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["depth_db"] == 25.0
+    assert "hold_music" not in done.stderr
+    named = CliRunner().invoke(
+        cli.catalog, [*line, "--out", str(files / "b.wav"), "--role", "hold_music", "--depth", "30"]
+    )
+    assert json.loads(named.stdout)["depth_db"] == 30.0
+
+
+def test_a_track_whose_role_is_not_configured_any_more_is_ducked_as_usual_with_a_warning(
+    files, track_of_an_own_role
+):
+    (files / "home" / "catalog.yaml").unlink()
+    line = ["mix", "--bed", track_of_an_own_role, "--narration", str(files / "said.wav"), "--json"]
+    done = CliRunner().invoke(
+        cli.catalog, [*line, "--home", str(files / "home"), "--out", str(files / "a.wav")]
+    )
+    assert done.exit_code == 0, done.output
+    payload = json.loads(done.stdout)
+    assert payload["depth_db"] < 25.0
+    assert "no role hold_music" in payload["warnings"][0]
 
 
 def write_empty(path):
@@ -120,6 +168,7 @@ def test_a_file_in_the_way_is_kept(files):
             files / "said.wav",
             files / "b.wav",
             no_track,
+            ROLES,
             cue_files=[files / "a.vtt"],
         )
     assert ((files / "a.vtt").read_text(), (files / "b.wav").exists()) == ("mine", False)
