@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from .store.sounds import listen
 from .store.store import Store
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
+from .version import package_version
 
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
 
@@ -79,12 +79,7 @@ def pull_checkpoint(
 
 
 def _versions() -> Check:
-    found = []
-    for name in ("music-catalog", *PACKAGES):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} absent")
+    found = [f"{name} {package_version(name, absent='absent')}" for name in ("music-catalog", *PACKAGES)]
     told = (
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; {', '.join(found)}"
     )

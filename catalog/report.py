@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from presets import Library
+
 from .history.requests import PastRequest
 from .history.statistics import Statistics
 from .models import Candidate, Features, Hit, Result, Track
@@ -23,6 +25,7 @@ __all__ = [
     "past_json",
     "past_line",
     "payload",
+    "preset_rows",
     "result_json",
     "shown",
     "track_json",
@@ -202,6 +205,16 @@ def hits_json(hits: Sequence[Hit]) -> dict[str, Any]:
 def track_json(track: Track) -> dict[str, Any]:
     """Return a track without the long fields that `catalog show` has."""
     return track.model_dump(mode="json", exclude={"config", "config_sources", "context"})
+
+
+def preset_rows(library: Library) -> list[dict[str, Any]]:
+    """Return the style presets, roles and quality tiers as plain JSON values, each with its name and section."""
+    sections = {"presets": library.styles, "roles": library.roles, "quality": library.quality}
+    return [
+        {"name": name, "section": section, **entry.model_dump(mode="json")}
+        for section, entries in sections.items()
+        for name, entry in entries.items()
+    ]
 
 
 def shown(value: Any) -> str:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "catalog": (
-        "models errors",
+        "models errors version",
         "validation",
         "disk text search",
         "request store reuse",

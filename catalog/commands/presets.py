@@ -22,13 +22,9 @@ def presets() -> None:
 @config_option
 def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
     """List the style presets, roles and quality tiers with a description to choose by."""
-    library = open_library(config, home)
-    sections = {"presets": library.styles, "roles": library.roles, "quality": library.quality}
-    rows = [
-        {"name": name, "section": section, **entry.model_dump(mode="json")}
-        for section, entries in sections.items()
-        for name, entry in entries.items()
-    ]
+    from ..report import preset_rows
+
+    rows = preset_rows(open_library(config, home))
     width = max(len(row["name"]) for row in rows)
     lines = [f"{row['section']:8} {row['name']:{width}}  {row['description']}" for row in rows]
     print_rows("presets", rows, as_json, as_jsonl, lines)

@@ -15,7 +15,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import Annotated, Any, Literal
 
@@ -25,6 +24,7 @@ from ..errors import CatalogError, InputError, NotFound
 from ..service.jobs import Jobs
 from ..service.service import MusicService
 from ..validation import nearest, sentence
+from ..version import package_version
 from .arguments import Ask, purpose
 from .mcp_tools import Tools
 from .optional import extra
@@ -102,7 +102,7 @@ def server(service: MusicService, jobs: Jobs) -> MCPServer[Any]:
         name="music-catalog",
         title="Music catalog",
         instructions=INSTRUCTIONS,
-        version=_version(),
+        version=package_version(),
         log_level="WARNING",
     )
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -202,10 +202,3 @@ def _spread(tool: Callable[..., Any]) -> Callable[..., Any]:
     ]
     spread.__signature__ = signature.replace(parameters=[*own, *asked])  # type: ignore[attr-defined]
     return spread
-
-
-def _version() -> str:
-    try:
-        return version("music-catalog")
-    except PackageNotFoundError:
-        return "unknown"

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +25,7 @@ from generator.weights.sizes import MODEL_RANKS
 from ..errors import Damage, InputError, Unavailable
 from ..models import Request, Track
 from ..store.store import Store
+from ..version import package_version
 from .call import Call
 
 __all__ = ["Generators", "MakingTask", "followed", "keep", "noted", "render", "seed_of"]
@@ -277,17 +277,10 @@ def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
         "seed": int(told["seed"]),
         "versions": {
             **{name: str(number) for name, number in told["versions"].items()},
-            "music-catalog": _own_version(),
+            "music-catalog": package_version(),
             "python": platform.python_version(),
         },
     }
-
-
-def _own_version() -> str:
-    try:
-        return version("music-catalog")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _mark(track_id: str, request: Request, made: dict[str, Any]) -> str:

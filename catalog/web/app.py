@@ -15,16 +15,14 @@ from starlette.staticfiles import StaticFiles
 
 from ..service.jobs import Jobs
 from ..service.service import MusicService
+from ..version import package_version
 from .cache import FileCache
 from .guard import LOOPBACK, Guard, Policy
 from .metrics import Metered, Metrics
-from .note import own_version
 from .problems import add_handlers, openapi
-from .routes import audio, login, pictures, tracks
-from .routes import history as log
-from .routes import jobs as queue
-from .routes import music as making
-from .routes import service as overview
+from .routes import audio, history, login, music, pictures, tracks
+from .routes import jobs as jobs_routes
+from .routes import service as service_routes
 from .state import Shared
 
 __all__ = ["create_app"]
@@ -61,7 +59,7 @@ def create_app(
 
     app = FastAPI(
         title="Music catalog",
-        version=own_version(),
+        version=package_version(),
         description="Reuse a track that fits what an application just said, or make one.",
         openapi_url="/api/openapi.json",
         docs_url=None,
@@ -74,13 +72,13 @@ def create_app(
         jobs=jobs,
         metrics=metrics,
         cache=cache,
-        version=own_version(),
+        version=package_version(),
         token_required=token is not None,
     )
     add_handlers(app)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
-    for room in (overview, log, making, queue, tracks, audio, pictures):
-        app.include_router(room.router)
+    for routes in (service_routes, history, music, jobs_routes, tracks, audio, pictures):
+        app.include_router(routes.router)
     app.include_router(login.routes(token, policy.sessions))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
 

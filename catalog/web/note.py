@@ -10,11 +10,12 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["leave", "own_version", "read", "settings_of", "withdraw"]
+from ..version import package_version
+
+__all__ = ["leave", "read", "settings_of", "withdraw"]
 
 
 NAME = "serve.json"
@@ -32,7 +33,7 @@ def settings_of(home: str | Path, config: str | None) -> dict[str, Any]:
             stat = path.stat()
             stamp = [stat.st_mtime_ns, stat.st_size]
     return {
-        "version": own_version(),
+        "version": package_version(),
         "config": str(path.resolve()) if path else None,
         "config_stamp": stamp,
         "environment": {name: os.environ.get(name) for name in SETTINGS},
@@ -68,11 +69,3 @@ def withdraw(home: str | Path) -> None:
     if note and note["pid"] == os.getpid():
         with suppress(OSError):
             (Path(home) / NAME).unlink()
-
-
-def own_version() -> str:
-    """Return the version of this package."""
-    try:
-        return version("music-catalog")
-    except PackageNotFoundError:
-        return "unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ...history.statistics import Statistics
 from ...history.suggestions import PresetSuggestion
+from ...report import preset_rows
 from ..json_response import Json
 from ..problems import PROBLEMS
 from ..state import SharedState
@@ -69,18 +70,7 @@ async def health(shared: SharedState) -> Response:
 @router.get("/api/presets", response_model=Presets)
 def presets(shared: SharedState) -> Response:
     """List the style presets, roles and quality tiers with a description to choose by."""
-    library = shared.service.library
-    sections: dict[str, Any] = {
-        "presets": library.styles,
-        "roles": library.roles,
-        "quality": library.quality,
-    }
-    rows = [
-        {"name": name, "section": section, **entry.model_dump(mode="json")}
-        for section, entries in sections.items()
-        for name, entry in entries.items()
-    ]
-    return Json({"presets": rows})
+    return Json({"presets": preset_rows(shared.service.library)})
 
 
 @router.get("/api/presets/suggest", response_model=Suggestions)
