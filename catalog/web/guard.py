@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .problems import answer, problem_of, refused
+from .problems import problem_from, problem_response, refusal_response
 from .sessions import Sessions
 
 __all__ = ["Guard", "Policy"]
@@ -134,27 +134,29 @@ class Guard:
         except Exception as error:
             if began:
                 raise
-            await answer(problem_of(error))(scope, receive, send_guarded)
+            await problem_response(problem_from(error))(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope, headers: Headers, trusted: bool) -> Response | None:
         """Return the answer to a request that goes no further, None for one that may."""
         path, method = scope["path"], scope["method"]
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.policy.knows(hosts[0]):
-            return refused(400, "this service is not known by the host name of the request; see --allow-host")
+            return refusal_response(
+                400, "this service is not known by the host name of the request; see --allow-host"
+            )
         if CONTROL.search(path):
-            return refused(400, "the address holds control characters")
+            return refusal_response(400, "the address holds control characters")
         if method in SAFE:
             if not _may_read(headers):
-                return refused(403, "another site may not read from this service")
+                return refusal_response(403, "another site may not read from this service")
         elif not _from_here(headers, hosts[0]):
-            return refused(403, "another site may not change anything in this service")
+            return refusal_response(403, "another site may not change anything in this service")
         elif method != "DELETE" and not _is_json(headers):
             return _not_json()
         if not (trusted or path in OPEN or self.policy.admits(headers)):
             if path == "/":
                 return RedirectResponse("/login", status_code=303)
-            return refused(
+            return refusal_response(
                 401,
                 "this service asks for its token: send it as Authorization: Bearer TOKEN",
                 {"WWW-Authenticate": 'Bearer realm="catalog"'},
@@ -163,7 +165,9 @@ class Guard:
 
 
 def _not_json() -> Response:
-    return refused(415, "send Content-Type: application/json with this request, also where its body is empty")
+    return refusal_response(
+        415, "send Content-Type: application/json with this request, also where its body is empty"
+    )
 
 
 def _name(host: str) -> str | None:
@@ -210,7 +214,7 @@ def _is_json(headers: Headers) -> bool:
 
 async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Response:
     """Return the whole body, or the refusal of one too large or too slow."""
-    too_large = refused(
+    too_large = refusal_response(
         413,
         f"the body is larger than {limit // 1024} KiB, the most that is accepted",
         {"Connection": "close"},
@@ -221,7 +225,9 @@ async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Respo
     try:
         body = await asyncio.wait_for(_received(receive, limit), BODY_S)
     except asyncio.TimeoutError:
-        return refused(408, f"the body took longer than {BODY_S:g} s to arrive", {"Connection": "close"})
+        return refusal_response(
+            408, f"the body took longer than {BODY_S:g} s to arrive", {"Connection": "close"}
+        )
     return body if len(body) <= limit else too_large
 
 

@@ -17,7 +17,15 @@ from ..errors import Busy, CatalogError, EncoderMismatch, InputError, NotFound, 
 from ..service.jobs import QueueFull
 from .json_response import Json
 
-__all__ = ["PROBLEMS", "Problem", "add_handlers", "answer", "openapi", "problem_of", "refused"]
+__all__ = [
+    "PROBLEMS",
+    "ProblemDocument",
+    "add_handlers",
+    "openapi",
+    "problem_from",
+    "problem_response",
+    "refusal_response",
+]
 
 
 RETRY_S = 5
@@ -35,7 +43,7 @@ PATH = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\][^\s'\",;:()<>]+")
 _log = logging.getLogger(__name__)
 
 
-class Problem(BaseModel):
+class ProblemDocument(BaseModel):
     """What went wrong, in the shape of RFC 9457."""
 
     type: str = Field(description="Which kind of problem: urn:catalog: and the name of the error.")
@@ -47,12 +55,12 @@ class Problem(BaseModel):
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request cannot be met."},
-    "5XX": {"model": Problem, "description": "The service failed."},
+    "4XX": {"model": ProblemDocument, "description": "The request cannot be met."},
+    "5XX": {"model": ProblemDocument, "description": "The service failed."},
 }
 
 
-def problem_of(error: Exception, *, trusted: bool = False) -> Problem:
+def problem_from(error: Exception, *, trusted: bool = False) -> ProblemDocument:
     """Return the problem of `error`; only a `trusted` caller, who can read the home anyway, is told of paths."""
     if not isinstance(error, CatalogError):
         return _made(500, "Failure", _logged(error))
@@ -64,7 +72,7 @@ def problem_of(error: Exception, *, trusted: bool = False) -> Problem:
     return _made(status, type(error).__name__, detail, error.exit_code)
 
 
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> Json:
+def problem_response(problem: ProblemDocument, headers: dict[str, str] | None = None) -> Json:
     """Return the response that carries `problem`."""
     more = {"Retry-After": str(RETRY_S)} if problem.status in (429, 503) else {}
     return Json(
@@ -75,9 +83,9 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> Json:
     )
 
 
-def refused(status: int, detail: str, headers: dict[str, str] | None = None) -> Json:
+def refusal_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Json:
     """Return the response that refuses a request for what it is rather than for what it asks."""
-    return answer(_made(status, http.HTTPStatus(status).phrase.replace(" ", ""), detail), headers)
+    return problem_response(_made(status, http.HTTPStatus(status).phrase.replace(" ", ""), detail), headers)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -85,18 +93,18 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(CatalogError)
     def catalog_error(request: Request, error: CatalogError) -> Json:
-        return answer(problem_of(error, trusted=request.state.trusted))
+        return problem_response(problem_from(error, trusted=request.state.trusted))
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Json:
         del request
-        return answer(_made(422, "InputError", _said(error), InputError.exit_code))
+        return problem_response(_made(422, "InputError", _said(error), InputError.exit_code))
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Json:
         del request
         told = {404: "there is nothing at this address", 405: "this address does not take that method"}
-        return refused(
+        return refusal_response(
             error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {})
         )
 
@@ -119,8 +127,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema or {}
 
 
-def _made(status: int, name: str, detail: str, exit_code: int = 1) -> Problem:
-    return Problem(
+def _made(status: int, name: str, detail: str, exit_code: int = 1) -> ProblemDocument:
+    return ProblemDocument(
         type=f"urn:catalog:{name}",
         title=http.HTTPStatus(status).phrase,
         status=status,

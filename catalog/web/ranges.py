@@ -11,9 +11,9 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
-from .problems import refused
+from .problems import refusal_response
 
-__all__ = ["file_answer", "parse"]
+__all__ = ["file_response", "parse"]
 
 
 Span = tuple[int, int]
@@ -52,7 +52,7 @@ def parse(header: str, size: int) -> list[Span] | None:
     return _merged(spans)
 
 
-def file_answer(
+def file_response(
     path: Path, request_headers: Headers, *, method: str, etag: str, media_type: str, headers: dict[str, str]
 ) -> Response:
     """Return the file at `path`, whole or in the parts asked for: 200, 206, 304 or 416. `etag` is without quotes."""
@@ -64,7 +64,7 @@ def file_answer(
     asked = request_headers.get("range")
     spans = parse(asked, size) if asked and request_headers.get("if-range", tag) == tag else None
     if spans == []:
-        return refused(
+        return refusal_response(
             416,
             f"the file has {size} bytes; none of those asked for are in it",
             {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"},

@@ -10,25 +10,25 @@ from .. import report
 from ..models import Action, Decision, Request, Result, Track
 from ..request.context import read_bytes
 from ..service.jobs import Job, job_json
-from .problems import PATH, Problem, problem_of
+from .problems import PATH, ProblemDocument, problem_from
 
 __all__ = [
-    "Asked",
-    "Hits",
-    "JobAnswer",
+    "FindBody",
+    "FindOrMakeBody",
+    "FullTrackJson",
     "JobJson",
-    "JobsAnswer",
-    "LookedFor",
-    "ResultAnswer",
+    "JobResponse",
+    "JobsResponse",
     "ResultJson",
-    "Searched",
+    "ResultResponse",
+    "SearchBody",
+    "SearchResponse",
     "TrackJson",
-    "TrackWhole",
-    "named",
-    "told_job",
-    "told_result",
-    "told_track",
-    "told_whole",
+    "full_track_payload",
+    "job_payload",
+    "result_payload",
+    "track_payload",
+    "with_file_names",
 ]
 
 
@@ -43,11 +43,11 @@ TrackJson = create_model(
 )
 
 
-class TrackWhole(Track):
+class FullTrackJson(Track):
     """Everything about a track: how it was made too."""
 
 
-class Asked(BaseModel):
+class FindOrMakeBody(BaseModel):
     """A request for music: the context, and whatever the caller wants to have a say in."""
 
     model_config = ConfigDict(extra="forbid")
@@ -102,7 +102,7 @@ class Asked(BaseModel):
         )
 
 
-class LookedFor(Asked):
+class FindBody(FindOrMakeBody):
     """A request that is only looked up."""
 
     log: bool = Field(True, description="Leave a line in the log of requests; false for a preview.")
@@ -134,7 +134,7 @@ class ResultJson(BaseModel):
     explanation: list[str] = Field(description="Features, choices and candidates, line by line.")
 
 
-class Searched(BaseModel):
+class SearchBody(BaseModel):
     """A search."""
 
     model_config = ConfigDict(extra="forbid")
@@ -154,20 +154,20 @@ class HitJson(TrackJson):  # type: ignore[misc,valid-type]
     path: str | None = Field(description="Only for callers who show the secret of the home.")
 
 
-class Hits(BaseModel):
+class SearchResponse(BaseModel):
     """What a search found, best first, and a line of text for each."""
 
     hits: list[HitJson]
     lines: list[str]
 
 
-class ResultAnswer(BaseModel):
+class ResultResponse(BaseModel):
     """A result."""
 
     result: ResultJson
 
 
-class Steps(BaseModel):
+class JobProgress(BaseModel):
     """How far a generator is, in steps."""
 
     done: int
@@ -179,7 +179,7 @@ class JobJson(BaseModel):
 
     id: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
-    progress: Steps | None
+    progress: JobProgress | None
     position: int = Field(description="How many jobs run before this one.")
     created_at: str
     started_at: str | None
@@ -187,16 +187,16 @@ class JobJson(BaseModel):
     requests: int = Field(description="How many requests wait for it.")
     request: dict[str, Any]
     result: ResultJson | None
-    error: Problem | None
+    error: ProblemDocument | None
 
 
-class JobAnswer(BaseModel):
+class JobResponse(BaseModel):
     """A job."""
 
     job: JobJson
 
 
-class JobsAnswer(BaseModel):
+class JobsResponse(BaseModel):
     """The jobs that are remembered, newest first."""
 
     jobs: list[JobJson]
@@ -204,39 +204,39 @@ class JobsAnswer(BaseModel):
     limit: int
 
 
-def told_result(result: Result, *, trusted: bool) -> dict[str, Any]:
+def result_payload(result: Result, *, trusted: bool) -> dict[str, Any]:
     """Return a result as JSON; its path only for a `trusted` caller."""
     told = report.payload(result, result.path if trusted else None)
     if not trusted:
-        told["request"]["config_sources"] = named(told["request"]["config_sources"])
+        told["request"]["config_sources"] = with_file_names(told["request"]["config_sources"])
     return told
 
 
-def told_job(job: Job, *, position: int = 0, trusted: bool, short: bool = False) -> dict[str, Any]:
+def job_payload(job: Job, *, position: int = 0, trusted: bool, short: bool = False) -> dict[str, Any]:
     """Return a job as JSON; with `short` a long context is cut."""
     told = job_json(job)
     if short and isinstance(context := told["request"].get("context"), str):
         told["request"]["context"] = context[:SHOWN_CHARACTERS]
     told["position"] = position
-    told["result"] = told_result(job.result, trusted=trusted) if job.result else None
-    told["error"] = problem_of(job.error, trusted=trusted).model_dump() if job.error else None
+    told["result"] = result_payload(job.result, trusted=trusted) if job.result else None
+    told["error"] = problem_from(job.error, trusted=trusted).model_dump() if job.error else None
     return told
 
 
-def told_track(track: Track) -> dict[str, Any]:
+def track_payload(track: Track) -> dict[str, Any]:
     """Return a track without its long fields."""
     return report.track_json(track)
 
 
-def told_whole(track: Track, *, trusted: bool) -> dict[str, Any]:
+def full_track_payload(track: Track, *, trusted: bool) -> dict[str, Any]:
     """Return everything about a track."""
     told = track.model_dump(mode="json")
     if not trusted:
-        told["config_sources"] = named(told["config_sources"])
+        told["config_sources"] = with_file_names(told["config_sources"])
     return told
 
 
-def named(sources: dict[str, str]) -> dict[str, str]:
+def with_file_names(sources: dict[str, str]) -> dict[str, str]:
     """Return the sources of a configuration with files by their name alone."""
     return {
         key: PATH.sub(lambda path: path.group().rpartition("/")[2], told) for key, told in sources.items()

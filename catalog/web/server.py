@@ -103,11 +103,11 @@ def serve(
             presence.withdraw(home)
 
         jobs: Jobs = app.state.shared.jobs
-        _Server(config, jobs, grace_s, ready, stopping).run(sockets=[listening])
+        _GracefulServer(config, jobs, grace_s, ready, stopping).run(sockets=[listening])
         return jobs.at_rest and not warming.is_alive()
 
 
-class _Server(uvicorn.Server):
+class _GracefulServer(uvicorn.Server):
     """Uvicorn's server with an orderly end: the reading side answers until the jobs are over."""
 
     def __init__(

@@ -17,7 +17,7 @@ from ...export import name_of, write_audio
 from ...models import Track
 from ..json_response import Json
 from ..problems import PROBLEMS
-from ..ranges import file_answer
+from ..ranges import file_response
 from ..state import UNCHANGING, Shared, SharedState, TrackId
 
 __all__ = ["router"]
@@ -66,7 +66,7 @@ def audio(
     headers = {"Cache-Control": UNCHANGING}
     if download:
         headers["Content-Disposition"] = f'attachment; filename="{name_of(track)}.{format}"'
-    return file_answer(
+    return file_response(
         path,
         request.headers,
         method=request.method,

@@ -13,7 +13,7 @@ from ...models import RequestRecord
 from ...search.query import parse, require_words
 from ..json_response import Json
 from ..problems import PROBLEMS
-from ..schemas import named
+from ..schemas import with_file_names
 from ..state import SharedState
 
 __all__ = ["router"]
@@ -27,7 +27,7 @@ KINDS = {
 }
 
 
-class Asked(RequestRecord):
+class HistoryEntry(RequestRecord):
     """A line of the log of requests, with what a person said of the answer."""
 
     relevance: float | None
@@ -35,13 +35,13 @@ class Asked(RequestRecord):
     rejected: bool
 
 
-class History(BaseModel):
+class HistoryResponse(BaseModel):
     """What was asked, newest first, or nearest first for a search."""
 
-    requests: list[Asked]
+    requests: list[HistoryEntry]
 
 
-@router.get("/history", response_model=History)
+@router.get("/history", response_model=HistoryResponse)
 def history(
     shared: SharedState,
     q: Annotated[str, Query(max_length=2_000, description="Only requests like this; empty for all.")] = "",
@@ -79,7 +79,9 @@ def export(
     library = shared.service.library
     asked = require_words(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
     tracks = shared.service.store.list(asked.where, order="created_at")
-    bare = [track.model_copy(update={"config_sources": named(track.config_sources)}) for track in tracks]
+    bare = [
+        track.model_copy(update={"config_sources": with_file_names(track.config_sources)}) for track in tracks
+    ]
     home = str(request.base_url)
     content = list_bytes(bare, format, lambda track: f"{home}api/tracks/{track.id}/audio")
     headers = {"Content-Disposition": f'attachment; filename="catalog.{format}"'}

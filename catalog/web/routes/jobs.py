@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from ...service.jobs import Job
 from ..json_response import Json
 from ..problems import PROBLEMS
-from ..schemas import JobJson, JobsAnswer, told_job
+from ..schemas import JobJson, JobsResponse, job_payload
 from ..state import Shared, SharedState, Trusted
 
 __all__ = ["JobId", "router"]
@@ -27,11 +27,11 @@ PING_S = 15.0
 """How often a silent stream says that it is alive, so that no proxy closes it."""
 
 
-@router.get("", response_model=JobsAnswer)
+@router.get("", response_model=JobsResponse)
 def jobs(shared: SharedState, trusted: Trusted) -> Response:
     """List the jobs that are remembered, newest first; long contexts are cut."""
     told = [
-        told_job(job, position=shared.jobs.position(job.id), trusted=trusted, short=True)
+        job_payload(job, position=shared.jobs.position(job.id), trusted=trusted, short=True)
         for job in shared.jobs.list()
     ]
     return Json({"jobs": told, "waiting": shared.jobs.waiting, "limit": shared.jobs.limit})
@@ -94,4 +94,4 @@ async def _events(shared: Shared, job_id: str, trusted: bool) -> AsyncIterator[s
 
 
 def _told(shared: Shared, job: Job, trusted: bool) -> dict[str, object]:
-    return told_job(job, position=shared.jobs.position(job.id), trusted=trusted)
+    return job_payload(job, position=shared.jobs.position(job.id), trusted=trusted)

@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 from starlette.responses import FileResponse, Response
 
-from ..problems import PROBLEMS, refused
+from ..problems import PROBLEMS, refusal_response
 from ..sessions import FAILURES_S, SESSION_S, Sessions
 
 __all__ = ["routes"]
@@ -41,10 +41,14 @@ def routes(token: str | None, sessions: Sessions) -> APIRouter:
         if token is None:
             return Response(status_code=204)
         if not sessions.may_try():
-            return refused(429, "too many wrong tokens; wait a minute", {"Retry-After": f"{FAILURES_S:.0f}"})
+            return refusal_response(
+                429, "too many wrong tokens; wait a minute", {"Retry-After": f"{FAILURES_S:.0f}"}
+            )
         if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
             sessions.failed()
-            return refused(401, "that is not the token of this service; it was printed where it was started")
+            return refusal_response(
+                401, "that is not the token of this service; it was printed where it was started"
+            )
         response = Response(status_code=204)
         response.set_cookie(
             sessions.cookie,

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from ..json_response import Json
 from ..problems import PROBLEMS
-from ..ranges import file_answer
+from ..ranges import file_response
 from ..state import UNCHANGING, Shared, SharedState, TrackId
 
 __all__ = ["colours", "layout", "router", "spectrogram_png"]
@@ -38,7 +38,7 @@ STOPS = (
 """The colours of the scale; each is lighter than the one before, so that grey tells the same."""
 
 
-class Point(BaseModel):
+class MapPoint(BaseModel):
     """A track on the map."""
 
     id: str
@@ -51,10 +51,10 @@ class Point(BaseModel):
     title: str
 
 
-class Map(BaseModel):
+class MapResponse(BaseModel):
     """The tracks in two dimensions, -1 to 1: what was made for like contexts lies near."""
 
-    points: list[Point]
+    points: list[MapPoint]
 
 
 @router.head("/tracks/{track_id}/spectrogram.png", include_in_schema=False)
@@ -72,7 +72,7 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
         return spectrogram_png(audio.samples.mean(axis=1), audio.sample_rate)
 
     path = shared.cache.file("spectrogram", f"{track.audio_sha256}.png", make)
-    return file_answer(
+    return file_response(
         path,
         request.headers,
         method=request.method,
@@ -82,7 +82,7 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
     )
 
 
-@router.get("/map", response_model=Map)
+@router.get("/map", response_model=MapResponse)
 def map_(shared: SharedState) -> Response:
     """Lay all tracks out in two dimensions, by the two principal components of their contexts' vectors."""
     return Json(shared.map.get(shared.service.store.version(), lambda: _map(shared)))

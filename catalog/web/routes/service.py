@@ -32,7 +32,7 @@ class Health(BaseModel):
     token_required: bool
 
 
-class Preset(BaseModel):
+class PresetJson(BaseModel):
     """A style preset, role or quality tier."""
 
     model_config = ConfigDict(extra="allow")
@@ -42,13 +42,13 @@ class Preset(BaseModel):
     description: str
 
 
-class Presets(BaseModel):
+class PresetsResponse(BaseModel):
     """The words a request can use."""
 
-    presets: list[Preset]
+    presets: list[PresetJson]
 
 
-class Suggestions(BaseModel):
+class SuggestionsResponse(BaseModel):
     """Style presets for a query."""
 
     suggestions: list[PresetSuggestion]
@@ -67,13 +67,13 @@ async def health(shared: SharedState) -> Response:
     )
 
 
-@router.get("/api/presets", response_model=Presets)
+@router.get("/api/presets", response_model=PresetsResponse)
 def presets(shared: SharedState) -> Response:
     """List the style presets, roles and quality tiers with a description to choose by."""
     return Json({"presets": preset_rows(shared.service.library)})
 
 
-@router.get("/api/presets/suggest", response_model=Suggestions)
+@router.get("/api/presets/suggest", response_model=SuggestionsResponse)
 def suggest(
     shared: SharedState,
     q: Annotated[str, Query(min_length=1, max_length=2_000, description="What the music is for.")],

@@ -13,7 +13,7 @@ from ...models import Judgement
 from ...service.browse import NEWEST
 from ..json_response import Json
 from ..problems import PROBLEMS
-from ..schemas import TrackJson, TrackWhole, told_track, told_whole
+from ..schemas import FullTrackJson, TrackJson, full_track_payload, track_payload
 from ..state import SharedState, TrackId, Trusted
 
 __all__ = ["router"]
@@ -25,29 +25,29 @@ Order = Annotated[
 ]
 
 
-class Scored(TrackJson):  # type: ignore[misc]
+class ScoredTrack(TrackJson):  # type: ignore[misc]
     """A track, with how well it fits where there was something to fit."""
 
     score: float | None = None
 
 
-class Listed(BaseModel):
+class TrackPage(BaseModel):
     """A page of tracks, how many there are in all, and how they divide."""
 
     query: str = Field(description="The query as it was understood; it reads back to the same.")
     total: int
-    tracks: list[Scored]
+    tracks: list[ScoredTrack]
     facets: dict[str, dict[str, int]]
 
 
-class Similar(BaseModel):
+class SimilarTracks(BaseModel):
     """Tracks near to one, the nearest first."""
 
-    tracks: list[Scored]
+    tracks: list[ScoredTrack]
     note: str = Field("", description="Why there are none, where the track cannot be compared that way.")
 
 
-class Changed(BaseModel):
+class TrackChanges(BaseModel):
     """What a person says about a track; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,7 +60,7 @@ class Changed(BaseModel):
     note: str | None = Field(None, max_length=5_000)
 
 
-class Rejected(BaseModel):
+class RejectBody(BaseModel):
     """For which request a track was wrong."""
 
     model_config = ConfigDict(extra="forbid")
@@ -69,7 +69,7 @@ class Rejected(BaseModel):
     undo: bool = Field(False, description="Take the rejection back.")
 
 
-@router.get("", response_model=Listed)
+@router.get("", response_model=TrackPage)
 def tracks(
     shared: SharedState,
     q: Annotated[str, Query(max_length=2_000, description="What to look for; empty lists everything.")] = "",
@@ -83,52 +83,55 @@ def tracks(
     state = {"state": "trashed"} if trashed else {}
     page = shared.service.browse(q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, **state)
     found = [
-        {**told_track(track), "score": round(page.scores[track.id], 4) if track.id in page.scores else None}
+        {
+            **track_payload(track),
+            "score": round(page.scores[track.id], 4) if track.id in page.scores else None,
+        }
         for track in page.tracks
     ]
     return Json({"query": page.query, "total": page.total, "tracks": found, "facets": page.facets})
 
 
-@router.get("/{track_id}", response_model=TrackWhole)
+@router.get("/{track_id}", response_model=FullTrackJson)
 def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Show everything about a track: what it was made for, how, and by what."""
-    return Json(told_whole(shared.track(track_id), trusted=trusted))
+    return Json(full_track_payload(shared.track(track_id), trusted=trusted))
 
 
-@router.patch("/{track_id}", response_model=TrackWhole)
-def change(track_id: TrackId, changed: Changed, shared: SharedState, trusted: Trusted) -> Response:
+@router.patch("/{track_id}", response_model=FullTrackJson)
+def change(track_id: TrackId, changes: TrackChanges, shared: SharedState, trusted: Trusted) -> Response:
     """Rate a track, label it or note something about it. A rating or note of null is taken back."""
-    given: Any = changed.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
+    given: Any = changes.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
     empty: dict[str, Any] = {"tags": [], "note": ""}
     given = {name: empty[name] if value is None else value for name, value in given.items()}
     track = shared.track(track_id)
-    if "rating" in changed.model_fields_set:
-        track = shared.service.rate(track.id, changed.rating, request_id=changed.request_id)
+    if "rating" in changes.model_fields_set:
+        track = shared.service.rate(track.id, changes.rating, request_id=changes.request_id)
     if given:
         track = shared.service.store.update(track.id, **given)
-    return Json(told_whole(track, trusted=trusted))
+    return Json(full_track_payload(track, trusted=trusted))
 
 
 @router.post("/{track_id}/reject", response_model=Judgement)
-def reject(track_id: TrackId, rejected: Rejected, shared: SharedState) -> Response:
+def reject(track_id: TrackId, body: RejectBody, shared: SharedState) -> Response:
     """Keep a track from a request it was wrong for, and from near ones; the track itself stays."""
-    said = shared.service.reject(shared.track(track_id).id, rejected.request_id, undo=rejected.undo)
+    said = shared.service.reject(shared.track(track_id).id, body.request_id, undo=body.undo)
     return Json(said.model_dump(mode="json"))
 
 
-@router.delete("/{track_id}", response_model=TrackWhole)
+@router.delete("/{track_id}", response_model=FullTrackJson)
 def trash(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Move a track to the trash; its audio stays, and `restore` takes it back."""
-    return Json(told_whole(shared.service.store.trash(track_id), trusted=trusted))
+    return Json(full_track_payload(shared.service.store.trash(track_id), trusted=trusted))
 
 
-@router.post("/{track_id}/restore", response_model=TrackWhole)
+@router.post("/{track_id}/restore", response_model=FullTrackJson)
 def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Take a track back from the trash."""
-    return Json(told_whole(shared.service.store.restore(track_id), trusted=trusted))
+    return Json(full_track_payload(shared.service.store.restore(track_id), trusted=trusted))
 
 
-@router.get("/{track_id}/similar", response_model=Similar)
+@router.get("/{track_id}/similar", response_model=SimilarTracks)
 def similar(
     track_id: TrackId,
     shared: SharedState,
@@ -141,5 +144,5 @@ def similar(
     except InputError as error:
         # What was asked is sound, as the route has seen to: it is the track, silent or too short, that is not.
         return Json({"tracks": [], "note": str(error)})
-    found = [{**told_track(hit.track), "score": round(hit.score, 4)} for hit in hits]
+    found = [{**track_payload(hit.track), "score": round(hit.score, 4)} for hit in hits]
     return Json({"tracks": found, "note": ""})

@@ -14,7 +14,7 @@ from catalog.commands.servers import serve
 from catalog.errors import InputError, StorageError
 from catalog.web import guard, server
 from catalog.web.guard import HEADERS, Policy
-from catalog.web.problems import problem_of
+from catalog.web.problems import problem_from
 
 TOKEN = "a-long-enough-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -427,9 +427,9 @@ def test_what_nobody_foresaw_is_told_as_little(client, monkeypatch, caplog):
 
 def test_a_path_in_a_sentence_is_left_out_unless_the_caller_may_know():
     error = InputError("the file /home/somebody/catalog.yaml cannot be used; see ~/x or C:\\data\\y, and a/b")
-    assert problem_of(error).detail == "the file (a path) cannot be used; see (a path) or (a path), and a/b"
-    assert "/home/somebody" in problem_of(error, trusted=True).detail
-    assert "/x" in problem_of(StorageError("/x is read-only"), trusted=True).detail
+    assert problem_from(error).detail == "the file (a path) cannot be used; see (a path) or (a path), and a/b"
+    assert "/home/somebody" in problem_from(error, trusted=True).detail
+    assert "/x" in problem_from(StorageError("/x is read-only"), trusted=True).detail
 
 
 @pytest.mark.parametrize(
