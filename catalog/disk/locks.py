@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import Busy, StorageError
 
-__all__ = ["hold"]
+__all__ = ["hold", "is_held"]
 
 
 _HELD_ELSEWHERE = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK}
@@ -42,6 +42,22 @@ def hold(path: Path, timeout_s: float, what: str, *, remove: bool = False) -> It
             # Removed while held: a waiter that opened this inode sees in _try that the name has moved on.
             path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether some process, this one included, holds the lock file `path`; the file is not created."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # A shared lock, so that two who look at the same time do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD_ELSEWHERE
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _try(path: Path) -> int | None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from .. import errors
 from ..errors import Busy, CatalogError
-from . import note as presence
+from .note import read_note, settings_of
 
 __all__ = ["Gone", "RunningService", "Stopped", "running_service"]
 
@@ -41,10 +41,10 @@ class Stopped(CatalogError):
 
 def running_service(home: str, config: str | None) -> RunningService | None:
     """Return the service that runs in `home` with the settings of this process; None without one."""
-    note = presence.read(home)
+    note = read_note(home)
     if note is None:
         return None
-    settings = presence.settings_of(home, config)
+    settings = settings_of(home, config)
     if any(note.get(name) != value for name, value in settings.items()):
         return None
     return RunningService(home, str(note["address"]), str(note.get("secret", "")))
@@ -155,7 +155,7 @@ class RunningService:
 
     def _unless_stopping(self) -> None:
         """Raise Gone when the service has taken its note away."""
-        note = presence.read(self._home)
+        note = read_note(self._home)
         if note is None or note.get("secret") != self._secret:
             raise Gone
 

@@ -1,6 +1,9 @@
-"""The note a running service leaves in its home, by which the command line finds it. Standard library only.
+"""The note that a running service leaves in its home, so that the command line finds it. Standard library only.
 
-The note holds a secret and is readable by its owner alone: who can read it can read the catalog too.
+The service holds the lock file `locks/serve.lock` for as long as it runs. A note counts only while that lock is held.
+The system frees the lock when the process dies, however it dies; a process id can be taken again by another program.
+
+The note holds a secret. Only its owner can read it; who can read it can read the catalog too.
 """
 
 from __future__ import annotations
@@ -8,23 +11,28 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..disk.locks import hold, is_held
+from ..errors import Busy, StorageError
 from ..version import package_version
 
-__all__ = ["leave", "read", "settings_of", "withdraw"]
+__all__ = ["only_service", "read_note", "remove_note", "settings_of", "write_note"]
 
 
 NAME = "serve.json"
+LOCK = Path("locks", "serve.lock")
+LOCK_S = 0.5
+"""How long a start waits for the lock; a reader of the note holds it for a moment to see whether it is free."""
 SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS")
-"""The variables that decide, beside the configuration, what a call gives."""
+"""The environment variables that decide, beside the configuration, what a call returns."""
 
 
 def settings_of(home: str | Path, config: str | None) -> dict[str, Any]:
-    """Return what decides the answers of a catalog: a service is used only by callers with the same settings."""
+    """Return the settings that decide the answers of a catalog; callers with other settings pass the service by."""
     own = Path(home) / "catalog.yaml"
     path = Path(config) if config else own if own.is_file() else None
     stamp = None
@@ -40,7 +48,32 @@ def settings_of(home: str | Path, config: str | None) -> dict[str, Any]:
     }
 
 
-def leave(home: str | Path, note: Mapping[str, Any]) -> None:
+@contextmanager
+def only_service(home: str | Path) -> Iterator[None]:
+    """Hold `home` as its only service. Raises Busy when another service holds it.
+
+    A home where no lock file can be made, such as a read-only one, is served without the lock.
+    """
+    lock = Path(home) / LOCK
+    with suppress(OSError):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold(lock, LOCK_S, "this home"))
+        except Busy:
+            note = read_note(home)
+            where = f", at {note['address']} (process {note['pid']})" if note else ""
+            raise Busy(f"a service runs in this home already{where}; stop it first") from None
+        except StorageError:
+            pass
+        else:
+            # A service that was killed left this note. Nobody may take it for ours before `write_note` replaces it.
+            with suppress(OSError):
+                (Path(home) / NAME).unlink()
+        yield
+
+
+def write_note(home: str | Path, note: Mapping[str, Any]) -> None:
     """Write the note of this process into `home`; it appears whole, and only its owner can read it."""
     content = json.dumps({"pid": os.getpid(), **note})
     descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{NAME}.")
@@ -53,19 +86,27 @@ def leave(home: str | Path, note: Mapping[str, Any]) -> None:
         raise
 
 
-def read(home: str | Path) -> dict[str, Any] | None:
-    """Return the note of the service that runs in `home`; None without one, or when its process is gone."""
-    try:
-        note = json.loads((Path(home) / NAME).read_text("utf-8"))
-        os.kill(int(note["pid"]), 0)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return None
-    return note if isinstance(note, dict) and isinstance(note.get("address"), str) else None
+def read_note(home: str | Path) -> dict[str, Any] | None:
+    """Return the note of the service that runs in `home`; None without one, or when that service has died."""
+    note = _content(home)
+    return note if note and is_held(Path(home) / LOCK) else None
 
 
-def withdraw(home: str | Path) -> None:
-    """Remove the note of this process; that of another stays."""
-    note = read(home)
+def remove_note(home: str | Path) -> None:
+    """Remove the note of this process; the note of another process stays."""
+    note = _content(home)
     if note and note["pid"] == os.getpid():
         with suppress(OSError):
             (Path(home) / NAME).unlink()
+
+
+def _content(home: str | Path) -> dict[str, Any] | None:
+    """Return what the note holds, None where there is none or it is damaged."""
+    try:
+        note = json.loads((Path(home) / NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = (
+        isinstance(note, dict) and isinstance(note.get("pid"), int) and isinstance(note.get("address"), str)
+    )
+    return note if whole else None

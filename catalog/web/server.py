@@ -17,12 +17,12 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..errors import Busy, CatalogError, InputError
+from ..errors import CatalogError, InputError
 from ..service.jobs import Jobs
 from ..service.service import MusicService
-from . import note as presence
 from .app import create_app
 from .guard import LOOPBACK
+from .note import only_service, remove_note, write_note
 
 __all__ = ["serve"]
 
@@ -68,10 +68,7 @@ def serve(
     if token is not None and len(token) < MIN_TOKEN:
         raise InputError(f"the token has {len(token)} characters; give at least {MIN_TOKEN}")
     home, secret = service.store.home, secrets.token_urlsafe(32)
-    if other := presence.read(home):
-        where = f"{other['address']} (process {other['pid']})"
-        raise Busy(f"a service runs in this home already, at {where}; stop it first")
-    with _bound(host, port) as listening:
+    with only_service(home), _bound(host, port) as listening:
         taken = listening.getsockname()[1]
         hosts = (*LOOPBACK, *_names(host), *(name.lower() for name in allow_hosts))
         app = create_app(service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit)
@@ -94,13 +91,13 @@ def serve(
 
         def ready() -> None:
             with contextlib.suppress(OSError):  # a read-only home is served without a note
-                presence.leave(home, note)
+                write_note(home, note)
             if warm:
                 warming.start()
             on_ready(_address(host if not _is_wildcard(host) else reached, taken))
 
         def stopping() -> None:
-            presence.withdraw(home)
+            remove_note(home)
 
         jobs: Jobs = app.state.shared.jobs
         _GracefulServer(config, jobs, grace_s, ready, stopping).run(sockets=[listening])

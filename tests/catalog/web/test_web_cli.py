@@ -18,9 +18,9 @@ from calls import CARGO, RAIN
 from click.testing import CliRunner
 
 import cli
-from catalog.errors import InputError, NotFound
-from catalog.web import note as presence
+from catalog.errors import Busy, InputError, NotFound
 from catalog.web.client import Gone, RunningService, running_service
+from catalog.web.note import only_service, read_note, settings_of, write_note
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ["--duration", "1", "--quality", "preview"]
@@ -71,7 +71,7 @@ def two_homes(folder):
     process, _ = start(served)
     yield alone, served
     stop(process)
-    assert presence.read(served) is None
+    assert read_note(served) is None
     assert not (served / "serve.json").exists()
 
 
@@ -201,17 +201,46 @@ def test_a_note_of_a_process_that_is_gone_is_passed_over(homes, tmp_path):
         "pid": gone.pid,
         "address": "http://127.0.0.1:9/",
         "secret": "x",
-        **presence.settings_of(home, None),
+        **settings_of(home, None),
     }
     (home / "serve.json").write_text(json.dumps(note), "utf-8")
     assert running_service(str(home), None) is None
-    (home / "serve.json").write_text(json.dumps({**note, "pid": os.getpid()}), "utf-8")
-    result = run("find-or-make", RAIN, *SHORT, home=home)
-    assert result.exit_code == 0
-    assert "the service of this home does not answer" in result.stderr
-    for damaged in ("", "[]", "{}", '{"pid": "x"}', '{"pid": 1e999}'):
-        (home / "serve.json").write_text(damaged, "utf-8")
-        assert presence.read(home) is None
+    with only_service(home):
+        write_note(home, note)
+        result = run("find-or-make", RAIN, *SHORT, home=home)
+        assert result.exit_code == 0
+        assert "the service of this home does not answer" in result.stderr
+        for damaged in ("", "[]", "{}", '{"pid": "x"}', '{"pid": 1e999}'):
+            (home / "serve.json").write_text(damaged, "utf-8")
+            assert read_note(home) is None
+
+
+def test_a_killed_service_does_not_keep_its_home_although_its_process_id_is_taken_again(tmp_path):
+    killed, _ = start(tmp_path, "--no-warm")
+    assert read_note(tmp_path)["pid"] == killed.pid
+    with killed:
+        killed.kill()
+    note = json.loads((tmp_path / "serve.json").read_text("utf-8"))
+    # In a container the next process mostly has the same id; here the test's own stands in for it.
+    (tmp_path / "serve.json").write_text(json.dumps({**note, "pid": os.getpid()}), "utf-8")
+    assert read_note(tmp_path) is None
+    assert running_service(str(tmp_path), None) is None
+    process, address = start(tmp_path, "--no-warm")
+    assert read_note(tmp_path)["address"] == address
+    stop(process)
+
+
+def test_a_home_has_one_service_at_a_time(tmp_path):
+    with only_service(tmp_path):
+        with pytest.raises(Busy, match="a service runs in this home already; stop it first"):
+            only_service(tmp_path).__enter__()
+        write_note(tmp_path, {"address": "http://127.0.0.1:9/"})
+        with pytest.raises(Busy, match=r"already, at http://127\.0\.0\.1:9/ \(process"):
+            only_service(tmp_path).__enter__()
+        assert read_note(tmp_path)
+    assert read_note(tmp_path) is None
+    with only_service(tmp_path):
+        assert not (tmp_path / "serve.json").exists()
 
 
 def test_only_the_owner_can_read_the_note(homes):
