@@ -7,8 +7,10 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import InputError, StorageError
 
@@ -17,10 +19,14 @@ __all__ = ["FileCache"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,120}")
 MAX_BYTES = 1_000_000_000
+TEMPORARY = "."
+"""How the name of a file begins while it is written."""
+WRITING_S = 60.0
+"""How long such a file may take; an older one was left by a process that died."""
 
 
 class FileCache:
-    """Files by name, made when they are first asked for; those used longest ago go when there is too much.
+    """Files by name, made when they are first requested; those used longest ago are removed when there is too much.
 
     Where the folder cannot be written a temporary one takes its place, so that a read-only home is served too.
     """
@@ -43,49 +49,50 @@ class FileCache:
         self._looked_up = looked_up
         self._making = [threading.Lock() for _ in range(64)]
         self._written = max_bytes
-        """Bytes since the folder was last measured; as good as full at the start."""
+        """Bytes written since the folder was last measured; at the start as many as make it measure."""
 
-    def file(self, kind: str, name: str, make: Callable[[], bytes]) -> Path:
-        """Return the path of the file `name` among those of one kind, made with `make` where it is not there.
+    def open(self, kind: str, name: str, make: Callable[[], bytes]) -> BinaryIO:
+        """Return the file `name` of one kind, open for reading; where there is none, `make` returns its content.
 
-        Threads that ask for the same wait for the one that makes it. Raises what `make` raises, and StorageError.
+        The caller closes it. It is handed out open, not as a path, because another thread may remove the file at any
+        time; an open file can be read to its end all the same. Threads that want one file wait for the thread that
+        makes it. Raises what `make` raises, and StorageError.
         """
         if not NAME.fullmatch(name):
             raise InputError(f"{name!r} is no name of a file")
         path = self._folder / kind / name[:2] / name
         with self._making[hash(path) % len(self._making)]:
-            hit = path.is_file()
+            file = _opened(path)
             if self._looked_up:
-                self._looked_up(kind, hit)
-            if hit:
-                with contextlib.suppress(OSError):
-                    os.utime(path)
-            else:
-                self._write(path, make())
-        return path
+                self._looked_up(kind, file is not None)
+            return self._write(path, make()) if file is None else file
 
     def close(self) -> None:
         """Remove what is temporary."""
         if self._temporary:
             self._temporary.cleanup()
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write beside `path`, then rename, so that a reader never sees half a file."""
+    def _write(self, path: Path, content: bytes) -> BinaryIO:
+        """Write beside `path`, then rename, so that a reader never sees half a file; return it open at its start."""
         self._written += len(content)
         if self._written > self._max_bytes // 10:
             self._shrink()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as beside:
-                try:
-                    beside.write(content)
-                    beside.flush()
-                    Path(beside.name).replace(path)
-                except BaseException:
-                    Path(beside.name).unlink(missing_ok=True)
-                    raise
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
+            file = os.fdopen(descriptor, "w+b")
+            try:
+                file.write(content)
+                file.flush()
+                Path(temporary).replace(path)
+            except BaseException:
+                file.close()
+                Path(temporary).unlink(missing_ok=True)
+                raise
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+        file.seek(0)
+        return file
 
     def _shrink(self) -> None:
         """Remove the files used longest ago until the rest is small enough."""
@@ -97,8 +104,22 @@ class FileCache:
                     stat = path.stat()
                     files.append((stat.st_mtime, stat.st_size, path))
         over = sum(size for _, size, _ in files) - self._max_bytes
-        for _, size, path in sorted(files):
+        began = time.time() - WRITING_S
+        for used, size, path in sorted(files):
             if over <= 0:
                 return
+            if path.name.startswith(TEMPORARY) and used > began:
+                continue  # another thread writes it now
             path.unlink(missing_ok=True)
             over -= size
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    """Return the file at `path`, open and marked as just used; None where there is none."""
+    try:
+        file = path.open("rb")
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return file

@@ -1,39 +1,47 @@
-"""Parts of files: RFC 9110 ranges (one, several, the last so many bytes), their validators and refusals."""
+"""Parts of files: RFC 9110 ranges (one, several, the last so many bytes), with their validators and refusals.
+
+Starlette's FileResponse is not used: it takes a path, where `cache` hands out open files, and it refuses more than
+RFC 9110 section 14.2 allows. One range beyond the end refuses the ranges inside the file too, and a header of another
+unit or form is answered with 400 instead of the whole file.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from contextlib import ExitStack
+from typing import BinaryIO
 
 import anyio
-from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from .problems import refusal_response
 
 __all__ = ["file_response", "parse"]
 
 
-Span = tuple[int, int]
+ByteSpan = tuple[int, int]
 """First byte, and the one after the last."""
 MOST_RANGES = 100
 CHUNK_BYTES = 256 * 1024
 ONE = re.compile(r"(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII)
 
 
-def parse(header: str, size: int) -> list[Span] | None:
-    """Return the spans that a Range header asks for in a file of `size` bytes, those that overlap as one.
+def parse(header: str, size: int) -> list[ByteSpan] | None:
+    """Return the spans that a Range header names in a file of `size` bytes; those that overlap come back as one.
 
-    None for a header that is to be ignored: not well formed, another unit, or too many ranges. An empty list when
-    nothing it asks for is in the file.
+    Returns None for a header to ignore: badly formed, of another unit, or with too many ranges. Returns an empty
+    list when none of the ranges is in the file.
     """
-    unit, sign, asked = header.partition("=")
-    parts = [part.strip() for part in asked.split(",")]
+    unit, sign, ranges = header.partition("=")
+    parts = [part.strip() for part in ranges.split(",")]
     if unit.strip().lower() != "bytes" or not sign or len(parts) > MOST_RANGES:
         return None
-    spans: list[Span] = []
+    spans: list[ByteSpan] = []
     for part in filter(None, parts):
         match = ONE.fullmatch(part)
         if match is None or part == "-":
@@ -53,64 +61,93 @@ def parse(header: str, size: int) -> list[Span] | None:
 
 
 def file_response(
-    path: Path, request_headers: Headers, *, method: str, etag: str, media_type: str, headers: dict[str, str]
+    file: BinaryIO, request: Request, *, etag: str, media_type: str, headers: dict[str, str]
 ) -> Response:
-    """Return the file at `path`, whole or in the parts asked for: 200, 206, 304 or 416. `etag` is without quotes."""
-    size = path.stat().st_size
-    tag = f'"{etag}"'
-    told = {**headers, "ETag": tag, "Accept-Ranges": "bytes"}
-    if _matches(request_headers.get("if-none-match", ""), tag):
-        return Response(status_code=304, headers=told)
-    asked = request_headers.get("range")
-    spans = parse(asked, size) if asked and request_headers.get("if-range", tag) == tag else None
-    if spans == []:
-        return refusal_response(
-            416,
-            f"the file has {size} bytes; none of those asked for are in it",
-            {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"},
-        )
-    boundary = secrets.token_hex(16)
-    parts: Sequence[tuple[bytes, Span]]
-    if spans is None:
-        parts, end = [(b"", (0, size))], b""
-    elif len(spans) == 1:
-        ((start, stop),) = spans
-        parts, end = [(b"", (start, stop))], b""
-        told["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    else:
-        parts = [(_head(boundary, media_type, span, size), span) for span in spans]
-        end = f"\r\n--{boundary}--\r\n".encode()
-        media_type = f"multipart/byteranges; boundary={boundary}"
-    told["Content-Length"] = str(sum(len(head) + stop - start for head, (start, stop) in parts) + len(end))
-    status = 200 if spans is None else 206
-    if method == "HEAD":
-        return Response(status_code=status, headers=told, media_type=media_type)
-    return StreamingResponse(_sent(path, parts, end), status, told, media_type)
+    """Return an open file as the response, whole or in the parts that the request names: 200, 206, 304 or 416.
+
+    `etag` is without quotes. The file is closed when it has been sent, or at once where nothing of it is sent.
+    """
+    with ExitStack() as closing:
+        size = os.fstat(closing.enter_context(file).fileno()).st_size
+        tag = f'"{etag}"'
+        headers = {**headers, "ETag": tag, "Accept-Ranges": "bytes"}
+        if _matches(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=headers)
+        header = request.headers.get("range")
+        spans = parse(header, size) if header and request.headers.get("if-range", tag) == tag else None
+        if spans == []:
+            return refusal_response(
+                416,
+                f"the file has {size} bytes; none of those asked for are in it",
+                {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"},
+            )
+        boundary = secrets.token_hex(16)
+        parts: Sequence[tuple[bytes, ByteSpan]]
+        if spans is None:
+            parts, end = [(b"", (0, size))], b""
+        elif len(spans) == 1:
+            ((start, stop),) = spans
+            parts, end = [(b"", (start, stop))], b""
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        else:
+            parts = [(_part_head(boundary, media_type, span, size), span) for span in spans]
+            end = f"\r\n--{boundary}--\r\n".encode()
+            media_type = f"multipart/byteranges; boundary={boundary}"
+        length = sum(len(head) + stop - start for head, (start, stop) in parts) + len(end)
+        headers["Content-Length"] = str(length)
+        status = 200 if spans is None else 206
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers, media_type=media_type)
+        closing.pop_all()  # the response closes the file
+        return _FileParts(file, parts, end, status_code=status, headers=headers, media_type=media_type)
 
 
-async def _sent(path: Path, parts: Sequence[tuple[bytes, Span]], end: bytes) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb") as file:
-        for head, (start, stop) in parts:
-            if head:
-                yield head
-            await file.seek(start)
-            while start < stop and (chunk := await file.read(min(CHUNK_BYTES, stop - start))):
-                start += len(chunk)
-                yield chunk
+class _FileParts(StreamingResponse):
+    """Parts of an open file, which is closed however the sending ends."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        parts: Sequence[tuple[bytes, ByteSpan]],
+        end: bytes,
+        *,
+        status_code: int,
+        headers: dict[str, str],
+        media_type: str,
+    ) -> None:
+        super().__init__(_content(file, parts, end), status_code, headers, media_type)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+async def _content(
+    file: BinaryIO, parts: Sequence[tuple[bytes, ByteSpan]], end: bytes
+) -> AsyncIterator[bytes]:
+    reader = anyio.wrap_file(file)
+    for head, (start, stop) in parts:
+        if head:
+            yield head
+        await reader.seek(start)
+        while start < stop and (chunk := await reader.read(min(CHUNK_BYTES, stop - start))):
+            start += len(chunk)
+            yield chunk
     if end:
         yield end
 
 
-def _head(boundary: str, media_type: str, span: Span, size: int) -> bytes:
+def _part_head(boundary: str, media_type: str, span: ByteSpan, size: int) -> bytes:
     return (
         f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\n"
         f"Content-Range: bytes {span[0]}-{span[1] - 1}/{size}\r\n\r\n"
     ).encode()
 
 
-def _merged(spans: list[Span]) -> list[Span]:
-    """Return the spans in the order of the file, those that touch as one, so that no byte is sent twice."""
-    merged: list[Span] = []
+def _merged(spans: list[ByteSpan]) -> list[ByteSpan]:
+    """Return the spans in the order of the file; those that touch become one, so that no byte is sent twice."""
+    merged: list[ByteSpan] = []
     for start, stop in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(stop, merged[-1][1])

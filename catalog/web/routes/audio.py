@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
@@ -62,14 +62,13 @@ def audio(
     source = shared.service.store.path_of(track)
     if not shared.service.store.has_audio(track):
         raise Damage(f"the audio file {source} of track {track.id} is missing; run `catalog doctor`")
-    path = source if format == "wav" else _converted(shared, track, source, format)
+    file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
     headers = {"Cache-Control": UNCHANGING}
     if download:
         headers["Content-Disposition"] = f'attachment; filename="{name_of(track)}.{format}"'
     return file_response(
-        path,
-        request.headers,
-        method=request.method,
+        file,
+        request,
         etag=track.audio_sha256 if format == "wav" else f"{track.audio_sha256}-{format}",
         media_type=MEDIA_TYPES[format],
         headers=headers,
@@ -89,8 +88,8 @@ def peaks(
     headers = {"Cache-Control": UNCHANGING, "ETag": etag}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    path = shared.cache.file("peaks", f"{track.audio_sha256}.i8", lambda: _outline(shared, track))
-    fine = np.frombuffer(path.read_bytes(), np.int8).reshape(-1, 2)
+    with shared.cache.open("peaks", f"{track.audio_sha256}.i8", lambda: _outline(shared, track)) as file:
+        fine = np.frombuffer(file.read(), np.int8).reshape(-1, 2)
     low, high = _coarser(fine, points) / np.float32(127)
     told = {
         "points": points,
@@ -101,14 +100,14 @@ def peaks(
     return Json(told, headers=headers)
 
 
-def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> FilePath:
+def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> BinaryIO:
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix="catalog-") as folder:
             target = FilePath(folder) / f"audio.{form}"
             write_audio(source, target)
             return target.read_bytes()
 
-    return shared.cache.file("audio", f"{track.audio_sha256}.{form}", make)
+    return shared.cache.open("audio", f"{track.audio_sha256}.{form}", make)
 
 
 def _outline(shared: Shared, track: Track) -> bytes:

@@ -71,11 +71,10 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
         audio = shared.samples(track)
         return spectrogram_png(audio.samples.mean(axis=1), audio.sample_rate)
 
-    path = shared.cache.file("spectrogram", f"{track.audio_sha256}.png", make)
+    file = shared.cache.open("spectrogram", f"{track.audio_sha256}.png", make)
     return file_response(
-        path,
-        request.headers,
-        method=request.method,
+        file,
+        request,
         etag=f"{track.audio_sha256}-spectrogram",
         media_type="image/png",
         headers={"Cache-Control": UNCHANGING},
