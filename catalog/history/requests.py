@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def history(
     by: HistoryBy,
     limit: int,
     since: datetime | None,
-    facts: Mapping[str, str],
+    facts: Mapping[str, Any],
 ) -> list[PastRequest]:
     """Return log lines, the newest first, or with `text` the most relevant first.
 

@@ -49,7 +49,7 @@ class Repeats:
         return self._close_match(terms)
 
     def _close_match(self, terms: Terms) -> Repeat | None:
-        for line in self._store.requests(limit=1, key=self._key, rule="similar"):
+        for line in self._store.requests(limit=1, answered=True, key=self._key, rule="similar"):
             track = self._store.get(line.track_id) if line.track_id and terms.stands(line) else None
             # Lines of earlier versions lack the features; their texts are read once more.
             if not track or not line.features or track.state != "ready" or not self._store.has_audio(track):

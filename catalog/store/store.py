@@ -414,13 +414,19 @@ class Store:
             queue.enqueue(self.home, record.model_dump(mode="json"))
 
     def requests(
-        self, *, limit: int | None = None, since: datetime | None = None, **facts: str
+        self,
+        *,
+        limit: int | None = None,
+        since: datetime | None = None,
+        answered: bool = False,
+        **facts: str,
     ) -> Sequence[RequestRecord]:
         """Return the log, newest first; keywords such as `action="reused"` or `track_id=...` narrow it.
 
-        Raises InputError for a column that cannot be asked for.
+        `answered` leaves only lines whose track was handed out: no `find`, no dry run. Raises InputError for a column
+        that cannot be asked for.
         """
-        return self._requests.read(limit, facts, _since(since))
+        return self._requests.read(limit, facts, both(_since(since), SERVED if answered else None))
 
     def requests_near(
         self, vector: ArrayLike, limit: int, *, since: datetime | None = None, **facts: str

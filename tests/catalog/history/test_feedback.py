@@ -171,6 +171,24 @@ def test_a_rejection_without_a_logged_vector_reads_the_summary(service):
     assert Rejections(service.store, "another key").near(summary) == {first.track.id}
 
 
+def test_without_a_request_the_last_one_that_was_answered_is_meant(service):
+    made = service.find_or_make(CALM, **SHORT)
+    assert service.find(CALM_AGAIN, **SHORT).track.id == made.track.id
+    assert service.find_or_make(CALM_AGAIN, dry_run=True, **SHORT).track.id == made.track.id
+    assert service.reject(made.track.id).request_id == made.request_id
+
+
+def test_what_was_only_looked_up_was_not_served_before(service):
+    service.find_or_make(CALM, **SHORT)
+    for _ in range(2):
+        service.find(CALM_AGAIN, **SHORT)
+        assert service.find_or_make(CALM_AGAIN, dry_run=True, **SHORT).decision.rule == "similar"
+    assert service.find_or_make(CALM_AGAIN, **SHORT).decision.rule == "similar"
+    assert service.statistics().exact == 0
+    assert service.find_or_make(CALM_AGAIN, **SHORT).decision.rule == "exact"
+    assert service.statistics().exact == 1
+
+
 def test_rejecting_what_was_never_served_needs_a_request(service):
     made = service.find_or_make(CALM, **SHORT)
     other = service.find_or_make(ELSEWHERE, **SHORT)
