@@ -31,6 +31,8 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 KEPT, KEPT_S = 200, 3600.0
 """How many finished jobs are remembered, and for how long."""
+DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse")
+"""Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
 CANCEL_S = 5.0
 """How long a stop waits for a running job that was told to cancel."""
 REST_S = 0.5
@@ -100,21 +102,23 @@ class Jobs:
     # Submitting
 
     def find_or_make(
-        self, text_context: Any, *, request: Mapping[str, Any] | None = None, **asked: Any
+        self, text_context: Any, *, request: Mapping[str, Any] | None = None, **arguments: Any
     ) -> Job:
-        """Queue `MusicService.find_or_make(text_context, **asked)` and return its job.
+        """Queue `MusicService.find_or_make(text_context, **arguments)` and return its job.
 
-        One that asks for the same as a job still under way joins it, unless `reuse` is "never". Raises InputError
-        for what cannot be asked, QueueFull when `limit` jobs wait, Busy once the service stops.
+        It joins a job under way for the same request, listener and theme, held to the same `reuse`, `min_similarity`
+        and `max_false_reuse`; with `reuse` "never" it joins none. `request` is shown in the job instead of the
+        arguments. Raises InputError for arguments that cannot be used, QueueFull when `limit` jobs wait, Busy once the
+        service stops.
         """
-        key = self.service.key_of(text_context, **asked)
-        shared = None if asked.get("reuse") == "never" else (key, asked.get("listener"), asked.get("theme"))
-        told = {"context": text_context, **asked} if request is None else request
+        key = self.service.key_of(text_context, **arguments)
+        reuse = arguments.get("reuse", "auto")
+        decisive = (reuse, *(arguments.get(name) for name in DECISIVE))
         return self.submit(
-            lambda on_progress: self.service.find_or_make(text_context, on_progress=on_progress, **asked),
-            request=told,
-            key=shared,
-            dropped=lambda: self.service.log_cancelled(text_context, **asked),
+            lambda on_progress: self.service.find_or_make(text_context, on_progress=on_progress, **arguments),
+            request={"context": text_context, **arguments} if request is None else request,
+            key=None if reuse == "never" else (key, *decisive),
+            dropped=lambda: self.service.log_cancelled(text_context, **arguments),
         )
 
     def submit(

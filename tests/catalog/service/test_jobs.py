@@ -87,6 +87,22 @@ def test_those_who_ask_for_the_same_join_one_job(jobs, slow):
     assert asked(jobs).id != first.id
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "joined"),
+    [
+        ({"min_similarity": 0.1}, {"min_similarity": 0.99}, False),
+        ({"min_similarity": 0.1}, {"min_similarity": 0.1}, True),
+        ({"max_false_reuse": 0.3}, {"max_false_reuse": 0.02}, False),
+        ({"max_false_reuse": 0.3}, {}, False),
+        ({"reuse": "always"}, {}, False),
+        ({"reuse": "auto"}, {}, True),
+        ({"listener": "ada"}, {}, False),
+    ],
+)
+def test_only_jobs_that_decide_alike_are_joined(jobs, first, second, joined):
+    assert (asked(jobs, **first).id == asked(jobs, **second).id) == joined
+
+
 def test_a_request_never_to_reuse_is_made_each_time(jobs, slow):
     first, second = asked(jobs, reuse="never"), asked(jobs, reuse="never")
     slow.go.set()
