@@ -10,7 +10,7 @@ import pytest
 from contexts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 from fakes import Counting
 
-from catalog.errors import ConfigError, InputError, NotFound, Unavailable
+from catalog.errors import ConfigError, InputError, NotFound, StorageError, Unavailable
 from catalog.models import Filter
 from generator import Cancelled, GeneratorError, audio
 
@@ -270,6 +270,45 @@ def test_a_call_that_fails_is_logged_too(open_service):
         service.find_or_make(CALM, **SHORT)
     reasons = [(line.action, line.rule, line.reason.split(":")[0]) for line in service.store.requests()]
     assert sorted(reasons) == [("none", "failed", "NotFound"), ("none", "failed", "Unavailable")]
+
+
+def test_every_call_of_a_batch_that_fails_is_logged(open_service):
+    service = open_service(generators=Failing(GeneratorError("no sound")))
+    with pytest.raises(Unavailable):
+        service.find_or_make_all([CALM, ELSEWHERE, CALM_AGAIN], **SHORT)
+    lines = service.store.requests()
+    assert [(line.action, line.rule) for line in lines] == [("none", "failed")] * 3
+    assert {line.reason for line in lines} == {"Unavailable: no sound"}
+    assert len({line.key for line in lines}) == 3
+
+
+def test_a_cancelled_batch_is_logged_and_what_was_served_before_stays_served(service):
+    made = service.find_or_make(PANIC, **SHORT)
+
+    def stop(done, total):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        service.find_or_make_all([PANIC, CALM], on_progress=stop, **SHORT)
+    lines = {line.key: line for line in service.store.requests() if line.id != made.request_id}
+    assert lines.pop(made.request.key).rule == "exact"
+    assert [line.rule for line in lines.values()] == ["cancelled"]
+
+
+def test_what_a_batch_made_before_an_error_is_logged_as_made(service, monkeypatch):
+    insert, inserted = service.store.insert, []
+
+    def insert_one(track, *rest):
+        if inserted:
+            raise StorageError("the disk is full")
+        inserted.append(track.id)
+        insert(track, *rest)
+
+    monkeypatch.setattr(service.store, "insert", insert_one)
+    with pytest.raises(StorageError):
+        service.find_or_make_all([CALM, ELSEWHERE], **SHORT)
+    lines = {line.action: line for line in service.store.requests()}
+    assert (lines["generated"].track_id, lines["none"].rule) == (inserted[0], "failed")
 
 
 def test_warnings_are_said_again_on_a_repeat(service):
