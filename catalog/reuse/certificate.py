@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -171,12 +172,21 @@ def checked_rate(rate: float) -> float:
 
 
 def _read(path: Path) -> Certificate | str:
+    """Return the certificate in `path`, or why it cannot be used. A file is parsed once for a time and size."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return f"the certificate {path} is too large to be one"
-        found = Certificate.model_validate_json(path.read_bytes())
+        stat = path.stat()
+        return _parsed(path, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         return f"the certificate {path} cannot be read: {error.strerror}"
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, mtime_ns: int, size: int) -> Certificate | str:
+    del mtime_ns  # a file that was written anew is parsed anew
+    if size > MAX_BYTES:
+        return f"the certificate {path} is too large to be one"
+    try:
+        found = Certificate.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -14,6 +14,7 @@ import codecs
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -86,8 +87,15 @@ def shipped_labels() -> Labels:
 
 
 def shipped_sha256() -> str:
-    """Return the digest of the shipped labels."""
-    return hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    """Return the digest of the shipped labels; they are read once for a time and size of the file."""
+    stat = SHIPPED.stat()
+    return _sha256_of(SHIPPED, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1)
+def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:
+    del mtime_ns, size  # a file that was written anew is read anew
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_labels(path: Path, *, source: str | None = None) -> Labels:

@@ -155,3 +155,16 @@ def test_saving_replaces_the_old_one_as_a_whole_or_not_at_all(tmp_path, monkeypa
 def test_a_rate_that_is_no_share_is_refused(rate):
     with pytest.raises(InputError, match="between 0 and 1"):
         certificate.checked_rate(rate)
+
+
+def test_files_that_did_not_change_are_read_once(tmp_path, monkeypatch):
+    save(a_certificate(), tmp_path / certificate.CERTIFICATE)
+    first = standing(tmp_path, "word-hash@1")
+    read, read_bytes = [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
+    assert standing(tmp_path, "word-hash@1") == first
+    assert read == []
+    changed = a_certificate(source="another test")
+    save(changed, tmp_path / certificate.CERTIFICATE)
+    assert standing(tmp_path, "word-hash@1").certificate == changed
+    assert read == [certificate.CERTIFICATE]
