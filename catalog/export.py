@@ -50,7 +50,7 @@ def export_tracks(
     """
     if form in AUDIO_FORMATS:
         if to == STDOUT:
-            raise InputError(f"{form} files are not printed; name a folder with --to")
+            raise InputError(f"{form} files are not printed; pass a folder to write them into")
         return _write_files(store, tracks, form, Path(to), force)
     folder = Path(to).parent.resolve()
 
@@ -61,7 +61,7 @@ def export_tracks(
     content = list_bytes(tracks, form, place)
     if to == STDOUT:
         if form == "parquet":
-            raise InputError("parquet is binary and is not printed; name a file with --to")
+            raise InputError("parquet is binary and is not printed; pass a file to write it into")
         sys.stdout.write(content.decode("utf-8"))
         return []
     target = Path(to)
@@ -91,7 +91,7 @@ def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = 
     if there and not is_file:
         raise InputError(f"{target} is a folder or a device; name a file")
     if there and not force:
-        raise InputError(f"{target} exists already; choose another name, or --force to replace it")
+        raise InputError(f"{target} exists already; choose another name, or pass force=True to replace it")
 
 
 def write_audio(source: Path, target: Path) -> None:
@@ -117,7 +117,7 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
         raise InputError(f"{folder} is a file; audio is exported into a folder")
     targets = [folder / f"{name_of(track)}.{form}" for track in tracks]
     if (clash := next((target for target in targets if target.exists()), None)) and not force:
-        raise InputError(f"{clash} exists already; choose another folder, or --force to replace")
+        raise InputError(f"{clash} exists already; choose another folder, or pass force=True to replace them")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, NotFound
+from .flags import result_in_flags
 from .home import ask_service, open_service, request_body, save_download
 from .inputs import check_out_file, present, read_arguments, read_context, read_input, read_request
 from .options import (
@@ -114,7 +115,7 @@ def _serve_batch(batch: str, explain: bool, home: str, config: str | None, optio
     with open_service(home, config) as service, progress_bar() as on_progress:
         results = service.find_or_make_all(contexts, on_progress=on_progress, **read_arguments(options))
     for result in results:
-        print_json(result_json(result, result.path, explain=explain))
+        print_json(result_in_flags(result_json(result, result.path, explain=explain)))
 
 
 @click.command(cls=Command)

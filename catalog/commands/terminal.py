@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..errors import CatalogError
+from .flags import in_flags, result_in_flags
 
 if TYPE_CHECKING:
     from generator import Progress
@@ -44,7 +45,7 @@ class Failure(click.ClickException):
     """A catalog error on its way to the terminal."""
 
     def __init__(self, error: CatalogError) -> None:
-        super().__init__(str(error))
+        super().__init__(in_flags(str(error)))
         self.exit_code = error.exit_code  # type: ignore[misc]
 
 
@@ -123,6 +124,7 @@ def result_payload(result: Result, out: str | None = None) -> dict[str, Any]:
 
 def print_result(payload: dict[str, Any], as_json: bool, explain: bool) -> None:
     """Print the path of the track, or the whole as JSON; warnings, explanation and headline go to stderr."""
+    payload = result_in_flags(payload)
     headline, explanation = payload.pop("headline"), payload.pop("explanation")
     for warning in payload["warnings"]:
         click.echo(f"note: {warning}", err=True)

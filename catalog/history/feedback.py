@@ -88,10 +88,10 @@ def find_request(store: Store, request_id: str) -> RequestRecord:
 
 
 def _last_served(store: Store, track: Track) -> RequestRecord:
-    found = store.requests(limit=1, track_id=track.id)
-    if not found:
-        raise NotFound(f"track {track.id} was served for no request; name one with --for")
-    return found[0]
+    lines = store.requests(limit=1, answered=True, track_id=track.id)
+    if not lines:
+        raise NotFound(f"track {track.id} was served for no request; name one with request_id")
+    return lines[0]
 
 
 def _last_rejected(store: Store, track: Track) -> RequestRecord:

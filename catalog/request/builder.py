@@ -156,7 +156,7 @@ def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights:
     if backend == "mlx":
         raise Unavailable(
             f"backend mlx needs the weights of MusicGen {size}, and they are not on this machine; "
-            f"run `catalog models pull {size}`, or use --backend auto or procedural"
+            f"run `catalog models pull {size}`, or pass backend='auto' or backend='procedural'"
         )
     stand_ins = choices_for(size, melody="melody" in config)
     found = next((one for one in stand_ins if find_weights(one)), None)

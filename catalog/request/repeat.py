@@ -21,7 +21,7 @@ def choices_of(track: Track) -> Choices:
     if "melody" in track.config:
         raise InputError(
             f"track {track.id} follows the melody of a recording, which was not kept; "
-            f"make it anew with --melody FILE, its seed was {track.seed}"
+            f"make it anew with that recording as its melody; its seed was {track.seed}"
         )
     return Choices(continue_from=track.config.get("continue_from"))
 

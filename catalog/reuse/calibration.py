@@ -154,7 +154,7 @@ def calibrate_from_ratings(
     if not judged:
         raise InputError(
             "no reuse under the certificate in use was judged yet; rate tracks as answers to their requests "
-            "(`catalog rate TRACK 4 --for REQUEST`) or reject them, or calibrate on the shipped labels"
+            "or reject them, or calibrate on the shipped labels"
         )
     sizes = Counter(one.track_id for _, one in judged)
     wrong = len({one.track_id for _, one in judged if not _fitted(one)})
@@ -205,7 +205,7 @@ def _enough(have: str, scenes: int, wanted: Sequence[float], what: str = "scenes
     if scenes < (needed := scenes_needed(rate)):
         raise InputError(
             f"to certify {100 * rate:g}% of false reuse takes at least {needed} {what}, and {have}; add more, or name "
-            "a higher --max-false-reuse; the certificate in use stays as it was"
+            "a higher max_false_reuse; the certificate in use stays as it was"
         )
 
 

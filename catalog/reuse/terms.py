@@ -46,14 +46,14 @@ class Terms:
         """Why there is no threshold, and what to do."""
         if self.certificate is None:
             return (
-                f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or name --min-similarity"
+                f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or pass min_similarity"
             )
         held = f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
         rates = [one.max_false_reuse for one in self.certificate.bounds if one.threshold is not None]
         if not rates:
-            return f"{held}; calibrate on more labels, or name --min-similarity"
+            return f"{held}; calibrate on more labels, or pass min_similarity"
         return (
-            f"{held}; name --max-false-reuse {min(rates):g}, which one does hold, or calibrate on more labels"
+            f"{held}; pass max_false_reuse={min(rates):g}, which one does hold, or calibrate on more labels"
         )
 
     def worth(self, one: Candidate) -> float:

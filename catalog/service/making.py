@@ -178,7 +178,7 @@ def generator_errors(who: str) -> Iterator[None]:
         raise Unavailable(str(error)) from error
     except MemoryError as error:
         raise Unavailable(
-            f"not enough memory to make this with {who}; ask for a shorter duration or a lower --quality"
+            f"not enough memory to make this with {who}; ask for a shorter duration or a lower quality"
         ) from error
 
 

@@ -137,7 +137,7 @@ class MusicService:
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=explain)
             if outcome.track is None and reuse == "always":
-                raise NotFound(f"{outcome.decision.reason}, and making was ruled out; use --reuse auto")
+                raise NotFound(f"{outcome.decision.reason}, and making was ruled out; pass reuse='auto'")
             if outcome.track is None and not dry_run:
                 with self.store.claim(call.key):
                     # Another process may have made it while this one waited for its turn.

@@ -141,9 +141,8 @@ class Guard:
         path, method = scope["path"], scope["method"]
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.policy.knows(hosts[0]):
-            return refusal_response(
-                400, "this service is not known by the host name of the request; see --allow-host"
-            )
+            reason = "this service is not known by the host name of the request"
+            return refusal_response(400, f"{reason}; run `catalog serve --allow-host NAME`")
         if CONTROL.search(path):
             return refusal_response(400, "the address holds control characters")
         if method in SAFE:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from builders import some_features
 from hypothesis import given, settings
@@ -146,3 +149,9 @@ def test_a_configuration_that_cannot_be_read_is_a_configuration_error(tmp_path):
     (tmp_path / "catalog.yaml").write_text("musicgen: {defautls: {}}")
     with pytest.raises(ConfigError, match="defaults"):
         load_library(None, tmp_path)
+
+
+def test_building_a_request_does_not_import_how_reuse_is_decided():
+    code = "import sys, catalog.request.builder; print(*[name for name in sys.modules if 'catalog.reuse' in name])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""

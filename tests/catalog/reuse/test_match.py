@@ -226,10 +226,10 @@ def test_without_a_certificate_nothing_similar_is_reused_and_the_reason_says_so(
     strict = decide(a_request(), [(a_track(), 0.99)], Terms(max_false_reuse=0.01, certificate=CERTIFICATE))
     assert (strict.action, strict.rule) == ("make", "uncertified")
     assert "no threshold holds 1%" in strict.reason
-    assert "--max-false-reuse 0.05, which one does hold" in strict.reason
+    assert "pass max_false_reuse=0.05, which one does hold" in strict.reason
     holds_none = CERTIFICATE.model_copy(update={"bounds": CERTIFICATE.bounds[2:]})
     nothing = decide(a_request(), [(a_track(), 0.99)], Terms(certificate=holds_none))
-    assert "calibrate on more labels, or name --min-similarity" in nothing.reason
+    assert "calibrate on more labels, or pass min_similarity" in nothing.reason
 
 
 def test_a_named_minimum_similarity_takes_the_place_of_the_certificate():

@@ -157,7 +157,7 @@ def test_odd_choices_are_refused(files, options, word):
 
 def test_a_file_in_the_way_is_kept(files):
     (files / "out.wav").write_bytes(b"mine")
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="force=True"):
         mixed(files)
     assert (files / "out.wav").read_bytes() == b"mine"
     assert mixed(files, force=True)["path"].endswith("out.wav")

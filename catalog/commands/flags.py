@@ -1,0 +1,43 @@
+"""The arguments that the library's sentences name, as the flags of the command line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["in_flags", "result_in_flags"]
+
+
+FLAGS = {
+    "backend": "--backend",
+    "force": "--force",
+    "max_false_reuse": "--max-false-reuse",
+    "min_similarity": "--min-similarity",
+    "request_id": "--for",
+    "reuse": "--reuse",
+}
+_ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)'?)?")
+"""`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`: a name of one word only with its value."""
+
+
+def in_flags(sentence: str) -> str:
+    """Return `sentence` with flags for arguments: `reuse='auto'` becomes `--reuse auto`, `force=True` `--force`."""
+
+    def flag(argument: re.Match[str]) -> str:
+        name, value = argument.groups()
+        if name not in FLAGS:
+            return argument[0]
+        return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {value}"
+
+    return _ARGUMENT.sub(flag, sentence)
+
+
+def result_in_flags(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload of a result with flags in its reasons, its warnings and its headline."""
+    changes: dict[str, Any] = {"warnings": [in_flags(warning) for warning in payload["warnings"]]}
+    for name in ("reason", "headline"):
+        if name in payload:
+            changes[name] = in_flags(payload[name])
+    if decision := payload.get("decision"):
+        changes["decision"] = {**decision, "reason": in_flags(decision["reason"])}
+    return {**payload, **changes}

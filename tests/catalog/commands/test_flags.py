@@ -1,0 +1,61 @@
+"""Messages of the library as the command line prints them: with flags for arguments."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+import cli
+from catalog.commands.flags import in_flags, result_in_flags
+
+
+@pytest.mark.parametrize(
+    ("sentence", "printed"),
+    [
+        (
+            "pass max_false_reuse=0.05, which one does hold",
+            "pass --max-false-reuse 0.05, which one does hold",
+        ),
+        (
+            "calibrate on more labels, or pass min_similarity",
+            "calibrate on more labels, or pass --min-similarity",
+        ),
+        ("making was ruled out; pass reuse='auto'", "making was ruled out; pass --reuse auto"),
+        ("pass backend='auto' or backend='procedural'", "pass --backend auto or --backend procedural"),
+        (
+            "choose another name, or pass force=True to replace it",
+            "choose another name, or pass --force to replace it",
+        ),
+        ("served for no request; name one with request_id", "served for no request; name one with --for"),
+        (
+            "no force holds 10% of false reuse; duration_s is 3",
+            "no force holds 10% of false reuse; duration_s is 3",
+        ),
+        ("style=drone and top_k=3 stay as they are", "style=drone and top_k=3 stay as they are"),
+    ],
+)
+def test_arguments_become_flags(sentence, printed):
+    assert in_flags(sentence) == printed
+    assert in_flags(printed) == printed
+
+
+def test_reasons_and_warnings_of_a_result_become_flags_and_its_texts_stay():
+    reason = "only exact repeats are reused: pass min_similarity"
+    payload = {"reason": reason, "warnings": [reason], "decision": {"reason": reason, "rule": "uncertified"}}
+    printed = result_in_flags({**payload, "request": {"context": {"text": "min_similarity"}}})
+    flags = "only exact repeats are reused: pass --min-similarity"
+    assert (printed["reason"], printed["warnings"]) == (flags, [flags])
+    assert printed["decision"] == {"reason": flags, "rule": "uncertified"}
+    assert printed["request"] == {"context": {"text": "min_similarity"}}
+    assert payload["reason"] == reason
+
+
+def test_a_refusal_names_the_flag(tmp_path):
+    text = ["calm rain", "--quality", "preview", "--home", str(tmp_path / "home")]
+    refused = CliRunner().invoke(cli.catalog, ["find-or-make", *text, "--reuse", "always"])
+    assert refused.exit_code == 3
+    assert refused.stderr.endswith("making was ruled out; pass --reuse auto\n")
+    (tmp_path / "a.wav").write_bytes(b"")
+    refused = CliRunner().invoke(cli.catalog, ["find-or-make", *text, "--out", str(tmp_path / "a.wav")])
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("exists already; choose another name, or pass --force to replace it\n")
