@@ -123,7 +123,7 @@ def _disk(home: str) -> Check:
 
 def _sounds(store: Store, *, fix: bool) -> list[Check]:
     """Say how many tracks cannot be compared by sound, or with `fix` make it so that they can."""
-    unheard = store.unheard()
+    unheard = store.tracks.without_sound()
     if not unheard:
         return []
     if fix:
@@ -136,14 +136,16 @@ def _sounds(store: Store, *, fix: bool) -> list[Check]:
 def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool) -> list[Check]:
     checks = []
     if reembed:
-        count = store.reembed(lambda texts: [embed_document(reader, text) for text in texts], reader.identity)
+        count = store.care.reembed(
+            lambda texts: [embed_document(reader, text) for text in texts], reader.identity
+        )
         checks.append(
             Check(name="vectors", status="fixed", detail=f"{count} rows embedded with {reader.identity}")
         )
-    for problem in store.check(deep=deep):
-        mended = fix and store.fix(problem)
+    for problem in store.care.check(deep=deep):
+        mended = fix and store.care.fix(problem)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _sounds(store, fix=fix)
-    told = ", ".join(f"{name} {value}" for name, value in store.stats().items())
+    told = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
     return [*checks, Check(name="catalog", status=status, detail=told)]

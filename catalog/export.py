@@ -55,7 +55,7 @@ def export_tracks(
     folder = Path(to).parent.resolve()
 
     def place(track: Track) -> str:
-        path = store.path_of(track).resolve()
+        path = store.audio.path_of(track).resolve()
         return Path(os.path.relpath(path, folder)).as_posix() if form == "m3u" else str(path)
 
     content = list_bytes(tracks, form, place)
@@ -123,7 +123,7 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
     except OSError as error:
         raise StorageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     for track, target in zip(tracks, targets, strict=True):
-        write_audio(store.path_of(track), target)
+        write_audio(store.audio.path_of(track), target)
     return targets
 
 

@@ -34,7 +34,7 @@ def vector_of(name: str) -> np.ndarray:
 
 def stored(store: Store, name: str, number: int = 0, *, audio: str | None = None, **changes: Any) -> Track:
     """Return a track named `name` whose audio file is in the store; its row is not."""
-    path, sha256, size = store.put_audio((audio or f"audio of {name}").encode())
+    path, sha256, size = store.audio.put((audio or f"audio of {name}").encode())
     values = {
         "id": name,
         "created_at": NOON + timedelta(seconds=number),
@@ -50,8 +50,13 @@ def stored(store: Store, name: str, number: int = 0, *, audio: str | None = None
 
 def add(store: Store, name: str, number: int = 0, **changes: Any) -> Track:
     track = stored(store, name, number, **changes)
-    store.insert(track, vector_of(name))
+    store.tracks.insert(track, vector_of(name))
     return track
+
+
+def newest_for(store: Store, key: str) -> Track | None:
+    """Return the track that a repeat of the request `key` is served, None without."""
+    return next(store.tracks.made_for(key), None)
 
 
 def a_record(name: str, **changes: Any) -> RequestRecord:
@@ -125,17 +130,17 @@ def write_until_killed(home: str, journal: str, failpoint: str, names: list[str]
     os.environ["CATALOG_FAILPOINT"] = failpoint
     for number, name in enumerate(names):
         track = stored(store, name, number)
-        store.put_sidecar(track.audio_path, {"id": name})
-        store.insert(track, vector_of(name))
+        store.audio.put_sidecar(track.audio_path, {"id": name})
+        store.tracks.insert(track, vector_of(name))
         note(journal, f"track {name}")
-        store.log(a_record(name))
+        store.requests.append(a_record(name))
         note(journal, f"log {name}")
-    store.trash(names[0])
+    store.tracks.trash(names[0])
     note(journal, f"trash {names[0]}")
-    store.purge()
+    store.care.purge()
     note(journal, f"purge {names[0]}")
-    store.compact()
-    store.reembed(lambda texts: [vector_of(text) for text in texts], "test@2/8")
+    store.care.compact()
+    store.care.reembed(lambda texts: [vector_of(text) for text in texts], "test@2/8")
     note(journal, "reembed")
 
 
@@ -148,7 +153,7 @@ def insert_all(home: str, names: list[str]) -> None:
 def claim_and_make(home: str, key: str, journal: str) -> None:
     store = open_store(home)
     with store.claim(key, 60):
-        if store.find_key(key) is None:
+        if newest_for(store, key) is None:
             note(journal, "made")
             add(store, f"by-{os.getpid()}", key=key)
 
@@ -172,7 +177,10 @@ def read_with_flipped_bytes(home: str, data: str, places: list[int], journal: st
         found = {}
         try:
             store = open_store(home)
-            tracks = [*store.list(), *(track for track, _ in store.search(vector_of("t0"), limit=3))]
+            tracks = [
+                *store.tracks.list(),
+                *(track for track, _ in store.tracks.search(vector_of("t0"), limit=3)),
+            ]
             found = {track.id: track.model_dump(mode="json") for track in tracks}
         except StorageError:
             pass  # told, which is as good

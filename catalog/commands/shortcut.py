@@ -15,7 +15,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..store import answers, queue
+from ..disk import queue
+from ..store import answers
 
 if TYPE_CHECKING:
     from ..models import Result

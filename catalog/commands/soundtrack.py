@@ -90,8 +90,8 @@ def mix(
 
     def find_track(track_id: str) -> tuple[Any, Path]:
         with open_store(home) as store:
-            track = store.find_id(track_id)
-            return track, store.path_of(track)
+            track = store.tracks.find_id(track_id)
+            return track, store.audio.path_of(track)
 
     levels = present({name: options.pop(name) for name in ("voice_lufs", "bed_lufs")})
     ducking = present({name: options.pop(name) for name in ("depth_db", "attack_s", "hold_s", "release_s")})

@@ -41,9 +41,9 @@ def list_(
     with open_store(home) as store:
         facts = {**facts, "state": "trashed" if trashed else None}
         where = read_filter(" ".join(words), facts, home)
-        tracks = store.list(where, order=sort, limit=limit, offset=offset)
-        total = store.count(where)
-        rows = [{"path": str(store.path_of(track)), **track_json(track)} for track in tracks]
+        tracks = store.tracks.list(where, order=sort, limit=limit, offset=offset)
+        total = store.tracks.count(where)
+        rows = [{"path": str(store.audio.path_of(track)), **track_json(track)} for track in tracks]
     print_rows("tracks", rows, as_json, as_jsonl, [line(track) for track in tracks])
     if not (as_json or as_jsonl):
         click.echo(f"{len(tracks)} of {total} tracks", err=True)
@@ -58,8 +58,8 @@ def show(track_id: str, as_json: bool, home: str) -> None:
     from ..report import shown
 
     with open_store(home) as store:
-        track = store.find_id(track_id)
-        path = store.path_of(track)
+        track = store.tracks.find_id(track_id)
+        path = store.audio.path_of(track)
     if as_json:
         print_json({"path": str(path), **track.model_dump(mode="json")})
         return
@@ -105,10 +105,10 @@ def export(
 
     with open_store(home) as store:
         if track_ids:
-            tracks = [store.find_id(track_id) for track_id in track_ids]
+            tracks = [store.tracks.find_id(track_id) for track_id in track_ids]
         else:
             where = read_filter(query or "", facts, home)
-            tracks = store.list(where, order="created_at", limit=None)
+            tracks = store.tracks.list(where, order="created_at", limit=None)
         written = export_tracks(store, tracks, form, to, force=force)
     for path in written:
         click.echo(str(path))
@@ -131,10 +131,12 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
         raise InputError("name the tracks to put in the trash, or --purge to empty it; not both, not neither")
     with open_store(home) as store:
         if purge:
-            click.echo(f"{store.purge(older_than_s=older_than * 86_400)} tracks deleted for good", err=True)
+            click.echo(
+                f"{store.care.purge(older_than_s=older_than * 86_400)} tracks deleted for good", err=True
+            )
             return
-        for track_id in [store.find_id(name).id for name in track_ids]:
-            store.trash(track_id)
+        for track_id in [store.tracks.find_id(name).id for name in track_ids]:
+            store.tracks.trash(track_id)
             click.echo(track_id)
 
 
@@ -144,8 +146,8 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
 def restore(track_ids: tuple[str, ...], home: str) -> None:
     """Take tracks out of the trash."""
     with open_store(home) as store:
-        for track_id in [store.find_id(name).id for name in track_ids]:
-            store.restore(track_id)
+        for track_id in [store.tracks.find_id(name).id for name in track_ids]:
+            store.tracks.restore(track_id)
             click.echo(track_id)
 
 
@@ -181,7 +183,7 @@ def rate(
             "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag or --note"
         )
     with open_store(home) as store:
-        track = store.find_id(track_id)
+        track = store.tracks.find_id(track_id)
         if clear or rating is not None:
             track = feedback.rate(store, track.id, rating, request_id)
         if add or remove or note is not None:

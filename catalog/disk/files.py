@@ -1,4 +1,4 @@
-"""Durable, content-addressed files: audio under its sha256 with a JSON sidecar beside it."""
+"""Files that survive a crash, paths that stay inside a folder, and refusals of the disk in words."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import StorageError
+from ..errors import Damage, StorageError
 from .failpoint import failpoint
 
-__all__ = ["TEMPORARY", "digest", "storing", "sync", "write_durably"]
+__all__ = ["TEMPORARY", "check_writable", "digest", "inside", "storing", "sync", "write_durably"]
 
 TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 20
@@ -70,6 +70,30 @@ def digest(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             sha256.update(chunk)
     return sha256.hexdigest()
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """Return the path `relative` names below `folder`; raises Damage when it leads out of it."""
+    parts = [part for part in relative.split("/") if part not in ("", ".")]
+    if not parts or relative.startswith("/") or ".." in parts or "\x00" in relative:
+        raise Damage(f"the stored path {relative!r} leads out of the home folder {folder}")
+    # Resolving is slow, and needed only where there is a link on the way; every search comes by here for every track.
+    place = str(folder)
+    linked = False
+    for part in parts:
+        place = f"{place}/{part}"
+        linked = linked or os.path.islink(place)  # noqa: PTH114
+    path = Path(place)
+    if linked and not path.resolve().is_relative_to(folder.resolve()):
+        raise Damage(f"the stored path {relative!r} is a link out of the home folder {folder}")
+    return path
+
+
+def check_writable(home: Path, what: str) -> None:
+    """Raise StorageError, which begins with `what`, where the home folder or that of its tables is read-only."""
+    for folder in (home, home / "lance"):
+        if not os.access(folder, os.W_OK):
+            raise StorageError(f"{what}: {folder} is read-only; choose a home folder you can write to")
 
 
 @contextlib.contextmanager

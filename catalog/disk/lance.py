@@ -1,153 +1,75 @@
-"""The only door to lancedb: import it, connect to it, run its event loop."""
+"""The only door to lancedb: import it, connect to a folder of tables, run its asynchronous queries."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from datetime import timedelta
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ExtensionFileLoader, ModuleSpec
-from types import ModuleType
+from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["ALWAYS", "PACKAGE", "forget", "import_lancedb", "index_config", "run", "without_rest_client"]
+from .stand_ins import forget, without_rest_client
+
+__all__ = ["ALWAYS", "Connection", "import_lancedb", "index_config", "run"]
 
 
 _log = logging.getLogger(__name__)
-PACKAGE = "lance_namespace_urllib3_client"
-_alone = threading.Lock()
-
-
-@contextmanager
-def without_rest_client() -> Iterator[None]:
-    """Let the body import lancedb with stand-ins for the REST client's classes, unless the client is loaded already."""
-    with _alone:
-        if PACKAGE in sys.modules or "lancedb" in sys.modules:
-            yield
-            return
-        finder = _Finder()
-        sys.meta_path.insert(0, finder)
-        try:
-            yield
-        finally:
-            sys.meta_path.remove(finder)
-            for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
-                if isinstance(sys.modules[name], _Module):
-                    del sys.modules[name]
-
-
-def forget(package: str) -> None:
-    """Take a package that was imported in part out of the modules, so that it can be imported anew.
-
-    Compiled modules stay: they cannot be started twice.
-    """
-    for name, module in [*sys.modules.items()]:
-        compiled = isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)
-        if name.split(".")[0] == package and not compiled:
-            del sys.modules[name]
-
-
-class _StandIn(type):
-    """The type of a class that is imported when it is first used."""
-
-    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
-        if bases:
-            raise ImportError(f"{name} is made of a class of {PACKAGE}, which is not loaded yet")
-        return super().__new__(mcs, name, bases, namespace)
-
-    def _real(cls) -> Any:
-        found = getattr(importlib.import_module(cls.__module__), cls.__name__)
-        if isinstance(found, _StandIn):
-            raise ImportError(f"{cls.__name__} is used while {PACKAGE} is not loaded yet")
-        return found
-
-    def __call__(cls, *values: Any, **named: Any) -> Any:
-        return cls._real()(*values, **named)
-
-    def __instancecheck__(cls, value: object) -> bool:
-        return isinstance(value, cls._real())
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(cls._real(), name)
-
-
-class _Module(ModuleType):
-    """A module that has every class it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        value = _StandIn(name, (), {"__module__": self.__name__})
-        setattr(self, name, value)
-        return value
-
-
-class _Finder(MetaPathFinder, Loader):
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        del path, target
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == PACKAGE else None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _Module(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        del module
-
-
 _Answer = TypeVar("_Answer")
-_alone = threading.Lock()
-_running: asyncio.AbstractEventLoop | None = None
-
-
-def run(asked: Coroutine[Any, Any, _Answer]) -> _Answer:
-    """Return what the coroutine returns, or raise what it raises; any thread without a loop of its own may call."""
-    future = asyncio.run_coroutine_threadsafe(asked, _loop())
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    global _running
-    with _alone:
-        if _running is None:
-            loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="catalog-queries", daemon=True).start()
-            _running = loop
-        return _running
-
-
-def _forget() -> None:
-    """Begin anew in the child of a fork, which has neither the thread nor whoever held the lock."""
-    global _alone, _running
-    _alone, _running = threading.Lock(), None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-
 
 ALWAYS = timedelta(0)
-"""How old what is known of a table may be: every read looks for commits of other processes."""
+"""How old the known state of a table may be: every read looks for commits of other processes."""
+
+
+class Connection:
+    """LanceDB on one folder of tables, connected on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._connection: Any = None
+        self._session: Any = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether Lance is loaded and connected."""
+        return self._connection is not None
+
+    def connect(self) -> Any:
+        """Return the connection of the synchronous interface."""
+        if self._connection is None:
+            lancedb = import_lancedb()
+            self._session = lancedb.Session()
+            self._connection = lancedb.connect(**self._options())
+        return self._connection
+
+    def open_for_queries(self, name: str) -> Any:
+        """Return a table of the asynchronous interface; the synchronous one reads the schema three times a query."""
+        self.connect()
+
+        async def opened() -> Any:
+            return await (await import_lancedb().connect_async(**self._options())).open_table(name)
+
+        return run(opened())
+
+    def close(self) -> None:
+        """Disconnect; the next use connects anew."""
+        self._connection = None
+
+    def _options(self) -> dict[str, Any]:
+        # Connections of one session share their caches of schemas and indexes.
+        return {"uri": str(self._folder), "read_consistency_interval": ALWAYS, "session": self._session}
 
 
 def import_lancedb() -> Any:
-    """Import lancedb, without its REST client where that can be done; see `lean`."""
+    """Import lancedb, without its REST client where that works; see `stand_ins`."""
     if "lancedb" not in sys.modules:
         try:
             with without_rest_client():
                 import lancedb
-        except Exception as error:  # whatever a class says that is not the one it stands for
+        except Exception as error:  # a stand-in may fail in any way at all
             _log.debug("lancedb is imported with its REST client: %s", error)
             forget("lancedb")
             forget("lance_namespace")
@@ -167,3 +89,40 @@ def index_config(kind: str) -> Any:
         # One bit a number orders candidates so roughly that ten times the limit still misses some of the best.
         return IvfRq(distance_type="cosine", num_bits=4)
     return {"order": BTree, "few_values": Bitmap, "tags": LabelList}[kind]()
+
+
+_starting = threading.Lock()
+_running: asyncio.AbstractEventLoop | None = None
+
+
+def run(query: Coroutine[Any, Any, _Answer]) -> _Answer:
+    """Return the result of a coroutine, which runs on a thread of this module.
+
+    Any thread may call it but one that runs an event loop of its own.
+    """
+    future = asyncio.run_coroutine_threadsafe(query, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    global _running
+    with _starting:
+        if _running is None:
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="catalog-queries", daemon=True).start()
+            _running = loop
+        return _running
+
+
+def _begin_anew() -> None:
+    # The child of a fork has no copy of the thread, and nobody in it lets go of a lock that was held.
+    global _starting, _running
+    _starting, _running = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

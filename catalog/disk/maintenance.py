@@ -31,7 +31,7 @@ class Maintenance:
     def __init__(
         self, tables: Sequence[DurableTable], index_for: Callable[[str, int], dict[str, str]]
     ) -> None:
-        self._tables = tables
+        self.tables = tables
         self._index_for = index_for
 
     def run_when_due(self, table: DurableTable) -> None:
@@ -46,7 +46,7 @@ class Maintenance:
 
     def compact(self) -> None:
         """Compact every table, waiting for writers."""
-        for table in self._tables:
+        for table in self.tables:
             if table.exists():
                 self._compact(table, None)
 

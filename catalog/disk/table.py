@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import CatalogError, Damage, StorageError
-from . import lance
 from .failpoint import failpoint
 from .files import storing, sync
+from .lance import Connection, run
 from .locks import hold
 
 __all__ = ["DurableTable", "lance_errors"]
@@ -53,25 +53,23 @@ class DurableTable:
 
     def __init__(
         self,
-        connect: Callable[[], Any],
+        connection: Connection,
         home: Path,
         name: str,
         *,
-        open_for_queries: Callable[[str], Any] = lambda _: None,
         lock_timeout_s: float = 0.0,
         version_of: Callable[[Any], int] = lambda _: 0,
     ) -> None:
         self.name = name
         self.folder = home / "lance" / f"{name}.lance"
-        self._connect = connect
-        self._open_for_queries = open_for_queries
+        self._connection = connection
         self._home = home
         self._lock = home / "locks" / f"{name}.lock"
         self._acked_path = home / "lance" / f"{name}.acked"
         self._lock_timeout_s = lock_timeout_s
         self._version_of = version_of
         self._table: Any = None
-        self._asked: Any = None
+        self._query_table: Any = None
 
     @property
     def table(self) -> Any:
@@ -80,13 +78,13 @@ class DurableTable:
             raise StorageError(f"there is no {self.name} table in {self._home}")
         return self._table
 
-    def ask(self, query: Callable[[Any], Any]) -> Any:
-        """Return the arrow table that `query` gives, made of a table of LanceDB's asynchronous interface."""
+    def query(self, build: Callable[[Any], Any]) -> Any:
+        """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface."""
         self.table  # noqa: B018  # opened, and mended, before it is read
-        asked = self._asked  # another thread may let go of it
-        if asked is None:
-            asked = self._asked = self._open_for_queries(self.name)
-        return lance.run(query(asked).to_arrow())
+        opened = self._query_table  # another thread may let go of it
+        if opened is None:
+            opened = self._query_table = self._connection.open_for_queries(self.name)
+        return run(build(opened).to_arrow())
 
     def exists(self) -> bool:
         """Open the table unless it is, and tell whether there is one; without any, Lance is not asked."""
@@ -130,7 +128,7 @@ class DurableTable:
         with self.locked():
             if self.head() is None:
                 with lance_errors(f"the table {self.name} cannot be made in {self._home}"):
-                    self._table = self._connect().create_table(self.name, schema=schema)
+                    self._table = self._connection.connect().create_table(self.name, schema=schema)
                 self._acknowledge(frozenset(), point="create", changed=False, reshaped=True)
                 sync([], [self.folder.parent, self._home])
         return self.table
@@ -166,7 +164,7 @@ class DurableTable:
         """Make a new version of the whole table, schema too, by `write(connection)`; the caller holds the lock."""
         known = self._files()
         with lance_errors(what):
-            self._table, self._asked = write(self._connect()), None
+            self._table, self._query_table = write(self._connection.connect()), None
         failpoint("table.replaced")
         with storing(what):
             self._acknowledge(known, point="replace", reshaped=True)
@@ -198,7 +196,7 @@ class DurableTable:
 
     def close(self) -> None:
         """Let go of the open table; the next use opens it anew."""
-        self._table = self._asked = None
+        self._table = self._query_table = None
 
     def size_bytes(self) -> int:
         """Return the bytes of every file of the table."""
@@ -216,7 +214,7 @@ class DurableTable:
         if self.head() is None:
             return  # not even the first version was whole
         with lance_errors(f"the {self.name} table in {self._home} cannot be opened"):
-            self._table = self._connect().open_table(self.name)
+            self._table = self._connection.connect().open_table(self.name)
 
     def _look_into(self, head: int, manifest: Path) -> None:
         readable = _manifest_ends_well(manifest)
@@ -264,7 +262,7 @@ class DurableTable:
             return False
         try:
             with lance_errors("reading"):
-                for _ in self._connect().open_table(self.name).search().to_batches():
+                for _ in self._connection.connect().open_table(self.name).search().to_batches():
                     pass
         except StorageError:
             return False

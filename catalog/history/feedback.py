@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import NotFound
 from ..models import Judgement, Mood, RequestRecord, Track
-from ..store.store import Changes, Store
+from ..store.store import Store
+from ..store.tracks import Changes
 from .rejections import newest_verdicts
 
 __all__ = ["find_request", "label", "rate", "reject"]
@@ -27,8 +28,8 @@ def rate(store: Store, track_id: str, rating: int | None, request_id: str | None
     request, InputError for another number.
     """
     request = find_request(store, request_id) if request_id else None
-    track = store.update(store.find_id(track_id).id, rating=rating)
-    store.judge(_judgement("rated", track.id, request, rating), _vector_of(store, request))
+    track = store.tracks.update(store.tracks.find_id(track_id).id, rating=rating)
+    store.judgements.append(_judgement("rated", track.id, request, rating), _vector_of(store, request))
     return track
 
 
@@ -41,13 +42,13 @@ def label(
     note: str | None = None,
 ) -> Track:
     """Put a person's labels on a track or take them off, write its note unless None, and return it."""
-    track = store.find_id(track_id)
+    track = store.tracks.find_id(track_id)
     changes: Changes = {}
     if add or remove:
         changes["tags"] = [tag for tag in (*track.tags, *add) if tag not in remove]
     if note is not None:
         changes["note"] = note
-    return store.update(track.id, **changes)
+    return store.tracks.update(track.id, **changes)
 
 
 def reject(
@@ -64,7 +65,7 @@ def reject(
     for. `encode` turns the request's summary into a vector where none was logged. Raises NotFound without track or
     request.
     """
-    track = store.find_id(track_id)
+    track = store.tracks.find_id(track_id)
     if request_id:
         request = find_request(store, request_id)
     else:
@@ -75,27 +76,29 @@ def reject(
     vector = _vector_of(store, request)
     if vector is None and encode is not None and request.summary:
         vector = encode(request.summary)
-    store.judge(judgement, vector)
+    store.judgements.append(judgement, vector)
     return judgement
 
 
 def find_request(store: Store, request_id: str) -> RequestRecord:
     """Return the line of the log with that id; raises NotFound without."""
-    found = store.requests(limit=1, id=request_id)
+    found = store.requests.list(limit=1, id=request_id)
     if not found:
         raise NotFound(f"there is no request {request_id!r}; `catalog history` lists them")
     return found[0]
 
 
 def _last_served(store: Store, track: Track) -> RequestRecord:
-    lines = store.requests(limit=1, answered=True, track_id=track.id)
+    lines = store.requests.list(limit=1, answered=True, track_id=track.id)
     if not lines:
         raise NotFound(f"track {track.id} was served for no request; name one with request_id")
     return lines[0]
 
 
 def _last_rejected(store: Store, track: Track) -> RequestRecord:
-    said = [one for one in newest_verdicts(store.judgements(track_id=track.id)) if one.verdict == "rejected"]
+    said = [
+        one for one in newest_verdicts(store.judgements.list(track_id=track.id)) if one.verdict == "rejected"
+    ]
     if not said:
         raise NotFound(f"track {track.id} stands rejected for no request; there is nothing to undo")
     return find_request(store, max(said, key=lambda one: one.created_at).request_id)
@@ -123,10 +126,10 @@ def _judgement(
 
 
 def _vector_of(store: Store, request: RequestRecord | None) -> Vector | None:
-    return store.request_vector(request) if request else None
+    return store.requests.vector_of(request) if request else None
 
 
 def _mood_of(store: Store, request: RequestRecord) -> Mood | None:
     """Return how a request felt: as its line tells, else as the track made for it was to."""
-    felt = request.features or next(iter(store.made_for(request.key)), None)
+    felt = request.features or next(iter(store.tracks.made_for(request.key)), None)
     return Mood(valence=felt.valence, energy=felt.energy, mood_tags=felt.mood_tags) if felt else None

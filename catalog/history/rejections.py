@@ -43,7 +43,7 @@ class Rejections:
         that rejects a track is enough.
         """
         if self._near is None:
-            self._near = self._store.judgements_near(vector, NEAR, MOST_NEAR)
+            self._near = self._store.judgements.near(vector, NEAR, MOST_NEAR)
         near = (
             judgement
             for judgement in self._near
@@ -53,7 +53,7 @@ class Rejections:
 
     @cached_property
     def _judgements(self) -> Sequence[Judgement]:
-        return self._store.judgements(key=self._key)
+        return self._store.judgements.list(key=self._key)
 
 
 def newest_verdicts(judgements: Iterable[Judgement]) -> Iterable[Judgement]:

@@ -49,12 +49,12 @@ def history(
         raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(HistoryBy))}")
     found: list[tuple[RequestRecord, float | None]]
     if text is None:
-        found = [(one, None) for one in store.requests(limit=limit, since=since, **facts)]
+        found = [(one, None) for one in store.requests.list(limit=limit, since=since, **facts)]
     elif by == "words":
-        found = [*store.requests_worded(text, limit, since=since, **facts)]
+        found = [*store.requests.search_words(text, limit, since=since, **facts)]
     else:
-        found = [*store.requests_near(encode(text), limit, since=since, **facts)]
-    said = verdicts(store.judgements_of([record.key for record, _ in found]))
+        found = [*store.requests.search(encode(text), limit, since=since, **facts)]
+    said = verdicts(store.judgements.of_keys([record.key for record, _ in found]))
     return [_told(record, relevance, said) for record, relevance in found]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ..models import Judgement, Value
-from ..store.log import LOOKING
+from ..store.requests import LOOKING
 from ..store.store import Store
 from .requests import verdicts
 
@@ -78,12 +78,12 @@ class Statistics(Value):
 
 def statistics(store: Store) -> Statistics:
     """Return the catalog in figures. Reads columns of the log and of the tracks, no whole lines."""
-    log = store.columns("requests", ("command", "action", "rule", "style", "role"))
-    tracks = store.columns("tracks", ("id", "key", "generation_s", "rating"))
+    log = store.requests.columns(("command", "action", "rule", "style", "role"))
+    tracks = store.tracks.columns(("id", "key", "generation_s", "rating"))
     counts = _counted(log)
     asked = [row for row in counts if row["command"] not in LOOKING]
     reused, made = _sum(asked, action="reused"), _sum(asked, action="generated")
-    held = store.stats()
+    held = store.care.stats()
     ratings = [int(one) for one in tracks["rating"].to_pylist() if one] if tracks.num_rows else []
     return Statistics(
         requests=_sum(asked),
@@ -94,7 +94,7 @@ def statistics(store: Store) -> Statistics:
         failed=_sum(asked, rule="failed"),
         looked=_sum(counts) - _sum(asked),
         hit_rate=round(reused / (reused + made), 4) if reused + made else None,
-        false_reuse=false_reuse(store.judgements(), _decided(store, tracks)),
+        false_reuse=false_reuse(store.judgements.list(), _decided(store, tracks)),
         spent_s=round(sum(tracks["generation_s"].to_pylist()), 3) if tracks.num_rows else 0.0,
         saved_s=_saved_s(store, tracks),
         tracks=held["rows"] - held["trashed"],
@@ -184,7 +184,7 @@ def _shares(asked: Iterable[Mapping[str, Any]], column: str) -> dict[str, Share]
 
 def _decided(store: Store, tracks: pa.Table) -> set[tuple[str, str]]:
     """Return request key and track of what a decision reused: made for another request, and not by `--reuse always`."""
-    lines = _counted(store.columns("requests", ("key", "track_id", "rule"), reused=True))
+    lines = _counted(store.requests.columns(("key", "track_id", "rule"), reused=True))
     made_for = dict(zip(*(tracks[name].to_pylist() for name in ("id", "key")), strict=True))
     return {
         (row["key"], row["track_id"])
@@ -197,7 +197,7 @@ def _decided(store: Store, tracks: pa.Table) -> set[tuple[str, str]]:
 
 def _saved_s(store: Store, tracks: pa.Table) -> float:
     """Return what the reused tracks had cost, once for every reuse; those deleted for good count as nothing."""
-    reuses = store.columns("requests", ("track_id",), reused=True)
+    reuses = store.requests.columns(("track_id",), reused=True)
     if not (reuses.num_rows and tracks.num_rows):
         return 0.0
     cost = dict(zip(tracks["id"].to_pylist(), tracks["generation_s"].to_pylist(), strict=True))

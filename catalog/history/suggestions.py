@@ -89,10 +89,12 @@ def served_tracks(
 ) -> list[ServedTrack]:
     """Return what became of the requests nearest to `vector`, one outcome for each request key and track."""
     today = now or datetime.now(timezone.utc)
-    cosines = {key: cosine for key, cosine in store.keys_near(vector, SIMILAR_REQUESTS) if cosine > FAR}
-    served = store.served([*cosines])
-    said = verdicts(store.judgements_of([*cosines]))
-    tracks = store.brief(sorted({line["track_id"] for line in served}))
+    cosines = {
+        key: cosine for key, cosine in store.requests.keys_near(vector, SIMILAR_REQUESTS) if cosine > FAR
+    }
+    served = store.requests.served([*cosines])
+    said = verdicts(store.judgements.of_keys([*cosines]))
+    tracks = store.tracks.style_and_rating(sorted({line["track_id"] for line in served}))
     pairs: dict[tuple[str, str], list[datetime]] = {}
     for line in served:
         pairs.setdefault((line["key"], line["track_id"]), []).append(line["created_at"])

@@ -252,7 +252,7 @@ class Tools:
     async def audio(self, track_id: str) -> bytes:
         """Return the audio of a track, a WAV file."""
         track = await reading(self._track, track_id)
-        return await reading(self.service.store.path_of(track).read_bytes)
+        return await reading(self.service.store.audio.path_of(track).read_bytes)
 
     def newest(self) -> list[Resource]:
         """Return the newest tracks as resources."""
@@ -264,7 +264,7 @@ class Tools:
                 description=described(track),
                 mime_type="application/json",
             )
-            for track in self.service.store.list(limit=LISTED)
+            for track in self.service.store.tracks.list(limit=LISTED)
         ]
 
     # Answers
@@ -331,19 +331,19 @@ class Tools:
         )
 
     def _track(self, track_id: str) -> Track:
-        track = self.service.store.get(track_id)
+        track = self.service.store.tracks.get(track_id)
         if track is None:
             raise NotFound(f"there is no track {track_id!r}; search_tracks finds those there are")
         return track
 
     def _found(self, track: Track, score: float | None = None) -> dict[str, Any]:
-        path = self.service.store.path_of(track)
+        path = self.service.store.audio.path_of(track)
         return {"uri": _uri(track), "audio_uri": f"{_uri(track)}/audio", **facts(track, path, score)}
 
     def _inline(self, track: Track, audio: Format) -> ContentBlock:
         from generator import audio as audio_
 
-        data = self.service.store.path_of(track).read_bytes()
+        data = self.service.store.audio.path_of(track).read_bytes()
         if audio != "wav":
             data = audio_.encode(audio_.read(data), audio)
         if len(data) > MAX_INLINE_BYTES:

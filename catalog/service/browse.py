@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from ..disk.reading import MOST_RESULTS
 from ..errors import InputError
 from ..models import Page, Track
 from ..search.query import Query
 from ..store.store import Store
-from ..store.tracks import MOST_RESULTS
 from ..text.encoder import Encoder, embed_document
 from ..validation import nearest
 
@@ -31,13 +31,13 @@ def best(store: Store, encoder: Encoder, query: Query, by: SearchBy, limit: int)
     Raises InputError for a limit out of range.
     """
     if not query.text:
-        return [(track, 0.0) for track in store.list(query.where, order=NEWEST, limit=limit)]
+        return [(track, 0.0) for track in store.tracks.list(query.where, order=NEWEST, limit=limit)]
     if by == "words":
-        return store.search_words(query.plain, query.where, limit)
+        return store.tracks.search_words(query.plain, query.where, limit)
     vector = embed_document(encoder, query.plain)
     if by == "meaning":
-        return store.search(vector, query.where, limit)
-    return store.search_hybrid(query.plain, vector, query.where, limit)
+        return store.tracks.search(vector, query.where, limit)
+    return store.tracks.search_hybrid(query.plain, vector, query.where, limit)
 
 
 def page(
@@ -62,10 +62,10 @@ def page(
             f"limit {limit} and offset {offset} cannot be used; pass 0 or more, a limit up to {MOST_RESULTS:,}, "
             "and in a search no more than that together"
         )
-    total, facets = store.facets(query.where, query.plain if query.text and by == "words" else "")
+    total, facets = store.tracks.facets(query.where, query.plain if query.text and by == "words" else "")
     if query.text:
         found = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
         tracks, scores = [track for track, _ in found], {track.id: score for track, score in found}
     else:
-        tracks, scores = [*store.list(query.where, order=sort, limit=limit, offset=offset)], {}
+        tracks, scores = [*store.tracks.list(query.where, order=sort, limit=limit, offset=offset)], {}
     return Page(query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets=facets)

@@ -20,7 +20,9 @@ class Listener:
     def __init__(self, store: Store, audience: Audience) -> None:
         self._store = store
         self._audience = audience
-        self.theme_track = store.theme_track(audience.theme, audience.listener) if audience.theme else None
+        self.theme_track = (
+            store.requests.theme_track(audience.theme, audience.listener) if audience.theme else None
+        )
         """The id of the track that the theme has for this listener; None without a theme or a track."""
 
     @property
@@ -74,4 +76,4 @@ class Listener:
         if not self._audience.listener:
             return []
         since = datetime.now(timezone.utc) - COOLDOWN.memory
-        return [Play(*play) for play in self._store.plays(self._audience.listener, since)]
+        return [Play(*play) for play in self._store.requests.plays(self._audience.listener, since)]

@@ -125,7 +125,7 @@ def keep(
     with call.stage("store_audio"):
         mark = _mark(track_id, request, made)
         data = audio.encode(shaped, "wav", title=request.features.summary_of_topic[:120], comment=mark)
-        path, sha256, size = store.put_audio(data)
+        path, sha256, size = store.audio.put(data)
         track = Track(
             id=track_id,
             created_at=datetime.now(timezone.utc),
@@ -142,8 +142,8 @@ def keep(
         if raw.codes is not None:
             # What was cut from the end is not gone on from; fades and loudness are not in the codes.
             frames = round(raw.codes.shape[1] * min(1.0, shaped.duration_s / raw.duration_s))
-            store.put_codes(path, raw.codes[:, :frames])
-        store.put_sidecar(path, sidecar(track))
+            store.audio.put_codes(path, raw.codes[:, :frames])
+        store.audio.put_sidecar(path, sidecar(track))
     return track, sound
 
 
@@ -152,17 +152,17 @@ def followed(store: Store, track_id: str, request: Request) -> Audio:
 
     Raises NotFound without the track, Damage where its file is gone, InputError where the request leaves no room.
     """
-    track = store.find_id(track_id)
+    track = store.tracks.find_id(track_id)
     if request.config["duration_s"] <= track.duration_s:
         raise InputError(
             f"track {track.id} lasts {track.duration_s:g} s and duration_s is {request.config['duration_s']:g} "
             f"(by {request.config_sources['duration_s']}), which counts it; ask for more"
         )
-    if not store.has_audio(track):
+    if not store.audio.exists(track):
         raise Damage(f"track {track.id} cannot be continued: its file {track.audio_path} is gone")
     with generator_errors("the track to continue"):
-        sound = audio.read(store.path_of(track))
-    return replace(sound, codes=store.codes_of(track))
+        sound = audio.read(store.audio.path_of(track))
+    return replace(sound, codes=store.audio.codes_of(track))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Repeats:
     @cached_property
     def made(self) -> list[Track]:
         """The ready tracks made for the request and not rejected for it, newest first."""
-        made = self._store.made_for(self._key)
+        made = self._store.tracks.made_for(self._key)
         return [track for track in made if track.id not in self._rejections.own]
 
     def find(self, terms: Terms) -> Repeat | None:
@@ -49,13 +49,18 @@ class Repeats:
         return self._close_match(terms)
 
     def _close_match(self, terms: Terms) -> Repeat | None:
-        for line in self._store.requests(limit=1, answered=True, key=self._key, rule="similar"):
-            track = self._store.get(line.track_id) if line.track_id and terms.stands(line) else None
+        for line in self._store.requests.list(limit=1, answered=True, key=self._key, rule="similar"):
+            track = self._store.tracks.get(line.track_id) if line.track_id and terms.stands(line) else None
             # Lines of earlier versions lack the features; their texts are read once more.
-            if not track or not line.features or track.state != "ready" or not self._store.has_audio(track):
+            if (
+                not track
+                or not line.features
+                or track.state != "ready"
+                or not self._store.audio.exists(track)
+            ):
                 continue
             # The track was made for another request, so rejections for near requests count as well.
-            vector, rejections = self._store.request_vector(line), self._rejections
+            vector, rejections = self._store.requests.vector_of(line), self._rejections
             rejected = rejections.own if vector is None else rejections.near(vector, line.features)
             return Repeat(track, line) if track.id not in rejected else None
         return None

@@ -101,7 +101,7 @@ class MusicService:
     def warm(self) -> None:
         """Load what an answer needs, so that the first one is as quick as the rest; models of music are left."""
         embed_document(self.encoder, "warm")
-        self.store.count()
+        self.store.tracks.count()
 
     # The main job
 
@@ -228,7 +228,7 @@ class MusicService:
     def log_cancelled(self, text_context: ContextSource, **asked: Any) -> None:
         """Record in the log that a request was cancelled before its track was made."""
         call = self._flow.begin("find-or-make", text_context, _of_request(asked))
-        self.store.log(failure_of(call, Cancelled("cancelled before it was made")))
+        self.store.requests.append(failure_of(call, Cancelled("cancelled before it was made")))
 
     def generate(
         self, text_context: ContextSource, *, on_progress: Progress | None = None, **asked: Any
@@ -273,7 +273,7 @@ class MusicService:
         Raises NotFound for an unknown track, Unavailable where its backend is not on this machine, InputError for a
         track that follows a melody, since recordings are not kept.
         """
-        track = self.store.find_id(track_id)
+        track = self.store.tracks.find_id(track_id)
         call = Call("generate", context_of(track), choices_of(track), track.key)
         with self._flow.failures_logged(call):
             with call.stage("encode"):
@@ -346,8 +346,8 @@ class MusicService:
                 raise InputError(f"ratings cannot be used: {counts.note}; calibrate on labels first")
             made = calibration.calibrate_from_ratings(
                 counts.certificate,
-                self.store.judgements(),
-                self.store.requests(rule="similar"),
+                self.store.judgements.list(),
+                self.store.requests.list(rule="similar"),
                 rates=rates,
             )
         else:
@@ -442,7 +442,7 @@ class MusicService:
         if not query.text and not query.where.conditions:
             raise InputError("the search text is empty; pass at least one word")
         found = best(self.store, self.encoder, query, by, limit)
-        return [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+        return [Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in found]
 
     def similar(
         self, track_id: str, *, by: Literal["text", "sound"] = "text", limit: int = 10, **facts: Any
@@ -454,13 +454,13 @@ class MusicService:
         """
         if by not in ("text", "sound"):
             raise InputError(f"similar by {by!r} is not known; {nearest(by, ('text', 'sound'))}")
-        one, where = self.store.find_id(track_id), add_facts(Query(), facts).where
+        one, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
         if by == "sound":
-            found = self.store.search_sound(sound_of(self.store, one), where, limit + 1)
+            found = self.store.tracks.search_sound(sound_of(self.store, one), where, limit + 1)
         else:
-            vector = self.store.vector_of(one.id)
-            found = self.store.search(vector, where, limit + 1) if vector is not None else []
-        hits = [Hit(track=track, path=self.store.path_of(track), score=score) for track, score in found]
+            vector = self.store.tracks.vector_of(one.id)
+            found = self.store.tracks.search(vector, where, limit + 1) if vector is not None else []
+        hits = [Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in found]
         return [hit for hit in hits if hit.track.id != one.id][:limit]
 
     def browse(

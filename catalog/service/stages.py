@@ -111,7 +111,7 @@ class Flow:
         choices, audience = validated(Choices, chosen), validated(Audience, heard_by)
         if choices.continue_from is not None:
             # The beginning of an id is enough to name a track, and names the same request as the whole id.
-            whole = self.store.find_id(choices.continue_from).id
+            whole = self.store.tracks.find_id(choices.continue_from).id
             choices = choices.model_copy(update={"continue_from": whole})
         melody = None
         if choices.melody is not None:
@@ -194,16 +194,17 @@ class Flow:
         """Find the nearest tracks that meet the hard facts and were not rejected; a theme's track is always weighed."""
         facts = hard_facts(request)
         rejected = rejections.near(vector, request.features)
-        hits = self.store.search(vector, facts, CANDIDATES + len(rejected))
+        hits = self.store.tracks.search(vector, facts, CANDIDATES + len(rejected))
         if theme_track and theme_track not in {track.id for track, _ in hits}:
-            hits += self.store.search(vector, facts, 1, among=[theme_track])
+            hits += self.store.tracks.search(vector, facts, 1, among=[theme_track])
         allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
-        return Search(facts, allowed, len(hits) - len(allowed), self.store.ready())
+        return Search(facts, allowed, len(hits) - len(allowed), self.store.tracks.count_ready())
 
     def _rejected_by(self, found: Search) -> dict[str, int]:
         """Return how many ready tracks each hard fact alone rejects, and how many near ones people rejected."""
         counts = {
-            name: found.considered - self.store.count(fact) for name, fact in alone(found.facts).items()
+            name: found.considered - self.store.tracks.count(fact)
+            for name, fact in alone(found.facts).items()
         }
         return {**counts, "feedback": found.rejected} if found.rejected else counts
 
@@ -222,7 +223,7 @@ class Flow:
             _, vector = self.understand(call)
             stamp = self.store.stamp()
             with call.stage("insert"):
-                self.store.insert(track, vector, sound)
+                self.store.tracks.insert(track, vector, sound)
             self.store.remember(track, stamp)
             yield Outcome(noted(task, raw), outcome.decision, track, made=True)
 
@@ -230,7 +231,7 @@ class Flow:
         request, first = outcome.request, call.choices.continue_from
         seed = request.config["seed"]
         if seed is None:
-            seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
+            seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.tracks.takes(call.key))
         follows = None if first is None else followed(self.store, first, request)
         return MakingTask(call, request, seed, outcome.decision.variant_of, follows)
 
@@ -244,9 +245,9 @@ class Flow:
         result = self.result(call, outcome)
         try:
             if outcome.decision.rule == "exact" and not self.store.opened:
-                self.store.log_later(record_of(call, result))
+                self.store.requests.enqueue(record_of(call, result))
             else:
-                self.store.log(record_of(call, result), call.vector)
+                self.store.requests.append(record_of(call, result), call.vector)
         except StorageError as error:
             # The result holds without its line in the log, so that a read-only catalog still serves.
             return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
@@ -258,7 +259,7 @@ class Flow:
         return Result(
             action="generated" if outcome.made else "reused" if track else "none",
             track=track,
-            path=self.store.path_of(track) if track else None,
+            path=self.store.audio.path_of(track) if track else None,
             similarity=decision.similarity if track and not outcome.made else None,
             reason=decision.reason,
             decision=decision,
@@ -285,7 +286,7 @@ class Flow:
     def log_failure(self, call: Call, error: CatalogError | Cancelled) -> None:
         """Record in the log that a call ended in `error`; nothing where the log cannot be written."""
         with suppress(CatalogError):
-            self.store.log(failure_of(call, error), call.vector)
+            self.store.requests.append(failure_of(call, error), call.vector)
 
 
 def _substitution(outcome: Outcome) -> list[str]:

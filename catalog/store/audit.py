@@ -18,10 +18,10 @@ from ..disk.table import DurableTable
 from ..errors import Damage, StorageError
 from ..models import Track, Value
 from ..search.filters import equals
-from . import audio
+from .audio import AudioFiles, beside
 from .rows import from_whole_track_row
 from .schema import TRACK_COLUMNS
-from .tracks import TrackTable
+from .track_table import TrackTable
 
 __all__ = ["Problem", "check", "clear", "drop", "in_child", "read_through", "set_aside"]
 
@@ -32,7 +32,7 @@ LEFT_OVER_AFTER_S = 3600.0
 
 
 class Problem(Value):
-    """One finding of `Store.check`."""
+    """One finding of `Care.check`."""
 
     kind: Literal["table", "altered-row", "missing-audio", "altered-audio", "leftover"]
     subject: str
@@ -79,7 +79,7 @@ def drop(home: Path, tracks: TrackTable, track_id: str) -> None:
 
 def set_aside(home: Path, relative: str) -> Path:
     """Move a file to `lost/` below the home folder, under a name that is free, and return its new path."""
-    path = audio.inside(home, relative)
+    path = files.inside(home, relative)
     folder = home / "lost"
     with files.storing(f"{relative} cannot be moved to {folder}"):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -126,9 +126,9 @@ def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]
 def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
     """Yield the files below `audio/` that no row names and that are old enough."""
     named = {row["audio_path"] for row in stored}
-    named |= {other for path in named for other in audio.beside(path)}
+    named |= {other for path in named for other in beside(path)}
     newest = time.time() - LEFT_OVER_AFTER_S
-    for path in audio.audio_files(home):
+    for path in AudioFiles(home).files():
         relative = path.relative_to(home).as_posix()
         if relative not in named and _modified(path) <= newest:
             yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
@@ -150,7 +150,7 @@ def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
     if track.state != "ready":
         return
     try:
-        path = audio.inside(home, track.audio_path)
+        path = files.inside(home, track.audio_path)
         size = path.stat().st_size
     except (OSError, Damage):
         yield Problem(

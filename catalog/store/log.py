@@ -12,30 +12,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk.maintenance import WORDS, Maintenance
+from ..disk.reading import Row, intact, read, to_arrow
 from ..disk.table import DurableTable, lance_errors
 from ..errors import InputError
 from ..models import Judgement, RequestRecord
-from ..search.filters import both, equals, one_of
-from .rows import from_judgement_row, from_request_row, to_judgement_row, to_request_row, unit_vector
-from .schema import JUDGEMENT_COLUMNS, REQUEST_COLUMNS, judgement_schema, request_schema
-from .tracks import Row, intact, read, to_arrow
+from ..search.filters import both, equals
+from .rows import unit_vector
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JUDGEMENTS", "LOOKING", "REQUESTS", "SERVED", "Ledger", "Lines"]
+__all__ = ["LineFormat", "LogTable"]
 
-
-LOOKING = ("find", "dry-run")
-"""Commands that only look: what they find is handed to nobody."""
-SERVED = f"action <> 'none' AND NOT ({one_of('command', [*LOOKING])})"
-"""What makes a line of the requests a track that was handed out, and not only looked for."""
 
 _Line = TypeVar("_Line", RequestRecord, Judgement)
 
 
 @dataclass(frozen=True)
-class Lines(Generic[_Line]):
+class LineFormat(Generic[_Line]):
     """What one log holds: its columns, those it can be narrowed by, and how a line becomes a row and comes back."""
 
     columns: tuple[str, ...]
@@ -43,36 +37,6 @@ class Lines(Generic[_Line]):
     schema: Callable[[int], pa.Schema]
     to_row: Callable[[_Line, ArrayLike | None, str], dict[str, Any]]
     from_row: Callable[[Mapping[str, Any]], _Line]
-
-
-REQUESTS: Lines[RequestRecord] = Lines(
-    columns=REQUEST_COLUMNS,
-    facts=(
-        "id",
-        "command",
-        "key",
-        "context_sha256",
-        "style",
-        "role",
-        "quality",
-        "action",
-        "rule",
-        "track_id",
-        "backend",
-        "listener",
-        "theme",
-    ),
-    schema=request_schema,
-    to_row=to_request_row,
-    from_row=from_request_row,
-)
-JUDGEMENTS: Lines[Judgement] = Lines(
-    columns=JUDGEMENT_COLUMNS,
-    facts=("id", "verdict", "track_id", "request_id", "key"),
-    schema=judgement_schema,
-    to_row=to_judgement_row,
-    from_row=from_judgement_row,
-)
 
 
 @dataclass
@@ -84,13 +48,15 @@ class _Waiting:
     error: BaseException | None = None
 
 
-class Ledger(Generic[_Line]):
+class LogTable(Generic[_Line]):
     """One log in a table of its own: appended to, never changed."""
 
-    def __init__(self, table: DurableTable, care: Maintenance, lines: Lines[_Line], dimension: int) -> None:
+    def __init__(
+        self, table: DurableTable, maintenance: Maintenance, lines: LineFormat[_Line], dimension: int
+    ) -> None:
         self.durable = table
-        self._care = care
-        self._lines: Lines[_Line] = lines
+        self._maintenance = maintenance
+        self._format: LineFormat[_Line] = lines
         self._dimension = dimension
         self._arriving, self._writing = threading.Lock(), threading.Lock()
         self._waiting: list[_Waiting] = []
@@ -106,7 +72,7 @@ class Ledger(Generic[_Line]):
         """Add one line; it is on the disk on return. A vector of another length than the table's is left out."""
         dimension = self.dimension
         fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
-        waiting = _Waiting(self._lines.to_row(line, fitting, encoder))
+        waiting = _Waiting(self._format.to_row(line, fitting, encoder))
         with self._arriving:
             self._waiting.append(waiting)
         with self._writing:
@@ -114,7 +80,7 @@ class Ledger(Generic[_Line]):
             if not waiting.over:
                 with self._arriving:
                     batch, self._waiting = self._waiting, []
-                self._write(batch, self._lines.schema(dimension))
+                self._write(batch, self._format.schema(dimension))
         if waiting.error is not None:
             raise waiting.error
 
@@ -132,16 +98,16 @@ class Ledger(Generic[_Line]):
                 one.error = error
         for one in batch:
             one.over = True
-        self._care.run_when_due(self.durable)
+        self._maintenance.run_when_due(self.durable)
 
     def absorb(self, lines: Sequence[_Line]) -> None:
         """Add lines without vectors whose ids are not there yet, so that doing it again adds nothing."""
         if not lines:
             return
-        schema = self._lines.schema(self.dimension)
+        schema = self._format.schema(self.dimension)
         rows: dict[str, dict[str, Any]] = {}
         for line in lines:
-            rows[line.id] = self._lines.to_row(line, None, "")
+            rows[line.id] = self._format.to_row(line, None, "")
         if not self.durable.exists():
             self.durable.create(schema)
 
@@ -150,15 +116,15 @@ class Ledger(Generic[_Line]):
             merge.execute(to_arrow([*rows.values()], schema), on_bad_vectors="null")
 
         self.durable.commit(f"lines cannot be added to the {self.durable.name}", write, point="absorb")
-        self._care.run_when_due(self.durable)
+        self._maintenance.run_when_due(self.durable)
 
     def read(
         self, limit: int | None, facts: Mapping[str, str], predicate: str | None = None
     ) -> Sequence[_Line]:
         """Return the lines whose columns equal `facts` and that meet `predicate`, newest first."""
         where = both(self._where(facts), predicate)
-        rows = read(self.durable, where, self._lines.columns, order="-created_at", limit=limit)
-        return list(intact(rows, self._lines.from_row))
+        rows = read(self.durable, where, self._format.columns, order="-created_at", limit=limit)
+        return list(intact(rows, self._format.from_row))
 
     def vectors(self, encoder: str, predicate: str | None = None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors `encoder` made, by the id of their line."""
@@ -175,9 +141,9 @@ class Ledger(Generic[_Line]):
     ) -> list[tuple[_Line, float]]:
         """Return the `count` lines whose vectors by `encoder` are nearest, with the cosine in [-1, 1], best first."""
         where = both(predicate, self._where(facts))
-        rows = self.rows_near(vector, encoder, count, self._lines.columns, where)
+        rows = self.rows_near(vector, encoder, count, self._format.columns, where)
         near = {row["id"]: row["_similarity"] for row in rows}
-        return [(line, near[line.id]) for line in intact(rows, self._lines.from_row)]
+        return [(line, near[line.id]) for line in intact(rows, self._format.from_row)]
 
     def rows_near(
         self, vector: ArrayLike, encoder: str, count: int, names: Sequence[str], predicate: str | None
@@ -200,14 +166,14 @@ class Ledger(Generic[_Line]):
         """Return the `count` lines that have words of `text`, best BM25 first."""
         if not self.durable.exists():
             return []
-        self._care.ensure_index(self.durable, WORDS)
+        self._maintenance.ensure_index(self.durable, WORDS)
         with lance_errors(f"the {self.durable.name} cannot be searched for words"):
             query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
             if where := both(self._where(facts), predicate):
                 query = query.where(where, prefilter=True)
-            rows = query.select([*self._lines.columns, "_score"]).limit(count).to_arrow().to_pylist()
+            rows = query.select([*self._format.columns, "_score"]).limit(count).to_arrow().to_pylist()
         scores = {row["id"]: float(row["_score"]) for row in rows}
-        return [(line, scores[line.id]) for line in intact(rows, self._lines.from_row)]
+        return [(line, scores[line.id]) for line in intact(rows, self._format.from_row)]
 
     def columns(self, names: tuple[str, ...], predicate: str | None, limit: int | None = None) -> list[Row]:
         """Return these columns alone of the lines that meet `predicate`, newest first; `created_at` must be one."""
@@ -218,9 +184,9 @@ class Ledger(Generic[_Line]):
         return int(self.durable.table.count_rows(predicate)) if self.durable.exists() else 0
 
     def _where(self, facts: Mapping[str, str]) -> str | None:
-        if unknown := sorted(set(facts) - set(self._lines.facts)):
+        if unknown := sorted(set(facts) - set(self._format.facts)):
             raise InputError(
                 f"{self.durable.name} cannot be narrowed by {unknown[0]!r}; "
-                f"pass one of {', '.join(self._lines.facts)}"
+                f"pass one of {', '.join(self._format.facts)}"
             )
         return both(*(equals(column, value) for column, value in facts.items()))

@@ -18,7 +18,7 @@ from .schema import VERSIONS, table_version, track_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["migrate", "reembed", "reembed_log"]
+__all__ = ["Encode", "migrate", "reembed", "reembed_log"]
 
 
 Row = dict[str, Any]

@@ -29,14 +29,14 @@ def sound_of(store: Store, track: Track) -> NDArray[np.float32]:
 
     Raises InputError for a track that is silent or too short, Damage for audio that cannot be read.
     """
-    known = store.sound_of(track.id)
+    known = store.tracks.sound_of(track.id)
     if known is not None:
         return known
     heard = _heard(store, track)
     if heard is None:
         raise InputError(f"track {track.id} is silent or too short to be compared by sound; use by text")
     try:
-        store.put_sounds({track.id: heard})
+        store.tracks.put_sounds({track.id: heard})
     except StorageError as error:
         _log.warning(
             "how track %s sounds was not kept: %s", track.id, error
@@ -57,13 +57,13 @@ def listen(store: Store, tracks: Sequence[Track]) -> int:
                 continue
             if vector is not None:
                 heard[track.id] = vector
-        store.put_sounds(heard)
+        store.tracks.put_sounds(heard)
         count += len(heard)
     return count
 
 
 def _heard(store: Store, track: Track) -> NDArray[np.float32] | None:
     try:
-        return timbre.sound_vector(audio.read(store.path_of(track)))
+        return timbre.sound_vector(audio.read(store.audio.path_of(track)))
     except AudioError as error:
         raise StorageError(f"{error}; run `catalog doctor --deep`") from error

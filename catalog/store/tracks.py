@@ -1,377 +1,329 @@
-"""The rows of the `tracks` table: reading, the two searches, and the few ways a row changes."""
+"""The tracks of a catalog: found, listed, changed. A track is served only while its row and its audio are intact."""
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generator.audio import timbre
 
-from ..disk.maintenance import WORDS, Maintenance
-from ..disk.table import DurableTable, lance_errors
-from ..errors import Damage, EncoderMismatch, InputError, NotFound
-from ..models import Judgement, RequestRecord, Track
-from ..search.facets import FACETS, Facets, count_facets
-from ..search.filters import both, equals, one_of
-from .rows import from_record, from_track_row, kept_sound, same_vector, to_track_row, unit_vector
-from .schema import TRACK_ROW, table_encoder, track_schema
+from ..disk.files import check_writable
+from ..disk.reading import MOST_RESULTS, Row, checked_limit, checked_words, intact, scan
+from ..errors import Damage, InputError, NotFound, StorageError
+from ..models import Filter, Track
+from ..search.facets import Facets
+from ..search.filters import both, equals, literal, meets, one_of, to_sql
+from .audio import AudioFiles
+from .rows import from_track_row, unit_vector
+from .track_table import Change, TrackTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
-if TYPE_CHECKING:
-    import pyarrow as pa
+    from typing_extensions import Unpack
 
-__all__ = ["MOST_RESULTS", "Row", "TrackTable", "intact", "read", "scan", "to_arrow"]
-
-
-Row = dict[str, Any]
-Change = Callable[[Track], Mapping[str, Any]]
-_Value = TypeVar("_Value", Track, RequestRecord, Judgement)
-_log = logging.getLogger(__name__)
-
-RESCORED, PROBES = 40, 40
-"""With a vector index: how many rows at the least are rescored exactly, twice the limit always, and lists searched.
-Without the first the index gives approximate distances, which no threshold can be held against."""
-_SORTED_ALONE = 1000
-_COUNTS_KEPT = 64
-"""Facets of how many queries are remembered; a new version of the table has new ones."""
-_ID = re.compile(r"[a-z0-9-]{1,64}")
-_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound")
+__all__ = ["MEANING_WEIGHT", "ORDERS", "Changes", "Tracks", "blend"]
 
 
-class TrackTable:
-    """The table of tracks as one encoder sees it; knows rows and vectors, no files."""
+TrackList = list[Track]
+Scored = list[tuple[Track, float]]
 
-    def __init__(self, table: DurableTable, care: Maintenance, encoder: str | None, dimension: int) -> None:
-        self.durable = table
-        self.encoder = encoder
-        self.dimension = dimension
-        self._care = care
-        self._trashed: tuple[int | None, int] = (None, 0)
-        """The stamp of the table, and how many rows were in the trash then; rows that are added are ready."""
-        self._encoded: tuple[int | None, str] = (None, "")
-        """The stamp of the table, and the encoder that made its vectors."""
-        self._rows: tuple[int | None, int] = (None, 0)
-        """A version of the table, and how many rows it has."""
-        self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
+READY = Filter()
+ORDERS = (
+    "created_at",
+    "duration_s",
+    "tempo_bpm",
+    "rating",
+    "valence",
+    "energy",
+    "loudness_lufs",
+    "audio_bytes",
+    "generation_s",
+    "style",
+    "role",
+    "id",
+)
+"""Columns a list can be sorted by."""
+HYBRID_POOL = 50
+"""How many of the best by words, and by meaning, are compared at the least."""
+MEANING_WEIGHT = 0.6
+"""Best or level with the best on both sets of tests/benchmarks/words_and_meaning.py, one of which flatters words and
+the other meaning; fusing ranks loses a fifth of the first places of the former."""
 
-    def insert(
-        self, track: Track, vector: ArrayLike, sound: ArrayLike | None, before: Callable[[], None]
-    ) -> None:
-        """Add the row of `track` unless its id is there; `before` runs under the lock and may refuse by raising."""
-        row = to_track_row(track, vector, sound)
-        self._expect(track.encoder, len(row["vector"]))
-        schema = track_schema(self.dimension, track.encoder)
 
-        def write(table: Any) -> None:
-            self._expect(table_encoder(table.schema), self.dimension)
-            before()
-            # Without the scan, a BTREE index on the merge column lets duplicates through.
-            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
-            if merge.execute(to_arrow([row], schema), on_bad_vectors="null").num_inserted_rows == 0:
-                self._refuse_other(row)
+class Changes(TypedDict, total=False):
+    """What of a track can be changed after it was made."""
 
-        if not self.durable.exists():
-            self.durable.create(schema)
-            self._care.ensure_index(self.durable, WORDS)
-        with self.durable.locked():
-            # Another track of the same request is another answer to its repeats.
-            first = self.count(equals("key", track.key)) == 0
-            self.durable.commit_locked(f"track {track.id} cannot be inserted", write, adds_only=first)
-        self._care.run_when_due(self.durable)
+    rating: int | None
+    tags: Sequence[str]
+    note: str
+    seam: float | None
 
-    def change(self, track_id: str, change: Change) -> Track:
-        """Write a row anew with the fields `change` gives for its track; raises NotFound without the row."""
-        if not self.durable.exists():
-            raise NotFound(f"there is no track {track_id!r}")
 
-        def write(table: Any) -> Track:
-            rows = self.read(equals("id", valid_id(track_id)), columns=_WITH_VECTORS, limit=1)
-            if not rows:
-                raise NotFound(f"there is no track {track_id!r}")
-            track = from_record(rows[0])
-            if not same_vector(rows[0], "vector"):
-                raise Damage(
-                    f"track {track_id} cannot be changed: its vector does not match its checksum; "
-                    "run `catalog doctor --reembed`"
+class Tracks:
+    """The tracks of one home folder. Threads may share it."""
+
+    def __init__(self, home: Path, table: TrackTable, audio: AudioFiles) -> None:
+        self.table = table
+        self._home = home
+        self._audio = audio
+
+    # One track
+
+    def insert(self, track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> None:
+        """Add `track` with the vector of its context, shape (dimension,); both are on the disk on return.
+
+        `sound` is what `generator.audio.timbre.sound_vector` gives for its audio, where that is known.
+
+        Inserting the same id again changes nothing. Raises InputError for values that cannot be stored or an id that
+        names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
+        missing or the disk refuses, Busy when the lock is not had in time.
+        """
+        what = f"track {track.id} cannot be inserted"
+        check_writable(self._home, what)
+
+        def check_audio() -> None:
+            if not self._audio.exists(track):
+                raise StorageError(
+                    f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
                 )
-            changed = track.model_copy(update=dict(change(track)))
-            row = to_track_row(changed, rows[0]["vector"], kept_sound(rows[0]))
-            merge = table.merge_insert("id").when_matched_update_all().use_index(False)
-            merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
-            return from_record(row)
 
-        changed = self.durable.commit(f"track {track_id} cannot be changed", write)
-        self._care.run_when_due(self.durable)
-        return changed
-
-    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
-        """Write how the tracks of these ids sound; a row that is gone meanwhile is passed over."""
-
-        def write(table: Any) -> None:
-            stored = self.read(one_of("id", [*sounds]), columns=_WITH_VECTORS)
-            rows = [
-                to_track_row(track, row["vector"], sounds[track.id])
-                for row in stored
-                for track in intact([row], from_record)
-                if same_vector(row, "vector")
-            ]
-            if rows:
-                merge = table.merge_insert("id").when_matched_update_all().use_index(False)
-                merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
-
-        # No field of a track changes, so what was kept for repeats stands.
-        self.durable.commit("the sounds cannot be written", write, point="sound", adds_only=True)
-        self._care.run_when_due(self.durable)
-
-    def sounding(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
-        """Return the `count` rows that sound most like the vector `sound`, with their `_similarity` in [-1, 1]."""
-        if not self.durable.exists():
-            return []
-        where = both(equals("sound_kind", timbre.KIND), predicate)
-        with lance_errors("the table cannot be searched by sound"):
-            query = self.durable.table.search(unit_vector(sound), vector_column_name="sound")
-            query = _exactly(_where(query.distance_type("cosine"), where), count)
-            rows = _to_rows(query.select([*TRACK_ROW, "sound", "_distance"]).to_arrow())
-        for row in rows:
-            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
-        return rows
+        self.table.insert(track, vector, sound, check_audio)
 
     def get(self, track_id: str) -> Track | None:
         """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
-        rows = self.read(equals("id", valid_id(track_id)), limit=1)
-        return from_track_row(rows[0]) if rows else None
+        return self.table.get(track_id)
 
-    def read(
-        self,
-        predicate: str | None,
-        *,
-        columns: Sequence[str] = TRACK_ROW,
-        order: str | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> list[Row]:
-        """Return rows; see the function `read`."""
-        if order is None or limit is None or limit > _SORTED_ALONE:
-            return read(self.durable, predicate, columns, order=order, limit=limit, offset=offset)
-        # Sorting carries every column of every row along, so a short page is sorted by its ids alone.
-        keys = dict.fromkeys((order.removeprefix("-"), "id"))
-        page = read(self.durable, predicate, tuple(keys), order=order, limit=limit, offset=offset)
-        places = {row["id"]: place for place, row in enumerate(page)}
-        found = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
-        return sorted(found, key=lambda row: places[row["id"]])
+    def find_id(self, prefix: str) -> Track:
+        """Return the one track whose id begins with `prefix`.
 
-    def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
-        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
-        unit = unit_vector(vector)
-
-        def near(table: Any) -> Any:
-            query = table.query().nearest_to(unit).column("vector").distance_type("cosine")
-            return _exactly(_meeting(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
-
-        if not self.durable.exists():
-            return []
-        with lance_errors("the table cannot be searched"):
-            self._expect(self._encoder_of(self.durable.table), len(unit))
-            rows = _to_rows(self.durable.ask(near))
-        for row in rows:
-            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
-        return rows
-
-    def words(self, text: str, predicate: str | None, count: int) -> list[Row]:
-        """Return the `count` rows that have words of `text`, best BM25 `_score` first."""
-        if not self.durable.exists():
-            return []
-        self._care.ensure_index(self.durable, WORDS)
-        with lance_errors("the table cannot be searched for words"):
-            query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
-            query = _where(query, predicate).select([*TRACK_ROW, "_score"]).limit(count)
-            return _to_rows(query.to_arrow())
-
-    def facets(self, predicate: str | None, text: str, most: int) -> tuple[int, Facets]:
-        """Return the number of rows, and of each value of the facets; see `Store.facets`."""
-        if not self.durable.exists():
-            return 0, {name: {} for name in FACETS}
-        asked = (self.durable.head() or 0, predicate, text)
-        if asked not in self._counted:
-            with lance_errors("tracks cannot be counted"):
-                table = self.durable.table
-                if text:
-                    self._care.ensure_index(self.durable, WORDS)
-                    query = table.search(text, query_type="fts", fts_columns=WORDS).limit(most)
-                else:
-                    query = table.search().limit(None)
-                columns = [*FACETS.values(), *(["_score"] if text else [])]
-                found = _where(query, predicate).select(columns).to_arrow()
-                if len(self._counted) >= _COUNTS_KEPT:
-                    self._counted.clear()
-                self._counted[asked] = found.num_rows, count_facets(found)
-        return self._counted[asked]
-
-    def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
-        """Return the unit vectors of rows by id."""
-        if not self.durable.exists():
-            return {}
-        with lance_errors("vectors cannot be read"):
-            query = _where(self.durable.table.search(), predicate).select(["id", "vector"]).limit(None)
-            return {row["id"]: row["vector"] for row in _to_rows(query.to_arrow())}
-
-    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the unit vectors of the rows with these ids."""
-        return self.vectors(one_of("id", list(ids))) if ids else {}
-
-    def ready(self) -> int:
-        """Return how many rows are ready, without a scan but after a change that may have trashed one."""
-        stamp, head = self.durable.stamp, self.durable.head()
-        if stamp is None or stamp != self._trashed[0]:
-            self._trashed = stamp, self.count(equals("state", "trashed"))
-        if head != self._rows[0]:
-            self._rows = head, self.count(None)
-        return self._rows[1] - self._trashed[1]
-
-    def count(self, predicate: str | None) -> int:
-        """Return how many rows meet `predicate`."""
-        if not self.durable.exists():
-            return 0
-        with lance_errors("tracks cannot be counted"):
-            return int(self.durable.table.count_rows(predicate))
-
-    @property
-    def stored_encoder(self) -> str:
-        """The identity of the encoder that made the vectors of the table."""
-        return table_encoder(self.durable.table.schema)
-
-    def _encoder_of(self, table: Any) -> str:
-        """Return the identity of the encoder of a table's vectors; reading its schema costs as much as a search."""
-        stamp = self.durable.stamp
-        if stamp is None or stamp != self._encoded[0]:
-            self._encoded = stamp, table_encoder(table.schema)
-        return self._encoded[1]
-
-    def _expect(self, encoder: str, dimension: int) -> None:
-        if self.encoder is None:
-            self.encoder = encoder
-        if encoder != self.encoder:
-            raise EncoderMismatch(
-                f"the vectors of the table are of {encoder} and those in use of {self.encoder}, which cannot be "
-                "compared; run `catalog doctor --reembed` or use the former encoder"
+        Raises NotFound with the nearest ids when none does, InputError when several do.
+        """
+        exact = self.table.get(prefix)
+        if exact is not None:
+            return exact
+        rows = self.table.read(f"starts_with(id, {literal(prefix)})", limit=4)
+        if len(rows) == 1:
+            return from_track_row(rows[0])
+        if rows:
+            raise InputError(
+                f"{prefix!r} begins several ids: {', '.join(row['id'] for row in rows)}; give more of it"
             )
-        if dimension != self.dimension:
-            raise InputError(f"the vector has {dimension} numbers; the encoder gives {self.dimension}")
+        ids = [row["id"] for row in self.table.read(None, columns=("id",), limit=MOST_RESULTS)]
+        near = get_close_matches(prefix, ids, n=3, cutoff=0.4)
+        raise NotFound(f"there is no track {prefix!r}" + (f"; near it are {', '.join(near)}" if near else ""))
 
-    def _refuse_other(self, row: Row) -> None:
-        stored = self.read(equals("id", row["id"]), columns=("key", "audio_sha256"), limit=1)
-        if any(
-            (other["key"], other["audio_sha256"]) != (row["key"], row["audio_sha256"]) for other in stored
-        ):
-            raise InputError(f"the id {row['id']} already names another track; draw a new id")
+    def made_for(self, key: str) -> Iterator[Track]:
+        """Yield the ready tracks made for the request `key` whose audio files are there, newest first."""
+        rows = self.table.read(both(equals("key", key), equals("state", "ready")))
+        made = (track for track in self._servable(rows, READY) if track.key == key)
+        return iter(sorted(made, key=lambda track: (track.created_at, track.id), reverse=True))
+
+    def takes(self, key: str) -> int:
+        """Return how many tracks were made for the request `key`, those in the trash included."""
+        return self.table.count(equals("key", key))
+
+    def update(self, track_id: str, **changes: Unpack[Changes]) -> Track:
+        """Change what is passed and nothing else, and return the track as it now is.
+
+        `rating` is 1 to 5 or None, `tags` are a person's own labels, `note` their words, `seam` how unusual the join
+        of the loop is. Raises InputError for other names and values, NotFound without the track.
+        """
+        if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
+            raise InputError(
+                f"{unknown[0]!r} of a track cannot be changed; pass {', '.join(Changes.__annotations__)}"
+            )
+        values: dict[str, Any] = {**changes}
+        if "tags" in values:
+            values["tags"] = tuple(dict.fromkeys(values["tags"]))
+        return self.change(track_id, lambda _: values)
+
+    def trash(self, track_id: str) -> Track:
+        """Move a track to the trash, where no search finds it; its row and its audio stay. Return it."""
+        trashed = {"state": "trashed", "trashed_at": datetime.now(timezone.utc)}
+        return self.change(track_id, lambda track: {} if track.state == "trashed" else trashed)
+
+    def restore(self, track_id: str) -> Track:
+        """Take a track back from the trash and return it. Raises Damage when its audio file is gone."""
+
+        def ready(track: Track) -> Mapping[str, Any]:
+            if not self._audio.exists(track):
+                raise Damage(f"track {track.id} cannot be restored: its file {track.audio_path} is gone")
+            return {"state": "ready", "trashed_at": None}
+
+        return self.change(track_id, ready)
+
+    def change(self, track_id: str, change: Change) -> Track:
+        """Write a row anew with the fields that `change` returns for its track; NotFound without the row."""
+        check_writable(self._home, f"track {track_id} cannot be changed")
+        return self.table.change(track_id, change)
+
+    # Search
+
+    def search(
+        self, vector: ArrayLike, where: Filter = READY, limit: int = 20, *, among: Sequence[str] | None = None
+    ) -> Scored:
+        """Return up to `limit` tracks that meet `where`, with the cosine similarity to `vector`, best first.
+
+        `among` leaves only the tracks with these ids.
+
+        The filter is part of the query, so a nearer track that fails it never hides one that meets it. Raises
+        EncoderMismatch when another encoder made the table, InputError for a vector without direction.
+        """
+        predicate = both(to_sql(where), None if among is None else one_of("id", [*among]))
+        return self._best(
+            lambda count: self.table.nearest(vector, predicate, count), "_similarity", limit, where
+        )
+
+    def search_sound(self, sound: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks that meet `where` and sound most like the vector `sound`, with the cosine.
+
+        Tracks whose sound was not measured yet are left out; see `without_sound`.
+        """
+        predicate = to_sql(where)
+        return self._best(
+            lambda count: self.table.sounding(sound, predicate, count), "_similarity", limit, where
+        )
+
+    def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks whose summary, mood, style, prompt or context has words of `text`.
+
+        The score is BM25 (Robertson and Zaragoza 2009), above 0 and open at the top: comparable within one call only.
+        """
+        predicate, words = to_sql(where), checked_words(text)
+        return self._best(lambda count: self.table.words(words, predicate, count), "_score", limit, where)
+
+    def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+        """Return up to `limit` tracks by words and meaning together, best first.
+
+        The score is that of `blend` with `MEANING_WEIGHT`. Candidates come from both searches; the cosine of those
+        that only the words found is computed from their vectors.
+        """
+        predicate, pool = to_sql(where), max(HYBRID_POOL, 2 * checked_limit(limit))
+        near = self.table.nearest(vector, predicate, pool)
+        worded = self.table.words(checked_words(text), predicate, pool)
+        rows = {row["id"]: row for row in (*worded, *near)}
+        cosines = {row["id"]: row["_similarity"] for row in near}
+        unit = unit_vector(vector)
+        others = self.table.vectors_of([each for each in rows if each not in cosines])
+        cosines |= {each: float(other @ unit) for each, other in others.items()}
+        scores = blend(cosines, {row["id"]: row["_score"] for row in worded}, MEANING_WEIGHT)
+        best = sorted(rows, key=lambda each: (-scores[each], each))
+        servable = self._servable((rows[each] for each in best), where)
+        return [(track, scores[track.id]) for track in islice(servable, limit)]
+
+    # Many tracks
+
+    def list(
+        self, where: Filter = READY, *, order: str = "-created_at", limit: int | None = None, offset: int = 0
+    ) -> TrackList:
+        """Return the tracks that meet `where`, sorted by the column `order`, descending with a leading minus.
+
+        Tracks whose audio is gone are listed too. Raises InputError for a column that cannot be sorted by.
+        """
+        if order.removeprefix("-") not in ORDERS:
+            raise InputError(f"tracks cannot be sorted by {order!r}; pass one of {', '.join(ORDERS)}")
+        if offset < 0 or (limit is not None and limit < 0):
+            raise InputError(f"limit {limit} and offset {offset} must be 0 or more")
+        rows = self.table.read(to_sql(where), order=order, limit=limit, offset=offset)
+        return [track for track in intact(rows, from_track_row) if meets(track, where)]
+
+    def count(self, where: Filter = READY) -> int:
+        """Return how many tracks meet `where`."""
+        return self.table.count(to_sql(where))
+
+    def count_ready(self) -> int:
+        """Return how many tracks are ready; quick at any size, unlike `count`."""
+        return self.table.count_ready()
+
+    def facets(self, where: Filter = READY, text: str = "") -> tuple[int, Facets]:
+        """Return how many tracks meet `where`, and for each facet how many have each value, most frequent first.
+
+        With `text` only tracks that have words of it count, up to 10,000. See `facets.FACETS`.
+        """
+        return self.table.facets(to_sql(where), checked_words(text) if text else "")
+
+    def version(self) -> int:
+        """Return a number that is another one after every change of the tracks."""
+        return self.table.durable.head() or 0
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return columns of every row, those in the trash included."""
+        import pyarrow as pa
+
+        if not self.table.durable.exists():
+            return pa.table({name: pa.array([], pa.string()) for name in names})
+        return scan(self.table.durable, None, names)
+
+    def style_and_rating(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Return style and rating (0 for none) of the tracks with these ids, in the trash or not."""
+        rows = self.table.read(one_of("id", [*ids]), columns=("id", "style", "rating")) if ids else []
+        return {row["id"]: row for row in rows}
+
+    # Vectors and sounds
+
+    def vector_of(self, track_id: str) -> NDArray[np.float32] | None:
+        """Return the unit vector of a track's context, None without the track."""
+        return self.table.vectors_of([track_id]).get(track_id)
+
+    def vectors(self, where: Filter = READY) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Return the ids of the tracks that meet `where` and their unit vectors, float32, shape (tracks, dimension)."""
+        vectors = self.table.vectors(to_sql(where))
+        matrix = np.stack([*vectors.values()]) if vectors else np.zeros((0, self.table.dimension), np.float32)
+        return tuple(vectors), matrix
+
+    def sound_of(self, track_id: str) -> NDArray[np.float32] | None:
+        """Return how a track sounds, float32 of shape (timbre.DIMENSION,), None where it was not measured."""
+        same = both(equals("id", track_id), equals("sound_kind", timbre.KIND), "sound IS NOT NULL")
+        rows = self.table.read(same, columns=("id", "sound"), limit=1)
+        return np.asarray(rows[0]["sound"], dtype=np.float32) if rows else None
+
+    def without_sound(self) -> TrackList:
+        """Return the ready tracks whose sound was not measured, and those too silent or short to have one."""
+        where = both(f"sound_kind != {literal(timbre.KIND)}", equals("state", "ready"))
+        return [*self._servable(self.table.read(where), READY)]
+
+    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
+        """Write how tracks sound, by id, as one commit; nothing else of them changes."""
+        check_writable(self._home, "the sounds cannot be written")
+        if sounds:
+            self.table.put_sounds(sounds)
+
+    # Inside
+
+    def _best(self, fetch: Callable[[int], Sequence[Row]], score: str, limit: int, where: Filter) -> Scored:
+        """Fetch more and more rows until `limit` tracks among them can be served, or there are no more rows."""
+        count = checked_limit(limit)
+        while True:
+            rows = fetch(count)
+            scores = {row["id"]: float(row[score]) for row in rows}
+            servable = [*self._servable(rows, where)]
+            if len(servable) >= limit or len(rows) < count:
+                return [(track, scores[track.id]) for track in servable[:limit]]
+            count = 2 * count + 8
+
+    def _servable(self, rows: Iterable[Row], where: Filter) -> Iterator[Track]:
+        """Yield the tracks of intact rows whose records meet `where`, as their columns do, and whose audio is there."""
+        tracks = intact(rows, from_track_row)
+        return (track for track in tracks if meets(track, where) and self._audio.exists(track))
 
 
-def read(
-    table: DurableTable,
-    predicate: str | None,
-    columns: Sequence[str],
-    *,
-    order: str | None = None,
-    limit: int | None = None,
-    offset: int = 0,
-) -> list[Row]:
-    """Return rows of a table that may not exist yet, sorted by the column `order`, falling with a leading minus.
+def blend(cosines: Mapping[str, float], words: Mapping[str, float], weight: float) -> dict[str, float]:
+    """Return `weight * cosine + (1 - weight) * words / best words` for every id in either mapping.
 
-    Rows that are equal there are sorted by id, so that pages do not overlap.
+    An id the words did not find counts 0 there; `cosines` should cover every id. Scores are mixed, not ranks:
+    ranks do not tell how much better the best is than the next.
     """
-    if limit == 0 or not table.exists():
-        return []
-    if order is None:
-
-        def rows(lance: Any) -> Any:
-            query = _meeting(lance.query(), predicate).select(list(columns))
-            query = query if limit is None else query.limit(limit)
-            return query.offset(offset) if offset else query
-
-        with lance_errors(f"the {table.name} table cannot be read"):
-            return _to_rows(table.ask(rows))
-    by = {order.removeprefix("-"): not order.startswith("-")}
-    by.setdefault("id", True)
-    with lance_errors(f"the {table.name} table cannot be read"):
-        query = _where(table.table.search(), predicate).select([*dict.fromkeys((*columns, *by))]).limit(limit)
-        query = query.order_by([{"column_name": name, "ascending": rising} for name, rising in by.items()])
-        return _to_rows((query.offset(offset) if offset else query).to_arrow())
-
-
-def scan(table: DurableTable, predicate: str | None, columns: Sequence[str]) -> pa.Table:
-    """Return columns of every row that meets `predicate`, as arrow holds them; the table must exist."""
-    with lance_errors(f"the {table.name} table cannot be read"):
-        return _where(table.table.search(), predicate).select(list(columns)).limit(None).to_arrow()
-
-
-def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Value]:
-    """Yield the values of rows that match their checksums, and warn of the others."""
-    for row in rows:
-        try:
-            yield decode(row)
-        except Damage as error:
-            _log.warning("%s; it is passed over", error)
-
-
-def to_arrow(rows: list[Row], schema: pa.Schema) -> pa.Table:
-    """Return rows as an arrow table of `schema`."""
-    import pyarrow as pa
-
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def valid_id(text: str) -> str:
-    """Return `text`; raises NotFound when no id can look like it."""
-    if not _ID.fullmatch(text):
-        raise NotFound(f"{text!r} is no id; ids are 1 to 64 small letters, digits and hyphens")
-    return text
-
-
-def _where(query: Any, predicate: str | None) -> Any:
-    return query.where(predicate, prefilter=True) if predicate else query
-
-
-def _meeting(query: Any, predicate: str | None) -> Any:
-    """Like `_where`, for a query of the asynchronous interface, which filters first unless told otherwise."""
-    return query.where(predicate) if predicate else query
-
-
-def _exactly(query: Any, count: int) -> Any:
-    """Ask for the `count` nearest with exact distances, where an index would give rough ones."""
-    return query.limit(count).refine_factor(max(2, -(-RESCORED // count))).nprobes(PROBES)
-
-
-def _to_rows(table: pa.Table) -> list[Row]:
-    """Return rows as dictionaries, vectors as float32 arrays."""
-    if "vector" not in table.column_names:
-        rows: list[Row] = table.to_pylist()
-        return rows
-    rows = table.drop_columns(["vector"]).to_pylist()
-    if rows:
-        vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
-        for row, vector in zip(rows, vectors, strict=True):
-            row["vector"] = vector
-    return rows
-
-
-MOST_RESULTS = 10_000
-
-
-def checked_limit(limit: int) -> int:
-    if not 1 <= limit <= MOST_RESULTS:
-        raise InputError(f"the limit is {limit}; pass 1 to {MOST_RESULTS:,}")
-    return limit
-
-
-def checked_words(text: str) -> str:
-    # A text in quotes would be taken for a phrase, which the index, kept without positions, cannot answer.
-    words = text.replace('"', " ").encode("utf-8", "replace").decode("utf-8").strip()
-    if not words:
-        raise InputError("the search text is empty; pass at least one word")
-    return words
+    best = max(words.values(), default=0.0)
+    ids = dict.fromkeys((*cosines, *words))
+    return {
+        each: weight * cosines.get(each, 0.0)
+        + (1.0 - weight) * (words.get(each, 0.0) / best if best > 0 else 0.0)
+        for each in ids
+    }

@@ -58,7 +58,7 @@ class Shared:
 
     def track(self, track_id: str) -> Track:
         """Return the track of that very id. Raises NotFound."""
-        track = self.service.store.get(track_id)
+        track = self.service.store.tracks.get(track_id)
         if track is None:
             raise NotFound(f"there is no track {track_id!r}")
         return track
@@ -67,7 +67,7 @@ class Shared:
         """Return the samples of a track. Raises Damage where its file is not what it was."""
         from generator import audio
 
-        path = self.service.store.path_of(track)
+        path = self.service.store.audio.path_of(track)
         try:
             return audio.read(path, max_bytes=track.audio_bytes, max_duration_s=MOST_S)
         except AudioError as error:

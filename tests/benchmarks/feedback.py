@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from homes import a_judgement, a_record
 from store import DIMENSION, ENCODER, STYLES, WORDS, clusters, fill, timed
 
+from catalog.disk.reading import to_arrow
 from catalog.history.rejections import NEAR, Rejections
 from catalog.history.statistics import statistics
 from catalog.history.suggestions import served_tracks
 from catalog.store.rows import to_judgement_row, to_request_row
 from catalog.store.schema import judgement_schema, request_schema
 from catalog.store.store import Store
-from catalog.store.tracks import to_arrow
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 CHUNK_ROWS, REJECTIONS, LISTENERS = 5_000, 500, 20
@@ -77,7 +77,7 @@ def fill_logs(store: Store, draw: np.random.Generator, vectors: NDArray[np.float
             listener=f"listener-{draw.integers(LISTENERS)}",
         )
         lines.append(to_request_row(line, None if repeat else vector, ENCODER))
-    bulk(store._requests, lines, request_schema(DIMENSION))
+    bulk(store.requests.table, lines, request_schema(DIMENSION))
     said = [
         to_judgement_row(
             a_judgement(
@@ -92,8 +92,8 @@ def fill_logs(store: Store, draw: np.random.Generator, vectors: NDArray[np.float
         )
         for number in range(REJECTIONS)
     ]
-    bulk(store._judgements, said, judgement_schema(DIMENSION))
-    store.compact()
+    bulk(store.judgements.table, said, judgement_schema(DIMENSION))
+    store.care.compact()
 
 
 def bulk(ledger: object, rows: list[dict], schema: object) -> None:
@@ -105,8 +105,8 @@ def bulk(ledger: object, rows: list[dict], schema: object) -> None:
 
 def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
     def counted_plainly(_: int) -> object:
-        lines = store.requests()
-        cost = {track.id: track.generation_s for track in store.list(limit=None)}
+        lines = store.requests.list()
+        cost = {track.id: track.generation_s for track in store.tracks.list(limit=None)}
         saved = sum(cost.get(line.track_id or "", 0.0) for line in lines if line.action == "reused")
         return Counter((line.action, line.rule, line.style, line.role) for line in lines), saved
 
@@ -114,13 +114,13 @@ def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
         "every line read and counted": counted_plainly,
         "statistics": lambda call: statistics(store),
         "suggestions, outcomes": lambda call: served_tracks(store, queries[call]),
-        "history, newest 50": lambda call: store.requests(limit=50),
-        "history, by meaning": lambda call: store.requests_near(queries[call], 50),
-        "history, by words": lambda call: store.requests_worded("rain city", 50),
+        "history, newest 50": lambda call: store.requests.list(limit=50),
+        "history, by meaning": lambda call: store.requests.search(queries[call], 50),
+        "history, by words": lambda call: store.requests.search_words("rain city", 50),
         "rejected, by key": lambda call: Rejections(store, f"key-{call}").own,
         "rejected, near too": lambda call: Rejections(store, f"key-{call}").near(queries[call]),
-        "plays of a listener": lambda call: store.plays(f"listener-{call % LISTENERS}", NOW),
-        "one more line": lambda call: store.log(a_record(f"new{call}"), queries[call]),
+        "plays of a listener": lambda call: store.requests.plays(f"listener-{call % LISTENERS}", NOW),
+        "one more line": lambda call: store.requests.append(a_record(f"new{call}"), queries[call]),
     }
     print(f"\n{'':<30}{'p50 ms':>9}{'p95 ms':>9}")
     for name, call in work.items():

@@ -232,7 +232,7 @@ def violations(decisions: int) -> None:
     draw = random.Random(0)
     with tempfile.TemporaryDirectory() as home:
         store = Store.open(home, encoder="test@1/8", dimension=8)
-        path, sha256, size = store.put_audio(b"stands for audio")
+        path, sha256, size = store.audio.put(b"stands for audio")
         for number in range(300):
             track = a_track(
                 id=f"t{number}",
@@ -250,7 +250,7 @@ def violations(decisions: int) -> None:
                 audio_bytes=size,
                 encoder="test@1/8",
             )
-            store.insert(track, np.random.default_rng(number).normal(size=8))
+            store.tracks.insert(track, np.random.default_rng(number).normal(size=8))
         served = broken = 0
         for number in range(decisions):
             quality, loopable = draw.choice(list(QUALITY_RANK)), draw.random() < 0.5
@@ -269,7 +269,7 @@ def violations(decisions: int) -> None:
                 config=config,
                 context=context,
             )
-            hits = store.search(np.random.default_rng(number).normal(size=8), hard_facts(wanted), 20)
+            hits = store.tracks.search(np.random.default_rng(number).normal(size=8), hard_facts(wanted), 20)
             decision = decide(wanted, hits, Terms("always"))
             track = next((track for track, _ in hits if track.id == decision.track_id), None)
             if track is None:

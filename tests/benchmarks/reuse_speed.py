@@ -145,7 +145,7 @@ def warm(folder: Path, size: int, calls: int) -> None:
     store, vectors, facts = fill(folder / "home", draw, centres, size)
     filled_s = time.perf_counter() - began
     began = time.perf_counter()
-    store.compact()
+    store.care.compact()
     os.sync()  # what is still being written to the disk is no part of a decision
     print(
         f"{size:,} tracks: written in {filled_s:.0f} s, compacted and indexed in {time.perf_counter() - began:.0f} s"
@@ -157,8 +157,8 @@ def warm(folder: Path, size: int, calls: int) -> None:
     def decision(call: int) -> Any:
         request = asked[call]
         facts = hard_facts(request)
-        hits = store.search(queries[call], facts, CANDIDATES)
-        decide(request, hits, Terms(min_similarity=0.55), facts=facts, considered=store.ready())
+        hits = store.tracks.search(queries[call], facts, CANDIDATES)
+        decide(request, hits, Terms(min_similarity=0.55), facts=facts, considered=store.tracks.count_ready())
         return hits
 
     ours, answers = timed(decision, calls)
@@ -175,12 +175,12 @@ def warm(folder: Path, size: int, calls: int) -> None:
     )
     line("decision, ours", ours, f"recall@1 {right / max(found, 1):.3f} of {found}")
     line("nearest track, plain way", theirs, "")
-    template = store.get("first")
+    template = store.tracks.get("first")
     assert template is not None
 
     def insert(call: int) -> None:
         new = template.model_copy(update={"id": f"new{call}", "key": f"new-{call}"})
-        store.insert(new, queries[call % len(queries)])
+        store.tracks.insert(new, queries[call % len(queries)])
 
     inserts, _ = timed(insert, min(calls, 40))
     line("insert, ours, synced", inserts, "")
@@ -243,9 +243,9 @@ def fill(
     import pyarrow as pa
 
     store = Store.open(home, encoder=ENCODER, dimension=DIMENSION)
-    path, sha256, size_bytes = store.put_audio(b"stands for audio")
+    path, sha256, size_bytes = store.audio.put(b"stands for audio")
     first = a_track(encoder=ENCODER, audio_path=path, audio_sha256=sha256, audio_bytes=size_bytes, id="first")
-    store.insert(first, centres[0])
+    store.tracks.insert(first, centres[0])
     template = to_track_row(first, centres[0])
     schema = track_schema(DIMENSION, ENCODER)
     vectors = np.empty((size, DIMENSION), np.float32)
@@ -290,7 +290,9 @@ def fill(
             pa.array(vectors[start : numbers.stop].ravel()), type=schema.field("vector").type
         )
         table = table.append_column(schema.field("vector"), flat).select(schema.names)
-        store._tracks.durable.commit("filling", lambda lance, table=table: lance.add(table), adds_only=True)
+        store.tracks.table.durable.commit(
+            "filling", lambda lance, table=table: lance.add(table), adds_only=True
+        )
     return store, vectors, facts
 
 

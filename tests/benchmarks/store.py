@@ -28,11 +28,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builders import a_track
 
+from catalog.disk.reading import to_arrow
 from catalog.models import Filter, Track
 from catalog.store.rows import to_track_row
 from catalog.store.schema import track_schema
 from catalog.store.store import Store
-from catalog.store.tracks import to_arrow
 
 DIMENSION, ENCODER, CLUSTERS = 384, "synthetic@1/384", 200
 STYLES = ("ambient_lofi", "cinematic", "jazz_noir", "folk", "drone")
@@ -66,7 +66,7 @@ def main() -> None:
         vectors = clusters(draw, options.rows)
         began = time.perf_counter()
         store = fill(folder, draw, vectors)
-        took_s, size = time.perf_counter() - began, store.stats()["table_bytes"]
+        took_s, size = time.perf_counter() - began, store.care.stats()["table_bytes"]
         print(f"{options.rows:,} rows written in {took_s:.1f} s; {size:,} bytes")
         measure(folder, store, draw, vectors, options.calls)
     print(f"\nimport lancedb, once per process: {import_s():.2f} s")
@@ -84,15 +84,15 @@ def clusters(draw: np.random.Generator, rows: int) -> NDArray[np.float32]:
 
 def fill(folder: str, draw: np.random.Generator, vectors: NDArray[np.float32]) -> Store:
     store = Store.open(folder, encoder=ENCODER, dimension=DIMENSION)
-    path, sha256, size = store.put_audio(b"stands for audio")
+    path, sha256, size = store.audio.put(b"stands for audio")
     tracks = [a_synthetic(draw, number, path, sha256, size) for number in range(len(vectors))]
-    store.insert(tracks[0], vectors[0])
+    store.tracks.insert(tracks[0], vectors[0])
     schema = track_schema(DIMENSION, ENCODER)
     for start in range(1, len(tracks), CHUNK_ROWS):
         chunk = zip(tracks[start : start + CHUNK_ROWS], vectors[start : start + CHUNK_ROWS], strict=True)
         data = to_arrow([to_track_row(track, vector) for track, vector in chunk], schema)
-        store._tracks.durable.commit("filling", lambda table, data=data: table.add(data))
-    store.compact()
+        store.tracks.table.durable.commit("filling", lambda table, data=data: table.add(data))
+    store.care.compact()
     return store
 
 
@@ -119,10 +119,10 @@ def measure(
 ) -> None:
     queries = clusters(draw, calls)
     narrow = Filter(style="folk", role="background_bed", mood=("calm",), min_duration_s=20.0)
-    existing = store.list(limit=1)[0]
+    existing = store.tracks.list(limit=1)[0]
 
     def insert(call: int) -> None:
-        store.insert(
+        store.tracks.insert(
             existing.model_copy(update={"id": f"new{call}", "key": f"new-key-{call}"}), queries[call]
         )
 
@@ -132,15 +132,17 @@ def measure(
 
     work: dict[str, Callable[[int], object]] = {
         "numpy scan, best 20": numpy_scan,
-        "search, best 20": lambda call: store.search(queries[call]),
-        "search, filtered": lambda call: store.search(queries[call], narrow),
-        "search_words": lambda call: store.search_words("rain city"),
-        "search_hybrid": lambda call: store.search_hybrid("rain city", queries[call]),
-        "find_key": lambda call: store.find_key(f"key-{call}"),
-        "get": lambda call: store.get(f"t{call}"),
-        "count, filtered": lambda call: store.count(narrow),
-        "list, newest 20": lambda call: store.list(limit=20),
-        "open and find_key": lambda call: Store.open(folder, encoder=ENCODER).find_key(f"key-{call}"),
+        "search, best 20": lambda call: store.tracks.search(queries[call]),
+        "search, filtered": lambda call: store.tracks.search(queries[call], narrow),
+        "search_words": lambda call: store.tracks.search_words("rain city"),
+        "search_hybrid": lambda call: store.tracks.search_hybrid("rain city", queries[call]),
+        "made_for": lambda call: next(store.tracks.made_for(f"key-{call}")),
+        "get": lambda call: store.tracks.get(f"t{call}"),
+        "count, filtered": lambda call: store.tracks.count(narrow),
+        "list, newest 20": lambda call: store.tracks.list(limit=20),
+        "open and made_for": lambda call: next(
+            Store.open(folder, encoder=ENCODER).tracks.made_for(f"key-{call}")
+        ),
         "insert, durable": insert,
     }
     print(f"\n{'':<22}{'p50 ms':>9}{'p95 ms':>9}{'x numpy':>9}")

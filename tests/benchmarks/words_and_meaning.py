@@ -28,11 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builders import a_track
 
+from catalog.disk.reading import to_arrow
 from catalog.models import Filter
 from catalog.store.rows import to_track_row
 from catalog.store.schema import track_schema
-from catalog.store.store import MEANING_WEIGHT, Store, blend
-from catalog.store.tracks import to_arrow
+from catalog.store.store import Store
+from catalog.store.tracks import MEANING_WEIGHT, blend
 from catalog.text import encoder as encoders
 
 Pair = tuple[str, str]
@@ -111,9 +112,9 @@ def look_up(pairs: Sequence[Pair], queries: int) -> list[Asked]:
 
 
 def ask(store: Store, query: str, vector: np.ndarray, wanted: str) -> Asked:
-    words = {track.id: score for track, score in store.search_words(query, Filter(), POOL)}
-    meaning = {track.id: score for track, score in store.search(vector, Filter(), POOL)}
-    others = store._tracks.vectors_of([each for each in words if each not in meaning])
+    words = {track.id: score for track, score in store.tracks.search_words(query, Filter(), POOL)}
+    meaning = {track.id: score for track, score in store.tracks.search(vector, Filter(), POOL)}
+    others = store.tracks.table.vectors_of([each for each in words if each not in meaning])
     cosines = meaning | {each: float(other @ vector) for each, other in others.items()}
     return Asked(wanted, words, meaning, cosines)
 
@@ -134,7 +135,7 @@ def fill(store: Store, reader: encoders.Encoder, pairs: Sequence[Pair]) -> Store
     vectors = np.concatenate(
         [reader.encode([text for _, text in pairs[start : start + 64]]) for start in range(0, len(pairs), 64)]
     )
-    path, sha256, size = store.put_audio(b"stands for audio")
+    path, sha256, size = store.audio.put(b"stands for audio")
     same = {"audio_path": path, "audio_sha256": sha256, "audio_bytes": size, "encoder": reader.identity}
     tracks = [
         a_track(
@@ -149,11 +150,11 @@ def fill(store: Store, reader: encoders.Encoder, pairs: Sequence[Pair]) -> Store
         )
         for number, (_, text) in enumerate(pairs)
     ]
-    store.insert(tracks[0], vectors[0])
+    store.tracks.insert(tracks[0], vectors[0])
     rows = [to_track_row(track, vector) for track, vector in zip(tracks[1:], vectors[1:], strict=True)]
     schema = track_schema(reader.dimension, reader.identity)
-    store._tracks.durable.commit("filling", lambda table: table.add(to_arrow(rows, schema)))
-    store.compact()
+    store.tracks.table.durable.commit("filling", lambda table: table.add(to_arrow(rows, schema)))
+    store.care.compact()
     return store
 
 

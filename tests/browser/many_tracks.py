@@ -10,10 +10,10 @@ import numpy as np
 from builders import a_track
 from fakes import WordHashEncoder
 
+from catalog.disk.reading import to_arrow
 from catalog.store.rows import to_track_row
 from catalog.store.schema import track_schema
 from catalog.store.store import Store
-from catalog.store.tracks import to_arrow
 
 CHUNK_ROWS = 2_500
 MOODS = (("calm", "warm"), ("tense", "dark"))
@@ -25,7 +25,7 @@ def fill(home: Path, count: int) -> None:
     """Fill a new catalog in `home` with `count` tracks: half of them calm, half tense; of either half rated 4."""
     encoder = WordHashEncoder()
     store = Store.open(home, encoder=encoder.identity, dimension=encoder.dimension)
-    path, sha256, size = store.put_audio(_second_of_sound())
+    path, sha256, size = store.audio.put(_second_of_sound())
     places = [" ".join((WORDS[n % 10], WORDS[n // 10])) for n in range(100)]
     vectors = encoder.encode(places)
     began = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -47,13 +47,13 @@ def fill(home: Path, count: int) -> None:
             audio_bytes=size,
         )
 
-    store.insert(track(0), vectors[0])
+    store.tracks.insert(track(0), vectors[0])
     schema = track_schema(encoder.dimension, encoder.identity)
     for start in range(1, count, CHUNK_ROWS):
         numbers = range(start, min(count, start + CHUNK_ROWS))
         data = to_arrow([to_track_row(track(n), vectors[n % 100]) for n in numbers], schema)
-        store._tracks.durable.commit("filling", lambda table, data=data: table.add(data))
-    store.compact()
+        store.tracks.table.durable.commit("filling", lambda table, data=data: table.add(data))
+    store.care.compact()
     store.close()
 
 

@@ -257,13 +257,13 @@ def test_a_silent_track_says_why_nothing_sounds_like_it(own_site, open_page, gat
 
 def test_looking_while_typing_leaves_no_line_in_the_history(own_site, open_page):
     address, service = own_site
-    before = service.store.requests()
+    before = service.store.requests.list()
     page = open_page(f"{address}/#/compose")
     for text in ("A quiet", "A quiet pond at dawn, herons and mist."):
         page.get_by_label("Context").fill(text)
         expect(page.locator(".reading").get_by_text("Nearest tracks")).to_be_visible()
         expect(page.locator(".reading")).not_to_have_attribute("aria-busy", "true")
-    assert service.store.requests() == before
+    assert service.store.requests.list() == before
 
 
 def test_rating_tagging_and_noting(own_site, open_page):
@@ -283,7 +283,7 @@ def test_rating_tagging_and_noting(own_site, open_page):
     track_id = re.search(r"track=([a-z0-9-]+)", page.url)[1]
     until(page, f"fetch('/api/tracks/{track_id}').then((a) => a.json()).then((t) => t.note !== '')")
 
-    track = service.store.get(track_id)
+    track = service.store.tracks.get(track_id)
     assert (track.rating, track.tags, track.note) == (4, ("episode one",), "for the opening")
 
 
@@ -304,10 +304,10 @@ def test_trash_with_undo_and_bulk(own_site, open_page):
 
     tools.get_by_role("button", name="Trash").click()
     expect(page.locator("#count")).to_have_text(f"{ALL - 3} tracks")
-    assert service.store.count() == ALL - 3
+    assert service.store.tracks.count() == ALL - 3
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator("#count")).to_have_text(f"{ALL} tracks")
-    assert service.store.count() == ALL
+    assert service.store.tracks.count() == ALL
 
     expect(tools).to_be_hidden()
     page.get_by_label("More", exact=True).click()
@@ -366,13 +366,13 @@ def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     page.get_by_role("link", name="Compose", exact=True).click()
     job.get_by_role("button", name="Cancel").click()
     expect(job).to_contain_text("Cancelled")
-    assert service.store.count() == ALL
+    assert service.store.tracks.count() == ALL
 
     page.get_by_role("button", name="Find or make").click()
     expect(page.locator(".outcome .job")).to_contain_text("Making, 50 %")
     gate.open.set()
     expect(page.locator(".served")).to_contain_text("Made:")
-    assert service.store.count() == ALL + 1
+    assert service.store.tracks.count() == ALL + 1
     page.locator(".served").get_by_role("button", name="Play").click()
     is_playing(page)
 
@@ -381,7 +381,7 @@ def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     page.locator(".served").get_by_role("button", name="Does not fit").click()
     expect(page.locator(".toast", has_text="not served for this")).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text("A new track is made")
-    assert [said.verdict for said in service.store.judgements()] == ["rejected"]
+    assert [said.verdict for said in service.store.judgements.list()] == ["rejected"]
     page.get_by_role("link", name="Tracks", exact=True).click()
     expect(rows(page).first.locator(".row-title")).to_contain_text("clockmaker")
 
@@ -394,9 +394,9 @@ def test_a_variation_comes_from_the_details(own_site, open_page):
     page.get_by_role("button", name="Make a variation").click()
     page.locator(".toast", has_text="Ready").get_by_role("button", name="Open").click()
     until(page, f"!location.hash.includes('{original}')")
-    made = service.store.get(re.search(r"track=([a-z0-9-]+)", page.url)[1])
+    made = service.store.tracks.get(re.search(r"track=([a-z0-9-]+)", page.url)[1])
     assert made.variant_of == original
-    assert made.seed != service.store.get(original).seed
+    assert made.seed != service.store.tracks.get(original).seed
     expect(page.locator("#count")).to_have_text(f"{ALL + 1} tracks")
 
 
@@ -491,7 +491,7 @@ def test_everything_by_keyboard(own_site, open_page):
     expect(page.get_by_role("dialog")).to_be_visible()
     press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert [track.rating for track in service.store.list() if track.rating] == [3]
+    assert [track.rating for track in service.store.tracks.list() if track.rating] == [3]
 
 
 # How it looks, and to whom
@@ -559,7 +559,7 @@ def test_hostile_text_is_shown_and_never_run(own_site, open_page):
         duration_s=1.0,
         backend="procedural",
     ).track
-    service.store.update(track.id, tags=(attack[:40],), note=attack)
+    service.store.tracks.update(track.id, tags=(attack[:40],), note=attack)
     page = open_page(f"{address}/#/tracks?track={track.id}")
     expect(rows(page).first.locator(".row-title")).to_contain_text("<img src=x onerror=alert(1)>")
     expect(page.locator("#detail-title")).to_contain_text("<script>")

@@ -59,8 +59,8 @@ def audio(
 ) -> Response:
     """Send the audio of a track, whole or in the parts a Range header asks for."""
     track = shared.track(track_id)
-    source = shared.service.store.path_of(track)
-    if not shared.service.store.has_audio(track):
+    source = shared.service.store.audio.path_of(track)
+    if not shared.service.store.audio.exists(track):
         raise Damage(f"the audio file {source} of track {track.id} is missing; run `catalog doctor`")
     file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
     headers = {"Cache-Control": UNCHANGING}

@@ -78,7 +78,7 @@ def export(
     """
     library = shared.service.library
     asked = require_words(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
-    tracks = shared.service.store.list(asked.where, order="created_at")
+    tracks = shared.service.store.tracks.list(asked.where, order="created_at")
     bare = [
         track.model_copy(update={"config_sources": with_file_names(track.config_sources)}) for track in tracks
     ]

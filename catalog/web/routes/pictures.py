@@ -84,7 +84,7 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
 @router.get("/map", response_model=MapResponse)
 def map_(shared: SharedState) -> Response:
     """Lay all tracks out in two dimensions, by the two principal components of their contexts' vectors."""
-    return Json(shared.map.get(shared.service.store.version(), lambda: _map(shared)))
+    return Json(shared.map.get(shared.service.store.tracks.version(), lambda: _map(shared)))
 
 
 def spectrogram_png(signal: NDArray[np.float32], rate: int) -> bytes:
@@ -150,9 +150,9 @@ def layout(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _map(shared: Shared) -> dict[str, Any]:
-    ids, vectors = shared.service.store.vectors()
+    ids, vectors = shared.service.store.tracks.vectors()
     names = ("id", "style", "mood_tags", "valence", "energy", "summary")
-    rows = {row["id"]: row for row in shared.service.store.columns("tracks", names).to_pylist()}
+    rows = {row["id"]: row for row in shared.service.store.tracks.columns(names).to_pylist()}
     places = layout(vectors) if len(ids) else np.zeros((0, 2))
     points = []
     for track_id, (x, y) in zip(ids, places.tolist(), strict=True):

@@ -108,7 +108,7 @@ def change(track_id: TrackId, changes: TrackChanges, shared: SharedState, truste
     if "rating" in changes.model_fields_set:
         track = shared.service.rate(track.id, changes.rating, request_id=changes.request_id)
     if given:
-        track = shared.service.store.update(track.id, **given)
+        track = shared.service.store.tracks.update(track.id, **given)
     return Json(full_track_payload(track, trusted=trusted))
 
 
@@ -122,13 +122,13 @@ def reject(track_id: TrackId, body: RejectBody, shared: SharedState) -> Response
 @router.delete("/{track_id}", response_model=FullTrackJson)
 def trash(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Move a track to the trash; its audio stays, and `restore` takes it back."""
-    return Json(full_track_payload(shared.service.store.trash(track_id), trusted=trusted))
+    return Json(full_track_payload(shared.service.store.tracks.trash(track_id), trusted=trusted))
 
 
 @router.post("/{track_id}/restore", response_model=FullTrackJson)
 def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
     """Take a track back from the trash."""
-    return Json(full_track_payload(shared.service.store.restore(track_id), trusted=trusted))
+    return Json(full_track_payload(shared.service.store.tracks.restore(track_id), trusted=trusted))
 
 
 @router.get("/{track_id}/similar", response_model=SimilarTracks)

@@ -20,7 +20,7 @@ def test_a_rating_is_kept_on_the_track_and_in_the_log(service):
     assert service.rate(made.track.id, 4).rating == 4
     assert service.rate(made.track.id[:8], 2, request_id=made.request_id).rating == 2
     assert service.rate(made.track.id, None).rating is None
-    cleared, answer, alone = service.store.judgements(track_id=made.track.id)
+    cleared, answer, alone = service.store.judgements.list(track_id=made.track.id)
     assert (answer.verdict, answer.rating, answer.request_id) == ("rated", 2, made.request_id)
     assert answer.key == made.request.key
     assert (alone.rating, alone.request_id, alone.key, cleared.rating) == (4, "", "", None)
@@ -30,7 +30,7 @@ def test_a_rating_is_kept_on_the_track_and_in_the_log(service):
         service.rate(made.track.id, 3, request_id="nonesuch")
     with pytest.raises(NotFound, match="no track 'nonesuch'"):
         service.rate("nonesuch", 3)
-    assert len(service.store.judgements()) == 3
+    assert len(service.store.judgements.list()) == 3
 
 
 def test_a_rejected_track_does_not_answer_that_request_again(service):
@@ -107,8 +107,10 @@ def test_a_rejection_for_one_mood_says_nothing_of_the_other(service):
 def test_a_rejection_of_which_no_mood_is_known_counts_in_any(service):
     made = service.find_or_make(ELSEWHERE, **SHORT)
     asked = service.explain(CALM, **SHORT)
-    (line,) = service.store.requests(id=asked.request_id)
-    service.store.log(line.model_copy(update={"id": "old", "features": None}), vector_of(service, CALM))
+    (line,) = service.store.requests.list(id=asked.request_id)
+    service.store.requests.append(
+        line.model_copy(update={"id": "old", "features": None}), vector_of(service, CALM)
+    )
     assert service.reject(made.track.id, "old").mood is None
     scary = asked.request.features.model_copy(
         update={"valence": -0.9, "energy": 0.9, "mood_tags": ("scary",)}
@@ -165,7 +167,7 @@ def test_undo_takes_back_the_last_rejection_whatever_the_track_served_since(serv
 def test_a_rejection_without_a_logged_vector_reads_the_summary(service):
     first = service.find_or_make(CALM, **SHORT)
     line = a_record("old", summary="waves on a shore", context_sha256="f" * 64, track_id=first.track.id)
-    service.store.log(line)  # as lines of an earlier version are
+    service.store.requests.append(line)  # as lines of an earlier version are
     service.reject(first.track.id, "old")
     summary = service.encoder.encode(["waves on a shore"])[0]
     assert Rejections(service.store, "another key").near(summary) == {first.track.id}
@@ -212,7 +214,7 @@ def test_a_listener_gets_variants_up_to_the_limit_and_then_the_one_heard_longest
     ids = [track_id for _, track_id in heard]
     assert len(set(ids[:4])) == 4
     assert ids[4:] == ids[:2]
-    tracks = [service.store.get(track_id) for track_id in ids[:4]]
+    tracks = [service.store.tracks.get(track_id) for track_id in ids[:4]]
     assert len({track.seed for track in tracks}) == len({track.audio_sha256 for track in tracks}) == 4
     assert [track.variant_of is None for track in tracks] == [True, False, False, False]
     told = service.find_or_make(CALM, listener="ada", **SHORT)
@@ -228,7 +230,7 @@ def test_nothing_is_made_for_variety_where_making_is_ruled_out(service):
     assert (dry.action, dry.decision.rule, dry.track) == ("none", "variant", None)
     seeded = service.find_or_make(CALM, listener="ada", seed=5, **SHORT)
     assert seeded.decision.rule in ("similar", "least_recent")
-    assert service.store.count(Filter()) == 1
+    assert service.store.tracks.count(Filter()) == 1
 
 
 def test_looking_is_no_play(service):
@@ -248,7 +250,7 @@ def test_fitting_tracks_take_turns_before_a_variant_is_made(service):
 def test_a_batch_knows_what_its_listener_heard(service):
     results = service.find_or_make_all([CALM, CALM, CALM], listener="ada", **SHORT)
     assert len({result.track.id for result in results}) == 3
-    assert {line.listener for line in service.store.requests()} == {"ada"}
+    assert {line.listener for line in service.store.requests.list()} == {"ada"}
 
 
 def test_a_theme_keeps_its_track_and_changes_it_where_it_does_not_fit(service):
@@ -268,7 +270,7 @@ def test_a_listener_hears_the_theme_again_at_once(service):
     first = service.find_or_make(CALM, theme="hero", listener="ada", **SHORT)
     for _ in range(3):
         assert ask(service, theme="hero", listener="ada")[1] == first.track.id
-    line = service.store.requests(limit=1)[0]
+    line = service.store.requests.list(limit=1)[0]
     assert (line.theme, line.listener) == ("hero", "ada")
     assert ask(service, listener="ada")[0] == "variant"
 
@@ -276,8 +278,8 @@ def test_a_listener_hears_the_theme_again_at_once(service):
 def test_lines_carry_who_listened_and_the_vector(service):
     service.find_or_make(CALM, listener=" ada\n", **SHORT)
     service.find_or_make(CALM, **SHORT)
-    vectors = service.store._requests.vectors(service.encoder.identity)
-    new, old = service.store.requests()
+    vectors = service.store.requests.table.vectors(service.encoder.identity)
+    new, old = service.store.requests.list()
     assert (old.listener, new.listener) == ("ada", "")
     assert list(vectors) == [old.id]  # a repeat needed no vector
     with pytest.raises(InputError, match="listener"):
@@ -307,7 +309,7 @@ def test_at_random_nothing_unfit_rejected_or_just_heard_is_served(open_service):
         if draw.random() < 0.15:
             service.reject(track.id, result.request_id)
             refused.add((result.request.key, track.id))
-    rules = {line.rule for line in service.store.requests()}
+    rules = {line.rule for line in service.store.requests.list()}
     assert "variant" in rules
     assert len(rules) >= 4
 
@@ -329,15 +331,15 @@ def test_one_look_reads_the_rejections_once(service, monkeypatch):
     read = []
 
     def counted(name):
-        original = getattr(service.store, name)
+        original = getattr(service.store.judgements.list, name)
 
         def reading(*given, **rest):
             read.append(name)
             return original(*given, **rest)
 
-        monkeypatch.setattr(service.store, name, reading)
+        monkeypatch.setattr(service.store.judgements.list, name, reading)
 
-    counted("judgements")
-    counted("judgements_near")
+    counted("list")
+    counted("near")
     assert service.find(CALM_AGAIN, listener="ada", **SHORT) is None
-    assert sorted(read) == ["judgements", "judgements_near"]
+    assert sorted(read) == ["list", "near"]

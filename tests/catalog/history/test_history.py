@@ -45,7 +45,7 @@ def test_a_repeat_of_a_close_match_is_logged_as_what_was_asked(service):
     first, again = (service.find_or_make(CALM_AGAIN, min_similarity=0.3, **SHORT) for _ in range(2))
     assert (first.decision.rule, again.decision.rule) == ("similar", "exact")
     assert first.track.id == again.track.id == made.track.id
-    newest, before, _ = service.store.requests()
+    newest, before, _ = service.store.requests.list()
     told = (
         "summary",
         "prompt",
@@ -69,11 +69,13 @@ def test_a_repeat_of_a_close_match_is_logged_as_what_was_asked(service):
 def test_a_repeat_of_a_close_match_in_an_earlier_log_is_read_once_more(service):
     made = service.find_or_make(CALM, **SHORT)
     first = service.find_or_make(CALM_AGAIN, **SHORT)
-    (line,) = service.store.requests(id=first.request_id)
+    (line,) = service.store.requests.list(id=first.request_id)
     later = line.created_at + timedelta(microseconds=1)
-    service.store.log(line.model_copy(update={"id": "old", "features": None, "created_at": later}))
+    service.store.requests.append(
+        line.model_copy(update={"id": "old", "features": None, "created_at": later})
+    )
     assert [service.find_or_make(CALM_AGAIN, **SHORT).decision.rule for _ in range(2)] == ["similar", "exact"]
-    assert service.store.requests(limit=1)[0].summary == first.request.features.summary_of_topic
+    assert service.store.requests.list(limit=1)[0].summary == first.request.features.summary_of_topic
     assert made.track.id == first.track.id
 
 
@@ -202,8 +204,8 @@ def test_a_repeat_counts_for_what_it_repeats_and_a_deleted_track_for_nothing(ser
     style = made.track.style
     told = {one.name: one for one in service.suggest_presets(CALM, limit=50)}
     assert told[style].requests == 4
-    service.store.trash(made.track.id)
-    service.store.purge()
+    service.store.tracks.trash(made.track.id)
+    service.store.care.purge()
     told = {one.name: one for one in service.suggest_presets(CALM, limit=50)}
     assert told[style].requests == 0
 
@@ -289,8 +291,8 @@ def test_only_what_a_decision_served_again_is_judged_as_a_reuse(service):
     service.rate(made.track.id, 4, request_id=again.request_id)
     assert (again.decision.rule, service.statistics().false_reuse.judged) == ("exact", 1)
     service.reject(made.track.id, reused.request_id)
-    service.store.trash(made.track.id)
-    service.store.purge()
+    service.store.tracks.trash(made.track.id)
+    service.store.care.purge()
     told = service.statistics().false_reuse
     assert (told.judged, told.wrong) == (1, 1)
 
@@ -314,7 +316,7 @@ def test_the_bound_is_that_of_the_beta_distribution(judged, share, confidence):
 
 
 def test_a_log_without_tracks_and_records_of_earlier_versions_have_figures(service):
-    service.store.log(a_record("old", track_id="gone"))
+    service.store.requests.append(a_record("old", track_id="gone"))
     told = service.statistics()
     assert (told.requests, told.reused, told.saved_s, told.tracks) == (1, 1, 0.0, 0)
     assert service.suggest_presets("calm rain", limit=1)[0].evidence == "description"

@@ -55,9 +55,9 @@ def test_the_retriever_returns_documents_with_their_scores_best_first(stocked):
 
 
 def test_the_retriever_only_reads(stocked):
-    before = (stocked.store.stats()["rows"], stocked.store.stats()["requests"])
+    before = (stocked.store.care.stats()["rows"], stocked.store.care.stats()["requests"])
     TrackRetriever(service=stocked).invoke("something that no track fits at all")
-    assert (stocked.store.stats()["rows"], stocked.store.stats()["requests"]) == before
+    assert (stocked.store.care.stats()["rows"], stocked.store.care.stats()["requests"]) == before
 
 
 def test_search_arguments_stand_in_fields_in_search_kwargs_and_in_calls(stocked):
@@ -239,7 +239,7 @@ def test_a_cancelled_task_stops_the_making(open_service):
 
     asyncio.run(give_up())
     assert generator.stopped.wait(30)
-    assert service.store.stats()["rows"] == 0
+    assert service.store.care.stats()["rows"] == 0
 
 
 def test_many_calls_at_once_make_each_track_once(service):

@@ -101,7 +101,7 @@ def test_each_node_gets_a_soundtrack_that_nothing_but_the_application_reads(serv
             assert "chapter: 3" in node.get_content(mode)
     assert [node.node.node_id for node in out] == [node.node.node_id for node in nodes]
     assert all("soundtrack" not in node.metadata for node in nodes), "what came in was changed"
-    assert service.store.get(tracks[0]["track_id"]).query == "What happens?"
+    assert service.store.tracks.get(tracks[0]["track_id"]).query == "What happens?"
 
 
 def test_a_chunk_with_the_same_mood_shares_the_track(service):
@@ -114,7 +114,7 @@ def test_a_chunk_with_the_same_mood_shares_the_track(service):
 def test_what_the_nodes_metadata_knows_is_taken_over(service):
     nodes = nodes_of("The door opens.", environment="tavern", time_of_day="night", author="environment")
     (out,) = SoundtrackPostprocessor(service=service, asked=SHORT).postprocess_nodes(nodes)
-    track = service.store.get(out.metadata["soundtrack"]["track_id"])
+    track = service.store.tracks.get(out.metadata["soundtrack"]["track_id"])
     assert (track.environment, track.time_of_day) == ("tavern", "night")
 
 
@@ -132,12 +132,12 @@ def test_one_soundtrack_for_all_and_one_for_the_first(service):
 
 
 def test_without_making_only_what_fits_is_attached(stocked):
-    before = stocked.store.stats()["rows"]
+    before = stocked.store.care.stats()["rows"]
     finds = SoundtrackPostprocessor(service=stocked, asked=SHORT, make=False)
     out = finds.postprocess_nodes(nodes_of(CALM_AGAIN, "A dragon sleeps in a cave of gold."))
     assert out[0].metadata["soundtrack"]["action"] == "reused"
     assert "soundtrack" not in out[1].metadata
-    assert stocked.store.stats()["rows"] == before
+    assert stocked.store.care.stats()["rows"] == before
 
 
 def test_a_soundtrack_that_cannot_be_had_is_an_error_or_is_told(open_service):

@@ -168,7 +168,7 @@ def test_a_job_is_cancelled(open_service):
     told = against(service, conversation)
     assert told.structured_content["state"] == "cancelled"
     assert generator.stopped.is_set()
-    assert service.store.stats()["rows"] == 0
+    assert service.store.care.stats()["rows"] == 0
 
 
 def test_a_make_that_fails_is_an_error_of_one_sentence(open_service):
@@ -272,14 +272,16 @@ def test_a_track_is_rated_and_the_rating_taken_back(service):
         for rating in (4, None):
             asked = {"track_id": made.track.id, "rating": rating, "request_id": made.request_id}
             answer = await client.call_tool("rate_track", asked)
-            ratings.append((answer.structured_content["rating"], service.store.get(made.track.id).rating))
+            ratings.append(
+                (answer.structured_content["rating"], service.store.tracks.get(made.track.id).rating)
+            )
         return await client.call_tool("rate_track", {"track_id": made.track.id, "rating": 6})
 
     refused = against(service, conversation)
     assert ratings == [(4, 4), (None, None)]
     assert refused.is_error
     assert "rating is 6" in refused.content[0].text
-    assert [one.verdict for one in service.store.judgements(key=made.request.key)] == ["rated"] * 2
+    assert [one.verdict for one in service.store.judgements.list(key=made.request.key)] == ["rated"] * 2
 
 
 def test_presets_are_suggested_as_the_service_does(service):
@@ -394,7 +396,7 @@ def test_many_calls_at_once_make_each_track_once(service):
                 group.start_soon(ask, text)
 
     against(service, conversation)
-    assert service.store.stats()["rows"] == 2
+    assert service.store.care.stats()["rows"] == 2
     assert len({answer.structured_content["track"]["track_id"] for answer in answers}) == 2
 
 
@@ -577,7 +579,7 @@ def test_a_stop_over_http_records_what_was_being_made(tmp_path):
     _, said = server.communicate(timeout=60)
     assert (server.returncode, said) == (128 + signal.SIGTERM, "")
     with MusicService.open(tmp_path) as service:
-        assert [line.rule for line in service.store.requests()] == ["cancelled"]
+        assert [line.rule for line in service.store.requests.list()] == ["cancelled"]
 
 
 def test_no_page_of_a_browser_reaches_it(address):

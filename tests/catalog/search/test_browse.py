@@ -35,7 +35,7 @@ def filled(service, monkeypatch):
             rating=(None, 3, 5)[number % 3],
             duration_s=float(10 + number),
         )
-        service.store.insert(track, vector)
+        service.store.tracks.insert(track, vector)
     return service
 
 
@@ -68,7 +68,7 @@ def test_a_query_made_in_python_keeps_all_of_its_filter(filled):
 
 
 def test_pages_have_totals_and_facets(filled):
-    every = [filled.store.get(f"t{number}") for number in range(12)]
+    every = [filled.store.tracks.get(f"t{number}") for number in range(12)]
     page = filled.browse("", limit=5, offset=2)
     assert ids(page.tracks) == ["t9", "t8", "t7", "t6", "t5"]
     assert (page.total, page.scores) == (12, {})
@@ -85,8 +85,8 @@ def test_pages_have_totals_and_facets(filled):
 
 def test_facets_follow_the_table(filled):
     assert filled.browse("style:jazz_lounge", limit=0).facets["rating"]["5"] == 2
-    filled.store.update("t1", rating=5)
-    filled.store.trash("t5")
+    filled.store.tracks.update("t1", rating=5)
+    filled.store.tracks.trash("t5")
     assert filled.browse("style:jazz_lounge", limit=0).facets["rating"]["5"] == 2
     assert filled.browse("style:jazz_lounge is:any", limit=0).facets["rating"]["5"] == 3
     assert filled.browse("is:trashed").total == 1
@@ -122,5 +122,5 @@ def test_an_empty_catalog_has_empty_facets(service):
 
 def test_lists_take_free_words_as_words_that_must_be_there(filled):
     where = require_words(parse('rain "soft rain" -mood:warm')).where
-    assert sorted(ids(filled.store.list(where))) == ["t0", "t6", "t9"]
+    assert sorted(ids(filled.store.tracks.list(where))) == ["t0", "t6", "t9"]
     assert require_words(parse("")).where == Filter()

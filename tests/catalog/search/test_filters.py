@@ -7,16 +7,16 @@ from itertools import product
 
 import numpy as np
 import pytest
-from homes import DIMENSION, NOON, open_store, stored, vector_of
+from homes import DIMENSION, NOON, newest_for, open_store, stored, vector_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.disk.reading import to_arrow
 from catalog.errors import InputError
 from catalog.models import Filter, Track
 from catalog.search.filters import QUALITY_RANK, both, equals, literal, meets, one_of, to_sql
 from catalog.store.rows import to_track_row
 from catalog.store.schema import track_schema
-from catalog.store.tracks import to_arrow
 
 INJECTIONS = (
     "x' OR '1'='1",
@@ -123,10 +123,10 @@ def catalog(tmp_path_factory):
                 trashed_at=[None, None, NOON][number % 3],
             )
         )
-    store.insert(tracks[0], vector_of("t0"))
+    store.tracks.insert(tracks[0], vector_of("t0"))
     rows = [to_track_row(track, vector_of(track.id)) for track in tracks[1:]]
     schema = track_schema(DIMENSION, tracks[0].encoder)
-    store._tracks.durable.commit("bulk", lambda table: table.add(to_arrow(rows, schema)))
+    store.tracks.table.durable.commit("bulk", lambda table: table.add(to_arrow(rows, schema)))
     return store, tracks
 
 
@@ -135,8 +135,8 @@ def catalog(tmp_path_factory):
 def test_a_filter_means_the_same_in_sql_and_in_python(catalog, where):
     store, tracks = catalog
     expected = sorted(track.id for track in tracks if fits(where, track))
-    assert sorted(track.id for track in store.list(where)) == expected
-    assert store.count(where) == len(expected)
+    assert sorted(track.id for track in store.tracks.list(where)) == expected
+    assert store.tracks.count(where) == len(expected)
     assert sorted(track.id for track in tracks if meets(track, where)) == expected
 
 
@@ -145,7 +145,9 @@ def test_a_filter_means_the_same_in_sql_and_in_python(catalog, where):
 def test_the_filter_is_part_of_the_vector_query(catalog, where):
     store, tracks = catalog
     expected = sorted(track.id for track in tracks if fits(where, track))
-    assert sorted(track.id for track, _ in store.search(vector_of("any"), where, len(tracks))) == expected
+    assert (
+        sorted(track.id for track, _ in store.tracks.search(vector_of("any"), where, len(tracks))) == expected
+    )
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
@@ -154,7 +156,7 @@ def test_text_in_a_filter_finds_that_text_only(catalog, text):
     facts = {"style": [text], "backend": [text], "mood": [(text,)]}
     for name, (value,) in facts.items():
         where = Filter(state=None, **{name: value})
-        assert {track.id for track in store.list(where)} == {
+        assert {track.id for track in store.tracks.list(where)} == {
             track.id for track in tracks if fits(where, track)
         }
 
@@ -162,8 +164,8 @@ def test_text_in_a_filter_finds_that_text_only(catalog, text):
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_text_as_key_or_id_prefix_finds_no_other_row(catalog, text):
     store, _ = catalog
-    assert store.find_key(text) is None
-    assert store._tracks.read(f"starts_with(id, {literal(text)})", columns=("id",)) == [] or text == ""
+    assert newest_for(store, text) is None
+    assert store.tracks.table.read(f"starts_with(id, {literal(text)})", columns=("id",)) == [] or text == ""
 
 
 def test_no_facts_need_no_predicate():

@@ -11,13 +11,13 @@ from homes import DIMENSION, ENCODER, NOON, open_store, stored, vector_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.disk.reading import to_arrow
 from catalog.errors import InputError
 from catalog.models import Condition, FieldName, Filter, Period, Span, Track
 from catalog.search.fields import FIELDS
 from catalog.search.query import Query, parse
 from catalog.store.rows import to_track_row
 from catalog.store.schema import track_schema
-from catalog.store.tracks import to_arrow
 
 STYLES = {"style": ("ambient_lofi", "drone", "folk"), "role": ("background_bed", "intro_sting")}
 
@@ -299,10 +299,10 @@ def table(tmp_path_factory):
             )
             for number in range(60)
         ]
-        store.insert(tracks[0], vector_of("t0"))
+        store.tracks.insert(tracks[0], vector_of("t0"))
         rows = [to_track_row(track, vector_of(track.id)) for track in tracks[1:]]
         schema = track_schema(DIMENSION, ENCODER)
-        store._tracks.durable.commit("bulk", lambda lance: lance.add(to_arrow(rows, schema)))
+        store.tracks.table.durable.commit("bulk", lambda lance: lance.add(to_arrow(rows, schema)))
     # A function, since Hypothesis prints the arguments of a test.
     return lambda: (store, tracks)
 
@@ -318,8 +318,8 @@ def test_filters_let_through_what_plain_python_does(table, text):
         if (where.state is None or track.state == where.state)
         and all(meets(track, condition) for condition in where.conditions)
     }
-    assert {track.id for track in store.list(where)} == expected
-    assert store.count(where) == len(expected)
+    assert {track.id for track in store.tracks.list(where)} == expected
+    assert store.tracks.count(where) == len(expected)
 
 
 def test_every_field_of_a_condition_can_be_typed():
@@ -331,10 +331,10 @@ def test_times_ago_are_counted_from_now(tmp_path):
     now = datetime.now(timezone.utc)
     for name, hours in (("new", 1), ("old", 100)):
         track = stored(store, name, created_at=now - timedelta(hours=hours))
-        store.insert(track, vector_of(name))
-    assert [track.id for track in store.list(parse("made:2d").where)] == ["new"]
-    assert [track.id for track in store.list(parse("made:..2d").where)] == ["old"]
-    assert [track.id for track in store.list(parse("made:7d..2d").where)] == ["old"]
+        store.tracks.insert(track, vector_of(name))
+    assert [track.id for track in store.tracks.list(parse("made:2d").where)] == ["new"]
+    assert [track.id for track in store.tracks.list(parse("made:..2d").where)] == ["old"]
+    assert [track.id for track in store.tracks.list(parse("made:7d..2d").where)] == ["old"]
 
 
 def test_a_query_made_by_hand_is_written_so_that_it_reads_back():

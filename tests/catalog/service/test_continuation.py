@@ -54,7 +54,7 @@ def service(open_service, tiny, monkeypatch):
 
 
 def codes_file(service, track):
-    return service.store.path_of(track).with_suffix(".codes.npz")
+    return service.store.audio.path_of(track).with_suffix(".codes.npz")
 
 
 def flipped(data, at):
@@ -64,11 +64,11 @@ def flipped(data, at):
 def test_a_track_keeps_its_codes_beside_its_audio(service):
     track = service.find_or_make(CALM, **SHORT).track
     assert track.backend == "mlx"
-    codes = service.store.codes_of(track)
+    codes = service.store.audio.codes_of(track)
     assert codes.shape == (4, 50)
     assert codes_file(service, track).is_file()
-    assert service.store.check(deep=True) == []
-    assert service.store.stats()["audio_files"] == 1
+    assert service.store.care.check(deep=True) == []
+    assert service.store.care.stats()["audio_files"] == 1
 
 
 def test_a_continuation_begins_with_the_codes_of_the_track(service):
@@ -78,9 +78,9 @@ def test_a_continuation_begins_with_the_codes_of_the_track(service):
     assert result.track.config["continue_from"] == first.id
     assert result.track.config_sources["continue_from"] == "caller"
     assert not any("encoded again" in warning for warning in result.warnings)
-    codes = service.store.codes_of(result.track)
+    codes = service.store.audio.codes_of(result.track)
     assert codes.shape == (4, 80)
-    assert np.array_equal(codes[:, :50], service.store.codes_of(first))
+    assert np.array_equal(codes[:, :50], service.store.audio.codes_of(first))
 
 
 def test_only_the_same_continuation_is_reused(service):
@@ -99,13 +99,13 @@ def test_without_kept_codes_the_audio_is_encoded_and_that_is_said(service):
     first = service.find_or_make(CALM, **SHORT).track
     file = codes_file(service, first)
     whole = file.read_bytes()
-    assert service.store.codes_of(first) is not None
+    assert service.store.audio.codes_of(first) is not None
     for damaged in (b"no archive", b"", whole[: len(whole) // 2], flipped(whole, 80), None):
         if damaged is None:
             file.unlink()
         else:
             file.write_bytes(damaged)
-        assert service.store.codes_of(first) is None
+        assert service.store.audio.codes_of(first) is None
     result = service.generate(CALM, continue_from=first.id, **LONGER)
     assert result.track.duration_s == 1.6
     assert any("its audio was encoded again" in warning for warning in result.warnings)
@@ -114,9 +114,9 @@ def test_without_kept_codes_the_audio_is_encoded_and_that_is_said(service):
 def test_codes_go_with_their_audio(service):
     track = service.find_or_make(CALM, **SHORT).track
     file = codes_file(service, track)
-    service.store.trash(track.id)
+    service.store.tracks.trash(track.id)
     assert file.is_file()
-    service.store.purge()
+    service.store.care.purge()
     assert not file.exists()
 
 
@@ -129,4 +129,4 @@ def test_what_cannot_be_continued_is_refused(service, open_service):
     synthesizer = open_service(generators=lambda backend, size: ProceduralGenerator())
     with pytest.raises(Unavailable, match="procedural generator cannot continue"):
         synthesizer.find_or_make(CALM, continue_from=first.id, backend="procedural", **LONGER)
-    assert service.store.stats()["rows"] == 1
+    assert service.store.care.stats()["rows"] == 1

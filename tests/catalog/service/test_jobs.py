@@ -58,7 +58,7 @@ def asked(jobs, number=0, **more):
 
 
 def rules(jobs):
-    return [line.rule for line in jobs.service.store.requests()]
+    return [line.rule for line in jobs.service.store.requests.list()]
 
 
 def test_a_job_is_queued_runs_with_progress_and_ends_with_its_result(jobs, slow):
@@ -139,7 +139,7 @@ def test_cancelling_what_runs_stops_it_at_its_next_step_and_keeps_nothing(jobs, 
     jobs.cancel(job.id)
     over = jobs.wait(job.id, WAIT_S)
     assert (over.state, over.result, over.error) == ("cancelled", None, None)
-    assert (slow.made, jobs.service.store.count()) == (0, 0)
+    assert (slow.made, jobs.service.store.tracks.count()) == (0, 0)
     assert rules(jobs) == ["cancelled"]
     again = asked(jobs)
     assert again.id != job.id
@@ -257,8 +257,8 @@ def test_a_stop_records_what_does_not_listen(jobs, monkeypatch):
 
 def test_reuse_answers_at_once_and_leaves_no_line_where_it_would_make(service):
     assert service.reuse(RAIN, **SHORT) is None
-    assert service.store.requests() == []
+    assert service.store.requests.list() == []
     made = service.find_or_make(RAIN, **SHORT)
     again = service.reuse(RAIN, **SHORT)
     assert (again.action, again.track.id) == ("reused", made.track.id)
-    assert [line.rule for line in service.store.requests()] == ["exact", "no_candidate"]
+    assert [line.rule for line in service.store.requests.list()] == ["exact", "no_candidate"]

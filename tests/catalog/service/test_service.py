@@ -34,7 +34,7 @@ def test_a_new_context_makes_a_track_whose_row_and_file_agree(service):
     assert len(data) == result.track.audio_bytes
     samples = audio.read(result.path)
     assert samples.duration_s == pytest.approx(result.track.duration_s) == pytest.approx(2.0)
-    assert service.store.get(result.track.id) == result.track
+    assert service.store.tracks.get(result.track.id) == result.track
     sidecar = json.loads(result.path.with_suffix(".json").read_text("utf-8"))
     assert (sidecar["id"], sidecar["ai_generated"]) == (result.track.id, True)
     mark = json.loads(audio.read_tags(result.path)["comment"])
@@ -64,13 +64,13 @@ def test_a_close_match_asked_for_again_needs_no_encoder_either(service, open_ser
 
     again = open_service(encoder=Refusing()).find_or_make(CALM_AGAIN, **SHORT)
     assert (again.decision.rule, again.track.id) == ("exact", made.track.id)
-    service.store.trash(made.track.id)
+    service.store.tracks.trash(made.track.id)
     assert service.find(CALM_AGAIN, **SHORT) is None
 
 
 def test_a_track_thrown_out_does_not_come_back_by_asking_again(service):
     first = service.find_or_make(CALM, **SHORT)
-    service.store.trash(first.track.id)
+    service.store.tracks.trash(first.track.id)
     second = service.find_or_make(CALM, **SHORT)
     assert second.action == "generated"
     assert second.track.seed != first.track.seed
@@ -90,13 +90,13 @@ def test_a_paraphrase_reuses_and_the_opposite_mood_does_not(service):
 def test_another_topic_makes_its_own(service):
     service.find_or_make(CALM, **SHORT)
     assert service.find_or_make(ELSEWHERE, **SHORT).action == "generated"
-    assert service.store.count(Filter()) == 2
+    assert service.store.tracks.count(Filter()) == 2
 
 
 def test_a_dry_run_decides_and_makes_nothing(service):
     result = service.find_or_make(CALM, dry_run=True, **SHORT)
     assert (result.action, result.track, result.path, result.decision.action) == ("none", None, None, "make")
-    assert service.store.count(Filter()) == 0
+    assert service.store.tracks.count(Filter()) == 0
 
 
 def test_find_never_makes(service):
@@ -222,7 +222,7 @@ def test_choices_that_cannot_be_used_are_refused_in_one_sentence(service, asked,
     with pytest.raises(kind, match=said) as caught:
         service.find_or_make(CALM, **asked)
     assert "\n" not in str(caught.value)
-    assert service.store.count(Filter()) == 0
+    assert service.store.tracks.count(Filter()) == 0
 
 
 def test_what_the_pipeline_knows_wins(service):
@@ -242,14 +242,14 @@ def test_a_payload_comes_back_with_its_music_and_is_left_alone(service):
     music = json.loads(json.dumps(answered))["music"]
     assert (music["action"], music["ai_generated"]) == ("generated", True)
     assert answered["sources"] == ["a"]
-    assert service.store.get(music["track_id"]).query == "What is the library like?"
+    assert service.store.tracks.get(music["track_id"]).query == "What is the library like?"
 
 
 def test_every_call_leaves_a_line_in_the_log(service):
     made = service.find_or_make(CALM, query="Where?", **SHORT)
     service.find_or_make(CALM, **SHORT)
     service.find(ELSEWHERE, **SHORT)
-    lines = {line.id: line for line in service.store.requests(limit=10)}
+    lines = {line.id: line for line in service.store.requests.list(limit=10)}
     assert len(lines) == 3
     line = lines[made.request_id]
     assert (line.command, line.action, line.query, line.track_id) == (
@@ -268,7 +268,7 @@ def test_a_call_that_fails_is_logged_too(open_service):
         service.find_or_make(CALM, reuse="always", **SHORT)
     with pytest.raises(Unavailable):
         service.find_or_make(CALM, **SHORT)
-    reasons = [(line.action, line.rule, line.reason.split(":")[0]) for line in service.store.requests()]
+    reasons = [(line.action, line.rule, line.reason.split(":")[0]) for line in service.store.requests.list()]
     assert sorted(reasons) == [("none", "failed", "NotFound"), ("none", "failed", "Unavailable")]
 
 
@@ -276,7 +276,7 @@ def test_every_call_of_a_batch_that_fails_is_logged(open_service):
     service = open_service(generators=Failing(GeneratorError("no sound")))
     with pytest.raises(Unavailable):
         service.find_or_make_all([CALM, ELSEWHERE, CALM_AGAIN], **SHORT)
-    lines = service.store.requests()
+    lines = service.store.requests.list()
     assert [(line.action, line.rule) for line in lines] == [("none", "failed")] * 3
     assert {line.reason for line in lines} == {"Unavailable: no sound"}
     assert len({line.key for line in lines}) == 3
@@ -290,13 +290,13 @@ def test_a_cancelled_batch_is_logged_and_what_was_served_before_stays_served(ser
 
     with pytest.raises(Cancelled):
         service.find_or_make_all([PANIC, CALM], on_progress=stop, **SHORT)
-    lines = {line.key: line for line in service.store.requests() if line.id != made.request_id}
+    lines = {line.key: line for line in service.store.requests.list() if line.id != made.request_id}
     assert lines.pop(made.request.key).rule == "exact"
     assert [line.rule for line in lines.values()] == ["cancelled"]
 
 
 def test_what_a_batch_made_before_an_error_is_logged_as_made(service, monkeypatch):
-    insert, inserted = service.store.insert, []
+    insert, inserted = service.store.tracks.insert, []
 
     def insert_one(track, *rest):
         if inserted:
@@ -307,7 +307,7 @@ def test_what_a_batch_made_before_an_error_is_logged_as_made(service, monkeypatc
     monkeypatch.setattr(service.store, "insert", insert_one)
     with pytest.raises(StorageError):
         service.find_or_make_all([CALM, ELSEWHERE], **SHORT)
-    lines = {line.action: line for line in service.store.requests()}
+    lines = {line.action: line for line in service.store.requests.list()}
     assert (lines["generated"].track_id, lines["none"].rule) == (inserted[0], "failed")
 
 
@@ -324,7 +324,7 @@ def test_a_failing_generator_leaves_nothing(open_service):
     broken = open_service(generators=Failing(GeneratorError("the oscillator is on fire")))
     with pytest.raises(Unavailable, match="on fire"):
         broken.find_or_make(CALM, **SHORT)
-    assert broken.store.count(Filter()) == 0
+    assert broken.store.tracks.count(Filter()) == 0
     assert not list((broken.store.home / "audio").rglob("*.wav"))
     assert open_service().find_or_make(CALM, **SHORT).action == "generated"
 
@@ -335,7 +335,7 @@ def test_cancelling_stops_and_leaves_nothing(service):
 
     with pytest.raises(Cancelled):
         service.find_or_make(CALM, on_progress=stop, **SHORT)
-    assert service.store.count(Filter()) == 0
+    assert service.store.tracks.count(Filter()) == 0
 
 
 def test_threads_with_one_request_make_one_track(open_service):
@@ -394,7 +394,7 @@ def test_each_role_has_its_loudness_length_and_channels(service, role, duration_
     assert track.true_peak_db <= -1.0
     assert track.duration_s == pytest.approx(duration_s, abs=1e-3)
     assert track.channels == (wanted.channels or 2)
-    samples = audio.read(service.store.path_of(track)).samples
+    samples = audio.read(service.store.audio.path_of(track)).samples
     if not track.loopable and wanted.fade_out_s:
         assert np.abs(samples[-8:]).max() < 0.01
 
@@ -426,14 +426,14 @@ def test_a_strict_duration_is_held_or_refused(open_service):
         service.find_or_make(CALM, generation={"normalize_duration": "strict"}, **SHORT)
     padded = service.find_or_make(CALM, generation={"normalize_duration": "pad"}, **SHORT).track
     assert padded.duration_s == pytest.approx(2.0)
-    assert service.store.count(Filter()) == 1
+    assert service.store.tracks.count(Filter()) == 1
 
 
 def test_a_trashed_track_is_not_served_and_comes_back(service):
     made = service.find_or_make(CALM, **SHORT)
-    service.store.trash(made.track.id)
+    service.store.tracks.trash(made.track.id)
     assert service.find(CALM, **SHORT) is None
-    service.store.restore(made.track.id)
+    service.store.tracks.restore(made.track.id)
     assert service.find(CALM, **SHORT).track.id == made.track.id
 
 

@@ -26,6 +26,7 @@ from homes import (
     claim_and_make,
     finish,
     insert_all,
+    newest_for,
     open_store,
     read_with_flipped_bytes,
     start,
@@ -64,13 +65,13 @@ FAILPOINTS = {
 
 def sound(store: Store) -> dict[str, str]:
     """Check what must hold after every fault and return the state of each track by id."""
-    tracks = store.list(ALL)
+    tracks = store.tracks.list(ALL)
     assert max(Counter(track.id for track in tracks).values(), default=1) == 1
     for track in tracks:
-        audio = store.path_of(track).read_bytes()
+        audio = store.audio.path_of(track).read_bytes()
         assert hashlib.sha256(audio).hexdigest() == track.audio_sha256
         assert len(audio) == track.audio_bytes
-    assert audit.read_through(store.home, store._tracks, deep=True) == []
+    assert audit.read_through(store.home, store.tracks.table, deep=True) == []
     return {track.id: track.state for track in tracks}
 
 
@@ -115,14 +116,14 @@ def test_killed_at(killed, point, monkeypatch):
     assert acknowledged - purged - being_purged <= set(states) <= (acknowledged | started) - purged
     assert all(states[name] == "trashed" for name in trashed & set(states))
     logged = {name for what, *names in noted if what == "log" for name in names}
-    assert logged <= {record.id for record in store.requests()} <= set(NAMES)
+    assert logged <= {record.id for record in store.requests.list()} <= set(NAMES)
 
     monkeypatch.setattr(audit, "LEFT_OVER_AFTER_S", 0.0)
-    for problem in store.check():
+    for problem in store.care.check():
         assert problem.kind == "leftover"
-        assert store.fix(problem)
-    assert store.check() == []
-    encoder = store.stats()["encoder"]
+        assert store.care.fix(problem)
+    assert store.care.check() == []
+    encoder = store.care.stats()["encoder"]
     for name in ("b", "later"):  # the interrupted work is done again, and work goes on
         add(open_store(folder / point, encoder=encoder), name, encoder=encoder)
     assert set(sound(store)) >= {"b", "later"}
@@ -168,7 +169,7 @@ def torn(tmp_path_factory):
     for name in ("a", "b"):
         add(store, name)
     third = stored(store, "c")
-    return home, commit_without_acknowledging(home, lambda: store.insert(third, vector_of("c")))
+    return home, commit_without_acknowledging(home, lambda: store.tracks.insert(third, vector_of("c")))
 
 
 def test_the_last_commit_in_every_state(torn, tmp_path, monkeypatch, caplog):
@@ -185,7 +186,7 @@ def test_the_last_commit_in_every_state(torn, tmp_path, monkeypatch, caplog):
         for path, fate in zip(changed, fates, strict=True):
             befall(copy / "lance" / path, fate)
         store = open_store(copy)
-        tracks = [track.id for track in store.list(order="id")]
+        tracks = [track.id for track in store.tracks.list(order="id")]
         assert tracks in (["a", "b"], ["a", "b", "c"]), fates
         seen[len(tracks)] += 1
         if number % 16 == 0:
@@ -215,13 +216,13 @@ def test_the_first_commit_of_all(tmp_path, fate, monkeypatch):
 def test_the_last_line_of_the_log(tmp_path, fate):
     home = tmp_path / "home"
     store = open_store(home)
-    store.log(a_record("r1"))
-    for path in commit_without_acknowledging(home, lambda: store.log(a_record("r2"))):
+    store.requests.append(a_record("r1"))
+    for path in commit_without_acknowledging(home, lambda: store.requests.append(a_record("r2"))):
         befall(home / "lance" / path, fate)
     store = open_store(home)
-    assert {"r1"} <= {record.id for record in store.requests()} <= {"r1", "r2"}
-    store.log(a_record("r3"))
-    assert {"r1", "r3"} <= {record.id for record in open_store(home).requests()}
+    assert {"r1"} <= {record.id for record in store.requests.list()} <= {"r1", "r2"}
+    store.requests.append(a_record("r3"))
+    assert {"r1", "r3"} <= {record.id for record in open_store(home).requests.list()}
 
 
 def test_an_unreadable_version_that_was_acknowledged_is_told(tmp_path, caplog):
@@ -231,7 +232,7 @@ def test_an_unreadable_version_that_was_acknowledged_is_told(tmp_path, caplog):
         add(store, name)
     newest = min((home / "lance" / "tracks.lance" / "_versions").glob("*.manifest"))
     newest.write_bytes(b"")
-    assert [problem.kind for problem in store.check()][:1] == ["table"]
+    assert [problem.kind for problem in store.care.check()][:1] == ["table"]
     assert set(sound(open_store(home))) == {"a"}
     assert "lost its acknowledged version" in caplog.text
     assert len([*(home / "lance" / "damaged").iterdir()]) == 1
@@ -272,7 +273,7 @@ def test_everything_a_commit_wrote_is_synced_before_it_counts(tmp_path, monkeypa
         monkeypatch.setattr(os, name, recorded(name))
     before = files_below(home)
     track = stored(store, "b")
-    store.insert(track, vector_of("b"))
+    store.tracks.insert(track, vector_of("b"))
     new = {str(home / path) for path in files_below(home) if path not in before}
     acked = str(home / "lance" / "tracks.acked")
     assert done[-1] == acked
@@ -296,7 +297,7 @@ def test_many_writers_lose_and_double_nothing(tmp_path):
     assert codes == [0] * 4
     store = open_store(home)
     assert set(sound(store)) == {*shared, *itertools.chain(*own.values())}
-    assert store.count(ALL) == 15
+    assert store.tracks.count(ALL) == 15
 
 
 def test_one_request_is_made_once(tmp_path):
@@ -304,7 +305,7 @@ def test_one_request_is_made_once(tmp_path):
     codes = finish(*(start(claim_and_make, str(home), "the key", str(journal)) for _ in range(3)))
     assert codes == [0] * 3
     assert journal.read_text() == "made\n"
-    assert open_store(home).count() == 1
+    assert open_store(home).tracks.count() == 1
     assert not [*(home / "locks").glob("make-*")]
 
 
@@ -342,7 +343,7 @@ def test_a_full_disk(mounted):
     def fill():
         for number in range(100):
             track = stored(store, f"t{number}", number, audio=f"{number} ".ljust(150_000))
-            store.insert(track, vector_of(track.id))
+            store.tracks.insert(track, vector_of(track.id))
             acknowledged.append(track.id)
 
     with pytest.raises(StorageError, match="disk is full; free some space and try again"):
@@ -357,13 +358,13 @@ def test_a_full_disk(mounted):
         while True:
             file.write(bytes(512))
     with pytest.raises(StorageError, match="disk is full"):
-        store.trash(acknowledged[0])
+        store.tracks.trash(acknowledged[0])
     with pytest.raises(StorageError, match="disk is full"):
-        store.log(a_record("r"))
-    assert store.get(acknowledged[0]).state == "ready"
+        store.requests.append(a_record("r"))
+    assert store.tracks.get(acknowledged[0]).state == "ready"
     reserve.unlink()
     store = open_store(home)
-    assert store.trash(acknowledged[0]).state == "trashed"
+    assert store.tracks.trash(acknowledged[0]).state == "trashed"
     assert set(acknowledged) <= set(sound(store))
 
 
@@ -376,21 +377,21 @@ def test_a_read_only_home(mounted, tmp_path):
     ).returncode:
         pytest.skip("this machine lets nobody mount read-only")
     store = open_store(home)
-    assert store.find_key("key-a") == track
-    assert store.search(vector_of("a"))[0][0] == track
-    assert store.search_words("calm")[0][0] == track
-    assert store.list() == [track]
-    assert store.check() == []
+    assert newest_for(store, "key-a") == track
+    assert store.tracks.search(vector_of("a"))[0][0] == track
+    assert store.tracks.search_words("calm")[0][0] == track
+    assert store.tracks.list() == [track]
+    assert store.care.check() == []
     for write in (
-        lambda: store.insert(track, vector_of("a")),
-        lambda: store.put_audio(b"more"),
-        lambda: store.put_sidecar(track.audio_path, {}),
-        lambda: store.update("a", rating=1),
-        lambda: store.log(a_record("r")),
+        lambda: store.tracks.insert(track, vector_of("a")),
+        lambda: store.audio.put(b"more"),
+        lambda: store.audio.put_sidecar(track.audio_path, {}),
+        lambda: store.tracks.update("a", rating=1),
+        lambda: store.requests.append(a_record("r")),
         lambda: store.claim("k").__enter__(),
-        store.compact,
-        store.purge,
-        lambda: store.reembed(lambda texts: [], ENCODER),
+        store.care.compact,
+        store.care.purge,
+        lambda: store.care.reembed(lambda texts: [], ENCODER),
     ):
         with pytest.raises(StorageError, match="is read-only; choose a home folder you can write to"):
             write()
@@ -406,8 +407,8 @@ def test_a_flipped_byte_never_passes_for_good_data(tmp_path):
     store = open_store(home)
     for number in range(3):
         add(store, f"t{number}", number)
-    store.compact()
-    expected = {track.id: track.model_dump(mode="json") for track in store.list()}
+    store.care.compact()
+    expected = {track.id: track.model_dump(mode="json") for track in store.tracks.list()}
     data = max(
         (home / "lance" / "tracks.lance" / "data").glob("*.lance"), key=lambda path: path.stat().st_mtime_ns
     )

@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from catalog.disk import files
 from catalog.disk.locks import hold
 from catalog.errors import Busy, Damage, InputError, StorageError
-from catalog.store import audio
+from catalog.store.audio import AudioFiles
+from catalog.store.store import make_folders
 
 
 @pytest.fixture
 def home(tmp_path):
-    audio.make_folders(tmp_path / "home")
+    make_folders(tmp_path / "home")
     return tmp_path / "home"
 
 
 def temporaries(home):
-    return [path for path in audio.audio_files(home) if path.name.startswith(files.TEMPORARY)]
+    return [path for path in AudioFiles(home).files() if path.name.startswith(files.TEMPORARY)]
 
 
 def test_folders_are_for_their_owner_only(home):
@@ -37,54 +38,55 @@ def test_folders_are_for_their_owner_only(home):
 @given(data=st.binary(min_size=1, max_size=4096))
 def test_audio_is_found_under_its_digest(tmp_path_factory, data):
     home = tmp_path_factory.mktemp("home")
-    path, sha256, size = audio.put_audio(home, data)
+    make_folders(home)
+    path, sha256, size = AudioFiles(home).put(data)
     assert sha256 == hashlib.sha256(data).hexdigest()
     assert path == f"audio/{sha256[:2]}/{sha256}.wav"
     assert size == len(data)
     assert (home / path).read_bytes() == data
-    assert audio.put_audio(home, data) == (path, sha256, size)
-    assert [found.relative_to(home).as_posix() for found in audio.audio_files(home)] == [path]
+    assert AudioFiles(home).put(data) == (path, sha256, size)
+    assert [found.relative_to(home).as_posix() for found in AudioFiles(home).files()] == [path]
 
 
 def test_a_file_that_does_not_hold_its_digest_is_replaced(home):
-    path, *_ = audio.put_audio(home, b"right")
+    path, *_ = AudioFiles(home).put(b"right")
     for wrong in (b"wrong", b"", b"longer than right"):
         (home / path).write_bytes(wrong)
-        audio.put_audio(home, b"right")
+        AudioFiles(home).put(b"right")
         assert (home / path).read_bytes() == b"right"
 
 
 @pytest.mark.parametrize(("data", "suffix"), [(b"", ".wav"), (b"x", "wav"), (b"x", ".w/v"), (b"x", "./../x")])
 def test_odd_audio_is_refused(home, data, suffix):
     with pytest.raises(InputError):
-        audio.put_audio(home, data, suffix=suffix)
+        AudioFiles(home).put(data, suffix=suffix)
 
 
 def test_sidecar_stands_beside_the_audio(home):
-    path, sha256, _ = audio.put_audio(home, b"audio")
-    sidecar = audio.put_sidecar(home, path, {"id": "a", "mood": ["calm", "平静"]})
-    assert sidecar == home / "audio" / sha256[:2] / f"{sha256}.json"
+    path, sha256, _ = AudioFiles(home).put(b"audio")
+    AudioFiles(home).put_sidecar(path, {"id": "a", "mood": ["calm", "平静"]})
+    sidecar = home / "audio" / sha256[:2] / f"{sha256}.json"
     assert json.loads(sidecar.read_text("utf-8")) == {"id": "a", "mood": ["calm", "平静"]}
     with pytest.raises(InputError, match="JSON"):
-        audio.put_sidecar(home, path, {"level": float("nan")})
+        AudioFiles(home).put_sidecar(path, {"level": float("nan")})
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "audio/../../x", "audio/\x00"])
 def test_paths_stay_inside_the_home(home, path):
     with pytest.raises(Damage, match="out of the home"):
-        audio.inside(home, path)
+        files.inside(home, path)
 
 
 def test_links_out_of_the_home_are_refused(home, tmp_path):
     (home / "audio" / "out").symlink_to(tmp_path)
     with pytest.raises(Damage, match="link out of"):
-        audio.inside(home, "audio/out/x.wav")
+        files.inside(home, "audio/out/x.wav")
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
 def test_a_full_disk_leaves_nothing_half_written(home, monkeypatch, call):
-    audio.put_audio(home, b"before")
-    kept = [*audio.audio_files(home)]
+    AudioFiles(home).put(b"before")
+    kept = [*AudioFiles(home).files()]
     real = os.write
 
     def refuse(*arguments):
@@ -98,30 +100,30 @@ def test_a_full_disk_leaves_nothing_half_written(home, monkeypatch, call):
             patched.delattr("fcntl.F_FULLFSYNC", raising=False)
         # The folder is there, so that the file itself is what cannot be written.
         with pytest.raises(StorageError, match="disk is full; free some space"):
-            audio.put_audio(home, b"before it, more")
-    assert [*audio.audio_files(home)] == kept
-    audio.put_audio(home, b"before it, more")
-    assert len([*audio.audio_files(home)]) == 2
+            AudioFiles(home).put(b"before it, more")
+    assert [*AudioFiles(home).files()] == kept
+    AudioFiles(home).put(b"before it, more")
+    assert len([*AudioFiles(home).files()]) == 2
 
 
 def test_a_failed_replacement_keeps_the_old_file(home, monkeypatch):
-    path, *_ = audio.put_audio(home, b"audio")
-    audio.put_sidecar(home, path, {"version": 1})
+    path, *_ = AudioFiles(home).put(b"audio")
+    AudioFiles(home).put_sidecar(path, {"version": 1})
     monkeypatch.setattr(
         os, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error"))
     )
     with pytest.raises(StorageError, match="Input/output error"):
-        audio.put_sidecar(home, path, {"version": 2})
+        AudioFiles(home).put_sidecar(path, {"version": 2})
     assert json.loads((home / path).with_suffix(".json").read_text()) == {"version": 1}
     assert not temporaries(home)
 
 
 def test_deleting_audio_takes_its_sidecar_along(home):
-    path, *_ = audio.put_audio(home, b"audio")
-    audio.put_sidecar(home, path, {})
-    audio.delete_audio(home, path)
-    assert not [*audio.audio_files(home)]
-    audio.delete_audio(home, path)
+    path, *_ = AudioFiles(home).put(b"audio")
+    AudioFiles(home).put_sidecar(path, {})
+    AudioFiles(home).delete(path)
+    assert not [*AudioFiles(home).files()]
+    AudioFiles(home).delete(path)
 
 
 def test_a_lock_is_held_by_one_at_a_time(tmp_path):

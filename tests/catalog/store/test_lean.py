@@ -13,9 +13,9 @@ sys.path.insert(0, "tests")
 from homes import add, open_store, vector_of
 store = open_store({home!r})
 track = add(store, "a")
-assert store.search(vector_of("a"))[0][0] == track
-assert [found.id for found, _ in store.search_words("calm")] == ["a"]
-store.compact()
+assert store.tracks.search(vector_of("a"))[0][0] == track
+assert [found.id for found, _ in store.tracks.search_words("calm")] == ["a"]
+store.care.compact()
 client = [name for name in sys.modules if name.startswith("lance_namespace_urllib3_client")]
 """
 
@@ -54,19 +54,19 @@ def test_what_was_imported_before_is_left_alone(tmp_path):
 
 def test_a_version_that_uses_the_client_is_imported_as_it_is(tmp_path):
     broken = """
-from catalog.disk import lance as lean
+from catalog.disk import stand_ins
 def refuse(self, name):
     if name.startswith("__"):
         raise AttributeError(name)
     raise TypeError("a class of the client is used while lancedb is imported")
-lean._Module.__getattr__ = refuse
+stand_ins._Module.__getattr__ = refuse
 """
     assert run(broken + WORK.format(home=str(tmp_path / "home")) + "print(bool(client))").strip() == "True"
 
 
 def test_a_class_made_of_a_stand_in_is_refused():
     code = """
-from catalog.disk.lance import without_rest_client
+from catalog.disk.stand_ins import without_rest_client
 try:
     with without_rest_client():
         from lance_namespace_urllib3_client.models import CreateTableRequest

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from homes import NOON, a_record, add, finish, open_store, start, vector_of
+from homes import NOON, a_record, add, finish, newest_for, open_store, start, vector_of
 
 import cli
+from catalog.disk import queue
+from catalog.disk.lance import Connection
 from catalog.models import Judgement
-from catalog.store import answers, queue
-from catalog.store.store import Store
+from catalog.store import answers
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("lancedb", "pyarrow", "tokenizers", "sentence_transformers", "torch", "librosa", "scipy")
@@ -44,10 +45,10 @@ def kept(store, name="a"):
 def test_a_track_is_recalled_without_lance(store, home, monkeypatch):
     track = kept(store)
     other = open_store(home)
-    monkeypatch.setattr(Store, "_connect", lambda self: pytest.fail("Lance was asked"))
+    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was asked"))
     assert other.recall(track.key) == track
     assert other.recall("key-b") is None
-    other.log_later(a_record("r"))
+    other.requests.enqueue(a_record("r"))
     assert not other.opened
 
 
@@ -55,22 +56,24 @@ def test_rows_that_are_only_added_leave_it(store):
     track = kept(store)
     for name in "bcd":
         add(store, name)
-    store.compact()
-    store.log(a_record("r"))
+    store.care.compact()
+    store.requests.append(a_record("r"))
     assert store.recall(track.key) == track
 
 
 CHANGES = {
-    "rate": lambda store: store.update("a", rating=1),
-    "label": lambda store: store.update("b", tags=["mine"]),
-    "trash": lambda store: store.trash("a"),
-    "trash another": lambda store: store.trash("b"),
-    "judge": lambda store: store.judge(
+    "rate": lambda store: store.tracks.update("a", rating=1),
+    "label": lambda store: store.tracks.update("b", tags=["mine"]),
+    "trash": lambda store: store.tracks.trash("a"),
+    "trash another": lambda store: store.tracks.trash("b"),
+    "judge": lambda store: store.judgements.append(
         Judgement(id="j", created_at=NOON, verdict="rejected", track_id="a", request_id="r", key="key-a")
     ),
     "the same request again": lambda store: add(store, "c", key="key-a"),
-    "reembed": lambda store: store.reembed(lambda texts: [vector_of(text) for text in texts], "test@2/8"),
-    "another program": lambda store: store._tracks.durable.table.delete("id = 'a'"),
+    "reembed": lambda store: store.care.reembed(
+        lambda texts: [vector_of(text) for text in texts], "test@2/8"
+    ),
+    "another program": lambda store: store.tracks.table.durable.table.delete("id = 'a'"),
 }
 
 
@@ -86,23 +89,23 @@ def test_whatever_may_change_an_answer_ends_it(store, home, change):
 
 def test_restoring_and_purging_end_it(store):
     add(store, "b")
-    store.trash("b")
+    store.tracks.trash("b")
     track = kept(store)
-    store.restore("b")
+    store.tracks.restore("b")
     assert store.recall(track.key) is None
     store.remember(track, store.stamp())
-    store.trash("b")
+    store.tracks.trash("b")
     store.remember(track, store.stamp())
     assert store.recall(track.key) == track
-    store.purge()
+    store.care.purge()
     assert store.recall(track.key) is None
 
 
 def test_what_was_looked_up_before_a_change_is_not_believed_after_it(store):
     add(store, "a")
     stamp = store.stamp()
-    track = store.find_key("key-a")
-    store.trash("a")
+    track = newest_for(store, "key-a")
+    store.tracks.trash("a")
     store.remember(track, stamp)
     assert store.recall("key-a") is None
 
@@ -111,19 +114,19 @@ def test_an_unfinished_commit_ends_it_until_it_is_seen_to(store, home):
     track = kept(store)
     acked = home / "lance" / "tracks.acked"
     before = acked.read_bytes()
-    store.trash("a")
+    store.tracks.trash("a")
     acked.write_bytes(before)  # the writer died before it could note its commit
     assert store.stamp() is None
     assert store.recall(track.key) is None
-    assert open_store(home).get("a").state == "trashed"
+    assert open_store(home).tracks.get("a").state == "trashed"
     assert store.recall(track.key) is None
-    store.restore("a")
+    store.tracks.restore("a")
     assert store.recall(track.key) is None
 
 
 def test_the_audio_must_be_there_in_its_size(store):
     track = kept(store)
-    path = store.path_of(track)
+    path = store.audio.path_of(track)
     data = path.read_bytes()
     path.write_bytes(data + b"x")
     assert store.recall(track.key) is None
@@ -171,30 +174,30 @@ def test_lines_that_waited_are_in_the_log_once(store, home):
     add(store, "a")
     waiting = open_store(home)
     for number in range(3):
-        waiting.log_later(a_record(f"r{number}"))
+        waiting.requests.enqueue(a_record(f"r{number}"))
     assert len(queue.queued(home)) == 3
-    assert {record.id for record in store.requests()} == {"r0", "r1", "r2"}
+    assert {record.id for record in store.requests.list()} == {"r0", "r1", "r2"}
     assert queue.queued(home) == []
-    assert store.requests(id="r1") == [a_record("r1")]
-    assert store.stats()["requests"] == 3
+    assert store.requests.list(id="r1") == [a_record("r1")]
+    assert store.care.stats()["requests"] == 3
 
 
 def test_a_line_taken_over_twice_is_there_once(store, home, monkeypatch):
     add(store, "a")
-    open_store(home).log_later(a_record("r"))
+    open_store(home).requests.enqueue(a_record("r"))
     monkeypatch.setattr(queue, "forget", lambda paths: None)  # as after a crash before that
-    assert store.stats()["requests"] == 1
-    assert store.stats()["requests"] == 1
+    assert store.care.stats()["requests"] == 1
+    assert store.care.stats()["requests"] == 1
     monkeypatch.undo()
-    assert len(open_store(home).requests()) == 1
+    assert len(open_store(home).requests.list()) == 1
     assert queue.queued(home) == []
 
 
 def test_a_line_that_cannot_be_read_is_set_aside(store, home, caplog):
     add(store, "a")
-    open_store(home).log_later(a_record("r"))
+    open_store(home).requests.enqueue(a_record("r"))
     (home / "queue" / "torn.json").write_text('{"id": "to')
-    assert [record.id for record in store.requests()] == ["r"]
+    assert [record.id for record in store.requests.list()] == ["r"]
     assert "is set aside" in caplog.text
     assert [path.name.split("-", 2)[2] for path in (home / "lost").iterdir()] == ["torn.json"]
 
@@ -204,19 +207,19 @@ def test_a_full_queue_goes_to_the_table(store, home, monkeypatch):
     monkeypatch.setattr(queue, "MOST_QUEUED", 3)
     other = open_store(home)
     for number in range(5):
-        other.log_later(a_record(f"r{number}"))
+        other.requests.enqueue(a_record(f"r{number}"))
     assert other.opened
     assert queue.queued(home) == []
-    assert len(other.requests()) == 5
+    assert len(other.requests.list()) == 5
 
 
 def queue_until_killed(home: str, failpoint: str) -> None:
     store = open_store(home)
     for number in range(3):
-        store.log_later(a_record(f"r{number}"))
+        store.requests.enqueue(a_record(f"r{number}"))
     os.environ["CATALOG_FAILPOINT"] = failpoint
-    store.log_later(a_record("r3"))
-    store.requests()
+    store.requests.enqueue(a_record("r3"))
+    store.requests.list()
 
 
 POINTS = (
@@ -236,14 +239,14 @@ def test_a_crash_loses_and_doubles_no_line(tmp_path, points):
     codes = finish(*(start(queue_until_killed, str(tmp_path / point), point) for point in points))
     assert codes == [-9] * len(points)
     for point in points:
-        found = [record.id for record in open_store(tmp_path / point).requests()]
+        found = [record.id for record in open_store(tmp_path / point).requests.list()]
         assert sorted(found) in (["r0", "r1", "r2"], ["r0", "r1", "r2", "r3"]), point
         if point != "queue.written" and point != "queue.synced":
             assert len(found) == 4
 
 
 def absorb(home: str) -> None:
-    open_store(home).requests()
+    open_store(home).requests.list()
 
 
 def test_processes_that_take_lines_over_together_add_them_once(tmp_path):
@@ -251,9 +254,11 @@ def test_processes_that_take_lines_over_together_add_them_once(tmp_path):
     add(open_store(home), "a")
     store = open_store(home)
     for number in range(20):
-        store.log_later(a_record(f"r{number}"))
+        store.requests.enqueue(a_record(f"r{number}"))
     assert finish(*(start(absorb, str(home)) for _ in range(3))) == [0] * 3
-    assert sorted(record.id for record in store.requests()) == sorted(f"r{number}" for number in range(20))
+    assert sorted(record.id for record in store.requests.list()) == sorted(
+        f"r{number}" for number in range(20)
+    )
 
 
 # Whole calls
@@ -313,7 +318,7 @@ def test_a_repeat_on_the_command_line_imports_nothing_heavy(made):
     assert again["reason"] == "the same request was served before"
     assert again["request_id"] != first["request_id"]
     assert again["timings_s"].keys() == {"exact"}
-    (line,) = open_store(home, encoder=None).requests(id=again["request_id"])
+    (line,) = open_store(home, encoder=None).requests.list(id=again["request_id"])
     assert (line.action, line.rule, line.track_id) == ("reused", "exact", first["id"])
 
 
@@ -398,7 +403,7 @@ def test_what_the_answer_rests_on_may_not_have_changed(copy, monkeypatch):
 
 def test_trashed_and_deleted_tracks_are_not_served(copy):
     first = run(copy)["id"]
-    open_store(copy, encoder=None).trash(first)
+    open_store(copy, encoder=None).tracks.trash(first)
     assert run(copy)["id"] != first
 
 

@@ -12,6 +12,7 @@ from homes import a_judgement, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.disk.reading import to_arrow
 from catalog.errors import Damage, InputError
 from catalog.models import Judgement, Mood, RequestRecord, Track
 from catalog.store.rows import (
@@ -36,7 +37,6 @@ from catalog.store.schema import (
     request_schema,
     track_schema,
 )
-from catalog.store.tracks import to_arrow
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

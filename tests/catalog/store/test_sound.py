@@ -11,9 +11,9 @@ from homes import vector_of
 
 import cli
 from catalog import doctor
+from catalog.disk.reading import to_arrow
 from catalog.errors import InputError, NotFound
 from catalog.store.rows import to_track_row
-from catalog.store.tracks import to_arrow
 from generator.audio import timbre
 
 ASKED = {"duration_s": 3.0, "quality": "preview", "backend": "procedural", "reuse": "never"}
@@ -36,11 +36,11 @@ def four(service):
 
 def forget_sounds(service):
     """Make the rows as they were before sounds were kept."""
-    table = service.store._tracks
+    table = service.store.tracks.table
 
     def write(lance):
-        for track in service.store.list():
-            row = to_track_row(track, service.store.vector_of(track.id))
+        for track in service.store.tracks.list():
+            row = to_track_row(track, service.store.tracks.vector_of(track.id))
             merge = lance.merge_insert("id").when_matched_update_all().use_index(False)
             merge.execute(to_arrow([row], lance.schema), on_bad_vectors="null")
 
@@ -56,7 +56,7 @@ def test_similar_by_sound_and_by_text(service, four):
     assert hit.path.is_file()
     assert 0.5 < hit.score <= 1.0
     assert hits(service.similar(piano, by="sound", style="dark_techno", limit=3)) != []
-    service.store.trash(piano_2)
+    service.store.tracks.trash(piano_2)
     assert piano_2 not in hits(service.similar(piano, by="sound"))
     with pytest.raises(InputError, match="similar by 'words' is not known"):
         service.similar(piano, by="words")
@@ -65,40 +65,40 @@ def test_similar_by_sound_and_by_text(service, four):
 
 
 def test_a_changed_row_keeps_its_sound(service, four):
-    before = service.store.sound_of(four[0].id)
+    before = service.store.tracks.sound_of(four[0].id)
     assert before.shape == (timbre.DIMENSION,)
-    service.store.update(four[0].id, rating=5)
-    np.testing.assert_array_equal(service.store.sound_of(four[0].id), before)
-    assert service.store.check(deep=True) == []
+    service.store.tracks.update(four[0].id, rating=5)
+    np.testing.assert_array_equal(service.store.tracks.sound_of(four[0].id), before)
+    assert service.store.care.check(deep=True) == []
 
 
 def test_older_tracks_are_listened_to_when_asked(service, four):
-    before = {track.id: service.store.sound_of(track.id) for track in four}
+    before = {track.id: service.store.tracks.sound_of(track.id) for track in four}
     forget_sounds(service)
-    assert service.store.sound_of(four[0].id) is None
-    assert len(service.store.unheard()) == 4
+    assert service.store.tracks.sound_of(four[0].id) is None
+    assert len(service.store.tracks.without_sound()) == 4
     assert service.similar(four[0].id, by="sound") == []  # itself is known now, the others not
-    assert len(service.store.unheard()) == 3
+    assert len(service.store.tracks.without_sound()) == 3
     noted = [check for check in doctor.examine(str(service.store.home)) if check.name == "sounds"]
     assert [check.status for check in noted] == ["note"]
     fixed = [check for check in doctor.examine(str(service.store.home), fix=True) if check.name == "sounds"]
     assert fixed[0].detail == "3 of 3 tracks listened to"
     for track in four:
-        assert service.store.get(track.id) == track
-        np.testing.assert_allclose(service.store.sound_of(track.id), before[track.id], atol=0.05)
+        assert service.store.tracks.get(track.id) == track
+        np.testing.assert_allclose(service.store.tracks.sound_of(track.id), before[track.id], atol=0.05)
 
 
 def test_a_silent_track_cannot_be_compared_by_sound(service, four):
     from homes import stored
 
     silent = stored(service.store, "silent", encoder=service.encoder.identity)
-    path = service.store.path_of(silent)
+    path = service.store.audio.path_of(silent)
     from generator import Audio, audio
 
     data = audio.encode(Audio(np.zeros((32_000, 1), np.float32), 32_000))
-    relative, sha256, size = service.store.put_audio(data)
+    relative, sha256, size = service.store.audio.put(data)
     changed = {"audio_path": relative, "audio_sha256": sha256, "audio_bytes": size}
-    service.store.insert(silent.model_copy(update=changed), np.ones(service.encoder.dimension))
+    service.store.tracks.insert(silent.model_copy(update=changed), np.ones(service.encoder.dimension))
     assert path.exists()
     with pytest.raises(InputError, match="silent or too short to be compared by sound"):
         service.similar("silent", by="sound")

@@ -10,19 +10,32 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from homes import DIMENSION, ENCODER, NOON, a_judgement, a_record, add, open_store, stored, vector_of
+from homes import (
+    DIMENSION,
+    ENCODER,
+    NOON,
+    a_judgement,
+    a_record,
+    add,
+    newest_for,
+    open_store,
+    stored,
+    vector_of,
+)
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from catalog.disk import maintenance
+from catalog.disk.lance import Connection
+from catalog.disk.reading import to_arrow
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from catalog.models import Filter, Mood
 from catalog.store import audit
 from catalog.store.rows import row_sha256, to_judgement_row, to_request_row, to_track_row
 from catalog.store.schema import SCHEMA_VERSION, VERSION, judgement_schema, request_schema, track_schema
-from catalog.store.store import MEANING_WEIGHT, ORDERS, Store, blend
-from catalog.store.tracks import to_arrow
+from catalog.store.store import Store
+from catalog.store.tracks import MEANING_WEIGHT, ORDERS, blend
 from generator.audio import timbre
 
 ALL = Filter(state=None)
@@ -53,19 +66,19 @@ def ids(found):
 
 
 def test_an_empty_home_answers_without_lance(store, monkeypatch):
-    monkeypatch.setattr(Store, "_connect", lambda self: pytest.fail("Lance was asked"))
-    assert store.find_key("k") is None
-    assert store.get("a") is None
-    assert store.search(vector_of("a")) == []
-    assert store.search_words("rain") == []
-    assert store.search_hybrid("rain", vector_of("a")) == []
-    assert store.list() == []
-    assert store.count() == 0
-    assert store.requests() == []
-    assert store.vectors()[1].shape == (0, DIMENSION)
-    assert store.purge() == 0
-    assert store.check() == []
-    assert store.stats()["rows"] == 0
+    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was asked"))
+    assert newest_for(store, "k") is None
+    assert store.tracks.get("a") is None
+    assert store.tracks.search(vector_of("a")) == []
+    assert store.tracks.search_words("rain") == []
+    assert store.tracks.search_hybrid("rain", vector_of("a")) == []
+    assert store.tracks.list() == []
+    assert store.tracks.count() == 0
+    assert store.requests.list() == []
+    assert store.tracks.vectors()[1].shape == (0, DIMENSION)
+    assert store.care.purge() == 0
+    assert store.care.check() == []
+    assert store.care.stats()["rows"] == 0
 
 
 def test_places_that_cannot_be_a_home(tmp_path):
@@ -84,7 +97,7 @@ def test_places_that_cannot_be_a_home(tmp_path):
 def test_a_table_of_a_newer_version_is_refused(store, home):
     add(store, "a")
     newer = track_schema(DIMENSION, ENCODER).with_metadata({VERSION: str(SCHEMA_VERSION + 1)})
-    store._connection.create_table("tracks", schema=newer, mode="overwrite")
+    store._connection.connect().create_table("tracks", schema=newer, mode="overwrite")
     with pytest.raises(
         StorageError, match=f"has schema version {SCHEMA_VERSION + 1}.* up to {SCHEMA_VERSION}"
     ):
@@ -117,14 +130,14 @@ def write_old(store: Store, table: str, version: int, rows: list, present: pa.Sc
     fields = [field for field in present if field.name not in gone]
     schema = pa.schema(fields, metadata={**present.metadata, VERSION.encode(): str(version).encode()})
     data = to_arrow(rows, schema)
-    store._connect().create_table(table, data=data, mode="overwrite", on_bad_vectors="null")
+    store._connection.connect().create_table(table, data=data, mode="overwrite", on_bad_vectors="null")
 
 
 def make_old(home: Path, version: int) -> list:
     """Write a catalog whose tracks are of `version` and whose requests are of version 1."""
     store = open_store(home)
     tracks = [add(store, name, number) for number, name in enumerate(("a", "b"))]
-    store.log(a_record("r"))
+    store.requests.append(a_record("r"))
     rows = [to_track_row(track, vector_of(track.id)) for track in tracks]
     write_old(store, "tracks", version, rows, track_schema(DIMENSION, ENCODER))
     lines = [to_request_row(a_record(name)) for name in ("r", "s")]
@@ -138,24 +151,24 @@ def make_old(home: Path, version: int) -> list:
 def test_an_older_catalog_is_upgraded(home, version):
     first, _ = make_old(home, version)
     store = open_store(home)
-    assert store.get("a") == first
-    assert store.requests() == [a_record("r")]  # the altered line is passed over
-    assert store.judgements() == [a_judgement("j")]
-    assert store.judgements_near(vector_of("j"), 0.99, 5) == [a_judgement("j")]
+    assert store.tracks.get("a") == first
+    assert store.requests.list() == [a_record("r")]  # the altered line is passed over
+    assert store.judgements.list() == [a_judgement("j")]
+    assert store.judgements.near(vector_of("j"), 0.99, 5) == [a_judgement("j")]
     judged = a_judgement("n", mood=Mood(valence=0.1, energy=-0.2, mood_tags=("calm",)))
-    store.judge(judged)
-    assert store.judgements(id="n") == [judged]
-    store.log(a_record("t", created_at=NOON + timedelta(1)), vector_of("t"))
-    assert [record.id for record in store.requests()] == ["t", "r"]
-    assert store.stats()["schema_version"] == SCHEMA_VERSION
-    assert store.stats()["encoder"] == ENCODER
-    assert store.trash("a").state == "trashed"
-    assert ids(store.search_words("calm", ALL)) == ["a"]
+    store.judgements.append(judged)
+    assert store.judgements.list(id="n") == [judged]
+    store.requests.append(a_record("t", created_at=NOON + timedelta(1)), vector_of("t"))
+    assert [record.id for record in store.requests.list()] == ["t", "r"]
+    assert store.care.stats()["schema_version"] == SCHEMA_VERSION
+    assert store.care.stats()["encoder"] == ENCODER
+    assert store.tracks.trash("a").state == "trashed"
+    assert ids(store.tracks.search_words("calm", ALL)) == ["a"]
     with pytest.raises(Damage):
-        store.get("b")  # what was altered before stays visible as such
-    assert [problem.kind for problem in store.check()] == ["altered-row"]
-    version = store.stats()["version"]
-    assert open_store(home).stats()["version"] == version
+        store.tracks.get("b")  # what was altered before stays visible as such
+    assert [problem.kind for problem in store.care.check()] == ["altered-row"]
+    version = store.care.stats()["version"]
+    assert open_store(home).care.stats()["version"] == version
 
 
 # One track
@@ -164,118 +177,118 @@ def test_an_older_catalog_is_upgraded(home, version):
 def test_a_track_is_found_again(store, home):
     track = add(store, "a", mood_tags=("calm", "it's"), config={"top_k": 250, "nested": {"x": [1, None]}})
     for each in (store, open_store(home), open_store(home, encoder=None)):
-        assert each.get("a") == track
-        assert each.find_key("key-a") == track
-        assert each.list() == [track]
-        assert each.path_of(track).read_bytes() == b"audio of a"
-        assert each.check() == []
+        assert each.tracks.get("a") == track
+        assert newest_for(each, "key-a") == track
+        assert each.tracks.list() == [track]
+        assert each.audio.path_of(track).read_bytes() == b"audio of a"
+        assert each.care.check() == []
 
 
 def test_inserting_twice_changes_nothing(store):
     track = add(store, "a")
-    store.update("a", rating=5)
-    store.insert(track, vector_of("other"))
-    assert store.count(ALL) == 1
-    assert store.get("a").rating == 5
+    store.tracks.update("a", rating=5)
+    store.tracks.insert(track, vector_of("other"))
+    assert store.tracks.count(ALL) == 1
+    assert store.tracks.get("a").rating == 5
     with pytest.raises(InputError, match="already names another track"):
         add(store, "a", audio="other audio")
 
 
 def test_no_row_without_its_audio(store):
     track = stored(store, "a")
-    path = store.path_of(track)
+    path = store.audio.path_of(track)
     path.write_bytes(b"short")
     with pytest.raises(StorageError, match="store the audio first"):
-        store.insert(track, vector_of("a"))
+        store.tracks.insert(track, vector_of("a"))
     path.unlink()
     with pytest.raises(StorageError, match="store the audio first"):
-        store.insert(track, vector_of("a"))
-    assert store.count(ALL) == 0
+        store.tracks.insert(track, vector_of("a"))
+    assert store.tracks.count(ALL) == 0
 
 
 def test_the_newest_track_of_a_key_is_the_repeat(store):
     for number, name in enumerate(("old", "new", "gone", "away")):
         add(store, name, number, key="k")
-    store.path_of(store.get("gone")).unlink()
-    store.trash("away")
-    assert store.find_key("k").id == "new"
+    store.audio.path_of(store.tracks.get("gone")).unlink()
+    store.tracks.trash("away")
+    assert newest_for(store, "k").id == "new"
 
 
 def test_ids_by_their_beginning(store):
     for name in ("abc-1", "abc-2", "xyz"):
         add(store, name)
-    assert store.find_id("x").id == "xyz"
-    assert store.find_id("abc-1").id == "abc-1"
+    assert store.tracks.find_id("x").id == "xyz"
+    assert store.tracks.find_id("abc-1").id == "abc-1"
     with pytest.raises(InputError, match="begins several ids: abc-1, abc-2"):
-        store.find_id("abc")
+        store.tracks.find_id("abc")
     with pytest.raises(NotFound, match="near it are abc-"):
-        store.find_id("abd-2")
+        store.tracks.find_id("abd-2")
     for odd in ("", "x' OR '1'='1", "%", "A", "\x00", "a" * 65):
         with pytest.raises(NotFound):
-            store.find_id(odd)
+            store.tracks.find_id(odd)
 
 
 def test_changes_reach_other_handles_at_once(store, home):
     add(store, "a")
     other = open_store(home)
-    assert other.get("a").rating is None
-    assert store.update("a", rating=4).rating == 4
-    assert other.get("a").rating == 4
-    other.update("a", rating=None)
-    assert store.get("a").rating is None
+    assert other.tracks.get("a").rating is None
+    assert store.tracks.update("a", rating=4).rating == 4
+    assert other.tracks.get("a").rating == 4
+    other.tracks.update("a", rating=None)
+    assert store.tracks.get("a").rating is None
     with pytest.raises(InputError, match="rating"):
-        store.update("a", rating=9)
+        store.tracks.update("a", rating=9)
     with pytest.raises(NotFound, match="no track 'b'"):
-        store.update("b", rating=1)
+        store.tracks.update("b", rating=1)
 
 
 def test_only_what_is_passed_changes(store):
     track = add(store, "a", rating=3)
     known = {"tags": ("dark", "favourite"), "note": "for chapter 3", "seam": 1.5}
-    assert store.update("a", tags=["dark", "favourite", "dark"]).tags == known["tags"]
-    store.update("a", note=known["note"])
-    assert store.update("a", seam=known["seam"]) == track.model_copy(update=known)
-    assert store.update("a") == store.get("a") == track.model_copy(update=known)
-    assert ids(store.search_words("chapter favourite")) == ["a"]
-    assert store.update("a", tags=(), note="").tags == ()
-    assert store.search_words("favourite") == []
+    assert store.tracks.update("a", tags=["dark", "favourite", "dark"]).tags == known["tags"]
+    store.tracks.update("a", note=known["note"])
+    assert store.tracks.update("a", seam=known["seam"]) == track.model_copy(update=known)
+    assert store.tracks.update("a") == store.tracks.get("a") == track.model_copy(update=known)
+    assert ids(store.tracks.search_words("chapter favourite")) == ["a"]
+    assert store.tracks.update("a", tags=(), note="").tags == ()
+    assert store.tracks.search_words("favourite") == []
     with pytest.raises(
         InputError, match="'style' of a track cannot be changed; pass rating, tags, note, seam"
     ):
-        store.update("a", style="x")
+        store.tracks.update("a", style="x")
     with pytest.raises(InputError, match=r"tags\.0"):
-        store.update("a", tags=[""])
+        store.tracks.update("a", tags=[""])
 
 
 def test_trash_and_restore(store):
     track = add(store, "a")
-    trashed = store.trash("a")
+    trashed = store.tracks.trash("a")
     assert trashed.state == "trashed"
-    assert store.trash("a") == trashed
-    assert store.search(vector_of("a")) == store.list() == []
-    assert store.find_key("key-a") is None
-    assert ids(store.list(Filter(state="trashed"))) == ["a"]
-    assert store.path_of(track).exists()
-    assert store.restore("a") == track
-    store.trash("a")
-    store.path_of(track).unlink()
+    assert store.tracks.trash("a") == trashed
+    assert store.tracks.search(vector_of("a")) == store.tracks.list() == []
+    assert newest_for(store, "key-a") is None
+    assert ids(store.tracks.list(Filter(state="trashed"))) == ["a"]
+    assert store.audio.path_of(track).exists()
+    assert store.tracks.restore("a") == track
+    store.tracks.trash("a")
+    store.audio.path_of(track).unlink()
     with pytest.raises(Damage, match="cannot be restored: its file"):
-        store.restore("a")
+        store.tracks.restore("a")
 
 
 def test_purge_keeps_audio_another_row_names(store):
     first, other = add(store, "a"), add(store, "b", audio="audio of a")
     alone = add(store, "c")
-    store.put_sidecar(alone.audio_path, {"id": "c"})
+    store.audio.put_sidecar(alone.audio_path, {"id": "c"})
     for name in ("a", "c"):
-        store.trash(name)
-    assert store.purge(older_than_s=3600) == 0
-    assert store.purge() == 2
-    assert ids(store.list(ALL)) == ["b"]
-    assert store.path_of(first) == store.path_of(other)
-    assert store.has_audio(other)
-    assert not store.has_audio(alone)
-    assert store.check() == []
+        store.tracks.trash(name)
+    assert store.care.purge(older_than_s=3600) == 0
+    assert store.care.purge() == 2
+    assert ids(store.tracks.list(ALL)) == ["b"]
+    assert store.audio.path_of(first) == store.audio.path_of(other)
+    assert store.audio.exists(other)
+    assert not store.audio.exists(alone)
+    assert store.care.check() == []
 
 
 # Search
@@ -288,58 +301,60 @@ def test_similarity_is_the_cosine_best_first(store):
     wanted = vector_of("t7") + 0.3 * vector_of("t8")
     units = np.array([vector_of(name) / np.linalg.norm(vector_of(name)) for name in names])
     cosines = units @ (wanted / np.linalg.norm(wanted))
-    found = store.search(100 * wanted, limit=30)
+    found = store.tracks.search(100 * wanted, limit=30)
     assert ids(found) == [names[place] for place in np.argsort(-cosines)]
     assert [score for _, score in found] == pytest.approx(sorted(cosines, reverse=True), abs=1e-5)
-    assert store.search(vector_of("t3"), limit=1)[0][1] == pytest.approx(1.0, abs=1e-6)
-    assert store.search(-vector_of("t3"), limit=30)[-1][1] == pytest.approx(-1.0, abs=1e-6)
+    assert store.tracks.search(vector_of("t3"), limit=1)[0][1] == pytest.approx(1.0, abs=1e-6)
+    assert store.tracks.search(-vector_of("t3"), limit=30)[-1][1] == pytest.approx(-1.0, abs=1e-6)
 
 
 def test_a_nearer_track_that_fails_the_filter_hides_nothing(store):
     for number in range(12):
         add(store, f"near{number}", role="intro_sting")
     add(store, "far", role="background_bed")
-    assert ids(store.search(vector_of("near0"), Filter(role="background_bed"), limit=1)) == ["far"]
+    assert ids(store.tracks.search(vector_of("near0"), Filter(role="background_bed"), limit=1)) == ["far"]
 
 
 def test_a_search_among_ids(store):
     for name in ("a", "b", "c"):
         add(store, name, role="intro_sting" if name == "c" else "background_bed")
-    assert ids(store.search(vector_of("a"), limit=1, among=["b"])) == ["b"]
-    assert store.search(vector_of("a"), among=[]) == []
-    assert store.search(vector_of("a"), Filter(role="background_bed"), among=["c", "x' OR '1'='1"]) == []
+    assert ids(store.tracks.search(vector_of("a"), limit=1, among=["b"])) == ["b"]
+    assert store.tracks.search(vector_of("a"), among=[]) == []
+    assert (
+        store.tracks.search(vector_of("a"), Filter(role="background_bed"), among=["c", "x' OR '1'='1"]) == []
+    )
 
 
 def test_tracks_without_their_file_are_passed_over(store):
     for number in range(10):
         add(store, f"t{number}", number)
-    near = ids(store.search(vector_of("t0"), limit=10))
+    near = ids(store.tracks.search(vector_of("t0"), limit=10))
     for name in near[:4]:
-        store.path_of(store.get(name)).unlink()
-    store.path_of(store.get(near[4])).write_bytes(b"")
-    assert ids(store.search(vector_of("t0"), limit=3)) == near[5:8]
-    assert len(store.search_words("calm", limit=10)) == 5
-    assert store.find_key(f"key-{near[0]}") is None
-    assert {problem.subject for problem in store.check()} == set(near[:5])
+        store.audio.path_of(store.tracks.get(name)).unlink()
+    store.audio.path_of(store.tracks.get(near[4])).write_bytes(b"")
+    assert ids(store.tracks.search(vector_of("t0"), limit=3)) == near[5:8]
+    assert len(store.tracks.search_words("calm", limit=10)) == 5
+    assert newest_for(store, f"key-{near[0]}") is None
+    assert {problem.subject for problem in store.care.check()} == set(near[:5])
 
 
 def test_words_find_what_was_said(store, home):
     add(store, "a", summary="waves on a stony shore", prompt="ambient", context="The sea was calm.")
     add(store, "b", summary="a night in the city", mood_tags=("lonely",), context="Neon.")
     add(store, "c", summary="平静的雨夜", context="森林", language="zh")
-    assert ids(store.search_words("wave")) == ["a"]
-    assert ids(store.search_words("LONELY city")) == ["b"]
-    assert ids(store.search_words("雨夜")) == ["c"]
-    assert ids(store.search_words("night sea", Filter(language="und"), limit=1)) in (["a"], ["b"])
-    assert store.search_words("night", Filter(style="other")) == []
-    store.compact()
-    assert ids(open_store(home).search_words("stony shores")) == ["a"]
-    assert ids(store.search_words('"stony shore"')) == ["a"]
+    assert ids(store.tracks.search_words("wave")) == ["a"]
+    assert ids(store.tracks.search_words("LONELY city")) == ["b"]
+    assert ids(store.tracks.search_words("雨夜")) == ["c"]
+    assert ids(store.tracks.search_words("night sea", Filter(language="und"), limit=1)) in (["a"], ["b"])
+    assert store.tracks.search_words("night", Filter(style="other")) == []
+    store.care.compact()
+    assert ids(open_store(home).tracks.search_words("stony shores")) == ["a"]
+    assert ids(store.tracks.search_words('"stony shore"')) == ["a"]
     for odd in ("AND (", "*", "a\x00b", "' OR 1=1", "words:night", "a\ud800b", "+x -y ~2 ^3", "," * 10_000):
-        store.search_words(odd)
+        store.tracks.search_words(odd)
     for empty in ("  ", '"', ""):
         with pytest.raises(InputError, match="empty"):
-            store.search_words(empty)
+            store.tracks.search_words(empty)
 
 
 def test_words_and_meaning_together(store):
@@ -347,10 +362,13 @@ def test_words_and_meaning_together(store):
     add(store, "said", summary="glacier")
     for number in range(8):
         add(store, f"t{number}")
-    cosines = {track.id: score for track, score in store.search(vector_of("meant"), limit=10)}
-    found = {track.id: score for track, score in store.search_hybrid("glacier", vector_of("meant"), limit=10)}
+    cosines = {track.id: score for track, score in store.tracks.search(vector_of("meant"), limit=10)}
+    found = {
+        track.id: score
+        for track, score in store.tracks.search_hybrid("glacier", vector_of("meant"), limit=10)
+    }
     assert found == pytest.approx(blend(cosines, {"said": 1.0}, MEANING_WEIGHT), abs=1e-6)
-    best = store.search_hybrid("glacier", vector_of("meant"), limit=2)
+    best = store.tracks.search_hybrid("glacier", vector_of("meant"), limit=2)
     assert set(ids(best)) == {"meant", "said"}
 
 
@@ -363,28 +381,28 @@ def test_blended_scores_by_hand():
 @pytest.mark.parametrize("limit", [0, -1, 10_001])
 def test_limits_out_of_range(store, limit):
     with pytest.raises(InputError, match=f"limit is {limit}"):
-        store.search(vector_of("a"), limit=limit)
+        store.tracks.search(vector_of("a"), limit=limit)
 
 
 def test_lists_are_sorted_and_paged(store):
     for number, name in enumerate("badc"):
         add(store, name, number, duration_s=20.0 - number, tempo_bpm=[None, 90.0, 80.0, 90.0][number])
-    assert ids(store.list()) == ["c", "d", "a", "b"]
-    assert ids(store.list(order="created_at", limit=2, offset=1)) == ["a", "d"]
-    assert ids(store.list(order="id")) == list("abcd")
-    assert ids(store.list(order="-tempo_bpm")) == ["a", "c", "d", "b"]
-    assert store.list(limit=0) == []
+    assert ids(store.tracks.list()) == ["c", "d", "a", "b"]
+    assert ids(store.tracks.list(order="created_at", limit=2, offset=1)) == ["a", "d"]
+    assert ids(store.tracks.list(order="id")) == list("abcd")
+    assert ids(store.tracks.list(order="-tempo_bpm")) == ["a", "c", "d", "b"]
+    assert store.tracks.list(limit=0) == []
     for order in ORDERS:
-        assert len(store.list(order=order)) == 4
+        assert len(store.tracks.list(order=order)) == 4
     for odd in ("vector", "id; DROP TABLE tracks", "", "-"):
         with pytest.raises(InputError, match="cannot be sorted by"):
-            store.list(order=odd)
+            store.tracks.list(order=odd)
 
 
 def test_vectors_come_with_their_ids(store):
     for name in ("a", "b"):
         add(store, name)
-    names, matrix = store.vectors()
+    names, matrix = store.tracks.vectors()
     assert sorted(names) == ["a", "b"]
     expected = [vector_of(name) / np.linalg.norm(vector_of(name)) for name in names]
     np.testing.assert_allclose(matrix, expected, atol=1e-6)
@@ -396,46 +414,48 @@ def test_vectors_come_with_their_ids(store):
 def test_another_encoder_reads_but_does_not_compare(store, home):
     track = add(store, "a")
     other = open_store(home, encoder="other@1/4", dimension=4)
-    assert other.find_key("key-a") == track
-    assert ids(other.list()) == ["a"]
-    assert ids(other.search_words("calm")) == ["a"]
+    assert newest_for(other, "key-a") == track
+    assert ids(other.tracks.list()) == ["a"]
+    assert ids(other.tracks.search_words("calm")) == ["a"]
     for compare in (
-        lambda: other.search(np.ones(4)),
-        lambda: other.search_hybrid("calm", np.ones(4)),
-        lambda: other.insert(stored(other, "b", encoder="other@1/4"), np.ones(4)),
+        lambda: other.tracks.search(np.ones(4)),
+        lambda: other.tracks.search_hybrid("calm", np.ones(4)),
+        lambda: other.tracks.insert(stored(other, "b", encoder="other@1/4"), np.ones(4)),
     ):
         with pytest.raises(EncoderMismatch, match=r"test@1/8 .* other@1/4, .* `catalog doctor --reembed`"):
             compare()
     with pytest.raises(EncoderMismatch):
         add(store, "b", encoder="other@1/4")
     with pytest.raises(InputError, match="4 numbers; the encoder gives 8"):
-        store.search(np.ones(4))
+        store.tracks.search(np.ones(4))
 
 
 def test_reembedding_switches_at_once(store, home):
     for name in ("a", "b", "c"):
         add(store, name)
-    store.trash("c")
+    store.tracks.trash("c")
     other = open_store(home, encoder="other@1/4", dimension=4)
 
     def fail(texts):
         raise RuntimeError("no weights")
 
     with pytest.raises(RuntimeError, match="no weights"):
-        other.reembed(fail, "other@1/4")
-    assert ids(store.search(vector_of("a"), limit=1)) == ["a"]
+        other.care.reembed(fail, "other@1/4")
+    assert ids(store.tracks.search(vector_of("a"), limit=1)) == ["a"]
     vectors = {
         "the context of a": [1, 0, 0, 0],
         "the context of b": [0, 2, 0, 0],
         "the context of c": [0, 0, 3, 0],
     }
-    assert other.reembed(lambda texts: [vectors[text] for text in texts], "other@1/4") == 3
-    assert [(track.id, score) for track, score in other.search([0.0, 1.0, 0.0, 0.0], limit=1)] == [("b", 1.0)]
-    assert {track.encoder for track in other.list(ALL)} == {"other@1/4"}
-    assert ids(other.search_words("calm", Filter(state="trashed"))) == ["c"]
-    assert audit.read_through(home, other._tracks, deep=True) == []
+    assert other.care.reembed(lambda texts: [vectors[text] for text in texts], "other@1/4") == 3
+    assert [(track.id, score) for track, score in other.tracks.search([0.0, 1.0, 0.0, 0.0], limit=1)] == [
+        ("b", 1.0)
+    ]
+    assert {track.encoder for track in other.tracks.list(ALL)} == {"other@1/4"}
+    assert ids(other.tracks.search_words("calm", Filter(state="trashed"))) == ["c"]
+    assert audit.read_through(home, other.tracks.table, deep=True) == []
     with pytest.raises(EncoderMismatch):
-        store.search(vector_of("a"))
+        store.tracks.search(vector_of("a"))
 
 
 # The log
@@ -444,14 +464,16 @@ def test_reembedding_switches_at_once(store, home):
 def test_requests_come_newest_first(store):
     records = [a_record(f"r{n}", created_at=NOON + timedelta(seconds=n), similarity=None) for n in range(3)]
     for record in records:
-        store.log(record)
-    store.log(a_record("made", action="generated", track_id=None, created_at=NOON - timedelta(days=1)))
-    assert store.requests(limit=2) == [records[2], records[1]]
-    assert [record.id for record in store.requests(action="generated")] == ["made"]
-    assert store.requests(action="x' OR '1'='1") == []
-    assert store.stats()["requests"] == 4
+        store.requests.append(record)
+    store.requests.append(
+        a_record("made", action="generated", track_id=None, created_at=NOON - timedelta(days=1))
+    )
+    assert store.requests.list(limit=2) == [records[2], records[1]]
+    assert [record.id for record in store.requests.list(action="generated")] == ["made"]
+    assert store.requests.list(action="x' OR '1'='1") == []
+    assert store.care.stats()["requests"] == 4
     with pytest.raises(InputError, match="cannot be narrowed by 'reason'"):
-        store.requests(reason="x")
+        store.requests.list(reason="x")
 
 
 def test_judgements_come_newest_first(store):
@@ -461,23 +483,25 @@ def test_judgements_come_newest_first(store):
             "two", verdict="rejected", rating=None, request_id="r", key="k", created_at=NOON + timedelta(1)
         ),
     ]
-    store.judge(said[0])
-    store.judge(said[1], vector_of("k"))
-    assert store.judgements() == said[::-1]
-    assert store.judgements(verdict="rejected", track_id="a") == said[1:]
-    assert store.judgements(limit=1) == said[1:]
-    assert store.stats()["judgements"] == 2
+    store.judgements.append(said[0])
+    store.judgements.append(said[1], vector_of("k"))
+    assert store.judgements.list() == said[::-1]
+    assert store.judgements.list(verdict="rejected", track_id="a") == said[1:]
+    assert store.judgements.list(limit=1) == said[1:]
+    assert store.care.stats()["judgements"] == 2
     with pytest.raises(InputError, match="cannot be narrowed by 'rating'"):
-        store.judgements(rating="4")
+        store.judgements.list(rating="4")
 
 
 def test_lines_are_found_by_their_vectors(store):
     for number in range(6):
-        store.log(
+        store.requests.append(
             a_record(f"r{number}", style="ab"[number % 2]), vector_of(f"v{number}") if number < 4 else None
         )
-    store.log(a_record("odd"), np.ones(3))  # of another encoder: the line stays, its vector does not
-    log = store._requests
+    store.requests.append(
+        a_record("odd"), np.ones(3)
+    )  # of another encoder: the line stays, its vector does not
+    log = store.requests.table
     found = log.nearest(vector_of("v2"), ENCODER, 10)
     assert found[0][0].id == "r2"
     assert found[0][1] == pytest.approx(1.0, abs=1e-6)
@@ -487,30 +511,32 @@ def test_lines_are_found_by_their_vectors(store):
         ["r3", "r1"],
     )
     assert log.nearest(vector_of("v2"), "other", 10) == log.nearest(np.ones(3), ENCODER, 10) == []
-    assert store.stats()["requests"] == 7
+    assert store.care.stats()["requests"] == 7
 
 
 def test_reembedding_reaches_the_logs(store):
     track = add(store, "a", context_sha256="a" * 64)
-    store.log(a_record("same", key="one", context_sha256=track.context_sha256), vector_of("x"))
-    store.log(a_record("other", key="two", context_sha256="b" * 64, summary="waves"), vector_of("y"))
-    store.log(a_record("bare", key="three", context_sha256="c" * 64))
+    store.requests.append(a_record("same", key="one", context_sha256=track.context_sha256), vector_of("x"))
+    store.requests.append(
+        a_record("other", key="two", context_sha256="b" * 64, summary="waves"), vector_of("y")
+    )
+    store.requests.append(a_record("bare", key="three", context_sha256="c" * 64))
     for name, key in (("j", "two"), ("k", "unknown")):
-        store.judge(a_judgement(name, verdict="rejected", rating=None, key=key), vector_of("y"))
+        store.judgements.append(a_judgement(name, verdict="rejected", rating=None, key=key), vector_of("y"))
     axes = {"the context of a": [1, 0, 0, 0], "waves": [0, 1, 0, 0]}
-    store.reembed(lambda texts: [axes[text] for text in texts], "other@1/4")
-    vectors = store._requests.vectors("other@1/4")
+    store.care.reembed(lambda texts: [axes[text] for text in texts], "other@1/4")
+    vectors = store.requests.table.vectors("other@1/4")
     assert {name: vector.tolist() for name, vector in vectors.items()} == {
         "same": axes["the context of a"],
         "other": axes["waves"],
     }
-    assert [(line.id, score) for line, score in store._judgements.nearest(axes["waves"], "other@1/4", 5)] == [
-        ("j", 1.0)
-    ]
-    assert len(store.requests()) == 3
-    assert len(store.judgements()) == 2
-    store.log(a_record("new"), np.ones(4))
-    assert "new" in store._requests.vectors("other@1/4")
+    assert [
+        (line.id, score) for line, score in store.judgements.table.nearest(axes["waves"], "other@1/4", 5)
+    ] == [("j", 1.0)]
+    assert len(store.requests.list()) == 3
+    assert len(store.judgements.list()) == 2
+    store.requests.append(a_record("new"), np.ones(4))
+    assert "new" in store.requests.table.vectors("other@1/4")
 
 
 # Care
@@ -520,11 +546,11 @@ def test_many_inserts_are_compacted_on_the_way(store, monkeypatch):
     monkeypatch.setattr(maintenance, "EVERY_COMMITS", 10)
     monkeypatch.setattr(maintenance, "KEEP_OLD", timedelta(milliseconds=1))
     tracks = [add(store, f"t{number}", number, audio="one") for number in range(25)]
-    lance = store._tracks.durable.table
+    lance = store.tracks.table.durable.table
     assert lance.stats()["fragment_stats"]["num_fragments"] < 15
     assert len([*(store.home / "lance" / "tracks.lance" / "_versions").glob("*.manifest")]) < 25
-    assert store.list(order="created_at") == tracks
-    assert len(store.search_words("calm", limit=100)) == 25
+    assert store.tracks.list(order="created_at") == tracks
+    assert len(store.tracks.search_words("calm", limit=100)) == 25
 
 
 def test_trouble_in_compaction_is_not_the_callers(store, monkeypatch, caplog):
@@ -534,7 +560,7 @@ def test_trouble_in_compaction_is_not_the_callers(store, monkeypatch, caplog):
     )
     with caplog.at_level(logging.WARNING):
         track = add(store, "a")
-    assert store.get("a") == track
+    assert store.tracks.get("a") == track
     assert "was not compacted: no room" in caplog.text
 
 
@@ -552,102 +578,106 @@ def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
         )
         for number in range(400)
     ]
-    store.insert(tracks[0], vector_of("t0"))
+    store.tracks.insert(tracks[0], vector_of("t0"))
     rows = [to_track_row(track, vector_of(track.id)) for track in tracks[1:]]
     schema = track_schema(DIMENSION, ENCODER)
-    store._tracks.durable.commit("bulk", lambda table: table.add(to_arrow(rows, schema)))
+    store.tracks.table.durable.commit("bulk", lambda table: table.add(to_arrow(rows, schema)))
     wheres = [
         ALL,
         Filter(style="b"),
         Filter(mood=("dark",), max_duration_s=30.0),
         Filter(mood=("calm", "warm")),
     ]
-    plain = [store.search(vector_of("q"), where, 10) for where in wheres]
-    listed = [store.list(where) for where in wheres]
+    plain = [store.tracks.search(vector_of("q"), where, 10) for where in wheres]
+    listed = [store.tracks.list(where) for where in wheres]
     monkeypatch.setattr("catalog.store.schema.INDEX_ROWS", 100)
     monkeypatch.setattr("catalog.store.schema.VECTOR_INDEX_ROWS", 100)
-    store.compact()
-    indexed = {column for index in store._tracks.durable.table.list_indices() for column in index.columns}
+    store.care.compact()
+    indexed = {
+        column for index in store.tracks.table.durable.table.list_indices() for column in index.columns
+    }
     assert {"words", "style", "mood_tags", "key", "vector"} <= indexed
-    assert [store.list(where) for where in wheres] == listed
+    assert [store.tracks.list(where) for where in wheres] == listed
     for where, before in zip(wheres, plain, strict=True):
-        after = store.search(vector_of("q"), where, 10)
+        after = store.tracks.search(vector_of("q"), where, 10)
         assert ids(after) == ids(before)
         assert [score for _, score in after] == pytest.approx([score for _, score in before], abs=1e-5)
     late = add(store, "late", audio="one", style="b")
-    assert ids(store.search(vector_of("late"), Filter(style="b"), 1)) == [late.id]
-    assert store.find_key("key-late") == late
+    assert ids(store.tracks.search(vector_of("late"), Filter(style="b"), 1)) == [late.id]
+    assert newest_for(store, "key-late") == late
 
 
 def alter(store, track_id, **columns):
     """Change columns of a row without its checksum, as damage on the disk would."""
-    store._tracks.durable.table.update(where=f"id = '{track_id}'", values=columns)
+    store.tracks.table.durable.table.update(where=f"id = '{track_id}'", values=columns)
 
 
 def test_altered_rows_are_never_returned(store, caplog):
     for name in ("a", "b", "c"):
         add(store, name)
-    alter(store, "a", record=store._tracks.read("id = 'a'")[0]["record"].replace("rain", "snow"))
+    alter(store, "a", record=store.tracks.table.read("id = 'a'")[0]["record"].replace("rain", "snow"))
     turned = (vector_of("c") / np.linalg.norm(vector_of("c"))).tolist()
     alter(store, "b", vector=turned)
-    assert ids(store.list()) == ["b", "c"]
-    assert ids(store.search(vector_of("c"))) == ["c"]
+    assert ids(store.tracks.list()) == ["b", "c"]
+    assert ids(store.tracks.search(vector_of("c"))) == ["c"]
     assert "'a' does not match its checksum" in caplog.text
     with pytest.raises(Damage):
-        store.get("a")
-    assert store.find_key("key-a") is None
-    found = {problem.subject: problem for problem in audit.read_through(store.home, store._tracks, deep=True)}
+        store.tracks.get("a")
+    assert newest_for(store, "key-a") is None
+    found = {
+        problem.subject: problem for problem in audit.read_through(store.home, store.tracks.table, deep=True)
+    }
     assert {each: problem.kind for each, problem in found.items()} == {"a": "altered-row", "b": "altered-row"}
     for problem in found.values():
-        assert store.fix(problem)
+        assert store.care.fix(problem)
     kept = [json.loads(line)["id"] for line in (store.home / "lost" / "rows.jsonl").read_text().splitlines()]
     assert sorted(kept) == ["a", "b"]
-    assert audit.read_through(store.home, store._tracks, deep=True) == []
-    assert ids(store.list(ALL)) == ["c"]
+    assert audit.read_through(store.home, store.tracks.table, deep=True) == []
+    assert ids(store.tracks.list(ALL)) == ["c"]
 
 
 def test_an_altered_column_changes_no_track_and_is_written_anew_from_the_record(store):
     before = add(store, "a")
     alter(store, "a", style="another", summary="another", words="another", quality_rank=2)
-    assert store.get("a") == before
-    (problem,) = store.check()
+    assert store.tracks.get("a") == before
+    (problem,) = store.care.check()
     assert (problem.kind, problem.subject) == ("altered-row", "a")
-    assert store.fix(problem)
-    assert store.check() == []
-    assert store.count(Filter(style=before.style)) == 1
-    assert ids(store.list(ALL)) == ["a"]
+    assert store.care.fix(problem)
+    assert store.care.check() == []
+    assert store.tracks.count(Filter(style=before.style)) == 1
+    assert ids(store.tracks.list(ALL)) == ["a"]
     assert not (store.home / "lost").exists()
 
 
 def test_a_track_found_by_an_altered_column_is_not_served(store):
     add(store, "a")
     add(store, "b")
-    store.trash("b")
+    store.tracks.trash("b")
     alter(store, "a", key="key-of-another", style="another", role="intro_sting")
     alter(store, "b", state="ready")
-    assert store.find_key("key-of-another") is None
-    assert store.find_key("key-b") is None
-    assert store.list(Filter(style="another")) == []
-    assert store.search(vector_of("a"), Filter(role="intro_sting")) == []
-    assert ids(store.search(vector_of("a"))) == ["a"]
-    assert store.search_words("rain", Filter(style="another")) == []
+    assert newest_for(store, "key-of-another") is None
+    assert newest_for(store, "key-b") is None
+    assert store.tracks.list(Filter(style="another")) == []
+    assert store.tracks.search(vector_of("a"), Filter(role="intro_sting")) == []
+    assert ids(store.tracks.search(vector_of("a"))) == ["a"]
+    assert store.tracks.search_words("rain", Filter(style="another")) == []
 
 
 def test_an_altered_sound_is_forgotten_and_an_altered_vector_is_embedded_anew(store):
-    store.insert(stored(store, "a"), vector_of("a"), np.ones(timbre.DIMENSION))
+    store.tracks.insert(stored(store, "a"), vector_of("a"), np.ones(timbre.DIMENSION))
     alter(store, "a", sound=(np.arange(timbre.DIMENSION) + 1.0).tolist())
-    (problem,) = audit.read_through(store.home, store._tracks, deep=True)
-    assert store.fix(problem)
-    assert audit.read_through(store.home, store._tracks, deep=True) == []
-    assert [one.id for one in store.unheard()] == ["a"]
+    (problem,) = audit.read_through(store.home, store.tracks.table, deep=True)
+    assert store.care.fix(problem)
+    assert audit.read_through(store.home, store.tracks.table, deep=True) == []
+    assert [one.id for one in store.tracks.without_sound()] == ["a"]
     alter(store, "a", note="another")
     turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
     alter(store, "a", vector=turned)
     with pytest.raises(Damage, match="doctor --reembed"):
-        store.update("a", rating=5)
-    store.reembed(lambda texts: [vector_of("c") for _ in texts], ENCODER)
-    assert audit.read_through(store.home, store._tracks, deep=True) == []
-    assert store.update("a", rating=5).note == ""
+        store.tracks.update("a", rating=5)
+    store.care.reembed(lambda texts: [vector_of("c") for _ in texts], ENCODER)
+    assert audit.read_through(store.home, store.tracks.table, deep=True) == []
+    assert store.tracks.update("a", rating=5).note == ""
     assert not (store.home / "lost").exists()
 
 
@@ -655,11 +685,11 @@ def test_a_row_of_altered_vector_and_missing_audio_is_put_aside(store):
     track = add(store, "a")
     turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
     alter(store, "a", vector=turned)
-    store.path_of(track).unlink()
-    (problem,) = store.check()
+    store.audio.path_of(track).unlink()
+    (problem,) = store.care.check()
     assert problem.kind == "missing-audio"
-    assert store.fix(problem)
-    assert store.check(deep=True) == []
+    assert store.care.fix(problem)
+    assert store.care.check(deep=True) == []
     assert (store.home / "lost" / "rows.jsonl").exists()
 
 
@@ -667,52 +697,52 @@ def test_a_row_under_another_id_is_damage(store):
     add(store, "a")
     alter(store, "a", id="b")
     with pytest.raises(Damage):
-        store.get("b")
-    (problem,) = store.check()
-    assert store.fix(problem)
-    assert store.list(ALL) == []
+        store.tracks.get("b")
+    (problem,) = store.care.check()
+    assert store.care.fix(problem)
+    assert store.tracks.list(ALL) == []
 
 
 def test_damaged_files_are_reported_and_mended(store, monkeypatch):
     for name in ("gone", "short", "turned", "fine"):
         add(store, name)
-    store.path_of(store.get("gone")).unlink()
-    store.path_of(store.get("short")).write_bytes(b"x")
-    turned = store.path_of(store.get("turned"))
+    store.audio.path_of(store.tracks.get("gone")).unlink()
+    store.audio.path_of(store.tracks.get("short")).write_bytes(b"x")
+    turned = store.audio.path_of(store.tracks.get("turned"))
     turned.write_bytes(turned.read_bytes()[::-1])
     monkeypatch.setattr(audit, "LEFT_OVER_AFTER_S", 0.0)
-    orphan, *_ = store.put_audio(b"nobody's")
+    orphan, *_ = store.audio.put(b"nobody's")
     leftover = store.home / Path(orphan).parent / ".tmp-1-abc"
     leftover.write_bytes(b"half")
-    assert {(problem.kind, problem.subject) for problem in store.check()} == {
+    assert {(problem.kind, problem.subject) for problem in store.care.check()} == {
         ("missing-audio", "gone"),
         ("altered-audio", "short"),
         ("leftover", orphan),
         ("leftover", leftover.relative_to(store.home).as_posix()),
     }
-    for problem in store.check():
-        assert store.fix(problem)
-    assert store.check() == []
+    for problem in store.care.check():
+        assert store.care.fix(problem)
+    assert store.care.check() == []
     assert not (store.home / orphan).exists()
     assert {path.read_bytes() for path in (store.home / "lost").iterdir()} == {b"x", b"nobody's", b"half"}
-    (problem,) = store.check(deep=True)
+    (problem,) = store.care.check(deep=True)
     assert (problem.kind, problem.subject) == ("altered-audio", "turned")
-    assert store.fix(problem)
-    assert ids(store.list()) == ["fine"]
-    assert len(store.list(Filter(state="trashed"))) == 3
+    assert store.care.fix(problem)
+    assert ids(store.tracks.list()) == ["fine"]
+    assert len(store.tracks.list(Filter(state="trashed"))) == 3
 
 
 def test_the_audio_of_a_track_being_made_is_no_leftover(store):
     stored(store, "a")
-    assert store.check() == []
+    assert store.care.check() == []
 
 
 def test_stats(store):
     add(store, "a")
     add(store, "b")
-    store.trash("b")
-    store.put_sidecar(store.get("a").audio_path, {})
-    stats = store.stats()
+    store.tracks.trash("b")
+    store.audio.put_sidecar(store.tracks.get("a").audio_path, {})
+    stats = store.care.stats()
     assert (stats["rows"], stats["trashed"], stats["audio_files"]) == (2, 1, 2)
     assert stats["audio_bytes"] == len(b"audio of a") + len(b"audio of b")
     assert (stats["encoder"], stats["dimension"]) == (ENCODER, DIMENSION)
@@ -745,31 +775,31 @@ class Catalog(RuleBasedStateMachine):
     def rate(self, name, rating):
         if name in self.model:
             self.model[name] = self.model[name].model_copy(update={"rating": rating})
-            assert self.store.update(name, rating=rating) == self.model[name]
+            assert self.store.tracks.update(name, rating=rating) == self.model[name]
 
     @rule(name=tracks)
     def trash(self, name):
         if name in self.model:
-            self.model[name] = self.store.trash(name)
+            self.model[name] = self.store.tracks.trash(name)
             assert self.model[name].state == "trashed"
 
     @rule(name=tracks)
     def restore(self, name):
         if name in self.model:
-            self.model[name] = self.store.restore(name)
+            self.model[name] = self.store.tracks.restore(name)
             assert self.model[name].trashed_at is None
 
     @rule(name=consumes(tracks))
     def purge(self, name):
         if name in self.model:
-            self.model[name] = self.store.trash(name)
+            self.model[name] = self.store.tracks.trash(name)
         held = {each: track for each, track in self.model.items() if track.state == "ready"}
-        assert self.store.purge() == len(self.model) - len(held)
+        assert self.store.care.purge() == len(self.model) - len(held)
         self.model = held
 
     @rule()
     def compact(self):
-        self.store.compact()
+        self.store.care.compact()
 
     @rule()
     def reopen(self):
@@ -784,11 +814,11 @@ class Catalog(RuleBasedStateMachine):
             for name, track in self.model.items()
             if (style is None or track.style == style) and (state is None or track.state == state)
         }
-        assert set(ids(self.store.search(vector_of("q"), where, 100))) == expected
+        assert set(ids(self.store.tracks.search(vector_of("q"), where, 100))) == expected
 
     @invariant()
     def holds_what_the_dictionary_holds(self):
-        assert {track.id: track for track in self.store.list(ALL)} == self.model
+        assert {track.id: track for track in self.store.tracks.list(ALL)} == self.model
 
 
 @pytest.mark.timeout(120)
@@ -803,25 +833,28 @@ def test_a_catalog_over_time(tmp_path_factory):
 
 def test_lines_that_threads_log_at_once_are_all_there(tmp_path):
     store = open_store(tmp_path)
-    store.log(a_record("first"))
-    before = store._requests.durable.head()
+    store.requests.append(a_record("first"))
+    before = store.requests.table.durable.head()
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda number: store.log(a_record(f"line-{number}")), range(64)))
-    assert {line.id for line in store.requests()} == {"first", *(f"line-{number}" for number in range(64))}
-    assert store._requests.durable.head() - before < 64
+        list(pool.map(lambda number: store.requests.append(a_record(f"line-{number}")), range(64)))
+    assert {line.id for line in store.requests.list()} == {
+        "first",
+        *(f"line-{number}" for number in range(64)),
+    }
+    assert store.requests.table.durable.head() - before < 64
 
 
 def test_a_failure_to_log_reaches_every_thread_that_waits(tmp_path, monkeypatch):
     store = open_store(tmp_path)
-    store.log(a_record("first"))
+    store.requests.append(a_record("first"))
 
     def refused(*_, **__):
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(store._requests.durable, "commit", refused)
+    monkeypatch.setattr(store.requests.table.durable, "commit", refused)
     with ThreadPoolExecutor(8) as pool:
-        done = [pool.submit(store.log, a_record(f"line-{number}")) for number in range(8)]
+        done = [pool.submit(store.requests.append, a_record(f"line-{number}")) for number in range(8)]
     assert all(isinstance(one.exception(), StorageError) for one in done)
     monkeypatch.undo()
-    store.log(a_record("last"))
-    assert {line.id for line in store.requests()} == {"first", "last"}
+    store.requests.append(a_record("last"))
+    assert {line.id for line in store.requests.list()} == {"first", "last"}

@@ -227,13 +227,13 @@ def test_no_answer_lets_other_sites_read_it(client):
 
 def test_getting_changes_nothing(client, made):
     store = client.app.state.shared.service.store
-    before = store.stats() | {"table_bytes": 0}
+    before = store.care.stats() | {"table_bytes": 0}
     paths = ["", "/audio", "/audio?format=flac&download=1", "/peaks", "/similar"]
     for path in paths:
         assert client.get(f"/api/tracks/{made['id']}{path}").status_code == 200
     for path in ("tracks", "tracks?q=rain&by=words", "presets", "statistics", "jobs", "openapi.json"):
         assert client.get(f"/api/{path}").status_code == 200
-    assert store.stats() | {"table_bytes": 0} == before
+    assert store.care.stats() | {"table_bytes": 0} == before
 
 
 # Ids, not paths
@@ -279,7 +279,7 @@ def test_the_page_serves_its_own_files_only(client, path):
 
 def test_a_link_out_of_the_home_is_not_followed(client, made, tmp_path):
     store = client.app.state.shared.service.store
-    path = store.path_of(store.get(made["id"]))
+    path = store.audio.path_of(store.tracks.get(made["id"]))
     secret = tmp_path / "secret"
     secret.write_bytes(b"x" * path.stat().st_size)
     path.unlink()
@@ -402,7 +402,7 @@ def test_a_length_no_preset_makes_is_refused_and_one_beyond_the_tier_cut(client)
 
 def test_errors_tell_neither_paths_nor_code(client, made, caplog):
     store = client.app.state.shared.service.store
-    store.path_of(store.get(made["id"])).unlink()
+    store.audio.path_of(store.tracks.get(made["id"])).unlink()
     answer = client.get(f"/api/tracks/{made['id']}/audio")
     told = answer.json()
     assert (answer.status_code, told["type"]) == (500, "urn:catalog:Damage")

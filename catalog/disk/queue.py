@@ -9,15 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..disk.files import sync, write_durably
+from .files import sync, write_durably
 
 __all__ = ["MOST_QUEUED", "enqueue", "forget", "queued"]
 
 MOST_QUEUED = 256
 """Lines that may wait; at more, the next call opens the table and takes them over."""
-
-
-# Lines that wait for the log
 
 
 def enqueue(home: Path, line: Mapping[str, Any]) -> None:

@@ -1,0 +1,133 @@
+"""Rows read from a Lance table: pages, scans, and the small print of its queries."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import Damage, InputError
+from .table import DurableTable, lance_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "MOST_RESULTS",
+    "Row",
+    "checked_limit",
+    "checked_words",
+    "intact",
+    "read",
+    "scan",
+    "to_arrow",
+    "to_rows",
+    "where",
+    "where_async",
+]
+
+
+Row = dict[str, Any]
+_Value = TypeVar("_Value")
+_log = logging.getLogger(__name__)
+
+MOST_RESULTS = 10_000
+
+
+def read(
+    table: DurableTable,
+    predicate: str | None,
+    columns: Sequence[str],
+    *,
+    order: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Row]:
+    """Return rows of a table that may not exist yet, sorted by the column `order`, descending with a leading minus.
+
+    Rows that are equal there are sorted by id, so that pages do not overlap.
+    """
+    if limit == 0 or not table.exists():
+        return []
+    with lance_errors(f"the {table.name} table cannot be read"):
+        if order is None:
+            return _read_unsorted(table, predicate, columns, limit, offset)
+        ascending = {order.removeprefix("-"): not order.startswith("-")}
+        ascending.setdefault("id", True)
+        selected = [*dict.fromkeys((*columns, *ascending))]
+        query = where(table.table.search(), predicate).select(selected).limit(limit)
+        query = query.order_by([{"column_name": name, "ascending": up} for name, up in ascending.items()])
+        return to_rows((query.offset(offset) if offset else query).to_arrow())
+
+
+def _read_unsorted(
+    table: DurableTable, predicate: str | None, columns: Sequence[str], limit: int | None, offset: int
+) -> list[Row]:
+    def build(lance: Any) -> Any:
+        query = where_async(lance.query(), predicate).select(list(columns))
+        query = query if limit is None else query.limit(limit)
+        return query.offset(offset) if offset else query
+
+    return to_rows(table.query(build))
+
+
+def scan(table: DurableTable, predicate: str | None, columns: Sequence[str]) -> pa.Table:
+    """Return columns of every row that meets `predicate`, as arrow holds them; the table must exist."""
+    with lance_errors(f"the {table.name} table cannot be read"):
+        return where(table.table.search(), predicate).select(list(columns)).limit(None).to_arrow()
+
+
+def intact(rows: Iterable[Row], decode: Callable[[Row], _Value]) -> Iterator[_Value]:
+    """Yield the values of rows that match their checksums, and warn of the others."""
+    for row in rows:
+        try:
+            yield decode(row)
+        except Damage as error:
+            _log.warning("%s; it is passed over", error)
+
+
+def to_arrow(rows: list[Row], schema: pa.Schema) -> pa.Table:
+    """Return rows as an arrow table of `schema`."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def to_rows(table: pa.Table) -> list[Row]:
+    """Return rows as dictionaries, the vectors in them as float32 arrays."""
+    if "vector" not in table.column_names:
+        rows: list[Row] = table.to_pylist()
+        return rows
+    # As Python numbers, the vectors would take most of the time of a search.
+    rows = table.drop_columns(["vector"]).to_pylist()
+    if rows:
+        vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+        for row, vector in zip(rows, vectors, strict=True):
+            row["vector"] = vector
+    return rows
+
+
+def where(query: Any, predicate: str | None) -> Any:
+    """Return a query of the synchronous interface that filters before it searches."""
+    return query.where(predicate, prefilter=True) if predicate else query
+
+
+def where_async(query: Any, predicate: str | None) -> Any:
+    """Return a query of the asynchronous interface, which filters before it searches by default."""
+    return query.where(predicate) if predicate else query
+
+
+def checked_limit(limit: int) -> int:
+    """Return `limit`; raises InputError unless it is from 1 to MOST_RESULTS."""
+    if not 1 <= limit <= MOST_RESULTS:
+        raise InputError(f"the limit is {limit}; pass 1 to {MOST_RESULTS:,}")
+    return limit
+
+
+def checked_words(text: str) -> str:
+    """Return `text` as a search for words takes it; raises InputError when no word is left."""
+    # A text in quotes would be taken for a phrase, which the index, kept without positions, cannot answer.
+    words = text.replace('"', " ").encode("utf-8", "replace").decode("utf-8").strip()
+    if not words:
+        raise InputError("the search text is empty; pass at least one word")
+    return words

@@ -1,0 +1,212 @@
+"""The care of a catalog: what is checked, mended, deleted, written anew and counted across its tables and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..disk.files import check_writable
+from ..disk.maintenance import WORDS, Maintenance
+from ..disk.table import DurableTable
+from ..errors import Damage, NotFound, StorageError
+from ..models import Filter, Track
+from ..search.filters import equals, literal
+from . import audit
+from .audio import AudioFiles
+from .audit import Problem
+from .judgements import Judgements
+from .requests import Requests
+from .rewrite import Encode, migrate, reembed, reembed_log
+from .schema import (
+    SCHEMA_VERSION,
+    VERSIONS,
+    judgement_schema,
+    request_schema,
+    table_encoder,
+    table_version,
+    track_schema,
+)
+from .tracks import Tracks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Care"]
+
+
+class Care:
+    """What keeps the tables and the files of one home folder sound and of one shape."""
+
+    def __init__(
+        self,
+        home: Path,
+        tracks: Tracks,
+        requests: Requests,
+        judgements: Judgements,
+        audio: AudioFiles,
+        maintenance: Maintenance,
+    ) -> None:
+        self._home = home
+        self._tracks = tracks
+        self._requests = requests
+        self._judgements = judgements
+        self._audio = audio
+        self._maintenance = maintenance
+
+    # Damage
+
+    def check(self, *, deep: bool = False) -> Sequence[Problem]:
+        """Return what is wrong with tables, rows and files; `deep` also reads every vector and audio file.
+
+        Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
+        """
+        return audit.check(self._home, self._maintenance.tables, self._tracks.table, deep=deep)
+
+    def fix(self, problem: Problem) -> bool:
+        """Mend what can be mended without losing anything; return whether it was.
+
+        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns or sound differ
+        from its record is written anew from that; one whose record or vector does is copied to `lost/` and deleted.
+        """
+        check_writable(self._home, "nothing can be mended")
+        if problem.kind == "table":
+            return False
+        if problem.kind == "leftover":
+            return audit.clear(self._home, self._tracks.table, problem.subject)
+        try:
+            if problem.kind == "altered-row":
+                self._tracks.change(problem.subject, lambda _: {})
+            else:
+                track = self._tracks.trash(problem.subject)
+                if problem.kind == "altered-audio":
+                    audit.set_aside(self._home, track.audio_path)
+        except (Damage, NotFound):
+            audit.drop(self._home, self._tracks.table, problem.subject)
+        return True
+
+    # Space
+
+    def purge(self, *, older_than_s: float = 0.0) -> int:
+        """Delete tracks that lie in the trash for `older_than_s` seconds, and audio no other row names.
+
+        Returns how many rows went.
+        """
+        what = "the trash cannot be emptied"
+        check_writable(self._home, what)
+        latest = datetime.now(timezone.utc) - timedelta(seconds=older_than_s)
+        predicate = f"{equals('state', 'trashed')} AND trashed_at <= {literal(latest)}"
+        table = self._tracks.table
+        # Rows go before files: a crash in between leaves files that no row names, never a row without its file.
+        # The lock is held throughout, so that no other process inserts a row that names one of the files meanwhile.
+        with table.durable.locked():
+            paths = [row["audio_path"] for row in table.read(predicate, columns=("audio_path",))]
+            if paths:
+                table.durable.commit_locked(what, lambda lance: lance.delete(predicate), point="purge")
+            for path in sorted(set(paths)):
+                if not table.count(equals("audio_path", path)):
+                    self._audio.delete(path)
+        return len(paths)
+
+    def compact(self) -> None:
+        """Merge fragments, bring the indexes up to date and drop old versions, one process at a time."""
+        check_writable(self._home, "the tables cannot be compacted")
+        self._maintenance.compact()
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
+        audio = [path for path in self._audio.files() if path.suffix not in (".json", ".npz")]
+        requests = self._requests.table  # takes over the lines that wait, before anything is counted
+        table = self._tracks.table.durable
+        schema = table.table.schema if table.exists() else None
+        return {
+            "rows": self._tracks.count(Filter(state=None)),
+            "trashed": self._tracks.count(Filter(state="trashed")),
+            "requests": requests.count(),
+            "judgements": self._judgements.table.count(),
+            "audio_files": len(audio),
+            "audio_bytes": sum(path.stat().st_size for path in audio),
+            "table_bytes": sum(each.size_bytes() for each in self._maintenance.tables),
+            "version": table.head() or 0,
+            "schema_version": table_version(schema) if schema else SCHEMA_VERSION,
+            "encoder": table_encoder(schema) if schema else self._tracks.table.encoder,
+            "dimension": self._dimension(),
+        }
+
+    # Other vectors and newer shapes
+
+    def reembed(
+        self,
+        encode: Encode,
+        encoder: str,
+        texts_of: Callable[[Track], str] = lambda track: track.context,
+    ) -> int:
+        """Give every row a vector from `encode` and switch the table to `encoder` in one step; return the row count.
+
+        Texts are encoded before the lock is taken; only rows that came meanwhile are encoded under it. Nothing changes
+        when `encode` raises.
+        """
+        check_writable(self._home, "the table cannot be embedded anew")
+        count, table = 0, self._tracks.table.durable
+        if table.exists():
+            count, self._tracks.table.dimension = reembed(table, encode, encoder, texts_of)
+            self._maintenance.ensure_index(table, WORDS)
+        self._tracks.table.encoder = encoder
+        self._reembed_logs(encode, encoder)
+        return count
+
+    def upgrade(self) -> None:
+        """Bring every table of an older schema version to the present one; StorageError for a newer version."""
+
+        def tracks(old: pa.Schema) -> pa.Schema:
+            return track_schema(old.field("vector").type.list_size, table_encoder(old))
+
+        schemas: dict[str, Callable[[pa.Schema], pa.Schema]] = {
+            "tracks": tracks,
+            "requests": lambda _: request_schema(self._dimension()),
+            "judgements": lambda _: judgement_schema(self._dimension()),
+        }
+        for table in self._maintenance.tables:
+            self._upgrade(table, schemas[table.name])
+
+    def _upgrade(self, table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
+        known = VERSIONS[table.name]
+        if table.schema_version == known:
+            return  # noted with its last commit, so that opening a catalog does not load Lance
+        version = table_version(table.table.schema) if table.exists() else known
+        if version > known:
+            raise StorageError(
+                f"the table of {table.name} in {self._home} has schema version {version}, and this program knows "
+                f"up to {known}; upgrade the program"
+            )
+        if version < known:
+            check_writable(
+                self._home, f"the {table.name} have schema version {version} and must be upgraded to {known}"
+            )
+            migrate(table, schema_from)
+            if table is self._tracks.table.durable:
+                self._maintenance.ensure_index(table, WORDS)
+
+    def _dimension(self) -> int:
+        """Return the length of the vectors of the tracks, which those of the logs are compared with."""
+        table = self._tracks.table.durable
+        if table.exists():
+            return int(table.table.schema.field("vector").type.list_size)
+        return self._tracks.table.dimension
+
+    def _reembed_logs(self, encode: Encode, encoder: str) -> None:
+        """Give the logs new vectors: those of tracks made for the same context, else of the request's summary."""
+        dimension = self._tracks.table.dimension
+        rows = self._tracks.table.read(None, columns=("context_sha256", "vector"))
+        by_context = {row["context_sha256"]: row["vector"] for row in rows}
+        by_key: dict[str, NDArray[np.float32]] = {}
+        if (log := self._requests.table.durable).exists():
+            by_key = reembed_log(
+                log, request_schema(dimension), "context_sha256", encoder, by_context, encode
+            )
+        if (log := self._judgements.table.durable).exists():
+            reembed_log(log, judgement_schema(dimension), "key", encoder, by_key, None)

@@ -1,0 +1,278 @@
+"""The rows of the `tracks` table: reading, the two searches, and the few ways a row changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from generator.audio import timbre
+
+from ..disk.maintenance import WORDS, Maintenance
+from ..disk.reading import MOST_RESULTS, Row, intact, read, to_arrow, to_rows, where, where_async
+from ..disk.table import DurableTable, lance_errors
+from ..errors import Damage, EncoderMismatch, InputError, NotFound
+from ..models import Track
+from ..search.facets import FACETS, Facets, count_facets
+from ..search.filters import both, equals, one_of
+from .rows import from_record, from_track_row, kept_sound, same_vector, to_track_row, unit_vector
+from .schema import TRACK_ROW, table_encoder, track_schema
+
+__all__ = ["Change", "TrackTable"]
+
+
+Change = Callable[[Track], Mapping[str, Any]]
+
+RESCORED, PROBES = 40, 40
+"""With a vector index: how many rows at the least are rescored exactly, twice the limit always, and lists searched.
+Without the first the index gives approximate distances, which no threshold can be held against."""
+_SORTED_ALONE = 1000
+_COUNTS_KEPT = 64
+"""Facets of how many queries are remembered; a new version of the table has new ones."""
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound")
+
+
+class TrackTable:
+    """The table of tracks as one encoder sees it; knows rows and vectors, no files."""
+
+    def __init__(
+        self, table: DurableTable, maintenance: Maintenance, encoder: str | None, dimension: int
+    ) -> None:
+        self.durable = table
+        self.encoder = encoder
+        self.dimension = dimension
+        self._maintenance = maintenance
+        self._trashed: tuple[int | None, int] = (None, 0)
+        """The stamp of the table, and how many rows were in the trash then; rows that are added are ready."""
+        self._encoded: tuple[int | None, str] = (None, "")
+        """The stamp of the table, and the encoder that made its vectors."""
+        self._rows: tuple[int | None, int] = (None, 0)
+        """A version of the table, and how many rows it has."""
+        self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
+
+    def insert(
+        self, track: Track, vector: ArrayLike, sound: ArrayLike | None, before: Callable[[], None]
+    ) -> None:
+        """Add the row of `track` unless its id is there; `before` runs under the lock and may refuse by raising."""
+        row = to_track_row(track, vector, sound)
+        self._expect(track.encoder, len(row["vector"]))
+        schema = track_schema(self.dimension, track.encoder)
+
+        def write(table: Any) -> None:
+            self._expect(table_encoder(table.schema), self.dimension)
+            before()
+            # Without the scan, a BTREE index on the merge column lets duplicates through.
+            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
+            if merge.execute(to_arrow([row], schema), on_bad_vectors="null").num_inserted_rows == 0:
+                self._refuse_other(row)
+
+        if not self.durable.exists():
+            self.durable.create(schema)
+            self._maintenance.ensure_index(self.durable, WORDS)
+        with self.durable.locked():
+            # Another track of the same request is another answer to its repeats.
+            first = self.count(equals("key", track.key)) == 0
+            self.durable.commit_locked(f"track {track.id} cannot be inserted", write, adds_only=first)
+        self._maintenance.run_when_due(self.durable)
+
+    def change(self, track_id: str, change: Change) -> Track:
+        """Write a row anew with the fields `change` gives for its track; raises NotFound without the row."""
+        if not self.durable.exists():
+            raise NotFound(f"there is no track {track_id!r}")
+
+        def write(table: Any) -> Track:
+            rows = self.read(equals("id", _valid_id(track_id)), columns=_WITH_VECTORS, limit=1)
+            if not rows:
+                raise NotFound(f"there is no track {track_id!r}")
+            track = from_record(rows[0])
+            if not same_vector(rows[0], "vector"):
+                raise Damage(
+                    f"track {track_id} cannot be changed: its vector does not match its checksum; "
+                    "run `catalog doctor --reembed`"
+                )
+            changed = track.model_copy(update=dict(change(track)))
+            row = to_track_row(changed, rows[0]["vector"], kept_sound(rows[0]))
+            merge = table.merge_insert("id").when_matched_update_all().use_index(False)
+            merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
+            return from_record(row)
+
+        changed = self.durable.commit(f"track {track_id} cannot be changed", write)
+        self._maintenance.run_when_due(self.durable)
+        return changed
+
+    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
+        """Write how the tracks of these ids sound; a row that is gone meanwhile is passed over."""
+
+        def write(table: Any) -> None:
+            stored = self.read(one_of("id", [*sounds]), columns=_WITH_VECTORS)
+            rows = [
+                to_track_row(track, row["vector"], sounds[track.id])
+                for row in stored
+                for track in intact([row], from_record)
+                if same_vector(row, "vector")
+            ]
+            if rows:
+                merge = table.merge_insert("id").when_matched_update_all().use_index(False)
+                merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
+
+        # No field of a track changes, so what was kept for repeats stands.
+        self.durable.commit("the sounds cannot be written", write, point="sound", adds_only=True)
+        self._maintenance.run_when_due(self.durable)
+
+    def sounding(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows that sound most like the vector `sound`, with their `_similarity` in [-1, 1]."""
+        if not self.durable.exists():
+            return []
+        predicate = both(equals("sound_kind", timbre.KIND), predicate)
+        with lance_errors("the table cannot be searched by sound"):
+            query = self.durable.table.search(unit_vector(sound), vector_column_name="sound")
+            query = _exactly(where(query.distance_type("cosine"), predicate), count)
+            rows = to_rows(query.select([*TRACK_ROW, "sound", "_distance"]).to_arrow())
+        for row in rows:
+            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
+        return rows
+
+    def get(self, track_id: str) -> Track | None:
+        """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
+        rows = self.read(equals("id", _valid_id(track_id)), limit=1)
+        return from_track_row(rows[0]) if rows else None
+
+    def read(
+        self,
+        predicate: str | None,
+        *,
+        columns: Sequence[str] = TRACK_ROW,
+        order: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Return rows; see the function `read`."""
+        if order is None or limit is None or limit > _SORTED_ALONE:
+            return read(self.durable, predicate, columns, order=order, limit=limit, offset=offset)
+        # Sorting carries every column of every row along, so a short page is sorted by its ids alone.
+        keys = dict.fromkeys((order.removeprefix("-"), "id"))
+        page = read(self.durable, predicate, tuple(keys), order=order, limit=limit, offset=offset)
+        places = {row["id"]: place for place, row in enumerate(page)}
+        found = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
+        return sorted(found, key=lambda row: places[row["id"]])
+
+    def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
+        unit = unit_vector(vector)
+
+        def near(table: Any) -> Any:
+            query = table.query().nearest_to(unit).column("vector").distance_type("cosine")
+            return _exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
+
+        if not self.durable.exists():
+            return []
+        with lance_errors("the table cannot be searched"):
+            self._expect(self._encoder_of(self.durable.table), len(unit))
+            rows = to_rows(self.durable.query(near))
+        for row in rows:
+            row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
+        return rows
+
+    def words(self, text: str, predicate: str | None, count: int) -> list[Row]:
+        """Return the `count` rows that have words of `text`, best BM25 `_score` first."""
+        if not self.durable.exists():
+            return []
+        self._maintenance.ensure_index(self.durable, WORDS)
+        with lance_errors("the table cannot be searched for words"):
+            query = self.durable.table.search(text, query_type="fts", fts_columns=WORDS)
+            query = where(query, predicate).select([*TRACK_ROW, "_score"]).limit(count)
+            return to_rows(query.to_arrow())
+
+    def facets(self, predicate: str | None, text: str) -> tuple[int, Facets]:
+        """Return the number of rows, and of each value of the facets; see `Tracks.facets`."""
+        if not self.durable.exists():
+            return 0, {name: {} for name in FACETS}
+        query_key = (self.durable.head() or 0, predicate, text)
+        if query_key not in self._counted:
+            with lance_errors("tracks cannot be counted"):
+                table = self.durable.table
+                if text:
+                    self._maintenance.ensure_index(self.durable, WORDS)
+                    query = table.search(text, query_type="fts", fts_columns=WORDS).limit(MOST_RESULTS)
+                else:
+                    query = table.search().limit(None)
+                columns = [*FACETS.values(), *(["_score"] if text else [])]
+                found = where(query, predicate).select(columns).to_arrow()
+                if len(self._counted) >= _COUNTS_KEPT:
+                    self._counted.clear()
+                self._counted[query_key] = found.num_rows, count_facets(found)
+        return self._counted[query_key]
+
+    def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors of rows by id."""
+        if not self.durable.exists():
+            return {}
+        with lance_errors("vectors cannot be read"):
+            query = where(self.durable.table.search(), predicate).select(["id", "vector"]).limit(None)
+            return {row["id"]: row["vector"] for row in to_rows(query.to_arrow())}
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors of the rows with these ids."""
+        return self.vectors(one_of("id", list(ids))) if ids else {}
+
+    def count_ready(self) -> int:
+        """Return how many rows are ready, without a scan but after a change that may have trashed one."""
+        stamp, head = self.durable.stamp, self.durable.head()
+        if stamp is None or stamp != self._trashed[0]:
+            self._trashed = stamp, self.count(equals("state", "trashed"))
+        if head != self._rows[0]:
+            self._rows = head, self.count(None)
+        return self._rows[1] - self._trashed[1]
+
+    def count(self, predicate: str | None) -> int:
+        """Return how many rows meet `predicate`."""
+        if not self.durable.exists():
+            return 0
+        with lance_errors("tracks cannot be counted"):
+            return int(self.durable.table.count_rows(predicate))
+
+    @property
+    def stored_encoder(self) -> str:
+        """The identity of the encoder that made the vectors of the table."""
+        return table_encoder(self.durable.table.schema)
+
+    def _encoder_of(self, table: Any) -> str:
+        """Return the identity of the encoder of a table's vectors; reading its schema costs as much as a search."""
+        stamp = self.durable.stamp
+        if stamp is None or stamp != self._encoded[0]:
+            self._encoded = stamp, table_encoder(table.schema)
+        return self._encoded[1]
+
+    def _expect(self, encoder: str, dimension: int) -> None:
+        if self.encoder is None:
+            self.encoder = encoder
+        if encoder != self.encoder:
+            raise EncoderMismatch(
+                f"the vectors of the table are of {encoder} and those in use of {self.encoder}, which cannot be "
+                "compared; run `catalog doctor --reembed` or use the former encoder"
+            )
+        if dimension != self.dimension:
+            raise InputError(f"the vector has {dimension} numbers; the encoder gives {self.dimension}")
+
+    def _refuse_other(self, row: Row) -> None:
+        stored = self.read(equals("id", row["id"]), columns=("key", "audio_sha256"), limit=1)
+        if any(
+            (other["key"], other["audio_sha256"]) != (row["key"], row["audio_sha256"]) for other in stored
+        ):
+            raise InputError(f"the id {row['id']} already names another track; draw a new id")
+
+
+def _valid_id(text: str) -> str:
+    """Return `text`; raises NotFound when no id can look like it."""
+    if not _ID.fullmatch(text):
+        raise NotFound(f"{text!r} is no id; ids are 1 to 64 small letters, digits and hyphens")
+    return text
+
+
+def _exactly(query: Any, count: int) -> Any:
+    """Ask for the `count` nearest with exact distances, where an index would give rough ones."""
+    return query.limit(count).refine_factor(max(2, -(-RESCORED // count))).nprobes(PROBES)
