@@ -1,8 +1,8 @@
 """Text to unit vectors, with an identity that tells which vectors may be compared.
 
-The default model is all-MiniLM-L6-v2 (Reimers and Gurevych 2019; 384 dimensions, Apache-2.0). `load` is
-instant: weights are found, checked and mapped at the first `encode`, so a store can be opened, and an exact
-repeat answered, without them.
+The default model is all-MiniLM-L6-v2 (Reimers and Gurevych 2019; 384 dimensions, Apache-2.0). `load` is instant: the
+weights are found, checked and mapped at the first `encode`, so that a store can be opened, and an exact repeat
+answered, without them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, Unavailable
-from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_json, verified_sha256
+from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_json, verified_sha256
 from .minilm import MiniLM
 from .sentences import slices, split_sentences
 
@@ -34,6 +34,24 @@ CHUNK_TOKENS = 254
 
 HUGE_CHARACTERS = 100_000
 WINDOW_CHARACTERS = 4_000
+
+
+class Encoder(Protocol):
+    """Anything that turns texts into unit vectors."""
+
+    @property
+    def identity(self) -> str:
+        """Name model, revision, dimension and pooling; only vectors of equal identity compare."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), dimension)."""
+        ...
 
 
 class LocalEncoder:
@@ -62,7 +80,7 @@ class LocalEncoder:
 
 
 class TransformerEncoder:
-    """Any other sentence-transformers model, through that library and so with torch's start-up time."""
+    """Any other sentence-transformers model, through that library; importing torch takes seconds."""
 
     def __init__(self, folder: Path, identity: str, dimension: int) -> None:
         self.identity = identity
@@ -94,10 +112,10 @@ class TransformerEncoder:
 
 
 def load(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Encoder:
-    """Return the encoder called `name`, a hub name or a folder; `CATALOG_ENCODER` replaces the default name.
+    """Return the encoder `name`, a hub name or a folder; the variable `CATALOG_ENCODER` replaces the default name.
 
-    The default costs nothing until its first `encode`. `offline` None follows `HF_HUB_OFFLINE`.
-    Raises Unavailable when another model is neither here nor on the hub, InputError for an empty name.
+    The default costs nothing until its first `encode`. `offline` None follows `HF_HUB_OFFLINE`. Raises Unavailable when
+    another model is neither on this machine nor on the hub, InputError for an empty name.
     """
     if name == DEFAULT_MODEL:
         name = os.environ.get("CATALOG_ENCODER") or DEFAULT_MODEL
@@ -117,9 +135,9 @@ def load(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Encoder:
 def embed_document(encoder: Encoder, text: str) -> NDArray[np.float32]:
     """Return one unit vector, shape (dimension,), for a text of any length.
 
-    A short text is exactly `encode([text])[0]`. A longer one is cut at sentence ends into chunks the model
-    takes whole; their vectors are averaged by token count and renormalised. Of more than 16 chunks, 16 spread
-    evenly from first to last are read.
+    A short text gives exactly `encode([text])[0]`. A longer one is cut at sentence ends into chunks that the model
+    takes whole; the mean of their vectors, weighted by token count, is brought to unit length. Of more than 16 chunks,
+    16 are read, spread evenly from first to last.
     """
     chunks, sizes = _spread_chunks(encoder, text) if len(text) > HUGE_CHARACTERS else _chunks(encoder, text)
     if len(chunks) == 1:
@@ -164,7 +182,7 @@ def _chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:
 
 
 def _fitting_pieces(encoder: Encoder, sentences: list[str]) -> list[tuple[str, int]]:
-    """Halve what is too long for one chunk, near a space where there is one, until every piece fits."""
+    """Halve pieces that are too long for one chunk, at a space where there is one, until every piece fits."""
     pieces = [part for sentence in sentences for part in slices(sentence, 1500)]
     while True:
         sized = list(zip(pieces, _count_tokens(encoder, pieces), strict=True))
@@ -181,7 +199,7 @@ def _count_tokens(encoder: Encoder, texts: list[str]) -> list[int]:
     count: Callable[[Sequence[str]], list[int]] | None = getattr(encoder, "count_tokens", None)
     if count is not None:
         return count(texts)
-    # No tokenizer to ask: allow two pieces a Latin word and one for any other sign.
+    # Without a tokenizer, count two tokens for a Latin word and one for any other sign.
     return [sum(2 if len(t) > 1 else 1 for t in re.findall(r"[A-Za-zÀ-ɏ]+|\S", text)) for text in texts]
 
 
@@ -190,9 +208,9 @@ def _identity(name: str, sha256: str, dimension: int) -> str:
 
 
 def _is_plain_bert(folder: Path) -> bool:
-    """Tell whether the folder is what MiniLM computes: BERT, token mean, unit length."""
-    config = read_json(folder / "config.json")
-    pooling = read_json(folder / "1_Pooling" / "config.json")
+    """Tell whether `MiniLM` can compute the model: BERT, token mean, unit length."""
+    config = read_optional_json(folder / "config.json")
+    pooling = read_optional_json(folder / "1_Pooling" / "config.json")
     return (
         (folder / "tokenizer.json").is_file()
         and config.get("model_type") == "bert"
@@ -203,29 +221,13 @@ def _is_plain_bert(folder: Path) -> bool:
 
 
 def _dimension(folder: Path) -> int:
-    """Return the vector length the model states: of its last dense layer, its pooling or its network."""
-    dense = [read_json(path).get("out_features") for path in sorted(folder.glob("*_Dense/config.json"))]
-    pooling = read_json(folder / "1_Pooling" / "config.json").get("word_embedding_dimension")
-    network = read_json(folder / "config.json").get("hidden_size")
+    """Return the vector length that the model states: of its last dense layer, else its pooling, else its network."""
+    dense = [
+        read_optional_json(path).get("out_features") for path in sorted(folder.glob("*_Dense/config.json"))
+    ]
+    pooling = read_optional_json(folder / "1_Pooling" / "config.json").get("word_embedding_dimension")
+    network = read_optional_json(folder / "config.json").get("hidden_size")
     for value in (*reversed(dense), pooling, network):
         if isinstance(value, int):
             return value
     raise Unavailable(f"{folder} does not state its vector length, so it is no sentence-transformers model")
-
-
-class Encoder(Protocol):
-    """Anything that turns texts into unit vectors."""
-
-    @property
-    def identity(self) -> str:
-        """Name model, revision, dimension and pooling; only vectors of equal identity compare."""
-        ...
-
-    @property
-    def dimension(self) -> int:
-        """Return the length of a vector."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape (len(texts), dimension)."""
-        ...

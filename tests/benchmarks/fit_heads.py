@@ -29,8 +29,8 @@ from threat_sentences import HARMLESS, PAIRS
 
 from catalog.text import encoder as encoders
 from catalog.text import features, heads, language, summary
-from catalog.text.minilm import read_safetensors
 from catalog.text.sentences import spread
+from catalog.text.tensors import read_tensors
 
 Array = NDArray[np.float64]
 
@@ -241,7 +241,7 @@ def main() -> None:
             **heads.about(),
             "fitted_to": [{**one, **SOURCES[i]} for i, one in enumerate(heads.about()["fitted_to"])],
         }
-        write(asked.out, {**read_safetensors(heads.HEADS_FILE), "threat": hidden}, about)
+        write(asked.out, {**read_tensors(heads.HEADS_FILE), "threat": hidden}, about)
         return
 
     texts, points = emobank(asked.eval_dir, "train")
