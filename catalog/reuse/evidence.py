@@ -17,7 +17,7 @@ from functools import cached_property
 
 from ..models import Context, Features, Track
 from ..text.lexicon import NEGATORS
-from ..text.mood import OPPOSITE_WAY, mood_distance, read
+from ..text.mood import OPPOSITE_WAY, mood_distance, read_mood
 
 __all__ = ["HURTS", "MOOD", "TOPIC", "VERSION", "Card", "evidence", "probability"]
 
@@ -122,7 +122,7 @@ def _exchanged(a: Card, b: Card) -> float:
 
 def _apart(mine: Sequence[str], theirs: Sequence[str]) -> float:
     """Return how far two sets of words lie apart in mood, 0 where one of them has none."""
-    one, other = read(" ".join(mine)), read(" ".join(theirs))
+    one, other = read_mood(" ".join(mine)), read_mood(" ".join(theirs))
     if not (one.weight and other.weight):
         return 0.0
     return min(1.0, math.dist((one.valence, one.energy), (other.valence, other.energy)) / OPPOSITE_WAY)

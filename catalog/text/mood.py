@@ -1,8 +1,8 @@
-"""How a text feels, read from its own words; and how far two moods lie apart.
+"""How a text feels by its own words; and how far two moods lie apart.
 
-Words are looked up in `lexicon`; a denial ("not sad", "without joy") turns a mood into its opposite at half weight, and
-what follows "but" outweighs what stands before it (both as in VADER, Hutto and Gilbert 2014). This is the part that
-tells a text from the same text with its mood words reversed, which sentence vectors do not.
+Words are looked up in `lexicon`. A denial ("not sad", "without joy") turns a mood into its opposite at half weight, and
+the words after "but" weigh more than those before it (both as in VADER, Hutto and Gilbert 2014). Sentence vectors do
+not tell a text from the same text with its mood words reversed; the words do.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from .lexicon import (
 )
 from .sentences import split_sentences
 
-__all__ = ["Feeling", "Reading", "denied", "mood_distance", "read"]
+__all__ = ["Feeling", "MoodReading", "denied_moods", "mood_distance", "read_mood"]
 
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[,;:()—–]|\.{3}|…")
 OPPOSITE_WAY = 1.4
-"""Texts about something sad and something joyful lie about this far apart; farther is not more opposite."""
+"""How far apart in the plane a sad and a joyful text lie, about; a longer way is not more opposite."""
 TAG_SHARE = 0.15
+"""Weight of the tags in the distance of two moods; the points in the plane have the rest."""
 
 _SCOPE = 3
 """How many words a negator reaches forward, within its clause."""
@@ -56,12 +57,12 @@ class Feeling(Protocol):
 
 
 @dataclass(frozen=True)
-class Reading:
+class MoodReading:
     """What the mood words of a text add up to.
 
     `valence` and `energy` in [-1, 1] are means weighted by the square of each word's weight, so that a word that names
-    a mood counts for eight that only suggest one; the forces are the sums of those squares, that of valence without the
-    words of pace. `weight` is how much was found, 0 when nothing was; `tags` maps each mood to its weight.
+    a mood counts as much as eight that suggest one. The forces are the sums of those squares; words of pace add nothing
+    to the force of valence. `weight` is the sum of all weights, 0 without mood words; `tags` has the sum of each mood.
     """
 
     valence: float
@@ -72,8 +73,8 @@ class Reading:
     energy_force: float = 0.0
 
 
-def read(text: str, language: str = "und", also: Sequence[Entry] = ()) -> Reading:
-    """Return what the mood words in `text` say; `also` count as if they stood among them."""
+def read_mood(text: str, language: str = "und", also: Sequence[Entry] = ()) -> MoodReading:
+    """Return what the mood words in `text` add up to; the entries of `also` count as if they stood in it."""
     hits = [*also]
     hits += [hit for sentence in split_sentences(text) for hit in _sentence_hits(sentence, language)]
     hits += (
@@ -92,11 +93,13 @@ def read(text: str, language: str = "und", also: Sequence[Entry] = ()) -> Readin
         if tag:
             tags[tag] += weight
     if not total:
-        return Reading(0.0, 0.0, 0.0, {})
-    return Reading(moved / moving if moving else 0.0, lifted / lifting, total, dict(tags), moving, lifting)
+        return MoodReading(0.0, 0.0, 0.0, {})
+    return MoodReading(
+        moved / moving if moving else 0.0, lifted / lifting, total, dict(tags), moving, lifting
+    )
 
 
-def denied(text: str, language: str = "und") -> frozenset[str]:
+def denied_moods(text: str, language: str = "und") -> frozenset[str]:
     """Return the moods that words in `text` name or suggest and that it denies."""
     return frozenset(
         tag
@@ -127,15 +130,15 @@ def _sentence_hits(sentence: str, language: str) -> Iterator[Entry]:
 
 def _entries(token: str, language: str) -> list[Entry]:
     table = english() if language in ("en", "und") else {}
-    found = table.get(f"{token}=") or table.get(stem(token))
-    found = found or (foreign().get(token) if language != "en" else None)
-    if found is None and "-" in token:
-        return [entry for part in token.split("-") for entry in _entries(part, language)]
-    return [found] if found else []
+    entry = table.get(f"{token}=") or table.get(stem(token))
+    entry = entry or (foreign().get(token) if language != "en" else None)
+    if entry is None and "-" in token:
+        return [one for part in token.split("-") for one in _entries(part, language)]
+    return [entry] if entry else []
 
 
 def _clause_factors(tokens: Sequence[str]) -> list[float]:
-    """Return a weight for each word: what follows a contrast counts double what stands before it."""
+    """Return a weight for each word: words after a contrast ("but") count double those before it."""
     factors = [1.0] * len(tokens)
     turns = [i for i, token in enumerate(tokens) if token in CONTRASTS and i > 0]
     if turns:
@@ -163,7 +166,7 @@ def _denied(tokens: Sequence[str], index: int, language: str) -> bool:
             return word == "but" and position > 0 and tokens[position - 1] == "anything"
         following = tokens[position + 1]
         if word.replace("'", "") in negators or word.endswith("n't"):
-            # "not only sad", "never been so happy", "no doubt": said with more force, not denied.
+            # "not only sad", "never been so happy", "no doubt": these strengthen, and do not deny.
             return following not in ("only", "just", "doubt", "matter") and not (
                 word in ("never", "not")
                 and any(t in ("so", "this", "more", "as") for t in tokens[position:index])
@@ -189,9 +192,9 @@ def _opposite(tag: str, valence: float, energy: float, weight: float) -> Entry:
 def mood_distance(a: Feeling, b: Feeling) -> float:
     """Return how far two moods lie apart: 0 for the same, 1 for opposite ones. Symmetric.
 
-    Mostly the way between the two points of the plane, a little the way between the two sets of tags (how far each
-    is from its nearest on the other side). A neutral text has no mood to contradict, so it lies half as far from any.
-    Tags outside the vocabulary have no place in the plane and are passed over.
+    Mostly the distance of the two points in the plane, a little that of the two sets of tags (from each tag to the
+    nearest tag of the other set). A neutral text has no mood to contradict, so it lies half as far from any other. Tags
+    outside the vocabulary have no point in the plane and do not count.
     """
     way = min(1.0, math.dist((a.valence, a.energy), (b.valence, b.energy)) / OPPOSITE_WAY)
     mine, theirs = ([MOODS[tag] for tag in felt.mood_tags if tag in MOODS] for felt in (a, b))

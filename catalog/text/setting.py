@@ -1,8 +1,8 @@
-"""Where and when a text takes place: one of the twelve environments and six times of day, or none.
+"""Where and when a text takes place: one of the twelve environments and of the six times of day, or none.
 
-Most texts stage no place, and a wrong one is worse than none, so words alone must be dense, and with an encoder the
-text must also lie near enough to the place, against rooms, reports and manuals; the more so in a text full of figures
-and names.
+Most texts set no scene, and a wrong place is worse than none. So words alone must be dense; with an encoder the text
+must also lie near the place, and nearer than to rooms, reports and manuals. A text full of figures and names must meet
+higher limits.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from ..models import Environment, TimeOfDay
 from .lexicon import PLACES, TIMES, UNSPACED_PLACES, UNSPACED_TIMES
 
-__all__ = ["Staged", "Told", "environment", "time_of_day"]
+__all__ = ["PlaceReading", "TimeReading", "environment", "time_of_day"]
 
 
-class _Asked(NamedTuple):
-    """What a place must reach. The score is cosine plus 0.2 x word evidence; "over" is over what stages none."""
+class _Limits(NamedTuple):
+    """What a place must reach. The score is the cosine plus 0.2 x the evidence of words.
+
+    The fields with "over" limit the lead over the nearest prototype of texts that take place nowhere.
+    """
 
     score: float
     score_over: float
@@ -32,72 +35,73 @@ class _Asked(NamedTuple):
 
 
 # Chosen on half of the LIGHT rooms and on encyclopaedic passages (docs/FEATURES.md).
-OF_A_SCENE = _Asked(score=0.4, score_over=0.1, cosine=0.2, cosine_over=-0.1, words_only=1.0)
-OF_A_REPORT = _Asked(score=0.4, score_over=0.15, cosine=0.3, cosine_over=0.0, words_only=1.4)
+OF_A_SCENE = _Limits(score=0.4, score_over=0.1, cosine=0.2, cosine_over=-0.1, words_only=1.0)
+OF_A_REPORT = _Limits(score=0.4, score_over=0.15, cosine=0.3, cosine_over=0.0, words_only=1.4)
 FACTUAL = 0.05
-"""Share of figures and of names in a text from which a word for a place is taken to report, not to set a scene."""
+"""Share of figures and names among the words above which a text counts as a report: its places are mentioned only."""
 LEAST_EVIDENCE = 0.5
 
 Vectors = Mapping[str, NDArray[np.float32]]
 
 
-class Staged(NamedTuple):
-    """The environment a text stages, or None, and how clear that is."""
+class PlaceReading(NamedTuple):
+    """The environment where a text takes place, or None, and how clear that is."""
 
     environment: Environment | None
     lead: float
-    """By how much the likeliest place passes what is asked of it; below 0 none is staged."""
+    """By how much the likeliest place passes its limits; below 0 none is read."""
+
+
+class TimeReading(NamedTuple):
+    """The time of day that a text names, or None, and how clear that is."""
+
+    time_of_day: TimeOfDay | None
+    lead: float
+    """Weight of its words, at most 1, less that of the second time's words."""
 
 
 def environment(
     plain: str, document: NDArray[np.float32] | None = None, prototypes: Vectors | None = None
-) -> Staged:
-    """Return the environment `plain` stages, if it does.
+) -> PlaceReading:
+    """Return the environment where `plain`, a text without markup, takes place.
 
-    `document` is the unit vector of the text, shape (dimension,), and `prototypes` those of `prototypes.vectors`.
+    `document` is the unit vector of the text, shape (dimension,), and `prototypes` come from `prototypes.vectors`.
     """
     words = _words(plain)
     evidence = {
         place: _evidence(words, plain, PLACES[place], UNSPACED_PLACES.get(place, "")) for place in PLACES
     }
     density = min(1.0, (60 / max(len(words), 1)) ** 0.5)
-    asked = OF_A_REPORT if _factual(plain) > FACTUAL else OF_A_SCENE
+    limits = OF_A_REPORT if _factual(plain) > FACTUAL else OF_A_SCENE
     if document is None or prototypes is None:
         best = max(evidence, key=lambda place: evidence[place])
-        lead = evidence[best] * density - asked.words_only
-        return Staged(cast(Environment, best) if lead >= 0 else None, lead)
+        lead = evidence[best] * density - limits.words_only
+        return PlaceReading(cast(Environment, best) if lead >= 0 else None, lead)
     cosine = {place: float((prototypes[f"place:{place}"] @ document).max()) for place in PLACES}
     scores = {place: cosine[place] + 0.2 * min(evidence[place], 3.0) * density for place in PLACES}
     best = max(scores, key=lambda place: scores[place])
     elsewhere = float((prototypes["place:none"] @ document).max())
     lead = min(
-        scores[best] - max(asked.score, elsewhere + asked.score_over),
-        cosine[best] - max(asked.cosine, elsewhere + asked.cosine_over),
+        scores[best] - max(limits.score, elsewhere + limits.score_over),
+        cosine[best] - max(limits.cosine, elsewhere + limits.cosine_over),
         evidence[best] * density - LEAST_EVIDENCE,
     )
-    return Staged(cast(Environment, best) if lead >= 0 else None, lead)
+    return PlaceReading(cast(Environment, best) if lead >= 0 else None, lead)
 
 
-class Told(NamedTuple):
-    """The time of day a text names, or None, and the weight of its words, at most 1, less that of the next time's."""
-
-    time_of_day: TimeOfDay | None
-    lead: float
-
-
-def time_of_day(plain: str, *, staged: bool) -> Told:
-    """Return the time of day `plain` names, if it does. `staged`: the text is known to take place somewhere."""
+def time_of_day(plain: str, *, staged: bool) -> TimeReading:
+    """Return the time of day that `plain` names. `staged`: the text is known to take place somewhere."""
     words = _words(plain)
     evidence = {time: _evidence(words, plain, TIMES[time], UNSPACED_TIMES.get(time, "")) for time in TIMES}
     first, second = sorted(evidence, key=lambda time: -evidence[time])[:2]
     density = min(1.0, ((120 if staged else 40) / max(len(words), 1)) ** 0.5)
     clear = evidence[first] * density >= 0.8 and evidence[first] > 1.3 * evidence[second]
     lead = min(1.0, evidence[first] * density) - min(1.0, evidence[second] * density)
-    return Told(cast(TimeOfDay, first) if clear else None, lead)
+    return TimeReading(cast(TimeOfDay, first) if clear else None, lead)
 
 
 def _factual(plain: str) -> float:
-    """Return the share of words that are figures, or have a capital without beginning a sentence."""
+    """Return the share of words that are figures, or names: a capital inside a sentence."""
     figures = names = words = 0
     before = "."
     for token in re.findall(r"\w+(?:['’]\w+)*|[.!?…:\"“«]", plain):
@@ -114,7 +118,7 @@ def _words(plain: str) -> list[str]:
 
 
 def _evidence(words: list[str], plain: str, cues: Mapping[float, str], unspaced: str) -> float:
-    """Return the summed weight of the cues present; a repeated one counts half again, twice at most."""
+    """Return the summed weight of the cues in the text; each of up to two repetitions of a cue adds half its weight."""
     counts = Counter(words)
     total = 0.0
     for weight, listed in cues.items():

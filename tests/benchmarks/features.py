@@ -29,9 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from catalog import models
 from catalog.models import Context, Features
 from catalog.text import encoder as encoders
-from catalog.text import features, heads, language, mood, prototypes, summary
+from catalog.text import features, feeling, heads, language, mood, parsed, prototypes, summary
 from catalog.text import setting as place
 from catalog.text.mood import mood_distance
+from catalog.text.parsed import parse
 from tests.scene_moods import SCENES, chosen_on
 
 Extract = Callable[[str], Features]
@@ -127,12 +128,12 @@ def emobank(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
         energy = correlation([f.energy for f in found], truth[:, 1])
         print(f"  {label:12} valence r {valence:.3f}  arousal r {energy:.3f}")
         for name, points in (("valence", truth[:, 0]), ("energy", truth[:, 1])):
-            usual = 0.0 if name == "valence" else features.ENERGY_REST
+            usual = 0.0 if name == "valence" else feeling.ENERGY_REST
             side = [np.sign(getattr(f, name) - usual) for f in found]
             told = points - points.mean()
             right = np.where((np.abs(told) <= 0.05) | (np.array(side) == 0), 0.5, side == np.sign(told))
             reliability(f"{name} on the right side", [f.confidences[name] for f in found], right)
-    vader = [features.word_inputs(row["text"], "en")[0] for row in data]
+    vader = [parsed.word_inputs(row["text"], "en")[0] for row in data]
     print(f"  {'VADER alone':12} valence r {correlation(vader, truth[:, 0]):.3f}")
 
 
@@ -192,7 +193,7 @@ def fitted_emotions(folder: Path, rows: int, encoder: encoders.Encoder) -> None:
     truth = [group[fitted.names[label]] for _, label in pairs]
     found, exact = [], 0
     for text, label in pairs:
-        seen = features._look(Context(text=text), encoder, None)
+        seen = parse(Context(text=text), encoder, None)
         chances = dict(zip(fitted.names, fitted.probabilities(seen.inputs).tolist(), strict=True))
         exact += max(group, key=lambda name: chances[name]) == fitted.names[label]
         kinds = {kind: sum(chances[word] for word in words.split()) for kind, words in EKMAN.items()}
@@ -356,7 +357,7 @@ def threats(folder: Path, readers: Mapping[str, Extract]) -> None:
         energy=-0.6,
         mood_tags=("calm", "peaceful"),
     )
-    weights = json.loads((Path(features.__file__).parent / "certificate.json").read_text("utf-8"))["weights"]
+    weights = json.loads((ROOT / "catalog/reuse/certificate.json").read_text("utf-8"))["weights"]
     needed = 0.87
 
     def passes(felt: Features) -> bool:
@@ -432,13 +433,13 @@ def speed(extractor: encoders.Encoder, folder: Path) -> None:
     document = vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
     context = Context(text=text)
     fitted = heads.load(extractor.identity)
-    looked = features._look(context, extractor, None)
+    looked = parse(context, extractor, None)
     stages: dict[str, Callable[[], object]] = {
         "extract, whole": lambda: features.extract(context, extractor),
         "  plain text and segments": lambda: summary.segments(summary.plain_text(text)),
         "  encode the segments": lambda: extractor.encode(pieces),
-        "  mood words": lambda: mood.read(plain, "en"),
-        "  VADER": lambda: features._vader(plain, "en"),
+        "  mood words": lambda: mood.read_mood(plain, "en"),
+        "  VADER": lambda: parsed.vader(plain, "en"),
         "  heads": lambda: fitted and (fitted.feeling(looked.inputs), fitted.moods(looked.inputs)),
         "  place": lambda: place.environment(plain, document, known),
         "  language": lambda: language.guess(plain),

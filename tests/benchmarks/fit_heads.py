@@ -5,8 +5,8 @@
 Fitted to the train rows of EmoBank (valence, energy) and a balanced part of the train rows of GoEmotions (emotions), by
 their own splits; the head for threats to fearful and other train rows of GoEmotions and to `threat_sentences.py`. Dev
 rows are only measured, by `features.py` beside this. The penalties, the scale of the plane and the weights in
-`catalog/text/features.py` were chosen by cross-validation within train rows. The same folder gives the same file, up
-to the rounding of another processor's arithmetic.
+`catalog/text/feeling.py` and `catalog/text/parsed.py` were chosen by cross-validation within train rows. The same
+folder gives the same file, up to rounding on another processor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from threat_sentences import HARMLESS, PAIRS
 
 from catalog.text import encoder as encoders
-from catalog.text import features, heads, language, summary
+from catalog.text import feeling, heads, language, parsed, summary
 from catalog.text.sentences import spread
 from catalog.text.tensors import read_tensors
 
@@ -127,7 +127,7 @@ def read_all(encoder: encoders.Encoder, texts: Sequence[str], cache: Path | None
         counts[row] += 1
     return np.array(
         [
-            heads.inputs(mean.astype(np.float32), features.word_inputs(plain, language.guess(plain)))
+            heads.inputs(mean.astype(np.float32), parsed.word_inputs(plain, language.guess(plain)))
             for mean, plain in zip(sums / counts[:, None], plains, strict=True)
         ],
         dtype=np.float64,
@@ -205,9 +205,9 @@ def logistic(inputs: Array, wanted: Array, weight: Array) -> Array:
 
 
 def in_the_plane(points: Array, usual: Array) -> Array:
-    """Return EmoBank's points as valence and energy: the usual arousal is the rest of `features.ENERGY_REST`."""
+    """Return EmoBank's points as valence and energy: the usual arousal is the rest of `feeling.ENERGY_REST`."""
     valence = VALENCE_SCALE * (points[:, 0] - 3)
-    energy = ENERGY_SCALE * (points[:, 1] - usual[1]) + features.ENERGY_REST
+    energy = ENERGY_SCALE * (points[:, 1] - usual[1]) + feeling.ENERGY_REST
     return np.column_stack([valence, energy])
 
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from catalog.models import Context, Features, clean_line
 from catalog.text import encoder as encoders
-from catalog.text import features, language, lexicon, mood, prototypes, setting, summary
+from catalog.text import language, lexicon, mood, parsed, prototypes, setting, summary
 from catalog.text.encoder import Encoder
 from catalog.text.features import extract
 from catalog.text.lexicon import OPPOSITES, english, foreign, stem, unspaced
-from catalog.text.mood import denied, mood_distance, read
+from catalog.text.mood import denied_moods, mood_distance, read_mood
 from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 from tests.fakes import WordHashEncoder
 
@@ -163,23 +163,23 @@ class TestMoodWords:
         assert of(text).mood_tags[0] == tag
 
     def test_what_is_denied_is_told(self) -> None:
-        assert denied("There is nothing to be afraid of, only a sad song.") == {"scary"}
-        assert denied("Not calm, but scary.") == {"calm"}
-        assert denied("It is scary.") == frozenset()
+        assert denied_moods("There is nothing to be afraid of, only a sad song.") == {"scary"}
+        assert denied_moods("Not calm, but scary.") == {"calm"}
+        assert denied_moods("It is scary.") == frozenset()
 
     def test_denial_reaches_three_words_and_stops_at_a_comma(self) -> None:
-        assert read("no, happy people").tags == {"happy": 1.0}
-        assert read("not a very happy day").tags["sad"] > 0
-        assert read("nobody said no and then came a long and happy day").tags == {"happy": 1.0}
+        assert read_mood("no, happy people").tags == {"happy": 1.0}
+        assert read_mood("not a very happy day").tags["sad"] > 0
+        assert read_mood("nobody said no and then came a long and happy day").tags == {"happy": 1.0}
 
     def test_words_of_pace_move_energy_alone(self) -> None:
-        slow, fast = read("a slow piece"), read("a fast piece")
+        slow, fast = read_mood("a slow piece"), read_mood("a fast piece")
         assert slow.energy < -0.3 < 0.3 < fast.energy
         assert slow.valence == fast.valence == 0
         assert not slow.tags
 
     def test_english_words_are_not_read_in_other_languages(self) -> None:
-        assert read("fast alle Kinder", "de").weight == 0
+        assert read_mood("fast alle Kinder", "de").weight == 0
         assert of("Der Krieg war fast vorbei und die Kinder sind nicht mehr da.").energy < 0.2
 
     def test_every_listed_mood_is_in_the_vocabulary(self) -> None:
@@ -224,14 +224,14 @@ class TestReversedMood:
 
 
 def test_words_of_pace_move_the_energy_alone() -> None:
-    sad, fast_and_sad = read("a sad song"), read("a fast and sad song")
+    sad, fast_and_sad = read_mood("a sad song"), read_mood("a fast and sad song")
     assert fast_and_sad.valence == pytest.approx(sad.valence)
     assert fast_and_sad.energy > sad.energy
     assert fast_and_sad.energy_force > fast_and_sad.valence_force
 
 
 def test_a_word_that_names_a_mood_outweighs_one_that_suggests_it() -> None:
-    mixed = read("a sad birthday")
+    mixed = read_mood("a sad birthday")
     assert mixed.valence < -0.4
     assert set(mixed.tags) == {"sad", "happy"}
 
@@ -436,6 +436,6 @@ def test_the_readers_are_all_heard(encoder: Encoder) -> None:
     cheering = "The whole stadium leapt up when the last goal went in!"
     assert of(plain, encoder).valence < -0.1 < of(cheering, encoder).valence
     assert of(plain, encoder).energy < of(cheering, encoder).energy
-    assert features._vader("What a lovely gift.", "en") > 0.3
-    assert features._vader("Die Kinder und der Mann sind nice.", "de") == 0
-    assert mood.read("").weight == 0
+    assert parsed.vader("What a lovely gift.", "en") > 0.3
+    assert parsed.vader("Die Kinder und der Mann sind nice.", "de") == 0
+    assert mood.read_mood("").weight == 0

@@ -17,11 +17,12 @@ from catalog import report
 from catalog.models import Context, Features
 from catalog.reuse.certificate import standing
 from catalog.reuse.evidence import Card, evidence, probability
-from catalog.text import confidence, features, heads
+from catalog.text import confidence, feeling, heads
 from catalog.text import encoder as encoders
 from catalog.text.encoder import Encoder
 from catalog.text.features import extract
 from catalog.text.mood import mood_distance
+from catalog.text.parsed import parse
 from presets.vocabulary import MOODS
 from tests.fakes import WordHashEncoder
 from tests.scene_moods import SCENES, chosen_on
@@ -125,7 +126,7 @@ class TestReading:
     def test_clear_sentences_are_read_rightly(
         self, encoder: Encoder, fitted: heads.Heads, text: str, emotion: str
     ) -> None:
-        chances = fitted.probabilities(features._look(Context(text=text), encoder, None).inputs)
+        chances = fitted.probabilities(parse(Context(text=text), encoder, None).inputs)
         assert fitted.names[int(chances.argmax())] == emotion
 
     def test_valence_and_energy_are_ordered_without_a_mood_word(self, encoder: Encoder) -> None:
@@ -142,9 +143,9 @@ class TestReading:
 
     def test_another_language_is_trusted_less(self, encoder: Encoder) -> None:
         text = "Mitternacht: der Mörder steht hinter ihr, und sie weiß es nicht."
-        seen = features._look(Context(text=text), encoder, None)
+        seen = parse(Context(text=text), encoder, None)
         assert seen.trust < 1
-        assert features._rest(seen)[0] == pytest.approx(seen.trust * seen.heads.feeling(seen.inputs)[0])
+        assert feeling._read_rest(seen)[0] == pytest.approx(seen.trust * seen.heads.feeling(seen.inputs)[0])
 
 
 class TestScenes:
@@ -221,9 +222,7 @@ class TestHiddenThreats:
 
     def test_fear_that_is_denied_is_no_threat(self, encoder: Encoder) -> None:
         told, denied = "Something to be afraid of is here.", "There is nothing to be afraid of here."
-        said, unsaid = (
-            features._look(Context(text=text), encoder, None).words.tags for text in (told, denied)
-        )
+        said, unsaid = (parse(Context(text=text), encoder, None).words.tags for text in (told, denied))
         assert "ominous" in said
         assert unsaid.keys() == {"calm"}  # what the denied word leaves behind
 
@@ -233,7 +232,7 @@ class TestHiddenThreats:
     def test_other_languages_and_other_readers_know_of_no_hidden_threats(self, encoder: Encoder) -> None:
         text = "something is stalking us through the pines"
         assert "ominous" not in of(text, None).mood_tags
-        seen = features._look(Context(text=text, language="de"), encoder, None)
+        seen = parse(Context(text=text, language="de"), encoder, None)
         assert seen.words.tags == {}
 
     def test_chances_lie_between_0_and_1(self, fitted: heads.Heads) -> None:
