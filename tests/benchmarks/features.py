@@ -357,7 +357,8 @@ def threats(folder: Path, readers: Mapping[str, Extract]) -> None:
         energy=-0.6,
         mood_tags=("calm", "peaceful"),
     )
-    weights = json.loads((ROOT / "catalog/reuse/certificate.json").read_text("utf-8"))["weights"]
+    certificate = Path(features.__file__).parents[1] / "reuse" / "certificate.json"
+    weights = json.loads(certificate.read_text("utf-8"))["weights"]
     needed = 0.87
 
     def passes(felt: Features) -> bool:
