@@ -1,4 +1,4 @@
-"""What a language model may ask of find-or-make, in every framework alike, and what it is told in return."""
+"""The arguments of find-or-make that a language model fills in, in every framework alike, and the text it gets back."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..reuse.terms import Reuse
 from ..service.service import MusicService
 from ..validation import nearest, validated
 
-__all__ = ["Ask", "arguments", "narrowed", "purpose", "told"]
+__all__ = ["FindOrMakeArguments", "arguments_without", "result_text", "service_arguments", "tool_description"]
 
 
-class Ask(BaseModel):
+class FindOrMakeArguments(BaseModel):
     """The arguments of find-or-make that a model fills in. Only the context is needed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,29 +60,37 @@ class Ask(BaseModel):
     )
 
 
-def narrowed(fixed: Mapping[str, Any]) -> type[BaseModel]:
-    """Return `Ask` without the arguments that the application has fixed. Raises InputError for a name it lacks."""
+def arguments_without(fixed: Mapping[str, Any]) -> type[BaseModel]:
+    """Return `FindOrMakeArguments` without the arguments that the application fixes. Raises InputError."""
     for name in fixed:
-        if name not in Ask.model_fields or name == "context":
-            raise InputError(
-                f"{name!r} cannot be fixed; {nearest(name, Ask.model_fields.keys() - {'context'})}"
-            )
+        if name not in FindOrMakeArguments.model_fields or name == "context":
+            valid = FindOrMakeArguments.model_fields.keys() - {"context"}
+            raise InputError(f"{name!r} cannot be fixed; {nearest(name, valid)}")
     if not fixed:
-        return Ask
+        return FindOrMakeArguments
     left: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in Ask.model_fields.items() if name not in fixed
+        name: (field.annotation, field)
+        for name, field in FindOrMakeArguments.model_fields.items()
+        if name not in fixed
     }
-    return create_model("Ask", __config__=Ask.model_config, __doc__=Ask.__doc__, **left)
+    return create_model(
+        FindOrMakeArguments.__name__,
+        __config__=FindOrMakeArguments.model_config,
+        __doc__=FindOrMakeArguments.__doc__,
+        **left,
+    )
 
 
-def arguments(model: type[BaseModel], given: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `MusicService.find_or_make` in what a model gave. Raises InputError."""
-    asked = validated(model, given).model_dump(exclude_none=True)
-    return {"text_context": asked.pop("context"), **asked, **fixed}
+def service_arguments(
+    model: type[BaseModel], values: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of `MusicService.find_or_make` from the values of a model. Raises InputError."""
+    arguments = validated(model, values).model_dump(exclude_none=True)
+    return {"text_context": arguments.pop("context"), **arguments, **fixed}
 
 
-def purpose(service: MusicService) -> str:
-    """Return the description of the tool, with the presets and roles there are."""
+def tool_description(service: MusicService) -> str:
+    """Return the description of the tool, with the names of the presets and roles."""
     library = service.library
     return (
         "Get music that fits a text: an earlier track of the catalog where one fits, else a new one, which can take "
@@ -92,7 +100,7 @@ def purpose(service: MusicService) -> str:
     )
 
 
-def told(result: Result) -> str:
-    """Return what the model reads: what was done, the file, and every warning."""
+def result_text(result: Result) -> str:
+    """Return the text that the model reads: what was done, every warning, and the file."""
     lines = [report.headline(result), *(f"note: {warning}" for warning in result.warnings)]
     return "\n".join([*lines, f"file: {result.path}"] if result.path else lines)

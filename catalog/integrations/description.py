@@ -1,4 +1,4 @@
-"""A track in words for a model to read, and in plain values for an application to use."""
+"""A track as text for a model to read, and as plain values for an application to use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..models import Track
 
-__all__ = ["FACTS", "described", "facts"]
+__all__ = ["FACTS", "track_metadata", "track_text"]
 
 
 FACTS = frozenset(
@@ -40,31 +40,31 @@ FACTS = frozenset(
         "created_at",
     }
 )
-"""What a retrieved track states about itself. The context it was made for stays in the catalog: it may be private."""
+"""The fields of a retrieved track. The context it was made for is left out: it may be private."""
 
 
-def described(track: Track) -> str:
-    """Return a track in one paragraph: what it was made for, how it feels, what it is."""
-    heard = [f"{track.duration_s:.0f} s"]
+def track_text(track: Track) -> str:
+    """Return a track in five lines of text: what it was made for, its mood, style and sound."""
+    sound = [f"{track.duration_s:.0f} s"]
     if track.loopable:
-        heard.append("loops")
+        sound.append("loops")
     if track.tempo_bpm:
-        heard.append(f"{track.tempo_bpm:.0f} BPM")
+        sound.append(f"{track.tempo_bpm:.0f} BPM")
     if track.musical_key:
-        heard.append(track.musical_key)
+        sound.append(track.musical_key)
     where = [word for word in (track.environment, track.time_of_day) if word]
     parts = [
         f"Music for: {track.summary}",
         f"Mood: {', '.join(track.mood_tags) or track.tone}",
         *([f"Place and time: {', '.join(where)}"] if where else []),
         f"Style: {track.style.replace('_', ' ')}, as {track.role.replace('_', ' ')}",
-        f"Sound: {', '.join(heard)}",
+        f"Sound: {', '.join(sound)}",
     ]
     return "\n".join(parts)
 
 
-def facts(track: Track, path: Path, score: float | None = None) -> dict[str, Any]:
-    """Return what is known of a track as plain JSON values, with its file and, where it was searched for, its score."""
-    found = {} if score is None else {"score": score}
+def track_metadata(track: Track, path: Path, score: float | None = None) -> dict[str, Any]:
+    """Return the facts of a track as plain JSON values, with its file, and its score where there is one."""
+    scored = {} if score is None else {"score": score}
     place = {"track_id": track.id, "path": str(path), "source": path.resolve().as_uri()}
-    return {**place, **found, **track.model_dump(mode="json", include=set(FACTS))}
+    return {**place, **scored, **track.model_dump(mode="json", include=set(FACTS))}

@@ -13,11 +13,11 @@ from ..models import Hit, Result
 from ..report import entry
 from ..service.service import MusicService
 from ..validation import nearest, sentence
-from .arguments import arguments, narrowed, purpose, told
-from .description import described, facts
+from .arguments import arguments_without, result_text, service_arguments, tool_description
+from .description import track_metadata, track_text
 from .optional import extra
-from .queries import Where, asked, facts_in
-from .threads import making, reading
+from .queries import Where, filter_from, query_from
+from .threads import make_in_thread, read_in_thread
 
 __all__ = ["TrackRetriever", "find_or_make_tool"]
 
@@ -32,19 +32,19 @@ SEARCH_KWARGS = ("k", "filter", "score_threshold", "by")
 
 
 class TrackRetriever(BaseRetriever):
-    """Retrieve tracks of the catalog as documents, best first. Only reads: nothing is made and nothing logged.
+    """Retrieve tracks of the catalog as documents, best first. It only reads; it makes and logs nothing.
 
     `page_content` describes the track; `metadata` holds track_id, path, source (a file URI), score, mood_tags,
     duration_s, style, backend, weights_license and the rest of `integrations.description.FACTS`. `k`, `filter`,
     `score_threshold` and `by` may be fields, `search_kwargs` as vector stores' retrievers take them, or arguments
-    of a single call: `retriever.invoke("rain", k=2)`; the nearest to the call wins.
+    of a single call: `retriever.invoke("rain", k=2)`. A call goes before `search_kwargs`, and both before the fields.
     """
 
     service: MusicService
     k: int = 4
     """How many tracks at most."""
     filter: Where = None
-    """Hard facts every track must meet: the query language, "mood:calm length:30..60", or the fields of Filter."""
+    """Hard facts that every track must meet: the query language, "mood:calm length:30..60", or the fields of Filter."""
     score_threshold: float | None = None
     """Leave out tracks below this score; a cosine for by="meaning", comparable within one search only otherwise."""
     by: Literal["meaning", "words", "both"] = "meaning"
@@ -66,16 +66,16 @@ class TrackRetriever(BaseRetriever):
         run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002
         **search: Any,
     ) -> list[Document]:
-        return await reading(self._retrieve, query, search)
+        return await read_in_thread(self._retrieve, query, search)
 
     def _retrieve(self, query: str, search: dict[str, Any]) -> list[Document]:
-        given = {name: getattr(self, name) for name in SEARCH_KWARGS} | self.search_kwargs | search
-        for name in given:
+        options = {name: getattr(self, name) for name in SEARCH_KWARGS} | self.search_kwargs | search
+        for name in options:
             if name not in SEARCH_KWARGS:
                 raise InputError(f"unknown search argument {name!r}; {nearest(name, SEARCH_KWARGS)}")
-        sought = asked(query, facts_in(given["filter"], self.service))
-        hits = self.service.search(sought, by=given["by"], limit=given["k"])
-        least = given["score_threshold"]
+        words_and_facts = query_from(query, filter_from(options["filter"], self.service))
+        hits = self.service.search(words_and_facts, by=options["by"], limit=options["k"])
+        least = options["score_threshold"]
         return [_document(hit) for hit in hits if least is None or hit.score >= least]
 
 
@@ -86,41 +86,45 @@ def find_or_make_tool(
 
     The artifact is what `attach_soundtrack` puts under "music": track_id, path, uri, action, similarity, ...
     Arguments in `fixed` (role="background_bed", quality="preview", ...) are the application's, not the model's.
-    What cannot be served is told to the model in a sentence, in a ToolMessage with status "error".
+    Where a call cannot be served, the model gets a ToolMessage with status "error" and one sentence.
     """
-    asks = narrowed(fixed)
+    model = arguments_without(fixed)
 
-    def find_or_make(**given: Any) -> tuple[str, dict[str, Any]]:
-        with _refusals_told():
-            return _answer(service.find_or_make(**arguments(asks, given, fixed)))
+    def find_or_make(**values: Any) -> tuple[str, dict[str, Any]]:
+        with _errors_for_the_model():
+            return _answer(service.find_or_make(**service_arguments(model, values, fixed)))
 
-    async def afind_or_make(**given: Any) -> tuple[str, dict[str, Any]]:
-        with _refusals_told():
-            return _answer(await making(service.find_or_make, **arguments(asks, given, fixed)))
+    async def afind_or_make(**values: Any) -> tuple[str, dict[str, Any]]:
+        with _errors_for_the_model():
+            return _answer(
+                await make_in_thread(service.find_or_make, **service_arguments(model, values, fixed))
+            )
 
     return StructuredTool.from_function(
         find_or_make,
         afind_or_make,
         name=name,
-        description=description or purpose(service),
-        args_schema=asks,
+        description=description or tool_description(service),
+        args_schema=model,
         response_format="content_and_artifact",
         handle_tool_error=True,
-        handle_validation_error=lambda error: _sentence(error, asks),
+        handle_validation_error=lambda error: _sentence(error, model),
     )
 
 
 def _document(hit: Hit) -> Document:
-    return Document(described(hit.track), id=hit.track.id, metadata=facts(hit.track, hit.path, hit.score))
+    return Document(
+        track_text(hit.track), id=hit.track.id, metadata=track_metadata(hit.track, hit.path, hit.score)
+    )
 
 
 def _answer(result: Result) -> tuple[str, dict[str, Any]]:
-    return told(result), entry(result)
+    return result_text(result), entry(result)
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
-    """Raise what the catalog refuses in the form that the framework tells the model."""
+def _errors_for_the_model() -> Iterator[None]:
+    """Raise the errors of the catalog as the error whose message the framework passes to the model."""
     try:
         yield
     except CatalogError as error:

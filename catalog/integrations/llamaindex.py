@@ -16,11 +16,11 @@ from ..errors import CatalogError
 from ..models import Context, Hit, Result
 from ..report import entry
 from ..service.service import MusicService
-from .arguments import arguments, narrowed, purpose, told
-from .description import described, facts
+from .arguments import arguments_without, result_text, service_arguments, tool_description
+from .description import track_metadata, track_text
 from .optional import extra
-from .queries import Where, asked, facts_in
-from .threads import making, reading
+from .queries import Where, filter_from, query_from
+from .threads import make_in_thread, read_in_thread
 
 __all__ = ["SoundtrackPostprocessor", "TrackRetriever", "find_or_make_tool"]
 
@@ -33,12 +33,12 @@ with extra("llamaindex", "llama_index"):
 
 
 class TrackRetriever(BaseRetriever):
-    """Retrieve tracks of the catalog as nodes, best first. Only reads: nothing is made and nothing logged.
+    """Retrieve tracks of the catalog as nodes, best first. It only reads; it makes and logs nothing.
 
     A node's text describes the track, its metadata holds track_id, path, source (a file URI), mood_tags, duration_s,
     style, backend, weights_license and the rest of `integrations.description.FACTS`. `where` holds the hard facts
-    every track must meet, "mood:calm length:30..60" or the fields of Filter. Tracks below `score_threshold` are left
-    out; the score is a cosine for by="meaning", and comparable within one search only otherwise.
+    that every track must meet, "mood:calm length:30..60" or the fields of Filter. Tracks below `score_threshold` are
+    left out; the score is a cosine for by="meaning", and comparable within one search only otherwise.
     """
 
     def __init__(
@@ -54,38 +54,38 @@ class TrackRetriever(BaseRetriever):
         super().__init__(**options)
         self._service = service
         self._limit = similarity_top_k
-        self._facts = facts_in(where, service)
+        self._where = filter_from(where, service)
         self._least = score_threshold
         self._by = by
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        sought = asked(query_bundle.query_str, self._facts)
-        hits = self._service.search(sought, by=self._by, limit=self._limit)
+        query = query_from(query_bundle.query_str, self._where)
+        hits = self._service.search(query, by=self._by, limit=self._limit)
         return [_node(hit) for hit in hits if self._least is None or hit.score >= self._least]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return await reading(self._retrieve, query_bundle)
+        return await read_in_thread(self._retrieve, query_bundle)
 
 
 class SoundtrackPostprocessor(BaseNodePostprocessor):
     """Attach a soundtrack to retrieved nodes: `metadata["soundtrack"]`, kept out of what LLM and embedding read.
 
-    The nodes that come in stay as they are; copies go out. What a node's metadata knows under the names of `Context`
-    fields (environment, time_of_day, mood_tags, ...) is taken over. The entry is what `attach_soundtrack` puts
+    It returns copies and leaves the nodes themselves as they are. Metadata under the names of `Context` fields
+    (environment, time_of_day, mood_tags, ...) is passed on with the text. The entry is what `attach_soundtrack` puts
     under "music": track_id, path, uri, action, similarity, duration_s, ...
     """
 
     service: MusicService = Field(exclude=True)
     asked: dict[str, Any] = Field(default_factory=dict)
-    """What `find_or_make` is asked for: role, preset, quality, duration_s, ..."""
+    """Arguments of `find_or_make`: role, preset, quality, duration_s, ..."""
     top_n: int | None = Field(default=None, ge=0)
-    """Only the first this many nodes get one; None for all."""
+    """How many nodes get a soundtrack, from the first; None for all."""
     together: bool = False
     """One soundtrack for the texts of these nodes together, rather than one for each."""
     make: bool = True
-    """Whether a track may be made; without, a node that no track fits stays without."""
+    """Whether a track may be made; if not, a node that no track fits gets none."""
     required: bool = True
-    """Whether a soundtrack that cannot be had is an error; else the reason is put under "soundtrack_error"."""
+    """Whether a failure is raised; if not, its message is put under "soundtrack_error"."""
 
     @classmethod
     def class_name(cls) -> str:
@@ -100,7 +100,7 @@ class SoundtrackPostprocessor(BaseNodePostprocessor):
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        return await making(self._attached, nodes, query_bundle)
+        return await make_in_thread(self._attached, nodes, query_bundle)
 
     def _attached(
         self,
@@ -114,19 +114,20 @@ class SoundtrackPostprocessor(BaseNodePostprocessor):
         if self.together and served:
             contexts = [{"text": "\n\n".join(each["text"] for each in contexts), "query": query}]
         try:
-            found = self._found(contexts, on_progress)
+            entries = self._entries(contexts, on_progress)
         except CatalogError as error:
             if self.required:
                 raise
-            found = [{"soundtrack_error": str(error)}] * len(contexts)
-        told = found * len(served) if self.together else found
-        copies = {id(node): _copy(node, new) for node, new in zip(served, told, strict=True) if new}
+            entries = [{"soundtrack_error": str(error)}] * len(contexts)
+        if self.together:
+            entries = entries * len(served)
+        copies = {id(node): _copy(node, new) for node, new in zip(served, entries, strict=True) if new}
         return [copies.get(id(node), node) for node in nodes]
 
-    def _found(
+    def _entries(
         self, contexts: Sequence[Mapping[str, Any]], on_progress: Progress | None
     ) -> list[dict[str, Any]]:
-        """Return the metadata that each context brings: a soundtrack, or nothing where none may be made."""
+        """Return the metadata for each context: a soundtrack, or nothing where no track fits and none may be made."""
         results = (
             self.service.find_or_make_all(contexts, on_progress=on_progress, **self.asked)
             if self.make
@@ -142,33 +143,33 @@ def find_or_make_tool(
 
     `raw_output` is what `attach_soundtrack` puts under "music": track_id, path, uri, action, similarity, ...
     Arguments in `fixed` (role="background_bed", quality="preview", ...) are the application's, not the model's.
-    What cannot be served raises a CatalogError of one sentence, which LlamaIndex's agents tell the model.
+    A call that cannot be served raises a CatalogError of one sentence; LlamaIndex's agents pass it to the model.
     """
-    asks = narrowed(fixed)
+    model = arguments_without(fixed)
 
-    def find_or_make(**given: Any) -> dict[str, Any]:
-        return _answer(service.find_or_make(**arguments(asks, given, fixed)))
+    def find_or_make(**values: Any) -> dict[str, Any]:
+        return _answer(service.find_or_make(**service_arguments(model, values, fixed)))
 
-    async def afind_or_make(**given: Any) -> dict[str, Any]:
-        return _answer(await making(service.find_or_make, **arguments(asks, given, fixed)))
+    async def afind_or_make(**values: Any) -> dict[str, Any]:
+        return _answer(await make_in_thread(service.find_or_make, **service_arguments(model, values, fixed)))
 
     return FunctionTool.from_defaults(
         find_or_make,
         name=name,
-        description=description or purpose(service),
-        fn_schema=asks,
+        description=description or tool_description(service),
+        fn_schema=model,
         async_fn=afind_or_make,
-        callback=lambda answer: answer["told"],
+        callback=lambda answer: answer["message"],
     )
 
 
 def _node(hit: Hit) -> NodeWithScore:
-    metadata = facts(hit.track, hit.path)
+    metadata = track_metadata(hit.track, hit.path)
     node = TextNode(
         id_=hit.track.id,
-        text=described(hit.track),
+        text=track_text(hit.track),
         metadata=metadata,
-        # The text says all of it in words.
+        # The text says the same in words.
         excluded_llm_metadata_keys=[*metadata],
         excluded_embed_metadata_keys=[*metadata],
     )
@@ -176,13 +177,13 @@ def _node(hit: Hit) -> NodeWithScore:
 
 
 def _context(node: BaseNode, query: str) -> dict[str, Any]:
-    """Return the node as a payload: its text, and what its metadata knows about it."""
-    known = {name: value for name, value in node.metadata.items() if name in Context.model_fields}
-    return {**known, "text": node.get_content(MetadataMode.NONE), "query": query}
+    """Return the node as a payload: its text, and the metadata that states something about it."""
+    stated = {name: value for name, value in node.metadata.items() if name in Context.model_fields}
+    return {**stated, "text": node.get_content(MetadataMode.NONE), "query": query}
 
 
 def _copy(node: NodeWithScore, new: Mapping[str, Any]) -> NodeWithScore:
-    """Return a copy of `node` with `new` in its metadata, unread by LLM and embedding."""
+    """Return a copy of `node` with `new` in its metadata, kept out of what LLM and embedding read."""
     inner = node.node
     changes = {
         "metadata": {**inner.metadata, **new},
@@ -197,4 +198,4 @@ def _with(keys: list[str], new: Mapping[str, Any]) -> list[str]:
 
 
 def _answer(result: Result) -> dict[str, Any]:
-    return {**entry(result), "told": told(result)}
+    return {**entry(result), "message": result_text(result)}

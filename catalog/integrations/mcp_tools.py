@@ -1,60 +1,32 @@
-"""The tools that an MCP client can call, and what they answer."""
+"""The tools that an MCP client can call: search, find or make, follow a job, suggest, rate and reject."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import time
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import anyio
+from mcp.server.mcpserver import Context as CallContext
+from mcp_types import AudioContent, CallToolResult, ContentBlock, Resource, ResourceLink, TextContent
+from pydantic import Field
 
 from ..errors import CatalogError, NotFound
-from ..history.suggestions import PresetSuggestion
-from ..models import Action, Result, Track
-from ..service.jobs import Job, Jobs, JobState
+from ..models import Result, Track
+from ..service.following import job_changes
+from ..service.jobs import Job, Jobs
 from ..service.service import MusicService
-from .arguments import Ask, arguments, told
-from .description import described, facts
-from .optional import extra
-from .threads import reading
+from .arguments import FindOrMakeArguments, result_text, service_arguments
+from .description import track_metadata, track_text
+from .mcp_answers import Answer, FoundTrack, FoundTracks, Rated, Rejected, Steps, Suggestions
+from .threads import read_in_thread
 
-with extra("mcp", "mcp"):
-    from mcp.server.mcpserver import Context
-    from mcp_types import (
-        AudioContent,
-        CallToolResult,
-        ContentBlock,
-        Resource,
-        ResourceLink,
-        TextContent,
-    )
-
-__all__ = [
-    "LISTED",
-    "MAX_INLINE_BYTES",
-    "POLL_S",
-    "QUERY",
-    "Answer",
-    "Audio",
-    "Format",
-    "FoundTrack",
-    "FoundTracks",
-    "JobId",
-    "Rated",
-    "Rejected",
-    "Steps",
-    "Suggestions",
-    "Tools",
-    "TrackId",
-    "WaitS",
-]
+__all__ = ["Tools"]
 
 
 LISTED = 100
 """How many tracks `resources/list` names, the newest; the rest are found by searching."""
 MAX_INLINE_BYTES = 8_000_000
-POLL_S = 0.1
 
 QUERY = (
     "What to look for, in words, with facts where they matter: mood:calm, style:ambient_lofi, role:loop_bed, "
@@ -74,77 +46,8 @@ JobId = Annotated[str, Field(description="The job_id that find_or_make returned.
 TrackId = Annotated[str, Field(description="The id of a track.")]
 
 
-class FoundTrack(BaseModel):
-    """A track; beside these it states all of its facts."""
-
-    model_config = ConfigDict(extra="allow")
-
-    track_id: str
-    uri: str
-    audio_uri: str
-    path: str
-    summary: str
-    style: str
-    role: str
-    mood_tags: list[str]
-    duration_s: float
-    loopable: bool
-    score: float | None = None
-
-
-class FoundTracks(BaseModel):
-    """Tracks, best first, and how many there are in all."""
-
-    total: int
-    tracks: list[FoundTrack]
-
-
-class Suggestions(BaseModel):
-    """Presets, the best first."""
-
-    presets: list[PresetSuggestion]
-
-
-class Rated(BaseModel):
-    """A track as it is rated now."""
-
-    track: FoundTrack
-    rating: int | None
-
-
-class Rejected(BaseModel):
-    """What is not served again, and for which request."""
-
-    track_id: str
-    request_id: str
-
-
-class Steps(BaseModel):
-    """How far a make is."""
-
-    done: int
-    total: int
-
-
-class Answer(BaseModel):
-    """What find_or_make came to, or where its job stands."""
-
-    state: JobState
-    job_id: str | None = None
-    action: Action | None = None
-    track: FoundTrack | None = None
-    similarity: float | None = None
-    reason: str = ""
-    request_id: str | None = None
-    warnings: list[str] = []
-    progress: Steps | None = None
-    ahead: int = 0
-    """How many makes come first."""
-    error: str | None = None
-
-
 class Tools:
-    """What the server offers, over one service and one queue of makes."""
+    """The tools and resources over one service and one queue of makes; each docstring is what a client reads."""
 
     def __init__(self, service: MusicService, jobs: Jobs) -> None:
         self.service = service
@@ -162,42 +65,42 @@ class Tools:
         ] = 0,
     ) -> Annotated[CallToolResult, FoundTracks]:
         """Search the tracks there are, or list the newest. Only reads; nothing is made."""
-        page = await reading(self.service.browse, query, by=by, limit=limit, offset=offset)
-        lines = [f"{track.id}\n{described(track)}" for track in page.tracks]
-        found = [self._found(track, page.scores.get(track.id)) for track in page.tracks]
+        page = await read_in_thread(self.service.browse, query, by=by, limit=limit, offset=offset)
+        lines = [f"{track.id}\n{track_text(track)}" for track in page.tracks]
+        tracks = [self._track_payload(track, page.scores.get(track.id)) for track in page.tracks]
         return CallToolResult(
             content=[
                 _text("\n\n".join([*lines, f"{len(lines)} of {page.total} tracks"])),
                 *(_link(track) for track in page.tracks),
             ],
-            structured_content={"total": page.total, "tracks": found},
+            structured_content={"total": page.total, "tracks": tracks},
         )
 
     async def find_or_make(
-        self, ctx: Context[Any, Any], wait_s: WaitS = 3.0, audio: Audio = None, **given: Any
+        self, ctx: CallContext[Any, Any], wait_s: WaitS = 3.0, audio: Audio = None, **values: Any
     ) -> Annotated[CallToolResult, Answer]:
         """Return an earlier track that fits, else make one: the track if it is done within `wait_s`, else its job."""
-        asked = arguments(Ask, given, {})
-        reuse = asked.pop("reuse", "auto")
+        arguments = service_arguments(FindOrMakeArguments, values, {})
+        reuse = arguments.pop("reuse", "auto")
         result: Result | None = None
         if reuse == "always":
-            result = await reading(self.service.find_or_make, **asked, reuse=reuse)
+            result = await read_in_thread(self.service.find_or_make, **arguments, reuse=reuse)
         elif reuse == "auto":
-            result = await reading(self.service.reuse, **asked)
+            result = await read_in_thread(self.service.reuse, **arguments)
         if result:
-            return await self._done(result, audio)
-        job = await reading(self.jobs.find_or_make, **asked, reuse=reuse)
-        return await self._answer(job.id, wait_s, audio, ctx)
+            return await self._result_answer(result, audio)
+        job = await read_in_thread(self.jobs.find_or_make, **arguments, reuse=reuse)
+        return await self._awaited(job.id, wait_s, audio, ctx)
 
     async def get_job(
-        self, ctx: Context[Any, Any], job_id: JobId, wait_s: WaitS = 0.0, audio: Audio = None
+        self, ctx: CallContext[Any, Any], job_id: JobId, wait_s: WaitS = 0.0, audio: Audio = None
     ) -> Annotated[CallToolResult, Answer]:
         """Say where the making of a track stands; with its track once it is done."""
-        return await self._answer(job_id, wait_s, audio, ctx)
+        return await self._awaited(job_id, wait_s, audio, ctx)
 
     async def cancel_job(self, job_id: JobId) -> Annotated[CallToolResult, Answer]:
         """Stop the making of a track; one that is done stays."""
-        return self._standing(await reading(self.jobs.cancel, job_id))
+        return self._job_answer(await read_in_thread(self.jobs.cancel, job_id))
 
     async def suggest_presets(
         self,
@@ -205,11 +108,11 @@ class Tools:
         limit: Annotated[int, Field(ge=1, le=20, description="How many at most.")] = 5,
     ) -> Annotated[CallToolResult, Suggestions]:
         """Suggest style presets for a text, from what served and pleased before. Only reads."""
-        found = await reading(self.service.suggest_presets, query, limit)
-        lines = [f"{one.name}: {one.reason}" for one in found]
+        presets = await read_in_thread(self.service.suggest_presets, query, limit)
+        lines = [f"{preset.name}: {preset.reason}" for preset in presets]
         return CallToolResult(
             content=[_text("\n".join(lines) or "no preset is known")],
-            structured_content={"presets": [one.model_dump(mode="json") for one in found]},
+            structured_content={"presets": [preset.model_dump(mode="json") for preset in presets]},
         )
 
     async def rate_track(
@@ -222,13 +125,13 @@ class Tools:
         ] = None,
     ) -> Annotated[CallToolResult, Rated]:
         """Rate a track, 1 to 5."""
-        track = await reading(self.service.rate, track_id, rating, request_id=request_id)
-        said = (
+        track = await read_in_thread(self.service.rate, track_id, rating, request_id=request_id)
+        message = (
             f"track {track.id} is rated {track.rating}" if track.rating else f"track {track.id} has no rating"
         )
         return CallToolResult(
-            content=[_text(said), _link(track)],
-            structured_content={"track": self._found(track), "rating": track.rating},
+            content=[_text(message), _link(track)],
+            structured_content={"track": self._track_payload(track), "rating": track.rating},
         )
 
     async def reject_track(
@@ -239,20 +142,22 @@ class Tools:
         ] = None,
     ) -> Annotated[CallToolResult, Rejected]:
         """Keep a track from a request it was wrong for, and from requests near it; it goes on serving others."""
-        judgement = await reading(self.service.reject, track_id, request_id)
-        said = f"track {judgement.track_id} is not served again for request {judgement.request_id} and those near it"
-        told = {"track_id": judgement.track_id, "request_id": judgement.request_id}
-        return CallToolResult(content=[_text(said)], structured_content=told)
+        judgement = await read_in_thread(self.service.reject, track_id, request_id)
+        message = f"track {judgement.track_id} is not served again for request {judgement.request_id} and those near it"
+        return CallToolResult(
+            content=[_text(message)],
+            structured_content={"track_id": judgement.track_id, "request_id": judgement.request_id},
+        )
 
     async def track(self, track_id: str) -> dict[str, Any]:
         """Return what is known of a track, as JSON: what it is, how it was made and by what, its licence."""
-        track = await reading(self._track, track_id)
-        return {**self._found(track), **track.model_dump(mode="json", exclude={"context"})}
+        track = await read_in_thread(self._track, track_id)
+        return {**self._track_payload(track), **track.model_dump(mode="json", exclude={"context"})}
 
     async def audio(self, track_id: str) -> bytes:
         """Return the audio of a track, a WAV file."""
-        track = await reading(self._track, track_id)
-        return await reading(self.service.store.audio.path_of(track).read_bytes)
+        track = await read_in_thread(self._track, track_id)
+        return await read_in_thread(self.service.store.audio.path_of(track).read_bytes)
 
     def newest(self) -> list[Resource]:
         """Return the newest tracks as resources."""
@@ -261,7 +166,7 @@ class Tools:
                 uri=_uri(track),
                 name=track.id,
                 title=track.summary[:80],
-                description=described(track),
+                description=track_text(track),
                 mime_type="application/json",
             )
             for track in self.service.store.tracks.list(limit=LISTED)
@@ -269,36 +174,39 @@ class Tools:
 
     # Answers
 
-    async def _answer(
-        self, job_id: str, wait_s: float, audio: Format | None, ctx: Context[Any, Any]
+    async def _awaited(
+        self, job_id: str, wait_s: float, audio: Format | None, ctx: CallContext[Any, Any]
     ) -> CallToolResult:
-        """Wait for a job, passing its progress on, and return its track or where it stands."""
-        until = time.monotonic() + wait_s
-        seen = None
+        """Wait up to `wait_s` for a job, pass its progress on, and return its track or where it stands."""
+        with anyio.move_on_after(wait_s):
+            await self._report_progress(job_id, ctx)
         job = self.jobs.get(job_id)
-        while not job.finished and time.monotonic() < until:
-            await asyncio.sleep(POLL_S)
-            job = self.jobs.get(job_id)
-            if job.progress and job.progress != seen:
-                seen = job.progress
-                await ctx.report_progress(*job.progress)
         if job.state == "done" and job.result:
-            return await self._done(job.result, audio, job_id=job.id)
-        return self._standing(job)
+            return await self._result_answer(job.result, audio, job_id=job.id)
+        return self._job_answer(job)
 
-    async def _done(
+    async def _report_progress(self, job_id: str, ctx: CallContext[Any, Any]) -> None:
+        """Pass the progress of a job on until it is over."""
+        progress = None
+        async with aclosing(job_changes(self.jobs, job_id)) as changes:
+            async for job in changes:
+                if job and job.progress and job.progress != progress:
+                    progress = job.progress
+                    await ctx.report_progress(*progress)
+
+    async def _result_answer(
         self, result: Result, audio: Format | None, *, job_id: str | None = None
     ) -> CallToolResult:
         track = result.track
         assert track is not None
-        content: list[ContentBlock] = [_text(told(result)), _link(track)]
+        content: list[ContentBlock] = [_text(result_text(result)), _link(track)]
         if audio:
-            content.append(await reading(self._inline, track, audio))
+            content.append(await read_in_thread(self._inline, track, audio))
         answer = Answer(
             state="done",
             job_id=job_id,
             action=result.action,
-            track=FoundTrack.model_validate(self._found(track)),
+            track=FoundTrack.model_validate(self._track_payload(track)),
             similarity=result.similarity,
             reason=result.reason,
             request_id=result.request_id,
@@ -306,17 +214,17 @@ class Tools:
         )
         return CallToolResult(content=content, structured_content=answer.model_dump(mode="json"))
 
-    def _standing(self, job: Job) -> CallToolResult:
-        """Return where a job stands, in words and as an Answer; a failure is an error that tells the sentence."""
+    def _job_answer(self, job: Job) -> CallToolResult:
+        """Return where a job stands, in words and as an Answer; a failure is an error with its message."""
         error = None
         if job.error:
             known = isinstance(job.error, CatalogError)
             error = str(job.error) if known else "the make failed unexpectedly; the server's log says why"
-        said = f"job {job.id} is {job.state}"
+        message = f"job {job.id} is {job.state}"
         if job.progress and not job.finished:
-            said += f", step {job.progress[0]} of {job.progress[1]}"
+            message += f", step {job.progress[0]} of {job.progress[1]}"
         if not job.finished:
-            said += "; ask get_job for it again"
+            message += "; ask get_job for it again"
         answer = Answer(
             state=job.state,
             job_id=job.id,
@@ -325,7 +233,7 @@ class Tools:
             error=error,
         )
         return CallToolResult(
-            content=[_text(error or said)],
+            content=[_text(error or message)],
             structured_content=answer.model_dump(mode="json"),
             is_error=error is not None,
         )
@@ -336,9 +244,9 @@ class Tools:
             raise NotFound(f"there is no track {track_id!r}; search_tracks finds those there are")
         return track
 
-    def _found(self, track: Track, score: float | None = None) -> dict[str, Any]:
+    def _track_payload(self, track: Track, score: float | None = None) -> dict[str, Any]:
         path = self.service.store.audio.path_of(track)
-        return {"uri": _uri(track), "audio_uri": f"{_uri(track)}/audio", **facts(track, path, score)}
+        return {"uri": _uri(track), "audio_uri": f"{_uri(track)}/audio", **track_metadata(track, path, score)}
 
     def _inline(self, track: Track, audio: Format) -> ContentBlock:
         from generator import audio as audio_
@@ -367,7 +275,7 @@ def _link(track: Track) -> ResourceLink:
         uri=f"{_uri(track)}/audio",
         name=track.id,
         title=track.summary[:80],
-        description=described(track),
+        description=track_text(track),
         mime_type="audio/wav",
         size=track.audio_bytes,
     )

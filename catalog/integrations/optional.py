@@ -1,4 +1,4 @@
-"""Say which extra to install where a framework is missing."""
+"""The error for a framework that is not installed: it names the extra to install."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["extra"]
 
 @contextmanager
 def extra(name: str, package: str) -> Iterator[None]:
-    """Import `package` and what is below it inside this; raises MissingExtra naming the extra `name` without it.
+    """Raise MissingExtra, which names the extra `name`, where an import of `package` in the body finds none.
 
     An import that fails inside an installed package is passed on as it is.
     """

@@ -1,4 +1,4 @@
-"""What a retriever is asked, as a query of the catalog."""
+"""The query of the catalog for a retriever's question and its filter."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..search.query import Query, parse
 from ..service.service import MusicService
 from ..validation import validated
 
-__all__ = ["Where", "asked", "facts_in"]
+__all__ = ["Where", "filter_from", "query_from"]
 
 
 Where = str | Mapping[str, Any] | Filter | None
 """Hard facts: in the query language ("mood:calm length:30..60"), or the fields of Filter."""
 
 
-def asked(text: str, where: Filter) -> Query:
-    """Return the query for `text`, taken as plain words: a user's question is no query language. Raises InputError."""
+def query_from(text: str, where: Filter) -> Query:
+    """Return the query for `text` as plain words; a user's question is not in the query language. Raises InputError."""
     return Query(text=read_context(text).text, where=where)
 
 
-def facts_in(where: Where, service: MusicService) -> Filter:
-    """Return the facts in `where`. Raises InputError."""
+def filter_from(where: Where, service: MusicService) -> Filter:
+    """Return the filter that `where` describes. Raises InputError."""
     if where is None:
         return Filter()
     if isinstance(where, Filter):

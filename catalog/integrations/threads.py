@@ -1,4 +1,4 @@
-"""Calls of the service from an event loop: in threads, so that the loop goes on, and stopped when their task is."""
+"""Calls of the service from an event loop. They run in threads, so that the loop goes on, and stop with their task."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from typing import Any, TypeVar
 
 from generator import Cancelled
 
-__all__ = ["making", "reading"]
+__all__ = ["make_in_thread", "read_in_thread"]
 
 
 Value = TypeVar("Value")
 
-# Apart from each other and from the loop's own: a call that makes waits for its turn in its thread, possibly for
-# minutes, and no search may wait behind it.
+# Two pools beside the loop's own: a call that makes waits for its turn in its thread, possibly for minutes, and no
+# search may wait behind it.
 _READING = ThreadPoolExecutor(8, thread_name_prefix="catalog-read")
 _MAKING = ThreadPoolExecutor(64, thread_name_prefix="catalog-make")
 
 
-async def reading(call: Callable[..., Value], *args: Any, **options: Any) -> Value:
-    """Return what a call that only reads returns."""
+async def read_in_thread(call: Callable[..., Value], *args: Any, **options: Any) -> Value:
+    """Call in a thread something that only reads, and return its result."""
     return await _run(_READING, functools.partial(call, *args, **options))
 
 
-async def making(call: Callable[..., Value], *args: Any, **options: Any) -> Value:
-    """Return what a call that may make returns; it takes `on_progress`, and stops when its task is cancelled."""
+async def make_in_thread(call: Callable[..., Value], *args: Any, **options: Any) -> Value:
+    """Call in a thread something that may make, and return its result.
+
+    `call` takes `on_progress`; when the task is cancelled the making stops at its next step.
+    """
     stopped = threading.Event()
 
     def on_progress(done: int, total: int) -> None:

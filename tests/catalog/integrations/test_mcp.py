@@ -154,6 +154,36 @@ def test_a_make_that_takes_longer_is_a_job_to_ask_about(open_service):
     assert done.structured_content["job_id"] == asked.structured_content["job_id"]
 
 
+def test_waiting_for_a_job_looks_at_it_when_it_changes_and_not_at_intervals(open_service, monkeypatch):
+    class Silent(Waiting):
+        def generate_music(self, prompt, config, *, on_progress=None, **rest):
+            self.started.set()
+            self.free.wait()
+            return self._generator.generate_music(prompt, config, on_progress=on_progress, **rest)
+
+    generator = Silent()
+    looks, get = [], Jobs.get
+
+    def counted(jobs, job_id):
+        looks.append(job_id)
+        return get(jobs, job_id)
+
+    async def conversation(client):
+        asked = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
+        job = {"job_id": asked.structured_content["job_id"]}
+        await anyio.to_thread.run_sync(generator.started.wait)
+        monkeypatch.setattr(Jobs, "get", counted)
+        meanwhile = await client.call_tool("get_job", {**job, "wait_s": 1.0})
+        waited = len(looks)
+        generator.free.set()
+        return meanwhile, waited, await client.call_tool("get_job", {**job, **LONG_WAIT})
+
+    meanwhile, waited, done = against(open_service(generators=generator), conversation)
+    assert meanwhile.structured_content["state"] == "running"
+    assert waited <= 3
+    assert done.structured_content["state"] == "done"
+
+
 def test_a_job_is_cancelled(open_service):
     generator = Waiting()
     service = open_service(generators=generator)

@@ -1,0 +1,45 @@
+"""Follow a job of the queue from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from .jobs import Job, Jobs
+
+__all__ = ["job_changes"]
+
+
+async def job_changes(
+    jobs: Jobs, job_id: str, *, silence_s: float | None = None
+) -> AsyncGenerator[Job | None, None]:
+    """Yield the job as it stands and after each change, until it is over; None after `silence_s` without a change.
+
+    Changes that come faster than the caller takes them are yielded as one. Raises NotFound.
+    """
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: Job) -> None:
+        # The loop may have closed in the meantime; then nobody follows the job any more.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(changed.set)
+
+    unsubscribe = jobs.subscribe(wake, job_id)
+    try:
+        before = None
+        while True:
+            # Cleared before the job is read: a change after the reading sets it again.
+            changed.clear()
+            job = jobs.get(job_id)
+            if job is not before:
+                before = job
+                yield job
+            if job.finished:
+                return
+            try:
+                await asyncio.wait_for(changed.wait(), silence_s)
+            except asyncio.TimeoutError:
+                yield None
+    finally:
+        unsubscribe()
