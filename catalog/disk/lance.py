@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..errors import CatalogError, Damage, StorageError
 from .stand_ins import forget, without_rest_client
 
-__all__ = ["ALWAYS", "Connection", "import_lancedb", "index_config", "run"]
+__all__ = ["ALWAYS", "Connection", "import_lancedb", "index_config", "lance_errors", "run"]
 
 
 _log = logging.getLogger(__name__)
@@ -126,3 +128,27 @@ def _begin_anew() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
+
+
+@contextlib.contextmanager
+def lance_errors(what: str) -> Iterator[None]:
+    """Turn whatever Lance raises, panics included, into a StorageError that begins with `what`."""
+    try:
+        yield
+    except CatalogError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StorageError(f"{what}: {_in_short(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Damage(f"{what}: {_in_short(error)}; run `catalog doctor --deep`") from None
+
+
+def _in_short(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if "No space left" in text or "os error 28" in text:
+        return "the disk is full; free some space and try again"
+    if "Read-only file system" in text or "os error 30" in text:
+        return "the file system is mounted read-only"
+    return text if len(text) <= 300 else text[:299] + "…"

@@ -87,7 +87,7 @@ class Maintenance:
 
 
 def _is_due(table: DurableTable) -> bool:
-    commits = (table.head() or 0) - table.compacted
+    commits = (table.head() or 0) - table.marks.compacted
     return commits >= EVERY_COMMITS and commits >= int(table.table.count_rows()) // ROWS_PER_COMMIT
 
 

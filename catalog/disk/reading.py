@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Damage, InputError
-from .table import DurableTable, lance_errors
+from .lance import lance_errors
+from .table import DurableTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,7 +2,7 @@
 
 Answers are files below `cache/`: one by request key with its track, one by the call as it was typed with all that is
 printed. Each states the stamps of the tables it was read from, which change with every commit that may change a row
-(`DurableTable.stamp`), and is believed only while they stand, nothing is being committed, and the audio file has its
+(`TableFiles.stamp`), and is believed only while they stand, nothing is being committed, and the audio file has its
 size. So a lost or damaged file costs time, never a wrong answer. The line of the log waits in `queue/`, one synced file
 each, until a process that opens the table takes it over. Standard library only.
 """
@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..disk.files import inside
-from ..disk.lance import Connection
-from ..disk.table import DurableTable
+from ..disk.versions import TableFiles
 from ..errors import CatalogError
 
 __all__ = ["recall", "remember", "stamp_of", "traces_hold", "traces_of"]
@@ -35,9 +34,7 @@ Content = dict[str, Any]
 
 def stamp_of(home: Path) -> list[int] | None:
     """Return the stamps of the tables; None while one has an unfinished commit. Read it before what it vouches for."""
-    # Stamps are read without Lance, so nothing connects.
-    tables = [DurableTable(Connection(home / "lance"), home, name) for name in STAMPED]
-    stamps = [table.stamp for table in tables]
+    stamps = [TableFiles(home, name).stamp for name in STAMPED]
     known = [stamp for stamp in stamps if stamp is not None]
     return known if len(known) == len(stamps) else None
 

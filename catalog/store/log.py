@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Maintenance
 from ..disk.reading import Row, intact, read, to_arrow
-from ..disk.table import DurableTable, lance_errors
+from ..disk.table import DurableTable
 from ..errors import InputError
 from ..models import Judgement, RequestRecord
 from ..search.filters import both, equals

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..disk.table import DurableTable, lance_errors
+from ..disk.lance import lance_errors
+from ..disk.table import DurableTable
 from ..errors import Damage, InputError
 from ..models import Track
 from .migrations import upgrade

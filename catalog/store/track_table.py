@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from generator.audio import timbre
 
+from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Maintenance
 from ..disk.reading import MOST_RESULTS, Row, intact, read, to_arrow, to_rows, where, where_async
-from ..disk.table import DurableTable, lance_errors
+from ..disk.table import DurableTable
 from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets

@@ -35,7 +35,7 @@ from homes import (
     write_until_killed,
 )
 
-from catalog.disk import table as durable
+from catalog.disk import recovery
 from catalog.errors import Damage, StorageError
 from catalog.models import Filter
 from catalog.store import audit
@@ -243,7 +243,7 @@ def test_a_table_that_no_version_opens_is_left_as_it_is(tmp_path, monkeypatch):
     store = open_store(home)
     for number in range(4):
         add(store, f"t{number}")
-    monkeypatch.setattr(durable, "_MOST_SET_ASIDE", 2)
+    monkeypatch.setattr(recovery, "MOST_SET_ASIDE", 2)
     versions = home / "lance" / "tracks.lance" / "_versions"
     for path in versions.glob("*.manifest"):
         path.write_bytes(b"")

@@ -1,0 +1,159 @@
+"""What the files of a Lance table say without Lance: its newest version, and the note of what is safe on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from .files import sync
+
+__all__ = ["Marks", "TableFiles", "ends_in_magic", "is_whole", "manifest_path", "new_stamp"]
+
+
+_MAGIC = b"LANC"
+_TRAILER_BYTES = 16
+_MANIFEST = re.compile(r"(\d+)\.manifest")
+_LARGEST = 2**64 - 1
+"""Lance names a manifest by the distance of its version to this number, so that the newest sorts first."""
+
+
+class Marks(NamedTuple):
+    """The note beside a table."""
+
+    acknowledged: int = 0
+    """The newest version known to be on the disk whole; 0 when unknown."""
+    compacted: int = 0
+    """The version the table had after it was last compacted."""
+    stamp: int = 0
+    """Drawn anew whenever a row may have changed."""
+    schema: int = 0
+    """The schema version the table was last written with; 0 when unknown."""
+
+
+class TableFiles:
+    """The files of the table in `home/lance/<name>.lance`, and the note `home/lance/<name>.acked`."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.name = name
+        self.home = home
+        self.folder = home / "lance" / f"{name}.lance"
+        self._note = home / "lance" / f"{name}.acked"
+
+    def newest(self) -> tuple[int, Path] | None:
+        """Return the newest version on the disk and its manifest, None without any."""
+        newest: tuple[int, str] | None = None
+        folder = self.folder / "_versions"
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            names = ((_MANIFEST.fullmatch(entry.name), entry.name) for entry in entries)
+            newest = max(((_LARGEST - int(match[1]), name) for match, name in names if match), default=None)
+        return (newest[0], folder / newest[1]) if newest else None
+
+    def head(self) -> int | None:
+        """Return the newest version on the disk, None without any."""
+        newest = self.newest()
+        return newest[0] if newest else None
+
+    @property
+    def marks(self) -> Marks:
+        """The note beside the table; zeros where it cannot be read."""
+        try:
+            numbers = [int(number) for number in self._note.read_text("ascii").split()]
+            return Marks(*numbers)
+        except (OSError, ValueError, TypeError):
+            return Marks()
+
+    @property
+    def schema_version(self) -> int:
+        """The schema version of the table as it was last written; 0 when unknown, as for an unfinished commit."""
+        marks, newest = self.marks, self.newest()
+        whole = newest and marks.acknowledged == newest[0] and is_whole(newest[1])
+        return marks.schema if whole else 0
+
+    @property
+    def stamp(self) -> int | None:
+        """A number that is another one whenever a row may have changed; None while a commit is unfinished.
+
+        Rows that are only added leave it. 0 without a table.
+        """
+        marks = self.marks
+        return marks.stamp if marks.acknowledged == (self.head() or 0) else None
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the newest version, judged by its files alone."""
+        newest, acknowledged = self.newest(), self.marks.acknowledged
+        if newest is None:
+            return (
+                [f"the {self.name} table is gone; version {acknowledged} was there"] if acknowledged else []
+            )
+        head, manifest = newest
+        if not is_whole(manifest):
+            return [f"version {head} of the {self.name} table cannot be read"]
+        if head < acknowledged:
+            return [f"the {self.name} table is at version {head}; version {acknowledged} was there"]
+        return []
+
+    def files(self) -> frozenset[Path]:
+        """Return every file of the table."""
+        return frozenset(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
+
+    def size_bytes(self) -> int:
+        """Return the bytes of every file of the table."""
+        return sum(path.stat().st_size for path in self.files())
+
+    def sync(self, paths: Iterable[Path]) -> None:
+        """Force files of the table to the disk, and the folders on the way to them."""
+        files = sorted(paths)
+        folders = {parent for path in files for parent in path.parents if parent.is_relative_to(self.folder)}
+        sync(files, sorted(folders))
+
+    def write_marks(self, marks: Marks) -> None:
+        """Write the note beside the table, on the disk on return; the caller holds the lock of the table."""
+        # Fewer bytes than a disk sector, always the same length, overwritten in place. A disk writes a sector whole or
+        # not at all, so one sync is enough and no half of a note is ever read.
+        data = (" ".join(f"{number:020d}" for number in marks) + "\n").encode("ascii")
+        new = not self._note.exists()
+        descriptor = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(descriptor, data, 0)
+            getattr(os, "fdatasync", os.fsync)(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            sync([], [self._note.parent])
+
+
+def manifest_path(folder: Path, version: int) -> Path:
+    """Return where the manifest of a version of the table in `folder` is."""
+    return folder / "_versions" / f"{_LARGEST - version}.manifest"
+
+
+def new_stamp() -> int:
+    """Return a number that no stamp had before."""
+    # Drawn, not counted: a folder brought back from a copy must not come to a number it had before.
+    return secrets.randbits(63) | 1
+
+
+def is_whole(manifest: Path) -> bool:
+    """Tell whether a manifest has its trailer: position of its message, format version, magic."""
+    trailer, size = _trailer(manifest)
+    return trailer.endswith(_MAGIC) and int.from_bytes(trailer[:8], "little") < size
+
+
+def ends_in_magic(path: Path) -> bool:
+    """Tell whether a data or index file of Lance has its last bytes, which are written last."""
+    return _trailer(path)[0].endswith(_MAGIC)
+
+
+def _trailer(path: Path) -> tuple[bytes, int]:
+    """Return the last 16 bytes of a file and its size in bytes; nothing and 0 when it is shorter or gone."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size >= _TRAILER_BYTES:
+            file.seek(-_TRAILER_BYTES, os.SEEK_END)
+            return file.read(_TRAILER_BYTES), size
+    return b"", 0
