@@ -49,7 +49,7 @@ def __getattr__(name: str) -> Any:
     """Import the service and the values when they are first used, so that `catalog --help` stays instant."""
     if name not in __all__:
         raise AttributeError(f"module 'catalog' has no attribute {name!r}")
-    home = "catalog.service.service" if name == "MusicService" else "catalog.models"
-    value = getattr(importlib.import_module(home), name)
+    module = "catalog.service.service" if name == "MusicService" else "catalog.models"
+    value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value

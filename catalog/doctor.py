@@ -1,4 +1,4 @@
-"""The health of an installation: versions, encoder, models, disk, and the catalog's own rows and files."""
+"""The health of an installation: versions, encoder, models, disk, and the rows and files of the catalog."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOW_DISK_BYTES = 1_000_000_000
 
 
 class Check(Value):
-    """One finding. `note` needs no action, `warning` may, `damage` does."""
+    """One finding. A `note` needs no action, a `warning` may, `damage` does."""
 
     name: str
     status: Literal["ok", "note", "warning", "damage", "fixed"]
@@ -36,7 +36,7 @@ class Check(Value):
 def examine(
     home: str, *, config: str | None = None, deep: bool = False, fix: bool = False, reembed: bool = False
 ) -> list[Check]:
-    """Return what was found; `deep` reads every audio file, `fix` mends what loses nothing, `reembed` embeds anew."""
+    """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew."""
     checks = [_versions(), _configuration(config, home), _encoder(), _models(), _disk(home)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
@@ -79,11 +79,10 @@ def pull_checkpoint(
 
 
 def _versions() -> Check:
-    found = [f"{name} {package_version(name, absent='absent')}" for name in ("music-catalog", *PACKAGES)]
-    told = (
-        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; {', '.join(found)}"
-    )
-    return Check(name="versions", status="warning" if " absent" in told else "ok", detail=told)
+    packages = [f"{name} {package_version(name, absent='absent')}" for name in ("music-catalog", *PACKAGES)]
+    system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    detail = f"{system}; {', '.join(packages)}"
+    return Check(name="versions", status="warning" if " absent" in detail else "ok", detail=detail)
 
 
 def _configuration(config: str | None, home: str) -> Check:
@@ -91,8 +90,8 @@ def _configuration(config: str | None, home: str) -> Check:
         library = load_library(config, home)
     except CatalogError as error:
         return Check(name="configuration", status="warning", detail=str(error))
-    told = f"{len(library.styles)} styles, {len(library.roles)} roles, {len(library.quality)} quality tiers"
-    return Check(name="configuration", status="ok", detail=told)
+    detail = f"{len(library.styles)} styles, {len(library.roles)} roles, {len(library.quality)} quality tiers"
+    return Check(name="configuration", status="ok", detail=detail)
 
 
 def _encoder() -> Check:
@@ -108,29 +107,16 @@ def _models() -> Check:
     present = [info.name for info in weights.available() if info.path]
     if present:
         return Check(name="models", status="ok", detail=f"MusicGen {', '.join(present)}")
-    told = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
-    return Check(name="models", status="note", detail=told)
+    detail = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
+    return Check(name="models", status="note", detail=detail)
 
 
 def _disk(home: str) -> Check:
-    there = next(
-        folder for folder in (Path(home).resolve(), *Path(home).resolve().parents) if folder.exists()
-    )
-    free = shutil.disk_usage(there).free
+    path = Path(home).resolve()
+    folder = next(one for one in (path, *path.parents) if one.exists())
+    free = shutil.disk_usage(folder).free
     status: Literal["ok", "warning"] = "ok" if free >= LOW_DISK_BYTES else "warning"
-    return Check(name="disk", status=status, detail=f"{free / 1e9:.1f} GB free at {there}")
-
-
-def _sounds(store: Store, *, fix: bool) -> list[Check]:
-    """Say how many tracks cannot be compared by sound, or with `fix` make it so that they can."""
-    unheard = store.tracks.without_sound()
-    if not unheard:
-        return []
-    if fix:
-        heard = listen(store, unheard)
-        return [Check(name="sounds", status="fixed", detail=f"{heard} of {len(unheard)} tracks listened to")]
-    detail = f"{len(unheard)} tracks cannot be compared by sound yet; run `catalog doctor --fix`"
-    return [Check(name="sounds", status="note", detail=detail)]
+    return Check(name="disk", status=status, detail=f"{free / 1e9:.1f} GB free at {folder}")
 
 
 def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool) -> list[Check]:
@@ -146,6 +132,18 @@ def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: b
         mended = fix and store.care.fix(problem)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _sounds(store, fix=fix)
-    told = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
+    detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
-    return [*checks, Check(name="catalog", status=status, detail=told)]
+    return [*checks, Check(name="catalog", status=status, detail=detail)]
+
+
+def _sounds(store: Store, *, fix: bool) -> list[Check]:
+    """Return how many tracks cannot be compared by sound; with `fix` analyse them, and return how many now can."""
+    waiting = store.tracks.without_sound()
+    if not waiting:
+        return []
+    if fix:
+        done = listen(store, waiting)
+        return [Check(name="sounds", status="fixed", detail=f"{done} of {len(waiting)} tracks listened to")]
+    detail = f"{len(waiting)} tracks cannot be compared by sound yet; run `catalog doctor --fix`"
+    return [Check(name="sounds", status="note", detail=detail)]

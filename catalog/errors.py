@@ -4,7 +4,7 @@ CatalogError                exit 1
 ├── InputError              exit 2   a text, choice or option that cannot be used
 │   └── ConfigError         exit 2   a configuration file or preset that cannot be used
 ├── NotFound                exit 3   no such track, or nothing fits and making was not allowed
-├── Busy                    exit 4   another process holds what is needed; waited as long as allowed
+├── Busy                    exit 4   another process holds what is needed, and the allowed wait is over
 ├── StorageError            exit 1   the home folder cannot be read or written
 │   └── Damage              exit 5   stored data fails its check
 ├── EncoderMismatch         exit 2   the table was embedded by another encoder
@@ -51,7 +51,7 @@ class NotFound(CatalogError, LookupError):
 
 
 class Busy(CatalogError, TimeoutError):
-    """Another process holds what is needed, and the wait allowed is over."""
+    """Another process holds what is needed, and the allowed wait is over."""
 
     exit_code = 4
 
@@ -61,7 +61,7 @@ class StorageError(CatalogError, OSError):
 
 
 class Damage(StorageError):
-    """Stored data fails its check: a missing or altered file, a row that does not add up."""
+    """Stored data fails its check: a file is missing or altered, or a row contradicts itself."""
 
     exit_code = 5
 

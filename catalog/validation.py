@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """Return `model` made of `values`; a refusal becomes an InputError of one sentence."""
+    """Return `values` as a `model`. Raises InputError with one sentence."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -25,7 +25,10 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return the clause that names the closest valid words: "did you mean ...? valid: ..."."""
+    """Return the clause that names the valid words, the closest first: "did you mean ...? valid: ...".
+
+    `presets.errors.did_you_mean` is a second one on purpose: configuration has hundreds of names, too many to list.
+    """
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     listed = f"valid: {', '.join(names)}"
@@ -33,19 +36,19 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def sentence(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return one sentence that says which value of `model` was refused, and what is valid."""
+    """Return one sentence that names the refused value of `model`, and what is valid."""
     problem, *others = error.errors(include_url=False)
     field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
     if problem["type"] == "extra_forbidden":
-        said = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
+        reason = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
     elif problem["type"] == "missing":
-        said = f"{field} is missing"
+        reason = f"{field} is missing"
     elif problem["type"] == "value_error":
         cause = str(problem["ctx"]["error"])
-        said = cause if field == "text" else f"{field} cannot be used: {cause}"
+        reason = cause if field == "text" else f"{field} cannot be used: {cause}"
     else:
-        said = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
-    return said + (f" (and {len(others)} more)" if others else "")
+        reason = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    return reason + (f" (and {len(others)} more)" if others else "")
 
 
 def _short(value: Any) -> str:

@@ -1,8 +1,19 @@
-"""Frozen values that travel between the stages: Context -> Features -> Request -> Decision -> Result."""
+"""Frozen values that travel between the stages of a call: Context -> Features -> Request -> Decision -> Result."""
 
 from __future__ import annotations
 
-from .base import MAX_TEXT_BYTES, Label, Line, Name, Tag, Unit, Value, clean_line, clean_text
+from .base import (
+    MAX_TEXT_BYTES,
+    Label,
+    Line,
+    Name,
+    Tag,
+    Unit,
+    Value,
+    clean_line,
+    clean_text,
+    surrogate_refusal,
+)
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .log import Judgement, Mood, RequestRecord
 from .request import (
@@ -56,4 +67,5 @@ __all__ = [
     "Value",
     "clean_line",
     "clean_text",
+    "surrogate_refusal",
 ]

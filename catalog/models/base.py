@@ -1,4 +1,4 @@
-"""Text and numbers that the values share: their limits and how they are cleaned."""
+"""Text and numbers that the values share: their limits, and how text is cleaned."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
-__all__ = ["MAX_TEXT_BYTES", "Label", "Line", "Name", "Tag", "Unit", "Value", "clean_line", "clean_text"]
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Label",
+    "Line",
+    "Name",
+    "Tag",
+    "Unit",
+    "Value",
+    "clean_line",
+    "clean_text",
+    "surrogate_refusal",
+]
 
 
 MAX_TEXT_BYTES = 1_000_000
 
 Unit = Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)]
-
+"""A number from -1 to 1."""
 
 _CONTROLS = {code: " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t\x00"}
 
 
 def clean_text(text: str) -> str:
-    """Return `text` normalised to NFC, control characters but line ends and tabs as spaces, outer white space gone.
+    """Return `text` in NFC, stripped, with spaces for control characters other than line ends and tabs.
 
     Raises ValueError when it is empty, holds NUL or lone surrogates, or is over 1 MB as UTF-8.
     """
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"the text holds a lone surrogate at character {error.start}; pass valid Unicode"
-        ) from None
+    if refusal := surrogate_refusal("the text", text):
+        raise ValueError(refusal)
+    size = len(text.encode("utf-8"))
     if size > MAX_TEXT_BYTES:
         raise ValueError(f"the text is {size:,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
     if "\x00" in text:
@@ -42,18 +50,26 @@ def clean_text(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """Return `text` on one line: NFC, control characters and runs of white space folded to single spaces.
+    """Return `text` in NFC on one line: single spaces for white space and control characters.
 
     Raises ValueError for lone surrogates.
+    """
+    if refusal := surrogate_refusal("it", text):
+        raise ValueError(refusal)
+    visible = (" " if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign for sign in text)
+    return unicodedata.normalize("NFC", " ".join("".join(visible).split()))
+
+
+def surrogate_refusal(what: str, text: str, *, first: int = 0) -> str | None:
+    """Return the sentence that refuses `text` for a lone surrogate, which no UTF-8 holds; None for valid text.
+
+    `first` is the number of the first character in the sentence.
     """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(
-            f"it holds a lone surrogate at character {error.start}; pass valid Unicode"
-        ) from None
-    shown = (" " if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign for sign in text)
-    return unicodedata.normalize("NFC", " ".join("".join(shown).split()))
+        return f"{what} holds a lone surrogate at character {error.start + first}; pass valid Unicode"
+    return None
 
 
 Line = Annotated[str, AfterValidator(clean_line)]
@@ -63,6 +79,6 @@ Name = Annotated[str, AfterValidator(clean_line), Field(max_length=200)]
 
 
 class Value(BaseModel):
-    """Base of the values here: frozen, strict about unknown keys."""
+    """Base of the values: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

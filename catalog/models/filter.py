@@ -1,4 +1,4 @@
-"""What a search or a list is limited to."""
+"""The facts that a search or a list is limited to."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ FieldName = Literal[
     "language",
     "made",
 ]
-"""What a condition of a filter may be about; `filters` maps each to a column."""
+"""The facts that a condition may be about; `search.filters` maps each to a column."""
 
 
 class Span(Value):
-    """Numbers from `low` to `high`, both within; None leaves an end open."""
+    """Numbers from `low` to `high`, both included; None leaves an end open."""
 
     low: float | None = None
     high: float | None = None
 
 
 class Period(Value):
-    """Times from `since` until before `before`, each a time or how long ago; None leaves an end open."""
+    """Times from `since` on and before `before`, each a time or how long ago; None leaves an end open."""
 
     since: datetime | timedelta | None = None
     before: datetime | timedelta | None = None
 
 
 Alternative = bool | str | Span | Period | None
-"""A value a fact may have; None stands for a fact that is not known."""
+"""A value that a fact may have; None stands for an unknown fact."""
 
 
 class Condition(Value):
@@ -61,7 +61,7 @@ class Condition(Value):
 
 
 class Filter(Value):
-    """Hard facts a track must meet. None or an empty tuple leaves a fact open; all given facts must hold."""
+    """Hard facts, all of which a track must meet. None or an empty tuple leaves a fact open."""
 
     style: str | None = None
     role: str | None = None
@@ -70,7 +70,7 @@ class Filter(Value):
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     mood: tuple[str, ...] = ()
-    """Every tag named must be on the track."""
+    """A track must have every one of these tags."""
     loopable: bool | None = None
     min_duration_s: float | None = None
     max_duration_s: float | None = None
@@ -81,4 +81,4 @@ class Filter(Value):
     language: str | None = None
     state: State | None = "ready"
     conditions: tuple[Condition, ...] = ()
-    """Further facts, all of which must hold; `query.parse` makes them of text."""
+    """Further facts, all of which must hold; `search.query.parse` reads them from text."""

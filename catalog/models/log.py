@@ -1,4 +1,4 @@
-"""Lines of the logs: what was requested, and what people said of it."""
+"""Lines of the logs: requests, and how people judged the answers."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class RequestRecord(Value):
     choices: dict[str, Any]
     timings_s: dict[str, float]
     listener: Name = ""
-    """Who heard it; "" where the caller did not say."""
+    """For whom the music played; "" where the caller named nobody."""
     theme: Name = ""
-    """The recurring theme it was asked for; "" for none."""
+    """The recurring theme of the request; "" for none."""
     probability: FiniteFloat | None = None
     """How likely the track was to fit, where a calibrated decision served or refused it."""
     features: Features | None = None
-    """How the context was read, without who read it; None where a call ended before, and in earlier lines."""
+    """How the context was read, without sources; None where the call ended before that, and in old lines."""
 
 
 class Mood(Value):
@@ -57,18 +57,18 @@ class Mood(Value):
 
 
 class Judgement(Value):
-    """What a person said of a track, or of a track in answer to a request. The newest one counts."""
+    """A person's verdict on a track, or on a track as the answer to a request. The newest one counts."""
 
     id: str
     created_at: datetime
     verdict: Literal["rated", "rejected", "allowed"]
-    """Rated with `rating`; rejected for the request; allowed takes a rejection back."""
+    """`rated` with `rating`; `rejected` for the request; `allowed` takes a rejection back."""
     track_id: str
     request_id: str = ""
-    """The call it answers; "" when the track was judged by itself."""
+    """The request that the track answered; "" when the track was judged by itself."""
     key: str = ""
-    """The request key of that call."""
+    """The key of that request."""
     rating: int | None = Field(default=None, ge=1, le=5)
     """1 to 5; None takes a rating back."""
     mood: Mood | None = None
-    """That of the call; None where it is not known."""
+    """The mood of that request; None where it is not known."""

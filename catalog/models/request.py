@@ -1,4 +1,4 @@
-"""What is asked for: context, its features, the choices of the caller, and the request they make."""
+"""A request and its parts: the context, its features, the choices of the caller, and for whom the music plays."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ QualityName = Literal["preview", "standard", "final"]
 
 
 class Context(Value):
-    """What the application just said, with whatever its pipeline already knows about it.
+    """What the application just said, and what its pipeline already knows about it.
 
-    Everything but `text` is optional; a field that is given wins over what the text suggests.
+    Every field but `text` is optional. A field that the caller states wins over what the text suggests.
     """
 
     text: Annotated[str, AfterValidator(clean_text)]
@@ -66,8 +66,8 @@ class Context(Value):
 class Features(Value):
     """What the context is about and how it feels.
 
-    `sources` tells where each field came from; `confidences` how far a reading may be trusted, 0 to 1, for the fields
-    that can be wrong (`catalog.text.confidence`): 1 for what the caller gave, no entry where nothing was read.
+    `sources` has who read each field; `confidences` how far a reading may be trusted, 0 to 1, for the fields that can
+    be wrong (`catalog.text.confidence`): 1 for a field that the caller stated, no entry where nothing was read.
     """
 
     summary_of_topic: Line
@@ -83,7 +83,7 @@ class Features(Value):
 
 
 class Choices(Value):
-    """What the caller asked for explicitly; None leaves the matter to the selection policy and presets."""
+    """What the caller chose; None leaves a choice to the selection policy and the presets."""
 
     preset: str | None = None
     role: str | None = None
@@ -93,25 +93,25 @@ class Choices(Value):
     loopable: bool | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     continue_from: str | None = None
-    """The id of a track to go on from; its length counts in `duration_s`."""
+    """The id of a track that the music continues; `duration_s` counts its length too."""
     melody: str | None = None
-    """The file of a recording whose melody is followed; once read, the sha256 of its samples."""
+    """The file of a recording whose melody the music follows; once it is read, the sha256 of its samples."""
     generation: dict[str, Any] = Field(default_factory=dict)
     """Other generation values by their configuration name: top_k, cfg_coef, normalize_duration, ..."""
 
 
 class Audience(Value):
-    """For whom the music plays, and under which recurring theme; "" where the caller does not say."""
+    """For whom the music plays, and its recurring theme; "" where the caller names none."""
 
     listener: Name = ""
     theme: Name = ""
 
 
 class Request(Value):
-    """A context with every choice made: what to look for, and what to make when nothing fits."""
+    """A context with every choice made: what to search for, and what to make when nothing fits."""
 
     key: str
-    """Identity of the request: the same context, choices and configuration give the same key."""
+    """The same context, choices and configuration give the same key."""
     context: Context
     features: Features
     choices: Choices
@@ -124,7 +124,7 @@ class Request(Value):
     config: dict[str, Any]
     """The merged generation configuration."""
     config_sources: dict[str, str]
-    """For every key of `config`: the file, preset or caller that set it."""
+    """For every key of `config`: the file, the preset or the caller that set it."""
     warnings: tuple[str, ...] = ()
     substitution: str = ""
-    """What the backend stands in for, in words; "" when it is what was asked for."""
+    """In words, what the backend stands in for; "" when it is the requested one."""

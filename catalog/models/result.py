@@ -1,4 +1,4 @@
-"""What comes back: the decision with its candidates, and the result."""
+"""What a call returns: the decision with its candidates, and the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Action = Literal["reused", "generated", "none"]
 
 
 class Candidate(Value):
-    """A track that met the hard facts, with how well it fits."""
+    """A track that meets the hard facts, and how well it fits."""
 
     track_id: str
     style: str
@@ -28,17 +28,17 @@ class Candidate(Value):
     mood_distance: float
     """0 for the same mood, 1 for the opposite one."""
     score: float
-    """Similarity less what the differences in mood, place and time cost; comparable to the threshold."""
+    """Similarity less a penalty for differences in mood, place and time; compared with the threshold."""
     against: tuple[str, ...] = ()
-    """What speaks against it, in words."""
+    """Reasons against it, in words."""
     refused: bool = False
-    """The mood differs too much; no score makes up for that."""
+    """The mood differs too much, whatever the score."""
     probability: float | None = None
-    """That the music fits, from `evidence`; None where no weights are known for the encoder in use."""
+    """Probability that the music fits, from `evidence`; None without weights for the encoder in use."""
     evidence: dict[str, float] = Field(default_factory=dict)
-    """What the probability is worked out from."""
+    """The inputs of the probability."""
     admissible: bool = False
-    """It may be served: it passes the rule that decided. Any choice among candidates stays inside these."""
+    """It passes the rule that decided, so it may be served. Only such candidates are chosen from."""
 
 
 class Decision(Value):
@@ -58,25 +58,26 @@ class Decision(Value):
         "least_recent",
         "variant",
     ]
-    """The last four are a choice for a listener among what may be served: see catalog/reuse/variety.py."""
+    """The last four choose for a listener among the candidates that may be served: see catalog/reuse/variety.py."""
     reason: str
     threshold: float
     track_id: str | None = None
     variant_of: str | None = None
-    """The track beside which a variant is to be made."""
+    """The track of which a variant is to be made."""
     similarity: float | None = None
-    """Of the best candidate, reused or not; so is the score."""
+    """Similarity of the best candidate, reused or not."""
     score: float | None = None
+    """Score of the best candidate, reused or not."""
     probability: float | None = None
     certificate: str = ""
     """Id of the certificate whose threshold decided; "" when none did."""
     candidates: tuple[Candidate, ...] = ()
     filter: Filter | None = None
     considered: int = 0
-    """Ready tracks in the table before the hard facts were applied."""
+    """How many ready tracks the table has, before the hard facts."""
     rejected_by: dict[str, int] = Field(default_factory=dict)
-    """How many ready tracks each hard fact alone rejects, and "feedback" how many near ones were left out, as somebody
-    rejected them for this request or one near it; empty unless it was asked for."""
+    """How many ready tracks each hard fact alone rejects; under "feedback" how many near tracks were left out because
+    somebody rejected them for this request or one near it. Filled only for an explanation."""
 
 
 class Match(Value):
@@ -90,12 +91,12 @@ class Match(Value):
 
     @property
     def reason(self) -> str:
-        """Say why this track was chosen."""
+        """Return why this track was chosen."""
         return self.decision.reason
 
 
 class Result(Value):
-    """What a call gives back: the track, where its file is, and how it came about."""
+    """What a call returns: the track, the path of its file, and how it came about."""
 
     action: Action
     track: Track | None

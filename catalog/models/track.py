@@ -23,7 +23,7 @@ class Track(Value):
     created_at: datetime
     key: str
     context: str
-    """The first 32,000 characters of the context it was made for; the hash covers all of it."""
+    """The first 32,000 characters of the context that it was made for; `context_sha256` covers the whole."""
     context_sha256: str
     query: str = ""
     summary: str
@@ -68,13 +68,13 @@ class Track(Value):
     trashed_at: datetime | None = None
     rating: int | None = Field(default=None, ge=1, le=5)
     tags: Annotated[tuple[Label, ...], Field(max_length=64)] = ()
-    """A person's own labels."""
+    """Labels that a person put on it."""
     note: Annotated[Line, Field(max_length=2_000)] = ""
-    """A person's own words about it."""
+    """A person's note on it."""
     seam: FiniteFloat | None = None
-    """How unusual the join of the loop is; None where it was not measured."""
+    """How much the join of the loop stands out; None where it was not measured."""
     variant_of: str | None = None
-    """The id of the track this one was made beside, for the same request with another seed."""
+    """The id of another track for the same request, of which this is a variant with another seed."""
 
 
 class Hit(Value):
@@ -83,19 +83,19 @@ class Hit(Value):
     track: Track
     path: Path
     score: float
-    """Cosine similarity for a search by meaning; for words or both, higher is better within one search only."""
+    """Cosine similarity for a search by meaning. For words or both, scores compare within one search only."""
 
 
 class Page(Value):
     """A page of tracks that meet a query."""
 
     query: str
-    """The query as it was understood; it reads back to the same one."""
+    """The query as it was parsed; it parses to the same query again."""
     tracks: tuple[Track, ...]
     scores: dict[str, float]
-    """By track id, where words were searched for; as for `Hit`."""
+    """By track id, for a search; empty for a list. See `Hit`."""
     total: int
-    """How many tracks meet the query, this page or not."""
+    """How many tracks meet the query, on all pages."""
     facets: dict[str, dict[str, int]]
-    """For mood, style, role, quality, environment, backend and rating: how many of all of them have each value, most
-    frequent first; "none" for those without."""
+    """For mood, style, role, quality, environment, backend and rating: how many of these tracks have each value, most
+    frequent first; "none" counts those without a value."""

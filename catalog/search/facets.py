@@ -1,4 +1,4 @@
-"""How the tracks of a list divide: by mood, style, role, quality, environment, backend and rating."""
+"""How many tracks of a list have each mood, style, role, quality, environment, backend and rating."""
 
 from __future__ import annotations
 

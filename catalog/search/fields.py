@@ -1,4 +1,4 @@
-"""The fields of the query language, and how their values are read."""
+"""The fields of the query language: how the values of each are read and written."""
 
 from __future__ import annotations
 
@@ -8,135 +8,153 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, get_args
 
 from ..errors import InputError
-from ..models import (
-    Alternative,
-    Environment,
-    Period,
-    QualityName,
-    Span,
-    TimeOfDay,
-)
+from ..models import Alternative, Environment, Period, QualityName, Span, TimeOfDay
 from ..validation import nearest
 
-__all__ = ["FIELDS", "HALF", "LARGEST_NUMBER", "MOST_DAYS"]
+__all__ = [
+    "FIELDS",
+    "HALF",
+    "LARGEST_NUMBER",
+    "MOST_DAYS",
+    "Field",
+    "TypedValue",
+    "empty_field",
+    "write_value",
+]
 
 LARGEST_NUMBER = 1e9
 MOST_DAYS = 36_500
 HALF = 0.5
-"""A bare `length:30` or `tempo:90` means as near as this: neither is a whole number in a real track."""
+"""A bare `length:30` or `tempo:90` means within this of the number: real tracks have no whole seconds or beats."""
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d{1,2})?", re.ASCII)
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 _AGO = re.compile(r"(\d{1,6})(h|d|w|mo|y)", re.ASCII)
 _HOURS = {"h": 1, "d": 24, "w": 168, "mo": 720, "y": 8760}
 
 
-# How the values of each field are read and written
+class TypedValue(NamedTuple):
+    """One value of a field as it was typed."""
+
+    field: str
+    text: str
+    position: int
+    """Of the term in the query, from 1."""
+    known: Mapping[str, Collection[str]]
+    """The valid values of fields such as style, where they are known."""
+
+    def refusal(self, why: str) -> InputError:
+        """Return the error that refuses the value."""
+        return InputError(f"{self.field}:{self.text} at character {self.position} is not valid; {why}")
 
 
-class _Kind(NamedTuple):
-    """How a field's value is read: `read(field, value, position, known)`; and an example for hints."""
+Reader = Callable[[TypedValue], Alternative]
 
-    read: Callable[[str, str, int, Mapping[str, Collection[str]]], Alternative]
+
+class Field(NamedTuple):
+    """How the values of a field are read, and an example for hints."""
+
+    read: Reader
     example: str
 
 
-def _refused(field: str, value: str, position: int, why: str) -> InputError:
-    return InputError(f"{field}:{value} at character {position} is not valid; {why}")
+# Readers. With `none`, the word "none" stands for tracks without a value.
 
 
-def _one_of(*valid: str, none: bool = False) -> Callable[..., Alternative]:
-    def read(field: str, value: str, position: int, known: Mapping[str, Collection[str]]) -> Alternative:
-        del known
-        lower = value.lower()
-        if none and lower == "none":
+def _word_of(*valid: str, none: bool = False) -> Reader:
+    def read_word(value: TypedValue) -> Alternative:
+        word = value.text.lower()
+        if none and word == "none":
             return None
-        if lower not in valid:
-            every = (*valid, "none") if none else valid
-            raise _refused(field, value, position, nearest(lower, every))
-        return lower
+        if word not in valid:
+            raise value.refusal(nearest(word, (*valid, "none") if none else valid))
+        return word
 
-    return read
-
-
-def _name(field: str, value: str, position: int, known: Mapping[str, Collection[str]]) -> Alternative:
-    valid = known.get(field)
-    spelled = value if valid is None or value in valid else re.sub(r"[ -]", "_", value.lower())
-    if valid is not None and spelled not in valid:
-        raise _refused(field, value, position, nearest(spelled, valid))
-    return spelled
+    return read_word
 
 
-def _open(*, none: bool = False) -> Callable[..., Alternative]:
-    def read(field: str, value: str, position: int, known: Mapping[str, Collection[str]]) -> Alternative:
-        del field, position, known
-        return None if none and value.lower() == "none" else value
+def _text(*, none: bool = False) -> Reader:
+    def read_text(value: TypedValue) -> Alternative:
+        return None if none and value.text.lower() == "none" else value.text
 
-    return read
-
-
-def _yes(field: str, value: str, position: int, known: Mapping[str, Collection[str]]) -> Alternative:
-    del known
-    said = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-    if value.lower() not in said:
-        raise _refused(field, value, position, "pass yes or no")
-    return said[value.lower()]
+    return read_text
 
 
-def _span(
+def _read_name(value: TypedValue) -> Alternative:
+    """Return a name of the configuration, which may be typed with spaces or hyphens for its underscores."""
+    valid = value.known.get(value.field)
+    if valid is None or value.text in valid:
+        return value.text
+    name = re.sub(r"[ -]", "_", value.text.lower())
+    if name not in valid:
+        raise value.refusal(nearest(name, valid))
+    return name
+
+
+def _read_yes_or_no(value: TypedValue) -> Alternative:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if value.text.lower() not in answers:
+        raise value.refusal("pass yes or no")
+    return answers[value.text.lower()]
+
+
+def _numbers(
     *, none: bool = False, around: float = 0.0, least: float = 0.0, most: float = LARGEST_NUMBER
-) -> Callable[..., Alternative]:
-    def read(field: str, value: str, position: int, known: Mapping[str, Collection[str]]) -> Alternative:
-        del known
-        if none and value.lower() == "none":
+) -> Reader:
+    """Return the reader of a number or a range of them; a single number means up to `around` below and above it."""
+
+    def read_span(value: TypedValue) -> Alternative:
+        if none and value.text.lower() == "none":
             return None
-        ends = _ends(field, value, position)
-        numbers = [_number(field, value, end, position) if end else None for end in ends]
+        ends = _ends(value)
+        numbers = [_number(value, end) if end else None for end in ends]
         low, high = numbers[0], numbers[-1]
         if len(ends) == 1 and low is not None:
-            low, high = round(low - around, 6), round(low + around, 6)
-            low = max(0.0, low)
+            low, high = max(0.0, round(low - around, 6)), round(low + around, 6)
         if low is not None and high is not None and low > high:
-            raise _refused(field, value, position, f"the range is empty; write {field}:{ends[1]}..{ends[0]}")
+            raise value.refusal(f"the range is empty; write {value.field}:{ends[1]}..{ends[0]}")
         if any(end is not None and not least <= end <= most for end in (low, high)):
-            raise _refused(field, value, position, f"it lies between {least:g} and {most:g}")
+            raise value.refusal(f"it lies between {least:g} and {most:g}")
         return Span(low=low, high=high)
 
-    return read
+    return read_span
 
 
-def _ends(field: str, value: str, position: int) -> list[str]:
-    ends = value.split("..", 1)
+def _ends(value: TypedValue) -> list[str]:
+    """Return the one text, or the two ends of a range "low..high", of which one may be empty."""
+    ends = value.text.split("..", 1)
     if not any(ends):
-        raise _refused(field, value, position, _hint(field))
+        raise value.refusal(_hint(value.field))
     return ends
 
 
-def _number(field: str, value: str, end: str, position: int) -> float:
+def _number(value: TypedValue, end: str) -> float:
     if not _NUMBER.fullmatch(end):
-        raise _refused(field, value, position, f"{end!r} is no number; {_hint(field)}")
+        raise value.refusal(f"{end!r} is no number; {_hint(value.field)}")
     return float(end)
 
 
-def _period(field: str, value: str, position: int, known: Mapping[str, Collection[str]]) -> Alternative:
-    del known
+def _read_period(value: TypedValue) -> Alternative:
     try:
-        ends = _ends(field, value, position)
+        ends = _ends(value)
         moments = [_moment(end.lower()) if end else (None, None) for end in ends]
     except (ValueError, OverflowError):
-        raise _refused(field, value, position, f"that is no date; {_hint(field)}") from None
+        raise value.refusal(f"that is no date; {_hint(value.field)}") from None
     since = moments[0][0]
     before: datetime | timedelta | None = moments[-1][1]
     if len(ends) == 2 and isinstance(moments[1][0], timedelta):
         before = moments[1][0]
     if isinstance(since, datetime) and isinstance(before, datetime) and since >= before:
-        raise _refused(field, value, position, "the range is empty; write the earlier date first")
+        raise value.refusal("the range is empty; write the earlier date first")
     if isinstance(since, timedelta) and isinstance(before, timedelta) and since <= before:
-        raise _refused(field, value, position, "the range is empty; write the longer time ago first")
+        raise value.refusal("the range is empty; write the longer time ago first")
     return Period(since=since, before=before)
 
 
 def _moment(text: str) -> tuple[datetime | timedelta, datetime | None]:
-    """Return the beginning of a date and the beginning of the next; or how long ago it was, and nothing."""
+    """Return the start of a date and the start of the next one; or how long ago it was, and None.
+
+    Raises ValueError or OverflowError for anything else.
+    """
     if ago := _AGO.fullmatch(text):
         hours = int(ago[1]) * _HOURS[ago[2]]
         if not 0 < hours <= 24 * MOST_DAYS:
@@ -156,27 +174,28 @@ def _moment(text: str) -> tuple[datetime | timedelta, datetime | None]:
     return start, datetime(months // 12, months % 12 + 1, 1, tzinfo=timezone.utc)
 
 
-FIELDS: dict[str, _Kind] = {
-    "mood": _Kind(_open(none=True), "mood:calm"),
-    "tag": _Kind(_open(none=True), "tag:favourite"),
-    "style": _Kind(_name, "style:ambient_lofi"),
-    "role": _Kind(_name, "role:background_bed"),
-    "quality": _Kind(_one_of(*get_args(QualityName)), "quality:standard,final"),
-    "environment": _Kind(_one_of(*get_args(Environment), none=True), "environment:rain"),
-    "time": _Kind(_one_of(*get_args(TimeOfDay), none=True), "time:evening,night"),
-    "loop": _Kind(_yes, "loop:yes"),
-    "length": _Kind(_span(around=HALF), "length:30..60"),
-    "tempo": _Kind(_span(none=True, around=HALF), "tempo:..90"),
-    "rating": _Kind(_span(none=True, least=1, most=5), "rating:4.."),
-    "by": _Kind(_one_of("mlx", "procedural"), "by:mlx"),
-    "model": _Kind(_open(), "model:small"),
-    "language": _Kind(_open(), "language:en"),
-    "made": _Kind(_period, "made:2026-11.. or made:7d"),
+FIELDS: dict[str, Field] = {
+    "mood": Field(_text(none=True), "mood:calm"),
+    "tag": Field(_text(none=True), "tag:favourite"),
+    "style": Field(_read_name, "style:ambient_lofi"),
+    "role": Field(_read_name, "role:background_bed"),
+    "quality": Field(_word_of(*get_args(QualityName)), "quality:standard,final"),
+    "environment": Field(_word_of(*get_args(Environment), none=True), "environment:rain"),
+    "time": Field(_word_of(*get_args(TimeOfDay), none=True), "time:evening,night"),
+    "loop": Field(_read_yes_or_no, "loop:yes"),
+    "length": Field(_numbers(around=HALF), "length:30..60"),
+    "tempo": Field(_numbers(none=True, around=HALF), "tempo:..90"),
+    "rating": Field(_numbers(none=True, least=1, most=5), "rating:4.."),
+    "by": Field(_word_of("mlx", "procedural"), "by:mlx"),
+    "model": Field(_text(), "model:small"),
+    "language": Field(_text(), "language:en"),
+    "made": Field(_read_period, "made:2026-11.. or made:7d"),
 }
-"""The fields a query can name, beside `is:trashed`, `is:ready` and `is:any`."""
+"""The fields that a query can name, beside `is:trashed`, `is:ready` and `is:any`."""
 
 
-def refuse_empty(field: str, position: int) -> InputError:
+def empty_field(field: str, position: int) -> InputError:
+    """Return the error that refuses a field without a value."""
     return InputError(f"{field}: at character {position} has no value; {_hint(field)}")
 
 
@@ -184,7 +203,8 @@ def _hint(field: str) -> str:
     return "write is:trashed" if field == "is" else f"write it like {FIELDS[field].example}"
 
 
-def shown_value(field: str, value: Alternative) -> str:
+def write_value(field: str, value: Alternative) -> str:
+    """Return a value as it is typed in a query."""
     if value is None:
         return "none"
     if isinstance(value, bool):

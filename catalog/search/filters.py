@@ -11,7 +11,17 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from ..errors import InputError
-from ..models import Alternative, Condition, FieldName, Filter, Period, QualityName, Span, Track
+from ..models import (
+    Alternative,
+    Condition,
+    FieldName,
+    Filter,
+    Period,
+    QualityName,
+    Span,
+    Track,
+    surrogate_refusal,
+)
 
 __all__ = ["QUALITY_RANK", "both", "equals", "literal", "meets", "one_of", "to_sql"]
 
@@ -36,29 +46,29 @@ _COLUMNS: dict[FieldName, str] = {
     "made": "created_at",
 }
 _SAME = ("state", "role", "style", "environment", "time_of_day", "loopable", "backend", "language")
-"""Facts that a track must have just so; columns and fields of a track have the same names."""
+"""Facts that a track must equal; the columns, the fields of `Filter` and those of `Track` have the same names."""
 _LISTS = ("mood", "tag")
 _WHOLE = ("rating",)
 _PARTS = ("model",)
-"""Fields that a part of the value is enough for."""
+"""Fields that match where a part of the value does."""
 _UNKNOWN: dict[FieldName, str] = {"environment": "''", "time": "''", "tempo": "0.0", "rating": "0"}
-"""How a column says that a fact is not known."""
+"""The value of a column that stands for an unknown fact."""
 _LETTER = "[0-9a-z\u00e0-\u024f]"
 _LARGEST_INT = 2**31 - 1
 _LARGEST_FLOAT = 1.7976931348623157e308
 
 
 def to_sql(where: Filter) -> str | None:
-    """Return the predicate all tracks of `where` meet, None when every fact is open.
+    """Return the predicate of `where`, None when every fact is open.
 
     Unknown values never meet a bound: a track without tempo is outside every tempo range, an unrated one below every
-    rating. Raises InputError for text that is no Unicode and for bounds that are no number.
+    rating. Raises InputError for text that is not Unicode and for bounds that are not numbers.
     """
     return both(*_equalities(where), *_bounds(where), *_tags(where), *map(_condition, where.conditions))
 
 
 def meets(track: Track, where: Filter) -> bool:
-    """Tell whether a track meets the facts of `where` that are no conditions, as `to_sql` has them."""
+    """Tell whether a track meets the facts of `where`, its `conditions` aside; the same rules as in `to_sql`."""
     return (
         all(getattr(where, name) in (None, getattr(track, name)) for name in _SAME)
         and set(where.mood) <= {*track.mood_tags}
@@ -71,9 +81,8 @@ def meets(track: Track, where: Filter) -> bool:
 
 
 def both(*predicates: str | None) -> str | None:
-    """Return the conjunction of the given predicates, None when there is none."""
-    given = [predicate for predicate in predicates if predicate]
-    return " AND ".join(given) or None
+    """Return the conjunction of the predicates, None when there is none."""
+    return " AND ".join(predicate for predicate in predicates if predicate) or None
 
 
 def equals(column: str, value: str | bool | int | float) -> str:
@@ -102,12 +111,8 @@ def literal(value: str | bool | int | float | datetime) -> str:
 
 
 def _text(value: str) -> str:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"the filter text {value!r} holds a lone surrogate at character {error.start}; pass valid Unicode"
-        ) from None
+    if refusal := surrogate_refusal(f"the filter text {value!r}", value):
+        raise InputError(refusal)
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -132,17 +137,17 @@ def _bounds(where: Filter) -> list[str]:
         ("tempo_bpm", "<=", where.max_tempo_bpm),
         ("rating", ">=", where.min_rating),
     ]
-    given = [
+    predicates = [
         f"{column} {sign} {literal(value)}"
         for column, sign, value in bounds
-        # No rank is below 0, and a bound that all meet is looked up all the same.
+        # No rank is below 0, so such a bound only costs time.
         if value is not None and not (column in ("quality_rank", "model_rank") and value <= 0)
     ]
     if where.min_tempo_bpm is not None or where.max_tempo_bpm is not None:
-        given.append("tempo_bpm > 0.0")
+        predicates.append("tempo_bpm > 0.0")
     if where.min_rating is not None:
-        given.append("rating > 0")
-    return given
+        predicates.append("rating > 0")
+    return predicates
 
 
 def _tags(where: Filter) -> list[str]:
@@ -187,7 +192,10 @@ def _moment(end: datetime | timedelta) -> datetime:
 
 
 def _pattern(phrase: str) -> str:
-    """Return what finds `phrase` in small letters as whole words; script without spaces has no word ends to ask for."""
+    """Return the pattern that finds `phrase` as whole words in small letters.
+
+    Scripts without spaces have no word ends, so there it finds the phrase anywhere.
+    """
     lower = phrase.lower()
     words = (re.sub(r"[][\\.+*?()|{}^$]", r"\\\g<0>", word) for word in lower.split())
     before = f"(^|[^{_LETTER[1:]})" if re.match(_LETTER, lower) else ""

@@ -1,8 +1,8 @@
 """The query language of searches and lists: `calm "soft rain" mood:calm,warm length:30..60 -style:drone made:7d`.
 
-A query is a line of terms, all of which must hold: words to search for, "phrases" that must be there as they stand,
-`field:value` with commas for "any of", ranges `low..high` with an end left open, `none` for what is not known, and a
-minus before a term for what must not be. docs/SEARCH.md lists the fields.
+A query is a line of terms that must all hold: words to search for; "phrases" that a track must have literally;
+`field:value`, with commas for "any of"; ranges `low..high`, of which one end may be open; `none` for a value that is
+not known; and a minus before a term for its opposite. docs/SEARCH.md lists the fields.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from ..models import (
     State,
     Value,
     clean_line,
+    surrogate_refusal,
 )
 from ..validation import nearest, validated
-from .fields import FIELDS, refuse_empty, shown_value
+from .fields import FIELDS, TypedValue, empty_field, write_value
 
 __all__ = ["Query", "add_facts", "parse", "require_words"]
 
@@ -43,7 +44,7 @@ ALIASES = {
 }
 STATES = ("ready", "trashed", "any")
 MOST_CONDITIONS = 32
-"""More than anyone types; a predicate of thousands of terms would exhaust the stack of the engine that reads it."""
+"""More than anyone types. A predicate of thousands of terms would exhaust the stack of the engine that parses it."""
 
 _NAME = re.compile(r"([A-Za-z_]+):")
 _PLAIN_WORD = re.compile(r"[\w']+")
@@ -51,10 +52,10 @@ _INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
 
 
 class Query(Value):
-    """What to search for, and what a track must meet. `str` gives text that parses to the same query."""
+    """Words to search for, and conditions that a track must meet. `str` gives text that parses to the same query."""
 
     text: str = ""
-    """Free words, and phrases in their quotes; "" when there is nothing to search for."""
+    """Free words, and phrases in their quotes; "" without any."""
     where: Filter = Filter()
 
     @property
@@ -65,7 +66,7 @@ class Query(Value):
     def __str__(self) -> str:
         phrases = set(re.findall(r'"([^"]*)"', self.text))
         terms = [
-            _written(condition)
+            _write_condition(condition)
             for condition in self.where.conditions
             if condition.negated or condition.field != "words" or condition.any_of[0] not in phrases
         ]
@@ -84,12 +85,12 @@ class _Term(NamedTuple):
 
 
 def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Query:
-    """Return the query in `text`. `known` holds the valid values of open fields such as style, where they are known.
+    """Return the query in `text`. `known` holds the valid values of fields such as style, where they are known.
 
-    Raises InputError, naming field, value, position (from 1) and the nearest valid ones, for an unknown field, a value
-    that cannot be one, a range that is none, and for text that is no Unicode or too long.
+    Raises InputError for an unknown field, a value or range that is not valid, and text that is not Unicode or too
+    long; it names the field, the value, the position (from 1) and the nearest valid ones.
     """
-    line = _checked(text)
+    line = _clean(text)
     words: list[str] = []
     conditions: dict[Condition, None] = {}
     states: list[str] = []
@@ -97,9 +98,9 @@ def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Quer
         if term.field == "is":
             states.append(_state(term))
         elif term.field:
-            kind = FIELDS[term.field]
-            values = tuple(kind.read(term.field, value, term.position, known or {}) for value in term.values)
-            conditions[_condition(term.field, dict.fromkeys(values), term.negated)] = None
+            typed = (TypedValue(term.field, text, term.position, known or {}) for text in term.values)
+            values = dict.fromkeys(FIELDS[term.field].read(value) for value in typed)
+            conditions[_condition(term.field, values, term.negated)] = None
         else:
             (word,) = term.values
             if term.negated or term.quoted:
@@ -111,7 +112,7 @@ def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Quer
     if len(set(states)) > 1:
         raise InputError(f"is:{states[0]} and is:{states[1]} contradict each other; keep one of them")
     state = states[0] if states else "ready"
-    # Phrases first, as they come first when the query is written.
+    # Phrases first, as in the query when it is written.
     ordered = sorted(conditions, key=lambda condition: condition.negated or condition.field != "words")
     where = Filter(conditions=tuple(ordered), state=None if state == "any" else cast("State", state))
     return Query(text=" ".join(words), where=where)
@@ -134,18 +135,15 @@ def require_words(query: Query) -> Query:
     return Query(where=where)
 
 
-def _checked(text: str) -> str:
-    """Return `text` normalised (NFC) with invisible characters as spaces."""
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"the query holds a lone surrogate at character {error.start + 1}; pass valid Unicode"
-        ) from None
+def _clean(text: str) -> str:
+    """Return `text` in NFC with invisible characters as spaces. Raises InputError for text that cannot be a query."""
+    if refusal := surrogate_refusal("the query", text, first=1):
+        raise InputError(refusal)
+    size = len(text.encode("utf-8"))
     if size > MAX_TEXT_BYTES:
         raise InputError(f"the query is {size:,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
-    shown = unicodedata.normalize("NFC", text)
-    return "".join(" " if unicodedata.category(sign) in _INVISIBLE else sign for sign in shown)
+    signs = unicodedata.normalize("NFC", text)
+    return "".join(" " if unicodedata.category(sign) in _INVISIBLE else sign for sign in signs)
 
 
 def _terms(line: str) -> Iterator[_Term]:
@@ -168,17 +166,17 @@ def _terms(line: str) -> Iterator[_Term]:
             field = _field(name[1], position)
             values, at = _values(line, name.end())
             if not values:
-                raise refuse_empty(field, position)
+                raise empty_field(field, position)
             yield _Term(position, negated, field, values, False)
         elif name and _canonical(name[1]):
-            raise refuse_empty(_canonical(name[1]), position)
+            raise empty_field(_canonical(name[1]), position)
         else:
             word, at = _bare(line, at, '"')
             yield _Term(position, negated, "", (clean_line(word),), False)
 
 
 def _is_prose(line: str, name: re.Match[str]) -> bool:
-    """Tell whether a name and colon are words and no field: "Note: ..." or the address of a page."""
+    """Tell whether a name and its colon are prose and not a field: "Note: ..." or the address of a page."""
     after = line[name.end()]
     return after.isspace() or (not _canonical(name[1]) and line.startswith("//", name.end()))
 
@@ -194,7 +192,7 @@ def _values(line: str, at: int) -> tuple[tuple[str, ...], int]:
 
 
 def _quoted(line: str, at: int) -> tuple[str, int]:
-    """Return what stands in quotes from `at`, and where it ends; a quote nobody closed reaches to the end."""
+    """Return the text in quotes from `at`, and where it ends; a quote that is not closed reaches to the end."""
     end = line.find('"', at + 1)
     end = len(line) if end < 0 else end
     return clean_line(line[at + 1 : end]), min(end + 1, len(line))
@@ -208,7 +206,7 @@ def _bare(line: str, at: int, stops: str) -> tuple[str, int]:
 
 
 def _canonical(name: str) -> str:
-    """Return the field a name stands for, "" for none."""
+    """Return the field that a name stands for; "" for none."""
     lower = name.lower()
     lower = ALIASES.get(lower, lower)
     return lower if lower in FIELDS or lower == "is" else ""
@@ -234,11 +232,11 @@ def _condition(field: str, values: Mapping[Alternative, None], negated: bool) ->
     return Condition(field=cast("FieldName", field), any_of=tuple(values), negated=negated)
 
 
-def _written(condition: Condition) -> str:
+def _write_condition(condition: Condition) -> str:
     sign = "-" if condition.negated else ""
     if condition.field == "words":
         word = str(condition.any_of[0])
         return f"-{word}" if condition.negated and _PLAIN_WORD.fullmatch(word) else f'{sign}"{word}"'
     return (
-        f"{sign}{condition.field}:{','.join(shown_value(condition.field, each) for each in condition.any_of)}"
+        f"{sign}{condition.field}:{','.join(write_value(condition.field, each) for each in condition.any_of)}"
     )

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import InputError
+from ..models import surrogate_refusal
 
 __all__ = ["EPOCH", "NONE", "NO_LEVEL", "canonical", "checked_text", "from_cell", "sha256", "to_cell"]
 
@@ -70,13 +71,9 @@ def from_cell(name: str, kind: str, value: Any) -> Any:
 
 
 def checked_text(name: str, text: str) -> str:
-    """Return `text`; raises InputError for what is no Unicode."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{name} holds a lone surrogate at character {error.start}; pass valid Unicode"
-        ) from None
+    """Return `text`. Raises InputError for text that is not Unicode."""
+    if refusal := surrogate_refusal(name, text):
+        raise InputError(refusal)
     return text
 
 
