@@ -1,4 +1,4 @@
-"""Everything that makes or shapes samples. Knows no mood, preset or row."""
+"""Everything that makes or shapes samples. Knows no preset, role or row; `synth.prompt` reads words of a prompt."""
 
 from __future__ import annotations
 

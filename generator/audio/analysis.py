@@ -1,4 +1,4 @@
-"""What a track is, measured on its samples: tempo, key, and the outline of its waveform.
+"""Tempo, key and the outline of the waveform, measured on samples.
 
 docs/ANALYSIS.md has the measurements behind the methods and the thresholds.
 """
@@ -14,81 +14,83 @@ from numpy.typing import NDArray
 
 from ..errors import AudioError
 from ..protocol import Audio
+from .beat import refine_peak
 from .checks import checked
-from .shaping import resample, to_mono
+from .measured_signal import SIGNAL_RATE, measured_signal
 
 __all__ = ["musical_key", "peaks", "tempo_bpm"]
 
 
-RATE = 22_050
-MIN_S, MAX_S = 4.0, 45.0
-"""The shortest stretch that is judged, and the longest that is listened to, from the middle."""
-SILENCE_RMS = 10.0 ** (-70 / 20)
+MIN_S = 4.0
+"""The shortest audio whose tempo and key are measured."""
 
 TEMPO_HOP = 256
-HOPS_PER_MINUTE = 60.0 * RATE / TEMPO_HOP
+HOPS_PER_MINUTE = 60.0 * SIGNAL_RATE / TEMPO_HOP
 MIN_BPM, USUAL_BPM, MAX_BPM = 40.0, 115.0, 180.0
 TEMPO_SPREAD = 0.7
 """Standard deviation of tempos around the usual one, in octaves."""
 MIN_PULSE = 0.2
-"""Least autocorrelation of the onset strength, where 1 is exact repetition and noise stays near 0."""
+"""Least autocorrelation of the onset strength; 1 is exact repetition, and noise stays near 0."""
 
 KEY_HOP = 2048
 MIN_KEY_FIT = 0.6
 MIN_KEY_CONTRAST = 0.1
-"""Least spread of the twelve tones against their mean; all tones sound alike in noise."""
+"""Least spread of the twelve tones against their mean; in noise all twelve are alike."""
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 PROFILES = {
     "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
     "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
 }
-"""How much each of the twelve tones from the tonic up is used in a major and a minor key: Albrecht and Shanahan
-(2013), "The use of large corpora to train a new type of key-finding algorithm", Music Perception 31(1)."""
+"""How much a major and a minor key use each of the twelve tones, from the tonic up: Albrecht and Shanahan (2013), "The
+use of large corpora to train a new type of key-finding algorithm", Music Perception 31(1)."""
 
 
 def tempo_bpm(audio: Audio) -> float | None:
-    """Return the tempo in beats per minute, from 40 to 180, or None where no pulse is heard.
+    """Return the tempo in beats per minute, from 40 to 180, or None where there is no pulse.
 
-    librosa's onset strength with the maximum filter of SuperFlux (Böck and Widmer 2013), its autocorrelation,
-    and librosa's choice among the lags, nearer to 115 preferred, so that a faster tempo is told as its half. None for
-    silence, for less than 4 s, and where the lag repeats at less than `MIN_PULSE`. Raises AudioError for samples
-    that are not finite and where librosa cannot be loaded.
+    Method: librosa's onset strength with the maximum filter of SuperFlux (Böck and Widmer 2013), its autocorrelation,
+    and librosa's choice among the lags, which prefers those near to 115 a minute; a tempo over 180 becomes its half.
+    None for silence, for less than 4 s, and where the chosen lag repeats at less than `MIN_PULSE`. Raises AudioError
+    for samples that are not finite and where librosa cannot be loaded.
     """
-    signal = _signal(audio)
+    signal = measured_signal(audio, MIN_S)
     if signal is None:
         return None
-    strength = _librosa("onset").onset_strength(y=signal, sr=RATE, hop_length=TEMPO_HOP, lag=2, max_size=3)
+    strength = _librosa("onset").onset_strength(
+        y=signal, sr=SIGNAL_RATE, hop_length=TEMPO_HOP, lag=2, max_size=3
+    )
     lags = math.ceil(HOPS_PER_MINUTE / MIN_BPM) + 1
     raw = _librosa("core.audio").autocorrelate(strength - strength.mean(), max_size=lags + 1)
     repeats = raw / max(float(raw[0]), 1e-12)
-    told = _librosa("feature.rhythm").tempo(
+    chosen = _librosa("feature.rhythm").tempo(
         tg=np.maximum(repeats[:lags, None], 0.0),
-        sr=RATE,
+        sr=SIGNAL_RATE,
         hop_length=TEMPO_HOP,
         start_bpm=USUAL_BPM,
         std_bpm=TEMPO_SPREAD,
         max_tempo=MAX_BPM,
     )
-    lag = round(HOPS_PER_MINUTE / float(told[0]))
+    lag = round(HOPS_PER_MINUTE / float(chosen[0]))
     if repeats[lag] < MIN_PULSE:
         return None
-    return round(HOPS_PER_MINUTE / _summit(repeats, lag), 1)
+    # librosa returns whole lags only, which are up to 1 % apart at fast tempos.
+    return round(HOPS_PER_MINUTE / refine_peak(repeats, lag), 1)
 
 
 def musical_key(audio: Audio) -> str | None:
     """Return the key as "A minor" or "C# major", or None where there is no clear one.
 
     The mean of librosa's CENS chroma (Müller and Ewert 2011) is correlated with the 24 keys, the method of Krumhansl
-    and Schmuckler with newer profiles; the best wins. Modes are told as the nearer of the two. None for silence,
+    and Schmuckler with newer profiles; the best wins. Other modes come out as the nearer of the two. None for silence,
     for less than 4 s, for twelve tones alike (`MIN_KEY_CONTRAST`) and for a best correlation under `MIN_KEY_FIT`.
     Raises as `tempo_bpm` does.
     """
-    signal = _signal(audio)
+    signal = measured_signal(audio, MIN_S)
     if signal is None:
         return None
     frames = _librosa("feature.spectral").chroma_cens(
-        y=signal, sr=RATE, hop_length=KEY_HOP, tuning=0.0, win_len_smooth=None
+        y=signal, sr=SIGNAL_RATE, hop_length=KEY_HOP, tuning=0.0, win_len_smooth=None
     )
     chroma = frames.mean(axis=1)
     if chroma.std() < MIN_KEY_CONTRAST * chroma.mean():
@@ -113,16 +115,6 @@ def peaks(audio: Audio, bins: int) -> NDArray[np.float32]:
     return np.stack([low, high], axis=1)
 
 
-def _signal(audio: Audio) -> NDArray[np.float32] | None:
-    """Return the middle of `audio` as mono at `RATE`, shape (frames,); None when it is silent or too short."""
-    if checked(audio).duration_s < MIN_S:
-        return None
-    excess = max(0, len(audio.samples) - round(MAX_S * audio.sample_rate))
-    samples = audio.samples[excess // 2 : len(audio.samples) - (excess - excess // 2)]
-    signal: NDArray[np.float32] = resample(to_mono(Audio(samples, audio.sample_rate)), RATE).samples[:, 0]
-    return signal if math.sqrt(float(np.mean(np.square(signal)))) > SILENCE_RMS else None
-
-
 def _librosa(module: str) -> Any:
     """Return one module of librosa; raise AudioError where numba has no folder for what it compiles."""
     try:
@@ -132,10 +124,3 @@ def _librosa(module: str) -> Any:
             f"librosa, which measures tempo and key, cannot be loaded ({error}); "
             "set NUMBA_CACHE_DIR to a folder that can be written"
         ) from error
-
-
-def _summit(values: NDArray[Any], at: int) -> float:
-    """Return where the parabola through the values around `at` is highest, at most half a step off."""
-    before, here, after = (float(values[at + step]) for step in (-1, 0, 1))
-    bend = before - 2 * here + after
-    return at + min(0.5, max(-0.5, 0.5 * (before - after) / bend)) if bend < 0 else float(at)

@@ -1,4 +1,4 @@
-"""The check that every step on samples makes first."""
+"""Checks that every step on samples makes first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def checked(audio: Audio) -> Audio:
         raise AudioError(
             f"the audio has a sample rate of {audio.sample_rate} Hz, but must have a positive one"
         )
-    # The sum over extremes is not finite exactly when a sample is not.
+    # NaN and infinity come through minimum and maximum, so two numbers tell about all samples.
     low, high = float(samples.min()), float(samples.max())
     if not np.isfinite(low + high):
         raise AudioError("the audio holds samples that are not finite numbers (NaN or infinity)")
@@ -41,7 +41,7 @@ def checked(audio: Audio) -> Audio:
 
 
 def replaced(audio: Audio, samples: NDArray[Any], sample_rate: int | None = None) -> Audio:
-    """Return `audio` with other samples, its provenance kept."""
+    """Return `audio` with other samples, and a new rate where one is named; its provenance is kept."""
     return Audio(
         samples=np.ascontiguousarray(samples, dtype=np.float32),
         sample_rate=audio.sample_rate if sample_rate is None else sample_rate,

@@ -1,4 +1,4 @@
-"""Audio files: 16-bit WAV and FLAC, and OGG Vorbis, written with tags and read with limits."""
+"""Audio files: WAV and FLAC of 16 bits, and OGG Vorbis, written with tags and read within limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {
 """File name ending -> libsndfile's names of container and coding."""
 
 MAX_TAG_BYTES = 1_999
-"""Title and comment together: libsndfile drops longer ones from a WAV without a word."""
+"""Of title and comment together: libsndfile silently drops longer ones from a WAV."""
 MAX_BYTES = 25 * 1024**2
 MAX_OWN_BYTES = 256 * 1024**2
 MAX_DURATION_S = 600.0
@@ -38,20 +38,20 @@ MIN_RATE, MAX_RATE = 8_000, 96_000
 BLOCK_FRAMES = 65_536
 FULL_SCALE = 32_768.0
 STREAMED = 0xFFFFFFFF
-"""The data size that a writer leaves behind when it could not go back to fill it in."""
+"""The data size in the header of a WAV whose writer could not go back to fill it in."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
-"""What follows the two bytes of the coding in the identity of a PCM or float subformat."""
+"""The rest of the identity of a PCM or float subformat, after the two bytes of its coding."""
 
 
 def encode(audio: Audio, format: str = "wav", *, title: str = "", comment: str = "") -> bytes:
     """Return `audio` as the bytes of a file with 16-bit samples (Vorbis for ogg) and its tags.
 
-    Samples beyond full scale are clipped. Those not yet on the 16-bit grid get triangular dither from a fixed
-    seed, so the same audio gives the same bytes (but ogg, whose stream number is random) and digital
-    silence stays silent; those on the grid come back bit by bit.
-    Raises AudioError for samples that are not finite, an unknown format, or tags of 2,000 bytes and more.
+    Samples beyond full scale are clipped. Samples on the 16-bit grid are kept bit by bit. Others get triangular dither
+    from a fixed seed, so the same audio gives the same bytes (except ogg, whose stream number is random), and digital
+    silence stays silent. Raises AudioError for samples that are not finite, an unknown format, or tags of 2,000 bytes
+    and more.
     """
     return _write(_quantized(checked(audio).samples), audio.sample_rate, format, title, comment)
 
@@ -62,7 +62,7 @@ def read(
     max_bytes: int = MAX_BYTES,
     max_duration_s: float = MAX_DURATION_S,
 ) -> Audio:
-    """Return the audio of a WAV, FLAC or OGG file, given by its path or as its bytes.
+    """Return the audio of a WAV, FLAC or OGG file; `source` is its path or its bytes.
 
     The file may come from anyone: its header is checked before libsndfile sees it, and size, duration, rate
     (8 to 96 kHz), channels (1 or 2) and decoded size (256 MiB) are bounded. Raises AudioError.
@@ -109,7 +109,7 @@ def write_blocks(
 ) -> int:
     """Write consecutive blocks of samples, (frames, channels) each, to a file whose ending names its format.
 
-    Coded as `encode` does and at no time all in memory. The file appears whole or not at all. Returns the number of
+    It is coded as by `encode`, but never all in memory. The file appears whole or not at all. Returns the number of
     frames. Raises AudioError.
     """
     import soundfile
@@ -142,7 +142,10 @@ def write_blocks(
 
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[Any]:
-    """Give a file beside `target` to write into, which takes its place once it is whole and on the disk."""
+    """Yield a file beside `target` to write into; it replaces `target` when it is whole and on the disk.
+
+    `catalog.disk.files` has the same for the catalog's own files; this room imports nothing of the catalog.
+    """
     try:
         with tempfile.NamedTemporaryFile(
             dir=target.parent, prefix=f".{target.name}.", delete=False
@@ -234,7 +237,7 @@ def _opened(data: bytes, name: str) -> Iterator[Any]:
 
 
 def _check_kind(data: bytes, name: str) -> None:
-    """Let only plain WAV, FLAC and OGG through; libsndfile's rarer WAV codings have had memory faults."""
+    """Refuse all but plain WAV, FLAC and OGG; libsndfile's decoders of rarer WAV codings have had memory faults."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         _check_wav(data, name)
     elif data[:4] not in (b"fLaC", b"OggS"):
@@ -250,7 +253,7 @@ def _check_wav(data: bytes, name: str) -> None:
             codings.append(_coding(data[at + 8 : at + 8 + size]))
         if kind == b"data":
             if size != STREAMED and at + 8 + size > len(data):
-                raise AudioError(f"{name} is cut short: its header tells of {size:,} bytes of samples")
+                raise AudioError(f"{name} is cut short: its header promises {size:,} bytes of samples")
             break
         at += 8 + size + size % 2
     else:
@@ -283,12 +286,14 @@ def _check_header(file: Any, name: str, max_duration_s: float) -> None:
 
 
 def _decoded(file: Any, name: str) -> NDArray[np.float32]:
-    """Read no further than the header promised, which `_check_header` has bounded."""
+    """Return the samples, float32 of shape (frames, channels); read no more than `_check_header` allowed."""
     samples = np.empty((int(file.frames), int(file.channels)), dtype=np.float32)
     for start in range(0, len(samples), BLOCK_FRAMES):
         block = samples[start : start + BLOCK_FRAMES]
         if len(file.read(len(block), out=block)) < len(block):
-            raise AudioError(f"{name} is cut short: it ends before the {len(samples):,} frames it tells of")
+            raise AudioError(
+                f"{name} is cut short: it ends before the {len(samples):,} frames that its header promises"
+            )
     return samples
 
 

@@ -1,4 +1,4 @@
-"""Loudness and true peak: measured after ITU-R BS.1770, and brought to a target without clipping."""
+"""Loudness and true peak: measured by ITU-R BS.1770, and brought to a target without clipping."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["loudness_lufs", "normalize_loudness", "true_peak_db"]
 
 
 BLOCK_S = 0.4
-"""The gating block of BS.1770; nothing shorter can be measured as it is."""
+"""The gating block of BS.1770: shorter audio has to be repeated to be measured."""
 OVERSAMPLING = 4
 MAX_LIMITING_DB = 6.0
 LOOK_AHEAD_S = 0.02
 HEADROOM_DB = 0.01
-"""Left under the ceiling for what rounding to 16 bits and dither add."""
+"""Kept free under the ceiling, because rounding to 16 bits and dither add a little."""
 TOLERANCE_LU = 0.1
 
 
 def loudness_lufs(audio: Audio) -> float | None:
-    """Return the integrated loudness in LUFS, or None where all of it lies under the gate of -70 LUFS.
+    """Return the integrated loudness in LUFS, or None where all blocks lie under the gate of -70 LUFS.
 
     A clip shorter than one gating block of 400 ms is measured on a repeated copy. Source: ITU-R BS.1770-4 by
     pyloudnorm. Raises AudioError for samples that are not finite.
@@ -44,8 +44,8 @@ def true_peak_db(audio: Audio) -> float | None:
 def normalize_loudness(audio: Audio, target_lufs: float, true_peak_db: float = -1.0) -> Audio:
     """Return `audio` at `target_lufs`, with its true peak at or under `true_peak_db` in every case.
 
-    Peaks that the gain lifts over the ceiling are held by a look-ahead limiter up to 6 dB; beyond that
-    the gain is taken back, so the result is quieter than the target. Silence stays silence.
+    A look-ahead limiter lowers peaks that the gain lifts over the ceiling, by up to 6 dB; beyond that the gain is
+    smaller, and the result is quieter than the target. Silence stays silence. Raises AudioError.
     """
     samples, rate = checked(audio).samples, audio.sample_rate
     if not math.isfinite(target_lufs) or not math.isfinite(true_peak_db) or true_peak_db > 0:
@@ -68,7 +68,7 @@ def normalize_loudness(audio: Audio, target_lufs: float, true_peak_db: float = -
 def _raised(
     samples: NDArray[np.float32], rate: int, gain_db: float, ceiling: float, peak: float
 ) -> NDArray[np.float32]:
-    """Apply `gain_db` with the limiter on, once more with what the limiter took from the loudness."""
+    """Apply `gain_db` with the limiter, and a second time with the loudness that the limiter took added to the gain."""
     envelope = _envelope(samples, rate)
     most_db = _db(ceiling / peak) + MAX_LIMITING_DB
     target = (_loudness(samples, rate) or 0.0) + gain_db
@@ -114,9 +114,10 @@ def _envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
 def _limited(
     samples: NDArray[np.float32], envelope: NDArray[np.float32], rate: int, gain: float, ceiling: float
 ) -> NDArray[np.float32]:
-    """Apply `gain`, less where `envelope` would pass `ceiling`, moving smoothly before and after each peak.
+    """Apply `gain`, and less of it around each place where `envelope` would pass `ceiling`.
 
-    The least gain within the look-ahead, averaged over the same span, is nowhere above the gain needed.
+    The gain is the least one within the look-ahead, then averaged over the same span. Each of the averaged values is at
+    most the gain that is allowed in the middle, so their mean is too: the curve is smooth and no peak passes.
     Beginning and end count as neighbours, so that a loop's seam keeps its level.
     """
     from scipy.ndimage import minimum_filter1d, uniform_filter1d
@@ -124,7 +125,7 @@ def _limited(
     allowed = np.minimum(gain, ceiling / np.maximum(envelope.astype(np.float64), ceiling / gain))
     half = max(0, min(int(LOOK_AHEAD_S * rate), len(allowed) // 2) - 1) // 2 * 2 + 1
     held = minimum_filter1d(allowed, 2 * half - 1, mode="wrap")
-    # Two running means make a triangle of the same span at a cost that does not grow with it.
+    # Two running means in turn weigh like a triangle over the same span, at a cost that does not grow with the span.
     smooth = uniform_filter1d(uniform_filter1d(held, half, mode="wrap"), half, mode="wrap")
     limited: NDArray[np.float32] = samples * smooth[:, None].astype(np.float32)
     return limited

@@ -1,4 +1,4 @@
-"""What turns a render into a track: length, fades, channels, rate; loudness and files beside them."""
+"""The shape of a track: its length, fades, channels and rate."""
 
 from __future__ import annotations
 
@@ -11,28 +11,12 @@ from numpy.typing import NDArray
 from ..errors import AudioError
 from ..protocol import Audio
 from .checks import checked, replaced
-from .files import FORMATS, convert, encode, read, read_tags
-from .loudness import loudness_lufs, normalize_loudness, true_peak_db
 
-__all__ = [
-    "FORMATS",
-    "convert",
-    "encode",
-    "fade",
-    "fit_duration",
-    "loudness_lufs",
-    "normalize_loudness",
-    "read",
-    "read_tags",
-    "resample",
-    "to_mono",
-    "to_stereo",
-    "true_peak_db",
-]
+__all__ = ["fade", "fit_duration", "half_cosine", "resample", "to_mono", "to_stereo"]
 
 
 CODEC_FRAME_S = 0.02
-"""One step of MusicGen's codec: the finest length that a model can be asked for."""
+"""One step of MusicGen's codec: a model cannot make a length any finer."""
 CUT_FADE_S = 0.01
 
 
@@ -41,10 +25,9 @@ def fit_duration(
 ) -> Audio:
     """Return `audio` at `duration_s` by the duration rule.
 
-    crop cuts what is too long, with a fade of 10 ms against the click, and leaves what is short; pad also
-    fills what is short with silence; strict changes nothing and raises AudioError where the length is off
-    by more than one codec frame of 20 ms. A loop's length is its period, which cutting and filling would
-    break: with `loopable` both leave it alone.
+    "crop" cuts long audio, with a fade of 10 ms against the click, and leaves short audio alone. "pad" also fills short
+    audio with silence. "strict" changes nothing, and raises AudioError where the length is off by more than one codec
+    frame of 20 ms. The length of a loop is its period, so with `loopable` crop and pad leave it alone.
     """
     samples = checked(audio).samples
     if not (math.isfinite(duration_s) and duration_s > 0):
@@ -53,7 +36,7 @@ def fit_duration(
     if rule == "strict":
         if abs(frames - wanted) > CODEC_FRAME_S * audio.sample_rate:
             raise AudioError(
-                f"the audio is {audio.duration_s:.3f} s long, but {duration_s:g} s were asked for with "
+                f"the audio is {audio.duration_s:.3f} s long, but {duration_s:g} s were requested with "
                 "normalize_duration strict; use crop or pad to allow a difference"
             )
         return audio
@@ -67,7 +50,7 @@ def fit_duration(
 
 
 def fade(audio: Audio, fade_in_s: float, fade_out_s: float) -> Audio:
-    """Return `audio` with raised-cosine fades; where they do not both fit, both shrink in proportion."""
+    """Return `audio` with half-cosine fades; where the two do not fit into it, both shrink in proportion."""
     samples, rate = checked(audio).samples, audio.sample_rate
     if not all(math.isfinite(length) and length >= 0 for length in (fade_in_s, fade_out_s)):
         raise AudioError(f"cannot fade in over {fade_in_s} s and out over {fade_out_s} s; use 0 or more")
@@ -76,9 +59,9 @@ def fade(audio: Audio, fade_in_s: float, fade_out_s: float) -> Audio:
     if not rise and not fall:
         return audio
     faded = samples.copy()
-    faded[:rise] *= _ramp(rise)
+    faded[:rise] *= half_cosine(rise)[:, None]
     if fall:
-        faded[-fall:] *= _ramp(fall)[::-1]
+        faded[-fall:] *= half_cosine(fall)[::-1, None]
     return replaced(audio, faded)
 
 
@@ -94,21 +77,22 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
 
 
 def to_mono(audio: Audio) -> Audio:
-    """Return the mean of the channels."""
+    """Return one channel, the mean of all."""
     if checked(audio).channels == 1:
         return audio
     return replaced(audio, audio.samples.mean(axis=1, keepdims=True))
 
 
 def to_stereo(audio: Audio) -> Audio:
-    """Return two channels, a mono signal the same on both."""
+    """Return two channels; a mono signal is the same on both."""
     if checked(audio).channels == 2:
         return audio
     return replaced(audio, np.repeat(audio.samples, 2, axis=1))
 
 
-def _ramp(frames: int) -> NDArray[np.float32]:
-    """Return the rising half of a raised cosine, from exactly 0, shape (frames, 1)."""
-    phase = np.arange(frames, dtype=np.float64) / max(frames, 1)
-    ramp: NDArray[np.float32] = np.sin(0.5 * np.pi * phase)[:, None].astype(np.float32) ** 2
+def half_cosine(frames: int) -> NDArray[np.float32]:
+    """Return the rising half of a cosine, from exactly 0 to nearly 1, shape (frames,)."""
+    ramp: NDArray[np.float32] = (0.5 - 0.5 * np.cos(np.pi * np.arange(frames) / max(frames, 1))).astype(
+        np.float32
+    )
     return ramp

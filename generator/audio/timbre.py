@@ -1,8 +1,8 @@
-"""How a track sounds, as one short vector: tracks that sound alike lie close, whatever was said of them.
+"""How a track sounds, as one short vector: tracks that sound alike lie close, whatever their texts are.
 
-Means and spreads of mel cepstra (Davis and Mermelstein 1980), their change from frame to frame, spectral shape,
-spectral contrast in octave bands (Jiang et al. 2002), how few of the twelve tones are used, and how often and how
-regularly something sets in: the usual features of genre recognition (Tzanetakis and Cook 2002). Key and loudness are
+It holds means and spreads of mel cepstra (Davis and Mermelstein 1980), their change from frame to frame, spectral
+shape, spectral contrast in octave bands (Jiang et al. 2002), how few of the twelve tones are used, and how often and
+how regularly sounds begin: the usual features of genre recognition (Tzanetakis and Cook 2002). Key and loudness are
 left out on purpose. docs/SEARCH.md has how often neighbours share a style.
 """
 
@@ -16,23 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..protocol import Audio
-from .checks import checked
-from .shaping import resample, to_mono
+from .measured_signal import SIGNAL_RATE, measured_signal
 
 __all__ = ["DIMENSION", "KIND", "raw_features", "sound_vector"]
 
 
 KIND = "timbre-1"
-"""Identity of the vectors below: only those of one kind compare. Raise it when anything here changes."""
+"""Identity of the vectors: only vectors of one kind can be compared. Count it up when anything here changes."""
 
-RATE, FRAME, HOP = 22_050, 2048, 1024
-MIN_S, MAX_S = 0.5, 45.0
-"""The shortest track that is described, and the longest that is listened to, from the middle."""
-SILENCE_RMS = 10.0 ** (-70 / 20)
+FRAME, HOP = 2048, 1024
+MIN_S = 0.5
+"""The shortest track that is described."""
 MELS, CEPSTRA = 40, 13
 BANDS_HZ = (0.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0, 11_025.0)
 LARGEST = 3.0
-"""Standard deviations beyond which one feature no longer counts for more."""
+"""Standard deviations at which a feature is clipped, so that no single one decides."""
 
 Array = NDArray[np.float64]
 
@@ -40,8 +38,8 @@ Array = NDArray[np.float64]
 def sound_vector(audio: Audio) -> NDArray[np.float32] | None:
     """Return how `audio` sounds as a unit vector, float32 of shape (DIMENSION,); None for silence and under 0.5 s.
 
-    Features are standardised with fixed constants, so that vectors of any two tracks compare by their cosine. Raises
-    AudioError for samples that are not finite.
+    Features are standardised with fixed constants, so that the cosine compares any two tracks. Raises AudioError for
+    samples that are not finite.
     """
     features = raw_features(audio)
     if features is None:
@@ -53,17 +51,13 @@ def sound_vector(audio: Audio) -> NDArray[np.float32] | None:
 
 def raw_features(audio: Audio) -> Array | None:
     """Return the features before they are standardised, shape (DIMENSION,); None as for `sound_vector`."""
-    if checked(audio).duration_s < MIN_S:
-        return None
-    excess = max(0, len(audio.samples) - round(MAX_S * audio.sample_rate))
-    samples = audio.samples[excess // 2 : len(audio.samples) - (excess - excess // 2)]
-    signal = resample(to_mono(Audio(samples, audio.sample_rate)), RATE).samples[:, 0]
-    if math.sqrt(float(np.mean(np.square(signal)))) <= SILENCE_RMS:
+    signal = measured_signal(audio, MIN_S)
+    if signal is None:
         return None
     power = _power(signal)
-    loud = power.sum(axis=1) > power.sum(axis=1).max() * 1e-6
-    heard = power[loud]
-    mel = np.log(heard @ _mel_filters().T + 1e-10)
+    # Pauses would count as a timbre of their own; where sounds begin is measured with them.
+    audible = power[power.sum(axis=1) > power.sum(axis=1).max() * 1e-6]
+    mel = np.log(audible @ _mel_filters().T + 1e-10)
     cepstra = mel @ _cosines().T
     change = np.abs(np.diff(cepstra, axis=0)).mean(axis=0) if len(cepstra) > 1 else np.zeros(CEPSTRA)
     return np.concatenate(
@@ -71,9 +65,9 @@ def raw_features(audio: Audio) -> Array | None:
             cepstra.mean(axis=0)[1:],
             cepstra.std(axis=0)[1:],
             change[1:],
-            _shape(heard),
-            _contrast(heard),
-            _tones(heard),
+            _shape(audible),
+            _contrast(audible),
+            _tones(audible),
             _onsets(np.log(power @ _mel_filters().T + 1e-6 * float(power.max()))),
         ]
     )
@@ -117,7 +111,7 @@ def _contrast(power: Array) -> Array:
 
 
 def _tones(power: Array) -> Array:
-    """Return how unevenly the twelve tones are used, over all and moment by moment; not which ones."""
+    """Return how unevenly the twelve tones are used, over the whole and moment by moment; not which ones."""
     chroma = np.sqrt(power) @ _tone_filters().T
     chroma /= chroma.sum(axis=1, keepdims=True) + 1e-12
     whole = chroma.mean(axis=0)
@@ -129,23 +123,23 @@ def _onsets(mel: Array) -> Array:
     rise = np.maximum(np.diff(mel, axis=0), 0.0).mean(axis=1) if len(mel) > 1 else np.zeros(1)
     middle, spread = float(rise.mean()), float(rise.std())
     peak = (rise[1:-1] > rise[:-2]) & (rise[1:-1] >= rise[2:]) & (rise[1:-1] > middle + spread)
-    seconds = len(mel) * HOP / RATE
+    seconds = len(mel) * HOP / SIGNAL_RATE
     flat = rise - middle
     size = 2 * len(flat)
     repeats = np.fft.irfft(np.abs(np.fft.rfft(flat, size)) ** 2)[: len(flat)]
-    lags = repeats[5 : math.ceil(2.0 * RATE / HOP)] / (repeats[0] + 1e-12)
+    lags = repeats[5 : math.ceil(2.0 * SIGNAL_RATE / HOP)] / (repeats[0] + 1e-12)
     return np.array([middle, spread, float(peak.sum()) / seconds, float(lags.max()) if len(lags) else 0.0])
 
 
 @functools.cache
 def _hz() -> Array:
-    return np.asarray(np.fft.rfftfreq(FRAME, 1.0 / RATE), dtype=np.float64)
+    return np.asarray(np.fft.rfftfreq(FRAME, 1.0 / SIGNAL_RATE), dtype=np.float64)
 
 
 @functools.cache
 def _mel_filters() -> Array:
     """Return triangles of equal area, evenly spaced in mel (O'Shaughnessy 1987), shape (MELS, bins)."""
-    mel = np.linspace(_mel(30.0), _mel(RATE / 2), MELS + 2)
+    mel = np.linspace(_mel(30.0), _mel(SIGNAL_RATE / 2), MELS + 2)
     edges = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     rising = (_hz() - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - _hz()) / np.diff(edges)[1:, None]
@@ -168,8 +162,8 @@ def _tone_filters() -> Array:
     """Return which bins belong to each of the twelve tones between 100 and 5,000 Hz, shape (12, bins)."""
     hz = _hz()
     tones = np.round(12.0 * np.log2(np.maximum(hz, 1.0) / 440.0)).astype(int) % 12
-    heard = (hz >= 100.0) & (hz <= 5000.0)
-    return np.asarray((tones == np.arange(12)[:, None]) & heard, dtype=np.float64)
+    pitched = (hz >= 100.0) & (hz <= 5000.0)
+    return np.asarray((tones == np.arange(12)[:, None]) & pitched, dtype=np.float64)
 
 
 # Mean and standard deviation of each feature over procedural tracks of every shipped style; printed by

@@ -12,7 +12,7 @@ from .grooves import DRUMS, FILL
 from .harmony import Chord, chord_on, degrees_of, lead_voices, nearest_pitch, vary_degrees
 from .melodies import melody_line
 from .parameters import Synthesis
-from .patterns import BASS_LINES, COMPING, BassSpan, ChordSpan, Hit, Stroke
+from .patterns import BASS_LINES, COMPING, BassNote, BassSpan, ChordSpan, Stroke
 
 __all__ = ["Note", "Part", "Score", "compose"]
 
@@ -75,7 +75,7 @@ def compose(
 
 
 @dataclass(frozen=True)
-class _Span:
+class _PlacedChord:
     """A chord with the steps it stands for."""
 
     chord: Chord
@@ -84,7 +84,7 @@ class _Span:
     steps: int
 
 
-def _chords(synthesis: Synthesis, form: Form, rng: np.random.Generator) -> tuple[_Span, ...]:
+def _chords(synthesis: Synthesis, form: Form, rng: np.random.Generator) -> tuple[_PlacedChord, ...]:
     """Return the chord spans of the whole piece, the same for every phrase with the same letter."""
     home = degrees_of(synthesis.progression)
     by_letter: dict[str, tuple[int, ...]] = {"A": home, "N0": home}
@@ -103,7 +103,7 @@ def _chords(synthesis: Synthesis, form: Form, rng: np.random.Generator) -> tuple
         degrees[-1] = (1, degrees[-1][1], degrees[-1][2], form.steps)
     following = [entry[0] for entry in degrees[1:]] + [degrees[0][0]]
     return tuple(
-        _Span(chord_on(synthesis, degree, after), section, start, steps)
+        _PlacedChord(chord_on(synthesis, degree, after), section, start, steps)
         for (degree, section, start, steps), after in zip(degrees, following, strict=True)
     )
 
@@ -116,14 +116,14 @@ def _cadence(synthesis: Synthesis, home: Sequence[int]) -> int:
 
 
 def _voicings(
-    synthesis: Synthesis, spans: Sequence[_Span], centre: float, voices: int
+    synthesis: Synthesis, spans: Sequence[_PlacedChord], centre: float, voices: int
 ) -> list[tuple[int, ...]]:
     """Voice the spans around `centre`, moved by the register asked for."""
     return lead_voices([span.chord for span in spans], centre + 12 * synthesis.register_shift, voices)
 
 
 def _harmony(
-    synthesis: Synthesis, form: Form, spans: Sequence[_Span], rng: np.random.Generator
+    synthesis: Synthesis, form: Form, spans: Sequence[_PlacedChord], rng: np.random.Generator
 ) -> tuple[Note, ...]:
     """Play the chords in the rhythm of `comping`."""
     notes: list[Note] = []
@@ -138,7 +138,9 @@ def _harmony(
     return tuple(notes)
 
 
-def _stroke_notes(form: Form, span: _Span, voicing: Sequence[int], stroke: Stroke, held: float) -> list[Note]:
+def _stroke_notes(
+    form: Form, span: _PlacedChord, voicing: Sequence[int], stroke: Stroke, held: float
+) -> list[Note]:
     """Return the notes of one stroke, spread out in time where it is strummed or rolled."""
     start_s = (span.start_step + stroke.step) * form.step_s
     duration_s = max(0.05, stroke.steps * form.step_s * held)
@@ -149,7 +151,7 @@ def _stroke_notes(form: Form, span: _Span, voicing: Sequence[int], stroke: Strok
 
 
 def _final_chord(
-    form: Form, span: _Span, pitches: Sequence[float], *, roll_s: float, release_s: float = 0.5
+    form: Form, span: _PlacedChord, pitches: Sequence[float], *, roll_s: float, release_s: float = 0.5
 ) -> list[Note]:
     """Return the closing chord, held so long that its release, `release_s` or so, ends with the piece."""
     start_s = span.start_step * form.step_s
@@ -158,7 +160,7 @@ def _final_chord(
     return [Note(start_s + i * roll_s, length_s, p, 0.75) for i, p in enumerate(pitches)]
 
 
-def _pad(synthesis: Synthesis, form: Form, spans: Sequence[_Span]) -> tuple[Note, ...]:
+def _pad(synthesis: Synthesis, form: Form, spans: Sequence[_PlacedChord]) -> tuple[Note, ...]:
     """Sustain every chord in a middle register."""
     notes: list[Note] = []
     for span, voicing in zip(spans, _voicings(synthesis, spans, 57.0, 4), strict=True):
@@ -175,7 +177,7 @@ def _pad(synthesis: Synthesis, form: Form, spans: Sequence[_Span]) -> tuple[Note
 
 
 def _bass(
-    synthesis: Synthesis, form: Form, spans: Sequence[_Span], rng: np.random.Generator
+    synthesis: Synthesis, form: Form, spans: Sequence[_PlacedChord], rng: np.random.Generator
 ) -> tuple[Note, ...]:
     """Play the bass line: roots and what the line adds to them, between E1 and D3."""
     notes: list[Note] = []
@@ -186,7 +188,7 @@ def _bass(
             notes += _final_chord(form, span, (root,), roll_s=0.0, release_s=1.0)
             continue
         if span.section.intensity < 0.4 and synthesis.bass_line != "sustained":
-            strokes: list[Hit] = [Hit(0, span.steps, 0, 0.7)]
+            strokes: list[BassNote] = [BassNote(0, span.steps, 0, 0.7)]
         else:
             target = roots[(index + 1) % len(roots)]
             strokes = BASS_LINES[synthesis.bass_line](
@@ -206,7 +208,11 @@ def _bass(
 
 
 def _lead(
-    synthesis: Synthesis, form: Form, spans: Sequence[_Span], rng: np.random.Generator, tune: Sequence[int]
+    synthesis: Synthesis,
+    form: Form,
+    spans: Sequence[_PlacedChord],
+    rng: np.random.Generator,
+    tune: Sequence[int],
 ) -> tuple[Note, ...]:
     """Play the melody, or follow the tune that was given; silent in a thin opening."""
     if synthesis.lead == "none":
@@ -242,7 +248,7 @@ def _lead(
     return tuple(notes)
 
 
-def _chord_by_step(spans: Sequence[_Span], form: Form) -> list[Chord]:
+def _chord_by_step(spans: Sequence[_PlacedChord], form: Form) -> list[Chord]:
     """Return the sounding chord for every step of the piece."""
     chords: list[Chord] = []
     for span in spans:

@@ -1,4 +1,4 @@
-"""The desk: levels, echo, ducking, worn tape, width and the last limiter, on (2, frames) in place."""
+"""The mixing desk: levels, echo, pump, worn tape, width and soft clipping, on buses of shape (2, frames) in place."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..audio.shaping import half_cosine
 from .tones import SAMPLE_RATE, Samples, angle
 
-__all__ = ["active_rms", "add_echo", "add_note", "duck", "fade_ends", "limit", "sway", "wear", "widen"]
+__all__ = [
+    "active_rms",
+    "add_echo",
+    "add_note",
+    "fade_ends",
+    "finish_level",
+    "pump",
+    "sway",
+    "wear",
+    "widen",
+]
 
 
 CHUNK = 1 << 15
+"""Frames that are computed at a time, so that memory for long pieces stays small."""
 WOW_MARGIN = 40
+"""Frames that worn tape may be off on either side."""
 KNEE, CEILING = 0.65, 0.93
+PUMP_S = 0.26
+PUMP_ATTACK_FRAMES = 160
 
 
 def add_note(bus: Samples, start: int, wave: Samples, left: float, right: float, *, circular: bool) -> None:
-    """Add a note, shape (1 or 2, frames), to the bus; past the end it wraps (circular) or is cut."""
+    """Add a note, shape (1 or 2, frames), to the bus; past the end it goes on at the start (circular) or is cut."""
     total = bus.shape[1]
     start = start % total if circular else start
     done, at = 0, start
@@ -41,7 +56,7 @@ def active_rms(bus: Samples, block_s: float = 0.2) -> float:
 
 
 def add_echo(bus: Samples, delay_s: float, level: float, *, circular: bool) -> None:
-    """Add three echoes, each weaker and on the other side."""
+    """Add three echoes, each weaker than the one before and on the other side."""
     dry = bus.copy()
     total = bus.shape[1]
     for tap in (1, 2, 3):
@@ -55,7 +70,7 @@ def add_echo(bus: Samples, delay_s: float, level: float, *, circular: bool) -> N
 
 
 def sway(bus: Samples, rate_hz: float, depth: float = 0.35) -> None:
-    """Let the sound move slowly between the sides, a whole number of times over the length."""
+    """Move the sound slowly between the sides, a whole number of times over the length, so that a loop closes."""
     total = bus.shape[1]
     cycles = max(1, round(rate_hz * total / SAMPLE_RATE))
     for start in range(0, total, CHUNK):
@@ -66,11 +81,14 @@ def sway(bus: Samples, rate_hz: float, depth: float = 0.35) -> None:
         bus[1, start : start + count] *= 1 - wave
 
 
-def duck(bus: Samples, hits_s: Sequence[float], depth: float, *, circular: bool) -> None:
-    """Dip the bus at every hit and let it come back within a quarter of a second."""
-    recovery = int(0.26 * SAMPLE_RATE)
+def pump(bus: Samples, hits_s: Sequence[float], depth: float, *, circular: bool) -> None:
+    """Lower the bus at every hit of the kick drum; it comes back within a quarter of a second.
+
+    This is an effect of dance music, on the beat. Ducking under a voice is `generator.audio.ducking`.
+    """
+    recovery = int(PUMP_S * SAMPLE_RATE)
     curve = (1 - depth * (1 - np.linspace(0, 1, recovery)) ** 1.5).astype(np.float32)
-    curve[:160] = np.linspace(1, curve[160], 160)
+    curve[:PUMP_ATTACK_FRAMES] = np.linspace(1, curve[PUMP_ATTACK_FRAMES], PUMP_ATTACK_FRAMES)
     total = bus.shape[1]
     starts = sorted(int(hit * SAMPLE_RATE) for hit in hits_s)
     for start, following in zip(starts, [*starts[1:], total + starts[0] if circular else total], strict=True):
@@ -82,7 +100,7 @@ def duck(bus: Samples, hits_s: Sequence[float], depth: float, *, circular: bool)
 
 
 def wear(bus: Samples, amount: float) -> None:
-    """Play the mix from worn tape: pitch that wavers, no top, soft saturation. The ends still meet."""
+    """Play the mix from worn tape: wavering pitch, less treble, soft saturation. The ends of a loop still meet."""
     total = bus.shape[1]
     turns = max(1, round(0.55 * total / SAMPLE_RATE)), max(1, round(5.3 * total / SAMPLE_RATE))
     depths = np.float32(26.0 * amount), np.float32(2.2 * amount)  # frames of displacement
@@ -105,7 +123,7 @@ def wear(bus: Samples, amount: float) -> None:
 
 
 def widen(bus: Samples, width: float) -> None:
-    """Scale the difference between the channels; 0 is mono, 1 leaves it."""
+    """Scale the difference between the channels; 0 is mono, 1 changes nothing."""
     middle = np.float32(0.5) * (bus[0] + bus[1])
     side = np.float32(0.5 * width) * (bus[0] - bus[1])
     np.add(middle, side, out=bus[0])
@@ -113,19 +131,22 @@ def widen(bus: Samples, width: float) -> None:
 
 
 def fade_ends(bus: Samples, in_s: float, out_s: float) -> None:
-    """Raise the start and lower the end along half-cosines."""
+    """Fade the start in and the end out along half-cosines; each takes at most half of the length."""
     total = bus.shape[1]
     for seconds, at_end in ((in_s, False), (out_s, True)):
         count = min(int(seconds * SAMPLE_RATE), total // 2)
-        curve = (0.5 - 0.5 * np.cos(np.pi * np.arange(count) / max(count, 1))).astype(np.float32)
+        curve = half_cosine(count)
         if at_end:
             bus[:, total - count :] *= curve[::-1]
         else:
             bus[:, :count] *= curve
 
 
-def limit(bus: Samples, target_rms: float) -> None:
-    """Bring the mix to a level and bend its peaks below the ceiling."""
+def finish_level(bus: Samples, target_rms: float) -> None:
+    """Bring the mix to `target_rms` and bend its peaks softly under the ceiling.
+
+    This is a colour of the sound, sample by sample. The limiter that keeps a true peak is `generator.audio.loudness`.
+    """
     peak = float(max(-bus.min(), bus.max(), 1e-9))
     bus *= np.float32(min(target_rms / max(active_rms(bus), 1e-9), 1.6 / peak))
     span = np.float32(CEILING - KNEE)

@@ -15,15 +15,16 @@ from ..protocol import Audio, Progress
 from . import desk
 from .composition import Note, Part, Score, compose
 from .drums import PAN, drum
-from .given_melody import follow_tune
 from .harmony import key_name
-from .instruments import VOICES, Voices
+from .instruments import VOICES
+from .melodies import follow_tune
+from .notes import NoteCache
 from .parameters import Dynamics, Repetition, Synthesis, Tonic, names_of
 from .reverb import BLOCK_FRAMES, add_reverb
 from .textures import render_texture
 from .tones import SAMPLE_RATE, Samples
 
-__all__ = ["ProceduralGenerator", "Settings"]
+__all__ = ["ProceduralGenerator", "SynthSettings"]
 
 
 VERSION = "1"
@@ -36,7 +37,7 @@ SLICES = 8
 
 
 @dataclass(frozen=True)
-class Settings:
+class SynthSettings:
     """The part of the generation configuration that a synthesizer can honour."""
 
     synthesis: Synthesis
@@ -46,7 +47,7 @@ class Settings:
     loopable: bool
 
     @classmethod
-    def read(cls, prompt: str, config: Mapping[str, Any]) -> Settings:
+    def read(cls, prompt: str, config: Mapping[str, Any]) -> SynthSettings:
         """Return checked settings; keys meant for other generators are passed over. Raises GeneratorError."""
         given = config.get("synthesis")
         if given is not None and not isinstance(given, Mapping):
@@ -118,7 +119,7 @@ class ProceduralGenerator:
             raise GeneratorError(
                 "the procedural generator cannot continue given audio; leave continue_from out or use the mlx backend"
             )
-        settings = Settings.read(prompt, config)
+        settings = SynthSettings.read(prompt, config)
         synthesis, tune = _in_key(settings), tuple[int, ...]()
         if melody is not None:
             synthesis, tune = follow_tune(melody, settings.synthesis)
@@ -130,7 +131,7 @@ class ProceduralGenerator:
         return turned(audio, score.form.beat_s) if settings.loopable else audio
 
 
-def _in_key(settings: Settings) -> Synthesis:
+def _in_key(settings: SynthSettings) -> Synthesis:
     """Return the synthesis with a tonic, chosen by the seed where none is set."""
     if settings.synthesis.tonic:
         return settings.synthesis
@@ -138,7 +139,7 @@ def _in_key(settings: Settings) -> Synthesis:
     return settings.synthesis.model_copy(update={"tonic": str(tonic)})
 
 
-def _provenance(settings: Settings, synthesis: Synthesis, score: Score) -> dict[str, Any]:
+def _provenance(settings: SynthSettings, synthesis: Synthesis, score: Score) -> dict[str, Any]:
     """Say how the audio was made."""
     return {
         "backend": "procedural",
@@ -174,7 +175,9 @@ class _Steps:
         self.report()
 
 
-def _render(score: Score, synthesis: Synthesis, settings: Settings, on_progress: Progress | None) -> Samples:
+def _render(
+    score: Score, synthesis: Synthesis, settings: SynthSettings, on_progress: Progress | None
+) -> Samples:
     """Play the parts, reverberate, lay the textures under, and finish; returns (frames, channels)."""
     frames = max(1, round(settings.duration_s * SAMPLE_RATE))
     circular = settings.loopable
@@ -200,15 +203,15 @@ def _render(score: Score, synthesis: Synthesis, settings: Settings, on_progress:
 
 
 def _play_parts(
-    score: Score, synthesis: Synthesis, mix: Samples, send: Samples, settings: Settings, steps: _Steps
+    score: Score, synthesis: Synthesis, mix: Samples, send: Samples, settings: SynthSettings, steps: _Steps
 ) -> None:
     """Render each part on its own bus, bring it to its level and add it to the mix and to the room's send."""
-    voices, kicks, circular = Voices(synthesis.brightness, settings.seed), _kicks(score), settings.loopable
+    notes, kicks, circular = NoteCache(synthesis.brightness, settings.seed), _kicks(score), settings.loopable
     for part in score.parts:
         bus = np.zeros_like(mix)
         for slice_ in range(SLICES):
             for note in part.notes[slice_::SLICES]:
-                _play_note(bus, part, note, voices, circular)
+                _play_note(bus, part, note, notes, circular)
             steps.advance()
         _treat(bus, part, synthesis, score, kicks, circular)
         bus *= np.float32(_level(part, synthesis) * TARGET_RMS / max(desk.active_rms(bus), 1e-6))
@@ -216,7 +219,7 @@ def _play_parts(
         send += np.float32(0.5 * SEND[part.role]) * (bus[0] + bus[1])
 
 
-def _play_note(bus: Samples, part: Part, note: Note, voices: Voices, circular: bool) -> None:
+def _play_note(bus: Samples, part: Part, note: Note, notes: NoteCache, circular: bool) -> None:
     """Add one note or stroke to the bus of its part."""
     start = int(note.start_s * SAMPLE_RATE)
     if isinstance(note.pitch, str):
@@ -224,7 +227,7 @@ def _play_note(bus: Samples, part: Part, note: Note, voices: Voices, circular: b
         gain = note.velocity**1.5
     else:
         name = f"bass.{part.instrument}" if part.role == "bass" else part.instrument
-        wave = voices.note(name, note.pitch, note.duration_s, note.velocity)
+        wave = notes.note(name, note.pitch, note.duration_s, note.velocity)
         pan = 0.0 if part.role == "bass" else float(np.clip((note.pitch - 64) / 60, -0.4, 0.4))
         gain = note.velocity
     angle = (pan + 1) * np.pi / 4
@@ -245,7 +248,7 @@ def _treat(
     if synthesis.echo and part.role in ("lead", "harmony"):
         desk.add_echo(bus, 0.75 * score.form.beat_s, synthesis.echo, circular=circular)
     if synthesis.pump and kicks:
-        desk.duck(bus, kicks, synthesis.pump, circular=circular)
+        desk.pump(bus, kicks, synthesis.pump, circular=circular)
 
 
 def _kicks(score: Score) -> list[float]:
@@ -259,7 +262,7 @@ def _level(part: Part, synthesis: Synthesis) -> float:
     return float(10 ** (PART_DB[part.role] / 20) * fader)
 
 
-def _lay_textures(mix: Samples, synthesis: Synthesis, settings: Settings, steps: _Steps) -> None:
+def _lay_textures(mix: Samples, synthesis: Synthesis, settings: SynthSettings, steps: _Steps) -> None:
     """Bring the music to its level and add every texture at its own."""
     music = desk.active_rms(mix)
     mix *= np.float32(TARGET_RMS * synthesis.music_level / music if music > 1e-6 else 0.0)
@@ -281,9 +284,9 @@ def _lay_textures(mix: Samples, synthesis: Synthesis, settings: Settings, steps:
         mix += sound
 
 
-def _finish(mix: Samples, synthesis: Synthesis, settings: Settings) -> None:
+def _finish(mix: Samples, synthesis: Synthesis, settings: SynthSettings) -> None:
     """Set the width, close the ends of anything that does not loop, and limit."""
     desk.widen(mix, min(1.0, 0.25 + 0.75 * synthesis.width) if synthesis.width else 0.0)
     if not settings.loopable:
         desk.fade_ends(mix, 0.002, min(0.25, 0.12 * settings.duration_s))
-    desk.limit(mix, TARGET_RMS)
+    desk.finish_level(mix, TARGET_RMS)

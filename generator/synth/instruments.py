@@ -1,8 +1,7 @@
-"""The instruments: one table of how each makes its tone, and the envelope that turns a tone into a note."""
+"""The instruments: how a string, a bar, an ensemble or a solo voice makes its tone, and a table of all instruments."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -11,20 +10,19 @@ import numpy as np
 
 from .tones import SAMPLE_RATE, Floats, Samples, cycles, fm, hertz, modal, shaped_noise, spread, sweep
 
-__all__ = ["BASSES", "INSTRUMENTS", "Voice", "Voices"]
+__all__ = ["BASSES", "INSTRUMENTS", "VOICES", "Voice"]
 
 
 Maker = Callable[[float, float, int, np.random.Generator], Samples]
 """(MIDI pitch, brightness, frames, rng) -> (channels, frames)."""
-Key = tuple[str, float, float, int]
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How an instrument sounds.
+    """How an instrument sounds; pitches are MIDI numbers.
 
-    A struck voice (`ring_s` > 0) decays by itself for at most `ring_s` and is rendered once per pitch; an
-    endless one is a table read round and round; any other is rendered for each length.
+    A struck voice (`ring_s` > 0) decays by itself within `ring_s` and is rendered once for each pitch. An endless voice
+    is a table that is read round and round. Any other voice is rendered for each length.
     """
 
     make: Maker
@@ -32,86 +30,12 @@ class Voice:
     release_s: float = 0.15
     ring_s: float = 0.0
     hold_s: float = 0.0
-    """Least time a note sounds, for instruments that nobody damps."""
+    """Least time that a note sounds, for instruments that nobody damps."""
     endless: bool = False
     low: int = 24
     high: int = 108
     tremolo_hz: float = 0.0
     gain_db: float = 0.0
-
-
-class Voices:
-    """Notes of any instrument at one brightness, remembering what was rendered once."""
-
-    def __init__(self, brightness: float, seed: int) -> None:
-        """Keep notes rendered at `brightness` (0 to 1); the seed sets phases and small differences."""
-        self.brightness, self.seed = brightness, seed
-        self._tones: dict[Key, Samples] = {}
-        self._notes: dict[Key, Samples] = {}
-
-    def note(self, name: str, pitch: float, duration_s: float, velocity: float) -> Samples:
-        """Return one note with its envelope, shape (channels, frames); played harder, it is brighter."""
-        voice = VOICES[name]
-        pitch = _folded(pitch, voice)
-        bright = float(np.clip(self.brightness + (0.08 if velocity > 0.62 else -0.06), 0, 1))
-        duration_s = max(round(duration_s * 64) / 64, voice.hold_s, 0.03)
-        frames = int((duration_s + voice.release_s) * SAMPLE_RATE)
-        raw = _ring_frames(voice, frames) if voice.ring_s else 0 if voice.endless else frames
-        key = (name, pitch, bright, frames)
-        if key not in self._notes:
-            tone = self._tone(name, voice, pitch, bright, raw)
-            self._notes[key] = _enveloped(
-                _wrapped(tone, frames) if voice.endless else tone[:, :frames], voice
-            )
-        return self._notes[key]
-
-    def _tone(self, name: str, voice: Voice, pitch: float, bright: float, frames: int) -> Samples:
-        """Return the raw tone: the whole ring of a struck voice, a table, or a note of the right length."""
-        key = (name, pitch, bright, frames)
-        if key not in self._tones:
-            rng = np.random.default_rng([self.seed, zlib.crc32(name.encode()), int(pitch * 16)])
-            self._tones[key] = np.atleast_2d(voice.make(pitch, bright, frames, rng))
-        return self._tones[key]
-
-
-def _ring_frames(voice: Voice, frames: int) -> int:
-    """Return how much of the ring to render: the next doubling of a quarter second that holds `frames`."""
-    length = SAMPLE_RATE // 4
-    while length < frames:
-        length *= 2
-    return min(length, int(voice.ring_s * SAMPLE_RATE))
-
-
-def _folded(pitch: float, voice: Voice) -> float:
-    """Move a pitch by octaves into the range of the instrument."""
-    while pitch < voice.low:
-        pitch += 12
-    while pitch > voice.high:
-        pitch -= 12
-    return pitch
-
-
-def _enveloped(tone: Samples, voice: Voice) -> Samples:
-    """Return a copy of the tone that starts and ends at zero."""
-    body = np.array(tone)
-    length = body.shape[1]
-    attack = min(int(voice.attack_s * SAMPLE_RATE), length // 3)
-    release = min(int(voice.release_s * SAMPLE_RATE), length // 2)
-    body[:, :attack] *= _rise(attack)
-    body[:, length - release :] *= _rise(release)[::-1]
-    return body
-
-
-def _wrapped(table: Samples, frames: int) -> Samples:
-    """Return `frames` of an endless table, shape (channels, frames)."""
-    copies = -(-frames // table.shape[1])
-    return np.tile(table, (1, copies))[:, :frames] if copies > 1 else table[:, :frames]
-
-
-@lru_cache(maxsize=128)
-def _rise(frames: int) -> Samples:
-    """Return a half-cosine from 0 to 1."""
-    return (0.5 - 0.5 * np.cos(np.pi * (np.arange(frames) + 0.5) / max(frames, 1))).astype(np.float32)
 
 
 # Struck strings, bars and bells
@@ -124,10 +48,8 @@ def _string(
 ) -> Samples:  # fmt: skip
     """Return a plucked or hammered string in stereo.
 
-    Partials follow a stiff string,
-        f_n = n f0 sqrt(1 + B n^2); the place of plucking notches their amplitudes and
-    each loses energy with the square of its number (Fletcher and Rossing,
-        The Physics of Musical Instruments).
+    Partials are those of a stiff string, f_n = n f0 sqrt(1 + B n^2). The place of plucking takes some of them away, and
+    each loses energy with the square of its number (Fletcher and Rossing, The Physics of Musical Instruments).
     """
     freq = hertz(pitch)
     n = np.arange(1, 41, dtype=np.float64)
@@ -155,7 +77,7 @@ def _bars(
     ratios: tuple[float, ...], amps: tuple[float, ...], decay_s: float, fall: float = 1.0,
         mallet: float = 0.0,
 ) -> Samples:  # fmt: skip
-    """Return a struck bar or bell: a few inharmonic partials, the higher ones shorter and, when dull, softer."""
+    """Return a struck bar or bell: a few inharmonic partials, the higher ones shorter; dull ones have less of these."""
     freq = hertz(pitch)
     ratio = np.array(ratios)
     level = np.array(amps) * np.exp(-(0.9 - bright) * 0.9 * np.log2(np.maximum(ratio, 1)))
@@ -183,7 +105,7 @@ def _tine(pitch: float, bright: float, frames: int, rng: np.random.Generator) ->
 
 
 def _levelled(wave: Samples) -> Samples:
-    """Scale so that the first third of a second has the same loudness in every pitch and instrument."""
+    """Return the wave scaled so that its first third of a second is as loud in every pitch and instrument."""
     head = wave[..., : SAMPLE_RATE // 3]
     scaled: Samples = (0.18 * wave / (np.sqrt(np.mean(head**2)) + 1e-9)).astype(np.float32)
     return scaled
@@ -221,7 +143,7 @@ def _solo(
     fade_s: float = 0.0,
     formants: tuple[tuple[float, float, float], ...] = (),
 ) -> Samples:  # fmt: skip
-    """Return a solo tone whose number of harmonics moves from `top[0]` to `top[1]`, opening or (with decay) closing."""
+    """Return a solo tone whose number of harmonics moves from `top[0]` to `top[1]`, or back where it decays."""
     freq = hertz(pitch)
     tables = _cycles(
         freq, slope, even, (top[0] * (0.45 + 1.1 * bright), top[1] * (0.45 + 1.1 * bright)), pulse, formants
@@ -399,3 +321,4 @@ BASSES: Mapping[str, Voice] = {
 """Name -> voice, for the bass."""
 
 VOICES: Mapping[str, Voice] = {**{f"bass.{name}": voice for name, voice in BASSES.items()}, **INSTRUMENTS}
+"""Name, with "bass." before that of a bass -> voice."""

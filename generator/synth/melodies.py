@@ -1,4 +1,4 @@
-"""Melody lines: a motif, its repetition, its answer and its variation over given chords."""
+"""Melodies: lines written over chords from a motif, and the tune of a recording, to be followed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .harmony import Chord, nearest_pitch
+from ..errors import GeneratorError
+from ..protocol import Audio
+from .harmony import SCALES, Chord, nearest_pitch
+from .parameters import Synthesis, Tonic, names_of
+from .tones import Floats
 
-__all__ = ["melody_line"]
+__all__ = ["follow_tune", "melody_line"]
 
 
 RANGE = 10
@@ -21,6 +25,13 @@ CELLS: tuple[tuple[tuple[int, ...], ...], ...] = (
     ((2, 2, 2, 2), (3, 3, 2), (2, 1, 1, 4), (1, 1, 2, 4), (2, 2, 4)),
 )
 """Rhythm cells in sixteenths, from sparse to busy."""
+
+LOW_HZ, HIGH_HZ = 110.0, 2000.0
+SILENT_DB = -40.0
+"""Half beats of a tune this far below its loudest one are pauses."""
+
+
+# Lines over chords
 
 
 def melody_line(
@@ -119,3 +130,60 @@ def _place(
         line.append((start + step, steps, chosen, 0.85 if step % 8 == 0 else 0.7))
         pitch = chosen
     return pitch
+
+
+# The tune of a recording
+
+
+def follow_tune(melody: Audio, synthesis: Synthesis) -> tuple[Synthesis, tuple[int, ...]]:
+    """Return the synthesis moved to the melody's key, and a pitch class per half beat (-1 where silent).
+
+    A synthesis without a lead gets a flute. Raises GeneratorError for a melody without a pitch.
+    """
+    slot_s = 30.0 / synthesis.tempo_bpm
+    chroma = _chroma(melody, slot_s)
+    energy = chroma.sum(axis=1)
+    if energy.size == 0 or energy.max() <= 0:
+        raise GeneratorError(
+            "the melody is silent or has no pitch between 110 and 2,000 Hz; pass a sung or played tune"
+        )
+    loud = energy > energy.max() * 10 ** (SILENT_DB / 10)
+    tune = tuple(int(c) if sounds else -1 for c, sounds in zip(chroma.argmax(axis=1), loud, strict=True))
+    tonic = _best_tonic(chroma.sum(axis=0), synthesis.mode)
+    lead = "flute" if synthesis.lead == "none" else synthesis.lead
+    return synthesis.model_copy(update={"tonic": names_of(Tonic)[tonic], "lead": lead}), tune
+
+
+def _chroma(melody: Audio, slot_s: float) -> Floats:
+    """Return power per half beat and pitch class, C first, shape (slots, 12).
+
+    `generator.musicgen.chroma` has the chroma of MusicGen's reference, in frames of its own, to which its weights are
+    bound. Here a window is one half beat, and each bin counts for the nearest pitch class alone.
+    """
+    mono = melody.samples.mean(axis=1).astype(np.float64)
+    slot = max(1, int(slot_s * melody.sample_rate))
+    count = mono.shape[0] // slot
+    size = max(8192, 1 << int(np.ceil(np.log2(slot))))
+    freqs = np.fft.rfftfreq(size, 1 / melody.sample_rate)
+    pitched = (freqs > LOW_HZ) & (freqs < HIGH_HZ)
+    classes = np.round(69 + 12 * np.log2(freqs[pitched] / 440.0)).astype(int) % 12
+    chroma = np.zeros((count, 12))
+    window = np.hanning(slot)
+    for index in range(count):
+        power = np.abs(np.fft.rfft(mono[index * slot : (index + 1) * slot] * window, size)[pitched]) ** 2
+        # The weak bins are overtones and noise, which would vote for other pitches.
+        power[power < 0.1 * power.max(initial=0.0)] = 0.0
+        np.add.at(chroma[index], classes, power)
+    return chroma
+
+
+def _best_tonic(weights: Floats, mode: str) -> int:
+    """Return the tonic whose scale in `mode` holds most of the energy, with weight on tonic and fifth."""
+    scale = SCALES[mode]
+    fits = [
+        sum(weights[(tonic + step) % 12] for step in scale)
+        + 0.5 * weights[tonic]
+        + 0.3 * weights[(tonic + 7) % 12]
+        for tonic in range(12)
+    ]
+    return int(np.argmax(fits))

@@ -9,11 +9,11 @@ import numpy as np
 
 from .harmony import Chord
 
-__all__ = ["BASS_LINES", "COMPING", "BassSpan", "ChordSpan", "Hit", "Stroke"]
+__all__ = ["BASS_LINES", "COMPING", "BassNote", "BassSpan", "ChordSpan", "Stroke"]
 
 
 @dataclass(frozen=True)
-class Hit:
+class BassNote:
     """A bass note: step, length in steps, semitones above the root, velocity."""
 
     step: int
@@ -48,9 +48,9 @@ class BassSpan:
     rng: np.random.Generator
 
 
-def _sustained(span: BassSpan) -> list[Hit]:
+def _sustained(span: BassSpan) -> list[BassNote]:
     return [
-        Hit(start, min(span.bar * 2, span.steps - start), 0, 0.8)
+        BassNote(start, min(span.bar * 2, span.steps - start), 0, 0.8)
         for start in range(0, span.steps, span.bar * 2)
     ]
 
@@ -60,16 +60,16 @@ def _fifth(chord: Chord) -> int:
     return 7 if (chord.root + 7) % 12 in chord.tones else 12
 
 
-def _roots(span: BassSpan) -> list[Hit]:
+def _roots(span: BassSpan) -> list[BassNote]:
     half = span.bar // 2
     hits = []
     for index, start in enumerate(range(0, span.steps, half)):
         offset = _fifth(span.chord) if index % 2 and span.rng.random() < 0.6 else 0
-        hits.append(Hit(start, min(half, span.steps - start), offset, 0.85 if index % 2 == 0 else 0.65))
+        hits.append(BassNote(start, min(half, span.steps - start), offset, 0.85 if index % 2 == 0 else 0.65))
     return hits
 
 
-def _walking(span: BassSpan) -> list[Hit]:
+def _walking(span: BassSpan) -> list[BassNote]:
     """Walk in quarters through chord and scale towards a semitone before the next root."""
     count = max(1, span.steps // 4)
     line = [0]
@@ -83,22 +83,22 @@ def _walking(span: BassSpan) -> list[Hit]:
         classes = span.chord.tones if index % 2 == 0 else span.chord.scale
         fitting = [o for o in options if (span.root + o) % 12 in classes] or [0]
         line.append(int(span.rng.choice(fitting)))
-    return [Hit(4 * i, 4, o, 0.85 if i % 2 == 0 else 0.75) for i, o in enumerate(line)]
+    return [BassNote(4 * i, 4, o, 0.85 if i % 2 == 0 else 0.75) for i, o in enumerate(line)]
 
 
-def _octaves(span: BassSpan) -> list[Hit]:
-    return [Hit(s, 2, 12 * (s // 2 % 2), 0.9 if s % 4 == 0 else 0.7) for s in range(0, span.steps, 2)]
+def _octaves(span: BassSpan) -> list[BassNote]:
+    return [BassNote(s, 2, 12 * (s // 2 % 2), 0.9 if s % 4 == 0 else 0.7) for s in range(0, span.steps, 2)]
 
 
-def _pulse(span: BassSpan) -> list[Hit]:
-    return [Hit(s, 2, 0, 0.9 if s % 4 == 0 else 0.68) for s in range(0, span.steps, 2)]
+def _pulse(span: BassSpan) -> list[BassNote]:
+    return [BassNote(s, 2, 0, 0.9 if s % 4 == 0 else 0.68) for s in range(0, span.steps, 2)]
 
 
-def _offbeat(span: BassSpan) -> list[Hit]:
-    return [Hit(s, 2, 0, 0.85) for s in range(2, span.steps, 4)]
+def _offbeat(span: BassSpan) -> list[BassNote]:
+    return [BassNote(s, 2, 0, 0.85) for s in range(2, span.steps, 4)]
 
 
-def _syncopated(span: BassSpan) -> list[Hit]:
+def _syncopated(span: BassSpan) -> list[BassNote]:
     figure = (
         (0, 3, 0, 0.95),
         (3, 3, 0, 0.6),
@@ -113,7 +113,7 @@ def _syncopated(span: BassSpan) -> list[Hit]:
             at = start + step
             if at < span.steps and (velocity > 0.7 or span.rng.random() < 0.6):
                 hits.append(
-                    Hit(
+                    BassNote(
                         at,
                         min(length, span.steps - at),
                         min(offset, 12) and (12 if offset == 12 else _fifth(span.chord)),
@@ -123,17 +123,17 @@ def _syncopated(span: BassSpan) -> list[Hit]:
     return hits
 
 
-def _bossa(span: BassSpan) -> list[Hit]:
+def _bossa(span: BassSpan) -> list[BassNote]:
     figure = ((0, 3, 0, 0.85), (3, 1, 0, 0.5), (4, 4, 1, 0.75))
     return [
-        Hit(start + step, length, _fifth(span.chord) if up else 0, velocity)
+        BassNote(start + step, length, _fifth(span.chord) if up else 0, velocity)
         for start in range(0, span.steps, 8)
         for step, length, up, velocity in figure
         if start + step < span.steps
     ]
 
 
-BassLine = Callable[[BassSpan], list[Hit]]
+BassLine = Callable[[BassSpan], list[BassNote]]
 BASS_LINES: Mapping[str, BassLine] = {
     "sustained": _sustained,
     "roots": _roots,

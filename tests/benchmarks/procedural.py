@@ -22,7 +22,7 @@ import presets
 from generator.synth import tones
 from generator.synth.composition import compose
 from generator.synth.generator import SEND, ProceduralGenerator
-from generator.synth.instruments import Voices
+from generator.synth.notes import NoteCache
 from generator.synth.parameters import Synthesis
 from generator.synth.reverb import impulse_response
 from generator.synth.tones import SAMPLE_RATE
@@ -51,7 +51,7 @@ def render_plainly(values, duration_s):
         bus = np.zeros((2, frames))
         for note in part.notes:
             name = f"bass.{part.instrument}" if part.role == "bass" else part.instrument
-            wave = Voices(synthesis.brightness, 1).note(name, note.pitch, note.duration_s, note.velocity)
+            wave = NoteCache(synthesis.brightness, 1).note(name, note.pitch, note.duration_s, note.velocity)
             start = int(note.start_s * SAMPLE_RATE)
             count = min(wave.shape[1], frames - start)
             bus[:, start : start + count] += note.velocity * wave[:, :count]
