@@ -1,7 +1,7 @@
-"""Which style preset to take for a query: the one that served similar requests well, as far as the log can tell.
+"""Suggest a style preset for a query: the one whose tracks served similar requests well.
 
-A preset's worth is a weighted mean of how its tracks did for similar requests, shrunk towards how close its own
-description is, so that one lucky answer does not rule and a new catalog gives sensible answers.
+The score of a preset is a weighted mean of how its tracks did for similar requests, shrunk towards how near its own
+description is. So one lucky track does not decide, and a new catalog gives sensible suggestions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,38 +18,38 @@ from ..models import Value
 from ..store.store import Store
 from .requests import verdicts
 
-__all__ = ["PresetSuggestion", "ServedTrack", "rank", "served_tracks"]
+__all__ = ["PresetSuggestion", "ServedTrack", "rank", "served_tracks", "suggest"]
 
 
 SIMILAR_REQUESTS = 200
 FAR, CLOSE = 0.3, 0.8
-"""Cosines of the contexts from which a request counts at all, and fully."""
+"""Cosines of the contexts: up to the first a request does not count, from the second on it counts fully."""
 HALF_LIFE_DAYS = 180.0
 JUDGED, TRACK_RATED, UNJUDGED = 1.0, 0.5, 0.25
-"""How much an answer counts that was rated or rejected itself, whose track was rated by itself, and of which nothing
-was said; the last one up to four times when it was served again."""
+"""How much a served track counts: judged as the answer to the request, rated by itself, and not judged at all. The last
+counts up to four times, as often as it was served."""
 SERVED_WELL = 0.6
-"""What an answer of which nothing was said is worth, between 0 and 1."""
+"""The worth of a served track that nobody judged, between 0 and 1."""
 PRIOR_ANSWERS = 3.0
-"""As much as this many judged answers counts the closeness of the description."""
+"""The nearness of the description counts as much as this many judged tracks."""
 PRIOR_BASE, PRIOR_SLOPE = 0.3, 0.6
 ENOUGH = 1.0
-"""From this weight of answers on a suggestion rests on the log."""
+"""From this total weight of served tracks on a suggestion rests on the log."""
 
 
 class PresetSuggestion(Value):
-    """A style preset for a query, and what the suggestion rests on."""
+    """A style preset for a query, and the evidence for it."""
 
     name: str
     description: str
     score: float
     """0 to 1; comparable within one call."""
     evidence: Literal["history", "description"]
-    """Which of the two weighs: answers to similar requests, or the words of the preset's description."""
+    """What decided: tracks served for similar requests, or the description of the preset."""
     requests: int = 0
     """Similar requests that got a track of this preset."""
     mean_rating: float | None = None
-    """Over the answers among them that have a rating."""
+    """Over those of the served tracks that have a rating."""
     ratings: int = 0
     rejected: int = 0
     similarity: float
@@ -59,74 +59,111 @@ class PresetSuggestion(Value):
 
 @dataclass(frozen=True)
 class ServedTrack:
-    """What became of one track that was served for a similar request, however often."""
+    """One track that was served for a similar request, once or more often, and how it was judged."""
 
     style: str
     cosine: float
     age_days: float
     served: int = 1
     rating: int | None = None
-    """Given to the answer, or else to the track."""
-    answered: bool = False
-    """The rating is about the answer."""
+    """As the answer to the request, else of the track by itself."""
+    judged: bool = False
+    """It was judged as the answer to the request."""
     rejected: bool = False
 
 
+class StylePreset(Protocol):
+    """What a suggestion reads of a style preset."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def environment(self) -> str | None: ...
+
+
+def suggest(
+    store: Store,
+    vector: NDArray[np.float32],
+    styles: Mapping[str, StylePreset],
+    similarity: Mapping[str, float],
+    environment: str | None,
+    limit: int,
+) -> list[PresetSuggestion]:
+    """Return the presets for a query, best first.
+
+    `vector` and `environment` are the query's, `similarity` is its cosine with the description of each style. A preset
+    of another environment is offered only where it served a similar request.
+    """
+    served = served_tracks(store, vector)
+    proven = {track.style for track in served}
+    offered = {
+        name: style.description
+        for name, style in styles.items()
+        if style.environment in (None, environment) or name in proven
+    }
+    return rank(offered, similarity, served, limit)
+
+
 def rank(
-    descriptions: Mapping[str, str], similarity: Mapping[str, float], found: Iterable[ServedTrack], limit: int
+    descriptions: Mapping[str, str],
+    similarity: Mapping[str, float],
+    served: Iterable[ServedTrack],
+    limit: int,
 ) -> list[PresetSuggestion]:
     """Return the presets of `descriptions` best first; ties go to the name first in the alphabet."""
     by_style: dict[str, list[ServedTrack]] = {name: [] for name in descriptions}
-    for one in found:
-        if one.style in by_style:
-            by_style[one.style].append(one)
-    told = [_suggestion(name, descriptions[name], similarity[name], by_style[name]) for name in descriptions]
-    return sorted(told, key=lambda one: (-one.score, one.name))[:limit]
+    for track in served:
+        if track.style in by_style:
+            by_style[track.style].append(track)
+    ranked = [
+        _suggestion(name, descriptions[name], similarity[name], by_style[name]) for name in descriptions
+    ]
+    return sorted(ranked, key=lambda one: (-one.score, one.name))[:limit]
 
 
 def served_tracks(
     store: Store, vector: NDArray[np.float32], now: datetime | None = None
 ) -> list[ServedTrack]:
-    """Return what became of the requests nearest to `vector`, one outcome for each request key and track."""
+    """Return the tracks served for the requests nearest to `vector`, one value for each request key and track."""
     today = now or datetime.now(timezone.utc)
     cosines = {
         key: cosine for key, cosine in store.requests.keys_near(vector, SIMILAR_REQUESTS) if cosine > FAR
     }
-    served = store.requests.served([*cosines])
-    said = verdicts(store.judgements.of_keys([*cosines]))
-    tracks = store.tracks.style_and_rating(sorted({line["track_id"] for line in served}))
+    lines = store.requests.served([*cosines])
+    judgements = verdicts(store.judgements.of_keys([*cosines]))
+    tracks = store.tracks.style_and_rating(sorted({line["track_id"] for line in lines}))
     pairs: dict[tuple[str, str], list[datetime]] = {}
-    for line in served:
+    for line in lines:
         pairs.setdefault((line["key"], line["track_id"]), []).append(line["created_at"])
-    found = []
+    served = []
     for (key, track_id), times in pairs.items():
-        track, judged = tracks.get(track_id), said.get((key, track_id))
+        track, judgement = tracks.get(track_id), judgements.get((key, track_id))
         if track is None:
             continue  # deleted for good since
-        found.append(
+        served.append(
             ServedTrack(
                 style=track["style"],
                 cosine=cosines[key],
                 age_days=max((today - max(times)).total_seconds(), 0.0) / 86_400,
                 served=len(times),
-                rating=(judged.rating if judged else None) or track["rating"] or None,
-                answered=judged is not None,
-                rejected=judged is not None and judged.verdict == "rejected",
+                rating=(judgement.rating if judgement else None) or track["rating"] or None,
+                judged=judgement is not None,
+                rejected=judgement is not None and judgement.verdict == "rejected",
             )
         )
-    return found
+    return served
 
 
 def _suggestion(
-    name: str, description: str, similarity: float, found: Sequence[ServedTrack]
+    name: str, description: str, similarity: float, served: Sequence[ServedTrack]
 ) -> PresetSuggestion:
-    weights = [_weight(one) for one in found]
+    weights = [_weight(one) for one in served]
     prior = min(max(PRIOR_BASE + PRIOR_SLOPE * similarity, 0.0), 1.0)
-    earned = sum(weight * _worth(one) for weight, one in zip(weights, found, strict=True))
+    earned = sum(weight * _worth(one) for weight, one in zip(weights, served, strict=True))
     score = (PRIOR_ANSWERS * prior + earned) / (PRIOR_ANSWERS + sum(weights))
-    ratings = [one.rating for one in found if one.rating is not None and not one.rejected]
+    ratings = [one.rating for one in served if one.rating is not None and not one.rejected]
     mean = sum(ratings) / len(ratings) if ratings else None
-    requests, rejected = sum(one.served for one in found), sum(one.rejected for one in found)
+    requests, rejected = sum(one.served for one in served), sum(one.rejected for one in served)
     known = sum(weights) >= ENOUGH
     return PresetSuggestion(
         name=name,
@@ -144,7 +181,7 @@ def _suggestion(
 
 def _weight(one: ServedTrack) -> float:
     close = min(max((one.cosine - FAR) / (CLOSE - FAR), 0.0), 1.0)
-    if one.rejected or one.answered:
+    if one.rejected or one.judged:
         certain = JUDGED
     else:
         certain = TRACK_RATED if one.rating is not None else UNJUDGED * min(one.served, 4)

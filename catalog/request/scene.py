@@ -1,4 +1,4 @@
-"""A scene: where and when it is set, the preset that sounds like it, and its loop at any length."""
+"""A scene: where and when it is set, the preset for that place, and the loop that is requested for it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..models import Context, Environment, Features, TimeOfDay
 from ..validation import nearest
 from .context import ContextSource, read_context
 
-__all__ = ["LONGEST_S", "loop_length_s", "read_scene", "settle"]
+__all__ = ["LONGEST_S", "loop_arguments", "loop_length_s", "pick_preset", "read_scene"]
 
 
 SHORTEST_LOOP_S, LONGEST_LOOP_S = 30.0, 60.0
-"""Shorter loops tire, and longer ones take longer to make and are not missed: a loop is repeated."""
+"""A shorter loop becomes tiresome. A longer one takes longer to make and gains nothing, since a loop is repeated."""
 LONGEST_S = 4 * 3600.0
 TAGS = {"environment": get_args(Environment), "time_of_day": get_args(TimeOfDay)}
 
@@ -22,17 +22,17 @@ TAGS = {"environment": get_args(Environment), "time_of_day": get_args(TimeOfDay)
 def read_scene(
     chunk: ContextSource, environment: str | None = None, time_of_day: str | None = None
 ) -> Context:
-    """Return the context of a scene, its tags checked; what is named here wins over what `chunk` holds.
+    """Return the context of a scene; `environment` and `time_of_day` win over the tags that `chunk` holds.
 
     A mapping may hold its tags beside its text or under "tags". Raises InputError, for an unknown place with the
     nearest names.
     """
     tags: dict[str, Any] = {}
     if isinstance(chunk, Mapping):
-        given = chunk.get("tags")
-        if isinstance(given, str):
-            raise InputError(f'the tags are {given!r}; write them like {{"environment": "forest"}}')
-        tags = {**chunk, **(given if isinstance(given, Mapping) else {})}
+        under_tags = chunk.get("tags")
+        if isinstance(under_tags, str):
+            raise InputError(f'the tags are {under_tags!r}; write them like {{"environment": "forest"}}')
+        tags = {**chunk, **(under_tags if isinstance(under_tags, Mapping) else {})}
     named = {"environment": environment, "time_of_day": time_of_day}
     for name, valid in TAGS.items():
         value = named[name] if named[name] is not None else tags.get(name)
@@ -49,21 +49,39 @@ def read_scene(
     return read_context(chunk, **named)
 
 
-def settle(
-    context: Context, read: Features, presets: Mapping[str, Any]
-) -> tuple[str | None, tuple[str, ...]]:
-    """Return the preset of the scene's place, None where it has none, and what is to be noted.
+def loop_arguments(
+    context: Context,
+    features: Features,
+    presets: Mapping[str, Any],
+    duration_s: float,
+    arguments: Mapping[str, Any],
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the arguments of `find_or_make` for the loop of a scene, and notes on how its preset was picked.
 
-    `read` is what the text alone says. Tags win over it.
+    `features` are those of the text alone. `arguments` are the caller's; all but the loop's length win. Raises
+    InputError for a length that cannot be served.
+    """
+    preset, notes = pick_preset(context, features, presets)
+    generation = {**arguments.get("generation", {}), "duration_s": loop_length_s(duration_s)}
+    loop = {"preset": preset, "role": "loop_bed", **arguments, "generation": generation, "loopable": True}
+    return {name: value for name, value in loop.items() if value is not None}, notes
+
+
+def pick_preset(
+    context: Context, features: Features, presets: Mapping[str, Any]
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the preset of the scene's place, None where it has none, and notes for the caller.
+
+    `features` are those of the text alone; the tags in `context` win over them.
     """
     notes = []
     for name in TAGS:
-        told, heard = getattr(context, name), getattr(read, name)
-        if told and heard and told != heard:
+        tag, read = getattr(context, name), getattr(features, name)
+        if tag and read and tag != read:
             notes.append(
-                f"the text reads as {name.replace('_', ' ')} {heard}, the tags say {told}; the tags win"
+                f"the text reads as {name.replace('_', ' ')} {read}, the tags say {tag}; the tags win"
             )
-    place = context.environment or read.environment
+    place = context.environment or features.environment
     if place is None:
         notes.append("neither tags nor text say where the scene is set, so the style follows its mood")
         return None, tuple(notes)

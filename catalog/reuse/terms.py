@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from ..errors import InputError
 from ..models import Candidate, RequestRecord
-from .certificate import MAX_FALSE_REUSE, Bound, Certificate
+from ..validation import nearest
+from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_rate
 
-__all__ = ["Reuse", "Terms"]
+__all__ = ["Reuse", "Terms", "checked_terms"]
 
 
 Reuse = Literal["auto", "always", "never"]
@@ -76,3 +78,15 @@ class Terms:
         """Tell whether a decision with these figures would be taken."""
         held = score if self.by_score else fits
         return self.threshold is not None and held is not None and held >= self.threshold
+
+
+def checked_terms(
+    standing: Standing, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None
+) -> Terms:
+    """Return the terms of a call under the certificate that counts. Raises InputError for a value out of range."""
+    if reuse not in get_args(Reuse):
+        raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, get_args(Reuse))}")
+    if min_similarity is not None and not -1.0 <= min_similarity <= 1.0:
+        raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
+    rate = checked_rate(MAX_FALSE_REUSE if max_false_reuse is None else max_false_reuse)
+    return Terms(reuse, min_similarity, rate, standing.certificate, standing.note)

@@ -6,13 +6,14 @@ from typing import Literal, get_args
 
 from ..disk.reading import MOST_RESULTS
 from ..errors import InputError
-from ..models import Page, Track
+from ..models import Filter, Page, Track
 from ..search.query import Query
+from ..store.sounds import sound_of
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..validation import nearest
 
-__all__ = ["NEWEST", "SearchBy", "best", "checked_by", "page"]
+__all__ = ["NEWEST", "SearchBy", "best", "checked_by", "page", "similar"]
 
 
 SearchBy = Literal["meaning", "words", "both"]
@@ -38,6 +39,23 @@ def best(store: Store, encoder: Encoder, query: Query, by: SearchBy, limit: int)
     if by == "meaning":
         return store.tracks.search(vector, query.where, limit)
     return store.tracks.search_hybrid(query.plain, vector, query.where, limit)
+
+
+def similar(
+    store: Store, track: Track, by: Literal["text", "sound"], where: Filter, limit: int
+) -> list[tuple[Track, float]]:
+    """Return up to `limit` other tracks that meet `where`, nearest to `track` first, with the cosine.
+
+    Raises InputError for another `by`, and for a track that is silent or too short to compare by sound.
+    """
+    if by not in ("text", "sound"):
+        raise InputError(f"similar by {by!r} is not known; {nearest(by, ('text', 'sound'))}")
+    if by == "sound":
+        hits = store.tracks.search_sound(sound_of(store, track), where, limit + 1)
+    else:
+        vector = store.tracks.vector_of(track.id)
+        hits = store.tracks.search(vector, where, limit + 1) if vector is not None else []
+    return [(other, cosine) for other, cosine in hits if other.id != track.id][:limit]
 
 
 def page(

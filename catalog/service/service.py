@@ -1,9 +1,11 @@
-"""The whole flow: a context goes in; a track that fits comes out, reused where one exists, made where none does."""
+"""The public service: a context goes in, and a track that fits comes out, reused where one exists, else made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -17,26 +19,36 @@ from presets import Library
 from .. import report
 from ..errors import InputError, NotFound
 from ..history import feedback, requests, suggestions
+from ..history.certification import certify
 from ..history.statistics import Statistics, statistics
-from ..models import Audience, Choices, Context, Hit, Judgement, Match, Page, RequestRecord, Result, Track
+from ..models import (
+    Audience,
+    Choices,
+    Context,
+    Features,
+    Hit,
+    Judgement,
+    Match,
+    Page,
+    RequestRecord,
+    Result,
+    Track,
+)
 from ..request.builder import load_library
 from ..request.context import ContextSource, read_context
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
-from ..request.scene import loop_length_s, read_scene, settle
+from ..request.scene import loop_arguments, read_scene
 from ..reuse import certificate
 from ..reuse.certificate import Certificate
 from ..reuse.decision import exact
-from ..reuse.labels import read_labels
-from ..reuse.terms import Reuse, Terms
+from ..reuse.terms import Reuse, Terms, checked_terms
 from ..search.query import Query, add_facts, parse
-from ..store.sounds import sound_of
 from ..store.store import Store
 from ..text import encoder as encoders
 from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
-from ..validation import nearest
 from . import batches
-from .browse import NEWEST, SearchBy, best, checked_by, page
+from .browse import NEWEST, SearchBy, best, checked_by, page, similar
 from .call import Call, failure_of, record_of
 from .making import Generators
 from .stages import Flow, Outcome
@@ -60,8 +72,6 @@ class MusicService:
         self.encoder = encoder
         self._flow = Flow(store, library, encoder, generators)
         self._min_similarity = min_similarity
-        self._described: NDArray[np.float32] | None = None
-        """The vectors of the descriptions of the style presets, once they were needed."""
 
     @classmethod
     def open(
@@ -74,12 +84,12 @@ class MusicService:
         min_similarity: float | None = None,
         create: bool = True,
     ) -> MusicService:
-        """Open the catalog in `home`, creating it on first use; with `create` off a missing one raises NotFound.
+        """Open the catalog in `home`, which is created on first use unless `create` is off.
 
-        `config` is a file in the `musicgen:` shape; without it `catalog.yaml` in `home` is read where it
-        exists. `encoder` is a model name, a folder or an Encoder. `min_similarity` is that of calls that name
-        neither it nor a rate of false reuse; without it the certificate decides. Neither encoder nor generator is
-        loaded before a call needs it.
+        `config` is a file in the `musicgen:` shape, by default `catalog.yaml` in `home` where it exists. `encoder` is
+        a model name, a folder or an Encoder. `min_similarity` holds for calls that pass neither it nor
+        `max_false_reuse`; without it the certificate decides. Encoder and generators are loaded when a call first
+        needs them. Raises NotFound for a missing home that may not be created.
         """
         library = load_library(config, home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
@@ -95,11 +105,11 @@ class MusicService:
         self.close()
 
     def close(self) -> None:
-        """Let go of the store and of loaded models."""
+        """Close the store and drop the loaded models."""
         self._flow.close()
 
     def warm(self) -> None:
-        """Load what an answer needs, so that the first one is as quick as the rest; models of music are left."""
+        """Load the encoder and the store, so that the first call is as quick as the rest; generators are not loaded."""
         embed_document(self.encoder, "warm")
         self.store.tracks.count()
 
@@ -115,32 +125,30 @@ class MusicService:
         dry_run: bool = False,
         explain: bool = False,
         on_progress: Progress | None = None,
-        **asked: Any,
+        **arguments: Any,
     ) -> Result:
         """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
 
-        `asked` takes the fields of `Choices` (preset, role, quality, backend, duration_s, loopable, seed,
-        generation, continue_from, melody) and, where the pipeline knows them, those of `Context` (query, environment,
-        time_of_day, mood_tags, valence, energy, ...). A `listener` gets another fitting track than the one just
-        heard, a `theme` keeps its track. `continue_from` names a track to go on from, which counts in `duration_s`;
-        `melody` is an audio file whose melody is followed; what goes on from a track or follows a melody is reused for
-        the same request alone. `reuse`: "auto" decides by the certified
-        threshold for `max_false_reuse`, the share of reused tracks that may not fit (0.1), or by `min_similarity`, the
-        score to reach, where that is given; "always" takes the best that meets the hard facts and never makes, "never"
-        makes. `dry_run` decides and stops. `explain` also counts what each hard fact rejects. Raises InputError,
-        NotFound, Busy, StorageError or Unavailable.
+        `arguments` are fields of `Choices` (preset, role, duration_s, ...), of `Context` (query, environment, ...) and
+        of `Audience`: a `listener` gets another fitting track than the one they heard last, a `theme` keeps its track.
+        With `continue_from` or `melody` only a repeat is reused.
+
+        `reuse` "auto" reuses what reaches the certified threshold for `max_false_reuse`, the share of reused tracks
+        that may not fit (default 0.1), or with `min_similarity` what reaches that score; "always" reuses the best track
+        that meets the hard facts and never makes one; "never" makes one. `dry_run` decides and stops. `explain` also
+        counts what each hard fact rejects. Raises InputError, NotFound, Busy, StorageError or Unavailable.
         """
         terms = self._terms(reuse, min_similarity, max_false_reuse)
         if reuse == "never" and not dry_run:
-            return self.generate(text_context, on_progress=on_progress, **asked)
-        call = self._flow.begin("dry-run" if dry_run else "find-or-make", text_context, asked)
+            return self.generate(text_context, on_progress=on_progress, **arguments)
+        call = self._flow.begin("dry-run" if dry_run else "find-or-make", text_context, arguments)
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=explain)
             if outcome.track is None and reuse == "always":
                 raise NotFound(f"{outcome.decision.reason}, and making was ruled out; pass reuse='auto'")
             if outcome.track is None and not dry_run:
                 with self.store.claim(call.key):
-                    # Another process may have made it while this one waited for its turn.
+                    # Another process may have made it while this one waited for the claim.
                     outcome = self._flow.look(call, terms, explain=explain)
                     if outcome.track is None:
                         (outcome,) = self._flow.make([(call, outcome)], on_progress)
@@ -153,15 +161,15 @@ class MusicService:
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
         on_progress: Progress | None = None,
-        **asked: Any,
+        **arguments: Any,
     ) -> list[Result]:
-        """Return a result for each context as `find_or_make` would, the misses made together.
+        """Return a result for each context as `find_or_make` would, with up to `batches.BATCH` tracks made together.
 
-        A generator that takes batches makes up to `batches.BATCH` of them at once. Contexts that are close to one
-        another share a track as they would one after the other. What is made before an error is kept.
+        Contexts near one another share a track as they would one after the other. Tracks that were made before an
+        error are kept, and every call leaves a line in the log.
         """
         terms = self._terms("auto", min_similarity, max_false_reuse)
-        calls = [self._flow.begin("find-or-make", source, asked) for source in text_contexts]
+        calls = [self._flow.begin("find-or-make", source, arguments) for source in text_contexts]
         return batches.serve(self._flow, calls, terms, on_progress)
 
     def find(
@@ -170,11 +178,11 @@ class MusicService:
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
-        **asked: Any,
+        **arguments: Any,
     ) -> Match | None:
         """Return the track that `find_or_make` would reuse, or None. Never makes."""
         result = self.explain(
-            text_context, min_similarity=min_similarity, max_false_reuse=max_false_reuse, **asked
+            text_context, min_similarity=min_similarity, max_false_reuse=max_false_reuse, **arguments
         )
         if result.track is None or result.path is None:
             return None
@@ -194,11 +202,11 @@ class MusicService:
         max_false_reuse: float | None = None,
         reuse: Reuse = "auto",
         log: bool = True,
-        **asked: Any,
+        **arguments: Any,
     ) -> Result:
-        """Return what `find_or_make` would decide, with every candidate. Never makes; `log` False leaves no line."""
+        """Return what `find_or_make` would decide, with every candidate. Never makes; logged only with `log`."""
         terms = self._terms(reuse, min_similarity, max_false_reuse)
-        call = self._flow.begin("find", text_context, asked)
+        call = self._flow.begin("find", text_context, arguments)
         if not log:
             return self._flow.result(call, self._flow.look(call, terms, explain=True))
         with self._flow.failures_logged(call):
@@ -212,29 +220,29 @@ class MusicService:
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
         explain: bool = False,
-        **asked: Any,
+        **arguments: Any,
     ) -> Result | None:
-        """Return what `find_or_make` would reuse, logged as its answer; None, and no line, where it would make."""
+        """Return what `find_or_make` would reuse, and log it as such; None, and no line, where it would make."""
         terms = self._terms("auto", min_similarity, max_false_reuse)
-        call = self._flow.begin("find-or-make", text_context, asked)
+        call = self._flow.begin("find-or-make", text_context, arguments)
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=explain)
         return self._flow.finish(call, outcome) if outcome.track else None
 
-    def key_of(self, text_context: ContextSource, **asked: Any) -> str:
-        """Return the identity of a request: what asks for the same has the same. Raises as `find_or_make` does."""
-        return self._flow.begin("find-or-make", text_context, _of_request(asked)).key
+    def key_of(self, text_context: ContextSource, **arguments: Any) -> str:
+        """Return the key of a request, which the same request has each time. Raises as `find_or_make` does."""
+        return self._flow.begin("find-or-make", text_context, _of_request(arguments)).key
 
-    def log_cancelled(self, text_context: ContextSource, **asked: Any) -> None:
+    def log_cancelled(self, text_context: ContextSource, **arguments: Any) -> None:
         """Record in the log that a request was cancelled before its track was made."""
-        call = self._flow.begin("find-or-make", text_context, _of_request(asked))
+        call = self._flow.begin("find-or-make", text_context, _of_request(arguments))
         self.store.requests.append(failure_of(call, Cancelled("cancelled before it was made")))
 
     def generate(
-        self, text_context: ContextSource, *, on_progress: Progress | None = None, **asked: Any
+        self, text_context: ContextSource, *, on_progress: Progress | None = None, **arguments: Any
     ) -> Result:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
-        call = self._flow.begin("generate", text_context, asked)
+        call = self._flow.begin("generate", text_context, arguments)
         with self._flow.failures_logged(call):
             (outcome,) = self._flow.make(
                 [(call, self._flow.look(call, Terms("never")))], on_progress, fresh=True
@@ -247,28 +255,23 @@ class MusicService:
         environment: str | None = None,
         time_of_day: str | None = None,
         duration_s: float = 45.0,
-        **asked: Any,
+        **arguments: Any,
     ) -> Result:
-        """Return a loop for the scene that `chunk` sets, reused where one fits; it serves any length.
+        """Return a loop for the scene in `chunk`, reused where one fits; a loop serves any length.
 
-        Tags of the pipeline - named here, or in `chunk` beside its text or under "tags" - win over what the text
-        says, and a contradiction is among the warnings. The place picks an `environment_*` preset, the mood bends it.
-        A new loop is made 30 to 60 s long; `catalog.export.write_at_length` repeats it to `duration_s`. `asked` is as
-        for `find_or_make`. Raises InputError for an unknown place, with the nearest names.
+        `environment` and `time_of_day`, passed here or in `chunk` beside its text or under "tags", win over what the
+        text says; a contradiction is among the warnings. The place picks an `environment_*` preset, and the mood
+        changes it. A new loop is 30 to 60 s long; `catalog.export.write_at_length` repeats it to `duration_s`.
+        `arguments` are as for `find_or_make`. Raises InputError for an unknown place, with the nearest names.
         """
         context = read_scene(chunk, environment, time_of_day)
-        bare = Context(text=context.text, query=context.query)
-        read = understanding.extract(bare, self.encoder, cache_dir=self.store.home / "cache")
-        preset, notes = settle(context, read, self.library.styles)
-        made = {**asked.pop("generation", {}), "duration_s": loop_length_s(duration_s)}
-        asked = {"preset": preset, "role": "loop_bed", **asked, "generation": made, "loopable": True}
-        result = self.find_or_make(
-            context, **{name: value for name, value in asked.items() if value is not None}
-        )
+        features = self._features_of(Context(text=context.text, query=context.query))
+        loop, notes = loop_arguments(context, features, self.library.styles, duration_s, arguments)
+        result = self.find_or_make(context, **loop)
         return result.model_copy(update={"warnings": (*notes, *result.warnings)})
 
     def again(self, track_id: str, *, variation: bool = False, on_progress: Progress | None = None) -> Result:
-        """Make a track once more from what its row holds: the same samples, or with `variation` from another seed.
+        """Make a track again from its row: the same samples, or with `variation` another take from another seed.
 
         Raises NotFound for an unknown track, Unavailable where its backend is not on this machine, InputError for a
         track that follows a melody, since recordings are not kept.
@@ -284,32 +287,27 @@ class MusicService:
             (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True)
         return self._flow.finish(call, outcome)
 
-    def attach_soundtrack(self, answer_payload: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
-        """Return `answer_payload` with a "music" entry for its answer added; the payload itself is left alone.
+    def attach_soundtrack(self, answer_payload: Mapping[str, Any], **arguments: Any) -> dict[str, Any]:
+        """Return a copy of `answer_payload` with a "music" entry for its answer.
 
-        The text is read from "answer" (or "text", "chunk", "scene", ...), the query from "query" or
-        "question", and features the pipeline knows from keys named like the fields of `Context`. `asked` is
-        as for `find_or_make`.
+        The text is read from "answer" (or "text", "chunk", "scene", ...), the query from "query" or "question", and
+        other fields of `Context` from keys of their names. `arguments` are as for `find_or_make`.
         """
-        if asked.get("dry_run"):
+        if arguments.get("dry_run"):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
-        return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **asked))}
+        return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
 
-    # The stages
+    # Inside
 
     def _terms(self, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None) -> Terms:
-        """Return what decisions are held to, every word checked."""
-        if reuse not in ("auto", "always", "never"):
-            raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, ('auto', 'always', 'never'))}")
-        if min_similarity is not None and not -1.0 <= min_similarity <= 1.0:
-            raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
-        rate = certificate.MAX_FALSE_REUSE if max_false_reuse is None else max_false_reuse
-        counts = certificate.standing(self.store.home, self.encoder.identity)
-        least = self._min_similarity if min_similarity is None and max_false_reuse is None else min_similarity
-        return Terms(reuse, least, certificate.checked_rate(rate), counts.certificate, counts.note)
+        standing = certificate.standing(self.store.home, self.encoder.identity)
+        terms = checked_terms(standing, reuse, min_similarity, max_false_reuse)
+        if min_similarity is None and max_false_reuse is None:
+            return replace(terms, min_similarity=self._min_similarity)
+        return terms
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
-        """Return what the same call gives next, and its line for the log; None where that has to be looked up."""
+        """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""
         track, request = result.track, result.request
         if track is None or track.key != request.key:
             return None
@@ -329,48 +327,32 @@ class MusicService:
         out: str | Path | None = None,
         on_progress: Progress | None = None,
     ) -> Certificate:
-        """Make a certificate for the encoder in use, keep it in the home, and return it; from then on it decides.
+        """Make a certificate for the encoder in use, write it into the home, and return it; from then on it decides.
 
-        From the shipped labels, from those in the file `labels`, or `from_ratings`: from what people said of reused
-        tracks here. `max_false_reuse` adds a rate to those it has bounds for. `out` names another file to write. A
-        minute or two on the labels. Raises InputError, StorageError or Unavailable; then the old one stays.
+        It is made from the shipped labels, from the file `labels`, or with `from_ratings` from the judgements of reused
+        tracks in this catalog. `max_false_reuse` adds a rate to those it has bounds for; `out` is another file to write
+        to. Labels take a minute or two. Raises InputError, StorageError or Unavailable; then the old one stays.
         """
-        from ..reuse import calibration
-
-        if labels is not None and from_ratings:
-            raise InputError("a certificate comes from labels or from ratings; drop one of the two")
-        rates = () if max_false_reuse is None else (certificate.checked_rate(max_false_reuse),)
-        if from_ratings:
-            counts = certificate.standing(self.store.home, self.encoder.identity)
-            if counts.certificate is None:
-                raise InputError(f"ratings cannot be used: {counts.note}; calibrate on labels first")
-            made = calibration.calibrate_from_ratings(
-                counts.certificate,
-                self.store.judgements.list(),
-                self.store.requests.list(rule="similar"),
-                rates=rates,
-            )
-        else:
-            made = calibration.calibrate(
-                self.encoder,
-                labels=read_labels(Path(labels)) if labels is not None else None,
-                rates=rates,
-                cache_dir=self.store.home / "cache",
-                on_progress=on_progress,
-            )
-        certificate.save(made, Path(out) if out is not None else self.store.home / certificate.CERTIFICATE)
-        return made
+        return certify(
+            self.store,
+            self.encoder,
+            labels=Path(labels) if labels is not None else None,
+            from_ratings=from_ratings,
+            max_false_reuse=max_false_reuse,
+            out=Path(out) if out is not None else None,
+            on_progress=on_progress,
+        )
 
     # What people say
 
     def rate(self, track_id: str, rating: int | None, *, request_id: str | None = None) -> Track:
-        """Give a track 1 to 5, or None to clear, and return it; with `request_id` as an answer to that request."""
+        """Rate a track 1 to 5, or clear its rating with None; with `request_id` as the answer to that request."""
         return feedback.rate(self.store, track_id, rating, request_id)
 
     def reject(self, track_id: str, request_id: str | None = None, *, undo: bool = False) -> Judgement:
-        """Keep a track from the request it was wrong for, by default the last it answered, and from near ones.
+        """Keep a track from a request that it is wrong for, by default the last it answered, and from near ones.
 
-        `undo` takes the rejection back. The track itself stays, and serves other requests.
+        `undo` takes the rejection back. The track stays in the catalog and serves other requests.
         """
         return feedback.reject(self.store, track_id, request_id, undo=undo, encode=self._vector_of)
 
@@ -385,9 +367,9 @@ class MusicService:
         since: datetime | None = None,
         **facts: str,
     ) -> list[requests.PastRequest]:
-        """Return logged requests, newest first, or those nearest to `text`, by its meaning or its words.
+        """Return logged requests, newest first, or with `text` the nearest by its meaning or its words.
 
-        `since` and facts such as `style="ambient_lofi"`, `action="reused"` or `listener="ada"` narrow it.
+        Only those after `since` and with the `facts`, such as `style="ambient_lofi"` or `action="reused"`, count.
         """
         return requests.history(
             self.store, self._vector_of, text, by=by, limit=limit, since=since, facts=facts
@@ -396,30 +378,28 @@ class MusicService:
     def suggest_presets(self, query: str, limit: int = 5) -> list[suggestions.PresetSuggestion]:
         """Return the style presets that served requests like `query` well, best first.
 
-        Where the log tells little, the presets' descriptions decide; each suggestion says what it rests on. A preset of
-        an environment that the query does not speak of is suggested only where it served such requests.
+        Where the log holds too little, the descriptions of the presets decide; each suggestion says which did. A preset
+        of another environment than the query's is suggested only where it served such requests.
         """
-        context = read_context(query)
-        here = understanding.extract(context, self.encoder, cache_dir=self.store.home / "cache").environment
-        vector, styles = self._vector_of(context.text), self.library.styles
-        if self._described is None:
-            self._described = self.encoder.encode([one.description for one in styles.values()])
-        similarity = dict(zip(styles, (self._described @ vector).tolist(), strict=True))
-        found = suggestions.served_tracks(self.store, vector)
-        served = {one.style for one in found}
-        offered = {
-            name: one.description
-            for name, one in styles.items()
-            if one.environment in (None, here) or name in served
-        }
-        return suggestions.rank(offered, similarity, found, limit)
+        context, styles = read_context(query), self.library.styles
+        place, vector = self._features_of(context).environment, self._vector_of(context.text)
+        similarity = dict(zip(styles, (self._descriptions @ vector).tolist(), strict=True))
+        return suggestions.suggest(self.store, vector, styles, similarity, place, limit)
+
+    @cached_property
+    def _descriptions(self) -> NDArray[np.float32]:
+        """The vectors of the style presets' descriptions, shape (styles, dimension)."""
+        return self.encoder.encode([style.description for style in self.library.styles.values()])
 
     def statistics(self) -> Statistics:
-        """Return requests, hits, what they saved, and how often a reuse was wrong as far as people said."""
+        """Return how many requests there were, how many reused a track, what that saved, and how many were wrong."""
         return statistics(self.store)
 
     def _vector_of(self, text: str) -> NDArray[np.float32]:
         return embed_document(self.encoder, text)
+
+    def _features_of(self, context: Context) -> Features:
+        return understanding.extract(context, self.encoder, cache_dir=self.store.home / "cache")
 
     # The catalog
 
@@ -441,8 +421,7 @@ class MusicService:
         query = add_facts(self._query(text), facts)
         if not query.text and not query.where.conditions:
             raise InputError("the search text is empty; pass at least one word")
-        found = best(self.store, self.encoder, query, by, limit)
-        return [Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in found]
+        return self._hits(best(self.store, self.encoder, query, by, limit))
 
     def similar(
         self, track_id: str, *, by: Literal["text", "sound"] = "text", limit: int = 10, **facts: Any
@@ -452,16 +431,8 @@ class MusicService:
         `track_id` may be the beginning of an id, `facts` are fields of `Filter`. The score is a cosine. Raises
         NotFound without the track, InputError for another `by` and for a track that is silent or too short to compare.
         """
-        if by not in ("text", "sound"):
-            raise InputError(f"similar by {by!r} is not known; {nearest(by, ('text', 'sound'))}")
-        one, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
-        if by == "sound":
-            found = self.store.tracks.search_sound(sound_of(self.store, one), where, limit + 1)
-        else:
-            vector = self.store.tracks.vector_of(one.id)
-            found = self.store.tracks.search(vector, where, limit + 1) if vector is not None else []
-        hits = [Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in found]
-        return [hit for hit in hits if hit.track.id != one.id][:limit]
+        track, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
+        return self._hits(similar(self.store, track, by, where, limit))
 
     def browse(
         self,
@@ -479,8 +450,13 @@ class MusicService:
         fields of `Filter`. Raises InputError.
         """
         checked_by(by)
-        asked = add_facts(self._query(query), facts)
-        return page(self.store, self.encoder, asked, by=by, sort=sort, limit=limit, offset=offset)
+        narrowed = add_facts(self._query(query), facts)
+        return page(self.store, self.encoder, narrowed, by=by, sort=sort, limit=limit, offset=offset)
+
+    def _hits(self, scored: Iterable[tuple[Track, float]]) -> list[Hit]:
+        return [
+            Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in scored
+        ]
 
     def _query(self, text: str | Query) -> Query:
         if isinstance(text, Query):
@@ -488,7 +464,7 @@ class MusicService:
         return parse(text, {"style": self.library.styles.keys(), "role": self.library.roles.keys()})
 
 
-def _of_request(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the arguments of `find_or_make` is part of the request itself."""
+def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those arguments of `find_or_make` that are part of the request, not of how it is served."""
     parts = Context.model_fields.keys() | Choices.model_fields.keys() | Audience.model_fields.keys()
-    return {name: value for name, value in asked.items() if name in parts}
+    return {name: value for name, value in arguments.items() if name in parts}

@@ -156,18 +156,18 @@ def test_without_a_log_the_descriptions_decide():
 
 
 def test_what_served_well_rises_and_what_was_rejected_falls():
-    good = [outcome("folk", rating=5, answered=True)] * 4
+    good = [outcome("folk", rating=5, judged=True)] * 4
     assert order(*good)[0] == "folk"
-    assert order(*[outcome("drone", answered=True, rejected=True)] * 3)[-1] == "drone"
-    assert order(*[outcome("drone", rating=1, answered=True)] * 3)[-1] == "drone"
+    assert order(*[outcome("drone", judged=True, rejected=True)] * 3)[-1] == "drone"
+    assert order(*[outcome("drone", rating=1, judged=True)] * 3)[-1] == "drone"
     best = rank(PRESETS, ALIKE, [*good, outcome("folk", rejected=True)], 5)[0]
     assert best.reason == "5 similar requests, mean rating 5.0 of 4, 1 rejected"
     assert (best.evidence, best.mean_rating, best.ratings, best.rejected) == ("history", 5.0, 4, 1)
 
 
 def test_one_lucky_answer_does_not_rule():
-    lucky = outcome("folk", rating=5, answered=True)
-    steady = [outcome("synthwave", rating=4, answered=True)] * 10
+    lucky = outcome("folk", rating=5, judged=True)
+    steady = [outcome("synthwave", rating=4, judged=True)] * 10
     assert order(lucky, *steady)[0] == "synthwave"
 
 
@@ -178,8 +178,8 @@ def test_far_old_and_unjudged_answers_count_less():
 
     assert score() > score(cosine=0.5) > score(cosine=0.3)
     assert score() > score(age_days=365.0) > score(age_days=3650.0)
-    assert score() > score(answered=False) > score(answered=False, rating=None)
-    assert score(answered=False, rating=None, served=4) > score(answered=False, rating=None)
+    assert score() > score(judged=False) > score(judged=False, rating=None)
+    assert score(judged=False, rating=None, served=4) > score(judged=False, rating=None)
 
 
 def test_suggestions_follow_what_people_said(service):

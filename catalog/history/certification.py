@@ -1,0 +1,51 @@
+"""Make a certificate from labels or from what people said of reused tracks, and write it into the home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from generator import Progress
+
+from ..errors import InputError
+from ..reuse import certificate
+from ..reuse.certificate import Certificate
+from ..reuse.labels import read_labels
+from ..store.store import Store
+from ..text.encoder import Encoder
+
+__all__ = ["certify"]
+
+
+def certify(
+    store: Store,
+    encoder: Encoder,
+    *,
+    labels: Path | None = None,
+    from_ratings: bool = False,
+    max_false_reuse: float | None = None,
+    out: Path | None = None,
+    on_progress: Progress | None = None,
+) -> Certificate:
+    """Make a certificate and write it to `out`, by default into the home of `store`; see `MusicService.calibrate`."""
+    from ..reuse import calibration
+
+    if labels is not None and from_ratings:
+        raise InputError("a certificate comes from labels or from ratings; drop one of the two")
+    rates = () if max_false_reuse is None else (certificate.checked_rate(max_false_reuse),)
+    if from_ratings:
+        standing = certificate.standing(store.home, encoder.identity)
+        if standing.certificate is None:
+            raise InputError(f"ratings cannot be used: {standing.note}; calibrate on labels first")
+        made = calibration.calibrate_from_ratings(
+            standing.certificate, store.judgements.list(), store.requests.list(rule="similar"), rates=rates
+        )
+    else:
+        made = calibration.calibrate(
+            encoder,
+            labels=read_labels(labels) if labels is not None else None,
+            rates=rates,
+            cache_dir=store.home / "cache",
+            on_progress=on_progress,
+        )
+    certificate.save(made, out or store.home / certificate.CERTIFICATE)
+    return made
