@@ -4,59 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from generator import Cancelled, Progress, load_generator
 from presets import Library
 
 from .. import report
 from ..errors import InputError, NotFound
-from ..history import feedback, requests, suggestions
-from ..history.certification import certify
-from ..history.statistics import Statistics, statistics
 from ..models import (
     Audience,
     Choices,
     Context,
-    Features,
-    Hit,
-    Judgement,
     Match,
-    Page,
     RequestRecord,
     Result,
-    Track,
 )
 from ..request.builder import load_library
-from ..request.context import ContextSource, read_context
+from ..request.context import ContextSource
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
 from ..request.scene import loop_arguments, read_scene
 from ..reuse import certificate
-from ..reuse.certificate import Certificate
 from ..reuse.decision import exact
 from ..reuse.terms import Reuse, Terms, checked_terms
-from ..search.query import Query, add_facts, parse
 from ..store.store import Store
 from ..text import encoder as encoders
-from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
 from . import batches
-from .browse import NEWEST, SearchBy, best, checked_by, page, similar
 from .call import Call, failure_of, record_of
 from .making import Generators
+from .open_catalog import OpenCatalog
 from .stages import Flow, Outcome
 
 __all__ = ["MusicService"]
 
 
-class MusicService:
+class MusicService(OpenCatalog):
     """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
 
     def __init__(
@@ -67,9 +51,7 @@ class MusicService:
         generators: Generators = load_generator,
         min_similarity: float | None = None,
     ) -> None:
-        self.store = store
-        self.library = library
-        self.encoder = encoder
+        super().__init__(store, library, encoder)
         self._flow = Flow(store, library, encoder, generators)
         self._min_similarity = min_similarity
 
@@ -297,15 +279,6 @@ class MusicService:
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
 
-    # Inside
-
-    def _terms(self, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None) -> Terms:
-        standing = certificate.standing(self.store.home, self.encoder.identity)
-        terms = checked_terms(standing, reuse, min_similarity, max_false_reuse)
-        if min_similarity is None and max_false_reuse is None:
-            return replace(terms, min_similarity=self._min_similarity)
-        return terms
-
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""
         track, request = result.track, result.request
@@ -316,152 +289,12 @@ class MusicService:
         repeat = self._flow.result(call, Outcome(again, exact(track), track))
         return repeat, record_of(call, repeat)
 
-    # What a decision rests on
-
-    def calibrate(
-        self,
-        *,
-        labels: str | Path | None = None,
-        from_ratings: bool = False,
-        max_false_reuse: float | None = None,
-        out: str | Path | None = None,
-        on_progress: Progress | None = None,
-    ) -> Certificate:
-        """Make a certificate for the encoder in use, write it into the home, and return it; from then on it decides.
-
-        It is made from the shipped labels, from the file `labels`, or with `from_ratings` from the judgements of reused
-        tracks in this catalog. `max_false_reuse` adds a rate to those it has bounds for; `out` is another file to write
-        to. Labels take a minute or two. Raises InputError, StorageError or Unavailable; then the old one stays.
-        """
-        return certify(
-            self.store,
-            self.encoder,
-            labels=Path(labels) if labels is not None else None,
-            from_ratings=from_ratings,
-            max_false_reuse=max_false_reuse,
-            out=Path(out) if out is not None else None,
-            on_progress=on_progress,
-        )
-
-    # What people say
-
-    def rate(self, track_id: str, rating: int | None, *, request_id: str | None = None) -> Track:
-        """Rate a track 1 to 5, or clear its rating with None; with `request_id` as the answer to that request."""
-        return feedback.rate(self.store, track_id, rating, request_id)
-
-    def reject(self, track_id: str, request_id: str | None = None, *, undo: bool = False) -> Judgement:
-        """Keep a track from a request that it is wrong for, by default the last it answered, and from near ones.
-
-        `undo` takes the rejection back. The track stays in the catalog and serves other requests.
-        """
-        return feedback.reject(self.store, track_id, request_id, undo=undo, encode=self._vector_of)
-
-    # What happened so far
-
-    def history(
-        self,
-        text: str | None = None,
-        *,
-        by: requests.HistoryBy = "meaning",
-        limit: int = 50,
-        since: datetime | None = None,
-        **facts: str,
-    ) -> list[requests.PastRequest]:
-        """Return logged requests, newest first, or with `text` the nearest by its meaning or its words.
-
-        Only those after `since` and with the `facts`, such as `style="ambient_lofi"` or `action="reused"`, count.
-        """
-        return requests.history(
-            self.store, self._vector_of, text, by=by, limit=limit, since=since, facts=facts
-        )
-
-    def suggest_presets(self, query: str, limit: int = 5) -> list[suggestions.PresetSuggestion]:
-        """Return the style presets that served requests like `query` well, best first.
-
-        Where the log holds too little, the descriptions of the presets decide; each suggestion says which did. A preset
-        of another environment than the query's is suggested only where it served such requests.
-        """
-        context, styles = read_context(query), self.library.styles
-        place, vector = self._features_of(context).environment, self._vector_of(context.text)
-        similarity = dict(zip(styles, (self._descriptions @ vector).tolist(), strict=True))
-        return suggestions.suggest(self.store, vector, styles, similarity, place, limit)
-
-    @cached_property
-    def _descriptions(self) -> NDArray[np.float32]:
-        """The vectors of the style presets' descriptions, shape (styles, dimension)."""
-        return self.encoder.encode([style.description for style in self.library.styles.values()])
-
-    def statistics(self) -> Statistics:
-        """Return how many requests there were, how many reused a track, what that saved, and how many were wrong."""
-        return statistics(self.store)
-
-    def _vector_of(self, text: str) -> NDArray[np.float32]:
-        return embed_document(self.encoder, text)
-
-    def _features_of(self, context: Context) -> Features:
-        return understanding.extract(context, self.encoder, cache_dir=self.store.home / "cache")
-
-    # The catalog
-
-    def search(
-        self,
-        text: str | Query,
-        *,
-        by: SearchBy = "meaning",
-        limit: int = 10,
-        **facts: Any,
-    ) -> list[Hit]:
-        """Return the tracks that meet the query `text`, nearest first; `facts` are further fields of `Filter`.
-
-        The query may hold facts beside words, as in `calm rain mood:calm length:30..60`; see
-        `catalog.search.query`. A `Query` is taken as it is. Without words the newest come, with score 0.
-        Raises InputError.
-        """
-        checked_by(by)
-        query = add_facts(self._query(text), facts)
-        if not query.text and not query.where.conditions:
-            raise InputError("the search text is empty; pass at least one word")
-        return self._hits(best(self.store, self.encoder, query, by, limit))
-
-    def similar(
-        self, track_id: str, *, by: Literal["text", "sound"] = "text", limit: int = 10, **facts: Any
-    ) -> list[Hit]:
-        """Return the tracks nearest to one, best first: by what they were made for, or by how they sound.
-
-        `track_id` may be the beginning of an id, `facts` are fields of `Filter`. The score is a cosine. Raises
-        NotFound without the track, InputError for another `by` and for a track that is silent or too short to compare.
-        """
-        track, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
-        return self._hits(similar(self.store, track, by, where, limit))
-
-    def browse(
-        self,
-        query: str | Query = "",
-        *,
-        by: SearchBy = "meaning",
-        sort: str = NEWEST,
-        limit: int = 50,
-        offset: int = 0,
-        **facts: Any,
-    ) -> Page:
-        """Return a page of the tracks that meet `query`, with the number of all and how they divide by facet.
-
-        With words in the query it is a search, best first; without a list, ordered by `sort`. `facts` are further
-        fields of `Filter`. Raises InputError.
-        """
-        checked_by(by)
-        narrowed = add_facts(self._query(query), facts)
-        return page(self.store, self.encoder, narrowed, by=by, sort=sort, limit=limit, offset=offset)
-
-    def _hits(self, scored: Iterable[tuple[Track, float]]) -> list[Hit]:
-        return [
-            Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in scored
-        ]
-
-    def _query(self, text: str | Query) -> Query:
-        if isinstance(text, Query):
-            return text
-        return parse(text, {"style": self.library.styles.keys(), "role": self.library.roles.keys()})
+    def _terms(self, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None) -> Terms:
+        standing = certificate.standing(self.store.home, self.encoder.identity)
+        terms = checked_terms(standing, reuse, min_similarity, max_false_reuse)
+        if min_similarity is None and max_false_reuse is None:
+            return replace(terms, min_similarity=self._min_similarity)
+        return terms
 
 
 def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
