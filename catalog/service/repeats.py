@@ -38,9 +38,8 @@ class Repeats:
 
     def find(self, terms: Terms) -> Repeat | None:
         """Return the newest track made for the request, else the close match it got last, None without either."""
-        stamp = (
-            self._store.stamp()
-        )  # before anything is read, so that a later change outdates what is remembered
+        # Taken before anything is read, so that a later change makes the remembered track stale.
+        stamp = self._store.stamp()
         if remembered := self._store.recall(self._key):
             return Repeat(remembered)
         if self.made:
@@ -49,18 +48,15 @@ class Repeats:
         return self._close_match(terms)
 
     def _close_match(self, terms: Terms) -> Repeat | None:
-        for line in self._store.requests.list(limit=1, answered=True, key=self._key, rule="similar"):
-            track = self._store.tracks.get(line.track_id) if line.track_id and terms.stands(line) else None
-            # Lines of earlier versions lack the features; their texts are read once more.
-            if (
-                not track
-                or not line.features
-                or track.state != "ready"
-                or not self._store.audio.exists(track)
-            ):
-                continue
-            # The track was made for another request, so rejections for near requests count as well.
-            vector, rejections = self._store.requests.vector_of(line), self._rejections
-            rejected = rejections.own if vector is None else rejections.near(vector, line.features)
-            return Repeat(track, line) if track.id not in rejected else None
-        return None
+        store = self._store
+        line = next(iter(store.requests.list(limit=1, answered=True, key=self._key, rule="similar")), None)
+        # Lines of earlier versions lack the features; their texts are read once more.
+        if line is None or line.track_id is None or line.features is None or not terms.stands(line):
+            return None
+        track = store.tracks.get(line.track_id)
+        if track is None or track.state != "ready" or not store.audio.exists(track):
+            return None
+        # The track was made for another request, so rejections for near requests count as well.
+        vector = store.requests.vector_of(line)
+        rejected = self._rejections.own if vector is None else self._rejections.near(vector, line.features)
+        return None if track.id in rejected else Repeat(track, line)

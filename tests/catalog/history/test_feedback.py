@@ -331,13 +331,13 @@ def test_one_look_reads_the_rejections_once(service, monkeypatch):
     read = []
 
     def counted(name):
-        original = getattr(service.store.judgements.list, name)
+        original = getattr(service.store.judgements, name)
 
         def reading(*given, **rest):
             read.append(name)
             return original(*given, **rest)
 
-        monkeypatch.setattr(service.store.judgements.list, name, reading)
+        monkeypatch.setattr(service.store.judgements, name, reading)
 
     counted("list")
     counted("near")

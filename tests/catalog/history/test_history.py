@@ -173,7 +173,7 @@ def test_one_lucky_answer_does_not_rule():
 
 def test_far_old_and_unjudged_answers_count_less():
     def score(**changes):
-        found = rank(PRESETS, ALIKE, [outcome("folk", **{"rating": 5, "answered": True, **changes})], 5)
+        found = rank(PRESETS, ALIKE, [outcome("folk", **{"rating": 5, "judged": True, **changes})], 5)
         return next(one.score for one in found if one.name == "folk")
 
     assert score() > score(cosine=0.5) > score(cosine=0.3)

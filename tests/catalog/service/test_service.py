@@ -304,7 +304,7 @@ def test_what_a_batch_made_before_an_error_is_logged_as_made(service, monkeypatc
         inserted.append(track.id)
         insert(track, *rest)
 
-    monkeypatch.setattr(service.store, "insert", insert_one)
+    monkeypatch.setattr(service.store.tracks, "insert", insert_one)
     with pytest.raises(StorageError):
         service.find_or_make_all([CALM, ELSEWHERE], **SHORT)
     lines = {line.action: line for line in service.store.requests.list()}
