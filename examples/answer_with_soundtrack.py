@@ -63,22 +63,22 @@ def index(folder: Path, chunks: list[str], encoder: Encoder) -> Any:
 
 def answer(question: str, table: Any, encoder: Encoder) -> dict[str, Any]:
     """Return a payload: the two retrieved sentences that together are nearest to the question, and the sources."""
-    asked = encoder.encode([question])[0]
-    nearest = table.search(asked).distance_type("cosine")
-    found = nearest.select(["text", "_distance"]).limit(3).to_list()
+    target = encoder.encode([question])[0]
+    nearest = table.search(target).distance_type("cosine")
+    rows = nearest.select(["text", "_distance"]).limit(3).to_list()
     spans = [
         " ".join(lines[i : i + 2])
-        for row in found
+        for row in rows
         for lines in [sentences(row["text"])]
         for i in range(max(1, len(lines) - 1))
     ]
     if not spans:
         return {"question": question, "answer": "There is nothing on that in these notes.", "sources": []}
-    scores = encoder.encode(spans) @ asked
+    scores = encoder.encode(spans) @ target
     return {
         "question": question,
         "answer": spans[int(scores.argmax())],
-        "sources": [row["text"] for row in found],
+        "sources": [row["text"] for row in rows],
     }
 
 

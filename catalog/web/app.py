@@ -1,4 +1,4 @@
-"""The application: routes, the page, and the guard in front of them."""
+"""The application: the routes, the page, and the guard in front of them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def create_app(
 ) -> FastAPI:
     """Return the ASGI application over `service`.
 
-    With a `token` callers must show it. `secret` proves one who can read the home, such as the command line; one is
-    drawn when none is given. `hosts` are the names the service may be called by, "*" for every IP address. At most
-    `queue_limit` makes wait. The service stays the caller's to close; the jobs end with the application.
+    With a `token` callers must show it. `secret` proves that a caller can read the home, as the command line can; by
+    default it is random. `hosts` are the names that a Host header may hold, "*" for every IP address. At most
+    `queue_limit` makes wait. The jobs end with the application; the caller closes `service`.
     """
     jobs = Jobs(service, limit=queue_limit)
     metrics = Metrics(jobs)

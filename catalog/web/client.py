@@ -1,7 +1,8 @@
-"""A client of the service that runs in a home: the command line's short way. Standard library only, to be quick.
+"""A client of the service that runs in a home; the command line uses it. Standard library only, to start quickly.
 
-The service is used only by callers with its settings (configuration, encoder, version), and it answers what they
-would work out themselves; a service that cannot be reached raises Gone, and the caller goes on without it.
+Only a caller with the settings of the service (configuration, encoder, version) uses it, so that its answers are
+those that the caller would work out itself. Where the service cannot be reached the client raises Gone, and the
+caller does the work itself.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ __all__ = ["Gone", "RunningService", "Stopped", "running_service"]
 
 
 ANSWER_S = 600.0
-"""How long an answer may take, and how long a full queue is waited for: as long as for the lock of another process."""
+"""How long an answer may take, and how long to wait for a full queue: as long as for the lock of another process."""
 SILENCE_S = 60.0
-"""How long a job may be silent; the service says that it is there every 15 seconds."""
+"""How long the events of a job may be silent; the service sends a comment every 15 seconds."""
 
 Progress = Callable[[int, int], None]
 
@@ -34,7 +35,7 @@ class Gone(Exception):
 
 
 class Stopped(CatalogError):
-    """The job was cancelled by somebody else."""
+    """Another caller cancelled the job."""
 
     exit_code = 130
 
@@ -61,18 +62,18 @@ class RunningService:
     def find_or_make(self, body: Mapping[str, Any], progress: Callable[[], Any]) -> dict[str, Any]:
         """Return the result for a request, waiting for its job where it must be made.
 
-        `progress()` gives a context manager with what is called as (done, total); it is entered only for a job.
+        `progress()` returns a context manager that yields a function of (done, total); it is entered only for a job.
         """
-        told = self._patiently("/api/find-or-make", body)
-        if "result" in told:
-            result: dict[str, Any] = told["result"]
+        answer = self._patiently("/api/find-or-make", body)
+        if "result" in answer:
+            result: dict[str, Any] = answer["result"]
             return result
-        job: dict[str, Any] = told["job"]
+        job: dict[str, Any] = answer["job"]
         try:
             with progress() as on_progress:
                 job = self._followed(job, on_progress)
         except KeyboardInterrupt:
-            # Others may have joined; their job goes on.
+            # Where other callers have joined the job, it goes on for them.
             with suppress(Gone, CatalogError):
                 if self._json("GET", f"/api/jobs/{job['id']}")["requests"] == 1:
                     self._json("DELETE", f"/api/jobs/{job['id']}")
@@ -86,9 +87,9 @@ class RunningService:
         return made
 
     def find(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what find-or-make would decide."""
-        told: dict[str, Any] = self._json("POST", "/api/find", body)["result"]
-        return told
+        """Return the result that find-or-make would have, without making."""
+        result: dict[str, Any] = self._json("POST", "/api/find", body)["result"]
+        return result
 
     def search(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hits of a search, as JSON and as lines."""
@@ -115,22 +116,21 @@ class RunningService:
     def _followed(self, job: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
         """Pass on the progress of a job and return it once it is over."""
         with self._answer("GET", f"/api/jobs/{job['id']}/events", timeout_s=SILENCE_S) as answer:
-            for told in _events(answer):
-                if steps := told["progress"]:
+            for event in _events(answer):
+                if steps := event["progress"]:
                     on_progress(steps["done"], steps["total"])
-                if told["finished_at"]:
-                    return told
+                if event["finished_at"]:
+                    return event
         raise Gone
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         with self._answer(method, path, body) as answer:
-            told: dict[str, Any] = _parsed(_read(answer))
-            return told
+            return _parsed(_read(answer))
 
     def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = ANSWER_S
     ) -> HTTPResponse:
-        """Return the answer to a request; one that is no success is raised."""
+        """Return the answer to a request; raise the error of one that failed."""
         connection = HTTPConnection(self._host, self._port, timeout=timeout_s)
         headers = {"Authorization": f"Bearer {self._secret}", "Connection": "close"}
         content = None
@@ -154,20 +154,20 @@ class RunningService:
         raise _error(problem)
 
     def _unless_stopping(self) -> None:
-        """Raise Gone when the service has taken its note away."""
+        """Raise Gone when the service has removed its note."""
         note = read_note(self._home)
         if note is None or note.get("secret") != self._secret:
             raise Gone
 
 
 class _Full(Exception):
-    def __init__(self, said: str, wait_s: float) -> None:
-        super().__init__(said)
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
         self.wait_s = wait_s
 
 
 def _error(problem: Mapping[str, Any]) -> CatalogError:
-    """Return the error that a problem document tells of: its kind, its sentence, its exit code."""
+    """Return the error that a problem document describes: its kind, its message, its exit code."""
     name = str(problem["type"]).rpartition(":")[2]
     kind = getattr(errors, name, CatalogError)
     error = (kind if isinstance(kind, type) and issubclass(kind, CatalogError) else CatalogError)(
@@ -196,9 +196,9 @@ def _read(answer: HTTPResponse) -> bytes:
 
 def _parsed(content: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(content)
+        value = json.loads(content)
     except ValueError as error:
         raise Gone from error
-    if not isinstance(told, dict):
+    if not isinstance(value, dict):
         raise Gone
-    return told
+    return value

@@ -1,7 +1,7 @@
-"""Who may ask what: the checks before a request reaches the catalog, and the headers of every answer.
+"""The checks before a request reaches the catalog, and the headers of every answer.
 
-Any page in a browser can send requests to a local port. What it must not be able to do is read an answer or change
-anything: see docs/SERVICE.md for the threats and the check against each.
+Any page in a browser can send requests to a local port. It must not be able to read an answer or to change anything;
+docs/SERVICE.md lists the threats and the check against each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/login", "/login.js", "/login.css", "/api/login", "/api/health", "/favicon.ico")
-"""What needs no token: how to give one, and whether the service is up."""
+"""The addresses that need no token: those that take one, and the health of the service."""
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
 BODY_S = 15.0
@@ -61,41 +61,44 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Policy:
-    """Whom the service answers."""
+    """The rules by which the service answers a caller or refuses it."""
 
     secret: str
-    """Proves a caller on this machine who can read the home; such a one is told of paths."""
+    """Proves that a caller can read the home; its answers contain paths."""
     token: str | None = None
-    """What everybody else must show; None asks for nothing."""
+    """What all other callers must show; None where they need no token."""
     hosts: tuple[str, ...] = LOOPBACK
-    """Names the service may be called by; "*" stands for every IP address, but no further name."""
+    """The names that a Host header may hold; "*" stands for every IP address, but for no further name."""
     sessions: Sessions = field(default_factory=Sessions)
 
     def knows(self, host: str) -> bool:
-        """Tell whether a Host header names this service; a rebound name of an attacker does not."""
+        """Return whether a Host header names this service; the rebound name of an attacker does not."""
         name = _name(host)
         return name is not None and (name in self.hosts or ("*" in self.hosts and _is_address(name)))
 
     def trusts(self, headers: Headers) -> bool:
-        """Tell whether the caller shows the secret of the home."""
+        """Return whether the caller shows the secret of the home."""
         return _same(_bearer(headers), self.secret)
 
     def admits(self, headers: Headers) -> bool:
-        """Tell whether the caller may see the catalog: by token, or by a session that a token began."""
+        """Return whether the caller may see the catalog: by the token, or by a session that the token began."""
         if self.token is None:
             return True
         return _same(_bearer(headers), self.token) or self.sessions.knows(headers)
 
 
 class Guard:
-    """ASGI middleware that holds every request against a policy, outermost."""
+    """ASGI middleware that checks every request against a policy before the application sees it.
+
+    Only `metrics.Metered` stands outside it, so that refused requests are counted too.
+    """
 
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self.app = app
         self.policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with a refusal; either way the answer gets the headers."""
+        """Pass the request on or refuse it; either way the answer gets the headers."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -107,7 +110,7 @@ class Guard:
         trusted = self.policy.trusts(headers)
         scope.setdefault("state", {})["trusted"] = trusted
 
-        began = False
+        began = False  # whether the answer has begun; then no other can be sent
 
         async def send_guarded(message: Message) -> None:
             nonlocal began
@@ -137,7 +140,7 @@ class Guard:
             await problem_response(problem_from(error))(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope, headers: Headers, trusted: bool) -> Response | None:
-        """Return the answer to a request that goes no further, None for one that may."""
+        """Return the answer to a request that is refused; None for one that is not."""
         path, method = scope["path"], scope["method"]
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.policy.knows(hosts[0]):
@@ -170,7 +173,7 @@ def _not_json() -> Response:
 
 
 def _name(host: str) -> str | None:
-    """Return the name in a Host header without its port, None for what is no host."""
+    """Return the name in a Host header without its port; None where it holds no name."""
     match = HOST.fullmatch(host)
     return match[1].strip("[]").lower() if match else None
 
@@ -184,17 +187,17 @@ def _is_address(name: str) -> bool:
 
 
 def _bearer(headers: Headers) -> str:
-    given: Sequence[str] = headers.getlist("authorization")
-    kind, _, value = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    values: Sequence[str] = headers.getlist("authorization")
+    kind, _, value = values[0].partition(" ") if len(values) == 1 else ("", "", "")
     return value.strip() if kind.lower() == "bearer" else ""
 
 
-def _same(given: str, wanted: str) -> bool:
-    return bool(given) and hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8"))
+def _same(shown: str, secret: str) -> bool:
+    return bool(shown) and hmac.compare_digest(shown.encode("utf-8", "replace"), secret.encode("utf-8"))
 
 
 def _from_here(headers: Headers, host: str) -> bool:
-    """Tell whether an unsafe request comes from our own page, or from no page at all."""
+    """Return whether an unsafe request comes from our own page, or from no page at all."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):
         return False
@@ -202,7 +205,7 @@ def _from_here(headers: Headers, host: str) -> bool:
 
 
 def _may_read(headers: Headers) -> bool:
-    """Tell whether a safe request is ours, or a person following a link: other sites may embed nothing."""
+    """Return whether a safe request comes from our page, from no page, or from a link that a person follows."""
     site = headers.get("sec-fetch-site")
     return site in (None, "same-origin", "none") or headers.get("sec-fetch-mode") == "navigate"
 
@@ -212,7 +215,7 @@ def _is_json(headers: Headers) -> bool:
 
 
 async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Response:
-    """Return the whole body, or the refusal of one too large or too slow."""
+    """Return the whole body, or the refusal where it is too large or too slow."""
     too_large = refusal_response(
         413,
         f"the body is larger than {limit // 1024} KiB, the most that is accepted",
@@ -231,7 +234,7 @@ async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Respo
 
 
 async def _received(receive: Receive, limit: int) -> bytes:
-    """Return the body, or its beginning once that is over `limit`."""
+    """Return the body; one over `limit` only up to where it passes it."""
     body, more = bytearray(), True
     while more and len(body) <= limit:
         message = await receive()
@@ -241,7 +244,7 @@ async def _received(receive: Receive, limit: int) -> bytes:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a receive that gives `body` first, then what the connection has to say."""
+    """Return a receive function that returns `body` first, then the further messages of the connection."""
     waiting = [body]
 
     async def replay() -> Message:

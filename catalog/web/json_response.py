@@ -1,4 +1,4 @@
-"""Answers in JSON that any content survives."""
+"""JSON responses that any content can be sent in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Json"]
 
 
 class Json(Response):
-    """Plain JSON values; what JSON cannot say is told as it can be: no number as null, half a character escaped."""
+    """A response of plain JSON values: NaN and infinities become null, lone surrogates are escaped."""
 
     media_type = "application/json"
 
@@ -20,7 +20,7 @@ class Json(Response):
         """Return `content` as bytes."""
         try:
             return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        except ValueError:  # a number that is none, or a lone surrogate
+        except ValueError:  # NaN, an infinity or a lone surrogate
             return json.dumps(_finite(content), separators=(",", ":")).encode("ascii")
 
 

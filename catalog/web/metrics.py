@@ -1,4 +1,4 @@
-"""What the service counts, in the text format of Prometheus."""
+"""The counters of the service, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Metrics:
 
 
 class _Queue(Collector):
-    """The length of the queue, read when it is asked for."""
+    """The length of the queue, read when the counters are."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -84,7 +84,7 @@ class _Queue(Collector):
 
 
 class Metered:
-    """ASGI middleware that counts requests by the route that answered them, never by the address asked."""
+    """ASGI middleware that counts requests by the route that answered them, never by their address."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): one sentence, without paths and tracebacks."""
+"""Errors as problem documents (RFC 9457): one sentence without paths or a traceback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 RETRY_S = 5
-"""What a caller is told to wait when the queue is full or the catalog is busy."""
+"""After how many seconds to try again when the queue is full or the catalog is busy."""
 STATUS: tuple[tuple[type[CatalogError], int], ...] = (
     (QueueFull, 429),
     (InputError, 422),
@@ -49,8 +49,8 @@ class ProblemDocument(BaseModel):
     type: str = Field(description="Which kind of problem: urn:catalog: and the name of the error.")
     title: str
     status: int
-    detail: str = Field(description="What failed, the value given, and what is valid or what to do next.")
-    exit_code: int = Field(default=1, description="With what the command line ends on this problem.")
+    detail: str = Field(description="What failed, the value, and what is valid or what to do next.")
+    exit_code: int = Field(default=1, description="The exit code of the command line for this problem.")
 
 
 MEDIA_TYPE = "application/problem+json"
@@ -61,15 +61,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def problem_from(error: Exception, *, trusted: bool = False) -> ProblemDocument:
-    """Return the problem of `error`; only a `trusted` caller, who can read the home anyway, is told of paths."""
+    """Return the problem document of `error`; paths are in it only for a `trusted` caller, who can read the home."""
     if not isinstance(error, CatalogError):
-        return _made(500, "Failure", _logged(error))
+        return _document(500, "Failure", _logged(error))
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     detail = str(error)
     if not trusted:
         hidden = isinstance(error, StorageError)
         detail = _logged(error) if hidden else PATH.sub("(a path)", detail)
-    return _made(status, type(error).__name__, detail, error.exit_code)
+    return _document(status, type(error).__name__, detail, error.exit_code)
 
 
 def problem_response(problem: ProblemDocument, headers: dict[str, str] | None = None) -> Json:
@@ -84,12 +84,14 @@ def problem_response(problem: ProblemDocument, headers: dict[str, str] | None = 
 
 
 def refusal_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Json:
-    """Return the response that refuses a request for what it is rather than for what it asks."""
-    return problem_response(_made(status, http.HTTPStatus(status).phrase.replace(" ", ""), detail), headers)
+    """Return the response to a request that is refused before the catalog sees it."""
+    return problem_response(
+        _document(status, http.HTTPStatus(status).phrase.replace(" ", ""), detail), headers
+    )
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Make the errors of `app` problem documents; those nobody foresaw are the guard's."""
+    """Make the errors of `app` problem documents; the guard does so for unforeseen ones."""
 
     @app.exception_handler(CatalogError)
     def catalog_error(request: Request, error: CatalogError) -> Json:
@@ -98,25 +100,25 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Json:
         del request
-        return problem_response(_made(422, "InputError", _said(error), InputError.exit_code))
+        return problem_response(_document(422, "InputError", _invalid(error), InputError.exit_code))
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Json:
         del request
-        told = {404: "there is nothing at this address", 405: "this address does not take that method"}
+        details = {404: "there is nothing at this address", 405: "this address does not take that method"}
         return refusal_response(
-            error.status_code, told.get(error.status_code, str(error.detail)), dict(error.headers or {})
+            error.status_code, details.get(error.status_code, str(error.detail)), dict(error.headers or {})
         )
 
 
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of `app`, its refusals told as the problem documents they are."""
+    """Return the OpenAPI document of `app`, in which every error is a problem document."""
     if app.openapi_schema is None:
         document: dict[str, Any] = FastAPI.openapi(app)
         for methods in document["paths"].values():
             for operation in methods.values():
                 responses = operation["responses"]
-                # FastAPI adds its own refusal of what is not valid, in a shape that this service never sends.
+                # FastAPI adds an error for invalid values of its own shape, which this service never sends.
                 responses.pop("422", None)
                 for status in responses.keys() & PROBLEMS.keys():
                     responses[status]["content"] = {
@@ -127,7 +129,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema or {}
 
 
-def _made(status: int, name: str, detail: str, exit_code: int = 1) -> ProblemDocument:
+def _document(status: int, name: str, detail: str, exit_code: int = 1) -> ProblemDocument:
     return ProblemDocument(
         type=f"urn:catalog:{name}",
         title=http.HTTPStatus(status).phrase,
@@ -138,17 +140,17 @@ def _made(status: int, name: str, detail: str, exit_code: int = 1) -> ProblemDoc
 
 
 def _logged(error: Exception) -> str:
-    """Write `error` to the log and return a sentence that leads there."""
+    """Write `error` to the log under a random mark, and return a sentence with the mark."""
     mark = secrets.token_hex(4)
     _log.error("error %s", mark, exc_info=error)
     return f"the service failed; its log says why under {mark}"
 
 
-def _said(error: RequestValidationError) -> str:
+def _invalid(error: RequestValidationError) -> str:
     problem, *others = error.errors()
     place = (
         ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path")) or "the body"
     )
     message = str(problem["msg"])
-    said = f"{place} cannot be used: {message[:1].lower()}{message[1:]}"
-    return said + (f" (and {len(others)} more)" if others else "")
+    sentence = f"{place} cannot be used: {message[:1].lower()}{message[1:]}"
+    return sentence + (f" (and {len(others)} more)" if others else "")

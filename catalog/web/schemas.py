@@ -1,4 +1,4 @@
-"""What callers send and what they get back, as models: the OpenAPI document is made of these."""
+"""The bodies of requests and responses, as models; the OpenAPI document is made of these."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 SHOWN_CHARACTERS = 500
-"""How much of a context a list of jobs repeats."""
+"""How many characters of a context a list of jobs repeats."""
 LONG = ("config", "config_sources", "context")
 
 TrackJson = create_model(
@@ -44,11 +44,11 @@ TrackJson = create_model(
 
 
 class FullTrackJson(Track):
-    """Everything about a track: how it was made too."""
+    """A track with all its fields, also how it was made."""
 
 
 class FindOrMakeBody(BaseModel):
-    """A request for music: the context, and whatever the caller wants to have a say in."""
+    """A request for music: the context, and the choices that the caller makes itself."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -87,29 +87,29 @@ class FindOrMakeBody(BaseModel):
 
     @property
     def source(self) -> str | dict[str, Any]:
-        """Return the context to be read."""
+        """Return the context: the text or the payload."""
         if self.as_read and isinstance(self.context, str):
             return read_bytes(self.context.encode("utf-8", "surrogateescape"))
         return self.context
 
     def request(self) -> dict[str, Any]:
-        """Return what is asked of the service beside the context, what was left out missing."""
-        told = self.model_dump(
+        """Return the choices that the caller made, as arguments of the service beside the context."""
+        choices = self.model_dump(
             exclude={"context", "as_read", "explain", "reuse", "dry_run", "log"}, exclude_none=True
         )
-        return (
-            told if self.generation else {name: value for name, value in told.items() if name != "generation"}
-        )
+        if not self.generation:
+            choices.pop("generation", None)
+        return choices
 
 
 class FindBody(FindOrMakeBody):
-    """A request that is only looked up."""
+    """A request for which nothing is made."""
 
     log: bool = Field(True, description="Leave a line in the log of requests; false for a preview.")
 
 
 class ResultJson(BaseModel):
-    """What a call gives back, as the command line prints it with --json --explain."""
+    """The result of a call, as the command line prints it with --json --explain."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -148,14 +148,14 @@ class SearchBody(BaseModel):
 
 
 class HitJson(TrackJson):  # type: ignore[misc,valid-type]
-    """A track that a search found."""
+    """A hit of a search."""
 
     score: float
     path: str | None = Field(description="Only for callers who show the secret of the home.")
 
 
 class SearchResponse(BaseModel):
-    """What a search found, best first, and a line of text for each."""
+    """The hits of a search, best first, and a line of text for each."""
 
     hits: list[HitJson]
     lines: list[str]
@@ -206,38 +206,38 @@ class JobsResponse(BaseModel):
 
 def result_payload(result: Result, *, trusted: bool) -> dict[str, Any]:
     """Return a result as JSON; its path only for a `trusted` caller."""
-    told = report.payload(result, result.path if trusted else None)
+    payload = report.payload(result, result.path if trusted else None)
     if not trusted:
-        told["request"]["config_sources"] = with_file_names(told["request"]["config_sources"])
-    return told
+        payload["request"]["config_sources"] = with_file_names(payload["request"]["config_sources"])
+    return payload
 
 
 def job_payload(job: Job, *, position: int = 0, trusted: bool, short: bool = False) -> dict[str, Any]:
     """Return a job as JSON; with `short` a long context is cut."""
-    told = job_json(job)
-    if short and isinstance(context := told["request"].get("context"), str):
-        told["request"]["context"] = context[:SHOWN_CHARACTERS]
-    told["position"] = position
-    told["result"] = result_payload(job.result, trusted=trusted) if job.result else None
-    told["error"] = problem_from(job.error, trusted=trusted).model_dump() if job.error else None
-    return told
+    payload = job_json(job)
+    if short and isinstance(context := payload["request"].get("context"), str):
+        payload["request"]["context"] = context[:SHOWN_CHARACTERS]
+    payload["position"] = position
+    payload["result"] = result_payload(job.result, trusted=trusted) if job.result else None
+    payload["error"] = problem_from(job.error, trusted=trusted).model_dump() if job.error else None
+    return payload
 
 
 def track_payload(track: Track) -> dict[str, Any]:
-    """Return a track without its long fields."""
+    """Return a track as JSON without its long fields."""
     return report.track_json(track)
 
 
 def full_track_payload(track: Track, *, trusted: bool) -> dict[str, Any]:
-    """Return everything about a track."""
-    told = track.model_dump(mode="json")
+    """Return a track as JSON with all its fields."""
+    payload = track.model_dump(mode="json")
     if not trusted:
-        told["config_sources"] = with_file_names(told["config_sources"])
-    return told
+        payload["config_sources"] = with_file_names(payload["config_sources"])
+    return payload
 
 
 def with_file_names(sources: dict[str, str]) -> dict[str, str]:
-    """Return the sources of a configuration with files by their name alone."""
+    """Return the sources of configuration values with the names of files in place of their paths."""
     return {
-        key: PATH.sub(lambda path: path.group().rpartition("/")[2], told) for key, told in sources.items()
+        key: PATH.sub(lambda path: path.group().rpartition("/")[2], source) for key, source in sources.items()
     }

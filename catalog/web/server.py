@@ -1,4 +1,4 @@
-"""Run the service: bind, leave a note in the home, answer until told to stop, stop with grace."""
+"""Run the service: bind, write the note into the home, answer until a signal arrives, let running work finish."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = ["serve"]
 
 MIN_TOKEN = 12
 HEADER_S = 10.0
-"""How long a connection may take to ask for something."""
+"""How long a connection may take to send its first request."""
 KEEP_ALIVE_S = 15
 MOST_CONNECTIONS = 512
 CONNECTIONS_S = 5
-"""How long a stop waits for answers that are being sent."""
+"""How long a stop waits until answers have been sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ def serve(
 ) -> bool:
     """Serve `service` over HTTP until SIGINT or SIGTERM; call `on_ready(address)` once it can be reached.
 
-    Returns whether all work has ended: a make or a load of the encoder that does not listen may still run in a
-    thread, and then the process should end by `os._exit`, since native code does not survive the interpreter's end.
+    Returns whether all work has ended. If not, a make or a load of the encoder that cannot be interrupted still runs
+    in a thread, and the process should end by `os._exit`: native code crashes when the interpreter ends under it.
 
     `port` 0 takes a free one. A host other than loopback needs a `token` of `MIN_TOKEN` characters. `settings` go into
-    the note by which the command line finds the service. At a stop what waits is cancelled, and what runs gets
-    `grace_s` seconds. Raises InputError for an address that cannot be had, Busy when the home has a service already.
+    the note that the command line reads. A stop cancels the jobs that wait and gives the running one `grace_s`
+    seconds. Raises InputError for an address that cannot be used, Busy when the home has a service already.
     """
     if not _is_loopback(host) and token is None:
         raise InputError(
@@ -69,7 +69,7 @@ def serve(
         raise InputError(f"the token has {len(token)} characters; give at least {MIN_TOKEN}")
     home, secret = service.store.home, secrets.token_urlsafe(32)
     with only_service(home), _bound(host, port) as listening:
-        taken = listening.getsockname()[1]
+        real_port = listening.getsockname()[1]
         hosts = (*LOOPBACK, *_names(host), *(name.lower() for name in allow_hosts))
         app = create_app(service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit)
         config = uvicorn.Config(
@@ -85,7 +85,7 @@ def serve(
             limit_concurrency=MOST_CONNECTIONS,
         )
         reached = "127.0.0.1" if host in ("", "0.0.0.0", "localhost") else "::1" if host == "::" else host
-        note = {"address": _address(reached, taken), "secret": secret, **(settings or {})}
+        note = {"address": _address(reached, real_port), "secret": secret, **(settings or {})}
 
         warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
 
@@ -94,7 +94,7 @@ def serve(
                 write_note(home, note)
             if warm:
                 warming.start()
-            on_ready(_address(host if not _is_wildcard(host) else reached, taken))
+            on_ready(_address(host if not _is_wildcard(host) else reached, real_port))
 
         def stopping() -> None:
             remove_note(home)
@@ -105,7 +105,7 @@ def serve(
 
 
 class _GracefulServer(uvicorn.Server):
-    """Uvicorn's server with an orderly end: the reading side answers until the jobs are over."""
+    """Uvicorn's server with an orderly end: it answers requests until the jobs are over."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class _GracefulServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping()
-        # A daemon, so that a second Ctrl-C need not wait for it.
+        # A daemon thread: a second Ctrl-C ends the process without waiting for it.
         closing = threading.Thread(target=self._jobs.close, args=(self._grace_s,), daemon=True)
         closing.start()
         while closing.is_alive() and not self.force_exit:
@@ -133,7 +133,7 @@ class _GracefulServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM, and end as one that has done its work rather than as one that was killed."""
+        """Stop on SIGINT and SIGTERM; Uvicorn would raise the signal again at the end, as if it had been killed."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -152,13 +152,13 @@ class _GracefulServer(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that hangs up on connections which ask for nothing."""
+    """HTTP/1.1 that closes a connection which sends no request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(HEADER_S, self._hang_up_when_silent)
+        self.loop.call_later(HEADER_S, self._close_when_silent)
 
-    def _hang_up_when_silent(self) -> None:
+    def _close_when_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():
             self.transport.close()
 
@@ -194,7 +194,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """Return by what the service may be called on `host`: any address where it listens on all of them."""
+    """Return the names that a Host header may hold for `host`; "*" where the service listens on all addresses."""
     return ("*", socket.gethostname().lower()) if _is_wildcard(host) else (host.lower(),)
 
 

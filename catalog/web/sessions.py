@@ -1,4 +1,4 @@
-"""Sessions of the page: who logged in, until when, and how many guesses are allowed."""
+"""Sessions of the page: who has logged in, until when, and how many wrong tokens are allowed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["FAILURES_S", "MOST_FAILURES", "MOST_SESSIONS", "SESSION_S", "Session
 SESSION_S = 30 * 24 * 3600
 MOST_SESSIONS = 1_000
 MOST_FAILURES, FAILURES_S = 20, 60.0
-"""How many wrong tokens are heard in how many seconds, from everybody together."""
+"""After this many wrong tokens in this many seconds, from all callers together, no token is checked."""
 
 
 class Sessions:
-    """Browsers that showed the token; they are forgotten when the service stops."""
+    """The sessions of browsers that showed the token; they end when the service stops."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
         self._failures: list[float] = []
-        # Browsers do not tell the ports of one host apart when they send cookies.
+        # Browsers send the cookies of one host to all its ports; a name of its own keeps two services apart.
         self.cookie = f"catalog_session_{secrets.token_hex(4)}"
 
     def begin(self) -> str:
-        """Return a new session."""
+        """Begin a session and return its secret; the oldest ends where there are too many."""
         session = secrets.token_urlsafe(32)
         while len(self._until) >= MOST_SESSIONS:
             self._until.pop(next(iter(self._until)))
@@ -34,18 +34,18 @@ class Sessions:
         return session
 
     def knows(self, headers: Headers) -> bool:
-        """Tell whether the request carries the cookie of a session."""
+        """Return whether the request carries the cookie of a session that has not ended."""
         session = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
         return self._until.get(session, 0.0) > time.monotonic()
 
     def end(self, headers: Headers) -> None:
-        """Forget the session of this request."""
+        """End the session of this request."""
         self._until.pop(cookie_parser(headers.get("cookie", "")).get(self.cookie, ""), None)
 
     def may_try(self) -> bool:
-        """Tell whether another token is heard; too many wrong ones close the door for a minute."""
-        late = time.monotonic() - FAILURES_S
-        self._failures = [moment for moment in self._failures if moment > late]
+        """Return whether another token may be checked; after too many wrong ones none is for a minute."""
+        oldest = time.monotonic() - FAILURES_S
+        self._failures = [moment for moment in self._failures if moment > oldest]
         return len(self._failures) < MOST_FAILURES
 
     def failed(self) -> None:

@@ -22,12 +22,12 @@ __all__ = ["UNCHANGING", "Memo", "Shared", "SharedState", "TrackId", "Trusted"]
 
 
 MOST_S = 3_600.0
-"""The longest track that is drawn."""
+"""The longest track that is read for a drawing."""
 Value = TypeVar("Value")
 
 
 class Memo:
-    """The last value of something that is dear to compute, kept until what it was computed from changes."""
+    """The last value of an expensive computation, kept until its input changes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Memo:
         self._value: Any = None
 
     def get(self, of: object, make: Callable[[], Value]) -> Value:
-        """Return the value for `of`; threads that ask meanwhile wait for the one that makes it."""
+        """Return the value for the input `of`; other threads wait while one makes it."""
         with self._lock:
             if self._of != of:
                 self._value = make()
@@ -57,14 +57,14 @@ class Shared:
     map: Memo = field(default_factory=Memo)
 
     def track(self, track_id: str) -> Track:
-        """Return the track of that very id. Raises NotFound."""
+        """Return the track with exactly this id. Raises NotFound."""
         track = self.service.store.tracks.get(track_id)
         if track is None:
             raise NotFound(f"there is no track {track_id!r}")
         return track
 
     def samples(self, track: Track) -> Audio:
-        """Return the samples of a track. Raises Damage where its file is not what it was."""
+        """Return the samples of a track. Raises Damage where its file cannot be read as the row states it."""
         from generator import audio
 
         path = self.service.store.audio.path_of(track)
@@ -85,9 +85,9 @@ def _trusted(request: Request) -> bool:
 
 SharedState = Annotated[Shared, Depends(_shared)]
 Trusted = Annotated[bool, Depends(_trusted)]
-"""Whether the caller showed the secret of the home, and may be told of paths."""
+"""Whether the caller showed the secret of the home; only then do answers contain paths."""
 
 
 TrackId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 UNCHANGING = "private, max-age=31536000, immutable"
-"""The audio of an id never changes."""
+"""The cache header of audio and of what is made from it: the audio of an id never changes."""

@@ -1,4 +1,4 @@
-"""What the service costs and what it saves: a reuse from the command line, and 32 clients beside a make.
+"""Measure what the service costs and saves: a reuse from the command line, and 32 clients during a make.
 
 Part 1 runs whole processes in turn: `python -c pass`, and `catalog find-or-make` of a request that was made before,
 through a running service, and another one with `--no-server`. Part 2 lets 32 clients reuse and search over HTTP, first
@@ -68,7 +68,7 @@ def served(home: Path):
 def processes(home: Path, runs: int) -> None:
     python = [sys.executable]
     command = [*python, str(ROOT / "cli.py"), "find-or-make"]
-    # Two texts: what is served without the service is remembered, and would then be answered without it either way.
+    # Two texts: an answer without the service is kept, and the same call would then not reach the service any more.
     kinds = {
         "python -c pass": [*python, "-c", "pass"],
         "reuse through the service": [*command, TEXTS[0], *FLAGS, "--home", str(home)],
@@ -92,7 +92,7 @@ def processes(home: Path, runs: int) -> None:
 
 def load(address: str, args: argparse.Namespace) -> None:
     print(f"{args.clients} clients, half of them reuse and half search, {args.seconds:g} s each")
-    tell("  service idle   ", drive(address, args))
+    print_latencies("  service idle   ", drive(address, args))
     wanted = {
         "context": "A slow river under the stars.",
         **SHORT,
@@ -102,13 +102,13 @@ def load(address: str, args: argparse.Namespace) -> None:
     job = post(address, "/api/find-or-make", {**wanted, "reuse": "never"})["job"]
     while get(address, f"/api/jobs/{job['id']}")["state"] == "queued":
         time.sleep(0.01)
-    tell("  one job makes  ", drive(address, args))
+    print_latencies("  one job makes  ", drive(address, args))
     state = get(address, f"/api/jobs/{job['id']}")
     print(f"  the job is {state['state']}, {state['progress']}")
 
 
 def drive(address: str, args: argparse.Namespace) -> dict[str, list[float]]:
-    """Return the latencies that clients which wait for each answer see, in seconds."""
+    """Return the latencies of clients that wait for each answer, in seconds."""
     took: dict[str, list[float]] = {"reuse": [], "search": []}
     stop = time.monotonic() + args.seconds
 
@@ -118,11 +118,11 @@ def drive(address: str, args: argparse.Namespace) -> dict[str, list[float]]:
         while time.monotonic() < stop:
             began = time.perf_counter()
             if number % 2:
-                told = asked(connection, "POST", "/api/find-or-make", {"context": text, **SHORT})
-                assert told["result"]["action"] == "reused"
+                answer = call_api(connection, "POST", "/api/find-or-make", {"context": text, **SHORT})
+                assert answer["result"]["action"] == "reused"
             else:
-                told = asked(connection, "GET", "/api/tracks?q=rain%20mood:calm&by=both&limit=20")
-                assert "tracks" in told
+                answer = call_api(connection, "GET", "/api/tracks?q=rain%20mood:calm&by=both&limit=20")
+                assert "tracks" in answer
             took["reuse" if number % 2 else "search"].append(time.perf_counter() - began)
         connection.close()
 
@@ -134,7 +134,7 @@ def drive(address: str, args: argparse.Namespace) -> dict[str, list[float]]:
     return took
 
 
-def tell(title: str, took: dict[str, list[float]]) -> None:
+def print_latencies(title: str, took: dict[str, list[float]]) -> None:
     for kind, seconds in took.items():
         p50, p95 = np.percentile(seconds, [50, 95]) * 1e3
         print(
@@ -148,21 +148,21 @@ def connected(address: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(place.hostname, place.port, timeout=120)
 
 
-def asked(connection: http.client.HTTPConnection, method: str, path: str, body: object = None) -> dict:
+def call_api(connection: http.client.HTTPConnection, method: str, path: str, body: object = None) -> dict:
     content = None if body is None else json.dumps(body).encode()
     connection.request(method, path, content, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    told = answer.read()
-    assert answer.status < 300, told
-    return json.loads(told)
+    response = connection.getresponse()
+    content = response.read()
+    assert response.status < 300, content
+    return json.loads(content)
 
 
 def post(address: str, path: str, body: object) -> dict:
-    return asked(connected(address), "POST", path, body)
+    return call_api(connected(address), "POST", path, body)
 
 
 def get(address: str, path: str) -> dict:
-    return asked(connected(address), "GET", path)
+    return call_api(connected(address), "GET", path)
 
 
 def follow(address: str, job_id: str) -> None:

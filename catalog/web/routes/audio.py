@@ -1,4 +1,4 @@
-"""The sound of a track over HTTP: its file, in parts and in other formats, and the outline of its waveform."""
+"""The audio of a track over HTTP: its file, in parts and in other formats, and the outline of its waveform."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Format = Literal["wav", "flac", "ogg"]
 
 MEDIA_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 FINEST = 2000
-"""The bins of the outline that is kept; coarser ones are made of it."""
+"""The number of points of the outline that is kept; coarser outlines are made from it."""
 
 
 class Peaks(BaseModel):
-    """The outline of a waveform: the least and the greatest sample in each of `points` equal spans, -1 to 1."""
+    """The outline of a waveform: the lowest and the highest sample in each of `points` equal spans, -1 to 1."""
 
     points: int
     duration_s: float
@@ -46,8 +46,8 @@ class Peaks(BaseModel):
     response_class=Response,
     responses={
         200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The whole file."},
-        206: {"description": "The parts asked for."},
-        304: {"description": "The file the caller has is this one."},
+        206: {"description": "The parts that the Range header names."},
+        304: {"description": "The caller has this file already."},
     },
 )
 def audio(
@@ -55,9 +55,11 @@ def audio(
     request: Request,
     shared: SharedState,
     format: Annotated[Format, Query(description="wav is the file as it was made.")] = "wav",
-    download: Annotated[bool, Query(description="Offer it to be saved, with a telling name.")] = False,
+    download: Annotated[
+        bool, Query(description="Offer it to be saved, under a name that describes it.")
+    ] = False,
 ) -> Response:
-    """Send the audio of a track, whole or in the parts a Range header asks for."""
+    """Send the audio of a track, whole or in the parts that a Range header names."""
     track = shared.track(track_id)
     source = shared.service.store.audio.path_of(track)
     if not shared.service.store.audio.exists(track):
@@ -91,13 +93,13 @@ def peaks(
     with shared.cache.open("peaks", f"{track.audio_sha256}.i8", lambda: _outline(shared, track)) as file:
         fine = np.frombuffer(file.read(), np.int8).reshape(-1, 2)
     low, high = _coarser(fine, points) / np.float32(127)
-    told = {
+    payload = {
         "points": points,
         "duration_s": track.duration_s,
         "min": [round(float(value), 3) for value in low],
         "max": [round(float(value), 3) for value in high],
     }
-    return Json(told, headers=headers)
+    return Json(payload, headers=headers)
 
 
 def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> BinaryIO:
@@ -119,6 +121,6 @@ def _outline(shared: Shared, track: Track) -> bytes:
 
 
 def _coarser(fine: NDArray[np.int8], points: int) -> NDArray[np.int8]:
-    """Return least and greatest of each of `points` spans of the finest outline, shape (2, points)."""
+    """Return the lowest and the highest value in each of `points` spans of the finest outline, shape (2, points)."""
     starts = np.arange(points) * len(fine) // points
     return np.stack([np.minimum.reduceat(fine[:, 0], starts), np.maximum.reduceat(fine[:, 1], starts)])

@@ -1,4 +1,4 @@
-"""What was asked so far, and the catalog as a list to take along."""
+"""The log of requests over HTTP, and the catalog as a list to download."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = {
 
 
 class HistoryEntry(RequestRecord):
-    """A line of the log of requests, with what a person said of the answer."""
+    """A line of the log of requests, with the rating or the rejection of its answer."""
 
     relevance: float | None
     answer_rating: int | None
@@ -36,7 +36,7 @@ class HistoryEntry(RequestRecord):
 
 
 class HistoryResponse(BaseModel):
-    """What was asked, newest first, or nearest first for a search."""
+    """Lines of the log, the newest first, or the nearest first for a search."""
 
     requests: list[HistoryEntry]
 
@@ -44,11 +44,13 @@ class HistoryResponse(BaseModel):
 @router.get("/history", response_model=HistoryResponse)
 def history(
     shared: SharedState,
-    q: Annotated[str, Query(max_length=2_000, description="Only requests like this; empty for all.")] = "",
+    q: Annotated[
+        str, Query(max_length=2_000, description="Only requests near to this text; empty for all.")
+    ] = "",
     by: Literal["meaning", "words"] = "meaning",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """List what was asked and served."""
+    """List earlier requests and what was served for them."""
     lines: list[dict[str, Any]] = [
         {
             **one.record.model_dump(mode="json"),
@@ -72,17 +74,17 @@ def export(
     format: Literal["csv", "jsonl", "m3u"],
     q: Annotated[str, Query(max_length=2_000, description="Only tracks that meet this query.")] = "",
 ) -> Response:
-    """Take the catalog along as a list, oldest first; where the audio is, is told as addresses of this service.
+    """Download the catalog as a list, the oldest track first; the places of the audio are addresses of this service.
 
-    Words in the query must be in a track.
+    A track must contain the words of the query.
     """
     library = shared.service.library
-    asked = require_words(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
-    tracks = shared.service.store.tracks.list(asked.where, order="created_at")
-    bare = [
+    query = require_words(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
+    tracks = shared.service.store.tracks.list(query.where, order="created_at")
+    without_paths = [
         track.model_copy(update={"config_sources": with_file_names(track.config_sources)}) for track in tracks
     ]
     home = str(request.base_url)
-    content = list_bytes(bare, format, lambda track: f"{home}api/tracks/{track.id}/audio")
+    content = list_bytes(without_paths, format, lambda track: f"{home}api/tracks/{track.id}/audio")
     headers = {"Content-Disposition": f'attachment; filename="catalog.{format}"'}
     return Response(content, media_type=KINDS[format], headers=headers)

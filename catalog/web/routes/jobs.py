@@ -1,4 +1,4 @@
-"""The queue over HTTP: list, look, cancel, and follow a job by its events."""
+"""The queue over HTTP: list the jobs, show one, cancel it, or follow its events."""
 
 from __future__ import annotations
 

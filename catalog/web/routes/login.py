@@ -1,7 +1,7 @@
-"""The way in for a browser where a token is asked for: a small page trades it for a session cookie.
+"""The login of a browser where the service needs a token: a small page exchanges it for a session cookie.
 
-The token comes in the fragment of the address, which browsers send to nobody, or is typed in; it is posted once. The
-cookie holds a random session, not the token; scripts cannot read it and other sites cannot send it.
+A person types the token in, or it stands in the fragment of the address, which browsers do not send. The page posts it
+once. The cookie holds a random session, not the token; scripts cannot read it and other sites cannot send it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILES = Path(__file__).parents[1] / "login"
 
 
 def routes(token: str | None, sessions: Sessions) -> APIRouter:
-    """Return the routes of the way in, for the service's `token`."""
+    """Return the routes of the login, for the service's `token`."""
     router = APIRouter()
 
     @router.get("/login", include_in_schema=False)
@@ -36,7 +36,7 @@ def routes(token: str | None, sessions: Sessions) -> APIRouter:
         )
 
     @router.post("/api/login", status_code=204, responses=PROBLEMS, tags=["service"])
-    async def login(request: Request, given: Annotated[str, Body(alias="token", embed=True)]) -> Response:
+    async def login(request: Request, shown: Annotated[str, Body(alias="token", embed=True)]) -> Response:
         """Trade the service's token for a session cookie."""
         if token is None:
             return Response(status_code=204)
@@ -44,7 +44,7 @@ def routes(token: str | None, sessions: Sessions) -> APIRouter:
             return refusal_response(
                 429, "too many wrong tokens; wait a minute", {"Retry-After": f"{FAILURES_S:.0f}"}
             )
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+        if not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
             sessions.failed()
             return refusal_response(
                 401, "that is not the token of this service; it was printed where it was started"

@@ -1,4 +1,4 @@
-"""The main job over HTTP: find music for a context, or have it made."""
+"""The main task over HTTP: find music for a context, or have it made."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api", tags=["music"], responses=PROBLEMS)
 
 
 class AgainBody(BaseModel):
-    """How a track is made once more."""
+    """How to make a track once more."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,8 +62,8 @@ def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted) ->
         result = service.reuse(source, explain=body.explain, **request) if body.reuse == "auto" else None
     if result is not None:
         return _result(shared, result, trusted)
-    told = body.model_dump(mode="json", exclude_unset=True)
-    job = shared.jobs.find_or_make(source, request=told, reuse=body.reuse, explain=body.explain, **request)
+    stated = body.model_dump(mode="json", exclude_unset=True)
+    job = shared.jobs.find_or_make(source, request=stated, reuse=body.reuse, explain=body.explain, **request)
     return job_response(shared, job, trusted)
 
 
@@ -78,8 +78,10 @@ def find(body: FindBody, shared: SharedState, trusted: Trusted) -> Response:
 def search(body: SearchBody, shared: SharedState, trusted: Trusted) -> Response:
     """Search the catalog; an empty list where nothing meets the query."""
     hits = shared.service.search(body.query, by=body.by, limit=body.limit, **body.facts)
-    told = report.hits_json(hits)
-    return Json(told if trusted else {**told, "hits": [{**hit, "path": None} for hit in told["hits"]]})
+    payload = report.hits_json(hits)
+    if not trusted:
+        payload["hits"] = [{**hit, "path": None} for hit in payload["hits"]]
+    return Json(payload)
 
 
 @router.post("/tracks/{track_id}/again", status_code=202, response_model=JobResponse)
@@ -90,14 +92,14 @@ def again(track_id: TrackId, body: AgainBody, shared: SharedState, trusted: Trus
     def work(on_progress: Progress) -> Result:
         return shared.service.again(track.id, variation=body.variation, on_progress=on_progress)
 
-    told = {"context": track.context, "again": track.id, "variation": body.variation}
-    return job_response(shared, shared.jobs.submit(work, request=told), trusted)
+    request = {"context": track.context, "again": track.id, "variation": body.variation}
+    return job_response(shared, shared.jobs.submit(work, request=request), trusted)
 
 
 def job_response(shared: Shared, job: Job, trusted: bool) -> Response:
-    """Return the answer to a request that waits in the queue: 202 and where to look."""
-    told = job_payload(job, position=shared.jobs.position(job.id), trusted=trusted)
-    return Json({"job": told}, status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+    """Return the response to a request that waits in the queue: 202 and the address of its job."""
+    payload = job_payload(job, position=shared.jobs.position(job.id), trusted=trusted)
+    return Json({"job": payload}, status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
 def _result(shared: Shared, result: Result, trusted: bool, *, counted: bool = True) -> Response:

@@ -1,4 +1,4 @@
-"""Pictures of the catalog: the spectrogram of a track, and all tracks laid out in two dimensions."""
+"""Pictures of the catalog over HTTP: the spectrogram of a track, and a map of all tracks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 16_000.0
 FLOOR_DB = -80.0
 WINDOW = 4096
 MOST_WINDOWS = 8
-"""How many windows are averaged in one column of a long track."""
+"""How many windows one column of a long track averages."""
 STOPS = (
     (0, (9, 10, 26)),
     (70, (47, 38, 116)),
@@ -35,7 +35,7 @@ STOPS = (
     (190, (229, 112, 88)),
     (255, (255, 240, 200)),
 )
-"""The colours of the scale; each is lighter than the one before, so that grey tells the same."""
+"""The colours of the scale, as level and RGB; each is lighter than the one before, so that it also reads in grey."""
 
 
 class MapPoint(BaseModel):
@@ -52,7 +52,7 @@ class MapPoint(BaseModel):
 
 
 class MapResponse(BaseModel):
-    """The tracks in two dimensions, -1 to 1: what was made for like contexts lies near."""
+    """The tracks in two dimensions, -1 to 1; tracks that were made for similar contexts lie near each other."""
 
     points: list[MapPoint]
 
@@ -83,7 +83,7 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
 
 @router.get("/map", response_model=MapResponse)
 def map_(shared: SharedState) -> Response:
-    """Lay all tracks out in two dimensions, by the two principal components of their contexts' vectors."""
+    """Place all tracks in two dimensions, by the two principal components of their contexts' vectors."""
     return Json(shared.map.get(shared.service.store.tracks.version(), lambda: _map(shared)))
 
 
@@ -112,7 +112,7 @@ def spectrogram_png(signal: NDArray[np.float32], rate: int) -> bytes:
 
 
 def colours() -> NDArray[np.uint8]:
-    """Return the colour scale, 256 by red, green and blue."""
+    """Return the colour scale, shape (256, 3): red, green and blue."""
     places, values = [place for place, _ in STOPS], np.array([value for _, value in STOPS])
     scale = [np.interp(np.arange(256), places, values[:, channel]) for channel in range(3)]
     rounded: NDArray[np.uint8] = np.rint(np.stack(scale, axis=1)).astype(np.uint8)
@@ -158,8 +158,16 @@ def _map(shared: Shared) -> dict[str, Any]:
     for track_id, (x, y) in zip(ids, places.tolist(), strict=True):
         if row := rows.get(track_id):
             mood = next(iter(row["mood_tags"] or []), None)
-            told = {"id": track_id, "x": round(x, 4), "y": round(y, 4), "style": row["style"], "mood": mood}
             points.append(
-                {**told, "valence": row["valence"], "energy": row["energy"], "title": row["summary"]}
+                {
+                    "id": track_id,
+                    "x": round(x, 4),
+                    "y": round(y, 4),
+                    "style": row["style"],
+                    "mood": mood,
+                    "valence": row["valence"],
+                    "energy": row["energy"],
+                    "title": row["summary"],
+                }
             )
     return {"points": points}

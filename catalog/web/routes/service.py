@@ -1,4 +1,4 @@
-"""What the catalog is as a whole: health, statistics, presets, and the counters."""
+"""The service and the catalog as a whole over HTTP: health, presets, statistics, and the counters."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PresetJson(BaseModel):
 
 
 class PresetsResponse(BaseModel):
-    """The words a request can use."""
+    """All style presets, roles and quality tiers."""
 
     presets: list[PresetJson]
 
@@ -56,7 +56,7 @@ class SuggestionsResponse(BaseModel):
 
 @router.get("/api/health", response_model=Health)
 async def health(shared: SharedState) -> Response:
-    """Say that the service is up; asks for no token, reads nothing."""
+    """Say that the service is up. It needs no token and reads nothing."""
     return Json(
         {
             "status": "ok",
@@ -80,13 +80,13 @@ def suggest(
     limit: Annotated[int, Query(ge=1, le=100)] = 5,
 ) -> Response:
     """Suggest style presets for a query, best first, from what served similar requests well."""
-    found = shared.service.suggest_presets(q, limit)
-    return Json({"suggestions": [one.model_dump(mode="json") for one in found]})
+    suggestions = shared.service.suggest_presets(q, limit)
+    return Json({"suggestions": [suggestion.model_dump(mode="json") for suggestion in suggestions]})
 
 
 @router.get("/api/statistics", response_model=Statistics)
 def statistics(shared: SharedState) -> Response:
-    """Count requests, hits and what they saved, and what is on the disk."""
+    """Count requests and hits, the time that hits saved, and what is on the disk."""
     return Json(shared.service.statistics().model_dump(mode="json"))
 
 

@@ -1,4 +1,4 @@
-"""Tracks over HTTP: list and search, show, rate and label, trash and restore, and what is similar."""
+"""Tracks over HTTP: list, search, show, rate, label, reject, trash, restore, and find similar ones."""
 
 from __future__ import annotations
 
@@ -26,42 +26,40 @@ Order = Annotated[
 
 
 class ScoredTrack(TrackJson):  # type: ignore[misc]
-    """A track, with how well it fits where there was something to fit."""
+    """A track, with its score where the list was searched."""
 
     score: float | None = None
 
 
 class TrackPage(BaseModel):
-    """A page of tracks, how many there are in all, and how they divide."""
+    """A page of tracks, the number of all, and how many there are of each kind."""
 
-    query: str = Field(description="The query as it was understood; it reads back to the same.")
+    query: str = Field(description="The query as it was understood, in the query language.")
     total: int
     tracks: list[ScoredTrack]
     facets: dict[str, dict[str, int]]
 
 
 class SimilarTracks(BaseModel):
-    """Tracks near to one, the nearest first."""
+    """Tracks near to another, the nearest first."""
 
     tracks: list[ScoredTrack]
     note: str = Field("", description="Why there are none, where the track cannot be compared that way.")
 
 
 class TrackChanges(BaseModel):
-    """What a person says about a track; what is left out stays."""
+    """The changes to a track that a person makes; a field that is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
 
     rating: int | None = Field(None, ge=1, le=5)
-    request_id: str | None = Field(
-        None, max_length=64, description="The request that the rating is an answer to."
-    )
+    request_id: str | None = Field(None, max_length=64, description="The request whose answer is rated.")
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
 
 
 class RejectBody(BaseModel):
-    """For which request a track was wrong."""
+    """The request that a track was wrong for."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,62 +70,62 @@ class RejectBody(BaseModel):
 @router.get("", response_model=TrackPage)
 def tracks(
     shared: SharedState,
-    q: Annotated[str, Query(max_length=2_000, description="What to look for; empty lists everything.")] = "",
+    q: Annotated[str, Query(max_length=2_000, description="The query; empty lists everything.")] = "",
     by: Literal["meaning", "words", "both"] = "both",
     sort: Order = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     trashed: bool = False,
 ) -> Response:
-    """List tracks, or search them where `q` says what for."""
+    """List tracks, or search them where there is a query `q`."""
     state = {"state": "trashed"} if trashed else {}
     page = shared.service.browse(q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, **state)
-    found = [
+    payloads = [
         {
             **track_payload(track),
             "score": round(page.scores[track.id], 4) if track.id in page.scores else None,
         }
         for track in page.tracks
     ]
-    return Json({"query": page.query, "total": page.total, "tracks": found, "facets": page.facets})
+    return Json({"query": page.query, "total": page.total, "tracks": payloads, "facets": page.facets})
 
 
 @router.get("/{track_id}", response_model=FullTrackJson)
 def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
-    """Show everything about a track: what it was made for, how, and by what."""
+    """Show everything about a track: what it was made for, how, and by which model."""
     return Json(full_track_payload(shared.track(track_id), trusted=trusted))
 
 
 @router.patch("/{track_id}", response_model=FullTrackJson)
 def change(track_id: TrackId, changes: TrackChanges, shared: SharedState, trusted: Trusted) -> Response:
-    """Rate a track, label it or note something about it. A rating or note of null is taken back."""
-    given: Any = changes.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
+    """Rate a track, label it or write a note about it; null removes a rating, the tags or the note."""
+    labels: Any = changes.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
     empty: dict[str, Any] = {"tags": [], "note": ""}
-    given = {name: empty[name] if value is None else value for name, value in given.items()}
+    labels = {name: empty[name] if value is None else value for name, value in labels.items()}
     track = shared.track(track_id)
     if "rating" in changes.model_fields_set:
         track = shared.service.rate(track.id, changes.rating, request_id=changes.request_id)
-    if given:
-        track = shared.service.store.tracks.update(track.id, **given)
+    if labels:
+        track = shared.service.store.tracks.update(track.id, **labels)
     return Json(full_track_payload(track, trusted=trusted))
 
 
 @router.post("/{track_id}/reject", response_model=Judgement)
 def reject(track_id: TrackId, body: RejectBody, shared: SharedState) -> Response:
-    """Keep a track from a request it was wrong for, and from near ones; the track itself stays."""
-    said = shared.service.reject(shared.track(track_id).id, body.request_id, undo=body.undo)
-    return Json(said.model_dump(mode="json"))
+    """Keep a track from a request that it was wrong for, and from near requests; the track itself stays."""
+    judgement = shared.service.reject(shared.track(track_id).id, body.request_id, undo=body.undo)
+    return Json(judgement.model_dump(mode="json"))
 
 
 @router.delete("/{track_id}", response_model=FullTrackJson)
 def trash(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
-    """Move a track to the trash; its audio stays, and `restore` takes it back."""
+    """Move a track to the trash; its audio stays, and `restore` brings it back."""
     return Json(full_track_payload(shared.service.store.tracks.trash(track_id), trusted=trusted))
 
 
 @router.post("/{track_id}/restore", response_model=FullTrackJson)
 def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
-    """Take a track back from the trash."""
+    """Bring a track back from the trash."""
     return Json(full_track_payload(shared.service.store.tracks.restore(track_id), trusted=trusted))
 
 
@@ -138,11 +136,11 @@ def similar(
     by: Literal["text", "sound"] = "text",
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
-    """List the tracks nearest to one, by what they were made for or by how they sound."""
+    """List the tracks nearest to one, by the text that they were made for or by their sound."""
     try:
         hits = shared.service.similar(shared.track(track_id).id, by=by, limit=limit)
     except InputError as error:
-        # What was asked is sound, as the route has seen to: it is the track, silent or too short, that is not.
+        # The route has checked the parameters, so the error is about the track: it is silent or too short.
         return Json({"tracks": [], "note": str(error)})
-    found = [{**track_payload(hit.track), "score": round(hit.score, 4)} for hit in hits]
-    return Json({"tracks": found, "note": ""})
+    payloads = [{**track_payload(hit.track), "score": round(hit.score, 4)} for hit in hits]
+    return Json({"tracks": payloads, "note": ""})
