@@ -1,7 +1,7 @@
 """EnCodec on a processor: the network of `generator.networks.encodec`, its layers computed by compiled loops.
 
-A convolution is one product of its weights with overlapping windows of what it hears, which MLX would copy first.
-Arrays between layers are MLX's, so that the codec's streams work on these layers as on its own.
+A convolution is one product of its weights with overlapping windows of its input; MLX would copy the windows first.
+Arrays between layers are MLX's, so that the codec's streams use these layers as they use its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..networks.encodec import (
 )
 from .kernels import advance_lstm, elu
 from .matrices import Weights
-from .products import ADD, by_lanes, convolve, product
+from .products import ADD, by_outputs, convolve, product
 from .threads import cores
 
 __all__ = ["ProcessorCodec"]
@@ -40,7 +40,7 @@ class ProcessorCodec(EncodecModel):
     """The whole codec; takes the place of the `EncodecModel` that it is made of."""
 
     def __init__(self, codec: EncodecModel) -> None:
-        """Take the weights, of which `codec` keeps those alone that are used where they are."""
+        """Use the weights of `codec`; layers whose weights are stored in another order here give them up."""
         nn.Module.__init__(self)
         self.config, self.quantizer = codec.config, codec.quantizer
         self.encoder = Layers(codec.encoder.layers)  # type: ignore[assignment]
@@ -51,12 +51,12 @@ class Layers:
     """Layers in sequence."""
 
     def __init__(self, layers: Iterable[nn.Module]) -> None:
-        """Replace those that there are loops for."""
+        """Replace the layers that have loops."""
         self.layers: list[Any] = []
         for layer in layers:
             self.layers.append(_on_processor(layer))
             if isinstance(self.layers[-1], Convolution | Residual | Transposed):
-                layer.clear()  # a copy is in its place
+                layer.clear()  # its weights were copied in another order: hold them once, not twice
                 mx.clear_cache()
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -77,14 +77,14 @@ def _on_processor(layer: nn.Module) -> Any:
 
 
 class RowByRow(ABC):
-    """A layer that is computed for each row of a batch on its own."""
+    """A layer that is computed for one row of a batch at a time."""
 
     def __call__(self, x: mx.array) -> mx.array:
         """Map (batch, time, in) to (batch, other time, out)."""
         rows = np.asarray(x)
         with cores(x.size * x.shape[2]):
-            made = [self.row(np.ascontiguousarray(row)) for row in rows]
-        return mx.array(np.stack(made) if len(made) > 1 else made[0][None])
+            outputs = [self.row(np.ascontiguousarray(row)) for row in rows]
+        return mx.array(np.stack(outputs) if len(outputs) > 1 else outputs[0][None])
 
     @abstractmethod
     def row(self, x: Floats) -> Floats:
@@ -94,7 +94,7 @@ class RowByRow(ABC):
 class Convolution(RowByRow):
     """`Conv1d` without dilation."""
 
-    # Not a layer's own method, which would keep the layer's weights.
+    # The function, not the method of the layer: a method would keep the layer and so its weights.
     context: Any = Conv1d.context
 
     def __init__(self, layer: Conv1d) -> None:
@@ -111,7 +111,7 @@ class Convolution(RowByRow):
 
 
 class Transposed(RowByRow):
-    """`ConvTranspose1d`: a convolution of two frames, of which the earlier one is heard fading, to one stride."""
+    """`ConvTranspose1d` as a convolution: two neighbouring frames make one stride of samples."""
 
     context: Any = ConvTranspose1d.context
 
@@ -150,9 +150,9 @@ class Residual(RowByRow):
         self.context = self.first.context
 
     def row(self, x: Floats) -> Floats:
-        made = self.second.row(_elu(self.first.row(_elu(x))))
-        made += self.shortcut.row(x) if self.shortcut else x
-        return made
+        out = self.second.row(_elu(self.first.row(_elu(x))))
+        out += self.shortcut.row(x) if self.shortcut else x
+        return out
 
 
 class Recurrent:
@@ -174,8 +174,8 @@ class Recurrent:
         batch, time, size = x.shape
         zero = mx.zeros((batch, size))
         before = state or [(zero, zero)] * len(self.lstm)
-        heard, after = np.asarray(x), []
-        y = heard
+        inputs, after = np.asarray(x), []
+        y = inputs
         with cores(batch * size**2):
             for (weight_x, weight_h, bias), carried in zip(self.lstm, before, strict=True):
                 hidden, cell = (np.array(one) for one in carried)
@@ -190,7 +190,7 @@ class Recurrent:
                     output[:] = hidden
                 y = outputs.swapaxes(0, 1)
                 after.append((mx.array(hidden), mx.array(cell)))
-        return mx.array(y + heard), after
+        return mx.array(y + inputs), after
 
 
 def _elu(x: Floats) -> Floats:
@@ -200,8 +200,8 @@ def _elu(x: Floats) -> Floats:
 
 
 def _by_window(weight: Floats) -> Floats:
-    """Return (outputs, taps, inputs) as `convolve` takes it."""
-    return by_lanes(weight.reshape(len(weight), -1))
+    """Return weights (outputs, taps, inputs) in the order that `convolve` needs."""
+    return by_outputs(weight.reshape(len(weight), -1))
 
 
 def _pad(x: Floats, left: int, right: int, mode: PadMode) -> Floats:

@@ -14,7 +14,7 @@ from .threads import compiled
 __all__ = ["advance_lstm", "attend", "elu", "normalize"]
 
 
-_LEAST_EXPONENT = np.float32(-87)  # whose power is the smallest normal number
+_LEAST_EXPONENT = np.float32(-87)  # e to the -87 is about the smallest normal float32
 _EPSILON = np.float32(1e-5)
 
 
@@ -22,8 +22,8 @@ _EPSILON = np.float32(1e-5)
 def attend(queries, keys, values, hidden, seen, causal, out):
     """Attend from queries (rows, columns, heads, width) to keys and values (rows, heads, all columns, width).
 
-    Column c sees the first `seen` of them, and c more if `causal`, but none where `hidden` (rows, all columns) is true;
-    with `hidden` of shape (rows, 0) none is. Writes out, shaped as the queries.
+    Column c of the queries attends to the first `seen` columns, and to c more if `causal`. It skips columns where
+    `hidden` (rows, all columns) is true; `hidden` of shape (rows, 0) hides none. Writes `out`, shaped as the queries.
     """
     rows, columns, heads, width = queries.shape
     scale = np.float32(1) / np.sqrt(np.float32(width))
@@ -40,6 +40,7 @@ def attend(queries, keys, values, hidden, seen, causal, out):
 
 @compiled()
 def _score(query, keys, scale, scores):
+    """Write the scaled products of a query with all keys, four at a time: each number of the query is loaded once."""
     fours = len(scores) // 4
     for four in range(fours):
         at = 4 * four
@@ -60,7 +61,7 @@ def _score(query, keys, scale, scores):
 
 @compiled()
 def _softmax(scores):
-    """Turn scores into weights, and return the sum that they have to be divided by."""
+    """Turn scores into weights in place; return their sum, by which the caller divides."""
     highest = np.float32(-np.inf)
     for i in range(len(scores)):
         highest = max(highest, scores[i])
@@ -73,7 +74,8 @@ def _softmax(scores):
 
 @compiled()
 def _exp(x):
-    """Return e to the x of -87 to 0, within 2e-7, in operations that run in vectors."""
+    """Return e to the x, for x from -87 to 0, within 2e-7; unlike `np.exp` it runs in vectors."""
+    # e^x = 2^whole * e^r with |r| <= log(2) / 2: a polynomial of r, and `whole` set as the exponent of a float32.
     whole = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
     r = x - whole * np.float32(0.693147181)
     power = np.float32(1 / 120) + r * np.float32(1 / 720)
@@ -84,6 +86,7 @@ def _exp(x):
 
 @compiled()
 def _average(values, weights, total, out):
+    """Write the average of the values, four at a time: each number of `out` is loaded once for four."""
     for i in range(len(out)):
         out[i] = np.float32(0)
     fours = len(weights) // 4
@@ -120,7 +123,7 @@ def normalize(x, weight, bias, out):
 
 @compiled(parallel=True)
 def elu(x, out):
-    """Write x (numbers,) to out, below zero as e to the x minus one."""
+    """Write ELU of x (numbers,) to out: x above zero, e to the x minus one below."""
     for i in prange(len(x)):
         below = _exp(max(min(x[i], np.float32(0)), _LEAST_EXPONENT)) - np.float32(1)
         out[i] = x[i] if x[i] > 0 else below

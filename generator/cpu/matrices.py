@@ -1,4 +1,4 @@
-"""Matrices in the type they are stored in, as the loops for a processor take them."""
+"""Matrices in the type they are stored in, as the compiled loops read them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "Weights"]
 
 
 BFLOAT16, FLOAT16, FLOAT32 = 16, 17, 32
-"""How whole bytes hold a weight; fewer bits hold it as a multiple of its group's scale, above its group's bias."""
+"""Kinds of weights in whole numbers of a type; a kind of 8 or 4 is quantized: code * scale + bias of its group."""
 
 
 class Weights(NamedTuple):
-    """A matrix (outputs, inputs) as it is stored; its outputs are a multiple of four."""
+    """A matrix (outputs, inputs) in the type it is stored in; the number of outputs is a multiple of four."""
 
     stored: NDArray[Any]
-    """(outputs, numbers): float32 or, of two bytes, uint16; in fewer bits uint8, of two inputs each if they are 4."""
+    """(outputs, inputs) as float32, as uint16 for both half types, or as uint8; one byte holds two codes of 4 bits."""
     kind: int
     """BFLOAT16, FLOAT16, FLOAT32, or 8 or 4 bits."""
     scales: NDArray[np.float32]
-    """(outputs, groups) of 8 or 4 bits; groups are of 256 inputs or a whole part of that."""
+    """(outputs, groups) for 8 or 4 bits; all groups have equally many inputs."""
     biases: NDArray[np.float32]
-    """The same."""
+    """The same shape as `scales`."""
 
     @classmethod
     def of(
@@ -34,10 +34,10 @@ class Weights(NamedTuple):
         scales: NDArray[np.float32] | None = None,
         biases: NDArray[np.float32] | None = None,
     ) -> Weights:
-        """Return weights where they are, or with outputs added to make fours."""
+        """Return weights without a copy, or a copy with outputs of zeros added to make a multiple of four."""
         none = np.zeros((1, 1), np.float32)
         whole = _fours(stored).view()
-        whole.flags.writeable = False  # as in files: loops are compiled for that alone
+        whole.flags.writeable = False  # as weights in files are: the loops are compiled for one type of array
         return cls(
             whole,
             kind,
@@ -47,6 +47,6 @@ class Weights(NamedTuple):
 
 
 def _fours(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array with a multiple of four rows."""
+    """Return the array with rows of zeros added to make a multiple of four."""
     missing = -len(array) % 4
     return np.pad(array, [(0, missing), (0, 0)]) if missing else np.ascontiguousarray(array)

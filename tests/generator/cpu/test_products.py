@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from generator.cpu.matrices import BFLOAT16, FLOAT16, Weights
-from generator.cpu.products import ADD, GELU, SET, by_lanes, convolve, product
+from generator.cpu.products import ADD, GELU, SET, by_outputs, convolve, product
 
 
 def numbers(*shape: int, seed: int = 0) -> np.ndarray:
@@ -21,8 +21,8 @@ def exact(x, weight) -> np.ndarray:
     return x.astype(np.float64) @ weight.astype(np.float64).T
 
 
-# One row, two, fours of up to sixteen, and more; outputs in chunks of 32, of which the last may be smaller; inputs in
-# vectors of 4, 8 or 16, in blocks of 256 and in parts of 1,024.
+# Rows in fours, with one, two or three left over; outputs in chunks of 32, of which the last may be smaller; inputs in
+# vectors of 4, 8 or 16, with some left over.
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 16, 17, 70])
 @pytest.mark.parametrize(
     ("inputs", "outputs"), [(1, 4), (24, 32), (100, 36), (257, 68), (1040, 8), (1101, 64)]
@@ -96,6 +96,6 @@ def test_quantized_weights_are_what_mlx_takes_them_for(bits, group_size, rows):
 def test_convolution_is_a_product_with_windows(windows, step, size):
     x, weight, bias = numbers((windows - 1) * step + size), numbers(36, size, seed=1), numbers(35, seed=2)
     out = np.empty((windows, 35), np.float32)
-    convolve(x, step, by_lanes(weight), bias, out)
-    heard = np.lib.stride_tricks.sliding_window_view(x, size)[::step]
-    np.testing.assert_allclose(out, exact(heard, weight)[:, :35] + bias, atol=5e-5)
+    convolve(x, step, by_outputs(weight), bias, out)
+    seen = np.lib.stride_tricks.sliding_window_view(x, size)[::step]
+    np.testing.assert_allclose(out, exact(seen, weight)[:, :35] + bias, atol=5e-5)
