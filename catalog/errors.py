@@ -1,4 +1,4 @@
-"""The error tree. Every message says what failed, the value given, and what is valid or what to do next.
+"""The error tree. Every message says what failed, the refused value, and what is valid or what to do next.
 
 CatalogError                exit 1
 ├── InputError              exit 2   a text, choice or option that cannot be used

@@ -1,4 +1,4 @@
-"""Commands about the past: what was requested, how well reuse did, and the certificate it rests on."""
+"""Commands about the past: the requests, how well reuse did, and the certificate that reuse rests on."""
 
 from __future__ import annotations
 
@@ -13,47 +13,6 @@ from .options import complete_names, config_option, home_option, json_option, li
 from .terminal import Command, print_json, print_rows, progress_bar
 
 __all__ = ["calibrate", "history", "stats"]
-
-
-@click.command(cls=Command)
-@click.option(
-    "--labels",
-    type=click.Path(dir_okay=False),
-    help="Certify on this file of scenes or judged pairs, JSON Lines [default: the shipped scenes].",
-)
-@click.option(
-    "--from-ratings", is_flag=True, help="Certify on what people said of reused tracks in this catalog."
-)
-@click.option("--max-false-reuse", type=float, help="A rate to certify beside those every certificate has.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Write the certificate here, not into the home.")
-@json_option
-@home_option
-@config_option
-def calibrate(
-    labels: str | None,
-    from_ratings: bool,
-    max_false_reuse: float | None,
-    out: str | None,
-    as_json: bool,
-    home: str,
-    config: str | None,
-) -> None:
-    """Certify which threshold holds which rate of false reuse, for the encoder in use."""
-    from ..report import certificate_lines
-
-    with open_service(home, config) as service, progress_bar("reading labels") as on_progress:
-        certificate = service.calibrate(
-            labels=labels,
-            from_ratings=from_ratings,
-            max_false_reuse=max_false_reuse,
-            out=out,
-            on_progress=on_progress,
-        )
-    if as_json:
-        print_json(certificate.model_dump(mode="json"))
-        return
-    for line in certificate_lines(certificate):
-        click.echo(line)
 
 
 @click.command(cls=Command)
@@ -115,4 +74,45 @@ def stats(as_json: bool, home: str) -> None:
         print_json(counted.model_dump(mode="json"))
         return
     for line in figures(counted):
+        click.echo(line)
+
+
+@click.command(cls=Command)
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False),
+    help="Certify on this file of scenes or judged pairs, JSON Lines [default: the shipped scenes].",
+)
+@click.option(
+    "--from-ratings", is_flag=True, help="Certify on what people said of reused tracks in this catalog."
+)
+@click.option("--max-false-reuse", type=float, help="A rate to certify beside those every certificate has.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write the certificate here, not into the home.")
+@json_option
+@home_option
+@config_option
+def calibrate(
+    labels: str | None,
+    from_ratings: bool,
+    max_false_reuse: float | None,
+    out: str | None,
+    as_json: bool,
+    home: str,
+    config: str | None,
+) -> None:
+    """Certify which threshold holds which rate of false reuse, for the encoder in use."""
+    from ..report import certificate_lines
+
+    with open_service(home, config) as service, progress_bar("reading labels") as on_progress:
+        certificate = service.calibrate(
+            labels=labels,
+            from_ratings=from_ratings,
+            max_false_reuse=max_false_reuse,
+            out=out,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(certificate.model_dump(mode="json"))
+        return
+    for line in certificate_lines(certificate):
         click.echo(line)

@@ -1,7 +1,7 @@
-"""The command line's short way for a call that it answered before: nothing is imported but the standard library.
+"""Answer a call of the command line that was answered before, with the standard library alone.
 
 A call is named by what was typed, the settings around it and the program itself. Its answer also rests on a few files
-(configuration, weights), whose time and size are kept with it. `store.answers` says what else must hold.
+(configuration, weights), whose time and size are kept with it. See `store.answers` for what else must hold.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PROGRAM = Path(__file__).parents[2]
 PROGRAM_FOLDERS = ("catalog", "generator", "presets")
 PROGRAM_ENDINGS = (".py", ".yaml", ".json", ".jsonl", ".safetensors")
 SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS", "HF_", "HUGGINGFACE_", "XDG_", "HOME")
-"""How the names of variables begin that decide where models and settings are found."""
+"""First letters of the environment variables that decide where models and settings are."""
 
 
 class KeptCall:
@@ -103,7 +103,7 @@ class KeptCall:
 
 
 def digest_program(folder: Path) -> str:
-    """Return a digest of the names, times and sizes of the program's files, so that a new program answers anew."""
+    """Return a digest of the program's files (names, times, sizes), so that a changed one uses no old answer."""
     start = (folder / "cli.py").stat()
     files = [("cli.py", start.st_mtime_ns, start.st_size)]
     waiting = [str(folder / name) for name in PROGRAM_FOLDERS]

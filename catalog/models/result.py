@@ -81,7 +81,7 @@ class Decision(Value):
 
 
 class Match(Value):
-    """A track found for a request."""
+    """A track that serves a request."""
 
     track: Track
     path: Path

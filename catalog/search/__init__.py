@@ -1,1 +1,1 @@
-"""What is asked of tracks: the query line, its fields, filters and facets."""
+"""Search tracks: the query line, its fields, filters and facets."""

@@ -1,1 +1,1 @@
-"""What a text says: encoder, features, mood, setting, summary, language."""
+"""Read a text: its vector, features, mood, place and time, summary, language."""

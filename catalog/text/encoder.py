@@ -1,4 +1,4 @@
-"""Text to unit vectors, with an identity that tells which vectors may be compared.
+"""Text to unit vectors, with an identity: only vectors of the same identity may be compared.
 
 The default model is all-MiniLM-L6-v2 (Reimers and Gurevych 2019; 384 dimensions, Apache-2.0). `load` is instant: the
 weights are found, checked and mapped at the first `encode`, so that a store can be opened, and an exact repeat

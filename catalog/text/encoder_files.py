@@ -1,4 +1,4 @@
-"""Where an encoder's files are: found on this machine or fetched from the hub, and checked by sha256."""
+"""Find an encoder's files on this machine or fetch them from the hub, and check them by sha256."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _hub_folder(name: str, offline: bool | None) -> Path:
     """Return the folder of the hub's snapshot: the cached one where it is whole, else one downloaded now."""
     import huggingface_hub as hub
 
-    # A cache that lacks the model, or a part of it, is no error: the hub is asked next.
+    # A cache that lacks the model, or a part of it, is no error: the hub is next.
     with suppress(OSError, ValueError, Unavailable):
         return _checked(Path(hub.snapshot_download(name, allow_patterns=PATTERNS, local_files_only=True)))
     if hub.constants.HF_HUB_OFFLINE if offline is None else offline:

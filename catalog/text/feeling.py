@@ -33,7 +33,7 @@ NAMED_ENOUGH = 0.9
 VALENCE_AXIS, VALENCE_VADER = 2.2, 0.35
 ENERGY_AXIS, ENERGY_MARKS, ENERGY_FEELING = 2.5, 0.5, 0.3
 ENERGY_REST = -0.2
-"""The energy of a text that says nothing of its energy."""
+"""The usual energy of a text without any sign of it."""
 
 Point = tuple[float, float]
 """Valence and energy."""
@@ -75,7 +75,7 @@ def clean_tags(tags: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def valence_and_energy(text: ParsedText) -> Point:
-    """Return valence and energy: the mean of what the words say and what the rest says, by the share of the words."""
+    """Return valence and energy: the mood words and the other readers averaged, by the share of the words."""
     valence_share = _share_of_words(text, text.words.valence_force)
     energy_share = _share_of_words(text, text.words.energy_force)
     valence, energy, loudness = _read_rest(text)

@@ -148,7 +148,7 @@ class Heads:
         return {mood: max(-2.0, min(2.0, math.log(chance[mood] / usual[mood]))) for mood in chance}
 
     def threats(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return for each sentence (a unit vector a row) the chance that it tells of a threat, if half of all did."""
+        """Return for each sentence (a unit vector a row) the chance that it describes a threat, if half of all did."""
         logits = sentences @ self.threat[:-1] + self.threat[-1]
         return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
 
@@ -187,7 +187,7 @@ def load(identity: str) -> Heads | None:
 
 @lru_cache(maxsize=1)
 def about() -> Mapping[str, Any]:
-    """Return what the shipped file says of itself: encoder, emotions, the sentences it was fitted to, licences."""
+    """Return the description in the shipped file: encoder, emotions, the sentences it was fitted to, licences."""
     description: dict[str, Any] = json.loads(read_metadata(HEADS_FILE)["about"])
     return description
 

@@ -1,4 +1,4 @@
-"""A light guess at the language of a text: its script, then its commonest words."""
+"""Guess the language of a text from its script, then from its commonest words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SCRIPTS: Mapping[str, str] = {
     "hy": r"[\u0530-\u058f]",
 }
 _LETTERS_OF_SCRIPT: Mapping[str, tuple[str, str]] = {"ru": ("uk", r"[іїєґ]"), "ar": ("fa", r"[پچژگ]")}
-"""Letters that another language of the same script has and the first does not."""
+"""Language -> another one of the same script, and letters that only the other one has."""
 
 _WORDS: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
@@ -52,12 +52,12 @@ _SAMPLE_CHARACTERS = 20_000
 
 
 def guess(text: str) -> str:
-    """Return an ISO 639-1 code, or "und" where a text is too short or too mixed to tell."""
+    """Return an ISO 639-1 code, or "und" for a text that is too short or too mixed."""
     return recognize(text)[0]
 
 
 def recognize(text: str) -> tuple[str, float]:
-    """Return the same code, and how far its signs lead over those of the next language: 0 for "und", else 0.5 to 1."""
+    """Return the code, and the lead of its words over those of the second language: 0 for "und", else 0.5 to 1."""
     text = text[:_SAMPLE_CHARACTERS].lower()
     letters = sum(map(str.isalpha, text))
     counts = {language: len(re.findall(script, text)) for language, script in _SCRIPTS.items()}

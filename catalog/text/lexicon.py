@@ -1,8 +1,8 @@
 """Words that name or suggest a mood, a pace, a place or a time; authored for this project.
 
-English words are compared by stem (`stem`), so "calm" also covers calmly, calming and calmness. One that ends in "="
-is compared whole, since its stem means something else (longing, long). Words of other languages are compared whole,
-and those of scripts written without spaces as parts of the text.
+English words are compared by stem (`stem`), so "calm" also covers calmly, calming and calmness. A word that ends in
+"=" is compared whole, since its stem means something else (longing, long). Words of other languages are compared
+whole; words of scripts without spaces are looked for anywhere in the text.
 """
 
 from __future__ import annotations
@@ -412,7 +412,7 @@ _SUFFIXES = ("fulness", "ingly", "fully", "edly", "ness", "ing", "ily", "ly", "e
 
 
 def stem(word: str) -> str:
-    """Return an English word without its ending, so that forms of one word meet: calmly, calmness -> calm."""
+    """Return an English word without its ending, the same for all forms of a word: calmly, calmness -> calm."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 4:
             word = word[: -len(suffix)]
@@ -428,7 +428,7 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def english() -> Mapping[str, Entry]:
-    """Return stem, or whole word and "=", -> entry; one listed under two moods keeps the first."""
+    """Return stem, or whole word and "=" -> entry; a word listed under two moods has the first."""
     table: dict[str, Entry] = {}
     for source, weight in ((_NAMED, 1.0), (_SUGGESTED, 0.35)):
         for tag, words in source.items():
@@ -448,5 +448,5 @@ def foreign() -> Mapping[str, Entry]:
 
 @lru_cache(maxsize=1)
 def unspaced() -> Mapping[str, Entry]:
-    """Return part of a word -> entry for scripts without spaces, or whose words carry particles."""
+    """Return part of a word -> entry, for scripts without spaces or with particles at their words."""
     return {w: (tag, *MOODS[tag], 1.0) for tag, words in _UNSPACED.items() for w in words.split()}

@@ -24,7 +24,7 @@ __all__ = ["ParsedText", "exclamations", "parse", "vader", "word_inputs"]
 
 
 ENGLISH = ("en", "und")
-"""Languages that are read as English: VADER, the threats and all of the heads' training know no other."""
+"""Languages that are read as English, the only one that VADER and the heads know."""
 FOREIGN_TRUST = 0.5
 
 # Chosen on training rows of EmoBank and GoEmotions and on half of a hand-written set of scenes.
@@ -106,7 +106,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
 def _threats(
     fitted: heads.Heads, pieces: Sequence[str], vectors: NDArray[np.float32], inputs: NDArray[np.float32]
 ) -> list[Entry]:
-    """Return a mood word for each piece that seems to tell of a threat, unless the piece denies fear."""
+    """Return a mood word for each piece that seems to describe a threat, unless the piece denies fear."""
     tag, valence, energy, most = THREAT
     room = min(1.0, THREAT_ROOM * fitted.open_to_threats(inputs))
     weights = room * np.minimum(most, THREAT_SLOPE * (fitted.threats(vectors) - THREAT_FROM))

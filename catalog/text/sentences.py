@@ -1,4 +1,4 @@
-"""Where one sentence ends and the next begins, in any script."""
+"""Cut text: into sentences of any script, into parts of a width, into spread windows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BOUNDARY = re.compile(
 
 
 def split_sentences(text: str) -> list[str]:
-    """Return the sentences of `text` in order, stripped, none empty; joined they hold every word of it."""
+    """Return the sentences of `text` in order, stripped, none empty; together they have every word of it."""
     ends = [m.end() for m in _BOUNDARY.finditer(text)]
     pieces = (text[a:b].strip() for a, b in zip([0, *ends], [*ends, len(text)], strict=True))
     return [piece for piece in pieces if piece]
 
 
 def slices(text: str, width: int) -> list[str]:
-    """Cut `text` into parts of at most `width` characters, at the last space in reach."""
+    """Return `text` in parts of at most `width` characters, cut at the last space in their second half."""
     parts: list[str] = []
     while len(text) > width:
         space = text.rfind(" ", width // 2, width)
@@ -36,7 +36,7 @@ def slices(text: str, width: int) -> list[str]:
 
 
 def spread(text: str, limit: int = 40_000, windows: int = 16) -> str:
-    """Return `text`, or for a longer one `windows` pieces of it, evenly spaced, `limit` characters in all."""
+    """Return `text`, or of a text over `limit` characters `windows` evenly spaced pieces that make up `limit`."""
     if len(text) <= limit:
         return text
     width = limit // windows

@@ -1,7 +1,7 @@
-"""A short line that tells what a text is about, taken from the text itself.
+"""Summarise a text in a short line of its own words.
 
-The most central sentence is chosen (extractive summarisation by centroid, Radev et al. 2004; with a bonus for standing
-early) and trimmed to a clause that reads well inside a prompt.
+The most central sentence (extractive summarisation by centroid, Radev et al. 2004; early sentences have a bonus) is
+trimmed to a clause that reads well inside a prompt.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _STOPPED = frozenset(
 
 
 def plain_text(text: str) -> str:
-    """Return `text` without code blocks, markup and addresses; the text itself where nothing else remains."""
+    """Return `text` without code blocks, markup and addresses; the text itself where it has nothing else."""
     plain = html.unescape(text)
     for pattern, replacement in _MARKUP:
         plain = pattern.sub(replacement, plain)
@@ -82,9 +82,9 @@ def plain_text(text: str) -> str:
 
 
 def segments(plain: str) -> list[str]:
-    """Return at most 10 sentences or runs of short ones, spread evenly over the text, to be encoded.
+    """Return at most 10 pieces to encode, sentences or runs of short ones, spread evenly over the text.
 
-    A sentence longer than an encoder takes whole is cut into several, so that none loses its end.
+    A sentence longer than an encoder takes is cut into several, so that none loses its end.
     """
     pieces: list[str] = []
     for sentence in (part for whole in split_sentences(plain) for part in slices(whole, _width(whole))):
@@ -99,7 +99,7 @@ def segments(plain: str) -> list[str]:
 
 
 def _width(sentence: str) -> int:
-    """Return how many characters stay below the 256 tokens of a small encoder: a token is a character at least."""
+    """Return how many characters of `sentence` surely stay below the 256 tokens of a small encoder."""
     return 240 if len(_WIDE.findall(sentence)) > 0.3 * len(sentence) else 800
 
 
@@ -107,7 +107,7 @@ def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None)
     """Return one line of at most 22 words (45 characters for scripts without spaces), without its full stop.
 
     `pieces` are the sentences in order; `vectors`, shape (len(pieces), dimension), are their unit vectors. Without
-    them word frequency tells what is central.
+    vectors, word frequency decides what is central.
     """
     whole = " ".join(pieces)
     if _length(whole) <= 1:
@@ -122,15 +122,15 @@ def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None)
 
 
 def _length(text: str) -> float:
-    """Return the length as a share of the most allowed."""
+    """Return the length as a share of the longest summary."""
     wide = len(_WIDE.findall(text))
     narrow = _WIDE.sub(" ", text)
-    words = max(len(narrow.split()), len(narrow) / 12)  # a word of forty thousand letters is no short text
+    words = max(len(narrow.split()), len(narrow) / 12)  # one word of 40,000 letters is not short
     return wide / MAX_WIDE_CHARACTERS + words / MAX_WORDS
 
 
 def _centrality(pieces: Sequence[str]) -> NDArray[np.float32]:
-    """Return for each piece the mean frequency of its words in the whole, scaled to at most 1."""
+    """Return for each piece the mean frequency of its words in all pieces, scaled to at most 1."""
     bags = [[w for w in _words(piece) if w not in _STOPPED] for piece in pieces]
     counts = Counter(word for bag in bags for word in set(bag))
     means = np.asarray(
@@ -147,7 +147,7 @@ def _words(text: str) -> list[str]:
 
 
 def _form(sentence: str) -> float:
-    """Return a penalty for what makes a poor summary: fragments, great length, questions, pronouns without a noun."""
+    """Return a penalty, at most 0, for a poor summary: a fragment, great length, a question, a pronoun in front."""
     length = _length(sentence)
     penalty = 0.25 * (length < 0.2) + 0.08 * max(0.0, min(length - 1, 2))
     penalty += 0.12 * bool(_POINTING.match(_OPENERS.sub("", sentence)))
@@ -158,7 +158,7 @@ def _form(sentence: str) -> float:
 
 
 def _trim(sentence: str) -> str:
-    """Cut a sentence that is too long at the last clause that fits, else at the last word."""
+    """Return a long sentence cut at the last clause that fits, else at the last word."""
     sentence = re.sub(r"\s*[(\[][^()\[\]]*[)\]]", "", sentence)
     sentence = _OPENERS.sub("", sentence.strip())
     if _length(sentence) <= 1:
