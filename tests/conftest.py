@@ -26,8 +26,8 @@ def open_service(tmp_path):
 
     def open_(home=tmp_path / "home", **options):
         # No certificate is for this encoder, so the score decides.
-        told = {"encoder": WordHashEncoder(), "min_similarity": 0.55}
-        service = MusicService.open(home, **{**told, **options})
+        usual = {"encoder": WordHashEncoder(), "min_similarity": 0.55}
+        service = MusicService.open(home, **{**usual, **options})
         opened.append(service)
         return service
 

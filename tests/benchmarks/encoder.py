@@ -108,13 +108,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--skip-reference", action="store_true")
-    asked = parser.parse_args()
-    texts = asked.texts.read_text(encoding="utf-8").splitlines() if asked.texts else made_up(200)
+    options = parser.parse_args()
+    texts = options.texts.read_text(encoding="utf-8").splitlines() if options.texts else made_up(200)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "texts.json"
         file.write_text(json.dumps([text for text in texts if text.strip()][:500]))
         ways = (
-            {"numpy": NUMPY} if asked.skip_reference else {"numpy": NUMPY, "sentence-transformers": REFERENCE}
+            {"numpy": NUMPY}
+            if options.skip_reference
+            else {"numpy": NUMPY, "sentence-transformers": REFERENCE}
         )
         found = {}
         print(f"{'':24}{'first vector s':>16}{'one text ms':>14}{'texts/s':>10}{'peak MiB':>10}")

@@ -106,8 +106,8 @@ def read_all(encoder: encoders.Encoder, texts: Sequence[str], cache: Path | None
     """Return what the heads read of each text, as `features.extract` would give it, shape (rows, inputs)."""
     plains = [summary.plain_text(spread(text)) for text in texts]
     pieces = [(row, piece) for row, plain in enumerate(plains) for piece in summary.segments(plain)]
-    told = "\n".join([encoder.identity, *(piece for _, piece in pieces)])
-    kept = cache / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy" if cache else None
+    inputs = "\n".join([encoder.identity, *(piece for _, piece in pieces)])
+    kept = cache / f"{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.npy" if cache else None
     if kept and kept.exists():
         vectors = np.load(kept)
     else:
@@ -172,16 +172,18 @@ def multinomial(inputs: Array, shares: Array, usual: Array) -> Array:
     return np.asarray(weights)
 
 
-def threats(encoder: encoders.Encoder, said: Sequence[str], shares: Array, names: Sequence[str]) -> Array:
+def threats(
+    encoder: encoders.Encoder, sentences: Sequence[str], shares: Array, names: Sequence[str]
+) -> Array:
     """Return weights, shape (dimension + 1,), of authored situations and of fearful sentences against others."""
     fearful = shares[:, [names.index(name) for name in FEARFUL]].sum(axis=1)
-    by_hash = sorted(range(len(said)), key=lambda i: hashlib.sha256(said[i].encode()).hexdigest())
+    by_hash = sorted(range(len(sentences)), key=lambda i: hashlib.sha256(sentences[i].encode()).hexdigest())
     parts = [
         ([threat for threat, _ in PAIRS], 1.0, AUTHORED / 2),
         ([harmless for _, harmless in PAIRS], 0.0, AUTHORED / 2),
         (HARMLESS, 0.0, ASIDE),
-        ([said[i] for i in by_hash if fearful[i] >= 0.5], 1.0, COLLECTED / 2),
-        ([said[i] for i in by_hash if not fearful[i]][:CALM_ROWS], 0.0, COLLECTED / 2),
+        ([sentences[i] for i in by_hash if fearful[i] >= 0.5], 1.0, COLLECTED / 2),
+        ([sentences[i] for i in by_hash if not fearful[i]][:CALM_ROWS], 0.0, COLLECTED / 2),
     ]
     inputs = np.vstack([read_all(encoder, texts) for texts, _, _ in parts])
     inputs = np.column_stack([inputs[:, : encoder.dimension], np.ones(len(inputs))])
@@ -232,24 +234,26 @@ def main() -> None:
     parser.add_argument(
         "--threats-only", action="store_true", help="keep the other heads of the shipped file as they are"
     )
-    asked = parser.parse_args()
+    options = parser.parse_args()
     encoder = encoders.load()
-    said, shares, names = goemotions(asked.eval_dir, "train")
-    hidden = threats(encoder, said, shares, names)
-    if asked.threats_only:
+    sentences, shares, names = goemotions(options.eval_dir, "train")
+    hidden = threats(encoder, sentences, shares, names)
+    if options.threats_only:
         about = {
             **heads.about(),
             "fitted_to": [{**one, **SOURCES[i]} for i, one in enumerate(heads.about()["fitted_to"])],
         }
-        write(asked.out, {**read_tensors(heads.HEADS_FILE), "threat": hidden}, about)
+        write(options.out, {**read_tensors(heads.HEADS_FILE), "threat": hidden}, about)
         return
 
-    texts, points = emobank(asked.eval_dir, "train")
-    affect = ridge(read_all(encoder, texts, asked.cache), in_the_plane(points, points.mean(axis=0)))
+    texts, points = emobank(options.eval_dir, "train")
+    affect = ridge(read_all(encoder, texts, options.cache), in_the_plane(points, points.mean(axis=0)))
 
-    kept = balanced(said, shares)
+    kept = balanced(sentences, shares)
     usual = shares.mean(axis=0)
-    emotions = multinomial(read_all(encoder, [said[row] for row in kept], asked.cache), shares[kept], usual)
+    emotions = multinomial(
+        read_all(encoder, [sentences[row] for row in kept], options.cache), shares[kept], usual
+    )
     about: dict[str, object] = {
         "encoder": encoder.identity,
         "emotions": names,
@@ -259,9 +263,9 @@ def main() -> None:
         "by": "tests/benchmarks/fit_heads.py",
     }
     tensors = {"affect": affect, "emotions": emotions, "usual": usual, "threat": hidden}
-    write(asked.out, tensors, about)
+    write(options.out, tensors, about)
     print(
-        f"{asked.out}: {asked.out.stat().st_size:,} bytes, fitted to {len(texts):,} and {len(kept):,} sentences"
+        f"{options.out}: {options.out.stat().st_size:,} bytes, fitted to {len(texts):,} and {len(kept):,} sentences"
     )
 
 

@@ -57,25 +57,25 @@ def test_find_or_make_prints_the_path_on_stdout_and_the_rest_on_stderr(home):
 
 
 def test_json_carries_a_schema_version_and_what_was_done(home):
-    told = data(run("find-or-make", CALM, *SHORT, "--json", "--explain", home=home))
-    assert (told["schema_version"], told["action"], told["similarity"]) == (1, "reused", 1.0)
-    assert told["track"]["id"] == told["id"]
-    assert told["decision"]["rule"] == "exact"
+    payload = data(run("find-or-make", CALM, *SHORT, "--json", "--explain", home=home))
+    assert (payload["schema_version"], payload["action"], payload["similarity"]) == (1, "reused", 1.0)
+    assert payload["track"]["id"] == payload["id"]
+    assert payload["decision"]["rule"] == "exact"
 
 
 def test_explain_names_features_choices_and_candidates(home):
     result = run("find", CALM + " Indeed.", *SHORT, "--explain", home=home)
     assert result.exit_code == 0
-    for said in ("valence: ", "style: ", "prompt: ", "candidates: 1 of 1", "hard facts: "):
-        assert said in result.stderr
+    for sentence in ("valence: ", "style: ", "prompt: ", "candidates: 1 of 1", "hard facts: "):
+        assert sentence in result.stderr
 
 
 def test_the_context_comes_from_an_argument_standard_input_or_a_file(home, tmp_path):
     payload = tmp_path / "payload.json"
     payload.write_text(json.dumps({"question": "?", "answer": CALM}), "utf-8")
     for args, stdin in ([(CALM,), None], [("-",), CALM], [("--context-file", str(payload)), None]):
-        told = data(run("find", *args, *SHORT, "--json", home=home, stdin=stdin))
-        assert told["action"] == "reused"
+        payload = data(run("find", *args, *SHORT, "--json", home=home, stdin=stdin))
+        assert payload["action"] == "reused"
 
 
 def test_find_exits_3_when_nothing_fits(home):
@@ -85,8 +85,8 @@ def test_find_exits_3_when_nothing_fits(home):
 
 
 def test_dry_run_makes_nothing(copy):
-    told = data(run("find-or-make", "Something new entirely.", *SHORT, "--dry-run", "--json", home=copy))
-    assert (told["action"], told["id"], told["path"]) == ("none", None, None)
+    payload = data(run("find-or-make", "Something new entirely.", *SHORT, "--dry-run", "--json", home=copy))
+    assert (payload["action"], payload["id"], payload["path"]) == ("none", None, None)
     assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
 
 
@@ -111,8 +111,8 @@ def test_musicgen_always_makes_and_mounts_in_a_host_command_line(copy):
 
     rag.add_command(cli.musicgen)
     args = ["musicgen", CALM, *SHORT, "--home", str(copy), "--json"]
-    told = json.loads(CliRunner().invoke(rag, args).stdout)
-    assert told["action"] == "generated"
+    payload = json.loads(CliRunner().invoke(rag, args).stdout)
+    assert payload["action"] == "generated"
     failed = CliRunner().invoke(rag, ["musicgen", "", "--home", str(copy)])
     assert failed.exit_code == 2
     assert failed.stderr == "Error: the text is empty; pass at least one character\n"
@@ -125,8 +125,8 @@ def test_a_batch_of_contexts_gives_a_line_each(copy, tmp_path):
     )
     result = run("find-or-make", "--batch", str(batch), *SHORT, home=copy)
     assert result.exit_code == 0, result.output
-    told = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [one["action"] for one in told] == ["reused", "generated"]
+    payloads = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["action"] for one in payloads] == ["reused", "generated"]
     assert run("find-or-make", CALM, "--batch", str(batch), home=copy).exit_code == 2
     batch.write_text('"fine"\n{not json\n', "utf-8")
     refused = run("find-or-make", "--batch", str(batch), home=copy)
@@ -135,10 +135,10 @@ def test_a_batch_of_contexts_gives_a_line_each(copy, tmp_path):
 
 def test_set_reaches_any_generation_value(copy):
     args = ["--set", "temperature=0.5", "--set", "channels=1"]
-    told = data(run("musicgen", CALM, *SHORT, *args, "--json", "--explain", home=copy))
-    assert told["track"]["channels"] == 1
-    assert told["request"]["config"]["temperature"] == 0.5
-    assert told["request"]["config_sources"]["temperature"] == "caller"
+    payload = data(run("musicgen", CALM, *SHORT, *args, "--json", "--explain", home=copy))
+    assert payload["track"]["channels"] == 1
+    assert payload["request"]["config"]["temperature"] == 0.5
+    assert payload["request"]["config_sources"]["temperature"] == "caller"
 
 
 def test_search_list_show(home):
@@ -201,8 +201,8 @@ def test_export_gets_files_and_lists_out(home, tmp_path):
     assert (playlist.parent / entry).is_file()
     (row,) = csv.DictReader(io.StringIO(run("export", "--format", "csv", "--to", "-", home=home).stdout))
     assert row["role"] == "ui_sfx"
-    (told,) = run("export", "--format", "jsonl", "--to", "-", home=home).stdout.splitlines()
-    assert json.loads(told)["id"] == row["id"]
+    (line,) = run("export", "--format", "jsonl", "--to", "-", home=home).stdout.splitlines()
+    assert json.loads(line)["id"] == row["id"]
     table = tmp_path / "all.parquet"
     assert run("export", "--format", "parquet", "--to", str(table), home=home).exit_code == 0
     import pyarrow.parquet
@@ -266,7 +266,7 @@ def test_doctor_finds_a_changed_file(copy):
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "sentence"),
     [
         ([""], 2, "empty"),
         ([], 2, "give the context once"),
@@ -295,10 +295,10 @@ def test_doctor_finds_a_changed_file(copy):
         (["a", "--set", "x=" + "[" * 5000], 2, "x"),
     ],
 )
-def test_bad_input_is_one_sentence_and_the_right_code(tmp_path, args, code, said):
+def test_bad_input_is_one_sentence_and_the_right_code(tmp_path, args, code, sentence):
     result = run("find-or-make", *args, home=tmp_path / "home")
     assert result.exit_code == code, result.output
-    assert said in result.stderr
+    assert sentence in result.stderr
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) <= 3
@@ -375,13 +375,13 @@ def test_eight_processes_with_one_request_make_one_track(tmp_path):
     home = tmp_path / "home"
     args = ["find-or-make", CALM, *SHORT, "--json", "--home", str(home)]
     processes = [command_line(*args) for _ in range(8)]
-    told = []
+    payloads = []
     for process in processes:
         out, err = process.communicate(timeout=240)
         assert process.returncode == 0, err
-        told.append(json.loads(out))
-    assert sorted(one["action"] for one in told) == ["generated"] + ["reused"] * 7
-    assert len({one["id"] for one in told}) == 1
+        payloads.append(json.loads(out))
+    assert sorted(one["action"] for one in payloads) == ["generated"] + ["reused"] * 7
+    assert len({one["id"] for one in payloads}) == 1
     assert len(list((home / "audio").rglob("*.wav"))) == 1
 
 
@@ -443,12 +443,12 @@ def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
 def test_rating_labelling_and_noting(copy):
     track_id = data(run("list", "--json", home=copy))["tracks"][0]["id"]
     assert run("rate", track_id[:8], "4", home=copy).stdout.strip() == track_id
-    told = data(
+    payload = data(
         run("rate", track_id, "--tag", "rainy", "--tag", "mine", "--note", "good", "--json", home=copy)
     )
-    assert (told["rating"], told["tags"], told["note"]) == (4, ["rainy", "mine"], "good")
-    told = data(run("rate", track_id, "--clear", "--untag", "mine", "--note", "", "--json", home=copy))
-    assert (told["rating"], told["tags"], told["note"]) == (None, ["rainy"], "")
+    assert (payload["rating"], payload["tags"], payload["note"]) == (4, ["rainy", "mine"], "good")
+    payload = data(run("rate", track_id, "--clear", "--untag", "mine", "--note", "", "--json", home=copy))
+    assert (payload["rating"], payload["tags"], payload["note"]) == (None, ["rainy"], "")
     assert 'tags: ["rainy"]' in run("show", track_id, home=copy).stdout
     for bad in ([track_id], [track_id, "3", "--clear"], [track_id, "6"], [track_id, "--tag", ""]):
         assert run("rate", *bad, home=copy).exit_code == 2
@@ -492,9 +492,13 @@ def test_the_history_is_listed_and_searched(copy):
 
 
 def test_stats_and_suggestions(copy):
-    told = data(run("stats", "--json", home=copy))
-    assert (told["requests"], told["made"], told["tracks"]) == (told["reused"] + told["failed"] + 1, 1, 1)
-    assert f"hit_rate: {told['hit_rate']}" in run("stats", home=copy).stdout.splitlines()
+    payload = data(run("stats", "--json", home=copy))
+    assert (payload["requests"], payload["made"], payload["tracks"]) == (
+        payload["reused"] + payload["failed"] + 1,
+        1,
+        1,
+    )
+    assert f"hit_rate: {payload['hit_rate']}" in run("stats", home=copy).stdout.splitlines()
     found = data(run("presets", "suggest", "calm rain in a library", "--limit", "3", "--json", home=copy))
     assert len(found["presets"]) == 3
     assert {one["evidence"] for one in found["presets"]} == {"description"}
@@ -524,8 +528,8 @@ def test_calibrate_writes_a_certificate_that_decides_from_then_on(copy, tmp_path
     assert (made["source"], made["scenes"]) == ("labels.jsonl", len(pairs))
     own = json.loads((copy / "certificate.json").read_text("utf-8"))
     assert own["id"] == made["id"]
-    told = data(run("find", CALM + " Quite.", *SHORT, "--json", "--explain", home=copy))
-    assert told["decision"]["certificate"] == made["id"]
+    payload = data(run("find", CALM + " Quite.", *SHORT, "--json", "--explain", home=copy))
+    assert payload["decision"]["certificate"] == made["id"]
     strict = run("find", CALM + " Quite.", *SHORT, "--max-false-reuse", "0.001", home=copy)
     assert strict.exit_code == 3
     assert "exact repeats" in strict.stderr
@@ -538,20 +542,21 @@ def test_calibrate_writes_a_certificate_that_decides_from_then_on(copy, tmp_path
 def test_calibrate_refuses_bad_labels_and_missing_ratings_in_one_line(copy, tmp_path):
     labels = tmp_path / "labels.jsonl"
     labels.write_text('{"scene": "a"}', "utf-8")
-    for args, said in (
+    for args, sentence in (
         (["--labels", str(labels)], "line 1: fits"),
         (["--from-ratings"], "no reuse under the certificate"),
         (["--from-ratings", "--labels", str(labels)], "drop one"),
         (["--max-false-reuse", "2"], "between 0 and 1"),
     ):
         result = run("calibrate", *args, home=copy)
-        assert result.exit_code == 2, said
-        assert said in result.stderr
+        assert result.exit_code == 2, sentence
+        assert sentence in result.stderr
         assert not (copy / "certificate.json").exists()
 
 
 def test_explain_counts_what_each_hard_fact_rejects(home):
-    told = run("find", CALM + " Indeed.", "--duration", "9", "--quality", "final", "--explain", home=home)
+    result = run("find", CALM + " Indeed.", "--duration", "9", "--quality", "final", "--explain", home=home)
     assert (
-        "rejected by each hard fact alone, of 1 tracks: role 1, quality 1, model 0, duration 1" in told.stderr
+        "rejected by each hard fact alone, of 1 tracks: role 1, quality 1, model 0, duration 1"
+        in result.stderr
     )

@@ -60,11 +60,11 @@ def test_search_takes_the_query_language(filled):
 
 
 def test_a_query_made_in_python_keeps_all_of_its_filter(filled):
-    asked = Query(text="rain", where=Filter(mood=("calm",), state=None))
-    assert {hit.track.id for hit in filled.search(asked)} == {
+    query = Query(text="rain", where=Filter(mood=("calm",), state=None))
+    assert {hit.track.id for hit in filled.search(query)} == {
         hit.track.id for hit in filled.search("rain mood:calm is:any")
     }
-    assert filled.search(asked, style="none") == []
+    assert filled.search(query, style="none") == []
 
 
 def test_pages_have_totals_and_facets(filled):

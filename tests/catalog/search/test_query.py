@@ -113,7 +113,7 @@ def test_prose_stays_words(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "sentence"),
     [
         ("rain moood:calm", r"unknown field 'moood' at character 6; did you mean mood or model\?"),
         ("mood: calm", "mood: at character 1 has no value; write it like mood:calm"),
@@ -143,8 +143,8 @@ def test_prose_stays_words(text):
         (" ".join(f"mood:m{n}" for n in range(33)), "33 conditions; at most 32"),
     ],
 )
-def test_refusals_say_what_and_where(text, said):
-    with pytest.raises(InputError, match=said) as caught:
+def test_refusals_say_what_and_where(text, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
         parse(text, STYLES)
     assert "\n" not in str(caught.value)
 

@@ -304,7 +304,7 @@ class Hub(BaseHTTPRequestHandler):
         pass
 
     def _answer(self, *, body: bool) -> None:
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.server.requests.append(self.path)  # type: ignore[attr-defined]
         path = self.path.split("?")[0]
         folder: Path = self.server.folder  # type: ignore[attr-defined]
         files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
@@ -335,7 +335,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(folder: Path, tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.folder, server.asked = folder, []  # type: ignore[attr-defined]
+    server.folder, server.requests = folder, []  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -372,10 +372,10 @@ def test_the_hub_serves_what_is_nowhere_else_and_then_its_cache_does(
     first = _from_the_hub(tmp_path, endpoint, show)
     assert first.returncode == 0, first.stderr
     assert "%|" in first.stderr, "no progress bar on stderr"
-    asked = len(hub.asked)  # type: ignore[attr-defined]
-    assert asked
+    requests = len(hub.requests)  # type: ignore[attr-defined]
+    assert requests
     cached = _from_the_hub(tmp_path, endpoint, show)
-    assert len(hub.asked) == asked, "the cache was whole, yet the hub was asked"  # type: ignore[attr-defined]
+    assert len(hub.requests) == requests, "the cache was whole, yet the hub had a request"  # type: ignore[attr-defined]
     unplugged = _from_the_hub(tmp_path, "http://127.0.0.1:9", show.replace("load()", "load(offline=True)"))
     expected = str([round(float(x), 5) for x in loaded.encode(["calm rain"])[0][:4]])
     assert first.stdout.strip() == cached.stdout.strip() == unplugged.stdout.strip() == expected

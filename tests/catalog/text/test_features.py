@@ -214,11 +214,11 @@ class TestReversedMood:
         reader = None if words_only else encoder
         text = "The music is {}, with a piano melody over drums and strings, heard in a film by the sea."
         again = "A piano melody over strings and drums; {} music for a film by the ocean."
-        asked, reversed_, rephrased = (
+        original, reversed_, rephrased = (
             of(t, reader) for t in (text.format(one), text.format(other), again.format(one))
         )
-        assert mood_distance(asked, reversed_) > 0.2
-        assert mood_distance(asked, rephrased) < 0.15
+        assert mood_distance(original, reversed_) > 0.2
+        assert mood_distance(original, rephrased) < 0.15
         vectors = encoder.encode([text.format(one), text.format(other)])
         assert float(vectors[0] @ vectors[1]) > 0.8, "the encoder alone would tell them apart"
 

@@ -174,9 +174,9 @@ class TestScenes:
         )
 
     def test_mood_words_stay_decisive(self, encoder: Encoder) -> None:
-        told = "A {} evening at the harbour, and the boats come in."
+        text = "A {} evening at the harbour, and the boats come in."
         cheerful, gloomy, denied = (
-            of(told.format(word), encoder) for word in ("cheerful", "gloomy", "not at all cheerful")
+            of(text.format(word), encoder) for word in ("cheerful", "gloomy", "not at all cheerful")
         )
         assert cheerful.mood_tags[0] == "happy"
         assert gloomy.mood_tags[0] == "melancholic"
@@ -221,10 +221,10 @@ class TestHiddenThreats:
         assert probability(weights.weights, evidence(asked, known, 1.0)) < weights.bounds[-1].threshold
 
     def test_fear_that_is_denied_is_no_threat(self, encoder: Encoder) -> None:
-        told, denied = "Something to be afraid of is here.", "There is nothing to be afraid of here."
-        said, unsaid = (parse(Context(text=text), encoder, None).words.tags for text in (told, denied))
-        assert "ominous" in said
-        assert unsaid.keys() == {"calm"}  # what the denied word leaves behind
+        afraid, denied = "Something to be afraid of is here.", "There is nothing to be afraid of here."
+        named, unnamed = (parse(Context(text=text), encoder, None).words.tags for text in (afraid, denied))
+        assert "ominous" in named
+        assert unnamed.keys() == {"calm"}  # what the denied word leaves behind
 
     def test_who_read_a_threat_is_told(self, encoder: Encoder) -> None:
         assert of("something is stalking us through the pines", encoder).sources["mood_tags"] == "heads"
