@@ -5,13 +5,14 @@ from __future__ import annotations
 from .errors import PresetError
 from .library import Library, Resolved, load
 from .schema import Defaults, Model, PromptMetadata, Role, RoleDucking, Style, Tier
-from .vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
+from .vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY, Environment, TimeOfDay
 
 __all__ = [
     "ENVIRONMENTS",
     "MOODS",
     "TIMES_OF_DAY",
     "Defaults",
+    "Environment",
     "Library",
     "Model",
     "PresetError",
@@ -21,5 +22,6 @@ __all__ = [
     "RoleDucking",
     "Style",
     "Tier",
+    "TimeOfDay",
     "load",
 ]

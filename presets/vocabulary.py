@@ -1,11 +1,12 @@
-"""The closed words that moods, places and times are told in, each mood with its place in the affect plane."""
+"""The closed words for moods, places and times of day: the one table of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal, get_args
 
-__all__ = ["ENVIRONMENTS", "MOODS", "TIMES_OF_DAY"]
+__all__ = ["ENVIRONMENTS", "MOODS", "TIMES_OF_DAY", "Environment", "TimeOfDay"]
 
 MOODS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -46,9 +47,9 @@ MOODS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "chaotic": (-0.4, 0.9),
     }
 )
-"""Mood tag -> (valence, energy), each in [-1, 1]; placed by hand on the circumplex of affect (Russell 1980)."""
+"""Mood -> (valence, energy), each in [-1, 1]; placed by hand on the circumplex of affect (Russell 1980)."""
 
-ENVIRONMENTS: tuple[str, ...] = (
+Environment = Literal[
     "forest",
     "rain",
     "ocean",
@@ -61,6 +62,8 @@ ENVIRONMENTS: tuple[str, ...] = (
     "snow",
     "space",
     "fireside",
-)
+]
+TimeOfDay = Literal["dawn", "morning", "day", "dusk", "evening", "night"]
 
-TIMES_OF_DAY: tuple[str, ...] = ("dawn", "morning", "day", "dusk", "evening", "night")
+ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
+TIMES_OF_DAY: tuple[str, ...] = get_args(TimeOfDay)

@@ -11,10 +11,12 @@ __all__ = ["in_flags", "result_in_flags"]
 FLAGS = {
     "backend": "--backend",
     "force": "--force",
+    "loop": "--loop",
     "max_false_reuse": "--max-false-reuse",
     "min_similarity": "--min-similarity",
     "request_id": "--for",
     "reuse": "--reuse",
+    "role": "--role",
 }
 _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)'?)?")
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`: a name of one word only with its value."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
+from .flags import in_flags
 from .home import open_library, open_service, open_store
 from .inputs import check_out_file, present, read_context, read_request
 from .options import (
@@ -159,6 +160,7 @@ def score(
 
 
 def _print_mix(payload: dict[str, Any], as_json: bool) -> None:
+    payload = {**payload, "warnings": [in_flags(warning) for warning in payload["warnings"]]}
     for warning in payload["warnings"]:
         click.echo(f"note: {warning}", err=True)
     if as_json:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from presets import Environment, TimeOfDay
+
 from .base import Line, Name, Tag, Unit, Value, clean_text
 
 __all__ = [
@@ -21,21 +23,6 @@ __all__ = [
     "TimeOfDay",
 ]
 
-Environment = Literal[
-    "forest",
-    "rain",
-    "ocean",
-    "city",
-    "night",
-    "cave",
-    "desert",
-    "tavern",
-    "storm",
-    "snow",
-    "space",
-    "fireside",
-]
-TimeOfDay = Literal["dawn", "morning", "day", "dusk", "evening", "night"]
 Source = Literal["caller", "text", "heads", "prototypes", "encoder", "default"]
 QualityName = Literal["preview", "standard", "final"]
 

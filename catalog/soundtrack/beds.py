@@ -61,7 +61,7 @@ def pick_ducking(
     else:
         warnings.append(
             f"the configuration has no role {name}, which the track was made for; it is ducked as a role that states "
-            f"nothing, by {values.depth_db:g} dB; add the role to catalog.yaml, or name another with --role"
+            f"nothing, by {values.depth_db:g} dB; add the role to catalog.yaml, or pass role={FILE_ROLE!r}"
         )
     try:
         return replace(ducking_of(values), **overrides), warnings

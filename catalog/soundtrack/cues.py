@@ -40,7 +40,7 @@ def check_cues(target: Path, *, force: bool = False) -> None:
     if not target.resolve().parent.is_dir():
         raise InputError(f"the folder {target.resolve().parent} does not exist; create it first")
     if target.exists() and not force:
-        raise InputError(f"{target} exists already; choose another name, or --force to replace it")
+        raise InputError(f"{target} exists already; choose another name, or pass force=True to replace it")
 
 
 def write_cues(target: Path, cues: Sequence[Cue], **facts: Any) -> None:

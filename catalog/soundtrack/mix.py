@@ -69,7 +69,7 @@ def mix_under(
         raise InputError(f"{bed} cannot be mixed under {narration}: {error}") from error
     if not repeats and music.duration_s < timeline.duration_s - post_roll_s:
         warnings.append(
-            f"the bed ends {timeline.duration_s - music.duration_s:.1f} s before the end; --loop repeats it"
+            f"the bed ends {timeline.duration_s - music.duration_s:.1f} s before the end; pass loop=True to repeat it"
         )
     gain = write_mix(timeline, target, stems)
     sheet = cues(timeline)

@@ -113,7 +113,7 @@ def _check_files(target: Path, beside: Sequence[Path], stems: str | Path | None,
     check_stems(stems, target, force=force)
     for path in beside:
         if path.exists() and not force:
-            raise InputError(f"{path} exists already; choose another name, or --force to replace it")
+            raise InputError(f"{path} exists already; choose another name, or pass force=True to replace it")
 
 
 # Music

@@ -32,7 +32,9 @@ def check_stems(stems: str | Path | None, target: Path, *, force: bool) -> None:
         raise InputError(f"{folder} is a file; stems are written into a folder")
     for path in stem_paths(stems, target).values():
         if path.exists() and not force:
-            raise InputError(f"{path} exists already; choose another folder, or --force to replace it")
+            raise InputError(
+                f"{path} exists already; choose another folder, or pass force=True to replace it"
+            )
 
 
 def write_mix(timeline: Timeline, target: Path, stems: str | Path | None = None) -> float:

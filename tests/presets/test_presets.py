@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -211,6 +213,14 @@ def test_aliases_and_merge_keys_of_sensible_size_are_read(user_file):
     library = presets.load(user_file(text))
     assert library.style("two").prompt_tags == ("a",)
     assert library.style("two").description == "y"
+
+
+def test_the_page_offers_the_places_and_times_of_the_vocabulary():
+    scripts = Path(presets.__file__).parents[1].joinpath("catalog", "web", "static").rglob("*.js")
+    text = "\n".join(script.read_text("utf-8") for script in scripts)
+    for name, valid in (("PLACES", presets.ENVIRONMENTS), ("TIMES", presets.TIMES_OF_DAY)):
+        (listed,) = re.findall(rf"const {name} = (\[[^\]]*\])", text)
+        assert json.loads(listed) == list(valid)
 
 
 # What is refused, in one sentence

@@ -65,7 +65,7 @@ def test_a_clipped_narration_is_noted_and_a_short_bed_too(files):
     soundfile.write(files / "loud.wav", loud, RATE)
     told = mixed(files, "loud.wav", loop=False)
     assert "clipped in" in told["warnings"][0]
-    assert "--loop" in told["warnings"][1]
+    assert "loop=True" in told["warnings"][1]
 
 
 HOLD_MUSIC = """
@@ -112,6 +112,8 @@ def test_a_track_whose_role_is_not_configured_any_more_is_ducked_as_usual_with_a
     payload = json.loads(done.stdout)
     assert payload["depth_db"] < 25.0
     assert "no role hold_music" in payload["warnings"][0]
+    assert payload["warnings"][0].endswith("--role background_bed")
+    assert payload["warnings"][1].endswith("--loop to repeat it")
 
 
 def write_empty(path):
@@ -162,7 +164,7 @@ def test_a_file_in_the_way_is_kept(files):
     assert (files / "out.wav").read_bytes() == b"mine"
     assert mixed(files, force=True)["path"].endswith("out.wav")
     (files / "a.vtt").write_text("mine")
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="force=True"):
         mix_under(
             str(files / "bed.flac"),
             files / "said.wav",
