@@ -1,5 +1,6 @@
-// The HTTP API: JSON in, JSON out, a problem document as an error with a sentence in it.
+// The HTTP API: JSON in, JSON out. An error of the service is a Problem with a sentence for the reader.
 
+/** An answer with an error status; its message is a sentence. `status` 0: the service does not answer. */
 export class Problem extends Error {
   constructor(status, title, detail, retryAfter_s = null) {
     super(detail || title);
@@ -8,15 +9,15 @@ export class Problem extends Error {
   }
 }
 
-/** Call the API. Raises Problem, or the AbortError of `signal`. */
+/** Call the API; returns {status, data}. Raises Problem, or the AbortError of `signal`. */
 export async function call(method, path, { body, query, signal } = {}) {
   const url = `/api${path}${search(query)}`;
-  let answer;
+  let response;
   try {
-    answer = await fetch(url, {
+    response = await fetch(url, {
       method,
       signal,
-      // The service wants this of everything that changes something, with a body or without: no foreign form can send it.
+      // The service refuses a change without this header, body or not: a form of another site cannot send it.
       headers: method === "GET" ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -24,12 +25,10 @@ export async function call(method, path, { body, query, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "unreachable", "The catalog does not answer. Is `catalog serve` still running?");
   }
-  const told = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) {
-    const wait = Number(answer.headers.get("Retry-After")) || null;
-    throw new Problem(answer.status, told?.title ?? answer.statusText, typeof told?.detail === "string" ? told.detail : null, wait);
-  }
-  return { status: answer.status, data: told };
+  const data = response.status === 204 ? null : await response.json().catch(() => null);
+  if (response.ok) return { status: response.status, data };
+  const wait_s = Number(response.headers.get("Retry-After")) || null;
+  throw new Problem(response.status, data?.title ?? response.statusText, typeof data?.detail === "string" ? data.detail : null, wait_s);
 }
 
 export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).data;
@@ -37,16 +36,18 @@ export const patch = async (path, body) => (await call("PATCH", path, { body }))
 export const remove = async (path) => (await call("DELETE", path)).data;
 export const post = (path, body, signal) => call("POST", path, { body, signal });
 
-/** The address of something about a track that the browser loads by itself. */
+/** Return the URL of a file of a track, for an element or a link that loads it. */
 export function trackUrl(id, what, query) {
   return `/api/tracks/${encodeURIComponent(id)}/${what}${search(query)}`;
 }
 
+/** Return the path of a track for the functions above. */
 export const trackPath = (id, what = "") => `/tracks/${encodeURIComponent(id)}${what && `/${what}`}`;
 
 function search(query) {
-  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return given.length ? `?${new URLSearchParams(given)}` : "";
+  const set = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return set.length ? `?${new URLSearchParams(set)}` : "";
 }
 
+/** Return true when a call was aborted on purpose. */
 export const aborted = (error) => error.name === "AbortError";

@@ -1,9 +1,9 @@
-// Elements are built, never parsed: whatever comes from data ends up in text nodes and attribute values.
+// Build elements. Nothing is parsed as markup: data only ever becomes text nodes and attribute values.
 
 const PROPERTIES = new Set(["value", "checked", "indeterminate", "disabled", "textContent", "tabIndex"]);
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Return a new element; `on*` props are listeners, `data` its dataset, children strings or nodes. */
+/** Return a new element. Props that start with `on` are listeners, `data` is its dataset; children are strings or nodes. */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -17,7 +17,7 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-/** Put `children` in place of what `element` holds. */
+/** Replace what `element` holds by `children`. */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
   return element;
@@ -27,40 +27,49 @@ function nodes(children) {
   return children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-/** Return an icon from the sprite in index.html, hidden from assistive technology. */
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.append(use);
-  return svg;
+/** Return a new SVG element with these attributes. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...nodes(children));
+  return element;
 }
 
-/** Change the picture of an icon that stands in `element`. */
+/** Return an icon from the sprite in index.html, hidden from assistive technology. */
+export function icon(name) {
+  return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#i-${name}` }));
+}
+
+/** Change the picture of the icon in `element`. */
 export function setIcon(element, name) {
   element.querySelector("use").setAttribute("href", `#i-${name}`);
 }
 
-/** Return a button with an icon and a name that is read out, shown as a tooltip. */
+/** Return a button that shows only an icon; its name is read out and shown as a tooltip. */
 export function iconButton(name, label, onclick, props = {}) {
   return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props }, icon(name));
 }
 
+/** Return a button with a text; `props.icon` names an icon before it. */
 export function button(label, onclick, props = {}) {
   const { icon: picture, ...rest } = props;
   return h("button", { type: "button", class: "button", onclick, ...rest }, picture && icon(picture), h("span", {}, label));
 }
 
-/** Say `text` to assistive technology without moving the focus. */
+/** Return the options of a select, from [value, text] pairs. */
+export function options(pairs) {
+  return pairs.map(([value, text]) => h("option", { value: String(value) }, text));
+}
+
+/** Have assistive technology read `text` out; the focus stays where it is. */
 export function announce(text) {
   const place = document.getElementById("announcer");
+  // The same text twice is read out twice only if the place was empty in between.
   place.textContent = "";
   requestAnimationFrame(() => (place.textContent = text));
 }
 
-/** Return `work` so that it runs once, `wait_ms` after the last call. */
+/** Return a function that runs `work` once, `wait_ms` after its last call; its `cancel()` forgets that call. */
 export function debounced(work, wait_ms) {
   let timer;
   const later = (...args) => {
@@ -71,12 +80,12 @@ export function debounced(work, wait_ms) {
   return later;
 }
 
-/** Return true where a key press belongs to a control that takes text. */
+/** Return true when `target` takes text, so that key presses are its own. */
 export function isTyping(target) {
   return target instanceof HTMLElement && (target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range])"));
 }
 
-/** Return a colour of the theme as the canvas takes it. */
+/** Return a colour of the theme, in the form that a canvas takes. */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }

@@ -1,7 +1,8 @@
-// How values read: times, names of presets, numbers.
+// Values as text: times, names of presets, numbers.
 
-const LOCALE = undefined; // the reader's own
+const LOCALE = undefined; // the locale of the browser
 
+/** 75 -> "1:15", 3675 -> "1:01:15". */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds + 0.05));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -17,11 +18,12 @@ export function name(id) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** What a track is called: its topic, else how it feels. */
+/** Return what a track is called: its topic, else its mood in words. */
 export function title(track) {
   return track.summary || track.title || track.tone || track.id;
 }
 
+/** 1234.5 -> "1,235"; nothing -> "–". */
 export function number(value, digits = 0) {
   return value === null || value === undefined
     ? "–"
@@ -33,22 +35,25 @@ export function score(value) {
   return value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−");
 }
 
+/** 0.5 -> "50 %". */
 export function percent(value) {
   return value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`;
 }
 
+/** 1234567 -> "1.2 MB". */
 export function bytes(value) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   const power = value > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(value) / 3)) : 0;
   return `${number(value / 1000 ** power, power > 1 ? 1 : 0)} ${units[power]}`;
 }
 
-/** Seconds as people say them: "0.4 s", "42 s", "12 min", "3.4 h". */
+/** A span of seconds: "0.4 s", "42 s", "12 min", "3.4 h". */
 export function span(seconds) {
   if (seconds < 90) return `${number(seconds, seconds && seconds < 10 ? 1 : 0)} s`;
   return seconds < 5400 ? `${number(seconds / 60)} min` : `${number(seconds / 3600, 1)} h`;
 }
 
+/** Return a date and time, of today the time alone. */
 export function when(iso) {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return "";
@@ -56,16 +61,23 @@ export function when(iso) {
   return new Intl.DateTimeFormat(LOCALE, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(date);
 }
 
+/** 3 -> "★★★☆☆". */
 export function stars(rating) {
   return rating ? "★".repeat(rating) + "☆".repeat(5 - rating) : "";
 }
 
+/** 1 -> "1 track", 2 -> "2 tracks". */
 export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-/** Any JSON value on one line. */
+/** Return any JSON value on one line. */
 export function value(data) {
   if (data === null || data === undefined) return "–";
   return typeof data === "string" ? data : JSON.stringify(data);
+}
+
+/** Return `text` as a sentence: a capital at its start, a full stop at its end. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }

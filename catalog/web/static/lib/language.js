@@ -1,5 +1,6 @@
-// The query language, as far as the page writes it: facets become terms beside what the reader typed.
+// The query language, as far as the page writes it: a chosen facet becomes a term beside what the reader typed.
 
+/** The facets and their headings, in the order they are shown. */
 export const FACETS = {
   mood: "Mood",
   style: "Style",
@@ -10,10 +11,10 @@ export const FACETS = {
   rating: "Rating",
 };
 
-/** Facets of which a track has several values: each one chosen narrows; of the others any chosen one will do. */
+/** Facets of which a track can have several values. It must have all that are chosen; of any other facet, one. */
 const MANY = new Set(["mood"]);
 
-/** Return the query of an address: its `q`, and a term for every facet that is set. */
+/** Return the query of an address: its `q`, and the terms of its facets. */
 export function queryOf(params) {
   const terms = [params.get("q")?.trim()];
   for (const facet of Object.keys(FACETS)) {
@@ -24,7 +25,7 @@ export function queryOf(params) {
   return terms.filter(Boolean).join(" ");
 }
 
-/** Return true where a query holds words to search for, not terms alone. */
+/** Return true when a query has words to search for beside its terms. */
 export function hasWords(query) {
   return query
     .replace(/-?[a-z_]+:("[^"]*"|[^\s"])*/gi, " ")
@@ -32,7 +33,7 @@ export function hasWords(query) {
     .some((word) => word && !word.startsWith("-"));
 }
 
-/** Return words of `text` that the query language takes for nothing but words. */
+/** Return `text` without the marks that mean something in the query language. */
 export function plainWords(text) {
   return text.replace(/[:"]/g, " ").replace(/(^|\s)-+/g, " ").trim();
 }

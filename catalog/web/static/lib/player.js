@@ -1,14 +1,15 @@
-// The one player: it goes on while views come and go, and knows the list that it was started from.
+// The one player. It goes on while the reader changes views, and knows the list it was started from.
 
-import { announce } from "./dom.js";
 import { trackUrl } from "./api.js";
+import { announce } from "./dom.js";
 import { title } from "./format.js";
 
+/** Dispatches "change" (track, play, pause, loop), "time" (the position) and "failed" (detail: the track). */
 class Player extends EventTarget {
   #audio = new Audio();
   #frame = 0;
   track = null;
-  /** What comes before and after: `at(step)` gives a promise of {track, queue} or null. */
+  /** The tracks before and after: `at(step)` returns a promise of {track, queue}, or of null at the end. */
   queue = null;
 
   constructor() {
@@ -57,11 +58,12 @@ class Player extends EventTarget {
     }
   }
 
+  /** Return true when `track` is in the player, whether it plays or not. */
   isCurrent(track) {
     return this.track !== null && track !== null && this.track.id === track.id;
   }
 
-  /** Play `track`, from `fraction` of its length where given; the one that plays already only seeks. */
+  /** Play `track`, with a `fraction` from that part of its length; the track that plays already is not loaded again. */
   play(track, { queue = this.queue, fraction = null } = {}) {
     if (!this.isCurrent(track)) {
       this.track = track;
@@ -89,7 +91,7 @@ class Player extends EventTarget {
     this.#changed();
   }
 
-  /** Go on or back by `seconds`, but never past the end into the next track. */
+  /** Go forward or back by `seconds`. Stops just before the end, so that the next track does not start. */
   skip(seconds) {
     if (this.track && this.duration_s) this.seek(Math.min(this.duration_s - 0.1, this.time_s + seconds) / this.duration_s);
   }

@@ -1,10 +1,10 @@
-// Short notes at the bottom, each with at most one thing to do about it.
+// Short notes at the bottom of the page, each with at most one button.
 
-import { h, iconButton, button } from "./dom.js";
+import { button, h, iconButton } from "./dom.js";
 
 const SHOWN_MS = 8000;
 
-/** Show `text`; `action` is {label, run}. Returns a function that takes the note away. */
+/** Show `text`; `action`, {label, run}, is its button. Returns a function that removes the note. */
 export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS } = {}) {
   const place = document.getElementById("toasts");
   let timer;
@@ -30,7 +30,7 @@ export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS } = {})
   return close;
 }
 
-/** Show what went wrong, in the words of the service. */
+/** Show the sentence of an error. */
 export function complain(error) {
   toast(error.message, { tone: "bad", stay_ms: 12000 });
 }

@@ -1,9 +1,9 @@
-// The player's bar at the bottom.
+// The player at the bottom of the page.
 
 import { h, icon, iconButton, setIcon } from "../lib/dom.js";
 import { clock, name, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
-import { address, here } from "../lib/route.js";
+import { trackAddress } from "../lib/route.js";
 import { toast } from "../lib/toast.js";
 import { Wave } from "./wave.js";
 
@@ -50,9 +50,7 @@ export function playerBar() {
     if (!track) return;
     wave.show(track);
     link.textContent = title(track);
-    const params = new URLSearchParams(here().params);
-    params.set("track", track.id);
-    link.href = address(here().view, params);
+    link.href = trackAddress(track.id);
     sub.textContent = [name(track.style), track.mood_tags?.slice(0, 3).join(", ")].filter(Boolean).join(" · ");
     setIcon(play, player.playing ? "pause" : "play");
     play.setAttribute("aria-label", player.playing ? "Pause" : "Play");

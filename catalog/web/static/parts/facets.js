@@ -1,15 +1,14 @@
-// The facets beside the list: what there is, how many of each, and what is chosen.
+// The facets beside the list: their values, how many tracks have each, and which are chosen.
 
 import { fill, h, icon } from "../lib/dom.js";
 import { name, number, stars } from "../lib/format.js";
 import { FACETS } from "../lib/language.js";
 import { change, here } from "../lib/route.js";
 
-const FIRST = 6;
-const open = new Set();
-
+const FIRST = 6; // values of a facet before a click shows the rest
 const NONE = { rating: "Not rated", environment: "No place", mood: "No mood" };
 
+/** Return what a value of a facet is called. */
 export function label(facet, value) {
   if (value === "none") return NONE[facet] ?? "None";
   if (facet === "rating") return stars(Number(value));
@@ -17,74 +16,65 @@ export function label(facet, value) {
 }
 
 /** Choose a value of a facet, or take it back. */
-export function toggle(facet, value) {
-  const now = here().params.getAll(facet);
-  const rest = now.filter((one) => one !== value);
-  change({ [facet]: rest.length < now.length ? rest : [...now, value] }, { view: "tracks" });
+function toggle(facet, value) {
+  const chosen = here().params.getAll(facet);
+  const rest = chosen.filter((one) => one !== value);
+  change({ [facet]: rest.length < chosen.length ? rest : [...chosen, value] }, { view: "tracks" });
 }
 
-export function facetPanel() {
-  const element = h("div", { class: "facets" });
-  let shownLast = null;
+export class FacetPanel {
+  element = h("div", { class: "facets", id: "facets" });
+  #open = new Set(); // facets that show all their values
+  #counts = null;
 
-  function group(facet, counts, chosen) {
-    // What is chosen stays in sight even where nothing else has it.
-    const values = Object.entries({ ...Object.fromEntries(chosen.map((one) => [one, 0])), ...counts });
-    if (facet === "rating") values.sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0));
-    else values.sort(([a, x], [b, y]) => y - x || a.localeCompare(b));
+  /** Show `counts`, facet -> value -> number of tracks. The focus stays on the value it was on. */
+  show(counts) {
+    if (!counts) return;
+    this.#counts = counts;
+    const focused = document.activeElement?.closest?.(".facet-value")?.dataset;
+    fill(this.element, Object.keys(FACETS).map((facet) => this.#facet(facet, counts[facet] ?? {}, here().params.getAll(facet))));
+    if (focused) [...this.element.querySelectorAll(".facet-value")].find((one) => one.dataset.facet === focused.facet && one.dataset.value === focused.value)?.focus();
+  }
+
+  #facet(facet, counts, chosen) {
+    const values = sorted(facet, counts, chosen);
     if (!values.length) return null;
-    const all = open.has(facet) || values.length <= FIRST + 1;
-    const listed = all ? values : values.filter(([value], at) => at < FIRST || chosen.includes(value));
+    const foldable = values.length > FIRST + 1; // a button that hides one value would take as much room as the value
+    const listed = foldable && !this.#open.has(facet) ? values.filter(([value], at) => at < FIRST || chosen.includes(value)) : values;
     return h(
       "section",
       { class: "facet", "aria-labelledby": `facet-${facet}` },
       h("h3", { id: `facet-${facet}` }, FACETS[facet]),
-      h(
-        "ul",
-        { role: "list" },
-        listed.map(([value, count]) => {
-          const on = chosen.includes(value);
-          return h(
-            "li",
-            {},
-            h(
-              "button",
-              { type: "button", class: "facet-value", "aria-pressed": String(on), data: { facet, value }, onclick: () => toggle(facet, value) },
-              h("span", { class: "facet-mark" }, on && icon("check")),
-              h("span", { class: "facet-name", ...(facet === "rating" && Number(value) ? { "aria-label": `${value} of 5` , role: "img" } : {}) }, label(facet, value)),
-              h("span", { class: "facet-count" }, number(count)),
-            ),
-          );
-        }),
-      ),
-      values.length > listed.length || (open.has(facet) && values.length > FIRST + 1)
-        ? h(
-            "button",
-            {
-              type: "button",
-              class: "link facet-more",
-              "aria-expanded": String(open.has(facet)),
-              onclick: () => {
-                if (!open.delete(facet)) open.add(facet);
-                panel.show(shownLast);
-                element.querySelector(`[aria-labelledby="facet-${facet}"] .facet-more`)?.focus();
-              },
-            },
-            open.has(facet) ? "Fewer" : `${values.length - listed.length} more`,
-          )
-        : null,
+      h("ul", { role: "list" }, listed.map(([value, count]) => h("li", {}, valueButton(facet, value, count, chosen.includes(value))))),
+      (values.length > listed.length || (foldable && this.#open.has(facet))) && this.#moreButton(facet, values.length - listed.length),
     );
   }
 
-  const panel = {
-    element,
-    show(counts) {
-      if (!counts) return;
-      shownLast = counts;
-      const focused = document.activeElement?.closest?.(".facet-value")?.dataset;
-      fill(element, Object.keys(FACETS).map((facet) => group(facet, counts[facet] ?? {}, here().params.getAll(facet))));
-      if (focused) [...element.querySelectorAll(".facet-value")].find((one) => one.dataset.facet === focused.facet && one.dataset.value === focused.value)?.focus();
-    },
-  };
-  return panel;
+  #moreButton(facet, hidden) {
+    const open = this.#open.has(facet);
+    const onclick = () => {
+      if (!this.#open.delete(facet)) this.#open.add(facet);
+      this.show(this.#counts);
+      this.element.querySelector(`[aria-labelledby="facet-${facet}"] .facet-more`)?.focus();
+    };
+    return h("button", { type: "button", class: "link facet-more", "aria-expanded": String(open), onclick }, open ? "Fewer" : `${hidden} more`);
+  }
+}
+
+/** Return the [value, count] pairs of a facet; a chosen value stays in sight when no track has it any more. */
+function sorted(facet, counts, chosen) {
+  const values = Object.entries({ ...Object.fromEntries(chosen.map((one) => [one, 0])), ...counts });
+  if (facet === "rating") return values.sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0));
+  return values.sort(([a, x], [b, y]) => y - x || a.localeCompare(b));
+}
+
+function valueButton(facet, value, count, chosen) {
+  const spoken = facet === "rating" && Number(value) ? { "aria-label": `${value} of 5`, role: "img" } : {};
+  return h(
+    "button",
+    { type: "button", class: "facet-value", "aria-pressed": String(chosen), data: { facet, value }, onclick: () => toggle(facet, value) },
+    h("span", { class: "facet-mark" }, chosen && icon("check")),
+    h("span", { class: "facet-name", ...spoken }, label(facet, value)),
+    h("span", { class: "facet-count" }, number(count)),
+  );
 }

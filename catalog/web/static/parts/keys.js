@@ -1,4 +1,4 @@
-// Keys that work everywhere, and the page that lists them.
+// Keys that work everywhere, and the dialog that lists them.
 
 import { h, iconButton, isTyping } from "../lib/dom.js";
 import { player } from "../lib/player.js";
@@ -23,7 +23,7 @@ export function helpDialog() {
   return dialog;
 }
 
-/** Listen to keys; `current()` is the view in sight, `close()` closes what is open and tells whether there was any. */
+/** Listen to keys. `current()` returns the view in sight; `search()` focuses its field; `close()` closes what is open. */
 export function listenToKeys({ current, help, search, close }) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help.open) return;
@@ -46,11 +46,10 @@ export function listenToKeys({ current, help, search, close }) {
       r: () => (player.loop = !player.loop),
       ArrowLeft: () => player.skip(-5),
       ArrowRight: () => player.skip(5),
-      // On a button or link Space and Enter are the control's own; on a row's title Space plays.
+      // Space and Enter press the button or link in focus; but on the title of a row Space plays.
       ...(!onControl || target.matches(".row-title") ? { " ": () => (current().playCurrent ? current().playCurrent() : player.toggle()) } : {}),
     };
     const inView = { ...current().keys };
-    if (onControl && !target.closest(".row")) delete inView.Enter;
     if (onControl && !target.matches(".row-title")) delete inView.Enter;
     const run = everywhere[key] ?? everywhere[key.length === 1 && !event.shiftKey ? key.toLowerCase() : key] ?? inView[key] ?? inView[key.toLowerCase()];
     if (!run) return;

@@ -1,95 +1,118 @@
-// One track in a list.
+// One track in the list of tracks.
 
 import { h, icon, setIcon } from "../lib/dom.js";
 import { clock, name, score, stars, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
-import { address, here } from "../lib/route.js";
+import { trackAddress } from "../lib/route.js";
 import { Wave } from "./wave.js";
 
-/** Return a row for `Rows`; `list` knows the queue, the selection and what is open. */
-export function trackRow(list) {
-  let track = null;
-  let index = 0;
-  const queue = () => list.queue(index);
-  const wave = new Wave({ onSeek: (one, fraction) => player.play(one, { queue: queue(), fraction }) });
-  const check = h("input", { type: "checkbox", class: "check", onclick: (event) => list.onSelect(index, track, event) });
-  const play = h("button", { type: "button", class: "play-button", onclick: () => player.toggle(track, { queue: queue() }) }, icon("play"));
-  const link = h("a", { class: "row-title" });
-  const sub = h("p", { class: "row-sub" });
-  const marks = h("span", { class: "row-marks" });
-  const tempo = h("span", { class: "row-tempo" });
-  const length = h("span", { class: "row-length" });
-  const rating = h("span", { class: "row-rating" });
-  const match = h("span", { class: "row-score" });
-  const element = h(
+/** A row for `Rows`. `list` knows the queue, the selection and the open track. */
+export class TrackRow {
+  #list;
+  #track = null;
+  #index = 0;
+  #wave = new Wave({ onSeek: (track, fraction) => player.play(track, { queue: this.#queue(), fraction }) });
+  #check = h("input", { type: "checkbox", class: "check", onclick: (event) => this.#list.onSelect(this.#index, this.#track, event) });
+  #play = h("button", { type: "button", class: "play-button", onclick: () => player.toggle(this.#track, { queue: this.#queue() }) }, icon("play"));
+  #link = h("a", { class: "row-title", onclick: (event) => this.#follow(event) });
+  #sub = h("p", { class: "row-sub" });
+  #marks = h("span", { class: "row-marks" });
+  #tempo = h("span", { class: "row-tempo" });
+  #length = h("span", { class: "row-length" });
+  #rating = h("span", { class: "row-rating" });
+  #match = h("span", { class: "row-score" });
+  #playing = () => this.#showPlaying();
+  element = h(
     "li",
-    {
-      class: "row",
-      onclick: (event) => {
-        if (track && !event.target.closest("a, button, input, label, canvas")) list.onOpen(track, index);
-      },
-    },
-    h("label", { class: "row-check" }, check),
-    play,
-    h("div", { class: "row-text" }, h("div", { class: "row-head" }, link, marks), sub),
-    wave.canvas,
-    h("div", { class: "row-facts" }, match, rating, tempo, length),
+    { class: "row", onclick: (event) => this.#click(event) },
+    h("label", { class: "row-check" }, this.#check),
+    this.#play,
+    h("div", { class: "row-text" }, h("div", { class: "row-head" }, this.#link, this.#marks), this.#sub),
+    this.#wave.canvas,
+    h("div", { class: "row-facts" }, this.#match, this.#rating, this.#tempo, this.#length),
   );
-  link.addEventListener("click", (event) => {
+
+  constructor(list) {
+    this.#list = list;
+    player.addEventListener("change", this.#playing);
+  }
+
+  /** Show a track, or an empty row while its page is on the way; `current` rows take part in tabbing. */
+  show(track, index, current) {
+    this.#track = track;
+    this.#index = index;
+    this.element.classList.toggle("is-waiting", !track);
+    this.element.classList.toggle("is-current", current);
+    for (const control of [this.#check, this.#play, this.#link]) control.tabIndex = current ? 0 : -1;
+    for (const control of [this.#check, this.#play]) control.disabled = !track;
+    this.#wave.show(track);
+    this.#showPlaying();
+    if (track) {
+      this.#showText(track);
+      this.#showFacts(track);
+      this.#showSelection(track);
+    } else this.#empty();
+  }
+
+  focus() {
+    this.#link.focus({ preventScroll: true });
+  }
+
+  close() {
+    player.removeEventListener("change", this.#playing);
+    this.#wave.close();
+  }
+
+  #queue() {
+    return this.#list.queue(this.#index);
+  }
+
+  #click(event) {
+    if (this.#track && !event.target.closest("a, button, input, label, canvas")) this.#list.onOpen(this.#track, this.#index);
+  }
+
+  /** Open the track beside the list; with a modifier key the browser opens the link its own way. */
+  #follow(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    if (track) list.onOpen(track, index);
-  });
+    if (this.#track) this.#list.onOpen(this.#track, this.#index);
+  }
 
-  const playing = () => {
-    const current = player.isCurrent(track);
-    element.classList.toggle("is-playing", current);
-    const sounding = current && player.playing;
-    setIcon(play, sounding ? "pause" : "play");
-    play.setAttribute("aria-label", `${sounding ? "Pause" : "Play"} ${track ? title(track) : ""}`);
-  };
-  player.addEventListener("change", playing);
+  #showPlaying() {
+    const current = player.isCurrent(this.#track);
+    const playing = current && player.playing;
+    this.element.classList.toggle("is-playing", current);
+    setIcon(this.#play, playing ? "pause" : "play");
+    this.#play.setAttribute("aria-label", `${playing ? "Pause" : "Play"} ${this.#track ? title(this.#track) : ""}`);
+  }
 
-  return {
-    element,
-    show(item, at, current) {
-      track = item;
-      index = at;
-      element.classList.toggle("is-waiting", !track);
-      element.classList.toggle("is-current", current);
-      for (const control of [check, play, link]) control.tabIndex = current ? 0 : -1;
-      wave.show(track);
-      playing();
-      for (const control of [check, play]) control.disabled = !track;
-      if (!track) {
-        for (const place of [link, sub, marks, tempo, length, rating, match]) place.textContent = "";
-        return;
-      }
-      const params = new URLSearchParams(here().params);
-      params.set("track", track.id);
-      link.href = address(here().view, params);
-      link.textContent = title(track);
-      sub.textContent = [name(track.style), name(track.role), (track.mood_tags ?? []).join(", "), ...(track.tags ?? []).map((tag) => `#${tag}`)]
-        .filter(Boolean)
-        .join(" · ");
-      marks.textContent = [track.loopable && "loop", track.variant_of && "variation"].filter(Boolean).join(" · ");
-      tempo.textContent = track.tempo_bpm ? `${Math.round(track.tempo_bpm)} bpm` : "";
-      length.textContent = track.duration_s ? clock(track.duration_s) : "";
-      rating.textContent = stars(track.rating);
-      rating.setAttribute("aria-label", track.rating ? `rated ${track.rating} of 5` : "");
-      rating.toggleAttribute("role", false);
-      if (track.rating) rating.setAttribute("role", "img");
-      match.textContent = track.score === undefined || track.score === null ? "" : score(track.score);
-      match.title = match.textContent && "How near it is to the search";
-      check.checked = list.isSelected(track.id);
-      check.setAttribute("aria-label", `Select ${title(track)}`);
-      element.classList.toggle("is-selected", check.checked);
-      element.classList.toggle("is-open", list.isOpen(track.id));
-    },
-    focus: () => link.focus({ preventScroll: true }),
-    close() {
-      player.removeEventListener("change", playing);
-      wave.close();
-    },
-  };
+  #empty() {
+    for (const place of [this.#link, this.#sub, this.#marks, this.#tempo, this.#length, this.#rating, this.#match]) place.textContent = "";
+  }
+
+  #showText(track) {
+    const words = [name(track.style), name(track.role), (track.mood_tags ?? []).join(", "), ...(track.tags ?? []).map((tag) => `#${tag}`)];
+    this.#link.href = trackAddress(track.id);
+    this.#link.textContent = title(track);
+    this.#sub.textContent = words.filter(Boolean).join(" · ");
+    this.#marks.textContent = [track.loopable && "loop", track.variant_of && "variation"].filter(Boolean).join(" · ");
+  }
+
+  #showFacts(track) {
+    this.#tempo.textContent = track.tempo_bpm ? `${Math.round(track.tempo_bpm)} bpm` : "";
+    this.#length.textContent = track.duration_s ? clock(track.duration_s) : "";
+    this.#rating.textContent = stars(track.rating);
+    this.#rating.setAttribute("aria-label", track.rating ? `rated ${track.rating} of 5` : "");
+    if (track.rating) this.#rating.setAttribute("role", "img");
+    else this.#rating.removeAttribute("role");
+    this.#match.textContent = track.score === undefined || track.score === null ? "" : score(track.score);
+    this.#match.title = this.#match.textContent && "How near it is to the search";
+  }
+
+  #showSelection(track) {
+    this.#check.checked = this.#list.isSelected(track.id);
+    this.#check.setAttribute("aria-label", `Select ${title(track)}`);
+    this.element.classList.toggle("is-selected", this.#check.checked);
+    this.element.classList.toggle("is-open", this.#list.isOpen(track.id));
+  }
 }

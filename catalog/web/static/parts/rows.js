@@ -1,12 +1,13 @@
-// A list of any length with as many elements as fit the screen, filled page by page as it is scrolled.
+// A list of any length. It has as many elements as fit the screen, and fetches its items page by page as it is scrolled.
 
 import { h } from "../lib/dom.js";
 
 const PAGE = 60;
-const MARGIN = 6;
+const MARGIN = 6; // rows above and below the screen
 const KEPT_PAGES = 40;
+const PAUSE_MS = 40;
 
-/** The answer to one question: its total, and its items as they come. `load(limit, offset, signal)` gives {total, items}. */
+/** The items of one list, in pages. `load(limit, offset, signal)` fetches {total, items}; "items" says that some came. */
 export class Pages extends EventTarget {
   #pages = new Map();
   #abort = new AbortController();
@@ -17,11 +18,25 @@ export class Pages extends EventTarget {
     this.load = load;
   }
 
+  /** Return an item, or null while it is not here. */
   item(index) {
     return this.#pages.get(Math.floor(index / PAGE))?.items?.[index % PAGE] ?? null;
   }
 
-  /** Make sure that the items from `first` to `last` are here or on their way. */
+  /** Return the queue of the player that goes through the list from `index` on. */
+  queueAt(index) {
+    return {
+      at: async (step) => {
+        const next = index + step;
+        if (next < 0 || next >= (this.total ?? 0)) return null;
+        if (!this.item(next)) await this.want(next, next).catch(() => {}); // then there is no next track
+        const track = this.item(next);
+        return track && { track, queue: this.queueAt(next) };
+      },
+    };
+  }
+
+  /** Fetch the items from `first` to `last` that are neither here nor on their way. */
   async want(first, last) {
     const end = this.total === null ? 0 : Math.min(last, this.total - 1);
     const missing = [];
@@ -48,7 +63,7 @@ export class Pages extends EventTarget {
     }
   }
 
-  /** Put a changed item in the place of the one with its id. */
+  /** Replace the item that has the id of this one. */
   replace(item) {
     for (const { items } of this.#pages.values()) {
       const at = items?.findIndex((one) => one.id === item.id) ?? -1;
@@ -62,19 +77,18 @@ export class Pages extends EventTarget {
   }
 }
 
-/** The scrolling list. `make()` gives a row: {element, show(item, index), close()}. */
+/** The scrolling list. `make()` returns a row: {element, show(item, index, current), focus(), close()}. */
 export class Rows {
   #rows = new Map();
   #height = 64;
   #frame = 0;
   #pages = null;
-  #ask = 0;
+  #fetching = 0;
   current = 0;
 
-  constructor({ label, make, onError, onCurrent }) {
+  constructor({ label, make, onError }) {
     this.make = make;
     this.onError = onError;
-    this.onCurrent = onCurrent;
     this.list = h("ul", { class: "rows-list", role: "list", "aria-label": label });
     this.element = h("div", { class: "rows", onscroll: () => this.#soon() }, this.list);
     new ResizeObserver(() => this.#measure()).observe(this.element);
@@ -84,7 +98,7 @@ export class Rows {
     return this.#pages;
   }
 
-  /** Show another list; `keep` leaves the place where it is. */
+  /** Show another list, from its start or, with `keep`, from where the last one was scrolled to. */
   show(pages, { keep = false } = {}) {
     this.#pages?.close();
     this.#pages = pages;
@@ -100,7 +114,7 @@ export class Rows {
     this.#render(true);
   }
 
-  /** Make a row the current one: it is scrolled to and, with `focus`, takes the focus. */
+  /** Make a row the current one: scroll to it and, with `focus`, focus it. */
   select(index, { focus = true } = {}) {
     const total = this.#pages?.total ?? 0;
     if (!total) return;
@@ -111,16 +125,10 @@ export class Rows {
     else if (top + this.#height > scrollTop + clientHeight) this.element.scrollTop = top + this.#height - clientHeight;
     this.#render(true);
     if (focus) this.#rows.get(this.current)?.focus();
-    this.onCurrent?.(this.current);
   }
 
   currentItem() {
     return this.#pages?.item(this.current) ?? null;
-  }
-
-  indexOf(element) {
-    const row = element.closest?.(".row");
-    return row ? Number(row.dataset.index) : null;
   }
 
   #measure() {
@@ -139,6 +147,7 @@ export class Rows {
     });
   }
 
+  /** Add the rows that came into sight and remove the others; with `refill` show those in sight again. */
   #render(refill) {
     const pages = this.#pages;
     if (!pages) return;
@@ -147,37 +156,44 @@ export class Rows {
     const first = Math.max(0, Math.floor(scrollTop / this.#height) - MARGIN);
     const last = Math.min(total - 1, Math.ceil((scrollTop + clientHeight) / this.#height) + MARGIN);
     this.list.style.height = `${total * this.#height}px`;
-    for (const [index, row] of this.#rows) {
-      if (index < first || index > last) {
-        // The focused row stays, so that the keyboard does not lose its place.
-        if (index === this.current && row.element.contains(document.activeElement) && index < total) continue;
-        row.close();
-        row.element.remove();
-        this.#rows.delete(index);
-      }
-    }
+    this.#remove(first, last, total);
     for (let index = first; index <= last; index += 1) {
-      let row = this.#rows.get(index);
-      if (!row) {
-        row = this.make();
-        row.element.dataset.index = index;
-        row.element.setAttribute("aria-posinset", index + 1);
-        row.element.style.transform = `translateY(${index * this.#height}px)`;
-        this.#rows.set(index, row);
-        this.#insert(row.element, index);
-        row.show(pages.item(index), index, index === this.current);
-      } else if (refill) {
-        row.element.style.transform = `translateY(${index * this.#height}px)`;
-        row.show(pages.item(index), index, index === this.current);
-      }
+      const known = this.#rows.get(index);
+      const row = known ?? this.#add(index);
+      if (refill || !known) this.#fill(row, index);
       row.element.setAttribute("aria-setsize", total);
     }
-    // Pages that are only flown over are not asked for.
-    clearTimeout(this.#ask);
-    this.#ask = setTimeout(() => pages.want(first, last).catch((error) => this.onError?.(error)), pages.total === null ? 0 : 40);
+    // While the reader scrolls fast, pages pass by; only those where the scrolling pauses are fetched.
+    clearTimeout(this.#fetching);
+    this.#fetching = setTimeout(() => pages.want(first, last).catch((error) => this.onError?.(error)), pages.total === null ? 0 : PAUSE_MS);
   }
 
-  /** Keep the elements in the order of the list, which is the order of tabbing and reading. */
+  #remove(first, last, total) {
+    for (const [index, row] of this.#rows) {
+      if (index >= first && index <= last) continue;
+      // The focused row stays, so that the keyboard does not lose its place.
+      if (index === this.current && row.element.contains(document.activeElement) && index < total) continue;
+      row.close();
+      row.element.remove();
+      this.#rows.delete(index);
+    }
+  }
+
+  #add(index) {
+    const row = this.make();
+    row.element.dataset.index = index;
+    row.element.setAttribute("aria-posinset", index + 1);
+    this.#rows.set(index, row);
+    this.#insert(row.element, index);
+    return row;
+  }
+
+  #fill(row, index) {
+    row.element.style.transform = `translateY(${index * this.#height}px)`;
+    row.show(this.#pages.item(index), index, index === this.current);
+  }
+
+  /** Insert an element where it stands in the list: the order of elements is the order of tabbing and of reading aloud. */
   #insert(element, index) {
     let after = null;
     for (const sibling of this.list.children) {

@@ -1,20 +1,20 @@
-// Waveforms: peaks from the service, drawn on a canvas. The page never decodes audio.
+// Waveforms, drawn on a canvas from peaks that the service measured. The page decodes no audio.
 
-import { get, trackPath, aborted } from "../lib/api.js";
+import { aborted, get, trackPath } from "../lib/api.js";
 import { colour } from "../lib/dom.js";
 import { player } from "../lib/player.js";
 
 const POINTS = 240;
-const KEPT = 800;
-const AT_ONCE = 6;
+const KEPT = 800; // waveforms
+const AT_ONCE = 6; // requests
 const BAR = 2;
 const GAP = 1;
 
-const known = new Map(); // id -> Float32Array of heights in [0, 1]; the oldest are dropped
-const queue = [];
+const known = new Map(); // id -> Float32Array of heights in [0, 1]
+const queue = []; // waveforms to fetch
 let running = 0;
 
-/** Return the heights of a track's waveform; asked for a few at a time, dropped when `signal` says so. */
+/** Return the heights of a track's waveform. A few are fetched at a time; one that is aborted before its turn, never. */
 function heights(id, signal) {
   if (known.has(id)) return Promise.resolve(known.get(id));
   return new Promise((resolve, reject) => {
@@ -30,8 +30,8 @@ async function next() {
   running += 1;
   try {
     if (!known.has(id)) {
-      const told = await get(trackPath(id, "peaks"), { points: POINTS }, signal);
-      known.set(id, normalised(told));
+      known.set(id, normalised(await get(trackPath(id, "peaks"), { points: POINTS }, signal)));
+      // A map keeps its insertion order: the first key is the oldest.
       if (known.size > KEPT) known.delete(known.keys().next().value);
     }
     resolve(known.get(id));
@@ -44,12 +44,12 @@ async function next() {
 }
 
 function normalised({ min, max }) {
-  const found = Float32Array.from(max, (high, i) => Math.max(Math.abs(high), Math.abs(min[i])));
-  const top = Math.max(0.05, ...found);
-  return found.map((height) => height / top);
+  const peaks = Float32Array.from(max, (high, i) => Math.max(Math.abs(high), Math.abs(min[i])));
+  const top = Math.max(0.05, ...peaks);
+  return peaks.map((height) => height / top);
 }
 
-let palette = null;
+let palette = null; // colours of the theme
 addEventListener("themechange", () => {
   palette = null;
   for (const wave of shown) wave.draw();
@@ -59,7 +59,7 @@ const sizes = new ResizeObserver((entries) => {
   for (const entry of entries) entry.target.wave?.draw();
 });
 
-/** A canvas with the waveform of one track that plays and seeks where it is clicked. */
+/** A canvas with the waveform of one track. `onSeek(track, fraction)` is called where it is clicked. */
 export class Wave {
   #heights = null;
   #abort = null;
@@ -72,25 +72,24 @@ export class Wave {
     this.canvas.className = "wave";
     this.canvas.setAttribute("aria-hidden", "true");
     this.canvas.wave = this;
-    const fraction = (event) => {
-      const box = this.canvas.getBoundingClientRect();
-      return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    };
     this.canvas.addEventListener("click", (event) => {
       event.stopPropagation();
-      if (this.track) onSeek?.(this.track, fraction(event));
+      if (this.track) onSeek?.(this.track, this.#fraction(event));
     });
-    this.canvas.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "touch") return;
-      this.#hover = fraction(event);
-      this.draw();
-    });
-    this.canvas.addEventListener("pointerleave", () => {
-      this.#hover = null;
-      this.draw();
-    });
+    this.canvas.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.#point(this.#fraction(event)));
+    this.canvas.addEventListener("pointerleave", () => this.#point(null));
     sizes.observe(this.canvas);
     shown.add(this);
+  }
+
+  #fraction(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  }
+
+  #point(fraction) {
+    this.#hover = fraction;
+    this.draw();
   }
 
   show(track) {
@@ -101,9 +100,9 @@ export class Wave {
     if (track) {
       this.#abort = new AbortController();
       heights(track.id, this.#abort.signal).then(
-        (found) => {
+        (loaded) => {
           if (this.track?.id !== track.id) return;
-          this.#heights = found;
+          this.#heights = loaded;
           this.draw();
         },
         (error) => {
@@ -114,7 +113,7 @@ export class Wave {
     this.draw();
   }
 
-  /** Draw again where the playhead has moved by a pixel. */
+  /** Draw again if the playhead has moved by a pixel. */
   tick() {
     const at = player.isCurrent(this.track) ? Math.round(player.fraction * this.canvas.clientWidth) : null;
     if (at !== this.#drawn) this.draw();
@@ -123,39 +122,47 @@ export class Wave {
   draw() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width || !height) return;
-    const ratio = devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
-      this.canvas.width = Math.round(width * ratio);
-      this.canvas.height = Math.round(height * ratio);
-    }
     palette ??= { rest: colour("wave"), played: colour("accent"), hover: colour("wave-hover"), text: colour("text") };
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    const pen = this.#clear(width, height);
     const current = player.isCurrent(this.track);
     const played = current ? player.fraction * width : 0;
     this.#drawn = current ? Math.round(played) : null;
-    const hover = this.#hover === null ? 0 : this.#hover * width;
-    const bars = Math.max(1, Math.floor((width + GAP) / (BAR + GAP)));
-    for (let i = 0; i < bars; i += 1) {
-      const x = i * (BAR + GAP);
-      const tall = this.#heights ? Math.max(1.5, this.#top(i / bars, (i + 1) / bars) * height) : 1.5;
-      pen.fillStyle = x < played ? palette.played : x < hover ? palette.hover : palette.rest;
-      pen.fillRect(x, (height - tall) / 2, BAR, tall);
-    }
-    // The playhead is a line too, so that progress reads without colour.
+    this.#drawBars(pen, width, height, played);
+    // The playhead is a line as well as a colour, for readers who cannot tell the colours apart.
     if (current) {
       pen.fillStyle = palette.text;
       pen.fillRect(Math.min(width - 1, played), 0, 1, height);
     }
   }
 
-  #top(from, to) {
-    const found = this.#heights;
-    let top = 0;
-    const last = Math.max(Math.floor(from * found.length) + 1, Math.ceil(to * found.length));
-    for (let i = Math.floor(from * found.length); i < last && i < found.length; i += 1) top = Math.max(top, found[i]);
-    return top;
+  /** Fit the canvas to the pixels of the screen, empty it and return its context. */
+  #clear(width, height) {
+    const ratio = devicePixelRatio || 1;
+    const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.canvas.width !== across || this.canvas.height !== down) [this.canvas.width, this.canvas.height] = [across, down];
+    const pen = this.canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    return pen;
+  }
+
+  #drawBars(pen, width, height, played) {
+    const hover = this.#hover === null ? 0 : this.#hover * width;
+    const bars = Math.max(1, Math.floor((width + GAP) / (BAR + GAP)));
+    for (let i = 0; i < bars; i += 1) {
+      const x = i * (BAR + GAP);
+      const tall = this.#heights ? Math.max(1.5, this.#highest(i / bars, (i + 1) / bars) * height) : 1.5;
+      pen.fillStyle = x < played ? palette.played : x < hover ? palette.hover : palette.rest;
+      pen.fillRect(x, (height - tall) / 2, BAR, tall);
+    }
+  }
+
+  /** Return the greatest height between two fractions of the length. */
+  #highest(from, to) {
+    const all = this.#heights;
+    const first = Math.floor(from * all.length);
+    const last = Math.min(all.length, Math.max(first + 1, Math.ceil(to * all.length)));
+    return all.subarray(first, last).reduce((a, b) => Math.max(a, b), 0);
   }
 
   close() {

@@ -1,0 +1,75 @@
+// Tracks that are being made, as the reader sees them: a card for each, and their list in the bar at the top.
+
+import { fill, h, icon } from "../lib/dom.js";
+import { title } from "../lib/format.js";
+import { errorOf, fractionOf, isFinal, jobs } from "../lib/jobs.js";
+
+const TITLE_LENGTH = 90;
+
+/** Return the progress bar of one job with a button to cancel it. It changes as the job does, until the job ends. */
+export function jobCard(job) {
+  const heading = h("p", { class: "job-title" });
+  const state = h("p", { class: "job-state" });
+  const bar = h("progress", { class: "progress", "aria-label": "Progress", max: "1" });
+  const cancel = h("button", { type: "button", class: "button small", onclick: () => jobs.cancel(job.id) }, h("span", {}, "Cancel"));
+  const element = h("div", { class: "job" }, h("div", { class: "job-text" }, heading, state), bar, cancel);
+  const show = (now) => {
+    const part = fractionOf(now);
+    heading.textContent = now.result?.track ? title(now.result.track) : titleOf(now);
+    state.textContent = now.state === "failed" ? errorOf(now) : stateOf(now);
+    if (part === null) bar.removeAttribute("value");
+    else bar.value = part;
+    bar.hidden = cancel.hidden = isFinal(now);
+    element.dataset.state = now.state;
+  };
+  const changed = ({ detail }) => {
+    if (detail.id !== job.id) return;
+    show(detail);
+    if (isFinal(detail)) jobs.removeEventListener("job", changed);
+  };
+  jobs.addEventListener("job", changed);
+  show(job);
+  return element;
+}
+
+function titleOf(job) {
+  const context = job.request?.context;
+  const text = typeof context === "string" ? context : context?.text ?? job.request?.summary ?? "A track";
+  return text.length > TITLE_LENGTH ? `${text.slice(0, TITLE_LENGTH - 1)}…` : text;
+}
+
+function stateOf(job) {
+  const part = fractionOf(job);
+  const running = part === null ? "Making" : part === 1 ? "Finishing" : `Making, ${Math.round(part * 100)} %`;
+  return { queued: "Waiting for its turn", running, done: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;
+}
+
+/** Return the button in the bar at the top that shows how many tracks are being made, and opens their list. */
+export function jobsTray() {
+  const count = h("span", {});
+  const list = h("div", { class: "tray", id: "jobs-tray", hidden: true, role: "region", "aria-label": "What is being made" });
+  const toggle = h("button", { type: "button", class: "button tray-button", hidden: true, "aria-expanded": "false", "aria-controls": "jobs-tray", onclick: () => open(list.hidden) }, icon("spinner"), count);
+  const cards = new Map(); // id -> card of a live job
+  const open = (on) => {
+    list.hidden = !on;
+    toggle.setAttribute("aria-expanded", String(on));
+  };
+  jobs.addEventListener("job", () => {
+    for (const id of cards.keys()) if (!jobs.live.has(id)) cards.delete(id);
+    for (const job of jobs.live.values()) if (!cards.has(job.id)) cards.set(job.id, jobCard(job));
+    toggle.hidden = !cards.size;
+    count.textContent = countOf([...jobs.live.values()]);
+    fill(list, [...cards.values()]);
+    if (!cards.size) open(false);
+  });
+  addEventListener("click", (event) => {
+    if (!list.hidden && !event.target.closest(".jobs")) open(false);
+  });
+  return h("div", { class: "jobs" }, toggle, list);
+}
+
+function countOf(live) {
+  if (live.length > 1) return `Making ${live.length}`;
+  const part = live.length ? fractionOf(live[0]) : null;
+  return part !== null && part < 1 ? `Making ${Math.round(part * 100)} %` : "Making";
+}

@@ -1,0 +1,89 @@
+// The nearest tracks: how well each fits, and why it is or is not reused.
+
+import { fill, h, icon, svg } from "../../lib/dom.js";
+import { name, percent, plural, score, sentence } from "../../lib/format.js";
+import { playButton, trackLink } from "../../parts/play.js";
+import { hardFacts, ruledOutCounts } from "./facts.js";
+
+const SHOWN = 5; // candidates before a click shows the rest
+
+/** Return the card of candidates; `others` is the element for the tracks that no score could help. */
+export function candidates(decision, request, others) {
+  const found = decision.candidates;
+  const counts = ruledOutCounts(decision);
+  const list = h("ol", { class: "candidates", role: "list" }, found.slice(0, SHOWN).map((one) => candidate(one, decision)));
+  const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, found.map((one) => candidate(one, decision))), more.remove()) }, `Show all ${found.length}`);
+  return h(
+    "section",
+    { class: "card" },
+    h("div", { class: "section-head" }, h("h3", {}, "Nearest tracks"), found.length > 0 && h("p", { class: "muted" }, plural(decision.considered, "track") + " in the catalog")),
+    decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. This is how the others lie to it."),
+    found.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the hard facts.`),
+    found.length > SHOWN && more,
+    h("p", { class: "muted small facts-line" }, `Hard facts, which no score makes up for: ${hardFacts(decision, request)}.`),
+    counts && h("p", { class: "muted small" }, `Tracks that each rules out: ${counts}.`),
+    others,
+  );
+}
+
+function candidate(one, decision) {
+  const measure = measureOf(one, decision);
+  const [state, picture, word] = stateOf(one, decision, measure);
+  return h(
+    "li",
+    { class: `candidate is-${state}` },
+    playButton({ id: one.track_id, summary: one.summary, style: one.style }),
+    h(
+      "div",
+      { class: "candidate-body" },
+      h("p", { class: "candidate-title" }, trackLink(one.track_id, one.summary), h("span", { class: "muted" }, name(one.style))),
+      h("div", { class: "candidate-score" }, meter(measure.value, decision.threshold), h("span", { class: "numbers" }, measure.text)),
+      h("p", { class: "candidate-word" }, icon(picture), word),
+      h("p", { class: "muted small" }, measure.reason),
+      one.against.length > 0 && h("p", { class: "muted small" }, sentence(one.against.join("; "))),
+    ),
+  );
+}
+
+/** Return true when no threshold is certified, so that nothing but a repeat is reused. */
+const hasNoThreshold = (decision) => decision.rule === "uncertified" || decision.threshold >= 1;
+
+/** Return what a candidate is measured by: its probability where a certificate decides, else its score. */
+function measureOf(one, decision) {
+  const needed = decision.threshold;
+  const open = hasNoThreshold(decision);
+  if (decision.certificate && one.probability !== null) {
+    return {
+      value: one.probability,
+      text: open ? percent(one.probability) : `${percent(one.probability)}, ${percent(needed)} needed`,
+      lack: "Not likely enough to fit",
+      reason: `${score(one.similarity)} alike in meaning, mood distance ${score(one.mood_distance)}.`,
+    };
+  }
+  return {
+    value: one.score,
+    text: open ? score(one.score) : `${score(one.score)} of ${score(needed)}`,
+    lack: `Not near enough: ${score(needed - one.score)} short`,
+    reason: `${score(one.similarity)} alike in meaning, less ${score(one.similarity - one.score)} for mood (distance ${score(one.mood_distance)}), place and time: ${score(one.score)}.`,
+  };
+}
+
+function stateOf(one, decision, measure) {
+  if (one.track_id === decision.track_id) return ["chosen", "check", "Reused"];
+  if (one.refused) return ["refused", "refuse", "Refused: the mood differs too much"];
+  if (one.admissible) return ["also", "check", "Would do; another is nearer"];
+  if (hasNoThreshold(decision)) return ["below", "below", "Not reused: no threshold is certified"];
+  return ["below", "below", measure.lack];
+}
+
+/** Return a bar from 0 to 1, with a mark where it would be enough. */
+function meter(value, needed) {
+  const bar = (cls, x, y, width, height) => svg("rect", { class: cls, x, y, width, height });
+  return svg(
+    "svg",
+    { class: "meter", "aria-hidden": "true" },
+    bar("meter-rest", "0", "4", "100%", "6"),
+    bar("meter-have", "0", "4", `${Math.max(0, Math.min(1, value)) * 100}%`, "6"),
+    needed > 0 && needed < 1 && bar("meter-need", `${needed * 100}%`, "0", "2", "14"),
+  );
+}

@@ -1,0 +1,59 @@
+// Hard facts in words: what a track must be, and which fact it does not meet.
+
+import { name } from "../../lib/format.js";
+import { QUALITIES } from "../../lib/vocabulary.js";
+
+const NAMES = { min_quality: "quality", min_model_rank: "model", min_duration_s: "too short", max_duration_s: "too long", loopable: "loop" };
+// Facts that a track either equals or does not.
+const EQUAL = [
+  ["role", "Role"],
+  ["style", "Style"],
+  ["environment", "Place"],
+  ["time_of_day", "Time"],
+];
+
+/** Return what the decision asked of every track, in one line. */
+export function hardFacts(decision, request) {
+  const facts = Object.entries(decision.filter ?? {}).filter(([key, value]) => isAsked(key, value));
+  return facts.map(([key, value]) => inWords(key, value)).join(", ") || `role ${name(request.role).toLowerCase()}`;
+}
+
+function isAsked(key, value) {
+  if (key === "state" || value === null || (Array.isArray(value) && !value.length)) return false;
+  return !(key === "min_model_rank" && value === 0);
+}
+
+function inWords(key, value) {
+  if (key === "min_duration_s") return `at least ${value.toFixed(1)} s`;
+  if (key === "max_duration_s") return `at most ${value.toFixed(1)} s`;
+  if (key === "min_quality") return `${value} quality or better`;
+  if (key === "loopable") return value ? "a loop" : "no loop";
+  return `${key.replaceAll("_", " ").replace(/^min /, "at least ")} ${typeof value === "string" ? name(value).toLowerCase() : value}`;
+}
+
+/** Return how many tracks each fact rules out, in one line; "" where that was not counted. */
+export function ruledOutCounts(decision) {
+  const counts = Object.entries(decision.rejected_by ?? {}).filter(([, count]) => count > 0);
+  counts.sort(([, a], [, b]) => b - a);
+  return counts.map(([fact, count]) => `${NAMES[fact] ?? fact.replaceAll("_", " ")} ${count}`).join(", ");
+}
+
+/** Return the facts of a filter that a track does not meet, each in words. */
+export function unmetFacts(track, filter) {
+  const unmet = EQUAL.filter(([key]) => isSet(filter[key]) && track[key] !== filter[key]);
+  return [...unmet.map(([key, label]) => `${label} ${name(track[key]) || "not known"}, ${name(filter[key]).toLowerCase()} wanted`), ...unmetBounds(track, filter)];
+}
+
+const isSet = (value) => value !== null && value !== undefined;
+
+function unmetBounds(track, filter) {
+  const rank = (quality) => QUALITIES.indexOf(quality);
+  return [
+    filter.min_duration_s !== null && track.duration_s < filter.min_duration_s && `Too short: ${track.duration_s.toFixed(1)} s, at least ${filter.min_duration_s.toFixed(1)} s needed`,
+    filter.max_duration_s !== null && track.duration_s > filter.max_duration_s && `Too long: ${track.duration_s.toFixed(1)} s, at most ${filter.max_duration_s.toFixed(1)} s`,
+    filter.min_quality && rank(track.quality) < rank(filter.min_quality) && `Only ${track.quality} quality, ${filter.min_quality} needed`,
+    filter.min_model_rank !== null && track.model_rank < filter.min_model_rank && `Made by a lesser model, ${track.model}`,
+    filter.loopable !== null && track.loopable !== filter.loopable && (filter.loopable ? "Does not loop" : "It is a loop"),
+    filter.backend && track.backend !== filter.backend && `Made by ${track.backend}`,
+  ].filter(Boolean);
+}

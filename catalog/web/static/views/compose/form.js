@@ -1,0 +1,157 @@
+// The form: the context, what the reader knows about it, and the buttons that make.
+
+import { get } from "../../lib/api.js";
+import { button, h, icon, options } from "../../lib/dom.js";
+import { name } from "../../lib/format.js";
+import { complain } from "../../lib/toast.js";
+import { PLACES, QUALITIES, TIMES } from "../../lib/vocabulary.js";
+
+const EXAMPLES = [
+  ["A quiet answer", "Lighthouses warn ships with light, and in fog with sound: a horn that answers itself across grey water."],
+  ["A scene", "Rain on the tavern roof. The last guests talk in low voices while the fire burns down."],
+  ["A battle", "The gate splinters. Riders pour through the smoke and the whole line breaks into a furious charge."],
+];
+// How the fields of the request are read from the controls.
+const KNOWN = ["environment", "time_of_day", "query"];
+const NAMES = ["preset", "role", "quality", "backend"];
+const NUMBERS = ["duration_s", "seed", "min_similarity"];
+
+export class ContextForm {
+  #controls = {}; // field of the request -> its control
+  #onChange;
+  #text;
+  #problem;
+  #overrides;
+  #makeButton;
+  #newButton;
+
+  /** `onInput` is called while the reader types, `onChange` after a change, `onMake(reuse)` to have a track made. */
+  constructor({ onInput, onChange, onMake }) {
+    this.#onChange = onChange;
+    this.#text = this.#textarea(onInput, onMake);
+    this.#problem = h("p", { class: "field-problem", role: "alert" });
+    this.#overrides = h("details", { class: "fold overrides" }, h("summary", {}, "Say what you know, override anything"), h("div", { class: "fields" }, this.#fields()));
+    this.#makeButton = h("button", { type: "button", class: "button primary", onclick: () => onMake("auto") }, icon("spark"), h("span", {}, "Find or make"));
+    this.#newButton = button("Always make new", () => onMake("never"));
+    this.elements = [
+      h("label", { class: "sr", for: "context" }, "Context"),
+      this.#text,
+      h("p", { class: "muted hint", id: "context-hint" }, "Try ", EXAMPLES.map((example, at) => [at ? ", " : "", this.#exampleButton(example)])),
+      this.#problem,
+      this.#overrides,
+      h("div", { class: "actions" }, this.#makeButton, this.#newButton),
+    ];
+    this.#loadPresets();
+  }
+
+  get isEmpty() {
+    return !this.#text.value.trim();
+  }
+
+  /** Return the request as the API takes it. */
+  request() {
+    const set = Object.fromEntries(Object.entries(this.#controls).map(([key, control]) => [key, control.value.trim()]).filter(([, value]) => value !== ""));
+    const context = { text: this.#text.value };
+    for (const key of KNOWN) if (set[key]) context[key] = set[key];
+    if (set.mood_tags) context.mood_tags = set.mood_tags.split(",").map((tag) => tag.trim()).filter(Boolean);
+    const request = { context: Object.keys(context).length > 1 ? context : context.text };
+    for (const key of NAMES) if (set[key]) request[key] = set[key];
+    for (const key of NUMBERS) if (set[key]) request[key] = Number(set[key]);
+    if (set.loopable) request.loopable = set.loopable === "true";
+    return request;
+  }
+
+  /** Take a text over from the address, unless the reader is writing one. */
+  offer(text) {
+    if (text === this.#text.value || document.activeElement === this.#text) return;
+    this.#text.value = text;
+    this.#onChange();
+  }
+
+  /** Set a field, and show that it is set. */
+  choose(key, value) {
+    this.#controls[key].value = value;
+    this.#overrides.open = true;
+    this.#onChange();
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  disable(on) {
+    this.#makeButton.disabled = this.#newButton.disabled = on;
+  }
+
+  showProblem(message) {
+    this.#problem.textContent = message;
+  }
+
+  #textarea(onInput, onMake) {
+    return h("textarea", {
+      id: "context",
+      class: "context",
+      rows: "7",
+      placeholder: "Paste what your application just said: an answer, a chunk, a scene.",
+      "aria-describedby": "context-hint",
+      oninput: () => onInput(),
+      onpaste: () => setTimeout(() => this.#onChange(), 0), // the text is there only after the event
+      onkeydown: (event) => (event.ctrlKey || event.metaKey) && event.key === "Enter" && onMake("auto"),
+    });
+  }
+
+  #exampleButton([label, example]) {
+    const take = () => {
+      this.#text.value = example;
+      this.#onChange();
+      this.focus();
+    };
+    return h("button", { type: "button", class: "link", onclick: take }, label.toLowerCase());
+  }
+
+  #fields() {
+    return [
+      this.#field("preset", "Style", choice([], "Choose for me")),
+      this.#field("role", "Role", choice([], "Choose for me")),
+      this.#field("quality", "Quality", choice(QUALITIES, "Choose for me")),
+      this.#field("duration_s", "Length, seconds", numeric({ min: "0.5", max: "600", step: "any" })),
+      this.#field("loopable", "Loop", choice([["true", "Seamless loop"], ["false", "No loop"]], "Either")),
+      this.#field("seed", "Seed", numeric({ min: "0", max: "4294967295", step: "1" })),
+      this.#field("environment", "Place", choice(PLACES, "Read it in the text")),
+      this.#field("time_of_day", "Time of day", choice(TIMES, "Read it in the text")),
+      this.#field("mood_tags", "Moods", h("input", { class: "input", placeholder: "calm, hopeful" })),
+      this.#field("query", "Question it answers", h("input", { class: "input", placeholder: "optional" })),
+      this.#field("backend", "Made by", choice(["procedural", ["mlx", "MusicGen (MLX)"]], "Best that is here")),
+      this.#field("min_similarity", "Score needed", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "as certified" })),
+    ];
+  }
+
+  #field(key, label, control) {
+    this.#controls[key] = control;
+    control.addEventListener("change", () => this.#onChange());
+    return h("label", { class: "field" }, h("span", {}, label), control);
+  }
+
+  /** Fill the styles and roles, which a catalog can add to. */
+  async #loadPresets() {
+    try {
+      const { presets } = await get("/presets");
+      for (const [key, section] of [["preset", "presets"], ["role", "roles"]]) {
+        const entries = presets.filter((one) => one.section === section);
+        this.#controls[key].append(...entries.map((one) => h("option", { value: one.name, title: one.description }, name(one.name))));
+      }
+    } catch (error) {
+      complain(error);
+    }
+  }
+}
+
+/** Return a select of names or [value, text] pairs; `any` is the text for no choice. */
+function choice(values, any) {
+  const pairs = values.map((one) => (Array.isArray(one) ? one : [one, name(one)]));
+  return h("select", { class: "select" }, options([["", any], ...pairs]));
+}
+
+function numeric(props) {
+  return h("input", { class: "input", type: "number", inputmode: "decimal", placeholder: "auto", ...props });
+}

@@ -1,0 +1,71 @@
+// What came of it: a job while a track is made, then the track, which the reader can refuse.
+
+import { post, trackPath } from "../../lib/api.js";
+import { announce, button, fill, h, icon } from "../../lib/dom.js";
+import { title } from "../../lib/format.js";
+import { isFinal, jobs } from "../../lib/jobs.js";
+import { address } from "../../lib/route.js";
+import { complain, toast } from "../../lib/toast.js";
+import { jobCard } from "../../parts/jobs.js";
+import { playButton } from "../../parts/play.js";
+
+export class Outcome {
+  element = h("div", { class: "outcome", "aria-live": "polite" });
+  #onRejected;
+
+  /** `onRejected` is called after the reader refused a track, or took that back. */
+  constructor({ onRejected }) {
+    this.#onRejected = onRejected;
+  }
+
+  /** Show a job until it ends, then its track. */
+  follow(job) {
+    const card = jobCard(job);
+    fill(this.element, card);
+    const changed = ({ detail }) => {
+      if (detail.id !== job.id || !isFinal(detail)) return;
+      jobs.removeEventListener("job", changed);
+      // The reader may have started another one since.
+      if (detail.state === "done" && detail.result && this.element.contains(card)) this.show(detail.result, "Made");
+    };
+    jobs.addEventListener("job", changed);
+    jobs.follow(job);
+  }
+
+  /** Show the track of a result; `word` says where it comes from, unless it was reused. */
+  show(result, word) {
+    const { track, reason, warnings } = result;
+    if (!track) return;
+    const reused = result.action === "reused";
+    const label = reused ? "Reused" : word;
+    const link = h("a", { href: address("compose", new URLSearchParams({ track: track.id })) }, title(track));
+    fill(
+      this.element,
+      h(
+        "div",
+        { class: "served" },
+        playButton(track),
+        h("div", { class: "served-text" }, h("p", { class: "served-title" }, h("strong", {}, `${label}: `), link), h("p", { class: "muted" }, reason)),
+        reused && button("Does not fit", () => this.#reject(result), { class: "button small" }),
+      ),
+      warnings?.map((warning) => h("p", { class: "warning" }, icon("warning"), warning)),
+    );
+    announce(`${label}: ${title(track)}`);
+  }
+
+  /** Keep a track from this request and the like of it; the track itself stays. With `undo` take that back. */
+  async #reject({ track, request_id }, undo = false) {
+    try {
+      await post(trackPath(track.id, "reject"), { request_id, undo });
+    } catch (error) {
+      return complain(error);
+    }
+    if (undo) {
+      toast("It may be served again.");
+    } else {
+      fill(this.element);
+      toast("It is not served for this or the like again.", { action: { label: "Undo", run: () => this.#reject({ track, request_id }, true) } });
+    }
+    this.#onRejected();
+  }
+}

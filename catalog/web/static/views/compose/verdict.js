@@ -1,0 +1,17 @@
+// The decision in one sentence: a track is reused, or one is made.
+
+import { h, icon } from "../../lib/dom.js";
+import { name, sentence } from "../../lib/format.js";
+import { playButton, trackLink } from "../../parts/play.js";
+
+export function verdict(decision, request, track) {
+  const reuse = decision.action === "reuse";
+  const best = decision.candidates.find((one) => one.track_id === decision.track_id) ?? track;
+  return h(
+    "section",
+    { class: `verdict ${reuse ? "is-reuse" : "is-make"}` },
+    h("div", { class: "verdict-head" }, icon(reuse ? "check" : "plus"), h("h2", {}, reuse ? "A track fits and is reused" : `A new track is made: ${name(request.style)}`)),
+    reuse && best && h("p", { class: "verdict-track" }, playButton({ id: decision.track_id, summary: best.summary, style: best.style }), trackLink(decision.track_id, best.summary)),
+    h("p", {}, sentence(decision.reason)),
+  );
+}

@@ -1,0 +1,50 @@
+// Marks on the map. Each group has a shape of its own, for readers who cannot tell the colours apart.
+
+const POLYGONS = {
+  diamond: [[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]],
+  triangle: [[0, -1.1], [1.1, 0.9], [-1.1, 0.9]],
+  down: [[0, 1.1], [1.1, -0.9], [-1.1, -0.9]],
+};
+const CROSS = [[1, 1], [1, -1]];
+
+/** The shapes of the groups in turn. */
+export const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring", "down", "bar", "dot"];
+
+/** Draw a shape around (x, y); a circle has `size` as its radius, the others look as large. */
+export function mark(pen, shape, x, y, size, paint) {
+  pen.fillStyle = pen.strokeStyle = paint;
+  pen.lineWidth = Math.max(1.5, size / 2.4);
+  pen.beginPath();
+  if (shape in POLYGONS) polygon(pen, POLYGONS[shape].map(([dx, dy]) => [x + dx * size, y + dy * size]));
+  else if (shape === "circle") pen.arc(x, y, size, 0, 7);
+  else if (shape === "dot") pen.arc(x, y, size * 0.55, 0, 7);
+  else if (shape === "ring") pen.arc(x, y, size * 0.85, 0, 7);
+  else if (shape === "square") pen.rect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);
+  else if (shape === "bar") pen.rect(x - size * 1.15, y - size * 0.4, size * 2.3, size * 0.8);
+  else if (shape === "cross") cross(pen, x, y, size * 0.85);
+  if (shape === "ring" || shape === "cross") pen.stroke();
+  else pen.fill();
+}
+
+/** Add a closed path through these corners. */
+export function polygon(pen, corners) {
+  for (const [x, y] of corners) pen.lineTo(x, y);
+  pen.closePath();
+}
+
+function cross(pen, x, y, reach) {
+  for (const [dx, dy] of CROSS) {
+    pen.moveTo(x - dx * reach, y - dy * reach);
+    pen.lineTo(x + dx * reach, y + dy * reach);
+  }
+}
+
+/** Return true when a point lies in a polygon: a ray from it crosses the edge an odd number of times. */
+export function contains(corners, [x, y]) {
+  let inside = false;
+  for (let i = 0, j = corners.length - 1; i < corners.length; j = i++) {
+    const [[ax, ay], [bx, by]] = [corners[i], corners[j]];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}

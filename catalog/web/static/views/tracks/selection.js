@@ -1,0 +1,111 @@
+// The selected tracks, and the bar of what can be done to all of them.
+
+import { announce, button, fill, h, options } from "../../lib/dom.js";
+import { changeAll, restore, trash } from "../../lib/edits.js";
+import { number, plural } from "../../lib/format.js";
+import { here } from "../../lib/route.js";
+
+const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`])];
+
+export class Selection {
+  element = h("div", { class: "bulk", role: "toolbar", "aria-label": "Selected tracks", hidden: true });
+  #tracks = new Map(); // id -> track
+  #lastChecked = null; // index of a row
+  #rows;
+
+  constructor(rows) {
+    this.#rows = rows;
+  }
+
+  get size() {
+    return this.#tracks.size;
+  }
+
+  get ids() {
+    return [...this.#tracks.keys()];
+  }
+
+  has(id) {
+    return this.#tracks.has(id);
+  }
+
+  /** Select a row or take it out; with `range` all rows from the last one that was checked. */
+  check(index, on, range) {
+    const from = range ? this.#lastChecked ?? index : index;
+    for (let at = Math.min(from, index); at <= Math.max(from, index); at += 1) {
+      const track = this.#rows.pages.item(at);
+      if (track) this.#set(track, on);
+    }
+    this.#lastChecked = index;
+    this.#changed();
+  }
+
+  toggle(track) {
+    this.#set(track, !this.has(track.id));
+    this.#changed();
+  }
+
+  /** Take over a changed track, if it is selected. */
+  replace(track) {
+    if (this.has(track.id)) this.#tracks.set(track.id, track);
+  }
+
+  /** Take tracks out that are no longer in the list. */
+  remove(ids) {
+    for (const id of ids) this.#tracks.delete(id);
+    this.#show();
+  }
+
+  clear() {
+    this.#tracks.clear();
+    this.#lastChecked = null;
+    this.#changed();
+  }
+
+  #set(track, on) {
+    if (on) this.#tracks.set(track.id, track);
+    else this.#tracks.delete(track.id);
+  }
+
+  #changed() {
+    this.#show();
+    this.#rows.refresh();
+  }
+
+  #show() {
+    this.element.hidden = !this.size;
+    if (!this.size) return;
+    fill(
+      this.element,
+      h("strong", {}, `${number(this.size)} selected`),
+      here().params.get("trashed") ? button("Restore", () => restore(this.ids), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Trash", () => trash(this.ids), { icon: "trash" })],
+      h("div", { class: "grow" }),
+      button("Clear", () => this.clear()),
+    );
+  }
+
+  #rating() {
+    const select = h("select", { class: "select", "aria-label": "Rate the selected tracks", onchange: () => select.value && this.#changeAll(() => ({ rating: Number(select.value) })) }, options(RATINGS));
+    return select;
+  }
+
+  #tagging() {
+    const input = h("input", { class: "input", placeholder: "Add a tag", "aria-label": "Add a tag to the selected tracks", maxlength: "60" });
+    const add = async () => {
+      const tag = input.value.trim();
+      input.value = "";
+      if (!tag) return;
+      const done = await this.#changeAll((track) => ({ tags: [...new Set([...(track.tags ?? []), tag])] }));
+      announce(`${plural(done, "track")} tagged`);
+    };
+    const submit = (event) => {
+      event.preventDefault();
+      add();
+    };
+    return h("form", { class: "bulk-tag", onsubmit: submit }, input, button("Tag", add));
+  }
+
+  #changeAll(fieldsOf) {
+    return changeAll([...this.#tracks.values()], fieldsOf);
+  }
+}
