@@ -9,6 +9,10 @@ import types
 
 import pytest
 
+from catalog.errors import Unavailable
+from generator import Cancelled
+from generator.errors import GeneratorError
+
 pytest.importorskip("uvicorn", reason="the page needs the extra serve: pip install 'music-catalog[serve]'")
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="no playwright here: `make test-browser` installs it"
@@ -348,6 +352,22 @@ def test_compose_explains_reuse_and_why_others_were_not(open_page, site):
     expect(reading.locator(".is-ruled").first).to_contain_text("Too short: 3.9 s, at least 8.1 s needed")
 
 
+def test_what_was_read_in_a_text_shows_its_source(open_page, site):
+    page = open_page(f"{site}/#/compose")
+    page.get_by_label("Context").fill("The parcel is in the hall, beside the second door.")
+    understood = page.locator(".understood")
+    # The encoder of the tests has no heads, so that example sentences decide what the words leave open.
+    moods = understood.locator("dl > div", has=page.get_by_text("Moods", exact=True))
+    expect(moods.locator(".source")).to_contain_text("like example sentences")
+    expect(understood.locator("figcaption")).to_contain_text("like example sentences")
+
+    page.get_by_text("Say what you know, override anything").click()
+    page.get_by_label("Moods").fill("calm")
+    page.get_by_label("Moods").blur()
+    expect(moods.locator(".source")).to_have_text("you said so")
+    expect(understood.locator("figcaption")).to_contain_text("you said so")
+
+
 def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     address, service = own_site
     page = open_page(f"{address}/#/compose")
@@ -420,6 +440,51 @@ def test_history_tells_what_was_asked(own_site, open_page):
     page.get_by_label("Search the history").fill("lantern")
     expect(page.locator(".history-line").first).to_contain_text("Snow falls")
     assert "q=lantern" in page.url
+
+
+def test_history_marks_look_ups_and_failures(own_site, open_page, gate, monkeypatch):
+    address, service = own_site
+    repeat = {
+        "text": "The tavern fills with laughter and a merry song.",
+        "environment": "tavern",
+        "mood_tags": ["happy"],
+    }
+    choices = {"quality": "preview", "duration_s": 3.9, "backend": "procedural", "seed": 3}
+    assert service.find(repeat, **choices) is not None
+    assert service.find("Nobody asked for such a thing yet.", duration_s=30.0) is None
+
+    def broken(prompt, config, **more):
+        raise GeneratorError("out of memory")
+
+    monkeypatch.setattr(gate, "inner", types.SimpleNamespace(generate_music=broken))
+    with pytest.raises(Unavailable):
+        service.generate("A glacier calves into the bay.", quality="preview", backend="procedural")
+
+    page = open_page(f"{address}/#/history")
+    line = page.locator(".history-line")
+    expect(line).to_have_count(ALL + 1)
+    expect(line.first).to_contain_text("A glacier calves")
+    expect(line.first.locator(".history-action")).to_have_text("Failed")
+    expect(page.locator(".history-action", has_text="Reused")).to_have_count(0)
+    page.get_by_label("Show look-ups too").check()
+    expect(line).to_have_count(ALL + 3)
+    expect(line.nth(1).locator(".history-action")).to_contain_text("Nothing fitted")
+    expect(line.nth(2)).to_contain_text("The tavern fills")
+    expect(line.nth(2).locator(".history-action")).to_contain_text("Found")
+
+
+def test_a_cancelled_request_says_so_in_the_history(own_site, open_page):
+    address, service = own_site
+
+    def cancel(done, total):
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        service.generate("Geese cross the moon.", duration_s=1.0, backend="procedural", on_progress=cancel)
+    page = open_page(f"{address}/#/history")
+    line = page.locator(".history-line").first
+    expect(line).to_contain_text("Geese cross the moon")
+    expect(line.locator(".history-action")).to_have_text("Cancelled")
 
 
 # The map
@@ -570,6 +635,60 @@ def test_hostile_text_is_shown_and_never_run(own_site, open_page):
         )
         page.wait_for_load_state("networkidle")
     assert page.locator("img[onerror], main script, aside script, section script").count() == 0
+
+
+COUNT_LISTENERS = """
+    globalThis.listeners = { change: 0, job: 0 };
+    const { addEventListener, removeEventListener } = EventTarget.prototype;
+    EventTarget.prototype.addEventListener = function (name, ...rest) {
+        if (["Player", "Jobs"].includes(this?.constructor.name) && name in listeners) listeners[name] += 1;
+        return addEventListener.call(this ?? globalThis, name, ...rest);
+    };
+    EventTarget.prototype.removeEventListener = function (name, ...rest) {
+        if (["Player", "Jobs"].includes(this?.constructor.name) && name in listeners) listeners[name] -= 1;
+        return removeEventListener.call(this ?? globalThis, name, ...rest);
+    };
+"""
+
+
+def test_play_buttons_that_are_gone_leave_no_listeners(open_page, site):
+    page = open_page("about:blank")
+    page.add_init_script(COUNT_LISTENERS)
+    page.goto(f"{site}/#/history")
+    expect(page.locator(".history-line")).to_have_count(ALL)
+    before = page.evaluate("listeners.change")
+    search = page.get_by_label("Search the history")
+    for words in ("lantern", "tavern", "waves"):
+        search.fill(words)
+        expect(page.locator(".history-line").first).to_contain_text(words, ignore_case=True)
+    assert page.evaluate("listeners.change") == before
+
+    page.locator(".history-line").first.get_by_role("button", name="Play").click()
+    is_playing(page)
+    expect(page.locator(".history-line").first.get_by_role("button", name="Pause")).to_be_visible()
+    page.keyboard.press("k")
+    expect(page.locator(".history-line").first.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_jobs_that_ended_leave_nothing_behind(own_site, open_page):
+    address, _ = own_site
+    page = open_page("about:blank")
+    page.add_init_script(COUNT_LISTENERS)
+    page.goto(f"{address}/#/compose")
+    page.get_by_text("Say what you know, override anything").click()
+    page.get_by_label("Quality").select_option("preview")
+    page.get_by_label("Length, seconds").fill("1")
+    page.get_by_label("Context").fill("A clockmaker repairs a tiny music box.")
+    before = page.evaluate("listeners.job")
+    for made in range(1, 4):
+        page.get_by_role("button", name="Always make new").click()
+        until(page, f"document.querySelectorAll('.served').length && {made}")
+        until(page, f"fetch('/api/tracks').then((a) => a.json()).then((list) => list.total === {ALL + made})")
+        expect(page.locator(".tray-button")).to_be_hidden()
+    assert page.evaluate("listeners.job") == before
+    assert (
+        page.evaluate("import('/static/lib/jobs.js').then(({ jobs }) => (jobs.live ?? jobs.all).size)") == 0
+    )
 
 
 # Many

@@ -5,12 +5,22 @@ import { debounced, fill, h, icon } from "../lib/dom.js";
 import { bytes, name, number, percent, plural, score, span, when } from "../lib/format.js";
 import { address, change, trackAddress } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
+import { LOOKING } from "../lib/vocabulary.js";
 import { playButton } from "../parts/play.js";
 
 const TYPING_MS = 180;
 const LIMIT = 200;
 const NEAREST = 40; // a search ranks every request; what comes after is not near any more
-const ACTIONS = { reused: ["check", "Reused"], generated: ["plus", "Made"], none: ["below", "Nothing fitted"], failed: ["warning", "Failed"] };
+// The icon and the word for how a request ended.
+const ENDS = {
+  failed: ["warning", "Failed"],
+  cancelled: ["close", "Cancelled"],
+  found: ["search", "Found"],
+  reused: ["check", "Reused"],
+  generated: ["plus", "Made"],
+  none: ["below", "Nothing fitted"],
+};
+const ERRORS = ["failed", "cancelled"];
 const FIGURES = [
   ["Tracks", "tracks", number],
   ["Requests", "requests", number],
@@ -59,8 +69,7 @@ export class HistoryView {
     try {
       const { requests } = await get("/history", { q, limit: q ? NEAREST : LIMIT });
       if (this.#latest !== mine) return;
-      // What was only looked up, such as by the compose panel while somebody types, served nobody.
-      const shown = requests.filter((one) => this.#looks.checked || one.action !== "none");
+      const shown = requests.filter((one) => this.#looks.checked || !isLook(one));
       this.#count.textContent = plural(shown.length, "request");
       fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "Nothing was asked yet."));
     } catch (error) {
@@ -80,14 +89,22 @@ export class HistoryView {
   }
 }
 
+/** Return true when a request only looked for a track: it served nobody. */
+const isLook = (one) => LOOKING.includes(one.command);
+
+function endOf(one) {
+  if (ERRORS.includes(one.rule)) return one.rule; // the action of such a request is "none", like that of one that nothing fits
+  return isLook(one) && one.action === "reused" ? "found" : one.action;
+}
+
 function line(one) {
   const text = one.summary || one.query || one.prompt;
   return h(
     "li",
-    { class: `history-line is-${one.action}` },
+    { class: "history-line" },
     one.track_id ? playButton({ id: one.track_id, summary: one.summary, style: one.style }) : h("span", { class: "play-gap" }),
     h("div", { class: "history-text" }, h("p", { class: "history-title" }, one.track_id ? h("a", { href: trackAddress(one.track_id, "history") }, text) : text), h("p", { class: "muted small" }, remarks(one))),
-    action(one),
+    end(one),
     h("p", { class: "muted small history-style" }, [name(one.style), name(one.role)].filter(Boolean).join(" · ")),
     h("time", { class: "muted small", datetime: one.created_at }, when(one.created_at)),
     h("a", { class: "link quiet", href: address("compose", new URLSearchParams({ text: one.summary || one.query })), "aria-label": `Compose again: ${text}` }, "Compose"),
@@ -98,7 +115,7 @@ function remarks(one) {
   return [one.rejected && "Said not to fit", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · ");
 }
 
-function action(one) {
-  const [picture, word] = ACTIONS[one.action] ?? ["below", one.action];
+function end(one) {
+  const [picture, word] = ENDS[endOf(one)];
   return h("p", { class: "history-action" }, icon(picture), word, one.score !== null && one.score !== undefined && h("span", { class: "muted numbers" }, score(one.score)));
 }

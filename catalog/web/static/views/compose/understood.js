@@ -49,5 +49,11 @@ function plane(features) {
     word(113, 57, "happy", "end"),
     svg("circle", { cx: 60 + 48 * valence, cy: 60 - 48 * energy, r: 5, class: "plane-dot" }),
   );
-  return h("figure", { class: "plane-figure" }, picture, h("figcaption", { class: "muted small" }, `valence ${score(valence)}`, h("br"), `energy ${score(energy)}`));
+  const values = [`valence ${score(valence)}`, h("br"), `energy ${score(energy)}`];
+  return h("figure", { class: "plane-figure" }, picture, h("figcaption", { class: "muted small" }, values, h("p", { class: "source" }, planeSource(features))));
+}
+
+function planeSource({ sources }) {
+  const [valence, energy] = [SOURCES[sources?.valence], SOURCES[sources?.energy]];
+  return valence === energy ? valence ?? "" : `valence: ${valence}; energy: ${energy}`;
 }
