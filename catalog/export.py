@@ -195,7 +195,7 @@ def _cell(value: Any, *, lists: bool = False) -> Any:
 def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` beside `target`, then rename, so that a reader never sees half a file. Raises StorageError."""
     with files.storing(f"{target} cannot be written"):
-        files.write_durably(target, content, point="export", mode=0o644)
+        files.write_file(target, content, point="export", mode=0o644)
 
 
 END_FADE_S = 0.5

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "catalog": (
         "models errors version",
-        "validation",
-        "disk text search",
+        "validation disk",
+        "text search",
         "request store reuse",
         "history export doctor",
         "report",

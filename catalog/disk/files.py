@@ -14,30 +14,38 @@ from pathlib import Path
 from ..errors import Damage, StorageError
 from .failpoint import failpoint
 
-__all__ = ["TEMPORARY", "check_writable", "digest", "inside", "storing", "sync", "write_durably"]
+__all__ = ["TEMPORARY", "check_writable", "inside", "sha256_of", "storing", "sync", "write_file"]
 
 TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 20
 
 
-def write_durably(path: Path, data: bytes, *, point: str = "file", mode: int = 0o600) -> None:
-    """Replace `path` by `data` as a whole: temporary file of `mode`, sync, rename, sync of the folder.
+def write_file(
+    path: Path, data: bytes, *, durable: bool = True, point: str = "file", mode: int = 0o600
+) -> None:
+    """Replace `path` by `data` as a whole: a reader finds the old content or the new, and a failure leaves the old.
 
-    Failpoints `<point>.written`, `<point>.synced`, `<point>.renamed`. A failure leaves the old file as it was.
+    `durable`: the content is on the disk on return, and a power cut leaves the old or the new as well. Without it a
+    power cut may leave a torn file, which is fine for what is checked when it is read and can be made again.
+    Failpoints `<point>.written`, `<point>.synced`, `<point>.renamed`. Raises OSError.
     """
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with _created(temporary, mode) as descriptor:
             _write_all(descriptor, data)
             failpoint(f"{point}.written")
-            _full_sync(descriptor)
+            # Synced before it is renamed: file systems may write the new name to the disk before the content.
+            if durable:
+                _full_sync(descriptor)
         failpoint(f"{point}.synced")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     failpoint(f"{point}.renamed")
-    sync([], [path.parent])
+    # The new name is an entry of the folder, which has a sync of its own.
+    if durable:
+        sync([], [path.parent])
 
 
 def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
@@ -63,7 +71,7 @@ def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
                 os.close(descriptor)
 
 
-def digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Return the sha256 of a file as hex digits."""
     sha256 = hashlib.sha256()
     with path.open("rb") as file:

@@ -1,4 +1,9 @@
-"""Locks between processes and threads: a file held with flock, which the system lets go when its holder dies."""
+"""Locks between processes and threads: a file held with flock, which the system frees when its holder dies.
+
+The generator uses `filelock`, which does not do here. Its import takes longer than all others of an exact repeat, which
+looks for a running service by `is_held`. It cannot look without taking the lock, it leaves the file of a lock behind,
+and where a file system has no flock it makes do with a file that outlives its holder.
+"""
 
 from __future__ import annotations
 

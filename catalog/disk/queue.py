@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .files import sync, write_durably
+from .files import sync, write_file
 
 __all__ = ["MOST_QUEUED", "enqueue", "forget", "queued"]
 
@@ -26,7 +26,7 @@ def enqueue(home: Path, line: Mapping[str, Any]) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, exist_ok=True)
         sync([], [home])
-    write_durably(folder / f"{line['id']}.json", json.dumps(dict(line)).encode("ascii"), point="queue")
+    write_file(folder / f"{line['id']}.json", json.dumps(dict(line)).encode("ascii"), point="queue")
 
 
 def queued(home: Path) -> list[Path]:

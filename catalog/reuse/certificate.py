@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from ..disk.files import storing, write_durably
+from ..disk.files import storing, write_file
 from ..errors import InputError
 from ..models import Value
 from ..text import features
@@ -161,7 +161,7 @@ def save(certificate: Certificate, path: Path) -> None:
     """Write the certificate as a whole or not at all. Raises StorageError."""
     text = json.dumps(certificate.model_dump(mode="json"), ensure_ascii=False, indent=2) + "\n"
     with storing(f"the certificate cannot be written to {path}"):
-        write_durably(path, text.encode("utf-8"), point="certificate")
+        write_file(path, text.encode("utf-8"), point="certificate")
 
 
 def checked_rate(rate: float) -> float:

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from ..disk.files import sha256_of
 from ..errors import InputError
 from ..models import Value
 
@@ -89,13 +90,13 @@ def shipped_labels() -> Labels:
 def shipped_sha256() -> str:
     """Return the digest of the shipped labels; they are read once for a time and size of the file."""
     stat = SHIPPED.stat()
-    return _sha256_of(SHIPPED, stat.st_mtime_ns, stat.st_size)
+    return _shipped_sha256(SHIPPED, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=1)
-def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:
+def _shipped_sha256(path: Path, mtime_ns: int, size: int) -> str:
     del mtime_ns, size  # a file that was written anew is read anew
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 def read_labels(path: Path, *, source: str | None = None) -> Labels:

@@ -47,7 +47,7 @@ def write_cues(target: Path, cues: Sequence[Cue], **facts: Any) -> None:
     """Write the cues in the format that the ending names, whole or not at all. Raises StorageError."""
     text = as_vtt(cues) if target.suffix.lower() == ".vtt" else as_json(cues, **facts)
     with files.storing(f"{target} cannot be written"):
-        files.write_durably(target.resolve(), text.encode("utf-8"), mode=0o644)
+        files.write_file(target.resolve(), text.encode("utf-8"), mode=0o644)
 
 
 def _time(seconds: float) -> str:

@@ -6,7 +6,6 @@ the variety rule keeps one track from playing again and again.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from generator import AudioError, Progress
 from generator.audio.levels import Levels
 from generator.audio.timeline import cues
 
+from ..disk.files import sha256_of
 from ..errors import InputError
 from ..export import check_target, write_bytes
 from ..models import Result
@@ -66,7 +66,7 @@ def score(
     levels = levels or Levels()
     chunks = read_story(story, service)
     scenes = split_scenes(chunks)
-    digest = hashlib.sha256(Path(story).read_bytes()).hexdigest()[:12]
+    digest = sha256_of(Path(story))[:12]
     with tempfile.TemporaryDirectory() as folder:
         narrated = [narrate(chunk, voice, Path(folder), levels) for chunk in chunks]
         total_s = lay_out(scenes, narrated)

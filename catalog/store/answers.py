@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..disk.files import inside
+from ..disk.files import inside, write_file
 from ..disk.versions import TableFiles
 from ..errors import CatalogError
 
@@ -47,12 +47,10 @@ def remember(
         return
     text = json.dumps({"stamp": list(stamp), "content": dict(content)}, ensure_ascii=True, sort_keys=True)
     path = _path(home, kind, name)
-    temporary = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not synced: the checksum tells a torn file, and a lost one is made again.
-        temporary.write_text(f"{_sha256(text)}\n{text}", encoding="ascii")
-        temporary.replace(path)
+        # Not durable: the checksum shows a torn file, and a lost one is made again.
+        write_file(path, f"{_sha256(text)}\n{text}".encode("ascii"), durable=False)
         if os.urandom(1)[0] % _CHECKED_EVERY == 0:
             _prune(path.parent)
 

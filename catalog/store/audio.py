@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..disk.files import check_writable, digest, inside, storing, sync, write_durably
+from ..disk.files import check_writable, inside, sha256_of, storing, sync, write_file
 from ..errors import Damage, InputError
 from ..models import Track
 
@@ -51,11 +51,11 @@ class AudioFiles:
         path = self._home / relative
         with storing(f"{len(data):,} bytes of audio cannot be written to {self._home}"):
             _make_shard(path.parent)
-            if path.is_file() and path.stat().st_size == len(data) and digest(path) == sha256:
+            if path.is_file() and path.stat().st_size == len(data) and sha256_of(path) == sha256:
                 # Another process may have renamed it and not yet synced it; it counts as stored only once it is.
                 sync([path], [path.parent])
             else:
-                write_durably(path, data, point="audio")
+                write_file(path, data, point="audio")
         return relative, sha256, len(data)
 
     def put_sidecar(self, audio_path: str, content: Mapping[str, Any]) -> None:
@@ -120,7 +120,7 @@ class AudioFiles:
         path = inside(self._home, audio_path).with_suffix(ending)
         with storing(f"the {what} of {audio_path} cannot be written"):
             _make_shard(path.parent)
-            write_durably(path, data, point=what)
+            write_file(path, data, point=what)
 
 
 def beside(audio_path: str) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
     if size != track.audio_bytes:
         detail = f"{track.audio_path} of {track.id} has {size:,} bytes; {track.audio_bytes:,} were stored"
         yield Problem(kind="altered-audio", subject=track.id, detail=detail)
-    elif deep and files.digest(path) != track.audio_sha256:
+    elif deep and files.sha256_of(path) != track.audio_sha256:
         detail = f"{track.audio_path} of {track.id} no longer holds what was stored"
         yield Problem(kind="altered-audio", subject=track.id, detail=detail)
 

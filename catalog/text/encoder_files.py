@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..disk.files import sha256_of, write_file
 from ..errors import Unavailable
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "read_json",
     "read_optional_json",
     "verified_sha256",
-    "write_atomically",
 ]
 
 
@@ -59,15 +58,13 @@ def verified_sha256(path: Path) -> str:
         entry = read_optional_json(memory).get(str(path))
         if isinstance(entry, dict) and entry.get("stamp") == stamp and isinstance(entry.get("sha256"), str):
             return str(entry["sha256"])
-        # Here, since most starts remember the digest and need nothing of the generator.
-        from generator.weights.files import sha256_of
-
         sha256 = sha256_of(path)
     except OSError as error:
         raise Unavailable(f"the encoder's weights {path} cannot be read ({error.strerror})") from error
     known = {**read_optional_json(memory), str(path): {"stamp": stamp, "sha256": sha256}}
     with suppress(OSError):
-        write_atomically(memory, json.dumps(known, indent=1).encode())
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        write_file(memory, json.dumps(known, indent=1).encode(), durable=False)
     return sha256
 
 
@@ -88,19 +85,6 @@ def read_optional_json(path: Path) -> dict[str, Any]:
         return read_json(path)
     except Unavailable:
         return {}
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old or the new content whole. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _looks_like_path(name: str) -> bool:

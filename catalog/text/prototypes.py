@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..disk.files import write_file
 from .encoder import Encoder
-from .encoder_files import write_atomically
 
 __all__ = ["PROTOTYPES", "vectors"]
 
@@ -239,4 +239,5 @@ def _write(path: Path, table: Mapping[str, NDArray[np.float32]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, vectors=np.concatenate(list(table.values())))
     with suppress(OSError):
-        write_atomically(path, buffer.getvalue())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, buffer.getvalue(), durable=False)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..disk.files import write_file
 from ..disk.locks import hold, is_held
 from ..errors import Busy, StorageError
 from ..version import package_version
@@ -76,14 +76,8 @@ def only_service(home: str | Path) -> Iterator[None]:
 def write_note(home: str | Path, note: Mapping[str, Any]) -> None:
     """Write the note of this process into `home`; it appears whole, and only its owner can read it."""
     content = json.dumps({"pid": os.getpid(), **note})
-    descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{NAME}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-        Path(name).replace(Path(home) / NAME)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    # Not durable: after a power cut no service runs, and so no note counts.
+    write_file(Path(home) / NAME, content.encode("ascii"), durable=False, mode=0o600)
 
 
 def read_note(home: str | Path) -> dict[str, Any] | None:

@@ -23,7 +23,6 @@ from catalog.errors import InputError, Unavailable
 from catalog.text import encoder, minilm
 from catalog.text import encoder_files as weights
 from catalog.text.sentences import slices, split_sentences
-from generator.weights import files
 from tests.fakes import WordHashEncoder
 
 TEXTS = [
@@ -263,8 +262,8 @@ class TestVerification:
     ) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         hashed: list[Path] = []
-        real = files.sha256_of
-        monkeypatch.setattr(files, "sha256_of", lambda path: (hashed.append(path), real(path))[1])
+        real = weights.sha256_of
+        monkeypatch.setattr(weights, "sha256_of", lambda path: (hashed.append(path), real(path))[1])
         file = tmp_path / "file"
         file.write_bytes(b"one")
         assert weights.verified_sha256(file) == weights.verified_sha256(file)
