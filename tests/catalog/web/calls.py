@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 
 import httpx
 import numpy as np
+import soundfile
 
 from generator import Audio
 
 SECRET = "the-secret-of-the-home"
 SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural"}
 RAIN = "Soft rain taps on the library windows while students read in calm, peaceful silence."
+WOLVES = "Wolves howl in the snow under a full moon; fear grips the tense, dark valley."
 CARGO = "Container shipping volumes grew by four percent in the third quarter."
 
 
@@ -82,3 +85,14 @@ class Client:
         name, job = self.follow(answer.json()["job"])[-1]
         assert name == "done", job
         return job["result"]
+
+
+def ids(answer):
+    """Return the ids of the tracks in an answer."""
+    assert answer.status_code == 200, answer.text
+    return [track["id"] for track in answer.json()["tracks"]]
+
+
+def samples(client, track_id):
+    """Return the samples of a track, shape (frames, channels), as the service sends them."""
+    return soundfile.read(io.BytesIO(client.get(f"/api/tracks/{track_id}/audio").content), always_2d=True)[0]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from calls import RAIN, SECRET, Client, StepGenerator
+from calls import CARGO, RAIN, SECRET, WOLVES, Client, StepGenerator
 
 from catalog.web.app import create_app
 
@@ -36,3 +36,12 @@ def client(open_client):
 def made(client):
     """Return the result of a first track."""
     return client.make(RAIN)
+
+
+@pytest.fixture
+def three(client):
+    """Return the results of three tracks."""
+    return [
+        client.make(text, **asked)
+        for text, asked in ((RAIN, {}), (CARGO, {}), (WOLVES, {"quality": "standard"}))
+    ]

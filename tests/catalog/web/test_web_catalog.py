@@ -1,0 +1,81 @@
+"""The catalog as a whole over HTTP: history, statistics, presets, export, counters and health."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from calls import RAIN, SHORT
+
+
+def test_history_tells_and_searches_what_was_asked(client, three):
+    client.post("/api/find-or-make", {"context": RAIN, **SHORT})
+    lines = client.get("/api/history").json()["requests"]
+    assert [line["action"] for line in lines] == ["reused", "generated", "generated", "generated"]
+    near = client.get("/api/history?q=wolves&by=words&limit=1").json()["requests"]
+    assert near[0]["track_id"] == three[2]["id"]
+    assert near[0]["relevance"] > 0
+
+
+def test_statistics_tell_what_was_saved(client, made):
+    client.post("/api/find-or-make", {"context": RAIN, **SHORT})
+    told = client.get("/api/statistics").json()
+    assert (told["requests"], told["reused"], told["made"], told["hit_rate"], told["tracks"]) == (
+        2,
+        1,
+        1,
+        0.5,
+        1,
+    )
+    assert told["audio_bytes"] > 0
+
+
+def test_presets_are_listed_and_suggested(client):
+    presets = client.get("/api/presets").json()["presets"]
+    assert {one["section"] for one in presets} == {"presets", "roles", "quality"}
+    found = client.get("/api/presets/suggest?q=rain at night&limit=3").json()["suggestions"]
+    assert len(found) == 3
+    assert {one["name"] for one in found} <= {one["name"] for one in presets}
+    assert client.get("/api/presets/suggest").status_code == 422
+
+
+def test_the_catalog_can_be_taken_along(client, three):
+    rows = list(csv.DictReader(io.StringIO(client.get("/api/export?format=csv").text)))
+    assert [row["id"] for row in rows] == [one["id"] for one in three]
+    assert rows[0]["path"] == f"http://127.0.0.1:8765/api/tracks/{three[0]['id']}/audio"
+    answer = client.get("/api/export?format=jsonl&q=quality:standard")
+    (line,) = map(json.loads, answer.text.splitlines())
+    assert line["id"] == three[2]["id"]
+    assert answer.headers["content-disposition"] == 'attachment; filename="catalog.jsonl"'
+    playlist = client.get("/api/export?format=m3u").text.splitlines()
+    assert playlist[0] == "#EXTM3U"
+    assert client.get(playlist[2].removeprefix("http://127.0.0.1:8765")).status_code == 200
+    assert client.get("/api/export?format=zip").status_code == 422
+
+
+def test_the_counters_tell_requests_decisions_jobs_and_cache(client, made):
+    client.post("/api/find-or-make", {"context": RAIN, **SHORT})
+    client.get(f"/api/tracks/{made['id']}/peaks")
+    client.get(f"/api/tracks/{made['id']}/peaks")
+    client.get("/api/health", headers={"Host": "evil.com"})
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    for line in (
+        'catalog_requests_total{method="POST",route="/api/find-or-make",status="200"} 1.0',
+        'catalog_requests_total{method="GET",route="other",status="400"} 1.0',
+        'catalog_decisions_total{action="generated",rule="no_candidate"} 1.0',
+        'catalog_decisions_total{action="reused",rule="exact"} 1.0',
+        'catalog_jobs_total{state="done"} 1.0',
+        "catalog_job_seconds_count 1.0",
+        "catalog_queue_length 0.0",
+        "catalog_queue_limit 2.0",
+        'catalog_cache_total{kind="peaks",outcome="miss"} 1.0',
+        'catalog_cache_total{kind="peaks",outcome="hit"} 1.0',
+    ):
+        assert line in answer.text
+
+
+def test_health_says_that_it_is_up(client):
+    told = client.get("/api/health").json()
+    assert (told["status"], told["token_required"]) == ("ok", False)
