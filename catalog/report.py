@@ -1,4 +1,4 @@
-"""Results in the words and JSON that a terminal prints."""
+"""Results, tracks and figures as lines of text and as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def headline(result: Result) -> str:
-    """Return one line: what was done, and why."""
+    """Return one line: the action, the track and the reason."""
     track = result.track
     if track is None:
         return f"would make a new track: {result.reason}"
@@ -44,7 +44,7 @@ def headline(result: Result) -> str:
 
 
 def entry(result: Result) -> dict[str, Any]:
-    """Return what an application shows or plays: plain JSON values."""
+    """Return the values an application needs to show or play the track, as plain JSON."""
     track, path = result.track, result.path
     assert track is not None
     assert path is not None
@@ -70,10 +70,10 @@ def entry(result: Result) -> dict[str, Any]:
 
 
 def explanation(result: Result) -> Iterator[str]:
-    """Return lines: the features, the choices with their reasons, the prompt, and every candidate's score."""
+    """Return lines: the features, the choices with their reasons, the prompt, and the score of every candidate."""
     request, decision = result.request, result.decision
     for name, value in request.features.model_dump(exclude={"sources", "confidences"}).items():
-        by = _told_by(request.features, name) or "as it was read before"
+        by = _reader_of(request.features, name) or "as it was read before"
         yield f"{name}: {shown(value)}  [{by}]"
     for name, why in request.why.items():
         yield f"{name}: {getattr(request, name)}  [{why}]"
@@ -82,8 +82,8 @@ def explanation(result: Result) -> Iterator[str]:
         facts = decision.filter.model_dump(exclude_none=True)
         yield f"hard facts: {shown({name: value for name, value in facts.items() if value != ()})}"
     if by_facts := {name: count for name, count in decision.rejected_by.items() if name != "feedback"}:
-        told = ", ".join(f"{name} {count}" for name, count in by_facts.items())
-        yield f"rejected by each hard fact alone, of {decision.considered} tracks: {told}"
+        counts = ", ".join(f"{name} {count}" for name, count in by_facts.items())
+        yield f"rejected by each hard fact alone, of {decision.considered} tracks: {counts}"
     if spared := decision.rejected_by.get("feedback"):
         yield f"left out, as somebody rejected them for this request or one near it: {spared}"
     if decision.rule != "exact":
@@ -96,7 +96,7 @@ def explanation(result: Result) -> Iterator[str]:
 
 
 def certificate_lines(certificate: Certificate) -> Iterator[str]:
-    """Return lines: what the certificate rests on, and the threshold for each rate of false reuse."""
+    """Return lines: the labels and the encoder of the certificate, and the threshold for each rate of false reuse."""
     yield f"certificate: {certificate.id}, made {certificate.made_at:%Y-%m-%d %H:%M} UTC"
     yield f"labels: {shown(certificate.source)}, sha256 {certificate.source_sha256[:12]}, {certificate.scenes} scenes"
     yield f"encoder: {certificate.encoder}; texts read by {certificate.features}"
@@ -125,26 +125,26 @@ def line(track: Track) -> str:
 
 
 def past_line(one: PastRequest) -> str:
-    """Return one line of the history: when, what was done, how it was judged, and what was asked."""
+    """Return one line of the history: the time, the action, the judgement, and the query or topic."""
     record = one.record
-    said = "rejected" if one.rejected else f"rated {one.rating}" if one.rating else ""
+    verdict = "rejected" if one.rejected else f"rated {one.rating}" if one.rating else ""
     return (
-        f"{record.id}  {record.created_at:%Y-%m-%d %H:%M}  {record.action:9} {record.rule:15} {said:8}  "
+        f"{record.id}  {record.created_at:%Y-%m-%d %H:%M}  {record.action:9} {record.rule:15} {verdict:8}  "
         f"{record.style:22} {record.track_id or '-':16}  {shown(record.query or record.summary)[:70]}"
     )
 
 
 def past_json(one: PastRequest) -> dict[str, Any]:
     """Return one line of the history as plain JSON: the fields of the record, relevance, rating and rejection."""
-    told = one.model_dump(mode="json", exclude={"record"})
-    return {**one.record.model_dump(mode="json"), **told}
+    judgement = one.model_dump(mode="json", exclude={"record"})
+    return {**one.record.model_dump(mode="json"), **judgement}
 
 
-def figures(told: Statistics) -> Iterator[str]:
-    """Return lines of the statistics, with what each figure rests on."""
-    for name, value in told.model_dump(exclude={"false_reuse", "by_style", "by_role"}).items():
+def figures(statistics: Statistics) -> Iterator[str]:
+    """Return the lines of the statistics."""
+    for name, value in statistics.model_dump(exclude={"false_reuse", "by_style", "by_role"}).items():
         yield f"{name}: {shown(value)}"
-    wrong = told.false_reuse
+    wrong = statistics.false_reuse
     if wrong.rate is None:
         yield "false_reuse: unknown, no reuse was judged yet"
     else:
@@ -152,15 +152,15 @@ def figures(told: Statistics) -> Iterator[str]:
             f"false_reuse: {wrong.rate:.1%} ({wrong.wrong} wrong of {wrong.judged} judged), "
             f"at most {wrong.upper_bound:.1%} with 95 % confidence"
         )
-    for kind, shares in (("style", told.by_style), ("role", told.by_role)):
+    for kind, shares in (("style", statistics.by_style), ("role", statistics.by_role)):
         for name, share in sorted(shares.items(), key=lambda item: (-item[1].requests, item[0])):
             yield f"{kind} {name}: {share.requests} requests, {share.reused} reused, {share.made} made"
 
 
 def result_json(result: Result, path: Path | None, *, explain: bool = False) -> dict[str, Any]:
-    """Return a result as plain JSON; with `explain` the whole request and decision are in it."""
+    """Return a result as plain JSON, with `explain` also its whole request and decision."""
     track, request = result.track, result.request
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "action": result.action,
         "id": track.id if track else None,
         "path": str(path) if path else None,
@@ -178,9 +178,9 @@ def result_json(result: Result, path: Path | None, *, explain: bool = False) -> 
         "track": track_json(track) if track else None,
     }
     if explain:
-        told["request"] = request.model_dump(mode="json")
-        told["decision"] = result.decision.model_dump(mode="json")
-    return told
+        values["request"] = request.model_dump(mode="json")
+        values["decision"] = result.decision.model_dump(mode="json")
+    return values
 
 
 def payload(result: Result, path: Path | None) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def payload(result: Result, path: Path | None) -> dict[str, Any]:
 
 
 def hits_json(hits: Sequence[Hit]) -> dict[str, Any]:
-    """Return the hits of a search as plain JSON, and the line of each."""
+    """Return the hits of a search as plain JSON, with a line of text for each."""
     return {
         "hits": [
             {"score": round(hit.score, 4), "path": str(hit.path), **track_json(hit.track)} for hit in hits
@@ -203,7 +203,7 @@ def hits_json(hits: Sequence[Hit]) -> dict[str, Any]:
 
 
 def track_json(track: Track) -> dict[str, Any]:
-    """Return a track without the long fields that `catalog show` has."""
+    """Return a track as plain JSON, without the long fields that only `catalog show` prints."""
     return track.model_dump(mode="json", exclude={"config", "config_sources", "context"})
 
 
@@ -223,8 +223,8 @@ def shown(value: Any) -> str:
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
-def _told_by(features: Features, name: str) -> str:
-    """Return who read a feature and how sure that is: "heads, 0.71"."""
+def _reader_of(features: Features, name: str) -> str:
+    """Return how a feature was read, and the confidence: "heads, 0.71"."""
     source, sure = features.sources.get(name, ""), features.confidences.get(name)
     if source == "prototypes":
         source = "prototypes: no heads are fitted to this encoder"

@@ -1,4 +1,4 @@
-"""What people say of tracks: ratings, and rejections that keep a track from the request it was wrong for."""
+"""Record what people say of tracks: ratings, labels, and rejections of a track for a request."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Vector = NDArray[np.float32]
 
 
 def rate(store: Store, track_id: str, rating: int | None, request_id: str | None = None) -> Track:
-    """Give a track 1 to 5, or take its rating back with None, and return it as it now is.
+    """Rate a track 1 to 5, or take its rating back with None, and return the changed track.
 
-    With `request_id` the rating is also an answer to whether the track fitted there. Raises NotFound without track or
+    With `request_id` the rating also states how well the track fitted that request. Raises NotFound without track or
     request, InputError for another number.
     """
     request = find_request(store, request_id) if request_id else None
@@ -41,7 +41,7 @@ def label(
     remove: Collection[str] = (),
     note: str | None = None,
 ) -> Track:
-    """Put a person's labels on a track or take them off, write its note unless None, and return it."""
+    """Add and remove labels of a track, set its note unless that is None, and return the changed track."""
     track = store.tracks.find_id(track_id)
     changes: Changes = {}
     if add or remove:
@@ -59,11 +59,10 @@ def reject(
     undo: bool = False,
     encode: Callable[[str], Vector] | None = None,
 ) -> Judgement:
-    """Keep a track from the request it was wrong for, and from requests near it; `undo` takes that back.
+    """Keep a track from a request that it is wrong for, and from requests near it; `undo` takes that back.
 
-    Without `request_id` it is the request the track was last served for, and with `undo` the one it was last rejected
-    for. `encode` turns the request's summary into a vector where none was logged. Raises NotFound without track or
-    request.
+    The default request is the last that the track was served for, with `undo` the last that it was rejected for.
+    `encode` makes a vector of the request's summary where none was logged. Raises NotFound without track or request.
     """
     track = store.tracks.find_id(track_id)
     if request_id:
@@ -82,10 +81,10 @@ def reject(
 
 def find_request(store: Store, request_id: str) -> RequestRecord:
     """Return the line of the log with that id; raises NotFound without."""
-    found = store.requests.list(limit=1, id=request_id)
-    if not found:
+    lines = store.requests.list(limit=1, id=request_id)
+    if not lines:
         raise NotFound(f"there is no request {request_id!r}; `catalog history` lists them")
-    return found[0]
+    return lines[0]
 
 
 def _last_served(store: Store, track: Track) -> RequestRecord:
@@ -96,12 +95,11 @@ def _last_served(store: Store, track: Track) -> RequestRecord:
 
 
 def _last_rejected(store: Store, track: Track) -> RequestRecord:
-    said = [
-        one for one in newest_verdicts(store.judgements.list(track_id=track.id)) if one.verdict == "rejected"
-    ]
-    if not said:
+    newest = newest_verdicts(store.judgements.list(track_id=track.id))
+    rejections = [judgement for judgement in newest if judgement.verdict == "rejected"]
+    if not rejections:
         raise NotFound(f"track {track.id} stands rejected for no request; there is nothing to undo")
-    return find_request(store, max(said, key=lambda one: one.created_at).request_id)
+    return find_request(store, max(rejections, key=lambda judgement: judgement.created_at).request_id)
 
 
 def _judgement(
@@ -130,6 +128,8 @@ def _vector_of(store: Store, request: RequestRecord | None) -> Vector | None:
 
 
 def _mood_of(store: Store, request: RequestRecord) -> Mood | None:
-    """Return how a request felt: as its line tells, else as the track made for it was to."""
-    felt = request.features or next(iter(store.tracks.made_for(request.key)), None)
-    return Mood(valence=felt.valence, energy=felt.energy, mood_tags=felt.mood_tags) if felt else None
+    """Return the mood of a request: from its line, else from the track made for it."""
+    source = request.features or next(iter(store.tracks.made_for(request.key)), None)
+    if source is None:
+        return None
+    return Mood(valence=source.valence, energy=source.energy, mood_tags=source.mood_tags)

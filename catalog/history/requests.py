@@ -1,4 +1,4 @@
-"""What was asked before and how it went: the log of requests, searched by meaning or words, with its ratings."""
+"""The log of past requests, searched by meaning or words, with the judgement of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HistoryBy = Literal["meaning", "words"]
 
 
 class PastRequest(Value):
-    """One line of the log, with what a person said of the track in answer to it."""
+    """One line of the log, with the judgement of its track as the answer to that request."""
 
     record: RequestRecord
     relevance: float | None = None
@@ -42,42 +42,44 @@ def history(
 ) -> list[PastRequest]:
     """Return log lines, the newest first, or with `text` the most relevant first.
 
-    A line without a vector, as an exact repeat has none, is not found by meaning; the call it repeats is. Raises
-    InputError for a column that cannot be asked for, a limit out of range and a text without words.
+    An exact repeat has no vector, so a search by meaning returns only the call it repeats. Raises InputError for a
+    column that the log cannot be narrowed by, a limit out of range and a text without words.
     """
     if by not in get_args(HistoryBy):
         raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(HistoryBy))}")
-    found: list[tuple[RequestRecord, float | None]]
+    lines: list[tuple[RequestRecord, float | None]]
     if text is None:
-        found = [(one, None) for one in store.requests.list(limit=limit, since=since, **facts)]
+        lines = [(record, None) for record in store.requests.list(limit=limit, since=since, **facts)]
     elif by == "words":
-        found = [*store.requests.search_words(text, limit, since=since, **facts)]
+        lines = [*store.requests.search_words(text, limit, since=since, **facts)]
     else:
-        found = [*store.requests.search(encode(text), limit, since=since, **facts)]
-    said = verdicts(store.judgements.of_keys([record.key for record, _ in found]))
-    return [_told(record, relevance, said) for record, relevance in found]
+        lines = [*store.requests.search(encode(text), limit, since=since, **facts)]
+    judgements = verdicts(store.judgements.of_keys([record.key for record, _ in lines]))
+    return [
+        _past_request(record, relevance, judgements.get((record.key, record.track_id or "")))
+        for record, relevance in lines
+    ]
 
 
-def verdicts(said: Sequence[Judgement]) -> dict[tuple[str, str], Judgement]:
-    """Return what holds of each request key and track: a standing rejection, else the newest rating there is.
+def verdicts(judgements: Sequence[Judgement]) -> dict[tuple[str, str], Judgement]:
+    """Return the judgement that holds for each request key and track: its rejection, else its newest rating.
 
-    A rejection that was taken back counts as nothing said.
+    A rejection that was taken back does not count.
     """
     rated: dict[tuple[str, str], Judgement] = {}
-    refused: dict[tuple[str, str], Judgement] = {}
-    for one in sorted(said, key=lambda one: one.created_at):
-        (rated if one.verdict == "rated" else refused)[one.key, one.track_id] = one
-    standing = {pair: one for pair, one in refused.items() if one.verdict == "rejected"}
-    return {pair: one for pair, one in rated.items() if one.rating is not None} | standing
+    rejected: dict[tuple[str, str], Judgement] = {}
+    for judgement in sorted(judgements, key=lambda judgement: judgement.created_at):
+        newest = rated if judgement.verdict == "rated" else rejected
+        newest[judgement.key, judgement.track_id] = judgement
+    ratings = {pair: judgement for pair, judgement in rated.items() if judgement.rating is not None}
+    standing = {pair: judgement for pair, judgement in rejected.items() if judgement.verdict == "rejected"}
+    return ratings | standing
 
 
-def _told(
-    record: RequestRecord, relevance: float | None, said: Mapping[tuple[str, str], Judgement]
-) -> PastRequest:
-    one = said.get((record.key, record.track_id or ""))
+def _past_request(record: RequestRecord, relevance: float | None, judgement: Judgement | None) -> PastRequest:
     return PastRequest(
         record=record,
         relevance=relevance,
-        rating=one.rating if one else None,
-        rejected=one is not None and one.verdict == "rejected",
+        rating=judgement.rating if judgement else None,
+        rejected=judgement is not None and judgement.verdict == "rejected",
     )

@@ -1,4 +1,4 @@
-"""Features, presets and the caller's choices become a request: a prompt and a merged configuration with its sources."""
+"""Build a request from features, presets and the caller's choices: a prompt, and a configuration with its sources."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def load_library(config: str | Path | None, home: str | Path) -> Library:
 
 @contextmanager
 def preset_errors() -> Iterator[None]:
-    """Turn a refusal by the presets, such as an unknown name, into a ConfigError."""
+    """Turn a PresetError, such as that of an unknown name, into a ConfigError."""
     try:
         yield
     except PresetError as error:
@@ -50,21 +50,21 @@ def preset_errors() -> Iterator[None]:
 
 
 def key_of(context: Context, choices: Choices, library: Library, weights: Mapping[str, bool]) -> str:
-    """Return the identity of a request: hex of 32 characters over all that decides what would be made.
+    """Return the identity of a request: 32 hex digits over everything that decides what would be made.
 
-    It needs neither encoder nor model: features and selection follow from what is hashed here. `weights`
-    tells which model sizes are on the machine, since `backend: auto` depends on it.
+    It needs neither encoder nor model: features and selection follow from what is hashed here. `weights` states which
+    model sizes are on the machine, since `backend: auto` depends on them.
     """
     backend = choices.backend or library.model.backend
-    told = {
+    identity = {
         "version": KEY_VERSION,
         "context": context.model_dump(mode="json"),
-        # Left out where there is none, as it was before melodies could be given.
+        # Left out where there is none, so that keys from before melodies stay the same.
         "choices": choices.model_dump(mode="json", exclude=None if choices.melody else {"melody"}),
         "library": library.digest,
         "weights": [] if backend == "procedural" else sorted(size for size, here in weights.items() if here),
     }
-    canonical = json.dumps(told, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
 
 
@@ -80,7 +80,7 @@ def build(
     """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
 
     Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that
-    contradict each other, Unavailable when the backend that was named has no weights here.
+    contradict each other, Unavailable when the backend that the caller named has no weights here.
     """
     style, why_style = pick_style(context, features, choices, library.styles)
     role, why_role = pick_role(context, features, choices)
@@ -131,17 +131,17 @@ def prompt_of(resolved: Resolved, features: Features) -> str:
 def _explicit(choices: Choices) -> dict[str, Any]:
     """Return the caller's values under their configuration names."""
     named = {name: getattr(choices, name) for name in ("duration_s", "loopable", "seed", "backend")}
-    given = {name: value for name, value in named.items() if value is not None}
-    if twice := given.keys() & choices.generation.keys():
+    chosen = {name: value for name, value in named.items() if value is not None}
+    if twice := chosen.keys() & choices.generation.keys():
         name = min(twice)
         raise InputError(
-            f"{name} was given twice, as {given[name]!r} and as {choices.generation[name]!r}; give it once"
+            f"{name} was given twice, as {chosen[name]!r} and as {choices.generation[name]!r}; give it once"
         )
-    return {**choices.generation, **given}
+    return {**choices.generation, **chosen}
 
 
 def _follow_melody(config: dict[str, Any], sources: dict[str, str], melody: str) -> None:
-    """Put the melody into the configuration, and the checkpoint nearest to its size that can follow one."""
+    """Put the melody into the configuration, and the checkpoint nearest in size that can follow a melody."""
     config["melody"], sources["melody"] = melody, "caller"
     if (size := melody_size(config["size"])) != config["size"]:
         sources["size"] = f"follows a melody as {config['size']} cannot, by {sources['size']}"
@@ -149,7 +149,7 @@ def _follow_melody(config: dict[str, Any], sources: dict[str, str], melody: str)
 
 
 def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights: FindWeights) -> str:
-    """Turn `auto` into the backend that will run, and return what it stands in for, in words ("" for nothing)."""
+    """Replace `auto` by the backend that will run, and return a sentence where that is a substitute, else ""."""
     size, backend = config["size"], config["backend"]
     if backend == "procedural" or (backend == "mlx" and find_weights(size)):
         return ""
@@ -159,24 +159,24 @@ def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights:
             f"run `catalog models pull {size}`, or pass backend='auto' or backend='procedural'"
         )
     stand_ins = choices_for(size, melody="melody" in config)
-    found = next((one for one in stand_ins if find_weights(one)), None)
-    config["backend"] = "mlx" if found else "procedural"
+    present = next((one for one in stand_ins if find_weights(one)), None)
+    config["backend"] = "mlx" if present else "procedural"
     sources["backend"] = f"auto, by {sources['backend']}"
-    if found is None:
+    if present is None:
         return f"MusicGen {size} is not on this machine, so the procedural synthesizer rendered this"
-    if found != size:
+    if present != size:
         config["size"], sources["size"] = (
-            found,
+            present,
             f"the largest on this machine up to {size}, by {sources['size']}",
         )
-        return f"MusicGen {size} is not on this machine, so {found} made this"
+        return f"MusicGen {size} is not on this machine, so {present} made this"
     return ""
 
 
 def _arrange(
     config: dict[str, Any], sources: dict[str, str], library: Library, style: str, features: Features
 ) -> None:
-    """Fill in the synthesizer's parameters, bent towards the context's mood; MusicGen reads its prompt instead."""
+    """Set the synthesizer's parameters, shifted towards the mood of the context; MusicGen needs none."""
     if config["backend"] != "procedural":
         config["synthesis"] = None
         return

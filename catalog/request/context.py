@@ -1,4 +1,4 @@
-"""Whatever the application hands over - text, bytes, a RAG payload - becomes a validated Context."""
+"""Read a Context from what an application passes: a text, bytes, or a RAG payload."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ ContextSource = str | Mapping[str, Any] | Context
 """What a context is read from: a text, a payload with a text in it, or a context as it is."""
 
 TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
-"""Where a payload's text is looked for, in this order."""
+"""The keys under which a payload may hold its text, in the order they are tried."""
 QUERY_KEYS = ("query", "question")
 
 
 def read_context(source: ContextSource, **known: Any) -> Context:
-    """Return the Context in `source`, with the fields that the caller knows set over it.
+    """Return the Context in `source`; fields in `known` win over it.
 
-    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. What stands under
-    "features" must be fields of Context; other keys that happen to name one are taken over where their value
-    fits and left alone where it does not, so that a RAG answer payload passes as it is. Raises InputError.
+    A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. Values under
+    "features" must be fields of Context. Other keys with the name of a field are used where their value is valid
+    and ignored where it is not, so that the payload of any application can be passed. Raises InputError.
     """
     if isinstance(source, Context):
-        told: dict[str, Any] = source.model_dump(exclude_defaults=True)
+        values: dict[str, Any] = source.model_dump(exclude_defaults=True)
     elif isinstance(source, str):
-        told = {"text": source}
+        values = {"text": source}
     elif isinstance(source, Mapping):
-        told = _from_payload(source)
+        values = _from_payload(source)
     else:
         raise InputError(f"the context is a {type(source).__name__}; pass a text, a mapping or a Context")
-    return validated(Context, {**told, **{name: value for name, value in known.items() if value is not None}})
+    return validated(
+        Context, {**values, **{name: value for name, value in known.items() if value is not None}}
+    )
 
 
 def read_bytes(data: bytes) -> str | dict[str, Any]:
-    """Return the text, or the JSON object, that `data` holds. Raises InputError when it is neither."""
+    """Return the JSON payload in `data`, else its text. Raises InputError for bytes that are not UTF-8 or too many."""
     if len(data) > 2 * MAX_TEXT_BYTES:
         raise InputError(f"the context is {len(data):,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
     try:

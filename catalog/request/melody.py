@@ -1,4 +1,4 @@
-"""A recording that the caller gives for its melody: read with limits, refused where it holds none."""
+"""Read a recording whose melody the music is to follow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["read_melody"]
 
 
 def read_melody(path: str | Path) -> tuple[Audio, str]:
-    """Return a WAV, FLAC or OGG file's audio and its sha256, by which it is known.
+    """Return the audio of a WAV, FLAC or OGG file, and the sha256 of its samples.
 
     At most 25 MiB, 10 minutes and 2 channels. Raises InputError for a file that is missing, damaged, too long or
     silent.

@@ -1,4 +1,4 @@
-"""The request of a track, to be made once more: as it was, or with another seed."""
+"""Requests for a track that exists: to serve it again, or to make it again with its seed or another."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["choices_of", "context_of", "decision_again", "request_again", "reque
 
 
 def context_of(track: Track) -> Context:
-    """Return the context a track was made for, as far as its row holds it."""
+    """Return the context that a track was made for, as far as its row holds it."""
     return Context(text=track.context, query=track.query)
 
 
 def choices_of(track: Track) -> Choices:
-    """Return the track that `track` goes on from; all else that its caller chose is in its configuration.
+    """Return the choice of a track to go on from; the other choices are in the configuration of `track`.
 
     Raises InputError for a track that follows a melody, since recordings are not kept.
     """
@@ -39,7 +39,7 @@ def request_again(track: Track, context: Context, choices: Choices, *, variation
 
 
 def decision_again(track: Track, *, variation: bool) -> Decision:
-    """Return the decision to make it, which is the caller's."""
+    """Return the decision to make the track again, which the caller took."""
     what = "a variation of track" if variation else "made again, with its seed: track"
     return Decision(
         action="make",
@@ -51,12 +51,12 @@ def decision_again(track: Track, *, variation: bool) -> Decision:
 
 
 def request_of(track: Track, context: Context, choices: Choices) -> Request:
-    """Return the request that `track` was made for, as a repeat asks again, with what is to be said about it."""
+    """Return the request that `track` was made for, with the warnings for a repeat of it."""
     warnings = []
-    asked_s, got_s = choices.duration_s, float(track.config["duration_s"])
-    if asked_s is not None and asked_s > got_s + 1e-6:
+    requested_s, made_s = choices.duration_s, float(track.config["duration_s"])
+    if requested_s is not None and requested_s > made_s + 1e-6:
         warnings.append(
-            f"duration_s {asked_s:g} was cut to {got_s:g} by {track.config_sources['duration_s']}"
+            f"duration_s {requested_s:g} was cut to {made_s:g} by {track.config_sources['duration_s']}"
         )
     return Request(
         key=track.key,

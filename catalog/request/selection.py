@@ -1,4 +1,4 @@
-"""The selection policy: which style, role and quality tier a context gets when the caller names none, and why."""
+"""Pick the style, role and quality tier of a context when the caller names none, with the reasons."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["USUAL_QUALITY", "USUAL_ROLE", "StyleLike", "pick_quality", "pick_rol
 USUAL_ROLE = "background_bed"
 USUAL_QUALITY: QualityName = "standard"
 READ_CHARACTERS = 20_000
-"""Topic words are looked for in this much of the text."""
+"""Topic words are looked for in this many characters of the text."""
 LONG_WORDS = 250
-"""A text of this many words is read or listened to for minutes: music under it must stay out of the way."""
+"""A text of this many words is read or narrated for minutes, so the music under it must not distract."""
 SHORT_CUE_S = 3.0
 STING_S = 8.0
 
@@ -25,13 +25,13 @@ TAG_WEIGHT = 0.25
 TOPIC_WEIGHT = 0.35
 MOST_TOPICS = 3
 PLACE_WEIGHT = 0.5
-"""For a place read from the text: a scene may be set in the rain and be about something else."""
+"""For a place read from the text, which may be mentioned and not be the setting."""
 NAMED_PLACE_WEIGHT = 4.0
 """For a place that the caller names."""
 
 
 class StyleLike(Protocol):
-    """What the policy reads of a style preset."""
+    """The fields of a style preset that the selection reads."""
 
     @property
     def valence(self) -> float: ...

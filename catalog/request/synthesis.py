@@ -1,4 +1,4 @@
-"""Bend a style's synthesis parameters towards the mood and the hour of a context."""
+"""Shift the synthesis parameters of a style towards the mood and the time of day of a context."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODE_STEPS = 2.5
 CLEAR_VALENCE = 0.4
 MAX_TEMPO_CHANGE = 0.25
 LIVING = frozenset({"birds", "crickets", "owl", "stream"})
-"""Textures of places where animals are heard."""
+"""Textures of places with animals."""
 
 
 def shade(
@@ -30,12 +30,12 @@ def shade(
     style_energy: float,
     time_of_day: str | None = None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the parameters moved as far as the mood is from the style's own place, and the reasons.
+    """Return the parameters shifted by the distance of the mood from the style's own, and the reasons.
 
-    Valence moves the mode, the register and some brightness; energy the tempo (by at most a quarter), density,
-    drums and the rest of the brightness; night and dawn exchange the animals of a style that has them.
+    Valence shifts the mode, the register and some brightness; energy the tempo (by at most a quarter), density,
+    drums and the rest of the brightness; night and dawn replace the animals of a style that has them.
     Where the mood is the style's own nothing changes. The result is always a valid `Synthesis`; raises
-    GeneratorError when the parameters given are not.
+    GeneratorError when `synthesis` is not.
     """
     style = Synthesis.parse(synthesis)
     brighter, livelier = valence - style_valence, energy - style_energy
@@ -86,7 +86,7 @@ def _mode(mode: str, valence: float, brighter: float) -> str:
 
 
 def _colour(colour: str, brighter: float) -> str:
-    """Return chords with a third where the mode has to be heard: open and rough chords tell no valence."""
+    """Return triads where the mode has to be audible: suspended, power and cluster chords carry no valence."""
     if (colour == "sus" and abs(brighter) > CLEAR_VALENCE) or (
         colour in ("power", "cluster") and brighter > CLEAR_VALENCE
     ):
@@ -96,43 +96,47 @@ def _colour(colour: str, brighter: float) -> str:
 
 def _textures(textures: Mapping[Any, float], time_of_day: str | None) -> dict[str, float]:
     """Return the textures of a living place as they are at this hour."""
-    heard: dict[str, float] = dict(textures)
-    if not LIVING & heard.keys() or time_of_day not in ("night", "dawn"):
-        return heard
+    levels: dict[str, float] = dict(textures)
+    if not LIVING & levels.keys() or time_of_day not in ("night", "dawn"):
+        return levels
     if time_of_day == "night":
-        birds = heard.pop("birds", 0.0)
-        heard["crickets"] = max(heard.get("crickets", 0.0), 0.6 * birds, 0.1)
+        birds = levels.pop("birds", 0.0)
+        levels["crickets"] = max(levels.get("crickets", 0.0), 0.6 * birds, 0.1)
         if birds:
-            heard["owl"] = max(heard.get("owl", 0.0), round(0.5 * birds, 3))
+            levels["owl"] = max(levels.get("owl", 0.0), round(0.5 * birds, 3))
     else:
-        crickets = heard.pop("crickets", 0.0)
-        heard.pop("owl", None)
-        heard["birds"] = max(heard.get("birds", 0.0), crickets, 0.15)
-    return {name: round(level, 3) for name, level in heard.items()}
+        crickets = levels.pop("crickets", 0.0)
+        levels.pop("owl", None)
+        levels["birds"] = max(levels.get("birds", 0.0), crickets, 0.15)
+    return {name: round(level, 3) for name, level in levels.items()}
 
 
 def _changed(style: Synthesis, shaded: Synthesis) -> dict[str, Any]:
-    """Return the parameters that differ."""
+    """Return the parameters that `shaded` has other values for."""
     before, after = style.model_dump(), shaded.model_dump()
     return {key: value for key, value in after.items() if value != before[key]}
 
 
 def _reasons(style: Synthesis, shaded: Synthesis, time_of_day: str | None) -> tuple[str, ...]:
-    """Say each change that can be heard, in a few words."""
-    said = []
+    """Return each audible change in a few words."""
+    reasons = []
     if shaded.mode != style.mode:
-        said.append(f"mode {style.mode} -> {shaded.mode} for the valence".replace("_", " "))
+        reasons.append(f"mode {style.mode} -> {shaded.mode} for the valence".replace("_", " "))
     if shaded.colour != style.colour:
-        said.append(f"{style.colour} chords -> triads, so that the mode is heard")
+        reasons.append(f"{style.colour} chords -> triads, so that the mode is heard")
     if abs(shaded.tempo_bpm - style.tempo_bpm) >= 1:
-        said.append(f"tempo {style.tempo_bpm:g} -> {shaded.tempo_bpm:g} bpm for the energy")
+        reasons.append(f"tempo {style.tempo_bpm:g} -> {shaded.tempo_bpm:g} bpm for the energy")
     for name in ("density", "brightness", "drum_level"):
         before, after = getattr(style, name), getattr(shaded, name)
         if abs(after - before) >= 0.05:
             word = "more" if after > before else "less"
-            said.append(f"{word} {name.replace('_level', 's').replace('_', ' ')} ({before:g} -> {after:g})")
+            reasons.append(
+                f"{word} {name.replace('_level', 's').replace('_', ' ')} ({before:g} -> {after:g})"
+            )
     if abs(shaded.register_shift - style.register_shift) >= 0.1:
-        said.append("higher register" if shaded.register_shift > style.register_shift else "lower register")
+        reasons.append(
+            "higher register" if shaded.register_shift > style.register_shift else "lower register"
+        )
     if shaded.textures != style.textures:
-        said.append(f"{', '.join(sorted(shaded.textures))} around it, as at {time_of_day}")
-    return tuple(said)
+        reasons.append(f"{', '.join(sorted(shaded.textures))} around it, as at {time_of_day}")
+    return tuple(reasons)

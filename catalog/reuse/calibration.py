@@ -1,11 +1,10 @@
-"""From labels to a certificate: fit the weights on some scenes, and hold a threshold to its promise on others.
+"""From labels to a certificate: fit the weights on some scenes, and certify thresholds on others.
 
-The promise is made by Learn-then-Test (Angelopoulos and others 2021): thresholds of a grid fixed beforehand are tried
-from strict to lenient, each against the hypothesis that more than the wanted share of reused tracks does not fit, and
-the first that cannot be rejected ends it. Texts of one scene depend on each other, so the scene is the unit: of its
-reuses, the share that does not fit. The rate is the mean of these shares over the scenes in which anything is reused.
-The test is a bet on them (Waudby-Smith and Ramdas 2024), valid for any number of scenes and whatever the distribution,
-with no approximation.
+The method is Learn-then-Test (Angelopoulos and others 2021). The thresholds of a fixed grid are tested from strict to
+lenient, each against the hypothesis that more than the wanted share of reused tracks does not fit; the first hypothesis
+that is not rejected ends it. Texts of one scene depend on each other, so the scene is the unit: the share of its reuses
+that does not fit. The rate is the mean of these shares over the scenes in which anything is reused. The test is a bet
+on the shares (Waudby-Smith and Ramdas 2024). It is exact for any number of scenes and any distribution.
 """
 
 from __future__ import annotations
@@ -55,11 +54,11 @@ __all__ = [
 
 
 RATES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
-"""The rates of false reuse a certificate has bounds for; others can be asked for."""
+"""The rates of false reuse that every certificate has bounds for; a caller can add others."""
 GRID = tuple(round(0.99 - 0.01 * step, 2) for step in range(99))
 """Thresholds, strict to lenient, fixed before any label is seen."""
 BETS = (0.2, 0.4, 0.6, 0.8, 0.95)
-"""Sizes of the bets, as shares of the largest that cannot lose all; their mean wins as soon as one of them does."""
+"""Sizes of the bets, as shares of the largest one that cannot lose everything. Their mean wins when one does."""
 PENALTY = 1e-4
 
 
@@ -71,27 +70,27 @@ def calibrate(
     cache_dir: Path | None = None,
     on_progress: Report | None = None,
 ) -> Certificate:
-    """Return a certificate for `encoder` and the labels, the shipped ones where none are given.
+    """Return a certificate for `encoder` from `labels`, by default the shipped ones. Takes a minute or two.
 
-    The weights come from the "fit" scenes of the shipped labels always, so that none of what certifies was fitted on.
-    Shipped labels certify with their "calibrate" scenes, a file with all it holds. Deterministic but for the date.
-    Takes a minute or two. `rates` are wanted beside `RATES`. Raises Unavailable without encoder, InputError where the
-    labels are too few to certify the first of `rates` (`MAX_FALSE_REUSE` without), were they all right.
+    The weights are always fitted on the "fit" scenes of the shipped labels, and those scenes certify nothing. Shipped
+    labels certify with their "calibrate" scenes, other labels with all of theirs. `rates` are certified beside `RATES`.
+    Apart from the date the result is deterministic. Raises Unavailable without encoder, and InputError where the labels
+    are too few to certify the first of `rates` (or `MAX_FALSE_REUSE`) even if no reuse among them were wrong.
     """
     wanted = [*rates]
     if labels:
         names = {*names_in(labels.pairs), *(one.scene for one in labels.scenes)}
         _enough(f"{labels.source} has {len(names)}", len(names), wanted)
     shipped = shipped_labels()
-    # Where the weights are known and no scene needs a catalog to be tried in, the "fit" scenes need not be read.
+    # The "fit" scenes are needed to fit weights, and as the tracks of a catalog in the trials of other scenes.
     fitted = shipped_for(encoder.identity) if labels else None
     background = () if fitted and labels and not labels.scenes else shipped.split("fit")
-    asked = labels.scenes if labels else shipped.split("calibrate")
+    tested = labels.scenes if labels else shipped.split("calibrate")
     pairs = labels.pairs if labels else ()
     known = read_texts(
         [
             *texts_in(background),
-            *texts_in(asked),
+            *texts_in(tested),
             *(text for pair in pairs for text in (pair.asked, pair.track)),
         ],
         encoder,
@@ -99,7 +98,7 @@ def calibrate(
         on_progress=on_progress,
     )
     weights = fitted.weights if fitted else fit(cases(background, background, known))
-    tried = [*trials(cases(asked, background, known), weights), *pair_trials(pairs, known, weights)]
+    tried = [*trials(cases(tested, background, known), weights), *pair_trials(pairs, known, weights)]
     about = labels or shipped
     reusing = len(wrong_shares(tried, GRID[-1]))
     _enough(f"{about.source} has {reusing}", reusing, wanted, "scenes in which anything is reused")
@@ -126,11 +125,11 @@ def calibrate_from_ratings(
     *,
     rates: Iterable[float] = (),
 ) -> Certificate:
-    """Return a certificate from what people said of tracks that `base` let be reused; its weights stay.
+    """Return a certificate from judgements of tracks that were reused under `base`; it keeps the weights of `base`.
 
-    A reuse counts as wrong when it was rejected or rated 1 or 2 as the answer to its request, as right when rated 3 or
-    more; all of one track are one unit. Only what was served is judged, so no threshold below the one it was served
-    at can be certified. Raises InputError when too little that can be used was judged.
+    A reuse is wrong when it was rejected or rated 1 or 2 as the answer to its request, right when rated 3 or more. All
+    reuses of one track are one unit. Only tracks that were served are judged, so no threshold below those they were
+    served at can be certified. Raises InputError when too few usable reuses were judged.
     """
     wanted = [*rates]
     served = {
@@ -141,16 +140,16 @@ def calibrate_from_ratings(
         and line.created_at >= base.made_at
         and line.threshold in {bound.threshold for bound in base.bounds}
     }
-    said: dict[tuple[str, str], Judgement] = {}
+    newest: dict[tuple[str, str], Judgement] = {}
     rated: dict[tuple[str, str], Judgement] = {}
     for one in sorted(judgements, key=lambda one: one.created_at):
         if one.request_id in served and served[one.request_id].track_id == one.track_id:
             pair = one.track_id, one.request_id
-            # A rejection that is taken back leaves the rating that was there.
-            said[pair] = rated.get(pair, one) if one.verdict == "allowed" else one
+            # A rejection that is taken back leaves the rating before it.
+            newest[pair] = rated.get(pair, one) if one.verdict == "allowed" else one
             if one.verdict == "rated":
                 rated[pair] = one
-    judged = [(served[request], one) for (_, request), one in said.items() if _fitted(one) is not None]
+    judged = [(served[request], one) for (_, request), one in newest.items() if _fitted(one) is not None]
     if not judged:
         raise InputError(
             "no reuse under the certificate in use was judged yet; rate tracks as answers to their requests "
@@ -200,7 +199,7 @@ def scenes_needed(rate: float, *, delta: float = DELTA) -> int:
 
 
 def _enough(have: str, scenes: int, wanted: Sequence[float], what: str = "scenes") -> None:
-    """Refuse labels that certify nothing for the rate that is wanted, whatever they say."""
+    """Raise InputError for labels so few that they certify nothing for the wanted rate, whatever they say."""
     rate = wanted[0] if wanted else MAX_FALSE_REUSE
     if scenes < (needed := scenes_needed(rate)):
         raise InputError(
@@ -210,7 +209,7 @@ def _enough(have: str, scenes: int, wanted: Sequence[float], what: str = "scenes
 
 
 def _fitted(one: Judgement) -> bool | None:
-    """Return what the judgement says of the fit, None where it was taken back."""
+    """Return whether the track fitted by a judgement, None where the judgement was taken back."""
     if one.verdict == "rejected":
         return False
     return None if one.rating is None else one.rating >= 3
@@ -221,7 +220,7 @@ def _now() -> datetime:
 
 
 def fit(labelled: Sequence[Case]) -> dict[str, float]:
-    """Return the weights under which the labels are likeliest, those of `HURTS` at most 0, the others at least 0.
+    """Return the weights of the greatest likelihood: at most 0 for `HURTS`, at least 0 for the other numbers.
 
     Tracks that fit, tracks of other scenes, and tracks of the same scene that do not fit weigh 2 : 1 : 1.
     """
@@ -230,15 +229,15 @@ def fit(labelled: Sequence[Case]) -> dict[str, float]:
     names = ("topic", *TOPIC, "mood", *MOOD)
     cut = 1 + len(TOPIC)
     groups = (
-        [found for case in labelled for found in case.right],
-        [found for case in labelled if not case.matched for found in case.other],
-        [found for case in labelled if not case.matched for found in (*case.opposite, *case.passable)],
+        [numbers for case in labelled for numbers in case.right],
+        [numbers for case in labelled if not case.matched for numbers in case.other],
+        [numbers for case in labelled if not case.matched for numbers in (*case.opposite, *case.passable)],
     )
     if not all(groups):
         raise InputError(
             "weights need scenes with tracks that fit, with other scenes, and with tracks that do not fit"
         )
-    rows = np.array([[found[name] for name in (*TOPIC, *MOOD)] for group in groups for found in group])
+    rows = np.array([[numbers[name] for name in (*TOPIC, *MOOD)] for group in groups for numbers in group])
     ones = np.ones((len(rows), 1))
     topic, mood = np.hstack([ones, rows[:, : len(TOPIC)]]), np.hstack([ones, rows[:, len(TOPIC) :]])
     fits = np.arange(len(rows)) < len(groups[0])
@@ -253,8 +252,8 @@ def fit(labelled: Sequence[Case]) -> dict[str, float]:
 
     free = {"topic", "mood"}
     limits = [(None if n in free or n in HURTS else 0.0, 0.0 if n in HURTS else None) for n in names]
-    found = minimize(loss, np.zeros(len(names)), bounds=limits, method="L-BFGS-B")
-    return dict(zip(names, map(float, found.x), strict=True))
+    best = minimize(loss, np.zeros(len(names)), bounds=limits, method="L-BFGS-B")
+    return dict(zip(names, map(float, best.x), strict=True))
 
 
 def certified(
@@ -262,13 +261,13 @@ def certified(
 ) -> Bound:
     """Return the most lenient threshold of `grid` at which at most `rate` of the reused tracks do not fit.
 
-    Wrong with probability `delta` at most, over the draw of scenes. The threshold is None where nothing holds.
+    Over the draw of scenes that is wrong with probability `delta` at most. The threshold is None where none holds.
     """
     best, columns = None, _columns(tried)
     for threshold in grid:
         wrong = _shares(columns, threshold)
         if _evidence(0 * wrong, rate) < 1 / delta:
-            continue  # too few are reused to tell, were they all right; this looks at no label
+            continue  # too few reuses to certify even if none were wrong; this does not look at a label
         if _evidence(wrong, rate) < 1 / delta:
             break
         best = threshold
@@ -323,17 +322,17 @@ def hit_rate(tried: Iterable[Trial], threshold: float) -> float:
 
 
 def _evidence(wrong: NDArray[np.float64], rate: float) -> float:
-    """Return what bets against "the mean of `wrong` is above `rate`" have come to, from a stake of 1.
+    """Return the value, from a stake of 1, of bets against the hypothesis that the mean of `wrong` is above `rate`.
 
-    Were it so, no bet could be expected to win: by Markov's inequality the sum reaches 1 / delta with probability
-    delta at most.
+    Under that hypothesis no bet gains on average. By Markov's inequality the value then reaches 1 / delta with
+    probability delta at most.
     """
     logs = np.array([np.log1p(-bet / (1 - rate) * (wrong - rate)).sum() for bet in BETS])
     return math.exp(min(700.0, float(logs.max()))) * float(np.mean(np.exp(logs - logs.max())))
 
 
 def _upper(wrong: NDArray[np.float64], rate: float, delta: float) -> float:
-    """Return the smallest rate, up to `rate`, that the bets still rule out."""
+    """Return the smallest rate, up to `rate`, that the bets rule out."""
     low, high = 0.0, rate
     for _ in range(30):
         middle = (low + high) / 2

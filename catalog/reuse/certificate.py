@@ -1,8 +1,8 @@
 """The certificate: which threshold holds which rate of false reuse, on what labels, for which encoder and features.
 
-One is shipped for the shipped encoder. A user's own, written by `catalog calibrate`, stands in the home and wins. A
-certificate counts only for what it was made with: another encoder, another way to read a text, or other shipped labels
-end it, and then exact repeats alone are reused until `catalog calibrate` makes a new one.
+One is shipped for the shipped encoder. A user's own, which `catalog calibrate` writes into the home, takes its place.
+A certificate expires with another encoder, another way of reading texts, or other shipped labels. Then only exact
+repeats are reused until `catalog calibrate` makes a new one.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ MAX_BYTES = 1_000_000
 Rate = Annotated[FiniteFloat, Field(gt=0.0, lt=1.0)]
 Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 WEIGHTS = ("topic", *evidence.TOPIC, "mood", *evidence.MOOD)
-"""What is weighed, and the intercepts of the two questions."""
+"""The names of the weights: two intercepts, "topic" and "mood", and the numbers of the evidence."""
 
 
 class Bound(Value):
-    """What was certified for one wanted rate."""
+    """The threshold that was certified for one rate of false reuse, and the evidence for it."""
 
     max_false_reuse: Rate
-    """The rate that was wanted: the share of reuses that do not fit, each scene weighing the same."""
+    """The rate: the share of reuses that do not fit, each scene weighing the same."""
     threshold: Share | None
     """The probability a candidate needs; None where nothing could be certified."""
     scenes: int = 0
@@ -64,9 +64,9 @@ class Bound(Value):
     wrong: int = 0
     """Those of them in which a track that does not fit could be served."""
     false_reuse: Share | None = None
-    """The rate that was seen: the mean, over the scenes, of the share of a scene's reuses that do not fit."""
+    """The rate in the trials: the mean, over the scenes, of the share of a scene's reuses that do not fit."""
     upper_bound: Share | None = None
-    """What the rate stays under with confidence 1 - delta."""
+    """The rate is below this with confidence 1 - delta."""
     hits: Share | None = None
     """The share of trial requests with a fitting track in the catalog that reused it."""
 
@@ -77,17 +77,17 @@ class Certificate(Value):
     id: str = ""
     made_at: AwareDatetime
     source: str
-    """What the labels are and where they come from."""
+    """Where the labels come from."""
     source_sha256: str
     shipped_sha256: str
-    """Of the shipped labels, from which the weights were fitted."""
+    """Digest of the shipped labels, on which the weights were fitted."""
     encoder: str
     features: str
     delta: Rate = DELTA
     prevalence: Share | None = None
     """The share of trial requests for which the catalog held a fitting track; None for judged pairs and ratings."""
     scenes: int
-    """How many scenes were tried."""
+    """How many scenes were in the trials."""
     weights: dict[str, FiniteFloat]
     bounds: tuple[Bound, ...]
 
@@ -103,7 +103,7 @@ class Certificate(Value):
         return weights
 
     def at(self, max_false_reuse: float) -> Bound | None:
-        """Return the most lenient bound that holds `max_false_reuse`, None where nothing was certified for it."""
+        """Return the most lenient bound for at most `max_false_reuse`, None where nothing was certified for it."""
         fitting = [
             bound
             for bound in self.bounds
@@ -121,7 +121,7 @@ class Standing(Value):
 
 
 def version() -> str:
-    """Return the identity of the way a text is read and compared."""
+    """Return the version of the way texts are read and compared."""
     return f"{features.VERSION}/{evidence.VERSION}"
 
 
@@ -133,16 +133,16 @@ def identified(certificate: Certificate) -> Certificate:
 
 def standing(home: Path, encoder: str) -> Standing:
     """Return the certificate that counts in `home` for `encoder`: the user's own, else the shipped one."""
-    own = home / CERTIFICATE
-    if own.exists():
-        found = _read(own)
-        if isinstance(found, str):
-            return Standing(certificate=None, note=found)
-        if expired := _expired(found, encoder):
+    path = home / CERTIFICATE
+    if path.exists():
+        own = _read(path)
+        if isinstance(own, str):
+            return Standing(certificate=None, note=own)
+        if expired := _expired(own, encoder):
             return Standing(
-                certificate=None, note=f"the certificate {found.id} in this home has expired: {expired}"
+                certificate=None, note=f"the certificate {own.id} in this home has expired: {expired}"
             )
-        return Standing(certificate=found)
+        return Standing(certificate=own)
     shipped = _read(SHIPPED)
     if isinstance(shipped, str):
         return Standing(certificate=None, note=shipped)
@@ -153,19 +153,19 @@ def standing(home: Path, encoder: str) -> Standing:
 
 def shipped_for(encoder: str) -> Certificate | None:
     """Return the shipped certificate where it counts for `encoder`."""
-    found = _read(SHIPPED)
-    return None if isinstance(found, str) or _expired(found, encoder) else found
+    shipped = _read(SHIPPED)
+    return None if isinstance(shipped, str) or _expired(shipped, encoder) else shipped
 
 
 def save(certificate: Certificate, path: Path) -> None:
-    """Write the certificate as a whole or not at all. Raises StorageError."""
+    """Write the certificate whole or not at all. Raises StorageError."""
     text = json.dumps(certificate.model_dump(mode="json"), ensure_ascii=False, indent=2) + "\n"
     with storing(f"the certificate cannot be written to {path}"):
         write_file(path, text.encode("utf-8"), point="certificate")
 
 
 def checked_rate(rate: float) -> float:
-    """Return `rate`; raises InputError when it is no share between 0 and 1."""
+    """Return `rate`. Raises InputError unless it lies between 0 and 1."""
     if not 0.0 < rate < 1.0:
         raise InputError(f"the rate of false reuse is {rate:g}; it lies between 0 and 1, say 0.1")
     return rate
@@ -186,20 +186,20 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> Certificate | str:
     if size > MAX_BYTES:
         return f"the certificate {path} is too large to be one"
     try:
-        found = Certificate.model_validate_json(path.read_bytes())
+        certificate = Certificate.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        return f"the certificate {path} is damaged: {where + ': ' if where else ''}{_said(first)}"
-    if identified(found).id != found.id:
+        return f"the certificate {path} is damaged: {where + ': ' if where else ''}{_problem(first)}"
+    if identified(certificate).id != certificate.id:
         return (
             f"the certificate {path} was changed after it was made: its id does not follow from its content"
         )
-    return found
+    return certificate
 
 
-def _said(error: ErrorDetails) -> str:
-    """Return what is wrong in words, without what pydantic puts in front of a validator's own."""
+def _problem(error: ErrorDetails) -> str:
+    """Return the message of an error without the prefix that pydantic adds to a validator's own."""
     return error["msg"].removeprefix("Value error, ")
 
 

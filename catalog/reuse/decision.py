@@ -1,15 +1,15 @@
 """The reuse decision: a pure function of a request and the candidates that met its hard facts.
 
-1. Hard facts (role, loop, duration, quality, model, and what the caller named) are filters inside the vector query, and
-   looked at here once more: a column that was damaged on the disk differs from the track's own record.
-2. Each track that is left gets a probability that its music fits (`evidence`): that the scene is the same, from the
-   cosine of the two contexts, place and time, times that the mood is, from the distance of the moods and from words
-   that were exchanged. An opposite mood is refused whatever else is alike.
-3. A track is reused when its probability reaches the threshold that a certificate gives for the wanted rate of false
-   reuse. Without one, only the same request again is served what there is.
+1. Hard facts (role, loop, duration, quality, model, and the caller's own choices) are filters inside the vector query.
+   They are checked here again, since a column that was damaged on the disk differs from the track's own record.
+2. Each candidate gets a probability that its music fits (`evidence`). It is a product: that the scene is the same, from
+   the cosine of the contexts, place and time, and that the mood is the same, from the distance of the moods and from
+   exchanged words. An opposite mood is refused whatever else is alike.
+3. A track is reused when its probability reaches the threshold of the certificate for the wanted rate of false reuse.
+   Without a certificate only exact repeats are reused.
 
-A caller who names a minimum similarity gets another rule instead of 2 and 3: the cosine less what differences in mood,
-place and time cost must reach it.
+With a minimum similarity another rule takes the place of 2 and 3: the cosine, less a cost for differences in mood,
+place and time, must reach that minimum.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from .terms import Terms
 __all__ = ["MAX_MOOD_DISTANCE", "decide", "difference", "exact", "like", "weigh"]
 
 
-# Of the rule by score.
+# For the rule by score.
 MOOD_COST = 0.6
-"""What a mood distance of 1 takes from the similarity."""
+"""A mood distance of 1 lowers the similarity by this."""
 MAX_MOOD_DISTANCE = 0.2
-"""Beyond this the moods differ too much for any similarity to make up for it."""
+"""Beyond this mood distance a track is refused, however similar it is."""
 PLACE_COST = 0.15
 TIME_COST = 0.05
 
 OPPOSITE_MOOD_DISTANCE = 0.5
-"""Beyond this a mood counts as the opposite one, which is refused under either rule."""
+"""Beyond this mood distance two moods are opposite, which is refused under either rule."""
 
 
 def exact(track: Track, line: RequestRecord | None = None) -> Decision:
@@ -64,17 +64,16 @@ def exact(track: Track, line: RequestRecord | None = None) -> Decision:
 
 
 def weigh(
-    request: Request, track: Track, similarity: float, terms: Terms, asked: Card | None = None
+    request: Request, track: Track, similarity: float, terms: Terms, wanted: Card | None = None
 ) -> Candidate:
-    """Return how well `track` fits `request`, with what speaks against it; `asked` is the card of the request."""
-    asked = asked or Card.of(request.context, request.features)
+    """Return how well `track` fits `request`, and the reasons against it; `wanted` is the card of the request."""
+    wanted = wanted or Card.of(request.context, request.features)
     distance, cost, against = difference(request.features, track)
     score = round(similarity - cost, 4)
-    found = evidence(asked, Card.of_track(track), similarity)
-    if found["exchanged"] > MAX_MOOD_DISTANCE:
+    numbers = evidence(wanted, Card.of_track(track), similarity)
+    if numbers["exchanged"] > MAX_MOOD_DISTANCE:
         against = (*against, "nearly the same words, with some exchanged for their opposite")
-    fits = round(probability(terms.certificate.weights, found), 4) if terms.certificate else None
-    held = score if terms.by_score else fits
+    fits = round(probability(terms.certificate.weights, numbers), 4) if terms.certificate else None
     refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
     return Candidate(
         track_id=track.id,
@@ -86,16 +85,13 @@ def weigh(
         against=against,
         refused=refused,
         probability=fits,
-        evidence={name: round(value, 4) for name, value in found.items()},
-        admissible=not refused
-        and terms.threshold is not None
-        and held is not None
-        and held >= terms.threshold,
+        evidence={name: round(value, 4) for name, value in numbers.items()},
+        admissible=not refused and terms.reached(score, fits),
     )
 
 
 def difference(wanted: Features, other: Features | Track) -> tuple[float, float, tuple[str, ...]]:
-    """Return the mood distance, what it and other places and times take from the similarity, and why in words."""
+    """Return the mood distance, the cost of all differences in the similarity, and the differences in words."""
     distance = mood_distance(wanted, other)
     against, cost = [], MOOD_COST * distance
     if distance > MAX_MOOD_DISTANCE:
@@ -120,15 +116,15 @@ def decide(
 ) -> Decision:
     """Decide whether one of `hits` (track, cosine) that meets the hard facts is reused.
 
-    A candidate is admissible when its probability (or its score, where the caller named a minimum) reaches the
-    threshold of `terms` and its mood is not refused. `auto` reuses the best admissible one, `always` the best whatever
-    it reaches, `never` makes a new track. Without a threshold nothing is admissible. Ties go to the lesser id, so the
-    decision never depends on the order of `hits`.
+    A candidate is admissible when its probability, or its score where the caller set a minimum, reaches the threshold
+    of `terms` and its mood is not refused. `auto` reuses the best admissible candidate, `always` the best of all,
+    `never` makes a new track. Without a threshold no candidate is admissible. Ties go to the lesser id, so the decision
+    does not depend on the order of `hits`.
     """
-    asked = Card.of(request.context, request.features)
+    wanted = Card.of(request.context, request.features)
     ranked = sorted(
         (
-            weigh(request, track, similarity, terms, asked)
+            weigh(request, track, similarity, terms, wanted)
             for track, similarity in hits
             if facts is None or meets(track, facts)
         ),
@@ -155,7 +151,7 @@ def decide(
 
 
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
-    """Tell whether a track made for `made` would be reused for `wanted`, as far as mood and topic go."""
+    """Return whether a track made for `made` would be reused for `wanted`, by mood and topic alone."""
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:
         return distance <= MAX_MOOD_DISTANCE and terms.reached(similarity - cost, None)

@@ -1,8 +1,8 @@
-"""What speaks for and against music made for one text under another: five numbers, and a probability from them.
+"""How well music made for one text fits another: five numbers, and a probability from them.
 
-A track fits when two things hold, so the probability is a product of two: the same scene, and the same mood. Every
-number may only help or only hurt; the weights are fitted under that constraint (`calibration`), so that nearer texts
-or nearer moods never make a track less likely to be reused.
+A track fits when its text has the same scene and the same mood, so the probability is a product of two. Each number
+may only raise it or only lower it. The weights are fitted under that constraint (`calibration`), so that nearer texts
+or nearer moods never make a reuse less likely.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["HURTS", "MOOD", "TOPIC", "VERSION", "Card", "evidence", "probability
 
 
 VERSION = "evidence-1"
-"""Raise it when a number below is worked out in another way: certificates made before it then expire."""
+"""Raise it when a number is computed in another way: certificates made before then expire."""
 
 TOPIC = ("similarity", "other_environment", "other_time")
 MOOD = ("mood_distance", "exchanged")
 """The numbers of the two questions that must both be answered yes: is it the same scene, and is it the same mood?"""
 HURTS = frozenset({"other_environment", "other_time", *MOOD})
-"""More of these never helps; more of the others never hurts."""
+"""A larger one of these never raises the probability; a larger one of the others never lowers it."""
 
 READ_CHARACTERS = 4_000
-"""How much of a text is compared word by word."""
+"""Only the first characters of a text are compared word by word."""
 ALIGNED_WORDS = 400
 COPIED = 0.5
 """Share of common words from which two texts count as copies of one another with something exchanged."""
@@ -42,7 +42,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 @dataclass(frozen=True)
 class Card:
-    """What is compared of a text: how it feels, where and when it is, and its words."""
+    """The parts of a text that are compared: its mood, place and time, and its words."""
 
     text: str
     valence: float
@@ -71,30 +71,30 @@ class Card:
         return tuple(_WORD.findall(self.text[:READ_CHARACTERS].lower().replace("’", "'")))
 
 
-def evidence(asked: Card, known: Card, similarity: float) -> dict[str, float]:
-    """Return the numbers that tell whether music made for `known` fits `asked`.
+def evidence(wanted: Card, known: Card, similarity: float) -> dict[str, float]:
+    """Return the numbers that show whether music made for `known` fits `wanted`.
 
-    `similarity` is the cosine of the two contexts, -1..1. In the result beside it: other_environment and other_time, 1
-    where both texts name one and not the same; mood_distance 0..1; exchanged 0..1, how far words that two near copies
-    do not share lie apart in mood.
+    `similarity` is the cosine of the two contexts, -1 to 1, and part of the result. other_environment and other_time
+    are 1 where both texts name one and they differ; mood_distance is 0 to 1; exchanged, 0 to 1, is how far apart in
+    mood the words lie that two near copies do not share.
     """
     return {
         "similarity": similarity,
-        "other_environment": _differ(asked.environment, known.environment),
-        "other_time": _differ(asked.time_of_day, known.time_of_day),
-        "mood_distance": mood_distance(asked, known),
-        "exchanged": _exchanged(asked, known),
+        "other_environment": _differ(wanted.environment, known.environment),
+        "other_time": _differ(wanted.time_of_day, known.time_of_day),
+        "mood_distance": mood_distance(wanted, known),
+        "exchanged": _exchanged(wanted, known),
     }
 
 
-def probability(weights: Mapping[str, float], found: Mapping[str, float]) -> float:
+def probability(weights: Mapping[str, float], numbers: Mapping[str, float]) -> float:
     """Return the probability that the music fits: that the scene is the same times that the mood is.
 
     Each is a logistic of a weighted sum. `weights` maps the names in `TOPIC` and `MOOD`, and "topic" and "mood" for
     the two intercepts.
     """
     return math.prod(
-        _logistic(weights[question] + sum(weights[name] * found[name] for name in names))
+        _logistic(weights[question] + sum(weights[name] * numbers[name] for name in names))
         for question, names in (("topic", TOPIC), ("mood", MOOD))
     )
 
@@ -104,7 +104,10 @@ def _logistic(x: float) -> float:
 
 
 def _exchanged(a: Card, b: Card) -> float:
-    """Return, of two near copies, how far apart in mood lie the words that only one has, or that stand in one place."""
+    """Return how far apart in mood the words lie that two near copies exchange; 0 for texts that are no near copies.
+
+    Compared are the words that only one of them has, and single words that replace each other in the same place.
+    """
     mine, theirs = Counter(a.tokens[:ALIGNED_WORDS]), Counter(b.tokens[:ALIGNED_WORDS])
     if (mine & theirs).total() < COPIED * (mine | theirs).total():
         return 0.0

@@ -14,29 +14,29 @@ MIN_DURATION_TOLERANCE_S = 0.5
 
 def hard_facts(request: Request) -> Filter:
     """Return the facts a track must meet to be offered for `request`."""
-    asked, config = request.choices, request.config
+    choices, config = request.choices, request.config
     loopable = bool(config["loopable"])
     duration_s = float(config["duration_s"])
-    any_length = loopable and asked.duration_s is None
+    any_length = loopable and choices.duration_s is None
     slack_s = max(MIN_DURATION_TOLERANCE_S, DURATION_TOLERANCE * duration_s)
     model = config["size"] if config["backend"] == "mlx" else "procedural"
     return Filter(
         role=request.role,
-        style=asked.preset,
+        style=choices.preset,
         min_quality=request.quality,
         min_model_rank=MODEL_RANKS[model],
         # A loop serves any length, unless the caller named one.
-        loopable=True if loopable else asked.loopable,
+        loopable=True if loopable else choices.loopable,
         min_duration_s=None if any_length else duration_s - slack_s,
         max_duration_s=None if any_length else duration_s + slack_s,
         environment=request.context.environment,
         time_of_day=request.context.time_of_day,
-        backend=asked.backend if asked.backend in ("mlx", "procedural") else None,
+        backend=choices.backend if choices.backend in ("mlx", "procedural") else None,
     )
 
 
 def alone(facts: Filter) -> dict[str, Filter]:
-    """Return each of the hard facts by itself, under the name a person knows it by."""
+    """Return a filter for each hard fact alone, under its everyday name."""
     groups = {
         "role": ("role",),
         "style": ("style",),
@@ -48,8 +48,8 @@ def alone(facts: Filter) -> dict[str, Filter]:
         "environment": ("environment",),
         "time_of_day": ("time_of_day",),
     }
-    given = facts.model_dump(exclude_none=True)
+    values = facts.model_dump(exclude_none=True)
     parts = {
-        name: {field: given[field] for field in fields if field in given} for name, fields in groups.items()
+        name: {field: values[field] for field in fields if field in values} for name, fields in groups.items()
     }
     return {name: Filter(**part) for name, part in parts.items() if part}

@@ -1,4 +1,4 @@
-"""Labels that a reuse decision is held to: texts that may share music, and texts that may not.
+"""Labels for calibration: texts that may share music, and texts that may not.
 
 A file of labels is JSON Lines. A line is either a scene, {"scene": name, "fits": [texts that may share music],
 "opposite": [the same scene in the opposite mood], "moved": [the same in another place or at another time], "split":
@@ -37,7 +37,7 @@ VARIANTS = ("fits", "opposite", "moved")
 
 
 class LabelledScene(Value):
-    """A class of texts about one scene. What is said of one scene tells nothing of another: scenes are the units."""
+    """Texts about one scene. Scenes are independent of each other, so they are the units of the statistics."""
 
     scene: Name
     split: Split = "calibrate"
@@ -54,7 +54,7 @@ class LabelledScene(Value):
         return self
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """Yield the name of the list each text stands in, and the text."""
+        """Yield the name of the list that each text is in, and the text."""
         for variant in VARIANTS:
             for text in getattr(self, variant):
                 yield variant, text
@@ -70,7 +70,7 @@ class Pair(Value):
 
 
 class Labels(Value):
-    """What a file holds, with the digest of its bytes."""
+    """The labels of a file, with the digest of its bytes."""
 
     source: str
     sha256: str
@@ -83,7 +83,7 @@ class Labels(Value):
 
 
 def shipped_labels() -> Labels:
-    """Return the labels in this package. They were authored for it, not collected from anyone's traffic."""
+    """Return the shipped labels. They were written for this package, not collected from users."""
     return read_labels(SHIPPED, source="authored scenes shipped with the package")
 
 
@@ -115,13 +115,13 @@ def read_labels(path: Path, *, source: str | None = None) -> Labels:
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        found = _parsed(line, where)
-        if isinstance(found, Pair):
-            pairs.append(found)
-        elif found.scene in scenes:
-            raise InputError(f"{where}: the scene {found.scene!r} was there before; give each scene one line")
+        label = _parsed(line, where)
+        if isinstance(label, Pair):
+            pairs.append(label)
+        elif label.scene in scenes:
+            raise InputError(f"{where}: the scene {label.scene!r} was there before; give each scene one line")
         else:
-            scenes[found.scene] = found
+            scenes[label.scene] = label
     if not scenes and not pairs:
         raise InputError(f"{path} holds no labels; each line is a scene or a judged pair, see docs/REUSE.md")
     sha256 = hashlib.sha256(data).hexdigest()

@@ -18,11 +18,11 @@ Reuse = Literal["auto", "always", "never"]
 
 @dataclass(frozen=True)
 class Terms:
-    """What a decision is held to: the caller's wishes, and the certificate that counts."""
+    """The terms of a decision: the caller's wishes, and the certificate that counts."""
 
     reuse: Reuse = "auto"
     min_similarity: float | None = None
-    """The score a candidate needs; given, it takes the place of the certificate."""
+    """The score a candidate needs. Where it is set, it takes the place of the certificate."""
     max_false_reuse: float = MAX_FALSE_REUSE
     certificate: Certificate | None = None
     note: str = ""
@@ -35,38 +35,40 @@ class Terms:
 
     @property
     def bound(self) -> Bound | None:
-        """What was certified for the wanted rate."""
+        """The bound of the certificate for `max_false_reuse`; None without one."""
         return self.certificate.at(self.max_false_reuse) if self.certificate else None
 
     @property
     def threshold(self) -> float | None:
-        """What a candidate must reach; None where nothing says."""
+        """The score or probability that a candidate must reach; None where nothing is reused."""
         return self.min_similarity if self.by_score else self.bound.threshold if self.bound else None
 
     @property
     def uncertified(self) -> str:
-        """Why there is no threshold, and what to do."""
+        """Why there is no threshold, and what the caller can do."""
         if self.certificate is None:
             return (
                 f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or pass min_similarity"
             )
         held = f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
-        rates = [one.max_false_reuse for one in self.certificate.bounds if one.threshold is not None]
+        rates = [bound.max_false_reuse for bound in self.certificate.bounds if bound.threshold is not None]
         if not rates:
             return f"{held}; calibrate on more labels, or pass min_similarity"
         return (
             f"{held}; pass max_false_reuse={min(rates):g}, which one does hold, or calibrate on more labels"
         )
 
-    def worth(self, one: Candidate) -> float:
-        """Return what candidates are ranked by."""
-        return one.score if self.by_score or one.probability is None else one.probability
+    def worth(self, candidate: Candidate) -> float:
+        """Return the number that candidates are ranked by: the score or the probability."""
+        if self.by_score or candidate.probability is None:
+            return candidate.score
+        return candidate.probability
 
     def stands(self, line: RequestRecord) -> bool:
-        """Tell whether a close match in the log would be taken again.
+        """Return whether a close match in the log would be reused again.
 
-        Its probability is known to be that of the certificate in use where it was served since that was made. By score
-        the same minimum must be named, since the line does not hold how far the moods lie apart.
+        Its probability counts where it was served after the certificate in use was made. Its score counts only under
+        the same minimum, since the line does not hold the mood distance.
         """
         if self.min_similarity is not None:
             same = abs(line.threshold - self.min_similarity) < 1e-6
@@ -74,10 +76,10 @@ class Terms:
             same = self.certificate is not None and line.created_at >= self.certificate.made_at
         return same and self.reached(line.score, line.probability)
 
-    def reached(self, score: float | None, fits: float | None) -> bool:
-        """Tell whether a decision with these figures would be taken."""
-        held = score if self.by_score else fits
-        return self.threshold is not None and held is not None and held >= self.threshold
+    def reached(self, score: float | None, probability: float | None) -> bool:
+        """Return whether a track with this score, or this probability of fitting, would be reused."""
+        value = score if self.by_score else probability
+        return self.threshold is not None and value is not None and value >= self.threshold
 
 
 def checked_terms(

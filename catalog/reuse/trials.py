@@ -1,4 +1,4 @@
-"""Labelled texts as trials: what would be reused for what, and whether that is right."""
+"""Labelled texts as trials: which track would be reused for which request, and whether that is right."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Known:
-    """A text as the decision sees it."""
+    """A text with the values that the decision compares."""
 
     card: Card
     vector: NDArray[np.float32]
@@ -49,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Case:
-    """A request of a scene, a catalog it meets, and what speaks for each track there."""
+    """A request of a scene and a catalog, with the evidence for each track in it."""
 
     scene: str
     weight: float
@@ -60,14 +60,14 @@ class Case:
     opposite: tuple[Mapping[str, float], ...]
     """Tracks of the same scene in the opposite mood."""
     passable: tuple[Mapping[str, float], ...] = ()
-    """Tracks of the same scene and mood in another place or at another time: neither counted as hits nor as wrong."""
+    """Tracks of the same scene and mood in another place or at another time: neither hits nor wrong."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a case comes to: up to which threshold anything is reused, and up to which something wrong could be.
+    """A case as thresholds: up to which anything, a wrong track, and a right track is reused.
 
-    Every track above the threshold may be served, not only the best, so one wrong one makes the trial wrong.
+    Every track that reaches the threshold may be served, not only the best. So one wrong track makes the trial wrong.
     """
 
     scene: str
@@ -85,7 +85,7 @@ def read_texts(
     cache_dir: Path | None = None,
     on_progress: Report | None = None,
 ) -> dict[str, Known]:
-    """Return every text as the decision would see it. `on_progress` is told texts done and texts in all."""
+    """Return the values that the decision compares of every text. `on_progress` gets the texts done and all texts."""
     wanted = list(dict.fromkeys(texts))
     known = {}
     for number, text in enumerate(wanted, 1):
@@ -98,19 +98,19 @@ def read_texts(
 
 
 def cases(
-    asked: Iterable[LabelledScene], background: Iterable[LabelledScene], known: Mapping[str, Known]
+    requests: Iterable[LabelledScene], background: Iterable[LabelledScene], known: Mapping[str, Known]
 ) -> list[Case]:
-    """Return what the requests of every scene meet: a catalog of the background's tracks and of the scene's own.
+    """Return the cases of every scene: a request, and a catalog with tracks of the background and of the scene.
 
-    The background is the same for all and none of it is asked, so that scenes stay independent of each other. Every
-    text asks twice over: with one other text of its list in the catalog, once for each, and with none. Tracks of
-    the scene in the opposite mood are there each time.
+    The background is the same for all scenes and none of its texts is a request, so that scenes stay independent of
+    each other. Every text is a request without any fitting track in the catalog, and once with each other text of its
+    list as the fitting track. Tracks of the scene in the opposite mood are always in the catalog.
     """
     tracks = [(scene.scene, text) for scene in background for _, text in scene.texts()]
     if not tracks:
         return []
     vectors = np.stack([known[text].vector for _, text in tracks])
-    return [case for scene in asked for case in _scene_cases(scene, tracks, vectors, known)]
+    return [case for scene in requests for case in _scene_cases(scene, tracks, vectors, known)]
 
 
 def _scene_cases(
@@ -124,10 +124,10 @@ def _scene_cases(
         mine = known[text]
         order = np.argsort(-(vectors @ mine.vector), kind="stable")
         others = [tracks[i][1] for i in order[: 4 * NEAREST] if tracks[i][0] != scene.scene][:NEAREST]
-        turned = [other for kind, other in texts if "opposite" in (kind, variant) and kind != variant]
-        moved = [other for kind, other in texts if other not in turned and kind != variant]
+        opposites = [other for kind, other in texts if "opposite" in (kind, variant) and kind != variant]
+        moved = [other for kind, other in texts if other not in opposites and kind != variant]
         near, opposite, passable = (
-            tuple(_compared(mine, known[other]) for other in group) for group in (others, turned, moved)
+            tuple(_compared(mine, known[other]) for other in group) for group in (others, opposites, moved)
         )
         fitting = [other for kind, other in texts if kind == variant and other != text]
         yield Case(scene.scene, (1 - PREVALENCE) / len(texts), False, (), near, opposite, passable)
@@ -136,38 +136,39 @@ def _scene_cases(
             yield Case(scene.scene, weight, True, (_compared(mine, known[other]),), near, opposite, passable)
 
 
-def _compared(asked: Known, track: Known) -> dict[str, float]:
-    return evidence(asked.card, track.card, float(asked.vector @ track.vector))
+def _compared(request: Known, track: Known) -> dict[str, float]:
+    return evidence(request.card, track.card, float(request.vector @ track.vector))
 
 
 def trials(labelled: Iterable[Case], weights: Weights) -> list[Trial]:
-    """Return what each case comes to under the weights."""
-    found = []
+    """Return the trial of each case under the weights."""
+    tried = []
     for case in labelled:
         right = max((probability(weights, one) for one in case.right), default=0.0)
         wrong = max((probability(weights, one) for one in (*case.other, *case.opposite)), default=0.0)
-        found.append(Trial(case.scene, case.weight, case.matched, max(right, wrong), wrong, right))
-    return found
+        tried.append(Trial(case.scene, case.weight, case.matched, max(right, wrong), wrong, right))
+    return tried
 
 
 def pair_trials(pairs: Sequence[Pair], known: Mapping[str, Known], weights: Weights) -> list[Trial]:
-    """Return what each judged pair comes to; pairs of one scene share its weight."""
+    """Return the trial of each judged pair; pairs of one scene share its weight."""
     sizes: dict[str, int] = defaultdict(int)
     names = names_in(pairs)
     for name in names:
         sizes[name] += 1
-    found = []
+    tried = []
     for name, pair in zip(names, pairs, strict=True):
         fits = probability(weights, _compared(known[pair.asked], known[pair.track]))
         wrong, right = (0.0, fits) if pair.fits else (fits, 0.0)
-        found.append(Trial(name, 1 / sizes[name], pair.fits, fits, wrong, right))
-    return found
+        tried.append(Trial(name, 1 / sizes[name], pair.fits, fits, wrong, right))
+    return tried
 
 
 def names_in(pairs: Sequence[Pair]) -> list[str]:
-    """Return the scene of each pair; one without is a scene of its own."""
+    """Return the scene of each pair; a pair without one is a scene of its own."""
     return [pair.scene or f"pair {number}" for number, pair in enumerate(pairs)]
 
 
 def texts_in(scenes: Iterable[LabelledScene]) -> Iterator[str]:
+    """Return the texts of the scenes."""
     return (text for scene in scenes for _, text in scene.texts())

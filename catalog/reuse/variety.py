@@ -1,7 +1,7 @@
-"""Which of the tracks that may be served a listener gets: not the one they just heard, unless it is a theme.
+"""Which of the admissible tracks a listener gets: not the one they just heard, unless it is the track of a theme.
 
-A pure function of the decision, the listener's plays and the clock. It chooses among what the decision admits and never
-adds to it. docs/FEEDBACK.md states the rule.
+A pure function of the decision, the listener's plays and the clock. It chooses only among tracks that the decision
+admits. docs/FEEDBACK.md states the rule.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ __all__ = ["COOLDOWN", "Cooldown", "Play", "choose", "offered"]
 
 @dataclass(frozen=True)
 class Cooldown:
-    """How long a track rests after a listener heard it, and how much longer it stands back."""
+    """How long a track rests after a listener heard it, and how long it is ranked lower after that."""
 
     share: float = 0.4
     """The last plays that rest, as a share of the tracks that fit: of one or two none, of three one, of ten four."""
     rest: timedelta = timedelta(hours=2)
     """For this long after a play a track rests however many fit."""
     penalty: float = 0.1
-    """What a play just now takes from a track's worth."""
+    """A play just now lowers the worth of a track by this ..."""
     decay: timedelta = timedelta(hours=24)
-    """After this long it takes 1/e of that."""
+    """... and after this long by 1/e of it."""
     variants: int = 3
     """How many variants may be made among the tracks that fit."""
 
     @property
     def memory(self) -> timedelta:
-        """How far back plays count: by then the penalty has sunk below 1 % of what it was."""
+        """How far back plays count: by then the penalty is below 1 % of what it was."""
         return 5 * self.decay
 
 
@@ -50,10 +50,10 @@ class Play:
 
 
 def offered(decision: Decision, repeats: Collection[str] = ()) -> dict[str, float]:
-    """Return the tracks that may be served with their worth: the one place that says which these are.
+    """Return the tracks that may be served, with their worth. No other place decides which these are.
 
-    They are the candidates the decision calls admissible, worth their probability or else their score; `repeats`, the
-    tracks made for this very request, worth 1; and, where neither is, what the decision itself takes.
+    They are the admissible candidates of the decision, worth their probability or else their score, and `repeats`, the
+    tracks made for this very request, worth 1. Without any it is the track that the decision reuses.
     """
     worth = {
         one.track_id: one.score if one.probability is None else one.probability
@@ -78,20 +78,20 @@ def choose(
     theme_track: str | None = None,
     cooldown: Cooldown = COOLDOWN,
 ) -> Decision:
-    """Return `decision` with the track that a listener with these `plays` gets, or with the wish for a variant.
+    """Return `decision` with the track that a listener with these `plays` gets, or with the order to make a variant.
 
     `variants` are the ids of tracks that were made as variants; `may_make` allows another one. The track of a
-    `theme` goes first, rested or not. Nothing changes when no track may be served. The same arguments give the same
-    answer; ties go to the lesser id.
+    `theme` comes first, even just after a play. Nothing changes when no track may be served. The same arguments give
+    the same result; ties go to the lesser id.
     """
     worth = offered(decision, repeats)
     if theme_track in worth:
         return _take(decision, theme_track, "theme", f"the track of the theme {theme!r}")
-    heard = {play.track_id: play.at for play in sorted(plays, key=lambda play: play.at)}
-    if not heard.keys() & worth.keys():
+    last_plays = {play.track_id: play.at for play in sorted(plays, key=lambda play: play.at)}
+    if not last_plays.keys() & worth.keys():
         return decision
-    tired = _tired(worth, heard, now, cooldown)
-    fresh = {each: worth[each] - _penalty(each, plays, now, cooldown) for each in worth.keys() - tired}
+    resting = _resting(worth, last_plays, now, cooldown)
+    fresh = {each: worth[each] - _penalty(each, plays, now, cooldown) for each in worth.keys() - resting}
     if fresh:
         best = min(fresh, key=lambda each: (-fresh[each], each))
         if best == decision.track_id:
@@ -103,18 +103,19 @@ def choose(
         reason = f"all that fit were heard lately ({len(worth)}); variant {made + 1} of {cooldown.variants}"
         update = {"action": "make", "rule": "variant", "reason": reason, "track_id": None, "variant_of": base}
         return decision.model_copy(update=update)
-    oldest = min(worth, key=lambda each: (heard[each], each))
+    oldest = min(worth, key=lambda each: (last_plays[each], each))
     return _take(
         decision, oldest, "least_recent", "all fitting tracks were heard recently; this one longest ago"
     )
 
 
-def _tired(
-    worth: dict[str, float], heard: dict[str, datetime], now: datetime, cooldown: Cooldown
+def _resting(
+    worth: dict[str, float], last_plays: dict[str, datetime], now: datetime, cooldown: Cooldown
 ) -> set[str]:
-    """Return the tracks that rest: those heard last, and those heard a short time ago."""
-    last = sorted(worth.keys() & heard.keys(), key=lambda each: (heard[each], each), reverse=True)
-    return {*last[: int(cooldown.share * len(worth))], *(x for x in last if now - heard[x] < cooldown.rest)}
+    """Return the tracks that rest: the ones played last, and those played a short time ago."""
+    played = sorted(worth.keys() & last_plays.keys(), key=lambda each: (last_plays[each], each), reverse=True)
+    recent = (each for each in played if now - last_plays[each] < cooldown.rest)
+    return {*played[: int(cooldown.share * len(worth))], *recent}
 
 
 def _penalty(track_id: str, plays: Sequence[Play], now: datetime, cooldown: Cooldown) -> float:

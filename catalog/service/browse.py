@@ -1,4 +1,4 @@
-"""Answer a query: the best of a search or a page of a list, how many tracks there are, and how they divide by facet."""
+"""Answer a query: the best tracks or a page of them, their number, and how they divide by facet."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NEWEST = "-created_at"
 
 
 def checked_by(by: str) -> None:
-    """Refuse a way of searching that is none. Raises InputError."""
+    """Raise InputError for an unknown way of searching."""
     if by not in get_args(SearchBy):
         raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(SearchBy))}")
 
 
 def best(store: Store, encoder: Encoder, query: Query, by: SearchBy, limit: int) -> list[tuple[Track, float]]:
-    """Return up to `limit` tracks that meet `query`, best first, with their scores; the newest when it has no words.
+    """Return up to `limit` tracks that meet `query`, best first, with their scores; without words the newest.
 
     Raises InputError for a limit out of range.
     """
@@ -70,9 +70,9 @@ def page(
 ) -> Page:
     """Return `limit` tracks from `offset` on, with the number of all that meet `query` and their facets.
 
-    With words to search for, the best come first and `sort` says nothing; without, `sort` orders (see `Store.list`).
-    By words only tracks that have any of them count, by meaning and both every track that meets the facts. Raises
-    InputError for a sort, a limit or an offset that cannot be used.
+    A query with words is a search, best first; without words `sort` orders the tracks. A search by words counts only
+    tracks that have one of them, a search by meaning or both every track that meets the facts. Raises InputError for a
+    sort, a limit or an offset that cannot be used.
     """
     deepest = MOST_RESULTS - offset if query.text else MOST_RESULTS
     if offset < 0 or not 0 <= limit <= deepest:
@@ -82,8 +82,8 @@ def page(
         )
     total, facets = store.tracks.facets(query.where, query.plain if query.text and by == "words" else "")
     if query.text:
-        found = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
-        tracks, scores = [track for track, _ in found], {track.id: score for track, score in found}
+        hits = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
+        tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
     else:
         tracks, scores = [*store.tracks.list(query.where, order=sort, limit=limit, offset=offset)], {}
     return Page(query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets=facets)

@@ -1,4 +1,4 @@
-"""What was asked, chosen and served: one call while it runs, and the line it leaves in the log."""
+"""One call of the service while it runs, and the line it leaves in the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Call", "failure_of", "record_of"]
 
 @dataclass
 class Call:
-    """One request on its way through the stages; keeps what it learned and the seconds each stage took."""
+    """One call on its way through the stages, with its request once known and the seconds each stage took."""
 
     command: str
     context: Context
@@ -31,21 +31,21 @@ class Call:
     key: str
     audience: Audience = field(default_factory=Audience)
     melody: Audio | None = None
-    """The recording whose melody is followed."""
+    """The recording whose melody the music follows."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     understood: tuple[Request, NDArray[np.float32]] | None = None
-    """The request and the vector of its context, once they were needed."""
+    """The request and the vector of its context; None until they are needed."""
     timings_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def vector(self) -> NDArray[np.float32] | None:
-        """The vector of the context, where it was needed."""
+        """The vector of the context; None until it is needed."""
         return self.understood[1] if self.understood else None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the seconds spent inside to the stage `name`."""
+        """Add the seconds that the body takes to the stage `name`."""
         began = time.perf_counter()
         try:
             yield
@@ -73,7 +73,7 @@ def record_of(call: Call, result: Result) -> RequestRecord:
 
 
 def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
-    """Return the log line of a call that ended in an error, with what was known by then."""
+    """Return the log line of a call that ended in an error, with the fields that were known by then."""
     return _record(
         call,
         call.understood[0] if call.understood else None,
@@ -89,9 +89,9 @@ def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
 
 
 def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecord:
-    """Return the line of a call with what was known of its request, else with what the caller chose."""
+    """Return the line of a call, with fields of its request where there is one, else of the caller's choices."""
     known = {
-        "features": _told(request.features) if request else None,
+        "features": _reading(request.features) if request else None,
         "summary": request.features.summary_of_topic if request else "",
         "prompt": request.prompt if request else "",
         "style": request.style if request else call.choices.preset or "",
@@ -113,6 +113,6 @@ def _record(call: Call, request: Request | None, **outcome: Any) -> RequestRecor
     )
 
 
-def _told(features: Features) -> Features:
-    """Return how a context was read, without who read it and how sure that was."""
+def _reading(features: Features) -> Features:
+    """Return the features without their sources and confidences."""
     return features.model_copy(update={"sources": {}, "confidences": {}})

@@ -1,6 +1,6 @@
-"""Makes that run one after the other in the background: a bounded queue with progress, cancel and events.
+"""Jobs that make music one after the other in the background: a bounded queue with progress, cancel and events.
 
-Free of any web framework: the HTTP service and the MCP adapter share it.
+The HTTP service and the MCP adapter share it, so it knows no web framework.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ KEPT, KEPT_S = 200, 3600.0
 DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse")
 """Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
 CANCEL_S = 5.0
-"""How long a stop waits for a running job that was told to cancel."""
+"""How long closing waits for a running job after cancelling it."""
 REST_S = 0.5
-"""How long a worker whose job is over may take to leave."""
+"""How long the worker may take to end after its last job."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,54 +47,54 @@ class QueueFull(Busy):
 
 @dataclass(frozen=True)
 class Job:
-    """One make as it stands at a moment."""
+    """The state of one make at a moment."""
 
     id: str
     created_at: datetime
     request: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked, as plain JSON values."""
+    """The arguments of the request, as plain JSON values."""
     state: JobState = "queued"
     progress: tuple[int, int] | None = None
     """Steps done, and steps in all, as the generator counts them."""
     result: Result | None = None
     error: Exception | None = None
     requests: int = 1
-    """How many submissions wait for it: one that asks for the same joins instead of queueing."""
+    """How many callers wait for it: the same request joins it instead of queueing."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
-        """Tell whether the job is over, however it ended."""
+        """Whether the job is done, failed or cancelled."""
         return self.state in ("done", "failed", "cancelled")
 
 
 Work = Callable[[Progress], Result]
-Listener = Callable[[Job], None]
+OnChange = Callable[[Job], None]
 
 
 @dataclass
 class _Entry:
-    """A job with what the worker needs to run it."""
+    """A job with the values that the worker needs to run it."""
 
     job: Job
     work: Work
     dropped: Callable[[], None]
-    """Records that the work was cancelled before it began, or without its own word on it."""
+    """Records that the work was cancelled before it could record that itself."""
     key: tuple[object, ...] | None
     cancelling: bool = False
     over_at: float = 0.0
 
 
 class Jobs:
-    """A queue of at most `limit` waiting makes, run one at a time by one thread that starts with the first."""
+    """A queue of at most `limit` waiting jobs. One thread, started with the first, runs them one at a time."""
 
     def __init__(self, service: MusicService, *, limit: int = 8) -> None:
         self.service = service
         self.limit = limit
         self._entries: dict[str, _Entry] = {}
         self._queue: deque[_Entry] = deque()
-        self._listeners: dict[object, tuple[str | None, Listener]] = {}
+        self._listeners: dict[object, tuple[str | None, OnChange]] = {}
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
         self._closed = False
@@ -131,7 +131,7 @@ class Jobs:
     ) -> Job:
         """Queue `work(on_progress)` and return its job; a job under way with the same `key` is joined.
 
-        `dropped` is called when the work is cancelled before it had a chance to say so. Raises QueueFull, and Busy
+        `dropped` is called when the work is cancelled before it could record that itself. Raises QueueFull, and Busy
         once closed.
         """
         with self._changed:
@@ -158,23 +158,23 @@ class Jobs:
     # Looking and steering
 
     def get(self, job_id: str) -> Job:
-        """Return the job of that id as it stands. Raises NotFound."""
+        """Return the job of that id. Raises NotFound."""
         with self._changed:
             return self._entry(job_id).job
 
     def list(self) -> list[Job]:
-        """Return the jobs that are remembered, newest first."""
+        """Return the unfinished jobs and the last finished ones, newest first."""
         with self._changed:
             self._forget()
             return [entry.job for entry in reversed(self._entries.values())]
 
     @property
     def waiting(self) -> int:
-        """Return how many jobs wait for their turn."""
+        """How many jobs wait to run."""
         return len(self._queue)
 
     def position(self, job_id: str) -> int:
-        """Return how many jobs run before this one; 0 for one that runs or is over. Raises NotFound."""
+        """Return how many jobs run before this one; 0 for a running or finished one. Raises NotFound."""
         with self._changed:
             entry = self._entry(job_id)
             running = any(one.job.state == "running" for one in self._entries.values())
@@ -183,7 +183,7 @@ class Jobs:
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it: a waiting one at once, a running one at its next step. Raises NotFound.
 
-        A job that is over stays as it is.
+        A finished job stays as it is.
         """
         with self._changed:
             entry = self._entry(job_id)
@@ -197,20 +197,20 @@ class Jobs:
         return entry.job
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
-        """Wait until the job is over, `timeout_s` seconds at the most, and return it as it stands then."""
+        """Wait until the job is finished, `timeout_s` seconds at the most, and return it."""
         with self._changed:
             entry = self._entry(job_id)
             self._changed.wait_for(lambda: entry.job.finished, timeout_s)
             return entry.job
 
-    def subscribe(self, listener: Listener, job_id: str | None = None) -> Callable[[], None]:
-        """Call `listener(job)` at every change of one job, or of all; return what ends that.
+    def subscribe(self, on_change: OnChange, job_id: str | None = None) -> Callable[[], None]:
+        """Call `on_change(job)` at every change of one job, or of all; return the function that ends it.
 
-        It is called from the thread that made the change, while the queue is held: it should only pass the word on.
+        It runs in the thread that made the change, with the queue locked, so it should only pass the job on.
         """
         token = object()
         with self._changed:
-            self._listeners[token] = (job_id, listener)
+            self._listeners[token] = (job_id, on_change)
 
         def unsubscribe() -> None:
             with self._changed:
@@ -219,9 +219,9 @@ class Jobs:
         return unsubscribe
 
     def close(self, grace_s: float = 10.0) -> None:
-        """Take no more work: what waits is cancelled, what runs gets `grace_s` seconds to finish, then is cancelled.
+        """Take no more jobs: cancel those that wait, and the running one if it is not finished in `grace_s` seconds.
 
-        What was cancelled is in the log of requests on return.
+        Every cancelled job is in the log of requests on return.
         """
         with self._changed:
             self._closed = True
@@ -248,7 +248,7 @@ class Jobs:
 
     @property
     def at_rest(self) -> bool:
-        """Tell whether no work runs: after `close`, whether what ran has come to its end or is still deaf to it."""
+        """Whether no job runs. After `close` it is False only while a job ignores that it was cancelled."""
         if self._worker is not None and self._closed:
             self._worker.join(REST_S)
         return self._worker is None or not self._worker.is_alive()
@@ -287,7 +287,7 @@ class Jobs:
             if not entry.job.finished:
                 self._over(entry, **changes)
 
-    # Inside, with the queue held
+    # Inside, with the queue locked
 
     def _entry(self, job_id: str) -> _Entry:
         if job_id not in self._entries:
@@ -311,9 +311,9 @@ class Jobs:
         self._changed.notify_all()
 
     def _tell(self, job: Job) -> None:
-        for job_id, listener in [*self._listeners.values()]:
+        for job_id, on_change in [*self._listeners.values()]:
             if job_id in (None, job.id):
-                listener(job)
+                on_change(job)
 
     def _forget(self) -> None:
         over = [entry for entry in self._entries.values() if entry.job.finished]
@@ -330,7 +330,7 @@ class Jobs:
 
 
 def job_json(job: Job) -> dict[str, Any]:
-    """Return a job as plain JSON; its result as `report.result_json` tells it, with the request and the decision."""
+    """Return a job as plain JSON; its result is that of `report.result_json` with the request and the decision."""
     result = job.result
     return {
         "id": job.id,

@@ -1,4 +1,4 @@
-"""From a request to a track: generate, shape, measure, store the audio, and say how it was made."""
+"""From a request to a track: generate, shape, measure, store the audio, and record how it was made."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["Generators", "MakingTask", "followed", "keep", "noted", "render", "s
 
 
 _log = logging.getLogger(__name__)
-Heard = TypeVar("Heard", float, str)
+Measured = TypeVar("Measured", float, str)
 
 CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
@@ -48,24 +48,24 @@ Generators = Callable[[str, str], Generator]
 
 @dataclass(frozen=True)
 class MakingTask:
-    """One track to be made: what for, on whose call, with which seed."""
+    """One track to be made: for which call and request, and with which seed."""
 
     call: Call
     request: Request
     seed: int
     variant_of: str | None = None
-    """The track it is made beside."""
+    """The id of the track it is a variant of."""
     follows: Audio | None = None
-    """What it goes on from."""
+    """The audio it goes on from."""
 
     @property
     def config(self) -> dict[str, Any]:
-        """Return the configuration with the seed in it."""
+        """The configuration with the seed in it."""
         return {**self.request.config, "seed": self.seed}
 
     @property
-    def given(self) -> dict[str, Audio]:
-        """Return the audio that the generator is given beside the prompt, if any."""
+    def audio_inputs(self) -> dict[str, Audio]:
+        """The audio arguments of the generator: the track to go on from, the melody to follow, or none."""
         audios = {"continue_from": self.follows, "melody": self.call.melody}
         return {name: one for name, one in audios.items() if one is not None}
 
@@ -73,7 +73,7 @@ class MakingTask:
 def render(
     tasks: Sequence[MakingTask], generators: Generators, on_progress: Progress | None = None
 ) -> list[Audio]:
-    """Return the raw audio of each task; a generator that can makes those of one model size together.
+    """Return the raw audio of each task; tasks of one model size are made together where the generator can.
 
     Raises Unavailable when a generator cannot make it, Cancelled when `on_progress` says so.
     """
@@ -93,7 +93,7 @@ def render(
             else:
                 audios = [
                     generator.generate_music(
-                        task.request.prompt, task.config, on_progress=on_progress, **task.given
+                        task.request.prompt, task.config, on_progress=on_progress, **task.audio_inputs
                     )
                     for task in group
                 ]
@@ -106,12 +106,10 @@ def render(
 def keep(
     task: MakingTask, raw: Audio, store: Store, *, encoder: str
 ) -> tuple[Track, NDArray[np.float32] | None]:
-    """Shape, measure and store the audio of a task; return the track and how it sounds, None for silence.
+    """Shape, measure and store the audio of a task; return the track and its sound vector, None for silence.
 
-    The row is left to the caller, so that it goes in last.
-
-    Raises InputError when the result breaks a rule that was asked for (`normalize_duration: strict`),
-    StorageError when the audio cannot be written.
+    The caller writes the row, so that it goes in last. Raises InputError when the audio breaks a rule of the request
+    (`normalize_duration: strict`), StorageError when it cannot be written.
     """
     call, request, config = task.call, task.request, task.config
     with generator_errors(f"{config['backend']} {config['size']}"):
@@ -129,7 +127,7 @@ def keep(
         track = Track(
             id=track_id,
             created_at=datetime.now(timezone.utc),
-            **_asked(request),
+            **_requested(request),
             **made,
             config=config,
             config_sources=request.config_sources,
@@ -140,7 +138,7 @@ def keep(
             variant_of=task.variant_of,
         )
         if raw.codes is not None:
-            # What was cut from the end is not gone on from; fades and loudness are not in the codes.
+            # A continuation starts from the end that is left after cutting; fades and loudness are not in the codes.
             frames = round(raw.codes.shape[1] * min(1.0, shaped.duration_s / raw.duration_s))
             store.audio.put_codes(path, raw.codes[:, :frames])
         store.audio.put_sidecar(path, sidecar(track))
@@ -166,7 +164,7 @@ def followed(store: Store, track_id: str, request: Request) -> Audio:
 
 
 @contextmanager
-def generator_errors(who: str) -> Iterator[None]:
+def generator_errors(source: str) -> Iterator[None]:
     """Turn what a generator raises into the catalog's errors; a cancellation passes as it is."""
     try:
         yield
@@ -178,7 +176,7 @@ def generator_errors(who: str) -> Iterator[None]:
         raise Unavailable(str(error)) from error
     except MemoryError as error:
         raise Unavailable(
-            f"not enough memory to make this with {who}; ask for a shorter duration or a lower quality"
+            f"not enough memory to make this with {source}; ask for a shorter duration or a lower quality"
         ) from error
 
 
@@ -195,22 +193,22 @@ def shape(raw: Audio, config: dict[str, Any]) -> Audio:
 
 
 def measure(shaped: Audio, *, loopable: bool = False) -> dict[str, Any]:
-    """Return the facts that a track states about its samples, each measured on them."""
+    """Return the facts about its samples that a track states, each measured on them."""
     joint = measure_seam(shaped) if loopable else None
     return {
         "seam": joint.unusual if joint else None,
         "duration_s": round(shaped.duration_s, 6),
         "sample_rate": shaped.sample_rate,
         "channels": shaped.channels,
-        "tempo_bpm": _heard(analysis.tempo_bpm, shaped),
-        "musical_key": _heard(analysis.musical_key, shaped),
+        "tempo_bpm": _measured(analysis.tempo_bpm, shaped),
+        "musical_key": _measured(analysis.musical_key, shaped),
         "loudness_lufs": _rounded(audio.loudness_lufs(shaped)),
         "true_peak_db": _rounded(audio.true_peak_db(shaped)),
     }
 
 
-def _heard(analyse: Callable[[Audio], Heard | None], shaped: Audio) -> Heard | None:
-    """Return what `analyse` hears; where it cannot run the track is kept without it, since it is made already."""
+def _measured(analyse: Callable[[Audio], Measured | None], shaped: Audio) -> Measured | None:
+    """Return what `analyse` measures; None where it cannot run, so that the track, which is made already, is kept."""
     try:
         return analyse(shaped)
     except AudioError as error:
@@ -223,9 +221,9 @@ def _rounded(value: float | None) -> float | None:
 
 
 def sidecar(track: Track) -> dict[str, Any]:
-    """Return the JSON that stands beside the audio file: the row, and the mark for machine-made media."""
-    told = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
-    return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **told}
+    """Return the JSON that is written beside the audio file: the row, and the IPTC mark of machine-made media."""
+    row = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
+    return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **row}
 
 
 def noted(task: MakingTask, raw: Audio) -> Request:
@@ -239,11 +237,11 @@ def noted(task: MakingTask, raw: Audio) -> Request:
 
 
 def seed_of(key: str, takes: int) -> int:
-    """Return the seed of a request that named none: the same for the same request, another for each further take."""
+    """Return the seed of a request without one: the same for the same request, another for each further take."""
     return int(hashlib.sha256(f"{key}/{takes}".encode()).hexdigest()[:8], 16)
 
 
-def _asked(request: Request) -> dict[str, Any]:
+def _requested(request: Request) -> dict[str, Any]:
     context, features = request.context, request.features
     return {
         "key": request.key,
@@ -267,16 +265,16 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
-    told = raw.provenance
+    origin = raw.provenance
     rank = MODEL_RANKS[config["size"] if config["backend"] == "mlx" else "procedural"]
     return {
-        "backend": told["backend"],
-        "model": told["model"],
+        "backend": origin["backend"],
+        "model": origin["model"],
         "model_rank": rank,
-        "weights_license": told["weights_license"],
-        "seed": int(told["seed"]),
+        "weights_license": origin["weights_license"],
+        "seed": int(origin["seed"]),
         "versions": {
-            **{name: str(number) for name, number in told["versions"].items()},
+            **{name: str(number) for name, number in origin["versions"].items()},
             "music-catalog": package_version(),
             "python": platform.python_version(),
         },
@@ -284,7 +282,7 @@ def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mark(track_id: str, request: Request, made: dict[str, Any]) -> str:
-    """Return the short mark written into the file itself; WAV drops comments of 2,000 bytes and more."""
+    """Return the comment written into the audio file. It is short, since WAV drops comments of 2,000 bytes and more."""
     return json.dumps(
         {
             "id": track_id,

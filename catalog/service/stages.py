@@ -142,21 +142,21 @@ class Flow:
             terms = replace(terms, reuse="never")
         request, vector = self.understand(call)
         with call.stage("search"):
-            found = self._search(request, vector, rejections, listener.theme_track)
+            search = self._search(request, vector, rejections, listener.theme_track)
         decision = decide(
             request,
-            found.hits,
+            search.hits,
             terms,
-            facts=found.facts,
-            considered=found.considered,
-            rejected_by=self._rejected_by(found) if explain else None,
+            facts=search.facts,
+            considered=search.considered,
+            rejected_by=self._rejected_by(search) if explain else None,
         )
         if terms.reuse == "never" or not listener.named:
-            track = next((track for track, _ in found.hits if track.id == decision.track_id), None)
+            track = next((track for track, _ in search.hits if track.id == decision.track_id), None)
             return Outcome(request, decision, track)
         decision, track = listener.choose(
             decision,
-            [track for track, _ in found.hits],
+            [track for track, _ in search.hits],
             repeat.track if repeat else None,
             repeats.made,
             # A seed that the caller named leaves nothing to vary.
@@ -200,13 +200,13 @@ class Flow:
         allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
         return Search(facts, allowed, len(hits) - len(allowed), self.store.tracks.count_ready())
 
-    def _rejected_by(self, found: Search) -> dict[str, int]:
+    def _rejected_by(self, search: Search) -> dict[str, int]:
         """Return how many ready tracks each hard fact alone rejects, and how many near ones people rejected."""
         counts = {
-            name: found.considered - self.store.tracks.count(fact)
-            for name, fact in alone(found.facts).items()
+            name: search.considered - self.store.tracks.count(fact)
+            for name, fact in alone(search.facts).items()
         }
-        return {**counts, "feedback": found.rejected} if found.rejected else counts
+        return {**counts, "feedback": search.rejected} if search.rejected else counts
 
     def make(
         self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
