@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Audio", "Generator", "Progress"]
+__all__ = ["Audio", "Generator", "Progress", "versions"]
 
 
 Progress = Callable[[int, int], None]
@@ -21,9 +22,9 @@ class Audio:
     """Samples with their rate, and how they were made.
 
     `samples` is float32 of shape (frames, channels), nominally in [-1, 1]. `provenance` holds at least
-    `backend`, `model`, `weights_license`, `seed` and `versions` when a generator made it. `codes` is what a codec
-    model decoded into the samples, int16 of shape (codebooks, frames), where there is one and the samples are as it
-    made them; a continuation goes on from these as they are.
+    `backend`, `model`, `weights_license`, `seed` and `versions` when a generator made it. `codes`, int16 of shape
+    (codebooks, frames), are the codes that a codec decoded into exactly these samples, if a codec did; a continuation
+    starts from them.
     """
 
     samples: NDArray[np.float32]
@@ -56,3 +57,15 @@ class Generator(Protocol):
     ) -> Audio:
         """Return the raw output for `prompt`; duration rule and loudness are the caller's next step."""
         ...
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed version of each package, "unknown" for one that is not installed."""
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

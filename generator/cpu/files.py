@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..networks.bundle import Networks
-from ..weights.files import KEPT_AS, read_header, read_manifest
+from ..weights.files import STORED_AS, read_manifest, stored_tensors
 
 __all__ = ["weights_in_files"]
+
+
+_READ_AS = {"F32": np.float32, "F16": np.uint16, "BF16": np.uint16}
+"""How the loops read a stored type."""
 
 
 def weights_in_files(folder: Path, networks: Networks) -> dict[int, NDArray[Any]]:
@@ -28,7 +32,7 @@ def weights_in_files(folder: Path, networks: Networks) -> dict[int, NDArray[Any]
         return weights
     for part, network in (("text_encoder", networks.text_encoder), ("decoder", networks.decoder)):
         file = folder / f"{part}.safetensors"
-        tensors, start = read_header(file)
+        tensors = stored_tensors(file)
         try:
             content = np.memmap(file, np.uint8, mode="r")
         except OSError:
@@ -36,10 +40,11 @@ def weights_in_files(folder: Path, networks: Networks) -> dict[int, NDArray[Any]
         for name, layer in network.named_modules():
             if not isinstance(layer, nn.Linear | nn.QuantizedLinear) or "bias" in layer:
                 continue
-            entry = tensors[f"{name}.weight"]
-            kept_as, kind = KEPT_AS.get(entry["dtype"], ("", np.uint8))
-            first, last = (start + offset for offset in entry["data_offsets"])
-            if layer.weight.dtype == getattr(mx, kept_as, None) and first % np.dtype(kind).itemsize == 0:
-                rows = np.asarray(content[first:last]).view(kind).reshape(entry["shape"][0], -1)
-                weights[id(layer)] = rows
+            tensor = tensors[f"{name}.weight"]
+            # Of quantized weights the loops read single bytes.
+            kind = _READ_AS.get(tensor.dtype, np.uint8)
+            same_type = layer.weight.dtype == getattr(mx, STORED_AS[tensor.dtype])
+            if same_type and tensor.start % np.dtype(kind).itemsize == 0:
+                rows = np.asarray(content[tensor.start : tensor.end]).view(kind)
+                weights[id(layer)] = rows.reshape(tensor.shape[0], -1)
     return weights

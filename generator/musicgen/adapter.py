@@ -24,12 +24,12 @@ from ..audio.shaping import resample
 from ..errors import GeneratorError
 from ..memory import require
 from ..networks.bundle import Networks
-from ..protocol import Audio, Progress
+from ..protocol import Audio, Progress, versions
 from ..weights import models
 from ..weights.checkpoint import load_networks
 from ..weights.reading import LOADING, read_weights
 from .chroma import extract_chroma, fit_frames, null_chroma
-from .origin import chroma_config, load_tokenizer, package_version, read_origin, token_limit
+from .origin import chroma_config, load_tokenizer, read_origin, token_limit
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -429,7 +429,7 @@ class MusicgenAdapter:
             "weights_revision": self.origin.revision,
             "seed": settings.seed,
             "sample_rate": self.sample_rate,
-            "versions": {name: package_version(name) for name in ("mlx", "music-catalog")},
+            "versions": versions("mlx", "music-catalog"),
             "dtype": self.networks.dtype,
             "bits": self.networks.bits,
             "frames": settings.frames,

@@ -1,9 +1,8 @@
-"""Where the weights of an adapter come from: licence, revision, tokenizer and chroma settings."""
+"""What the adapter reads beside the weights: where they come from, the tokenizer, the settings of chroma."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def read_origin(folder: Path) -> Origin:
         return Origin(
             cached.removeprefix("models--").replace("--", "/"), folder.name, models.license_of(folder)
         )
-    # A folder's path is nobody's business but its owner's.
+    # Provenance travels with a track, and a path on this machine is private.
     name = Path(name).name if name and Path(name).is_absolute() else name
     return Origin(str(name or folder.name), manifest.get("revision"), models.license_of(folder))
 
@@ -74,10 +73,3 @@ def chroma_config(folder: Path, networks: Networks) -> ChromaConfig:
     }
     known = {ours: stated[theirs] for ours, theirs in names.items() if theirs in stated}
     return ChromaConfig(**known, num_chroma=networks.decoder.config.num_chroma)
-
-
-def package_version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +13,14 @@ import numpy as np
 
 from ..errors import WeightsError
 from ..networks.bundle import Networks
+from ..protocol import versions
 from .audiocraft import is_audiocraft, read_audiocraft
 from .checkpoint import build_networks, build_own, split_parts
 from .companions import TEXT_FOLDER, completed
-from .files import KEPT_AS, MANIFEST, PARTS, read_json, read_manifest, read_tensors, sha256_of
+from .files import MANIFEST, PARTS, STORED_AS, read_json, read_manifest, read_tensors, sha256_of
 from .hub import Source
 from .pickled import load_pickle, to_mlx
+from .placing import place
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -31,7 +31,10 @@ __all__ = ["convert"]
 def convert(
     source_folder: Path, target: Path, source: Source, *, dtype: str | None = None, bits: int | None = None
 ) -> Path:
-    """Write a checkpoint in any layout as a folder of our own; the folder appears whole or not at all."""
+    """Write a checkpoint in any layout as a folder of our own, in place of an older one.
+
+    The folder appears whole and on disk, or not at all. Raises WeightsError.
+    """
     from mlx.utils import tree_flatten
 
     networks = _built(source_folder, dtype, bits)
@@ -51,14 +54,14 @@ def convert(
             "dtype": networks.dtype,
             "bits": networks.bits,
             "group_size": networks.group_size,
-            "converted_by": {name: _version(name) for name in ("music-catalog", "mlx")},
+            "converted_by": versions("music-catalog", "mlx"),
             "files": {
                 file.name: {"size": file.stat().st_size, "sha256": sha256_of(file)}
                 for file in sorted(made.iterdir())
             },
         }
         (made / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        _replace(target, made)
+        place(made, target)
     return target
 
 
@@ -66,16 +69,20 @@ _LINE = 64  # bytes of a cache's line
 
 
 def _write_safetensors(file: Path, arrays: Mapping[str, mx.array]) -> None:
-    """Write arrays one by one, each where a processor can compute with it in the file: at a multiple of its numbers."""
+    """Write arrays one by one, each aligned to its type, so that a processor can compute with it in the file.
+
+    `safetensors.serialize_file` wants all arrays in memory at once; here one at a time is evaluated and written.
+    """
     import mlx.core as mx
 
+    # Wide types first: behind the aligned header each array then begins at a multiple of its own type.
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.size, item[0]))
     header: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
     end = 0
     for name, array in ordered:
         start, end = end, end + array.nbytes
-        kept_as = next(kept for kept, (kind, _) in KEPT_AS.items() if array.dtype == getattr(mx, kind))
-        header[name] = {"dtype": kept_as, "shape": array.shape, "data_offsets": [start, end]}
+        stored_as = next(stored for stored, kind in STORED_AS.items() if array.dtype == getattr(mx, kind))
+        header[name] = {"dtype": stored_as, "shape": array.shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-(8 + len(text)) % _LINE)
     with file.open("wb") as stream:
@@ -91,23 +98,6 @@ def _copy_texts(source: Path, target: Path) -> None:
             shutil.copyfile(file, target / file.name)
     if not (target / "tokenizer.json").is_file():
         raise WeightsError(f"{source} has no tokenizer.json; take it from the model's repository.")
-
-
-def _replace(target: Path, made: Path) -> None:
-    """Put a finished folder in place of an older one; each file is on disk before its name is."""
-    for file in made.iterdir():
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
-    if target.exists():
-        target.rename(made.parent / "before")
-    made.rename(target)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _built(folder: Path, dtype: str | None, bits: int | None) -> Networks:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ..errors import WeightsError
 
@@ -16,15 +18,18 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "KEPT_AS",
     "MANIFEST",
     "PARTS",
+    "STORED_AS",
+    "STORED_BYTES",
+    "StoredTensor",
     "check_safetensors",
     "read_json",
     "read_manifest",
     "read_tensors",
     "safetensors_files",
     "sha256_of",
+    "stored_tensors",
     "tensor_names",
     "verify",
 ]
@@ -32,10 +37,13 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 PARTS = ("text_encoder", "codec", "decoder")
+STORED_AS: Mapping[str, str] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "U32": "uint32"}
+"""The types that conversion writes: the name in safetensors, and the name in MLX."""
+STORED_BYTES: Mapping[str, int] = {"F32": 4, "F16": 2, "BF16": 2, "U32": 4}
 
 
 def read_tensors(folder: Path) -> dict[str, mx.array]:
-    """Return all tensors of a folder's safetensors files, not read before they are used."""
+    """Return all tensors of a folder's safetensors files; MLX reads each when it is used."""
     import mlx.core as mx
 
     tensors: dict[str, mx.array] = {}
@@ -49,7 +57,11 @@ def tensor_names(folder: Path) -> set[str]:
     """Return the names of all tensors in a folder's safetensors files, empty for other layouts."""
     if not any(folder.glob("model*.safetensors")):
         return set()
-    return {name for file in safetensors_files(folder) for name in read_header(file)[0]}
+    names: set[str] = set()
+    for file in safetensors_files(folder):
+        with _opened(file) as opened:
+            names.update(opened.keys())
+    return names
 
 
 def safetensors_files(folder: Path) -> list[Path]:
@@ -70,30 +82,55 @@ def safetensors_files(folder: Path) -> list[Path]:
     raise WeightsError(f"{folder} holds no weights: neither model.safetensors nor {MANIFEST} is there.")
 
 
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor in a safetensors file: its type, as the format names it, its shape, and its first and last byte."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
 def check_safetensors(file: Path) -> None:
-    """Raise WeightsError unless the file is as long as its header says."""
-    header, start = read_header(file)
-    try:
-        end = start + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except (KeyError, IndexError, TypeError) as error:
-        raise WeightsError(f"{file} is no safetensors file; pull the model again.") from error
-    if (size := file.stat().st_size) != end:
-        raise WeightsError(f"{file} is damaged: {size} bytes where {end} belong; pull the model again.")
+    """Raise WeightsError unless the file is a safetensors file of the length that its header says."""
+    with _opened(file):
+        pass
 
 
-def read_header(file: Path) -> tuple[dict[str, Any], int]:
-    """Return what a safetensors file says of each tensor, and the byte where the tensors begin."""
+def stored_tensors(file: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of a file that conversion wrote, by name; raise WeightsError for a damaged file."""
+    with _opened(file) as opened:
+        names = opened.offset_keys()  # in the order of their bytes, which the format allows no gaps between
+        slices = [opened.get_slice(name) for name in names]
+        if foreign := {one.get_dtype() for one in slices} - STORED_BYTES.keys():
+            raise WeightsError(
+                f"{file} has tensors of type {', '.join(sorted(foreign))}; pull the model again."
+            )
+        sizes = [math.prod(one.get_shape()) * STORED_BYTES[one.get_dtype()] for one in slices]
+    start = file.stat().st_size - sum(sizes)
+    tensors = {}
+    for name, one, size in zip(names, slices, sizes, strict=True):
+        tensors[name] = StoredTensor(one.get_dtype(), tuple(one.get_shape()), start, start + size)
+        start += size
+    return tensors
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
     try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            header_size = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(header_size) if header_size <= size else b"")
-        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        with safe_open(file, "numpy") as opened:
+            yield opened
     except OSError as error:
-        raise WeightsError(f"{file} cannot be read ({error.strerror}); pull the model again.") from error
-    except (ValueError, AttributeError) as error:
-        raise WeightsError(f"{file} is no safetensors file; pull the model again.") from error
-    return tensors, 8 + header_size
+        raise WeightsError(
+            f"{file} cannot be read ({error.strerror or error}); pull the model again."
+        ) from error
+    except SafetensorError as error:
+        raise WeightsError(
+            f"{file} is damaged or no safetensors file ({error}); pull the model again."
+        ) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -140,12 +177,3 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WeightsError(f"{file} holds {type(value).__name__}, not an object; pull the model again.")
     return value
-
-
-KEPT_AS: dict[str, tuple[str, Any]] = {
-    "F32": ("float32", np.float32),
-    "F16": ("float16", np.uint16),
-    "BF16": ("bfloat16", np.uint16),
-    "U32": ("uint32", np.uint8),
-}
-"""Types in a file that loops read there, as MLX and as they name them."""

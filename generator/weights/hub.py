@@ -1,6 +1,6 @@
-"""The model hub: what its cache on this machine holds, and files fetched from it. Only user of huggingface-hub.
+"""The model hub: what its cache on this machine holds, and files fetched from it.
 
-The client deletes a partial file when its process ends, so files of gigabytes are streamed here, through its
+The client deletes a partial file when its process ends. So files of gigabytes are streamed here, with the client's
 session, endpoint and login, into files that the next run continues.
 """
 

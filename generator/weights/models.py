@@ -21,6 +21,7 @@ from .companions import missing_companions
 from .conversion import convert
 from .files import MANIFEST, read_manifest, safetensors_files
 from .hub import Source, cached_snapshot, download, snapshot_mark
+from .placing import restore, standing
 from .sizes import MODELS
 
 __all__ = [
@@ -79,8 +80,8 @@ def find(name: str) -> Path | None:
     in safetensors.
     """
     repo = _repo_of(name)
-    if _is_ours(_folder(repo)):
-        return _folder(repo)
+    if _is_ours(folder := standing(_folder(repo))):
+        return folder
     snapshot = cached_snapshot(repo)
     return snapshot if snapshot and _is_complete(snapshot) else None
 
@@ -136,6 +137,7 @@ def pull(
     target = models_home() / Path(repo).name if is_local else _folder(repo)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f".{target.name}.lock"):
+        restore(target)
         if _is_same(target, repo, revision, dtype, bits):
             return target
         staging = target.parent / ".downloads" / target.name
