@@ -1,4 +1,4 @@
-"""Get tracks out: audio files, playlists and tables, each written beside its target first and then renamed."""
+"""Export tracks as audio files, playlists and tables. Each file is written beside its target and then renamed."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _rows(tracks: Sequence[Track], place: Callable[[Track], str]) -> list[dict[s
 
 
 def _cell(value: Any, *, lists: bool = False) -> Any:
-    """Return mappings, and for CSV lists, as JSON text, which every reader of tables can hold."""
+    """Return mappings, and for CSV lists too, as JSON text, which fits into every table."""
     if isinstance(value, dict) or (isinstance(value, list) and not lists):
         return json.dumps(value, ensure_ascii=False)
     return value
@@ -199,13 +199,13 @@ def write_bytes(target: Path, content: bytes) -> None:
 
 
 END_FADE_S = 0.5
-"""Where a loop is cut in its middle, it ends softly."""
+"""The fade of a loop that is cut in its middle."""
 
 
 def write_at_length(source: Path, target: Path, duration_s: float) -> None:
     """Write the loop at `source`, repeated and cut to `duration_s`, to `target`, which appears whole or not at all.
 
-    It is written loop by loop, so that memory does not grow with the length. Raises Damage and StorageError.
+    It is written loop by loop, so memory does not grow with the length. Raises Damage and StorageError.
     """
     try:
         loop = audio.read(source, max_bytes=2**28)

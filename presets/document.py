@@ -1,4 +1,4 @@
-"""Configuration files as plain mappings: YAML read with limits, so that none can hang or crash us."""
+"""Configuration files as plain mappings: YAML is read within limits, so that no file can hang or crash the reader."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return what stands under `musicgen:` in the file at `path`; empty when the file is.
+    """Return what stands under `musicgen:` in the file at `path`; {} for an empty file.
 
     Raises PresetError for a file that cannot be read, is no UTF-8 YAML, is over 256 KiB, repeats a key,
     nests or expands beyond reason, or has another root.
@@ -74,7 +74,7 @@ def _load(text: str, name: str) -> Any:
 
 
 def _check_depth(text: str, name: str) -> None:
-    """Refuse deep nesting from the flat stream of events, before anything recurses over it."""
+    """Refuse deep nesting. The events are a flat stream; composing them would recurse and could crash."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -86,7 +86,7 @@ def _check_depth(text: str, name: str) -> None:
 
 
 def _check(root: yaml.Node, name: str) -> None:
-    """Refuse aliases that expand beyond reason, and keys that repeat or are not text."""
+    """Refuse aliases that expand to too much, keys that repeat, and keys that are not text."""
     for count, (node, depth) in enumerate(_walk(root)):
         if count > MAX_NODES or depth > MAX_DEPTH:
             raise PresetError(

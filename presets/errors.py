@@ -1,4 +1,4 @@
-"""The one error of this room, and the wording shared by everything that raises it."""
+"""The error of the presets, and the wording that its messages share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return `value` as a reader of YAML knows it, on one line of at most 60 characters."""
+    """Return `value` as YAML writes it, on one line of at most 60 characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     try:

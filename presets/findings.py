@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, as one sentence for the person who wrote it."""
+"""The errors that pydantic reports in a configuration, as one sentence for the person who wrote it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 def sentence(error: ValidationError, content: Mapping[str, Any], place: Callable[[str], str]) -> str:
-    """Return the first of pydantic's findings about `content` as one sentence, and how many there are besides.
+    """Return the first error in `content` as one sentence, and the number of the others.
 
-    `place` puts a dotted key into words: which file it stands in, or that a caller gave it.
+    `place` returns a dotted key in words: with its file, or as an override of the caller.
     """
     findings = error.errors(include_url=False)
-    # A misspelt key is also a missing one: name it as what it is.
+    # A misspelt key is reported twice, as unknown and as missing; the first helps more.
     first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
     loc = [_printable(str(part)) for part in first["loc"] if part != "[key]"]
     dotted = ".".join(loc)
@@ -53,7 +53,7 @@ def _printable(key: str) -> str:
 
 
 def _keys(title: str, loc: list[str]) -> list[str]:
-    """Return the keys that are known where `loc` points in the model named `title`."""
+    """Return the valid keys at `loc` in the model named `title`."""
     if title == Overrides.__name__:
         return list(Overrides.model_fields)
     if len(loc) == 1:
@@ -63,7 +63,7 @@ def _keys(title: str, loc: list[str]) -> list[str]:
 
 
 def _says(kind: str, context: dict[str, Any], value: Any) -> str:
-    """Return what is valid where pydantic found an error of type `kind`, as the end of "but must ..."."""
+    """Return what is valid instead of an error of type `kind`, as the end of "but must ..."."""
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_type" and isinstance(value, bool):

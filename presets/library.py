@@ -37,8 +37,8 @@ class Resolved(BaseModel):
     `values` is plain JSON: the generation defaults, `size`, `backend`, the role's `loudness_lufs` (None when
     normalization is off), `repetition`, `dynamics`, `loopable`, `fade_in_s`, `fade_out_s`, the tier's
     `steps_per_second`, `max_duration_s` and the `max_steps` that follows, `prompt_tags`, `prepend_tags`,
-    `append_structure` ("" for none), `language`, `synthesis` and `seed` (None unless given).
-    `sources` says for each of them, in words, what set it.
+    `append_structure` ("" for none), `language`, `synthesis` and `seed` (None unless set).
+    `sources` states in words what set each of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,15 +63,15 @@ class Library:
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
-        """Return the style `name`; PresetError with the nearest names when there is none."""
+        """Return the style `name`. Raises PresetError, with the nearest names, where there is none."""
         return _entry(self.styles, name, "style")
 
     def role(self, name: str) -> Role:
-        """Return the role `name`; PresetError with the nearest names when there is none."""
+        """Return the role `name`. Raises PresetError, with the nearest names, where there is none."""
         return _entry(self.roles, name, "role")
 
     def tier(self, name: str) -> Tier:
-        """Return the quality tier `name`; PresetError with the nearest names when there is none."""
+        """Return the quality tier `name`. Raises PresetError, with the nearest names, where there is none."""
         return _entry(self.quality, name, "quality tier")
 
     def origin(self, dotted_key: str) -> str:
@@ -100,15 +100,15 @@ class Library:
     def resolve(
         self, style: str, role: str, quality: str, overrides: Mapping[str, Any] = MappingProxyType({})
     ) -> Resolved:
-        """Return the values for one request, each from the last of defaults, style, role, tier, caller.
+        """Return the values for one request, each from the last that sets it: defaults, style, role, tier, caller.
 
-        The tier's `max_duration_s` caps `duration_s` whoever set it, and a loopable track has no fades.
-        PresetError for an unknown name or an override that is not valid.
+        The tier's `max_duration_s` caps every `duration_s`, and a loopable track has no fades. Raises PresetError for
+        an unknown name or an override that is not valid.
         """
-        given = _overrides(overrides)
+        checked = _overrides(overrides)
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
-        for name, value, source in self._layers(style, role, quality, given):
+        for name, value, source in self._layers(style, role, quality, checked):
             if name == "synthesis" and source == CALLER:
                 value = {**(values.get(name) or {}), **value}
             values[name], sources[name] = value, source
@@ -119,7 +119,7 @@ class Library:
         return Resolved(values=values, sources=sources, warnings=tuple(warnings))
 
     def _layers(
-        self, style: str, role: str, quality: str, given: dict[str, Any]
+        self, style: str, role: str, quality: str, overrides: dict[str, Any]
     ) -> Iterator[tuple[str, Any, str]]:
         chosen, purpose, tier = self.style(style), self.role(role), self.tier(quality)
         yield "seed", None, "default"
@@ -132,7 +132,7 @@ class Library:
         yield from self._layer(f"role {role}", f"roles.{role}", purpose, keys)
         keys = (*Generation.model_fields, "model_size", "max_duration_s", "steps_per_second")
         yield from self._layer(f"quality {quality}", f"quality.{quality}", tier, keys)
-        for name, value in given.items():
+        for name, value in overrides.items():
             yield name, value, CALLER
 
     def _layer(
@@ -146,7 +146,7 @@ class Library:
                 yield {"model_size": "size"}.get(name, name), value, source
 
     def _setter(self, key: str) -> str:
-        """Return the user's file where it set `key` or any part of it, and else "shipped"."""
+        """Return the user's file where it sets `key` or any part of it, else "shipped"."""
         own, within = _origin(self._origins, key), f"{key}."
         if own != SHIPPED or not key.endswith(".synthesis"):
             return own
@@ -160,8 +160,8 @@ class Library:
         )
 
     def _cap(self, values: dict[str, Any], sources: dict[str, str], quality: str) -> Iterator[str]:
-        asked, most = values["duration_s"], values["max_duration_s"]
-        if asked <= most:
+        requested, most = values["duration_s"], values["max_duration_s"]
+        if requested <= most:
             return
         if sources["duration_s"] == CALLER:
             longer = [
@@ -170,11 +170,11 @@ class Library:
                 if tier.max_duration_s > most
             ]
             hint = f"; {' and '.join(longer)} allow more" if longer else ""
-            yield f"duration_s {asked:g} was cut to {most:g}, the most that quality {quality} allows{hint}"
+            yield f"duration_s {requested:g} was cut to {most:g}, the most that quality {quality} allows{hint}"
         values["duration_s"], sources["duration_s"] = most, sources["max_duration_s"]
 
     def _outranked_size(self, quality: str, sources: dict[str, str]) -> Iterator[str]:
-        """Say so when a user's `model.size` has no effect because a shipped tier names another."""
+        """Warn where the user's `model.size` has no effect because a shipped tier names another."""
         size, origin = self.tier(quality).model_size, _origin(self._origins, "model.size")
         if origin != SHIPPED and sources["size"] == f"quality {quality}" and size != self.model.size:
             yield (
@@ -205,7 +205,7 @@ def _shipped() -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
-    """Bring a file to one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
+    """Return a file in one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
     settled = {section: {} if body is None else body for section, body in content.items()}
     for section in ("presets", "roles", "quality"):
         if isinstance(settled.get(section), dict):
@@ -230,7 +230,7 @@ def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _merge(into: dict[str, Any], new: dict[str, Any], at: str, origins: dict[str, str], source: str) -> None:
-    """Lay `new` over `into` key by key, mappings within mappings, and note the source of each key."""
+    """Merge `new` into `into` key by key, also in nested mappings, and note the source of each key."""
     for key, value in new.items():
         dotted = f"{at}.{key}" if at else key
         if isinstance(value, dict):
@@ -265,8 +265,9 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
     )
 
 
-def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
-    present = {str(key): value for key, value in given.items() if value is not None}
+def _overrides(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the overrides that are not None, checked. Raises PresetError."""
+    present = {str(key): value for key, value in values.items() if value is not None}
     try:
         valid = Overrides.model_validate(present)
     except ValidationError as error:
@@ -275,7 +276,7 @@ def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _origin(origins: Mapping[str, str], key: str) -> str:
-    """Return who set `key`, or else the nearest thing that it is part of."""
+    """Return the source of `key`, or of the nearest section around it that has one."""
     while key and key not in origins:
         key = key.rpartition(".")[0]
     return origins.get(key, SHIPPED)
@@ -302,7 +303,7 @@ def _plain(value: Any) -> Any:
 
 
 def _loop(values: dict[str, Any], sources: dict[str, str]) -> Iterator[str]:
-    """Take the fades off a loopable track: they would be heard as a gap at every turn."""
+    """Set the fades of a loopable track to 0, since they would be a gap at every turn; warn a caller who set them."""
     for name in ("fade_in_s", "fade_out_s"):
         if values["loopable"] and values[name]:
             if sources[name] == CALLER:
@@ -311,14 +312,13 @@ def _loop(values: dict[str, Any], sources: dict[str, str]) -> Iterator[str]:
 
 
 def _level(values: dict[str, Any], sources: dict[str, str]) -> Iterator[str]:
-    """Take the loudness target away where normalization is off."""
+    """Set the loudness target to None where normalization is off; warn a caller who set it."""
     if not values["loudness_normalization"]:
         if sources["loudness_lufs"] == CALLER:
-            asked = values["loudness_lufs"]
-            yield f"loudness_lufs {asked:g} has no effect, because loudness_normalization is off"
+            yield f"loudness_lufs {values['loudness_lufs']:g} has no effect, because loudness_normalization is off"
         values["loudness_lufs"], sources["loudness_lufs"] = None, sources["loudness_normalization"]
 
 
 def _exact(number: float) -> Fraction:
-    """Return the number as written: 1.1 as 11/10, so that 1.1 s at 50 steps a second are 55 steps, not 56."""
+    """Return the number as it is written: 1.1 as 11/10, so that 1.1 s at 50 steps a second are 55 steps, not 56."""
     return Fraction(repr(number))

@@ -30,27 +30,27 @@ __all__ = [
 
 MAX_DURATION_S = 600.0
 STRUCTURE = "intro, theme, outro"
-"""The words that `append_structure: true` stands for."""
+"""What `append_structure: true` stands for."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def _line(text: str) -> str:
-    """Refuse what a prompt or a terminal would stumble over: control and direction characters."""
+    """Return the text on one line; refuse control and direction characters, which break prompts and terminals."""
     if _CONTROL.search(text):
         raise ValueError("be text on one line without control characters")
     return " ".join(text.split())
 
 
 def _words(value: Any) -> Any:
-    """Take a list, or one text with commas, as a tuple of words."""
+    """Return a list, or one text with commas, as a tuple of words."""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     return tuple(value) if isinstance(value, list) else value
 
 
 def _structure(value: Any) -> Any:
-    """Take true for the usual words, false or null for none, and a list or text as it is."""
+    """Return true as the usual words, false and null as none, and a list or text as it is."""
     if value is None or isinstance(value, bool):
         return STRUCTURE if value else ""
     if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
@@ -146,7 +146,7 @@ class Model(Strict):
 
 
 class Defaults(Strict):
-    """Generation values where nothing more particular sets them."""
+    """Generation values that hold where no style, role, tier or caller sets them."""
 
     duration_s: Duration
     use_sampling: bool
@@ -157,7 +157,7 @@ class Defaults(Strict):
     temperature: Temperature
     cfg_coef: CfgCoef
     negative_prompt: Line
-    """Words for what should not be heard, for MusicGen; empty for none."""
+    """Words for sounds that MusicGen avoids; empty for none."""
     two_step_cfg: bool
     normalize_duration: DurationRule
     loudness_normalization: bool
@@ -165,7 +165,7 @@ class Defaults(Strict):
 
 
 class PromptMetadata(Strict):
-    """What surrounds the words of style and context in the prompt."""
+    """What stands around the words of style and context in the prompt."""
 
     prepend_tags: Words
     append_structure: Structure
@@ -190,7 +190,7 @@ class Generation(Strict):
 
 
 class Style(Generation):
-    """How the music sounds, and what it fits: the entry of `presets` that a context is matched with."""
+    """How the music sounds and what it fits: an entry of `presets`, among which a context finds its style."""
 
     description: Text
     prompt_tags: Annotated[Words, Field(min_length=1)]
@@ -248,7 +248,7 @@ class Configuration(Strict):
 
 
 class Overrides(Generation):
-    """What a caller may set for one request; None is the same as not given."""
+    """What a caller may set for one request; None leaves a value as it is."""
 
     size: Size | None = None
     backend: Backend | None = None

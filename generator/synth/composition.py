@@ -1,4 +1,4 @@
-"""Write the notes: harmony, bass, drums and melody of one piece, as times and pitches."""
+"""Compose a piece: the notes of harmony, pad, bass, lead and drums, as times and pitches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Part:
-    """The notes of one instrument and its job in the mix."""
+    """The notes of one instrument, and its part in the mix: harmony, pad, bass, lead or drums."""
 
     role: str
     instrument: str
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Score:
-    """A form with the parts that fill it."""
+    """A form and the parts that fill it."""
 
     form: Form
     parts: tuple[Part, ...]
@@ -53,7 +53,8 @@ def compose(
 ) -> Score:
     """Return the score of a piece of exactly `duration_s`.
 
-    `tune` may hold a pitch class per half beat (-1 where silent), which the lead then follows.
+    `tune` may hold a pitch class per half beat (-1 where silent), which the lead then follows. All parts draw from one
+    random generator in turn, so the order of the calls below is part of what a seed means.
     """
     rng = np.random.default_rng([seed, 0xC0])
     form = plan_form(synthesis, duration_s, loopable=loopable)
@@ -76,7 +77,7 @@ def compose(
 
 @dataclass(frozen=True)
 class _PlacedChord:
-    """A chord with the steps it stands for."""
+    """A chord and the steps that it lasts."""
 
     chord: Chord
     section: Section
@@ -85,7 +86,7 @@ class _PlacedChord:
 
 
 def _chords(synthesis: Synthesis, form: Form, rng: np.random.Generator) -> tuple[_PlacedChord, ...]:
-    """Return the chord spans of the whole piece, the same for every phrase with the same letter."""
+    """Return the chords of the whole piece; phrases with the same letter have the same."""
     home = degrees_of(synthesis.progression)
     by_letter: dict[str, tuple[int, ...]] = {"A": home, "N0": home}
     span_steps = max(1, int(form.steps * synthesis.bars_per_chord))
@@ -118,7 +119,7 @@ def _cadence(synthesis: Synthesis, home: Sequence[int]) -> int:
 def _voicings(
     synthesis: Synthesis, spans: Sequence[_PlacedChord], centre: float, voices: int
 ) -> list[tuple[int, ...]]:
-    """Voice the spans around `centre`, moved by the register asked for."""
+    """Return the pitches of each chord, around `centre` moved by `register_shift`."""
     return lead_voices([span.chord for span in spans], centre + 12 * synthesis.register_shift, voices)
 
 
@@ -153,7 +154,7 @@ def _stroke_notes(
 def _final_chord(
     form: Form, span: _PlacedChord, pitches: Sequence[float], *, roll_s: float, release_s: float = 0.5
 ) -> list[Note]:
-    """Return the closing chord, held so long that its release, `release_s` or so, ends with the piece."""
+    """Return the final chord, held until about `release_s` before the end of the piece, where its release ends."""
     start_s = span.start_step * form.step_s
     rest_s = form.duration_s - start_s
     length_s = rest_s - min(release_s, 0.35 * rest_s)
@@ -214,7 +215,7 @@ def _lead(
     rng: np.random.Generator,
     tune: Sequence[int],
 ) -> tuple[Note, ...]:
-    """Play the melody, or follow the tune that was given; silent in a thin opening."""
+    """Play the melody, or follow `tune`; a thin opening has no lead."""
     if synthesis.lead == "none":
         return ()
     centre = 73 + 12 * synthesis.register_shift
@@ -257,7 +258,7 @@ def _chord_by_step(spans: Sequence[_PlacedChord], form: Form) -> list[Chord]:
 
 
 def _follow(tune: Sequence[int], form: Form, centre: float) -> tuple[Note, ...]:
-    """Turn a pitch class per half beat into notes, joining equal neighbours."""
+    """Return notes for a pitch class per half beat; equal neighbours become one note."""
     slot_s = form.beat_s / 2
     notes: list[Note] = []
     previous = centre
@@ -305,7 +306,7 @@ def _drums(synthesis: Synthesis, form: Form, rng: np.random.Generator) -> tuple[
 
 
 def _humanized(part: Part, synthesis: Synthesis, form: Form, rng: np.random.Generator) -> Part:
-    """Swing the off-beats and spread timing and velocity a little; starts stay inside the piece."""
+    """Return the part with swing, and with timing and velocity spread a little; starts stay inside the piece."""
     sigma_s = 0.005 * synthesis.humanize
     half_s = form.beat_s / 2
     played = []
@@ -319,7 +320,7 @@ def _humanized(part: Part, synthesis: Synthesis, form: Form, rng: np.random.Gene
 
 
 def _swung(start_s: float, half_s: float, swing: float) -> float:
-    """Delay what falls on the second half of a beat, up to a triplet."""
+    """Return the start, delayed where it falls on the second half of a beat, up to a triplet."""
     beat, inside = divmod(start_s + 1e-9, 2 * half_s)
     long_half = half_s * (1 + swing / 3)
     if inside < half_s:
@@ -333,7 +334,7 @@ def _swung(start_s: float, half_s: float, swing: float) -> float:
 
 
 def _sting(synthesis: Synthesis, duration_s: float, rng: np.random.Generator) -> tuple[Part, ...]:
-    """Write a signal of less than two bars: a rising figure and its goal, ringing to the end."""
+    """Write a sting of less than two bars: a short figure and the chord it leads to, which rings to the end."""
     beat_s = 60.0 / synthesis.tempo_bpm
     home = chord_on(synthesis, 1)
     voicing = lead_voices([home], 62 + 12 * synthesis.register_shift, 4)[0]
@@ -359,7 +360,7 @@ def _sting(synthesis: Synthesis, duration_s: float, rng: np.random.Generator) ->
 
 
 def _sting_drums(synthesis: Synthesis, goal_s: float) -> tuple[Note, ...]:
-    """Mark the goal of a sting with the groove's own ending."""
+    """Play the ending of the groove at the goal of a sting."""
     if synthesis.groove == "none" or synthesis.drum_level == 0:
         return ()
     return tuple(Note(goal_s, 0.5, drum, 0.8) for drum in DRUMS[synthesis.groove].ending)

@@ -1,4 +1,4 @@
-"""Drum sounds: struck skins, metal and noise, made once per process for each kit."""
+"""Drum sounds: struck skins, metal and noise. Each is made once per process and kit."""
 
 from __future__ import annotations
 

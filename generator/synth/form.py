@@ -1,4 +1,4 @@
-"""The form of a piece: bars, sections and how full each is, fitted to an exact length."""
+"""The form of a piece: its bars and sections and how full each section is, fitted to an exact length."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Form:
-    """The grid everything is placed on, all in seconds."""
+    """The grid that all notes are placed on: lengths in seconds, `beats` and `steps` of a bar, and the bars."""
 
     duration_s: float
     bar_s: float
@@ -51,8 +51,8 @@ class Form:
 def plan_form(synthesis: Synthesis, duration_s: float, *, loopable: bool) -> Form:
     """Return bars and sections for `duration_s`.
 
-    A loop holds a whole number of bars, so its tempo bends to the nearest one that fits. Anything else
-    keeps its tempo within 8 % and leaves the last bar and a tail for the final chord to ring.
+    A loop holds a whole number of bars, so its tempo changes to the nearest one that fits. Any other piece keeps its
+    tempo within 8 %, and leaves the last bar and a tail for the final chord to ring.
     """
     beats, steps = (2, 12) if synthesis.meter == 6 else (synthesis.meter, synthesis.meter * 4)
     bar_s = beats * 60.0 / synthesis.tempo_bpm
@@ -68,7 +68,7 @@ def plan_form(synthesis: Synthesis, duration_s: float, *, loopable: bool) -> For
 
 
 def _sections(synthesis: Synthesis, form: Form) -> tuple[Section, ...]:
-    """Split the bars into phrases of four (eight in long pieces) and letter them by the repetition asked for."""
+    """Return phrases of four bars (eight in long pieces), with letters that follow `synthesis.repetition`."""
     body = form.bars if form.loopable else form.bars - 1
     phrase = 8 if body >= 48 else 4 if body >= 4 else max(1, body)
     starts = list(range(0, body, phrase))
@@ -92,7 +92,7 @@ def _letter(repetition: str, index: int) -> str:
 
 
 def _intensity(synthesis: Synthesis, form: Form, section: Section) -> float:
-    """Return how full a section is, 0 to 1, from where it stands and the dynamics asked for."""
+    """Return how full a section is, 0 to 1, from its place in the piece and `synthesis.dynamics`."""
     middle = (section.first_bar + section.bars / 2) / form.bars
     if form.loopable:  # a loop must end as it began
         curve = {"wide": 0.6 + 0.4 * np.sin(np.pi * middle) ** 2}

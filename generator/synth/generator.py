@@ -1,4 +1,4 @@
-"""The weights-free generator: write a score from parameters, play it, put it in a room."""
+"""The generator without weights: compose a score from parameters, play it, and put it in a room."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SLICES = 8
 
 @dataclass(frozen=True)
 class SynthSettings:
-    """The part of the generation configuration that a synthesizer can honour."""
+    """The part of the generation configuration that the synthesizer reads."""
 
     synthesis: Synthesis
     duration_s: float
@@ -48,11 +48,11 @@ class SynthSettings:
 
     @classmethod
     def read(cls, prompt: str, config: Mapping[str, Any]) -> SynthSettings:
-        """Return checked settings; keys meant for other generators are passed over. Raises GeneratorError."""
-        given = config.get("synthesis")
-        if given is not None and not isinstance(given, Mapping):
-            raise GeneratorError(f"synthesis must be a mapping of parameters, not {given!r}")
-        synthesis = Synthesis.from_words(prompt) if given is None else Synthesis.parse(given)
+        """Return checked settings; keys for other generators are ignored. Raises GeneratorError."""
+        values = config.get("synthesis")
+        if values is not None and not isinstance(values, Mapping):
+            raise GeneratorError(f"synthesis must be a mapping of parameters, not {values!r}")
+        synthesis = Synthesis.from_words(prompt) if values is None else Synthesis.parse(values)
         overlay = {key: config[key] for key in ("repetition", "dynamics") if config.get(key) is not None}
         for key, kind in (("repetition", Repetition), ("dynamics", Dynamics)):
             if key in overlay and overlay[key] not in names_of(kind):
@@ -94,7 +94,7 @@ def _whole(config: Mapping[str, Any], key: str, default: int, low: int, high: in
 
 
 class ProceduralGenerator:
-    """Make music from parameters alone; satisfies `generator.Generator`."""
+    """Makes music from parameters alone; satisfies `generator.Generator`."""
 
     name = "procedural-1"
     sample_rate = SAMPLE_RATE
@@ -110,10 +110,10 @@ class ProceduralGenerator:
     ) -> Audio:
         """Return float32 audio of exactly round(duration_s * 32000) frames, peak below 0.95.
 
-        Read from `config`: duration_s, seed, channels, loopable, repetition, dynamics, synthesis (parameters; absent,
-        they come from the words of the prompt). A `melody` is followed by its strongest pitches. The same prompt,
-        configuration and seed give the same samples. Raises GeneratorError for a value it cannot use and for
-        `continue_from`; what `on_progress` raises comes through.
+        Keys of `config`: duration_s, seed, channels, loopable, repetition, dynamics, synthesis (parameters; without it
+        they come from the words of the prompt). The lead follows the strongest pitches of a `melody`. The same prompt,
+        configuration and seed give the same samples. Raises GeneratorError for values it cannot use and for
+        `continue_from`; an exception of `on_progress` passes through.
         """
         if continue_from is not None:
             raise GeneratorError(
@@ -140,7 +140,7 @@ def _in_key(settings: SynthSettings) -> Synthesis:
 
 
 def _provenance(settings: SynthSettings, synthesis: Synthesis, score: Score) -> dict[str, Any]:
-    """Say how the audio was made."""
+    """Return how the audio was made."""
     return {
         "backend": "procedural",
         "model": ProceduralGenerator.name,
@@ -165,7 +165,7 @@ class _Steps:
         self.report()
 
     def report(self) -> None:
-        """Tell the callback where we are; whatever it raises stops the rendering."""
+        """Call the callback; an exception that it raises stops the rendering."""
         if self.on_progress:
             self.on_progress(min(self.done, self.total), self.total)
 
@@ -178,7 +178,7 @@ class _Steps:
 def _render(
     score: Score, synthesis: Synthesis, settings: SynthSettings, on_progress: Progress | None
 ) -> Samples:
-    """Play the parts, reverberate, lay the textures under, and finish; returns (frames, channels)."""
+    """Play the parts, add reverberation and textures, and finish; return samples of shape (frames, channels)."""
     frames = max(1, round(settings.duration_s * SAMPLE_RATE))
     circular = settings.loopable
     blocks = -(-frames // BLOCK_FRAMES)
@@ -205,7 +205,7 @@ def _render(
 def _play_parts(
     score: Score, synthesis: Synthesis, mix: Samples, send: Samples, settings: SynthSettings, steps: _Steps
 ) -> None:
-    """Render each part on its own bus, bring it to its level and add it to the mix and to the room's send."""
+    """Render each part on a bus, bring it to its level, and add it to the mix and to the send of the reverb."""
     notes, kicks, circular = NoteCache(synthesis.brightness, settings.seed), _kicks(score), settings.loopable
     for part in score.parts:
         bus = np.zeros_like(mix)
@@ -239,7 +239,7 @@ def _play_note(bus: Samples, part: Part, note: Note, notes: NoteCache, circular:
 def _treat(
     bus: Samples, part: Part, synthesis: Synthesis, score: Score, kicks: list[float], circular: bool
 ) -> None:
-    """Apply the effects of a part: sway, echo, ducking."""
+    """Apply the effects of a part: sway, echo, pump."""
     if part.role == "drums":
         return
     name = f"bass.{part.instrument}" if part.role == "bass" else part.instrument
@@ -252,12 +252,12 @@ def _treat(
 
 
 def _kicks(score: Score) -> list[float]:
-    """Return when the kick drum sounds."""
+    """Return when the kick drum is hit, in seconds."""
     return [note.start_s for part in score.parts for note in part.notes if note.pitch == "kick"]
 
 
 def _level(part: Part, synthesis: Synthesis) -> float:
-    """Return the gain of a part against the whole."""
+    """Return the gain of a part against the others."""
     fader = {"drums": synthesis.drum_level / 0.7, "lead": synthesis.lead_level / 0.7}.get(part.role, 1.0)
     return float(10 ** (PART_DB[part.role] / 20) * fader)
 
@@ -285,7 +285,7 @@ def _lay_textures(mix: Samples, synthesis: Synthesis, settings: SynthSettings, s
 
 
 def _finish(mix: Samples, synthesis: Synthesis, settings: SynthSettings) -> None:
-    """Set the width, close the ends of anything that does not loop, and limit."""
+    """Set the width, fade the ends of what does not loop, and set the level."""
     desk.widen(mix, min(1.0, 0.25 + 0.75 * synthesis.width) if synthesis.width else 0.0)
     if not settings.loopable:
         desk.fade_ends(mix, 0.002, min(0.25, 0.12 * settings.duration_s))

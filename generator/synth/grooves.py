@@ -27,7 +27,7 @@ class Drums:
     def bar(
         self, steps: int, density: float, intensity: float, rng: np.random.Generator
     ) -> list[tuple[str, int, float]]:
-        """Return (drum, step, velocity) of one bar."""
+        """Return (drum, step, velocity) for each stroke of one bar."""
         rows = self.three if steps == 12 else self.four
         hits = []
         for drum, row in rows.items():
@@ -47,12 +47,12 @@ class Drums:
 
 @dataclass(frozen=True)
 class Fill:
-    """The last beat before a new section."""
+    """The last beat before a new section: which drums of the groove it replaces."""
 
     replaces: tuple[str, ...]
 
     def strokes(self, drums: Drums, rng: np.random.Generator) -> list[tuple[str, float]]:
-        """Return four sixteenths, growing."""
+        """Return (drum, velocity) of four sixteenths that grow louder, one of the first three left out."""
         names = (drums.fill, drums.fill, "tom" if drums.fill == "snare" else drums.fill, "kick")
         skip = int(rng.integers(0, 3))
         return [(name, 0.4 + 0.13 * i) for i, name in enumerate(names) if i != skip]
@@ -143,4 +143,4 @@ DRUMS: Mapping[str, Drums] = {
         quiet=("kick", "shaker"), ending=("kick",), fill="rim",
     ),
 }  # fmt: skip
-"""Groove -> what each drum plays."""
+"""Name of a groove -> what each drum plays."""

@@ -83,8 +83,8 @@ def degrees_of(progression: str) -> tuple[int, ...]:
 def vary_degrees(degrees: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:
     """Return a contrasting progression of the same length: same functions, other chords.
 
-    The first chord moves away from the tonic and inner chords may be exchanged for relatives; the last
-    stays, so that the phrase still leads home. A drone stays a drone.
+    The first chord moves away from the tonic, and inner chords may be exchanged for relatives. The last one stays, so
+    that the phrase still leads home. A drone stays a drone.
     """
     if len(set(degrees)) == 1:
         return tuple(degrees)
@@ -110,7 +110,7 @@ def chord_on(synthesis: Synthesis, degree: int, following: int | None = None) ->
 
 
 def _without_false_fifth(tones: tuple[int, ...]) -> tuple[int, ...]:
-    """Drop a diminished fifth over the root: its tritone makes an accompaniment sound like a mistake."""
+    """Return the tones without a diminished fifth, whose tritone sounds like a mistake in an accompaniment."""
     kept = tuple(tone for tone in tones if (tone - tones[0]) % 12 != 6)
     return kept if len(kept) > 1 else tones
 
@@ -118,8 +118,8 @@ def _without_false_fifth(tones: tuple[int, ...]) -> tuple[int, ...]:
 def lead_voices(chords: Sequence[Chord], centre: float, voices: int = 4) -> list[tuple[int, ...]]:
     """Return MIDI pitches per chord, each chosen so that the voices move as little as possible.
 
-    `centre` is the MIDI pitch the voicings gather around; every voicing has `voices` notes or, where the
-    chord has more tones, as many as the chord without its root.
+    The voicings lie around `centre`, a MIDI pitch. Each has `voices` notes or, where the chord has more tones, as many
+    as the chord without its root.
     """
     led: list[tuple[int, ...]] = []
     for chord in chords:
@@ -144,7 +144,7 @@ def _voicings(chord: Chord, centre: float, voices: int) -> list[tuple[int, ...]]
 
 
 def _cost(option: tuple[int, ...], previous: tuple[int, ...] | None, centre: float) -> float:
-    """Weigh a voicing: distance from the centre, and movement of every voice from the previous chord."""
+    """Return the cost of a voicing: its distance from the centre, and how far its voices move from the chord before."""
     off_centre = abs(float(np.mean(option)) - centre)
     if previous is None:
         return off_centre

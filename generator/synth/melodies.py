@@ -16,7 +16,7 @@ __all__ = ["follow_tune", "melody_line"]
 
 
 RANGE = 10
-"""Semitones the line may leave its centre by."""
+"""Semitones by which the line may leave its centre."""
 
 CELLS: tuple[tuple[tuple[int, ...], ...], ...] = (
     ((8,), (12, 4), (8, 8), (4, 12), (16,)),
@@ -71,7 +71,7 @@ Figure = list[tuple[int, int, int]]
 
 
 def _motif(bar_steps: int, density: float, rng: np.random.Generator) -> Figure:
-    """Make a bar of rhythm and contour; long notes leap more, short ones step."""
+    """Return a bar of rhythm and contour; long notes leap, short ones step."""
     cells = CELLS[int(np.clip(density * 4, 0, 3))]
     figure: Figure = []
     step = int(rng.choice((0, 0, 0, 2))) if density < 0.8 else 0
@@ -94,7 +94,7 @@ def _motif(bar_steps: int, density: float, rng: np.random.Generator) -> Figure:
 
 
 def _ornamented(figure: Figure, rng: np.random.Generator) -> Figure:
-    """Vary a figure: split one longer note into two neighbours."""
+    """Return the figure with its longest note split into two neighbours."""
     longest = max(range(len(figure)), key=lambda i: figure[i][1])
     step, steps, move = figure[longest]
     if steps < 4:
@@ -105,7 +105,7 @@ def _ornamented(figure: Figure, rng: np.random.Generator) -> Figure:
 
 
 def _closing(figure: Figure, bar_steps: int) -> Figure:
-    """End a phrase: keep the first half, hold its last note, then breathe."""
+    """Return the end of a phrase: the first half of the figure, its last note held, then a rest."""
     kept = [entry for entry in figure if entry[0] < bar_steps // 2] or figure[:1]
     step, _, move = kept[-1]
     return [*kept[:-1], (step, max(1, bar_steps - 2 - step), move)]
@@ -119,7 +119,7 @@ def _place(
     centre: float,
     line: list[tuple[int, float, int, float]],
 ) -> float:
-    """Put a figure over the chords: chord notes where weight falls, scale notes between; return the last pitch."""
+    """Add a figure to the line, chord notes on strong steps and scale notes between; return the last pitch."""
     for step, steps, move in figure:
         chord = chords[min(start + step, len(chords) - 1)]
         if abs(pitch - centre) > RANGE - 3:

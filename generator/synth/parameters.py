@@ -1,4 +1,4 @@
-"""The parameters of one piece for the procedural generator: what is played, by what, how, and where."""
+"""The parameters of one piece: what is played, on which instruments, how, and in which room."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ PROGRESSIONS: Mapping[str, str] = {
     "folk": "1 4 1 5",
     "open": "1 5 4 4",
 }
-"""Name -> scale degrees, one chord each; qualities follow from the mode."""
+"""Name -> scale degrees, one chord each; whether a chord is major or minor follows from the mode."""
 
 FLATS = {
     "DB": "C#",
@@ -114,7 +114,7 @@ def names_of(kind: Any) -> tuple[str, ...]:
 
 
 def _sharp(name: Any) -> Any:
-    """Spell a tonic with a sharp: "eb" -> "D#"."""
+    """Return a tonic spelled with a sharp: "eb" -> "D#"."""
     if not isinstance(name, str):
         return name
     spelled = name.strip().replace("♭", "b").replace("♯", "#")
@@ -135,7 +135,7 @@ def _whole_span(bars: float) -> float:
 
 
 class Synthesis(BaseModel):
-    """Everything the procedural generator decides on, apart from length and seed. All levels are 0 to 1."""
+    """All that the procedural generator needs, apart from length and seed. Levels are 0 to 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -212,7 +212,7 @@ class Synthesis(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Synthesis:
-        """Return the checked parameters; raise GeneratorError naming the first bad value and what is valid."""
+        """Return the checked parameters. Raises GeneratorError, which names the first bad value and what is valid."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -222,17 +222,16 @@ class Synthesis(BaseModel):
     def from_words(cls, text: str) -> Synthesis:
         """Derive parameters from a free prompt such as "dark techno, 130 bpm, pads, no drums".
 
-        What the words say is taken; what they leave open is varied by a hash of the text, so the same
-        text gives the same parameters.
+        A hash of the text chooses what the words leave open, so the same text gives the same parameters.
         """
         return cls.parse(read_words(text))
 
 
 def _sentence(error: ValidationError) -> str:
-    """Say the first fault of a validation error in one sentence, with the nearest valid names."""
+    """Return the first fault of a validation error as one sentence, with the nearest valid names."""
     fault = error.errors(include_url=False)[0]
     path = [str(part) for part in fault["loc"] if part != "[key]"]
-    given = fault.get("input")
+    value = fault.get("input")
     if fault["type"] == "extra_forbidden":
         return f"synthesis has no parameter {path[-1]!r}; {_nearest(path[-1], tuple(Synthesis.model_fields))}"
     message = fault["msg"].removeprefix("Value error, ")
@@ -242,13 +241,13 @@ def _sentence(error: ValidationError) -> str:
     if fault["type"] == "literal_error":
         field = Synthesis.model_fields.get(path[0])
         kind = Texture if path[0] == "textures" else field.annotation if field else None
-        return f"{where} cannot be {given!r}; {_nearest(str(given), tuple(map(str, get_args(kind))))}"
-    return f"{where} cannot be {given!r}: {message[:1].lower()}{message[1:]}"
+        return f"{where} cannot be {value!r}; {_nearest(str(value), tuple(map(str, get_args(kind))))}"
+    return f"{where} cannot be {value!r}: {message[:1].lower()}{message[1:]}"
 
 
-def _nearest(given: str, valid: tuple[str, ...]) -> str:
-    """Return "use 'x' or 'y'" for the closest valid names, or all of them when none is close."""
-    close = difflib.get_close_matches(given, valid, n=3, cutoff=0.5)
+def _nearest(name: str, valid: tuple[str, ...]) -> str:
+    """Return the end of a sentence that names the valid names nearest to `name`, or all where none is near."""
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
     if close:
         return "nearest valid: " + ", ".join(close)
     return "valid: " + ", ".join(valid)

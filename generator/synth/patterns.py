@@ -1,4 +1,4 @@
-"""Rhythmic patterns on a grid of sixteenths: bass lines and ways to play chords."""
+"""Patterns on a grid of sixteenths: bass lines, and comping, which is how chords are played."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class BassSpan:
-    """What a bass line is asked: a chord of `steps` in bars of `bar` steps, its root and the next, as MIDI."""
+    """What a bass line plays: a chord of `steps` in bars of `bar` steps, its root and the next (`target`) as MIDI."""
 
     chord: Chord
     root: int
@@ -62,11 +62,11 @@ def _fifth(chord: Chord) -> int:
 
 def _roots(span: BassSpan) -> list[BassNote]:
     half = span.bar // 2
-    hits = []
+    notes = []
     for index, start in enumerate(range(0, span.steps, half)):
         offset = _fifth(span.chord) if index % 2 and span.rng.random() < 0.6 else 0
-        hits.append(BassNote(start, min(half, span.steps - start), offset, 0.85 if index % 2 == 0 else 0.65))
-    return hits
+        notes.append(BassNote(start, min(half, span.steps - start), offset, 0.85 if index % 2 == 0 else 0.65))
+    return notes
 
 
 def _walking(span: BassSpan) -> list[BassNote]:
@@ -107,12 +107,12 @@ def _syncopated(span: BassSpan) -> list[BassNote]:
         (10, 4, 7, 0.75),
         (14, 2, 0, 0.5),
     )
-    hits = []
+    notes = []
     for start in range(0, span.steps, 16):
         for step, length, offset, velocity in figure:
             at = start + step
             if at < span.steps and (velocity > 0.7 or span.rng.random() < 0.6):
-                hits.append(
+                notes.append(
                     BassNote(
                         at,
                         min(length, span.steps - at),
@@ -120,7 +120,7 @@ def _syncopated(span: BassSpan) -> list[BassNote]:
                         velocity,
                     )
                 )
-    return hits
+    return notes
 
 
 def _bossa(span: BassSpan) -> list[BassNote]:
@@ -144,7 +144,7 @@ BASS_LINES: Mapping[str, BassLine] = {
     "syncopated": _syncopated,
     "bossa": _bossa,
 }
-"""Line -> its hits for one chord."""
+"""Name of a line -> its notes for one chord."""
 
 
 # Chords
@@ -152,7 +152,7 @@ BASS_LINES: Mapping[str, BassLine] = {
 
 @dataclass(frozen=True)
 class ChordSpan:
-    """What a way of playing is asked: a chord of `steps` in bars of `bar` steps, and how many notes."""
+    """What a comping pattern plays: a chord of `steps` in bars of `bar` steps, and the density of its notes."""
 
     steps: int
     bar: int
@@ -277,4 +277,4 @@ COMPING: Mapping[str, CompingPattern] = {
     "rolled": _comp_rolled,
     "pulse": _comp_pulse,
 }
-"""Way of playing -> its strokes on one chord."""
+"""Name of a pattern -> its strokes on one chord."""

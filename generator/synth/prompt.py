@@ -1,4 +1,7 @@
-"""Read synthesis parameters out of a free prompt: genres, instruments, moods, places, tempo and key."""
+"""Read synthesis parameters in a free prompt: genres, instruments, moods, places, tempo and key.
+
+These tables are words of prompts only. The moods of texts, and the styles that answer them, belong to the catalog.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ GENRES: Mapping[str, Values] = {
     r"pop|indie": {"tempo_bpm": 110, "progression": "pop", "harmony": "piano", "pad": "warm_pad",
         "bass": "electric", "groove": "backbeat", "lead": "synth_pluck"},
 }  # fmt: skip
-"""Pattern -> what a genre sets. The first genre in the text wins where two disagree."""
+"""Pattern -> what a genre sets. Where two genres disagree, the first in the text wins."""
 
 MOODS: Mapping[str, Values] = {
     r"happy|joyful|cheerful|uplifting|upbeat|bright|sunny|triumphant|victorious": {"mode": "major",
@@ -140,33 +143,35 @@ ABSENT: Mapping[str, Values] = {
 
 
 def read_words(text: str) -> Values:
-    """Return the synthesis parameters that `text` asks for; what it leaves open varies with its hash."""
+    """Return the synthesis parameters that `text` names; a hash of the text chooses the others."""
     words = text.casefold()
-    said = _plain(words)
-    values = _unsaid(text)
-    for genre in reversed(_found(GENRES, said)):
+    wanted = _without_absent(words)
+    values = _chosen_by_hash(text)
+    # From the last match to the first, so that the first in the text wins.
+    genres = _matches(GENRES, wanted)
+    for genre in reversed(genres):
         values.update(genre)
-    for mood in reversed(_found(MOODS, said)):
-        kept = {"tempo_bpm"} if _found(GENRES, said) else set()
+    for mood in reversed(_matches(MOODS, wanted)):
+        kept = {"tempo_bpm"} if genres else set()
         values.update({key: value for key, value in mood.items() if key not in kept})
-    values.update(_instruments(said))
-    textures = _found(TEXTURES, said)[:4]
+    values.update(_instruments(wanted))
+    textures = _matches(TEXTURES, wanted)[:4]
     values["textures"] = dict.fromkeys(textures, 0.25)
     values.update(_stated(words, text))
-    for absent in _found(ABSENT, " ".join(re.findall(r"\b(?:no|without|minus)\s+((?:\w+ ?){1,3})", words))):
+    for absent in _matches(ABSENT, " ".join(re.findall(r"\b(?:no|without|minus)\s+((?:\w+ ?){1,3})", words))):
         values.update(absent)
     if all(values.get(part, "none") == "none" for part in ("harmony", "pad", "lead", "bass")):
         values["pad"] = "warm_pad"
     return values
 
 
-def _plain(words: str) -> str:
-    """Return the text less what it says should be absent."""
+def _without_absent(words: str) -> str:
+    """Return the text without the things that it wants to be absent: "no drums"."""
     return re.sub(r"\b(?:no|without|minus)\s+[\w]+", " ", words)
 
 
-def _found(table: Mapping[str, Any], words: str) -> list[Any]:
-    """Return the values of the patterns found, in the order they come in the text."""
+def _matches(table: Mapping[str, Any], words: str) -> list[Any]:
+    """Return the values of the patterns that match, in the order of the text; the longer match first."""
     hits = []
     for pattern, value in table.items():
         match = re.search(rf"(?<!\w)(?:{pattern})(?!\w)", words)
@@ -175,8 +180,8 @@ def _found(table: Mapping[str, Any], words: str) -> list[Any]:
     return [value for _, _, value in sorted(hits, key=lambda hit: hit[:2])]
 
 
-def _unsaid(text: str) -> Values:
-    """Return a starting point chosen by a hash of the text."""
+def _chosen_by_hash(text: str) -> Values:
+    """Return parameters that a hash of the text chooses."""
     rng = np.random.default_rng(zlib.crc32(text.encode("utf-8", "replace")))
     return {
         "tempo_bpm": float(rng.integers(78, 117)),
@@ -191,19 +196,18 @@ def _unsaid(text: str) -> Values:
 
 
 def _instruments(words: str) -> Values:
-    """Return the instruments named, each in the part it usually has."""
+    """Return the instruments that are named, each in its usual part."""
     values: Values = {}
     for key, table in (("lead", LEADS), ("harmony", CHORDS), ("pad", PADS)):
-        found = _found(table, words)
-        if found:
-            values[key] = found[0]
+        if matches := _matches(table, words):
+            values[key] = matches[0]
     if re.search(r"\bdrum(s|beat)?\b|\bbeats?\b", words):
         values["drum_level"] = 0.7
     return values
 
 
 def _stated(words: str, text: str) -> Values:
-    """Return tempo, key and meter where they are given outright."""
+    """Return tempo, mode, key and meter where the text states them."""
     values: Values = {}
     tempo = re.search(r"(\d{2,3}(?:\.\d+)?)\s*-?\s*bpm\b", words) or re.search(
         r"\btempo[: ]+(\d{2,3})\b", words

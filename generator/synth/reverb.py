@@ -1,4 +1,4 @@
-"""Reverberation: convolution with a shaped stereo noise tail, in blocks or round a loop."""
+"""Reverberation: convolution with a decaying stereo noise, in blocks or round a loop."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MAX_TAIL_S = 6.0
 def impulse_response(room_s: float) -> Samples:
     """Return a room of reverberation time `room_s` (RT60), shape (2, frames), unit energy per channel.
 
-    Early reflections, then noise that decays faster the higher it is, as air and walls do; the channels are
-    independent, which is what a large room gives two ears.
+    It has early reflections, then noise whose higher bands decay faster, as in air and between walls. The channels are
+    independent, as two ears have it in a large room.
     """
     rng = np.random.default_rng([int(room_s * 1000), 7])
     frames = int(min(room_s * 1.1, MAX_TAIL_S) * SAMPLE_RATE)
@@ -58,8 +58,9 @@ def add_reverb(
 ) -> None:
     """Add the reverberation of `send`, shape (frames,), to `mix`, shape (2, frames), in place.
 
-    With `circular` what rings past the end comes round to the start; else it is cut there. Overlap-add, so memory
-    does not grow with length. `on_block` is called after each block of four seconds or more.
+    With `circular` the reverberation past the end goes on at the start; else it is cut. Blocks are convolved one by one
+    and their tails added, so memory does not grow with length. `on_block` is called after each block of four seconds or
+    more.
     """
     response = impulse_response(round(room_s, 2))
     size = _fft_size(min(max(BLOCK_FRAMES, response.shape[1]), send.shape[0]) + response.shape[1])
@@ -81,7 +82,7 @@ def _fft_size(least: int) -> int:
 
 
 def _add_at(channel: Samples, start: int, wave: Samples, circular: bool) -> None:
-    """Add a wave to a channel from `start`, wrapping or cutting at its end."""
+    """Add a wave to a channel from `start`; past the end it goes on at the start (circular) or is cut."""
     total = channel.shape[0]
     at, done = start, 0
     while done < wave.shape[0]:

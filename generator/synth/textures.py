@@ -1,4 +1,4 @@
-"""Sounds of a place: continuous beds of shaped noise, and single events scattered over them."""
+"""The sounds of places: continuous beds of shaped noise, and single events scattered over them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class TextureSound:
     event_gain: float = 1.0
     tonal: bool = False
     trim_db: float = 0.0
-    """What brings it to the loudness of the others; the ear is keenest around 3 kHz."""
+    """What makes it as loud as the others to the ear, which is most sensitive around 3 kHz."""
 
 
 def render_texture(
     name: str, frames: int, *, level: float, circular: bool, seed: int, on_block: Callable[[], None]
 ) -> Samples:
-    """Return one texture, shape (2, frames), at unit RMS over its louder parts but for its trim.
+    """Return one texture, shape (2, frames), with an RMS of 1 over its louder parts, times its trim.
 
-    `level` also sets how often events come. With `circular` it runs from its end into its start.
+    `level` also sets how often events come. With `circular` the end runs on into the start.
     """
     sound = TEXTURES[name]
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -58,7 +58,7 @@ def render_texture(
 
 
 def _lay_bed(out: Samples, sound: TextureSound, rng: Rng, circular: bool) -> None:
-    """Fill `out` with the bed, read round and round, and let it swell."""
+    """Fill `out` with the bed, which is read round and round, and let it swell."""
     frames = out.shape[1]
     if sound.tonal:
         tile = sum(spread(hz, (1, 0.4, 0.25, 0.1), 9, rng) for hz in (41.2, 61.7, 123.5)) / np.sqrt(3)
@@ -84,7 +84,7 @@ def _lay_bed(out: Samples, sound: TextureSound, rng: Rng, circular: bool) -> Non
 
 
 def _swell(out: Samples, sound: TextureSound, rng: Rng) -> None:
-    """Let the bed come and go; the gain returns to where it began."""
+    """Let the bed come and go; the gain ends where it began, so that a loop closes."""
     frames = out.shape[1]
     turns = max(1, round(frames / SAMPLE_RATE / sound.swell_s))
     edges = np.append(np.arange(0, frames, SWELL_BLOCK), frames)
@@ -106,7 +106,7 @@ def _scatter(out: Samples, sound: TextureSound, rng: Rng, level: float, circular
     count = max(1, int(rng.poisson(rate * frames / SAMPLE_RATE)))
     kinds = [sound.event(rng) for _ in range(min(count, 16))]
     starts = np.sort(rng.integers(0, frames, count))
-    starts[0] = min(starts[0], frames // 3)  # so that a rare event is heard at all
+    starts[0] = min(starts[0], frames // 3)  # so that a rare event comes at least once, and early
     for start in starts:
         wave = kinds[int(rng.integers(len(kinds)))]
         loud = sound.event_gain * 10 ** (rng.uniform(-12, 0) / 20)
@@ -116,7 +116,7 @@ def _scatter(out: Samples, sound: TextureSound, rng: Rng, level: float, circular
 
 
 def _add(channel: Samples, start: int, wave: Samples, gain: float, circular: bool) -> None:
-    """Add an event, wrapped round the end or, where it would be cut, faded there."""
+    """Add an event; past the end it goes on at the start, or it is faded out there."""
     total = channel.shape[0]
     if not circular and start + wave.shape[0] > total:
         wave = wave[: total - start]

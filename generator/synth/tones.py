@@ -72,8 +72,8 @@ def spread(
 ) -> Samples:
     """Return an endless ensemble tone, shape (2, 65536), unit RMS: harmonics smeared into bands of random phase.
 
-    The table closes on itself, so it may be read round and round. Both channels have the same spectrum and
-    independent phases: wide, yet nothing cancels in mono. `growth` is the power of the harmonic number by
+    The end of the table meets its start, so it may be read round and round. Both channels have the same spectrum and
+    independent phases: the sound is wide, and nothing cancels in mono. `growth` is the power of the harmonic number by
     which bands widen. Method: PADsynth (Nasca 2005).
     """
     bins = SPREAD_FRAMES // 2 + 1
@@ -122,7 +122,7 @@ def sweep(
     vibrato_hz: float = 5.2,
     phase: float = 0.0,
 ) -> Samples:
-    """Return one oscillator read from `cycles`, its timbre following `brightness` (0 to 1, one value per frame)."""
+    """Return one oscillator that reads `cycles`; its timbre follows `brightness` (0 to 1, one value per frame)."""
     time_s = np.arange(brightness.shape[0]) / SAMPLE_RATE
     position = freq_hz * time_s + phase
     if vibrato_cents:
@@ -148,7 +148,7 @@ def fm(freq_hz: float, ratio: float, index: Floats) -> Samples:
 
 
 def angle(turns: Floats) -> Samples:
-    """Return turns as radians within one circle; reduced in double, so that long notes stay in tune."""
+    """Return turns as radians within one circle, reduced in double precision, so that long notes stay in tune."""
     reduced: Samples = np.float32(2 * np.pi) * (turns - np.floor(turns)).astype(np.float32)
     return reduced
 
@@ -156,7 +156,10 @@ def angle(turns: Floats) -> Samples:
 def shaped_noise(
     frames: int, shape: Callable[[Floats], Floats], rng: np.random.Generator, channels: int = 1
 ) -> Samples:
-    """Return noise with amplitude spectrum `shape(hz)`, shape (channels, frames), unit RMS, closed on itself."""
+    """Return noise with amplitude spectrum `shape(hz)`, shape (channels, frames), unit RMS.
+
+    Its end meets its start where `frames` is a power of two.
+    """
     size = 1 << max(5, int(np.ceil(np.log2(frames))))
     freqs = np.fft.rfftfreq(size, 1 / SAMPLE_RATE).astype(np.float64)
     level = shape(freqs).astype(np.float32)
