@@ -1,4 +1,4 @@
-"""Renders of the synthesizer, and measures of what is heard in them."""
+"""Renders of the synthesizer, and measures of their sound."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def major_third_share(audio):
     mono = audio.samples.mean(axis=1)
     power = np.abs(np.fft.rfft(mono * np.hanning(mono.size))) ** 2
     hz = np.fft.rfftfreq(mono.size, 1 / RATE)
-    heard = (hz > 130) & (hz < 1100)
-    chroma = np.bincount(np.round(69 + 12 * np.log2(hz[heard] / 440)).astype(int) % 12, power[heard], 12)
+    pitched = (hz > 130) & (hz < 1100)
+    chroma = np.bincount(np.round(69 + 12 * np.log2(hz[pitched] / 440)).astype(int) % 12, power[pitched], 12)
     tonic = names_of(Tonic).index(audio.provenance["musical_key"].split()[0])
     minor, major = chroma[(tonic + 3) % 12], chroma[(tonic + 4) % 12]
     return major / (minor + major)

@@ -50,9 +50,9 @@ def renders() -> Iterator[tuple[np.ndarray, float, str, bool]]:
             for seed in SEEDS:
                 config = {"duration_s": DURATION_S, "seed": seed, "synthesis": preset["synthesis"]}
                 audio = ProceduralGenerator().generate_music("a prompt", config)
-                told = audio.provenance
-                drums = told["synthesis"]["groove"] != "none"
-                yield signal_of(audio), told["tempo_bpm"], told["musical_key"], drums
+                origin = audio.provenance
+                drums = origin["synthesis"]["groove"] != "none"
+                yield signal_of(audio), origin["tempo_bpm"], origin["musical_key"], drums
 
 
 def clicks() -> Iterator[tuple[np.ndarray, float]]:
@@ -198,8 +198,8 @@ def tracked_tempo(signal: np.ndarray) -> float:
     from librosa.onset import onset_strength
 
     strength = onset_strength(y=signal, sr=RATE, hop_length=256)
-    told, _ = beat_track(onset_envelope=strength, sr=RATE, hop_length=256, start_bpm=115)
-    return float(np.atleast_1d(told)[0])
+    tempo, _ = beat_track(onset_envelope=strength, sr=RATE, hop_length=256, start_bpm=115)
+    return float(np.atleast_1d(tempo)[0])
 
 
 def librosa_key(signal: np.ndarray, method: str, **options: Any) -> str | None:
@@ -241,23 +241,23 @@ def folded(tempo: float) -> float:
     return tempo
 
 
-def tempo_grade(told: float | None, true: float) -> str:
+def tempo_grade(measured: float | None, true: float) -> str:
     """Right within 4 %; octave for a tempo that is double, triple, one and a half, or one of those less."""
-    if told is None:
+    if measured is None:
         return "none"
-    ratio = folded(told) / folded(true)
+    ratio = folded(measured) / folded(true)
     if abs(ratio - 1) < 0.04:
         return "right"
     return "octave" if any(abs(ratio / f - 1) < 0.04 for f in (2, 0.5, 3, 1 / 3, 1.5, 2 / 3)) else "wrong"
 
 
-def key_grade(told: str | None, true: str) -> str:
+def key_grade(measured: str | None, true: str) -> str:
     """Right with tonic and nearer mode; near for a fifth off, the relative or the parallel key."""
-    if told is None:
+    if measured is None:
         return "none"
     (one, dark), (other, wanted) = (
         (analysis.NAMES.index(name.split()[0]), name.split(maxsplit=1)[1] in DARK_MODES)
-        for name in (told, true)
+        for name in (measured, true)
     )
     apart = (one - other) % 12
     if dark == wanted:
@@ -286,14 +286,14 @@ print(cold_s, 1000 * sorted(times)[2])
 def cost(kind: str, name: str, **environment: str) -> tuple[float, float]:
     """Return the processor time of the first call in a fresh process in s, and of later ones in ms, for 30 s."""
     code = COLD.format(kind=kind, name=name)
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
     )
-    cold_s, warm_ms = map(float, told.stdout.split())
+    cold_s, warm_ms = map(float, done.stdout.split())
     return cold_s, warm_ms
 
 
@@ -318,20 +318,21 @@ def main() -> None:
     heads = "".join(f"{name:>7}" for name in names)
     print(f"{'':28}{heads * 3}{'median':>8}{'of ' + str(len(noises)):>10}{'s':>8}{'ms':>8}")
     for name, tempo in TEMPO.items():
-        told = [(tempo(signal), true, drums) for signal, true, _, drums in music]
-        grades = [(tempo_grade(value, true), drums) for value, true, drums in told]
+        measured = [(tempo(signal), true, drums) for signal, true, _, drums in music]
+        grades = [(tempo_grade(value, true), drums) for value, true, drums in measured]
         errors = [
             abs(folded(value) / folded(true) - 1)
-            for value, true, _ in told
+            for value, true, _ in measured
             if value is not None and tempo_grade(value, true) == "right"
         ]
         line = counts([grade for grade, _ in grades], names)
         line += counts([grade for grade, drums in grades if drums], names)
         line += counts([tempo_grade(tempo(signal), true) for signal, true in ticks], names)
-        heard = sum(tempo(signal) is not None for signal in noises)
+        false_alarms = sum(tempo(signal) is not None for signal in noises)
         cold_s, warm_ms = cost("TEMPO", name)
         print(
-            f"{name:28}{line}{100 * np.median(errors):7.2f}%{heard:10}{cold_s:8.2f}{warm_ms:8.0f}", flush=True
+            f"{name:28}{line}{100 * np.median(errors):7.2f}%{false_alarms:10}{cold_s:8.2f}{warm_ms:8.0f}",
+            flush=True,
         )
     names = ("right", "near", "wrong", "none")
     heads = "".join(f"{name:>7}" for name in names)
@@ -340,9 +341,9 @@ def main() -> None:
     for name, key in KEY.items():
         line = counts([key_grade(key(signal), true) for signal, _, true, _ in music], names)
         line += counts([key_grade(key(signal), true) for signal, true in chords], names)
-        heard = sum(key(signal) is not None for signal in noises)
+        false_alarms = sum(key(signal) is not None for signal in noises)
         cold_s, warm_ms = cost("KEY", name)
-        print(f"{name:28}{line}{heard:10}{cold_s:8.2f}{warm_ms:8.0f}", flush=True)
+        print(f"{name:28}{line}{false_alarms:10}{cold_s:8.2f}{warm_ms:8.0f}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         first_s, _ = cost("TEMPO", "generator.audio.analysis", NUMBA_CACHE_DIR=folder)
     print(f"\nfirst tempo after installation, numba's cache empty: {first_s:.1f} s of processor time")

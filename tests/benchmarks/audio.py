@@ -64,10 +64,10 @@ def cold_s(code: str) -> tuple[float, float]:
         f"clip = Audio(np.random.default_rng(0).standard_normal(({round(DURATION_S * RATE)}, 2))"
         f".astype(np.float32) * 0.1, {RATE})\n"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", setup + COLD.format(code)], check=True, capture_output=True, text=True
     )
-    wall_s, processor_s = map(float, told.stdout.split())
+    wall_s, processor_s = map(float, done.stdout.split())
     return wall_s, processor_s
 
 

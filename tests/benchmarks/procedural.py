@@ -77,29 +77,29 @@ def main():
     )
     arguments.add_argument("--seconds", type=float, default=30.0)
     arguments.add_argument("--runs", type=int, default=3)
-    asked = arguments.parse_args()
+    options = arguments.parse_args()
     styles = {
         name: preset["synthesis"]
         for path in SHIPPED
         for name, preset in yaml.safe_load(path.read_text("utf-8"))["musicgen"]["presets"].items()
     }
     generator = ProceduralGenerator()
-    config = {"duration_s": asked.seconds, "seed": 1}
-    print(f"{asked.seconds:g} s stereo at 32 kHz, one thread, best of {asked.runs}; x is times real time")
+    config = {"duration_s": options.seconds, "seed": 1}
+    print(f"{options.seconds:g} s stereo at 32 kHz, one thread, best of {options.runs}; x is times real time")
     print(f"{'style':24s} {'wall s':>7s} {'cpu s':>7s} {'x wall':>7s} {'x cpu':>7s}")
     times = {}
     for name, values in styles.items():
         runs = [
             seconds_of(lambda values=values: generator.generate_music("", {**config, "synthesis": values}))
-            for _ in range(asked.runs)
+            for _ in range(options.runs)
         ]
         wall, cpu = min(runs)[0], min(run[1] for run in runs)
         times[name] = wall, cpu
-        print(f"{name:24s} {wall:7.3f} {cpu:7.3f} {asked.seconds / wall:7.0f} {asked.seconds / cpu:7.0f}")
+        print(f"{name:24s} {wall:7.3f} {cpu:7.3f} {options.seconds / wall:7.0f} {options.seconds / cpu:7.0f}")
     for label, column in (("wall", 0), ("cpu", 1)):
-        rates = {name: asked.seconds / pair[column] for name, pair in times.items()}
+        rates = {name: options.seconds / pair[column] for name, pair in times.items()}
         slowest = min(rates, key=rates.__getitem__)
-        total = asked.seconds * len(rates) / sum(pair[column] for pair in times.values())
+        total = options.seconds * len(rates) / sum(pair[column] for pair in times.values())
         print(
             f"{label}: slowest {rates[slowest]:.0f}x ({slowest}), median {statistics.median(rates.values()):.0f}x, "
             f"all {len(rates)} together {total:.0f}x"

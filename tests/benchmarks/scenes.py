@@ -101,13 +101,13 @@ def seams(duration_s, seeds, styles):
 def speech(folder):
     """Return two sentences with four seconds of silence between, and who spoke."""
     if shutil.which("espeak-ng"):
-        path, who = Path(folder) / "said.wav", "espeak-ng"
+        path, who = Path(folder) / "spoken.wav", "espeak-ng"
         words = "The forest was quiet that morning. Only the brook could be heard, far away."
         subprocess.run(["espeak-ng", "-w", path, words], check=True, timeout=60)
     else:
         path, who = SPOKEN, "a generated signal like speech (espeak-ng is not installed)"
-    said, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return Audio(np.concatenate([said, np.zeros((4 * rate, 1), np.float32), said]), rate), who
+    spoken, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return Audio(np.concatenate([spoken, np.zeros((4 * rate, 1), np.float32), spoken]), rate), who
 
 
 def lufs(samples, rate):
@@ -144,18 +144,18 @@ def ducking():
                 [music for _, music in Timeline(timeline.beds, [], timeline.duration_s, RATE).blocks()]
             )
             spoken = np.repeat(windows_db(made["voice"], RATE) > -45, RATE // 10)
-            said = lufs(made["voice"][: len(spoken)][spoken], RATE)
+            voice_lufs = lufs(made["voice"][: len(spoken)][spoken], RATE)
             under = lufs(made["music"][: len(spoken)][spoken], RATE)
             gain = windows_db(made["music"], RATE) - windows_db(alone, RATE)
             pause = gain[round((2 + (voice.duration_s - 4) / 2 + 3.6) * 10)]
             # Sample against sample: between windows the rise would depend on where in them the music is loud.
-            heard = np.abs(alone[:, 0]) > 1e-3
-            exact = 20 * np.log10(np.abs(made["music"][heard, 0]) / np.abs(alone[heard, 0]))
+            audible = np.abs(alone[:, 0]) > 1e-3
+            exact = 20 * np.log10(np.abs(made["music"][audible, 0]) / np.abs(alone[audible, 0]))
             knots = np.arange(0, timeline.duration_s, 0.05)
-            rise = np.diff(np.interp(knots, np.flatnonzero(heard) / RATE, exact)).max() / 0.05
+            rise = np.diff(np.interp(knots, np.flatnonzero(audible) / RATE, exact)).max() / 0.05
             duck = timeline.beds[0].ducking
             print(
-                f"  {style:22} {role:15} {said:6.1f} {under:14.1f} {said - under:12.1f} {pause:14.2f}   "
+                f"  {style:22} {role:15} {voice_lufs:6.1f} {under:14.1f} {voice_lufs - under:12.1f} {pause:14.2f}   "
                 f"{rise:6.2f} ({duck.depth_db / duck.release_s:5.2f}) dB/s   "
                 f"{peak_db(made['mix']):8.2f}"
             )
@@ -181,27 +181,27 @@ def story(narrator):
         )
         took = time.perf_counter() - began
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        told = json.loads(done.stdout)
+        payload = json.loads(done.stdout)
         sheet = json.loads(out.with_suffix(".json").read_text("utf-8"))
         mixed, rate = soundfile.read(out, dtype="float32", always_2d=True)
         voice, _ = soundfile.read(Path(folder) / "stems" / "story.voice.wav", dtype="float32", always_2d=True)
         music, _ = soundfile.read(Path(folder) / "stems" / "story.music.wav", dtype="float32", always_2d=True)
     print(f"\nThe example story, one command, {'narrated by ' + narrator if narrator else 'without a voice'}")
     print(
-        f"  {told['chunks']} chunks, {len(told['scenes'])} scenes, {told['themes']} themes, "
-        f"{told['duration_s']:.0f} s of audio in {took:.0f} s, peak memory {memory:.0f} MB"
+        f"  {payload['chunks']} chunks, {len(payload['scenes'])} scenes, {payload['themes']} themes, "
+        f"{payload['duration_s']:.0f} s of audio in {took:.0f} s, peak memory {memory:.0f} MB"
     )
-    ids = [scene["track_id"] for scene in told["scenes"]]
+    ids = [scene["track_id"] for scene in payload["scenes"]]
     print(
-        f"  {len(set(ids))} tracks; back on purpose: {len(ids) - len({s['theme'] for s in told['scenes']})}; "
+        f"  {len(set(ids))} tracks; back on purpose: {len(ids) - len({s['theme'] for s in payload['scenes']})}; "
         f"the same track in neighbouring scenes of other themes: "
-        f"{sum(a['track_id'] == b['track_id'] and a['theme'] != b['theme'] for a, b in pairwise(told['scenes']))}"
+        f"{sum(a['track_id'] == b['track_id'] and a['theme'] != b['theme'] for a, b in pairwise(payload['scenes']))}"
     )
     print(
-        f"  seams of the loops: {sorted(round(s['seam'], 2) for s in told['scenes'] if s['seam'] is not None)}"
+        f"  seams of the loops: {sorted(round(s['seam'], 2) for s in payload['scenes'] if s['seam'] is not None)}"
     )
     beds = [cue for cue in sheet["cues"] if cue["kind"] == "music"]
-    tempo = {scene["track_id"]: scene["tempo_bpm"] for scene in told["scenes"]}
+    tempo = {scene["track_id"]: scene["tempo_bpm"] for scene in payload["scenes"]}
     off = []
     for before, after in pairwise(beds):
         bpm = next(value for name, value in tempo.items() if name in before["name"])
@@ -211,7 +211,8 @@ def story(narrator):
     if off:
         print(f"  cross-fades from tracks with a beat: {len(off)}, at most {max(off):.3f} beats off theirs")
     print(
-        f"  true peak {peak_db(mixed):.2f} dBTP, loudest sample {np.abs(mixed).max():.3f}, gain {told['safety_gain']}"
+        f"  true peak {peak_db(mixed):.2f} dBTP, loudest sample {np.abs(mixed).max():.3f}, "
+        f"gain {payload['safety_gain']}"
     )
     print(f"  the mix is its stems to within {np.abs(mixed - voice - music).max():.1e}")
     if np.abs(voice).max() > 0:

@@ -63,19 +63,19 @@ def main() -> None:
         f"{1000 * took / len(names):.0f} ms each"
     )
     print(f"{'':<28}nearest of its style   share of its style among the nearest {others}")
-    for way, found in (("sound vector", vectors), ("mel cepstra alone", cepstra)):
-        nearest, share = judged(found, names, others)
+    for way, features in (("sound vector", vectors), ("mel cepstra alone", cepstra)):
+        nearest, share = judged(features, names, others)
         print(f"  {way:<26}{nearest:.3f}{'':18}{share:.3f}")
     print(f"  {'by chance':<26}{others / (len(names) - 1):.3f}{'':18}{others / (len(names) - 1):.3f}")
 
 
 def styles() -> list[tuple[str, dict]]:
-    found = []
+    styles = []
     for path in SHIPPED:
         content = yaml.safe_load(path.read_text("utf-8"))
         entries = content["musicgen"]["presets"] if "musicgen" in content else content
-        found += [(name, style["synthesis"]) for name, style in entries.items() if style.get("synthesis")]
-    return found
+        styles += [(name, style["synthesis"]) for name, style in entries.items() if style.get("synthesis")]
+    return styles
 
 
 def render(synthesis: dict, seconds: float, seed: int) -> Audio:

@@ -33,11 +33,11 @@ def no_track(track_id):
 def files(tmp_path):
     tone = (0.2 * np.sin(2 * np.pi * 220 * np.arange(4 * 32_000) / 32_000)).astype(np.float32)
     (tmp_path / "bed.flac").write_bytes(audio.encode(Audio(np.stack([tone, tone], 1), 32_000), "flac"))
-    (tmp_path / "said.wav").write_bytes(audio.encode(Audio(hum(3), RATE)))
+    (tmp_path / "spoken.wav").write_bytes(audio.encode(Audio(hum(3), RATE)))
     return tmp_path
 
 
-def mixed(folder, narration="said.wav", bed="bed.flac", **options):
+def mixed(folder, narration="spoken.wav", bed="bed.flac", **options):
     options = {"loop": True, **options}
     return mix_under(str(folder / bed), folder / narration, folder / "out.wav", no_track, ROLES, **options)
 
@@ -45,27 +45,27 @@ def mixed(folder, narration="said.wav", bed="bed.flac", **options):
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (22_050, 2), (48_000, 1), (96_000, 2)])
 def test_narration_of_any_rate_and_channels(files, rate, channels):
     soundfile.write(files / "other.wav", hum(2, rate, channels), rate)
-    told = mixed(files, "other.wav")
+    payload = mixed(files, "other.wav")
     made, out_rate = soundfile.read(files / "out.wav", always_2d=True)
     assert (out_rate, made.shape[1]) == (max(rate, 32_000), 2)
-    assert len(made) / out_rate == pytest.approx(7.0, abs=0.01) == told["duration_s"]
+    assert len(made) / out_rate == pytest.approx(7.0, abs=0.01) == payload["duration_s"]
     assert np.abs(made).max() < 0.9
 
 
 def test_stems_add_up_and_cues_say_when(files):
-    told = mixed(files, stems=files / "stems", cue_files=[files / "a.vtt", files / "b.json"])
+    payload = mixed(files, stems=files / "stems", cue_files=[files / "a.vtt", files / "b.json"])
     parts = [soundfile.read(files / "stems" / f"out.{name}.wav")[0] for name in ("voice", "music")]
     assert np.abs(soundfile.read(files / "out.wav")[0] - sum(parts)).max() < 2e-4
     assert "00:00:02.000 --> 00:00:05.000" in (files / "a.vtt").read_text("utf-8")
-    assert json.loads((files / "b.json").read_text("utf-8"))["cues"] == told["cues"]
+    assert json.loads((files / "b.json").read_text("utf-8"))["cues"] == payload["cues"]
 
 
 def test_a_clipped_narration_is_noted_and_a_short_bed_too(files):
     loud = np.clip(5 * np.sin(np.arange(3 * RATE) / 9), -1, 1).astype(np.float32)
     soundfile.write(files / "loud.wav", loud, RATE)
-    told = mixed(files, "loud.wav", loop=False)
-    assert "clipped in" in told["warnings"][0]
-    assert "loop=True" in told["warnings"][1]
+    payload = mixed(files, "loud.wav", loop=False)
+    assert "clipped in" in payload["warnings"][0]
+    assert "loop=True" in payload["warnings"][1]
 
 
 HOLD_MUSIC = """
@@ -88,7 +88,7 @@ def track_of_an_own_role(open_service, tmp_path):
 
 
 def test_a_track_of_a_role_from_the_users_file_is_ducked_as_the_file_says(files, track_of_an_own_role):
-    line = ["mix", "--bed", track_of_an_own_role, "--narration", str(files / "said.wav"), "--json"]
+    line = ["mix", "--bed", track_of_an_own_role, "--narration", str(files / "spoken.wav"), "--json"]
     line += ["--home", str(files / "home")]
     done = CliRunner().invoke(cli.catalog, [*line, "--out", str(files / "a.wav")])
     assert done.exit_code == 0, done.output
@@ -104,7 +104,7 @@ def test_a_track_whose_role_is_not_configured_any_more_is_ducked_as_usual_with_a
     files, track_of_an_own_role
 ):
     (files / "home" / "catalog.yaml").unlink()
-    line = ["mix", "--bed", track_of_an_own_role, "--narration", str(files / "said.wav"), "--json"]
+    line = ["mix", "--bed", track_of_an_own_role, "--narration", str(files / "spoken.wav"), "--json"]
     done = CliRunner().invoke(
         cli.catalog, [*line, "--home", str(files / "home"), "--out", str(files / "a.wav")]
     )
@@ -167,7 +167,7 @@ def test_a_file_in_the_way_is_kept(files):
     with pytest.raises(InputError, match="force=True"):
         mix_under(
             str(files / "bed.flac"),
-            files / "said.wav",
+            files / "spoken.wav",
             files / "b.wav",
             no_track,
             ROLES,
@@ -179,9 +179,9 @@ def test_a_file_in_the_way_is_kept(files):
 
 
 def test_the_command_mixes_files_and_refuses_in_a_line(files):
-    asked = ["mix", "--bed", str(files / "bed.flac"), "--narration", str(files / "said.wav"), "--loop"]
-    done = CliRunner().invoke(cli.catalog, [*asked, "--out", str(files / "m.ogg"), "--json"])
+    line = ["mix", "--bed", str(files / "bed.flac"), "--narration", str(files / "spoken.wav"), "--loop"]
+    done = CliRunner().invoke(cli.catalog, [*line, "--out", str(files / "m.ogg"), "--json"])
     assert done.exit_code == 0
     assert json.loads(done.stdout)["loop"] is True
-    again = CliRunner().invoke(cli.catalog, [*asked, "--out", str(files / "m.ogg")])
+    again = CliRunner().invoke(cli.catalog, [*line, "--out", str(files / "m.ogg")])
     assert (again.exit_code, "exists already" in again.output) == (2, True)

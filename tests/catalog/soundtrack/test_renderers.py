@@ -1,4 +1,4 @@
-"""Renderers are commands: their lines fit the packages' own options, and what is missing is told with its remedy."""
+"""Renderers are commands: their lines fit the packages' own options, and a missing one is refused with its remedy."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def test_lines_fit_the_command_line_of_the_package(name, tmp_path):
 
 
 def test_where_the_file_is_expected(tmp_path):
-    line = narrator("orpheus:voice=anna").line("x", tmp_path / "said-3.wav")
-    assert {f"--output_path={tmp_path}", "--file_prefix=said-3", "--join_audio", "--voice=anna"} <= set(line)
+    line = narrator("orpheus:voice=anna").line("x", tmp_path / "spoken-3.wav")
+    assert {f"--output_path={tmp_path}", "--file_prefix=spoken-3", "--join_audio", "--voice=anna"} <= set(
+        line
+    )
     assert "--model=mlx-community/orpheus-3b-0.1-ft-bf16" in line
     assert "--voice=tara" in narrator("orpheus").line("x", tmp_path / "a.wav")
 
@@ -54,10 +56,10 @@ def test_where_the_file_is_expected(tmp_path):
     not shutil.which("espeak-ng"), reason="espeak-ng is not installed; `apt install espeak-ng`"
 )
 def test_espeak_speaks_out_of_the_box(tmp_path):
-    narrator("espeak-ng").render("-v is where\nthe words begin", tmp_path / "said.wav")
-    said, rate = soundfile.read(tmp_path / "said.wav")
-    assert abs(said).max() > 0.05
-    assert len(said) > rate
+    narrator("espeak-ng").render("-v is where\nthe words begin", tmp_path / "spoken.wav")
+    spoken, rate = soundfile.read(tmp_path / "spoken.wav")
+    assert abs(spoken).max() > 0.05
+    assert len(spoken) > rate
 
 
 @pytest.mark.parametrize("name", ["orpheus", "mlx-audio"])
@@ -77,12 +79,12 @@ def test_a_command_in_an_environment_of_its_own(tmp_path):
     script = tmp_path / "voice"
     script.write_text(
         f"#!{sys.executable}\nimport sys\n"
-        "given = dict(one[2:].split('=', 1) for one in sys.argv[1:] if '=' in one)\n"
-        "open(given['output_path'] + '/' + given['file_prefix'] + '.wav', 'w').write(given['text'])\n"
+        "options = dict(one[2:].split('=', 1) for one in sys.argv[1:] if '=' in one)\n"
+        "open(options['output_path'] + '/' + options['file_prefix'] + '.wav', 'w').write(options['text'])\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IEXEC)
-    narrator(f"mlx-audio:program={script},voice=x").render(TEXT, tmp_path / "said.wav")
-    assert (tmp_path / "said.wav").read_text() == TEXT
+    narrator(f"mlx-audio:program={script},voice=x").render(TEXT, tmp_path / "spoken.wav")
+    assert (tmp_path / "spoken.wav").read_text() == TEXT
 
 
 def test_a_command_that_fails_says_why(tmp_path):
@@ -90,7 +92,7 @@ def test_a_command_that_fails_says_why(tmp_path):
     script.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('the model is not here')\n")
     script.chmod(0o755)
     with pytest.raises(Unavailable, match="the model is not here"):
-        narrator(f"mlx-audio:program={script}").render("x", tmp_path / "said.wav")
+        narrator(f"mlx-audio:program={script}").render("x", tmp_path / "spoken.wav")
 
 
 @pytest.mark.parametrize(

@@ -72,18 +72,18 @@ def test_a_length_that_cannot_be_served(bad):
 
 
 @pytest.mark.parametrize(
-    ("given", "word"),
+    ("tags", "word"),
     [
         ({"environment": "forrest"}, "did you mean forest"),
         ({"environment": "moon base"}, "valid: cave, city"),
         ({"time_of_day": "noonish"}, "valid: dawn"),
     ],
 )
-def test_an_unknown_tag_is_refused_with_the_nearest(given, word):
+def test_an_unknown_tag_is_refused_with_the_nearest(tags, word):
     with pytest.raises(InputError, match=word):
-        read_scene("some text", **given)
+        read_scene("some text", **tags)
     with pytest.raises(InputError, match=word):
-        read_scene({"text": "some text", "tags": given})
+        read_scene({"text": "some text", "tags": tags})
 
 
 def test_tags_as_pipelines_write_them():

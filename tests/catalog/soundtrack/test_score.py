@@ -59,8 +59,8 @@ def scored(tmp_path_factory):
     (folder / "story.jsonl").write_text("".join(json.dumps(chunk) + "\n" for chunk in STORY), "utf-8")
     with MusicService.open(folder / "home", encoder=WordHashEncoder()) as service:
         files = folder / "story.jsonl", folder / "out.wav"
-        told = score(service, *files, voice=Hummer(), stems=folder / "stems", **SHORT)
-    return told, folder
+        payload = score(service, *files, voice=Hummer(), stems=folder / "stems", **SHORT)
+    return payload, folder
 
 
 def test_scenes_go_on_turn_and_return(service, story):
@@ -77,28 +77,28 @@ def test_scenes_go_on_turn_and_return(service, story):
 
 
 def test_one_command_makes_everything_and_themes_come_back(scored):
-    told, folder = scored
-    ids = [row["track_id"] for row in told["scenes"]]
+    payload, folder = scored
+    ids = [row["track_id"] for row in payload["scenes"]]
     assert ids[0] == ids[2]
     assert len(set(ids)) == 3
     mixed, rate = soundfile.read(folder / "out.wav", always_2d=True)
-    assert len(mixed) / rate == pytest.approx(told["duration_s"], abs=0.01)
+    assert len(mixed) / rate == pytest.approx(payload["duration_s"], abs=0.01)
     voice, _ = soundfile.read(folder / "stems" / "out.voice.wav", always_2d=True)
     music, _ = soundfile.read(folder / "stems" / "out.music.wav", always_2d=True)
     assert np.abs(mixed - voice - music).max() < 2e-4
     loud = np.abs(music[: len(music) // rate * rate].reshape(-1, rate, 2)).max(axis=(1, 2))
     assert np.all(loud[1:-6] > 1e-3), "music all the way"
-    assert told["safety_gain"] == 1.0
+    assert payload["safety_gain"] == 1.0
 
 
 def test_cross_fades_begin_on_a_beat_and_cues_tell_all(scored):
-    told, folder = scored
+    payload, folder = scored
     sheet = json.loads((folder / "out.json").read_text("utf-8"))
     music = [cue for cue in sheet["cues"] if cue["kind"] == "music"]
     spoken = [cue for cue in sheet["cues"] if cue["kind"] == "voice"]
     assert [cue["text"] for cue in spoken] == [chunk["text"] for chunk in STORY]
     assert all(a["end_s"] <= b["start_s"] for a, b in pairwise(spoken))
-    for before, after, row in zip(music, music[1:], told["scenes"], strict=False):
+    for before, after, row in zip(music, music[1:], payload["scenes"], strict=False):
         assert after["start_s"] < before["end_s"], "they overlap"
         if row["tempo_bpm"]:
             beats = (after["start_s"] - before["start_s"]) * row["tempo_bpm"] / 60
@@ -109,23 +109,23 @@ def test_cross_fades_begin_on_a_beat_and_cues_tell_all(scored):
 
 
 def test_the_plot_is_a_drawing_of_the_moods(scored):
-    told, folder = scored
+    payload, folder = scored
     root = ElementTree.parse(folder / "out.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
     assert len(root.findall(f"{space}polyline")) == 2
     assert len(root.findall(f"{space}circle")) == 2 * len(STORY)
     words = [text.text for text in root.findall(f"{space}text")]
     assert {"valence", "energy", "forest"} <= set(words)
-    assert told["scenes"][0]["track_id"][:8] in words
+    assert payload["scenes"][0]["track_id"][:8] in words
 
 
 def test_a_narration_of_ones_own_and_reading_time_without(service, story, tmp_path):
-    Hummer().render("one two three four five six seven eight nine ten", tmp_path / "said.wav")
+    Hummer().render("one two three four five six seven eight nine ten", tmp_path / "spoken.wav")
     path = story(
-        [{**STORY[0], "narration": "said.wav"}, "Ten words are read in about four seconds by anyone."]
+        [{**STORY[0], "narration": "spoken.wav"}, "Ten words are read in about four seconds by anyone."]
     )
-    told = score(service, path, tmp_path / "out.flac", **SHORT)
-    assert told["duration_s"] == pytest.approx(2.5 + 1.0 + 0.7 + 10 / 2.6 + 5.0, abs=0.5)
+    payload = score(service, path, tmp_path / "out.flac", **SHORT)
+    assert payload["duration_s"] == pytest.approx(2.5 + 1.0 + 0.7 + 10 / 2.6 + 5.0, abs=0.5)
 
 
 def test_the_example_is_twenty_chunks(service):
@@ -150,10 +150,10 @@ def test_a_story_that_cannot_be_scored_is_refused_with_its_chunk(service, story,
 
 
 def test_a_broken_narration_and_files_in_the_way(service, story, tmp_path):
-    (tmp_path / "said.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
+    (tmp_path / "spoken.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
     with pytest.raises(InputError, match=r"line 2 .*narration"):
         score(
-            service, story([STORY[0], {**STORY[0], "narration": "said.wav"}]), tmp_path / "out.wav", **SHORT
+            service, story([STORY[0], {**STORY[0], "narration": "spoken.wav"}]), tmp_path / "out.wav", **SHORT
         )
     (tmp_path / "out.svg").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
@@ -195,9 +195,9 @@ def test_a_chunk_with_nothing_to_say_is_music_alone(service, story, tmp_path):
             else:
                 super().render(text, target)
 
-    told = score(service, story([STORY[0], "* * *"]), tmp_path / "out.wav", voice=Speaker(), **SHORT)
-    assert any("line 2" in note for note in told["warnings"])
-    assert told["duration_s"] > 8
+    payload = score(service, story([STORY[0], "* * *"]), tmp_path / "out.wav", voice=Speaker(), **SHORT)
+    assert any("line 2" in note for note in payload["warnings"])
+    assert payload["duration_s"] > 8
 
 
 def test_lines_are_counted_as_an_editor_does(service, tmp_path):

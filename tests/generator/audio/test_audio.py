@@ -304,8 +304,8 @@ def test_a_file_holds_the_quantized_samples_and_is_the_same_each_time():
 
 def test_dither_keeps_what_rounding_loses_and_leaves_silence_alone():
     faint = sine(440, 2.0, level=0.4 / 32_768)
-    heard = audio.read(audio.encode(faint)).samples[:, 0]
-    assert np.dot(heard, faint.samples[:, 0]) / np.dot(
+    decoded = audio.read(audio.encode(faint)).samples[:, 0]
+    assert np.dot(decoded, faint.samples[:, 0]) / np.dot(
         faint.samples[:, 0], faint.samples[:, 0]
     ) == pytest.approx(1, abs=0.1)
     gap = Audio(np.concatenate([faint.samples, np.zeros((100, 1), np.float32)]), RATE)

@@ -1,4 +1,4 @@
-"""The seam of a loop: a circle has none, and what people get wrong at seams is told."""
+"""The seam of a loop: a circle has none, and the usual faults at seams are found."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ def test_tracks_of_one_style_sound_nearer_than_others(rendered):
     vectors = np.array([timbre.sound_vector(audio) for audio in rendered.values()])
     near = vectors @ vectors.T
     np.fill_diagonal(near, -2.0)
-    found = [names[place] for place in near.argmax(axis=1)]
+    nearest = [names[place] for place in near.argmax(axis=1)]
     assert (
-        sum(own == other for own, other in zip(names, found, strict=True)) >= 11
+        sum(own == other for own, other in zip(names, nearest, strict=True)) >= 11
     )  # of 12; 1 of 11 by chance
     same = np.equal.outer(names, names) & ~np.eye(len(names), dtype=bool)
     assert near[same].mean() > near[~same & (near > -2)].mean() + 0.4

@@ -30,13 +30,13 @@ WORDS = "The forest was quiet that morning. Only the brook could be heard, far a
 def speech(tmp_path_factory):
     """Two sentences with four seconds of silence between: by espeak-ng, else a generated signal like speech."""
     if shutil.which("espeak-ng"):
-        path = tmp_path_factory.mktemp("speech") / "said.wav"
+        path = tmp_path_factory.mktemp("speech") / "spoken.wav"
         subprocess.run(["espeak-ng", "-w", path, WORDS], check=True, timeout=60)
-        said, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        spoken, rate = soundfile.read(path, dtype="float32", always_2d=True)
     else:
-        said, rate = soundfile.read(SPOKEN, dtype="float32", always_2d=True)
+        spoken, rate = soundfile.read(SPOKEN, dtype="float32", always_2d=True)
     pause = np.zeros((4 * rate, 1), np.float32)
-    return Audio(np.concatenate([said, pause, said]), rate)
+    return Audio(np.concatenate([spoken, pause, spoken]), rate)
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +69,19 @@ def test_the_bed_lies_twelve_lu_under_the_voice_and_comes_back_in_pauses(speech,
     # The loop against itself without ducking: how much lower it is, window by window.
     alone = stems(Timeline(timeline.beds, [], timeline.duration_s, RATE))
     gain = window_db(made["music"]) - window_db(alone["music"])
-    said_s = (speech.duration_s - 4) / 2
-    middle_of_pause = round((2 + said_s + 3.6) * 10)
+    spoken_s = (speech.duration_s - 4) / 2
+    middle_of_pause = round((2 + spoken_s + 3.6) * 10)
     assert gain[middle_of_pause] == pytest.approx(0, abs=0.1)
-    assert gain[round((2 + said_s / 2) * 10)] == pytest.approx(-timeline.beds[0].ducking.depth_db, abs=0.3)
+    assert gain[round((2 + spoken_s / 2) * 10)] == pytest.approx(-timeline.beds[0].ducking.depth_db, abs=0.3)
 
 
 @pytest.mark.parametrize("role", DUCKING)
 def test_no_gain_moves_faster_than_the_role_allows(speech, loop, role):
     timeline = mix(loop, speech, loop=True, ducking=DUCKING[role])
     alone = stems(Timeline(timeline.beds, [], timeline.duration_s, RATE))["music"]
-    heard = np.abs(alone) > 1e-3
-    gain = 20 * np.log10(np.abs(stems(timeline)["music"][heard]) / np.abs(alone[heard]))
-    at_s = np.nonzero(heard)[0] / RATE
+    audible = np.abs(alone) > 1e-3
+    gain = 20 * np.log10(np.abs(stems(timeline)["music"][audible]) / np.abs(alone[audible]))
+    at_s = np.nonzero(audible)[0] / RATE
     knots = np.arange(0, timeline.duration_s, 0.05)
     slope = np.diff(np.interp(knots, at_s, gain)) / 0.05
     duck = timeline.beds[0].ducking

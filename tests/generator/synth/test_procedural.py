@@ -276,13 +276,13 @@ def test_a_melody_is_followed():
         "synthesis": {"tempo_bpm": 60, "harmony": "none", "lead": "flute", "humanize": 0, "reverb": 0},
     }
     audio = ProceduralGenerator().generate_music("x", config, melody=Audio(tune[:, None], RATE))
-    heard = []
+    measured = []
     slot = audio.samples.shape[0] / 5 * 30 / audio.provenance["tempo_bpm"]
     for index in range(8):
         part = audio.samples[int((index + 0.2) * slot) : int((index + 0.9) * slot), 0]
         power = np.abs(np.fft.rfft(part * np.hanning(part.size), 1 << 16))
-        heard.append(round(69 + 12 * np.log2(power.argmax() * RATE / (1 << 16) / 440)) % 12)
-    assert heard == [p % 12 for p in pitches]
+        measured.append(round(69 + 12 * np.log2(power.argmax() * RATE / (1 << 16) / 440)) % 12)
+    assert measured == [p % 12 for p in pitches]
     with pytest.raises(GeneratorError, match="silent"):
         ProceduralGenerator().generate_music("x", config, melody=Audio(np.zeros((RATE, 1), np.float32), RATE))
 
