@@ -31,9 +31,9 @@ CHANGED = """async ([act, text]) => {
     const shown = new Promise((done, failed) => {
         const look = () => {
             const titles = [...list.querySelectorAll('.row-title')].map((one) => one.textContent);
-            const found = titles.some((one) => one && (text === null || one.startsWith(text)));
+            const matches = titles.some((one) => one && (text === null || one.startsWith(text)));
             const count = document.querySelector('#count').textContent;
-            if (found && count !== before) requestAnimationFrame(() => done(performance.now() - began));
+            if (matches && count !== before) requestAnimationFrame(() => done(performance.now() - began));
             else if (performance.now() - began > 20_000) failed(new Error(`no rows for ${act}`));
             else requestAnimationFrame(look);
         };

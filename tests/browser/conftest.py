@@ -38,7 +38,7 @@ LENGTH_S = 3.9
 
 
 class Gate:
-    """A generator that renders for real, but stops half-way for as long as it is held."""
+    """A real generator that waits half-way while it is held."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -64,7 +64,7 @@ def gate():
 
 @pytest.fixture(scope="session")
 def catalog_home(tmp_path_factory, gate):
-    """Make some dozens of real tracks, once for the session; tests that change the catalog take a copy."""
+    """Make two dozen real tracks, once for the session; tests work on copies."""
     from catalog import MusicService
 
     if chromium() is None:
@@ -91,7 +91,7 @@ def _service(home, gate):
 
 @pytest.fixture(scope="module")
 def site(catalog_home, gate, tmp_path_factory):
-    """The address of a service on a copy of the catalog, shared by the tests of a module that only look."""
+    """The address of a service on a copy of the catalog; tests that change nothing share it."""
     home = shutil.copytree(catalog_home, tmp_path_factory.mktemp("site") / "home")
     with _service(home, gate) as service, serving(service) as address:
         yield address
@@ -108,7 +108,7 @@ def own_site(catalog_home, gate, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    """A browser for the module; it is closed at its end, since its event loop would be in the way of other tests."""
+    """A browser for the module. It is closed at the module's end: its event loop would disturb other tests."""
     path = chromium()
     if path is None:
         pytest.skip(NO_BROWSER)
@@ -121,7 +121,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Return a function that opens a page; whatever it writes to the console as an error fails the test."""
+    """Return a function that opens a page. The test fails when the page writes an error to the console."""
     contexts, complaints = [], []
 
     def open_(address, *, width=1280, height=800, allow=(), **options):
@@ -136,11 +136,11 @@ def open_page(browser):
             " (e) => console.error('CSP', e.violatedDirective, e.blockedURI))"
         )
 
-        def heard(message):
+        def collect(message):
             if message.type == "error" and not any(text in message.text for text in allow):
                 complaints.append(f"{message.text} {message.location.get('url', '')}")
 
-        page.on("console", heard)
+        page.on("console", collect)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
         page.goto(address)
@@ -154,7 +154,7 @@ def open_page(browser):
 
 @pytest.fixture(scope="session")
 def axe():
-    """Return a function that checks a page for what keeps people from using it: serious findings, in words."""
+    """Return a function that lists in words what seriously keeps people from using a page."""
     package = pytest.importorskip(
         "axe_playwright_python", reason="no axe here: `make test-browser` installs it"
     )
@@ -162,10 +162,10 @@ def axe():
 
     def check(page):
         page.evaluate(source)
-        found = page.evaluate("async () => JSON.stringify((await axe.run()).violations)")
+        violations = page.evaluate("async () => JSON.stringify((await axe.run()).violations)")
         return [
             f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes'][:3]]}"
-            for one in json.loads(found)
+            for one in json.loads(violations)
             if one["impact"] in ("serious", "critical")
         ]
 
@@ -174,7 +174,7 @@ def axe():
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """The address of a service on 10,000 rows, written in bulk, that share one file of sound."""
+    """The address of a service on 10,000 tracks that share one file of sound."""
     from many_tracks import fill
 
     from catalog import MusicService

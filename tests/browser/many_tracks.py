@@ -1,4 +1,4 @@
-"""A catalog of very many rows, for the page: written in bulk, all with the same second of sound."""
+"""A catalog of very many tracks. They are written in bulk and share one second of sound."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = ("rain", "harbour", "forest", "city", "night", "snow", "river", "desert"
 
 
 def fill(home: Path, count: int) -> None:
-    """Fill a new catalog in `home` with `count` tracks: half of them calm, half tense; of either half rated 4."""
+    """Fill a new catalog in `home` with `count` tracks: half of them calm, half tense, half of each rated 4."""
     encoder = WordHashEncoder()
     store = Store.open(home, encoder=encoder.identity, dimension=encoder.dimension)
     path, sha256, size = store.audio.put(_second_of_sound())

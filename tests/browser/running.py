@@ -1,4 +1,4 @@
-"""Where the browser is, and a service that runs in this process on a free port."""
+"""Find the browser, and run a service in this process on a free port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as a reader meets it: what is seen, heard, typed and clicked, in a real browser."""
+"""The page in a real browser: what a reader sees, hears, types and clicks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def position_s(page):
 
 
 def until(page, script):
-    """Wait until a function of the page returns something true; its policy does not let playwright poll there."""
+    """Wait until an expression is true on the page, whose policy does not let playwright wait there."""
     deadline = time.monotonic() + 10
     while not page.evaluate(script):
         assert time.monotonic() < deadline, f"never true: {script}"
@@ -126,7 +126,7 @@ def test_search_as_you_type_and_facets(open_page, site):
     calm.click()
     expect(page.locator("#count")).to_have_text(f"{CALM} tracks")
     expect(calm).to_have_attribute("aria-pressed", "true")
-    assert all("calm" in told for told in page.locator(".row-sub").all_text_contents())
+    assert all("calm" in text for text in page.locator(".row-sub").all_text_contents())
     page.locator(".facet-value[data-facet=environment][data-value=snow]").click()
     expect(page.locator("#count")).to_have_text(f"{SNOW} tracks")
     assert all(title.startswith("Snow falls") for title in titles(page))
@@ -161,7 +161,7 @@ def test_sorting(open_page, site):
     assert "sort=created_at" in page.url
 
 
-def test_nothing_found_says_what_to_do(open_page, site):
+def test_an_empty_list_says_what_to_do(open_page, site):
     page = open_page(f"{site}/#/tracks?q=length:500..")
     expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
     page.get_by_role("button", name="Clear everything").click()
@@ -187,12 +187,12 @@ def test_deep_links_open_the_same_view(open_page, site):
     expect(again.locator("#detail")).to_be_hidden()
 
 
-def test_details_tell_how_a_track_was_made(open_page, site):
+def test_details_say_how_a_track_was_made(open_page, site):
     page = open_page(site)
     rows(page).first.locator(".row-title").click()
     detail = page.get_by_role("complementary", name="Track details")
-    for told in ("AI-generated", "procedural", "Seed", "Weights' licence", "Prompt", "Context"):
-        expect(detail.get_by_text(told).first).to_be_visible()
+    for text in ("AI-generated", "procedural", "Seed", "Weights' licence", "Prompt", "Context"):
+        expect(detail.get_by_text(text).first).to_be_visible()
     detail.get_by_text("Configuration,").click()
     tempo = detail.get_by_role("row", name=re.compile("^duration_s"))
     expect(tempo).to_contain_text("3.9")
@@ -225,7 +225,7 @@ def test_similar_by_sound(own_site, open_page):
     assert near != [hit.track.id for hit in service.similar(shown, limit=6)]
 
 
-def test_a_late_answer_does_not_replace_what_was_clicked_since(own_site, open_page):
+def test_a_late_answer_does_not_replace_a_later_one(own_site, open_page):
     address, service = own_site
     page = open_page(address)
     held = []
@@ -401,7 +401,7 @@ def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     page.locator(".served").get_by_role("button", name="Does not fit").click()
     expect(page.locator(".toast", has_text="not served for this")).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text("A new track is made")
-    assert [said.verdict for said in service.store.judgements.list()] == ["rejected"]
+    assert [one.verdict for one in service.store.judgements.list()] == ["rejected"]
     page.get_by_role("link", name="Tracks", exact=True).click()
     expect(rows(page).first.locator(".row-title")).to_contain_text("clockmaker")
 
@@ -420,7 +420,7 @@ def test_a_variation_comes_from_the_details(own_site, open_page):
     expect(page.locator("#count")).to_have_text(f"{ALL + 1} tracks")
 
 
-def test_history_tells_what_was_asked(own_site, open_page):
+def test_history_lists_the_requests(own_site, open_page):
     address, service = own_site
     service.find_or_make(
         {
@@ -696,16 +696,16 @@ def test_jobs_that_ended_leave_nothing_behind(own_site, open_page):
 
 def test_ten_thousand_rows_with_a_screenful_of_elements(open_page, many):
     page = open_page(many)
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
     expect(page.locator("#count")).to_have_text("10,000 tracks")
     assert page.locator(".row").count() < 40
-    before = len(asked)
+    before = len(requests)
     page.locator(".rows").evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
     expect(page.locator(".row-title", has_text="Track 0 ")).to_be_visible()
     assert page.locator(".row").count() < 40
-    # Pages that are flown over are not fetched: the last ones, and no other list.
-    assert len([url for url in asked[before:] if "/api/tracks?" in url]) <= 2
+    # Only the last pages are fetched, none of those that passed by.
+    assert len([url for url in requests[before:] if "/api/tracks?" in url]) <= 2
     page.keyboard.press("/")
     page.keyboard.type("mood:tense rating:4..")
     expect(page.locator("#count")).to_have_text("2,500 tracks")

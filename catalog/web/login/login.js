@@ -1,37 +1,37 @@
 const form = document.getElementById("login");
 const field = document.getElementById("token");
-const said = document.getElementById("said");
+const problem = document.getElementById("problem");
 
-async function enter(token) {
-  said.textContent = "";
-  let answer;
+async function login(token) {
+  problem.textContent = "";
+  let response;
   try {
-    answer = await fetch("/api/login", {
+    response = await fetch("/api/login", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token }),
     });
   } catch {
-    said.textContent = "The service does not answer.";
+    problem.textContent = "The service does not answer.";
     return;
   }
-  if (answer.ok) {
+  if (response.ok) {
     location.replace("/");
     return;
   }
-  const told = await answer.json().catch(() => ({}));
-  said.textContent = told.detail ?? answer.statusText;
+  const { detail } = await response.json().catch(() => ({}));
+  problem.textContent = detail ?? response.statusText;
   field.select();
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  enter(field.value);
+  login(field.value);
 });
 
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
-if (given) {
-  // Out of the address bar and the history before anything else happens.
+const linked = new URLSearchParams(location.hash.slice(1)).get("token");
+if (linked) {
+  // First of all the token leaves the address bar and the history, where others could read it.
   history.replaceState(null, "", location.pathname);
-  enter(given);
+  login(linked);
 }

@@ -16,7 +16,7 @@ export const SOURCES = {
   heads: "learned from labelled sentences",
   prototypes: "like example sentences",
   encoder: "from its meaning",
-  default: "nothing points elsewhere",
+  default: "the text does not tell",
 };
 
 /** Commands that look for a track and hand it to nobody. */

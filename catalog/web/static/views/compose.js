@@ -26,7 +26,7 @@ export class ComposeView {
     h(
       "div",
       { class: "page" },
-      h("header", { class: "page-head" }, h("h1", {}, "Compose"), h("p", { class: "muted" }, "A track that fits is reused; only a real miss is made.")),
+      h("header", { class: "page-head" }, h("h1", {}, "Compose"), h("p", { class: "muted" }, "A track that fits is reused; a new one is made only when none fits.")),
       h("div", { class: "compose-grid" }, h("div", { class: "compose-ask" }, this.#form.elements, this.#outcome.element), this.#reading),
     ),
   );
@@ -75,7 +75,7 @@ export class ComposeView {
     const styles = h("dd", { class: "chips other-styles" });
     fill(this.#reading, verdict(decision, request, track), candidates(decision, request, others), understood(request.features), chosen(request, styles));
     suggestStyles(styles, request, (style) => this.#form.choose("preset", style));
-    if (decision.filter) ruledOut(decision, request).then((found) => fill(others, found), () => {}); // an extra: without it the rest still holds
+    if (decision.filter) ruledOut(decision, request).then((content) => fill(others, content), () => {}); // an extra: without it the rest still holds
   }
 
   async #make(reuse) {

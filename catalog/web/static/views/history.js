@@ -1,4 +1,4 @@
-// What was asked for, and what was served.
+// Requests, what was served for them, and why.
 
 import { get } from "../lib/api.js";
 import { debounced, fill, h, icon } from "../lib/dom.js";
@@ -32,7 +32,7 @@ const FIGURES = [
 export class HistoryView {
   title = "History";
   #latest = null; // the load that counts: the answer to an earlier one may come later
-  #search = h("input", { type: "search", class: "search-input", placeholder: "Search what was asked", "aria-label": "Search the history", oninput: debounced(() => change({ q: this.#search.value.trim() }, { replace: true }), TYPING_MS) });
+  #search = h("input", { type: "search", class: "search-input", placeholder: "Search the requests", "aria-label": "Search the history", oninput: debounced(() => change({ q: this.#search.value.trim() }, { replace: true }), TYPING_MS) });
   #looks = h("input", { type: "checkbox", class: "check", onchange: () => change({ looks: this.#looks.checked ? "1" : null }, { replace: true }) });
   #figures = h("dl", { class: "figures" });
   #count = h("p", { class: "count" });
@@ -71,7 +71,7 @@ export class HistoryView {
       if (this.#latest !== mine) return;
       const shown = requests.filter((one) => this.#looks.checked || !isLook(one));
       this.#count.textContent = plural(shown.length, "request");
-      fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "Nothing was asked yet."));
+      fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "No request yet."));
     } catch (error) {
       complain(error);
     }
@@ -112,7 +112,7 @@ function line(one) {
 }
 
 function remarks(one) {
-  return [one.rejected && "Said not to fit", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · ");
+  return [one.rejected && "Marked as not fitting", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · ");
 }
 
 function end(one) {

@@ -9,19 +9,19 @@ const SHOWN = 5; // candidates before a click shows the rest
 
 /** Return the card of candidates; `others` is the element for the tracks that no score could help. */
 export function candidates(decision, request, others) {
-  const found = decision.candidates;
+  const tracks = decision.candidates;
   const counts = ruledOutCounts(decision);
-  const list = h("ol", { class: "candidates", role: "list" }, found.slice(0, SHOWN).map((one) => candidate(one, decision)));
-  const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, found.map((one) => candidate(one, decision))), more.remove()) }, `Show all ${found.length}`);
+  const list = h("ol", { class: "candidates", role: "list" }, tracks.slice(0, SHOWN).map((one) => candidate(one, decision)));
+  const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, tracks.map((one) => candidate(one, decision))), more.remove()) }, `Show all ${tracks.length}`);
   return h(
     "section",
     { class: "card" },
-    h("div", { class: "section-head" }, h("h3", {}, "Nearest tracks"), found.length > 0 && h("p", { class: "muted" }, plural(decision.considered, "track") + " in the catalog")),
-    decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. This is how the others lie to it."),
-    found.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the hard facts.`),
-    found.length > SHOWN && more,
+    h("div", { class: "section-head" }, h("h3", {}, "Nearest tracks"), tracks.length > 0 && h("p", { class: "muted" }, plural(decision.considered, "track") + " in the catalog")),
+    decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. The scores tell how near the tracks would be to a new request."),
+    tracks.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the hard facts.`),
+    tracks.length > SHOWN && more,
     h("p", { class: "muted small facts-line" }, `Hard facts, which no score makes up for: ${hardFacts(decision, request)}.`),
-    counts && h("p", { class: "muted small" }, `Tracks that each rules out: ${counts}.`),
+    counts && h("p", { class: "muted small" }, `How many tracks each one rules out: ${counts}.`),
     others,
   );
 }

@@ -12,13 +12,13 @@ const EQUAL = [
   ["time_of_day", "Time"],
 ];
 
-/** Return what the decision asked of every track, in one line. */
+/** Return what every track had to be, in one line. */
 export function hardFacts(decision, request) {
-  const facts = Object.entries(decision.filter ?? {}).filter(([key, value]) => isAsked(key, value));
+  const facts = Object.entries(decision.filter ?? {}).filter(([key, value]) => isRequired(key, value));
   return facts.map(([key, value]) => inWords(key, value)).join(", ") || `role ${name(request.role).toLowerCase()}`;
 }
 
-function isAsked(key, value) {
+function isRequired(key, value) {
   if (key === "state" || value === null || (Array.isArray(value) && !value.length)) return false;
   return !(key === "min_model_rank" && value === 0);
 }

@@ -53,7 +53,7 @@ export class Outcome {
     announce(`${label}: ${title(track)}`);
   }
 
-  /** Keep a track from this request and the like of it; the track itself stays. With `undo` take that back. */
+  /** Never serve this track for this or similar requests again; the track itself stays. With `undo` take that back. */
   async #reject({ track, request_id }, undo = false) {
     try {
       await post(trackPath(track.id, "reject"), { request_id, undo });
@@ -64,7 +64,7 @@ export class Outcome {
       toast("It may be served again.");
     } else {
       fill(this.element);
-      toast("It is not served for this or the like again.", { action: { label: "Undo", run: () => this.#reject({ track, request_id }, true) } });
+      toast("It is not served for this or similar requests again.", { action: { label: "Undo", run: () => this.#reject({ track, request_id }, true) } });
     }
     this.#onRejected();
   }
