@@ -11,7 +11,7 @@ import pytest
 
 from catalog.models import Environment, QualityName, TimeOfDay
 from catalog.models.request import Source
-from catalog.store.log import LOOKING
+from catalog.store.requests import LOOKING
 
 STATIC = Path(__file__).resolve().parents[3] / "catalog" / "web" / "static"
 SCRIPTS = sorted(STATIC.rglob("*.js"))
