@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from catalog.commands import terminal
+from tests.command_line import CALM, ROOT, SHORT, data, run, start
+
+
+def test_a_closed_or_full_standard_stream_is_no_traceback(home):
+    line = f"{sys.executable} -m cli"
+    full, closed, gone = "presets list > /dev/full", f"find - --home {home} <&-", "presets list | true"
+    for shell in (f"{line} {full}", f"{line} {closed}", f"{line} {gone}"):
+        ended = subprocess.run(["sh", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert "Traceback" not in ended.stderr, shell
+        assert "Exception ignored" not in ended.stderr, shell
+
+
+def test_eight_processes_with_one_request_make_one_track(tmp_path):
+    home = tmp_path / "home"
+    args = ["find-or-make", CALM, *SHORT, "--json", "--home", str(home)]
+    processes = [start(*args) for _ in range(8)]
+    payloads = []
+    for process in processes:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        payloads.append(json.loads(out))
+    assert sorted(one["action"] for one in payloads) == ["generated"] + ["reused"] * 7
+    assert len({one["id"] for one in payloads}) == 1
+    assert len(list((home / "audio").rglob("*.wav"))) == 1
+
+
+@pytest.mark.parametrize("point", ["audio.written", "sidecar.renamed", "row.merged", "row.acknowledged"])
+def test_kill_9_while_making_leaves_a_catalog_that_opens_with_no_row_without_audio(tmp_path, point):
+    home = tmp_path / "home"
+    args = ["find-or-make", CALM, *SHORT, "--home", str(home)]
+    process = start(*args, env={"CATALOG_FAILPOINT": point})
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == -signal.SIGKILL, err
+    assert out == ""
+    try:
+        kept = data(run("list", "--json", home=home))["tracks"]
+    except AssertionError:
+        raise AssertionError(f"the catalog does not open after a kill at {point}") from None
+    assert all(Path(track["path"]).is_file() for track in kept)
+    assert len(kept) == (point.startswith("row."))
+    again = data(run(*args, "--json"))
+    assert again["action"] == ("reused" if kept else "generated")
+    assert Path(again["path"]).is_file()
+    assert run("doctor", "--deep", "--fix", home=home).exit_code == 0
+    assert run("doctor", "--deep", home=home).exit_code == 0
+
+
+def test_an_interrupt_that_other_code_swallowed_ends_the_making(monkeypatch):
+    monkeypatch.setattr(terminal, "_interrupted", False)
+    with suppress(KeyboardInterrupt):
+        terminal.interrupt(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt), terminal.progress_bar() as on_progress:
+        on_progress(1, 2)
+
+
+def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
+    home = tmp_path / "home"
+    process = start(
+        "musicgen",
+        CALM,
+        "--quality",
+        "final",
+        "--duration",
+        "300",
+        "--home",
+        str(home),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "lance").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert out == ""
+    listed = run("list", "--json", home=home)
+    assert listed.exit_code == 0
+    assert json.loads(listed.stdout)["tracks"] == []
