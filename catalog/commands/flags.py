@@ -1,4 +1,4 @@
-"""The arguments that the library's sentences name, as the flags of the command line."""
+"""Replace the arguments that the library's sentences name by the flags of the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLAGS = {
     "role": "--role",
 }
 _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)'?)?")
-"""`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`: a name of one word only with its value."""
+"""`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""
 
 
 def in_flags(sentence: str) -> str:

@@ -84,7 +84,7 @@ def stats(as_json: bool, home: str) -> None:
     help="Certify on this file of scenes or judged pairs, JSON Lines [default: the shipped scenes].",
 )
 @click.option(
-    "--from-ratings", is_flag=True, help="Certify on what people said of reused tracks in this catalog."
+    "--from-ratings", is_flag=True, help="Certify on how people judged reused tracks in this catalog."
 )
 @click.option("--max-false-reuse", type=float, help="A rate to certify beside those every certificate has.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the certificate here, not into the home.")

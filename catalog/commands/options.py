@@ -121,7 +121,7 @@ context_options = options(
     click.option(
         "--continue-from",
         metavar="TRACK",
-        help="Go on from this track, by MusicGen; --duration counts what it lasts already.",
+        help="Continue this track, with MusicGen; --duration counts its length too.",
     ),
     click.option(
         "--melody",
@@ -138,7 +138,9 @@ context_options = options(
     ),
 )
 audience_options = options(
-    click.option("--listener", help="Who hears it: another fitting track than the one they just heard."),
+    click.option(
+        "--listener", help="Who hears it; they get another fitting track than the one they just heard."
+    ),
     click.option("--theme", help="A recurring theme, which keeps its track while that fits."),
 )
 reuse_options = options(

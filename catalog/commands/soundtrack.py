@@ -118,7 +118,7 @@ def mix(
 @click.option("--quality", help="Quality tier of new loops: preview, standard or final.")
 @click.option("--backend", help="auto, mlx or procedural.")
 @click.option("--seed", type=int, help="Seed for new loops.")
-@click.option("--listener", help="Who hears it: tracks they just heard rest.")
+@click.option("--listener", help="Who hears it; tracks they just heard are avoided.")
 @levels_options
 @force_option
 @json_option

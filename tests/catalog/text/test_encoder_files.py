@@ -21,6 +21,11 @@ from generator.weights import files
 
 
 @pytest.fixture(scope="module")
+def loaded() -> encoder.Encoder:
+    return encoder.load()
+
+
+@pytest.fixture(scope="module")
 def folder() -> Path:
     return weights.locate()
 
