@@ -22,8 +22,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from catalog.disk.files import sha256_of  # noqa: E402
 from catalog.text import encoder, encoder_files  # noqa: E402
-from generator.weights.files import sha256_of  # noqa: E402
 
 NUMPY = """
 from catalog.text import encoder

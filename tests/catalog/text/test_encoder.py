@@ -252,9 +252,6 @@ class TestFaults:
             encoder.load(" ")
 
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
 def test_a_foreign_model_goes_through_its_own_library_lazily(tmp_path: Path, folder: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(folder, other)

@@ -17,7 +17,6 @@ import pytest
 
 from catalog.text import encoder
 from catalog.text import encoder_files as weights
-from generator.weights import files
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,8 @@ class TestVerification:
     ) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         hashed: list[Path] = []
-        real = files.sha256_of
-        monkeypatch.setattr(files, "sha256_of", lambda path: (hashed.append(path), real(path))[1])
+        real = weights.sha256_of
+        monkeypatch.setattr(weights, "sha256_of", lambda path: (hashed.append(path), real(path))[1])
         file = tmp_path / "file"
         file.write_bytes(b"one")
         assert weights.verified_sha256(file) == weights.verified_sha256(file)
