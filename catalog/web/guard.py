@@ -110,16 +110,12 @@ class Guard:
         trusted = self.policy.trusts(headers)
         scope.setdefault("state", {})["trusted"] = trusted
 
-        began = False  # whether the answer has begun; then no other can be sent
+        began = False
 
         async def send_guarded(message: Message) -> None:
             nonlocal began
             began = True
-            if message["type"] == "http.response.start":
-                added = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    added.setdefault(name, value)
-                added.setdefault("Cache-Control", "no-store")
+            _add_headers(message)
             await send(message)
 
         refusal = self._refusal(scope, headers, trusted)
@@ -135,7 +131,7 @@ class Guard:
         try:
             await (refusal or self.app)(scope, receive, send_guarded)
         except Exception as error:
-            if began:
+            if began:  # too late for another answer
                 raise
             await problem_response(problem_from(error))(scope, receive, send_guarded)
 
@@ -164,6 +160,14 @@ class Guard:
                 {"WWW-Authenticate": 'Bearer realm="catalog"'},
             )
         return None
+
+
+def _add_headers(message: Message) -> None:
+    """Add the headers of every answer to the message that starts one; a header that the answer has stays."""
+    if message["type"] == "http.response.start":
+        headers = MutableHeaders(scope=message)
+        for name, value in {**HEADERS, "Cache-Control": "no-store"}.items():
+            headers.setdefault(name, value)
 
 
 def _not_json() -> Response:

@@ -61,9 +61,7 @@ def only_service(home: str | Path) -> Iterator[None]:
         try:
             stack.enter_context(hold(lock, LOCK_S, "this home"))
         except Busy:
-            note = read_note(home)
-            where = f", at {note['address']} (process {note['pid']})" if note else ""
-            raise Busy(f"a service runs in this home already{where}; stop it first") from None
+            raise Busy(_refusal(read_note(home))) from None
         except StorageError:
             pass
         else:
@@ -104,3 +102,10 @@ def _content(home: str | Path) -> dict[str, Any] | None:
         isinstance(note, dict) and isinstance(note.get("pid"), int) and isinstance(note.get("address"), str)
     )
     return note if whole else None
+
+
+def _refusal(note: Mapping[str, Any] | None) -> str:
+    if note is None:
+        return "a service is starting or stopping in this home; try again when it has"
+    where = f"{note['address']} (process {note['pid']})"
+    return f"a service runs in this home already, at {where}; stop it first"

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import CatalogError, InputError
@@ -60,33 +61,14 @@ def serve(
     the note that the command line reads. A stop cancels the jobs that wait and gives the running one `grace_s`
     seconds. Raises InputError for an address that cannot be used, Busy when the home has a service already.
     """
-    if not _is_loopback(host) and token is None:
-        raise InputError(
-            f"the host {host} can be reached from other machines, so it needs a token: set CATALOG_TOKEN, "
-            "say to 32 random characters, or serve on 127.0.0.1"
-        )
-    if token is not None and len(token) < MIN_TOKEN:
-        raise InputError(f"the token has {len(token)} characters; give at least {MIN_TOKEN}")
+    _check_token(host, token)
     home, secret = service.store.home, secrets.token_urlsafe(32)
     with only_service(home), _bound(host, port) as listening:
         real_port = listening.getsockname()[1]
         hosts = (*LOOPBACK, *_names(host), *(name.lower() for name in allow_hosts))
         app = create_app(service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit)
-        config = uvicorn.Config(
-            app,
-            http=_Protocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=CONNECTIONS_S,
-            limit_concurrency=MOST_CONNECTIONS,
-        )
         reached = "127.0.0.1" if host in ("", "0.0.0.0", "localhost") else "::1" if host == "::" else host
         note = {"address": _address(reached, real_port), "secret": secret, **(settings or {})}
-
         warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
 
         def ready() -> None:
@@ -100,8 +82,34 @@ def serve(
             remove_note(home)
 
         jobs: Jobs = app.state.shared.jobs
-        _GracefulServer(config, jobs, grace_s, ready, stopping).run(sockets=[listening])
+        _GracefulServer(_config(app), jobs, grace_s, ready, stopping).run(sockets=[listening])
         return jobs.at_rest and not warming.is_alive()
+
+
+def _check_token(host: str, token: str | None) -> None:
+    """Raise InputError for a host that needs a token and has none, and for a token that is too short."""
+    if not _is_loopback(host) and token is None:
+        raise InputError(
+            f"the host {host} can be reached from other machines, so it needs a token: set CATALOG_TOKEN, "
+            "say to 32 random characters, or serve on 127.0.0.1"
+        )
+    if token is not None and len(token) < MIN_TOKEN:
+        raise InputError(f"the token has {len(token)} characters; give at least {MIN_TOKEN}")
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=CONNECTIONS_S,
+        limit_concurrency=MOST_CONNECTIONS,
+    )
 
 
 class _GracefulServer(uvicorn.Server):

@@ -232,7 +232,7 @@ def test_a_killed_service_does_not_keep_its_home_although_its_process_id_is_take
 
 def test_a_home_has_one_service_at_a_time(tmp_path):
     with only_service(tmp_path):
-        with pytest.raises(Busy, match="a service runs in this home already; stop it first"):
+        with pytest.raises(Busy, match="a service is starting or stopping in this home"):
             only_service(tmp_path).__enter__()
         write_note(tmp_path, {"address": "http://127.0.0.1:9/"})
         with pytest.raises(Busy, match=r"already, at http://127\.0\.0\.1:9/ \(process"):
