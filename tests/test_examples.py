@@ -1,4 +1,4 @@
-"""The examples run as they are told to."""
+"""The examples run as their docstrings say."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def test_the_langchain_agent_asks_for_a_track_and_finds_it_the_next_time(monkeyp
     for _ in range(2):
         code, out, _ = answered(monkeypatch, capsys, *args, example="langchain_agent.py")
         assert code == 0
-        told = json.loads(out)
-        calls.append(told["calls"])
-        assert str(tmp_path) in told["answer"]
+        payload = json.loads(out)
+        calls.append(payload["calls"])
+        assert str(tmp_path) in payload["answer"]
     assert calls == [["search_music", "find_or_make_music"], ["search_music"]]
 
 

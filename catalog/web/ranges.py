@@ -26,6 +26,8 @@ __all__ = ["file_response", "parse"]
 
 ByteSpan = tuple[int, int]
 """First byte, and the one after the last."""
+Part = tuple[bytes, ByteSpan]
+"""What to send before a span, and the span."""
 MOST_RANGES = 100
 CHUNK_BYTES = 256 * 1024
 ONE = re.compile(r"(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII)
@@ -81,18 +83,12 @@ def file_response(
                 f"the file has {size} bytes; none of those asked for are in it",
                 {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"},
             )
-        boundary = secrets.token_hex(16)
-        parts: Sequence[tuple[bytes, ByteSpan]]
-        if spans is None:
-            parts, end = [(b"", (0, size))], b""
-        elif len(spans) == 1:
-            ((start, stop),) = spans
-            parts, end = [(b"", (start, stop))], b""
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-        else:
-            parts = [(_part_head(boundary, media_type, span, size), span) for span in spans]
-            end = f"\r\n--{boundary}--\r\n".encode()
-            media_type = f"multipart/byteranges; boundary={boundary}"
+        parts: list[Part] = [(b"", span) for span in spans or [(0, size)]]
+        end = b""
+        if len(parts) > 1:
+            parts, end, media_type = _multipart([span for _, span in parts], size, media_type)
+        elif spans:
+            headers["Content-Range"] = _content_range(spans[0], size)
         length = sum(len(head) + stop - start for head, (start, stop) in parts) + len(end)
         headers["Content-Length"] = str(length)
         status = 200 if spans is None else 206
@@ -108,7 +104,7 @@ class _FileParts(StreamingResponse):
     def __init__(
         self,
         file: BinaryIO,
-        parts: Sequence[tuple[bytes, ByteSpan]],
+        parts: Sequence[Part],
         end: bytes,
         *,
         status_code: int,
@@ -123,9 +119,7 @@ class _FileParts(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _content(
-    file: BinaryIO, parts: Sequence[tuple[bytes, ByteSpan]], end: bytes
-) -> AsyncIterator[bytes]:
+async def _content(file: BinaryIO, parts: Sequence[Part], end: bytes) -> AsyncIterator[bytes]:
     reader = anyio.wrap_file(file)
     for head, (start, stop) in parts:
         if head:
@@ -138,11 +132,22 @@ async def _content(
         yield end
 
 
-def _part_head(boundary: str, media_type: str, span: ByteSpan, size: int) -> bytes:
-    return (
-        f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\n"
-        f"Content-Range: bytes {span[0]}-{span[1] - 1}/{size}\r\n\r\n"
-    ).encode()
+def _multipart(spans: Sequence[ByteSpan], size: int, media_type: str) -> tuple[list[Part], bytes, str]:
+    """Return the parts of a body of several spans, the bytes at its end, and its media type (RFC 9110, 14.6)."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        (
+            f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\n"
+            f"Content-Range: {_content_range(span, size)}\r\n\r\n".encode(),
+            span,
+        )
+        for span in spans
+    ]
+    return parts, f"\r\n--{boundary}--\r\n".encode(), f"multipart/byteranges; boundary={boundary}"
+
+
+def _content_range(span: ByteSpan, size: int) -> str:
+    return f"bytes {span[0]}-{span[1] - 1}/{size}"
 
 
 def _merged(spans: list[ByteSpan]) -> list[ByteSpan]:

@@ -1,4 +1,4 @@
-"""What is said where a framework is missing; the import is blocked in a process of its own."""
+"""The error where a framework is missing; the import is blocked in a process of its own."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_a_missing_framework_is_one_sentence_with_what_to_install(name, package)
         "except ImportError as error:\n    print(type(error).__name__, error.exit_code, error)"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    said = f"the package {package} is not installed; pip install 'music-catalog[{name}]'"
-    assert run.stdout == f"MissingExtra 6 {said}\n"
+    message = f"the package {package} is not installed; pip install 'music-catalog[{name}]'"
+    assert run.stdout == f"MissingExtra 6 {message}\n"
 
 
 def test_a_failure_inside_an_installed_framework_is_not_taken_for_a_missing_one():
-    with pytest.raises(ModuleNotFoundError) as told, extra("mcp", "mcp"):
+    with pytest.raises(ModuleNotFoundError) as raised, extra("mcp", "mcp"):
         raise ModuleNotFoundError("No module named 'pyjwt'", name="pyjwt")
-    assert not isinstance(told.value, MissingExtra)
+    assert not isinstance(raised.value, MissingExtra)
 
 
 def test_callers_may_catch_it_as_either():
@@ -46,5 +46,5 @@ def test_the_command_tells_it_in_one_line(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
-    said = "Error: the package mcp is not installed; pip install 'music-catalog[mcp]'\n"
-    assert (run.returncode, run.stdout, run.stderr) == (6, "", said)
+    message = "Error: the package mcp is not installed; pip install 'music-catalog[mcp]'\n"
+    assert (run.returncode, run.stdout, run.stderr) == (6, "", message)

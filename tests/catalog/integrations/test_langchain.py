@@ -61,25 +61,25 @@ def test_the_retriever_only_reads(stocked):
 
 
 def test_search_arguments_stand_in_fields_in_search_kwargs_and_in_calls(stocked):
-    asked = "rain on the library windows"
-    assert len(TrackRetriever(service=stocked, k=1).invoke(asked)) == 1
+    question = "rain on the library windows"
+    assert len(TrackRetriever(service=stocked, k=1).invoke(question)) == 1
     retriever = TrackRetriever(service=stocked, k=1, search_kwargs={"k": 2})
-    assert len(retriever.invoke(asked)) == 2
-    assert len(retriever.invoke(asked, k=3)) == 3
-    calm = retriever.invoke(asked, filter={"mood": ["calm"]})
+    assert len(retriever.invoke(question)) == 2
+    assert len(retriever.invoke(question, k=3)) == 3
+    calm = retriever.invoke(question, filter={"mood": ["calm"]})
     assert calm
     assert all("calm" in document.metadata["mood_tags"] for document in calm)
-    assert retriever.invoke(asked, filter="mood:calm") == calm
-    every = TrackRetriever(service=stocked).invoke(asked)
+    assert retriever.invoke(question, filter="mood:calm") == calm
+    every = TrackRetriever(service=stocked).invoke(question)
     least = every[0].metadata["score"]
-    kept = TrackRetriever(service=stocked, score_threshold=least).invoke(asked)
+    kept = TrackRetriever(service=stocked, score_threshold=least).invoke(question)
     assert [document.id for document in kept] == [every[0].id]
     words = TrackRetriever(service=stocked, by="words").invoke("Rotterdam")
     assert [document.metadata["summary"] for document in words] == [stocked.search(TRADE)[0].track.summary]
 
 
 @pytest.mark.parametrize(
-    ("search", "told"),
+    ("search", "reason"),
     [
         ({"fetch_k": 20}, "fetch_k"),
         ({"filter": {"moood": ["calm"]}}, "did you mean mood"),
@@ -90,8 +90,8 @@ def test_search_arguments_stand_in_fields_in_search_kwargs_and_in_calls(stocked)
         ({"by": "sound"}, "search by 'sound'"),
     ],
 )
-def test_a_search_argument_that_cannot_be_used_is_one_sentence(stocked, search, told):
-    with pytest.raises(InputError, match=told) as refused:
+def test_a_search_argument_that_cannot_be_used_is_one_sentence(stocked, search, reason):
+    with pytest.raises(InputError, match=reason) as refused:
         TrackRetriever(service=stocked).invoke("rain", **search)
     assert "\n" not in str(refused.value)
 
@@ -164,7 +164,7 @@ def test_what_the_application_fixed_the_model_cannot_change(service):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("arguments", "reason"),
     [
         ({"context": "  "}, "the text is empty"),
         ({"context": CALM, "preset": "ambient_lofy"}, "ambient_lofi"),
@@ -174,10 +174,10 @@ def test_what_the_application_fixed_the_model_cannot_change(service):
         ({}, "context"),
     ],
 )
-def test_what_cannot_be_served_is_told_to_the_model_in_a_sentence(service, asked, told):
-    message = find_or_make_tool(service).invoke(call(**asked))
+def test_what_cannot_be_served_is_told_to_the_model_in_a_sentence(service, arguments, reason):
+    message = find_or_make_tool(service).invoke(call(**arguments))
     assert message.status == "error"
-    assert told in message.content
+    assert reason in message.content
     assert "\n" not in message.content
     assert "Traceback" not in message.content
 
@@ -215,13 +215,13 @@ def test_while_a_track_is_made_the_loop_goes_on_and_others_search(open_service):
         while not generator.started.is_set():
             await asyncio.sleep(0.005)
         # The generation stands still: searches are answered only if neither loop nor service waits for it.
-        found = await asyncio.gather(*(retriever.ainvoke("rain") for _ in range(20)))
+        searches = await asyncio.gather(*(retriever.ainvoke("rain") for _ in range(20)))
         assert not making.done()
         generator.free.set()
-        return found, await making
+        return searches, await making
 
-    found, message = asyncio.run(asyncio.wait_for(together(), 60))
-    assert found == [[]] * 20
+    searches, message = asyncio.run(asyncio.wait_for(together(), 60))
+    assert searches == [[]] * 20
     assert message.artifact["action"] == "generated"
 
 

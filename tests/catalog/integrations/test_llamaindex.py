@@ -1,4 +1,4 @@
-"""The LlamaIndex adapter, through LlamaIndex's own classes; its mock LLM answers with the prompt it was given."""
+"""The LlamaIndex adapter, through LlamaIndex's own classes; its mock LLM answers with the prompt that it gets."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def nodes_of(*texts, **metadata):
 
 
 def test_the_retriever_returns_nodes_with_their_scores_best_first(stocked):
-    found = TrackRetriever(stocked).retrieve("calm rain on the library windows")
-    assert [node.score for node in found] == [
+    nodes = TrackRetriever(stocked).retrieve("calm rain on the library windows")
+    assert [node.score for node in nodes] == [
         hit.score for hit in stocked.search("calm rain on the library windows")
     ]
-    best = found[0].node
+    best = nodes[0].node
     assert best.node_id == best.metadata["track_id"]
     assert Path(best.metadata["path"]).is_file()
     assert "calm" in best.metadata["mood_tags"]
@@ -169,7 +169,7 @@ def test_a_query_engine_answers_with_sources_that_sound(service):
     response = engine(service).query("What happens in the library?")
     assert [node.metadata["soundtrack"]["action"] for node in response.source_nodes] == ["generated"] * 2
     assert CALM in str(response)
-    assert "soundtrack" not in str(response), "the model was given the soundtrack to read"
+    assert "soundtrack" not in str(response), "the model reads the soundtrack"
 
 
 def test_an_asynchronous_query_engine_does_the_same(service):
@@ -197,28 +197,28 @@ def test_the_tool_says_what_was_done_and_hands_over_the_track(service):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("arguments", "reason"),
     [
         ({"context": CALM, "preset": "ambient_lofy"}, "ambient_lofi"),
         ({"context": CALM, "loudness": 3}, "unknown option 'loudness'"),
         ({"context": CALM, "duration_s": "soon"}, "duration_s"),
     ],
 )
-def test_the_agents_way_of_calling_tells_what_was_refused(service, asked, told):
+def test_the_agents_way_of_calling_tells_what_was_refused(service, arguments, reason):
     tool = find_or_make_tool(service)
-    for output in (call_tool(tool, asked), asyncio.run(acall_tool(tool, asked))):
+    for output in (call_tool(tool, arguments), asyncio.run(acall_tool(tool, arguments))):
         assert output.is_error
-        assert told in output.content
+        assert reason in output.content
     with pytest.raises(InputError):
-        tool.call(**asked)
+        tool.call(**arguments)
 
 
 def test_many_nodes_at_once_make_each_track_once(service):
     soundtrack = SoundtrackPostprocessor(service=service, asked=SHORT)
 
     async def together():
-        asked = (soundtrack.apostprocess_nodes(nodes_of(CALM, PANIC), QueryBundle("What?")) for _ in range(4))
-        return await asyncio.gather(*asked)
+        calls = (soundtrack.apostprocess_nodes(nodes_of(CALM, PANIC), QueryBundle("What?")) for _ in range(4))
+        return await asyncio.gather(*calls)
 
     entries = [node.metadata["soundtrack"] for nodes in asyncio.run(together()) for node in nodes]
     assert sum(entry["action"] == "generated" for entry in entries) == 2

@@ -46,18 +46,18 @@ def test_a_track_is_made_with_progress_and_then_reused_at_once(service):
         return made, await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
 
     made, again = against(service, conversation)
-    told = made.structured_content
-    assert (told["state"], told["action"], told["error"]) == ("done", "generated", None)
-    assert Path(told["track"]["path"]).is_file()
+    payload = made.structured_content
+    assert (payload["state"], payload["action"], payload["error"]) == ("done", "generated", None)
+    assert Path(payload["track"]["path"]).is_file()
     text, link = made.content
     assert isinstance(text, TextContent)
-    assert text.text.startswith("generated: " + told["track"]["track_id"])
+    assert text.text.startswith("generated: " + payload["track"]["track_id"])
     assert isinstance(link, ResourceLink)
-    assert link.uri == told["track"]["audio_uri"] == f"track://{told['track']['track_id']}/audio"
-    assert link.size == Path(told["track"]["path"]).stat().st_size
+    assert link.uri == payload["track"]["audio_uri"] == f"track://{payload['track']['track_id']}/audio"
+    assert link.size == Path(payload["track"]["path"]).stat().st_size
     assert steps == sorted(steps)
     assert (again.structured_content["action"], again.structured_content["job_id"]) == ("reused", None)
-    assert again.structured_content["track"]["track_id"] == told["track"]["track_id"]
+    assert again.structured_content["track"]["track_id"] == payload["track"]["track_id"]
 
 
 def test_a_make_that_takes_longer_is_a_job_to_ask_about(open_service):
@@ -65,26 +65,26 @@ def test_a_make_that_takes_longer_is_a_job_to_ask_about(open_service):
     service = open_service(generators=generator)
 
     async def conversation(client):
-        asked = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
-        job = {"job_id": asked.structured_content["job_id"]}
+        begun = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
+        job = {"job_id": begun.structured_content["job_id"]}
         await anyio.to_thread.run_sync(generator.started.wait)
         meanwhile = await client.call_tool("get_job", {**job, "wait_s": 0.3})
         second = await client.call_tool("find_or_make", {"context": PANIC, **SHORT, "wait_s": 0})
         searched = await client.call_tool("search_tracks", {"query": "rain"})
         generator.free.set()
-        return asked, meanwhile, second, searched, await client.call_tool("get_job", {**job, **LONG_WAIT})
+        return begun, meanwhile, second, searched, await client.call_tool("get_job", {**job, **LONG_WAIT})
 
-    asked, meanwhile, second, searched, done = against(service, conversation)
-    assert asked.structured_content["state"] in ("queued", "running")
-    assert asked.structured_content["track"] is None
-    assert "get_job" in asked.content[0].text
+    begun, meanwhile, second, searched, done = against(service, conversation)
+    assert begun.structured_content["state"] in ("queued", "running")
+    assert begun.structured_content["track"] is None
+    assert "get_job" in begun.content[0].text
     assert meanwhile.structured_content["state"] == "running"
     assert meanwhile.structured_content["progress"] == {"done": 3, "total": 10}
     assert "step 3 of 10" in meanwhile.content[0].text
     assert second.structured_content["ahead"] == 1
     assert searched.structured_content == {"total": 0, "tracks": []}
     assert (done.structured_content["state"], done.structured_content["action"]) == ("done", "generated")
-    assert done.structured_content["job_id"] == asked.structured_content["job_id"]
+    assert done.structured_content["job_id"] == begun.structured_content["job_id"]
 
 
 def test_waiting_for_a_job_looks_at_it_when_it_changes_and_not_at_intervals(open_service, monkeypatch):
@@ -102,8 +102,8 @@ def test_waiting_for_a_job_looks_at_it_when_it_changes_and_not_at_intervals(open
         return get(jobs, job_id)
 
     async def conversation(client):
-        asked = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
-        job = {"job_id": asked.structured_content["job_id"]}
+        begun = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
+        job = {"job_id": begun.structured_content["job_id"]}
         await anyio.to_thread.run_sync(generator.started.wait)
         monkeypatch.setattr(Jobs, "get", counted)
         meanwhile = await client.call_tool("get_job", {**job, "wait_s": 1.0})
@@ -122,14 +122,14 @@ def test_a_job_is_cancelled(open_service):
     service = open_service(generators=generator)
 
     async def conversation(client):
-        asked = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
-        job = {"job_id": asked.structured_content["job_id"]}
+        begun = await client.call_tool("find_or_make", {"context": CALM, **SHORT, "wait_s": 0})
+        job = {"job_id": begun.structured_content["job_id"]}
         await anyio.to_thread.run_sync(generator.started.wait)
         await client.call_tool("cancel_job", job)
         return await client.call_tool("get_job", {**job, **LONG_WAIT})
 
-    told = against(service, conversation)
-    assert told.structured_content["state"] == "cancelled"
+    cancelled = against(service, conversation)
+    assert cancelled.structured_content["state"] == "cancelled"
     assert generator.stopped.is_set()
     assert service.store.care.stats()["rows"] == 0
 
@@ -142,20 +142,20 @@ def test_a_make_that_fails_is_an_error_of_one_sentence(open_service):
         def __call__(self, backend, size):
             raise self.error
 
-    asked = {"context": CALM, **SHORT, **LONG_WAIT}
+    choices = {"context": CALM, **SHORT, **LONG_WAIT}
     known = call(
-        open_service(generators=Failing(GeneratorError("there are no weights here"))), "find_or_make", asked
+        open_service(generators=Failing(GeneratorError("there are no weights here"))), "find_or_make", choices
     )
     assert known.is_error
     assert known.content[0].text == "there are no weights here"
-    unknown = call(open_service(generators=Failing(ZeroDivisionError("secret"))), "find_or_make", asked)
+    unknown = call(open_service(generators=Failing(ZeroDivisionError("secret"))), "find_or_make", choices)
     assert unknown.is_error
     assert "unexpectedly" in unknown.content[0].text
     assert "secret" not in str(unknown)
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "told"),
+    ("tool", "arguments", "reason"),
     [
         ("find_or_make", {"context": CALM, "preset": "ambient_lofy"}, "ambient_lofi"),
         ("find_or_make", {"context": CALM, "presett": "x"}, "did you mean preset"),
@@ -174,11 +174,11 @@ def test_a_make_that_fails_is_an_error_of_one_sentence(open_service):
         ("rename", {}, "unknown tool 'rename'"),
     ],
 )
-def test_what_cannot_be_served_is_told_in_one_sentence(service, tool, arguments, told):
+def test_what_cannot_be_served_is_told_in_one_sentence(service, tool, arguments, reason):
     answer = call(service, tool, arguments)
     assert answer.is_error
     (text,) = answer.content
-    assert told in text.text
+    assert reason in text.text
     assert "\n" not in text.text
     assert "Traceback" not in text.text
 
@@ -189,8 +189,8 @@ def test_a_full_queue_is_told(open_service):
     async def conversation(client):
         answers = []
         for number in range(4):
-            asked = {"context": f"{CALM} Part {number}.", **SHORT, "wait_s": 0, "reuse": "never"}
-            answers.append(await client.call_tool("find_or_make", asked))
+            choices = {"context": f"{CALM} Part {number}.", **SHORT, "wait_s": 0, "reuse": "never"}
+            answers.append(await client.call_tool("find_or_make", choices))
             await anyio.to_thread.run_sync(generator.started.wait)
         generator.free.set()
         return answers
@@ -233,8 +233,8 @@ def test_a_track_is_rated_and_the_rating_taken_back(service):
 
     async def conversation(client):
         for rating in (4, None):
-            asked = {"track_id": made.track.id, "rating": rating, "request_id": made.request_id}
-            answer = await client.call_tool("rate_track", asked)
+            choices = {"track_id": made.track.id, "rating": rating, "request_id": made.request_id}
+            answer = await client.call_tool("rate_track", choices)
             ratings.append(
                 (answer.structured_content["rating"], service.store.tracks.get(made.track.id).rating)
             )
@@ -275,21 +275,21 @@ def test_a_caller_names_the_share_of_wrong_reuses_it_bears(service):
     service.generate(CALM, **SHORT)
 
     async def conversation(client):
-        asked = {"context": CALM, **SHORT}
-        given = await client.call_tool("find_or_make", {**asked, "max_false_reuse": 0.05})
-        return given, await client.call_tool("find_or_make", {**asked, "max_false_reuse": 7})
+        choices = {"context": CALM, **SHORT}
+        reused = await client.call_tool("find_or_make", {**choices, "max_false_reuse": 0.05})
+        return reused, await client.call_tool("find_or_make", {**choices, "max_false_reuse": 7})
 
-    given, refused = against(service, conversation)
-    assert given.structured_content["action"] == "reused"
+    reused, refused = against(service, conversation)
+    assert reused.structured_content["action"] == "reused"
     assert refused.is_error
     assert "7" in refused.content[0].text
 
 
 def test_a_theme_keeps_its_track(service):
     async def conversation(client):
-        asked = {**SHORT, **LONG_WAIT, "theme": "library", "listener": "ann"}
-        first = await client.call_tool("find_or_make", {"context": CALM, **asked})
-        return first, await client.call_tool("find_or_make", {"context": CALM, **asked})
+        choices = {**SHORT, **LONG_WAIT, "theme": "library", "listener": "ann"}
+        first = await client.call_tool("find_or_make", {"context": CALM, **choices})
+        return first, await client.call_tool("find_or_make", {"context": CALM, **choices})
 
     first, again = against(service, conversation)
     assert again.structured_content["action"] == "reused"

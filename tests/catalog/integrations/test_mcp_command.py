@@ -51,8 +51,8 @@ async def over_stdio(home, log, mode):
 def test_over_stdio_a_track_is_made_reused_and_heard(home, tmp_path):
     async def talk():
         async with over_stdio(home, tmp_path / "log", "auto") as client:
-            asked = await client.call_tool("find_or_make", {"context": PANIC, **SHORT, "wait_s": 0})
-            job = {"job_id": asked.structured_content["job_id"]}
+            begun = await client.call_tool("find_or_make", {"context": PANIC, **SHORT, "wait_s": 0})
+            job = {"job_id": begun.structured_content["job_id"]}
             done = await client.call_tool("get_job", {**job, **LONG_WAIT})
             while done.structured_content["state"] in ("queued", "running"):
                 done = await client.call_tool("get_job", {**job, **LONG_WAIT})
@@ -79,8 +79,8 @@ def test_a_client_of_an_older_protocol_is_served(home, tmp_path):
 
 def test_stdout_carries_the_protocol_only(home):
     def message(number, method, **params):
-        told = {"jsonrpc": "2.0", "method": method, "params": params, **({"id": number} if number else {})}
-        return json.dumps(told) + "\n"
+        message = {"jsonrpc": "2.0", "method": method, "params": params, **({"id": number} if number else {})}
+        return json.dumps(message) + "\n"
 
     hello = {
         "protocolVersion": "2025-06-18",
@@ -105,16 +105,16 @@ def test_stdout_carries_the_protocol_only(home):
     )
     server.stdin.writelines(spoken)
     server.stdin.flush()
-    told = {}
-    while not {1, 2, 3} <= told.keys():
+    answers = {}
+    while not {1, 2, 3} <= answers.keys():
         line = json.loads(server.stdout.readline())
         assert line["jsonrpc"] == "2.0"
-        told[line.get("id")] = line
+        answers[line.get("id")] = line
     rest, _ = server.communicate(timeout=60)
     assert rest == ""
     assert server.returncode == 0
-    assert told[2]["result"]["structuredContent"]["action"] == "reused"
-    assert told[3]["result"]["isError"] is True
+    assert answers[2]["result"]["structuredContent"]["action"] == "reused"
+    assert answers[3]["result"]["isError"] is True
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -156,9 +156,9 @@ def address(home):
         stderr=subprocess.PIPE,
         text=True,
     )
-    said = server.stderr.readline()
+    line = server.stderr.readline()
     try:
-        yield re.search(r"http://127\.0\.0\.1:\d+/mcp", said).group()
+        yield re.search(r"http://127\.0\.0\.1:\d+/mcp", line).group()
     finally:
         server.terminate()
         stdout, stderr = server.communicate(timeout=60)
@@ -176,9 +176,9 @@ def test_over_streamable_http_clients_share_the_catalog(address):
                 return answers, (await client.list_resources()).resources
 
     answers, resources = anyio.run(talk)
-    told = [answer.structured_content for answer in answers]
-    assert [answer["action"] for answer in told] == ["reused", "reused"]
-    assert f"track://{told[0]['track']['track_id']}" in {resource.uri for resource in resources}
+    payloads = [answer.structured_content for answer in answers]
+    assert [answer["action"] for answer in payloads] == ["reused", "reused"]
+    assert f"track://{payloads[0]['track']['track_id']}" in {resource.uri for resource in resources}
 
 
 def test_a_stop_over_http_records_what_was_being_made(tmp_path):
@@ -194,13 +194,13 @@ def test_a_stop_over_http_records_what_was_being_made(tmp_path):
 
     async def ask():
         async with Client(reached) as client:
-            asked = {"context": CALM, "duration_s": 600, "quality": "final", "wait_s": 0}
-            return (await client.call_tool("find_or_make", asked)).structured_content["state"]
+            arguments = {"context": CALM, "duration_s": 600, "quality": "final", "wait_s": 0}
+            return (await client.call_tool("find_or_make", arguments)).structured_content["state"]
 
     assert anyio.run(ask) in ("queued", "running")
     server.terminate()
-    _, said = server.communicate(timeout=60)
-    assert (server.returncode, said) == (128 + signal.SIGTERM, "")
+    _, errors = server.communicate(timeout=60)
+    assert (server.returncode, errors) == (128 + signal.SIGTERM, "")
     with MusicService.open(tmp_path) as service:
         assert [line.rule for line in service.store.requests.list()] == ["cancelled"]
 

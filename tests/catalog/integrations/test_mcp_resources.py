@@ -19,7 +19,7 @@ def test_tracks_are_resources(service):
 
     async def conversation(client):
         listed = (await client.list_resources()).resources
-        told = await client.read_resource(listed[0].uri)
+        shown = await client.read_resource(listed[0].uri)
         audio = await client.read_resource(f"{listed[0].uri}/audio")
         refusals = []
         for uri in (
@@ -31,12 +31,12 @@ def test_tracks_are_resources(service):
             with pytest.raises(MCPError) as refused:
                 await client.read_resource(uri)
             refusals.append(str(refused.value))
-        return listed, told.contents[0], audio.contents[0], refusals
+        return listed, shown.contents[0], audio.contents[0], refusals
 
-    listed, told, audio, refusals = against(service, conversation)
+    listed, shown, audio, refusals = against(service, conversation)
     assert [resource.name for resource in listed] == [made.track.id]
-    track = json.loads(told.text)
-    assert told.mime_type == "application/json"
+    track = json.loads(shown.text)
+    assert shown.mime_type == "application/json"
     assert (track["id"], track["seed"], track["config"]) == (
         made.track.id,
         made.track.seed,
@@ -54,8 +54,8 @@ def test_audio_comes_inline_when_it_is_asked_for(service, form):
     answer = call(service, "find_or_make", {"context": CALM, **SHORT, **LONG_WAIT, "audio": form})
     (sound,) = [part for part in answer.content if isinstance(part, AudioContent)]
     assert sound.mime_type == f"audio/{form}"
-    heard = audio_.read(base64.b64decode(sound.data))
-    assert heard.duration_s == pytest.approx(answer.structured_content["track"]["duration_s"], abs=0.01)
+    inline = audio_.read(base64.b64decode(sound.data))
+    assert inline.duration_s == pytest.approx(answer.structured_content["track"]["duration_s"], abs=0.01)
 
 
 def test_audio_too_large_for_a_message_is_a_word_on_where_it_is(service, monkeypatch):

@@ -39,8 +39,13 @@ class StepGenerator:
         pitch = 110.0 * (1 + config["seed"] / 2**32)
         tone = 0.1 * np.sin(2 * np.pi * pitch * time) * np.linspace(0.2, 1.0, len(time))
         samples = np.repeat(tone[:, None], 2, axis=1).astype(np.float32)
-        told = {"backend": "procedural", "model": "steps", "weights_license": "none", "seed": config["seed"]}
-        return Audio(samples, 32_000, {**told, "versions": {}})
+        provenance = {
+            "backend": "procedural",
+            "model": "steps",
+            "weights_license": "none",
+            "seed": config["seed"],
+        }
+        return Audio(samples, 32_000, {**provenance, "versions": {}})
 
 
 class Client:
@@ -78,9 +83,9 @@ class Client:
                 events.append((lines["event"], httpx.Response(200, text=lines["data"]).json()))
         return events
 
-    def make(self, context, **asked):
+    def make(self, context, **choices):
         """Have a track made and return the result."""
-        answer = self.post("/api/find-or-make", {"context": context, **SHORT, **asked})
+        answer = self.post("/api/find-or-make", {"context": context, **SHORT, **choices})
         assert answer.status_code == 202, answer.text
         name, job = self.follow(answer.json()["job"])[-1]
         assert name == "done", job

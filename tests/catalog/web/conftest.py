@@ -42,6 +42,6 @@ def made(client):
 def three(client):
     """Return the results of three tracks."""
     return [
-        client.make(text, **asked)
-        for text, asked in ((RAIN, {}), (CARGO, {}), (WOLVES, {"quality": "standard"}))
+        client.make(text, **choices)
+        for text, choices in ((RAIN, {}), (CARGO, {}), (WOLVES, {"quality": "standard"}))
     ]

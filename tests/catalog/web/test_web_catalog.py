@@ -20,23 +20,29 @@ def test_history_tells_and_searches_what_was_asked(client, three):
 
 def test_statistics_tell_what_was_saved(client, made):
     client.post("/api/find-or-make", {"context": RAIN, **SHORT})
-    told = client.get("/api/statistics").json()
-    assert (told["requests"], told["reused"], told["made"], told["hit_rate"], told["tracks"]) == (
+    payload = client.get("/api/statistics").json()
+    assert (
+        payload["requests"],
+        payload["reused"],
+        payload["made"],
+        payload["hit_rate"],
+        payload["tracks"],
+    ) == (
         2,
         1,
         1,
         0.5,
         1,
     )
-    assert told["audio_bytes"] > 0
+    assert payload["audio_bytes"] > 0
 
 
 def test_presets_are_listed_and_suggested(client):
     presets = client.get("/api/presets").json()["presets"]
     assert {one["section"] for one in presets} == {"presets", "roles", "quality"}
-    found = client.get("/api/presets/suggest?q=rain at night&limit=3").json()["suggestions"]
-    assert len(found) == 3
-    assert {one["name"] for one in found} <= {one["name"] for one in presets}
+    suggested = client.get("/api/presets/suggest?q=rain at night&limit=3").json()["suggestions"]
+    assert len(suggested) == 3
+    assert {one["name"] for one in suggested} <= {one["name"] for one in presets}
     assert client.get("/api/presets/suggest").status_code == 422
 
 
@@ -77,5 +83,5 @@ def test_the_counters_tell_requests_decisions_jobs_and_cache(client, made):
 
 
 def test_health_says_that_it_is_up(client):
-    told = client.get("/api/health").json()
-    assert (told["status"], told["token_required"]) == ("ok", False)
+    payload = client.get("/api/health").json()
+    assert (payload["status"], payload["token_required"]) == ("ok", False)

@@ -75,8 +75,8 @@ def two_homes(folder):
     assert not (served / "serve.json").exists()
 
 
-def told(result, home):
-    """Return what a run said, without what differs between two runs of the same: times, ids, the home."""
+def comparable(result, home):
+    """Return the output and exit code of a run without what differs between equal runs: times, ids, the home."""
 
     def same(text):
         text = text.replace(str(home), "HOME")
@@ -127,16 +127,16 @@ def told(result, home):
 )
 def test_a_service_changes_neither_words_nor_exit_codes(homes, monkeypatch, args, stdin, code):
     alone, served = homes
-    asked, answer = [], RunningService._answer
+    calls, answer = [], RunningService._answer
 
     def counted(*args, **options):
-        asked.append(args)
+        calls.append(args)
         return answer(*args, **options)
 
     monkeypatch.setattr(RunningService, "_answer", counted)
     here, there = run(*args, home=alone, stdin=stdin), run(*args, home=served, stdin=stdin)
-    assert asked
-    assert told(there, served) == told(here, alone)
+    assert calls
+    assert comparable(there, served) == comparable(here, alone)
     assert there.exit_code == code, there.output
 
 
@@ -175,7 +175,7 @@ def test_going_through_the_service_loads_nothing_heavy(homes):
 
 def test_the_service_is_passed_by_where_that_is_asked(homes, monkeypatch):
     def never(*_):
-        raise AssertionError("the service was asked")
+        raise AssertionError("the service was called")
 
     monkeypatch.setattr(RunningService, "find_or_make", never)
     assert run("find-or-make", RAIN, *SHORT, "--no-server", home=homes[1]).exit_code == 0
@@ -269,7 +269,7 @@ import catalog.service.jobs, cli
 from catalog import MusicService
 
 class Deaf:
-    def generate_music(self, *asked, **more):
+    def generate_music(self, *arguments, **options):
         signal = numpy.zeros((16, 2**18))
         while True:
             scipy.fft.fft(signal)
@@ -299,8 +299,8 @@ def test_a_stop_ends_well_while_native_code_still_works(tmp_path, number):
         time.sleep(0.02)
     time.sleep(0.3)  # into the transforms
     process.send_signal(number)
-    _, said = process.communicate(timeout=WAIT_S)
-    assert (process.returncode, said) == (0, "")
+    _, errors = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, errors) == (0, "")
     (line,) = run("history", "--json", home=tmp_path).stdout.splitlines()
     assert json.loads(line)["requests"][0]["rule"] == "cancelled"
     assert not (tmp_path / "serve.json").exists()

@@ -69,11 +69,11 @@ def test_with_a_token_everything_but_the_way_in_asks_for_it(open_client):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "header",
     ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer \u00e9"],
 )
-def test_a_wrong_token_is_refused(open_client, given):
-    answer = open_client(token=TOKEN).get("/api/tracks", headers={"Authorization": given.encode("latin-1")})
+def test_a_wrong_token_is_refused(open_client, header):
+    answer = open_client(token=TOKEN).get("/api/tracks", headers={"Authorization": header.encode("latin-1")})
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="catalog"')
 
 

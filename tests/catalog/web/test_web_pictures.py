@@ -14,16 +14,16 @@ from catalog.web.routes.pictures import HEIGHT, WIDTH, colours, layout, spectrog
 
 @pytest.mark.parametrize("points", [1, 7, 400, 2000])
 def test_peaks_outline_the_waveform(client, made, points):
-    told = client.get(f"/api/tracks/{made['id']}/peaks?points={points}").json()
+    payload = client.get(f"/api/tracks/{made['id']}/peaks?points={points}").json()
     wave = samples(client, made["id"])
-    assert (told["points"], told["duration_s"]) == (points, 1.0)
-    assert len(told["min"]) == len(told["max"]) == points
+    assert (payload["points"], payload["duration_s"]) == (points, 1.0)
+    assert len(payload["min"]) == len(payload["max"]) == points
     starts = np.arange(points) * 2000 // points
     frames = starts * len(wave) // 2000
     low = np.minimum.reduceat(wave.min(axis=1), frames)
     high = np.maximum.reduceat(wave.max(axis=1), frames)
-    assert np.abs(low - told["min"]).max() < 0.006
-    assert np.abs(high - told["max"]).max() < 0.006
+    assert np.abs(low - payload["min"]).max() < 0.006
+    assert np.abs(high - payload["max"]).max() < 0.006
 
 
 def pixels(png):

@@ -114,9 +114,9 @@ def test_what_is_asked_for_is_bounded(client, path):
 
 
 def test_a_length_no_preset_makes_is_refused_and_one_beyond_the_tier_cut(client):
-    asked = {"context": RAIN, "quality": "preview"}
-    assert client.post("/api/find", {**asked, "duration_s": 100_000.0}).status_code == 422
-    request = client.post("/api/find", {**asked, "duration_s": 500.0}).json()["result"]["request"]
+    body = {"context": RAIN, "quality": "preview"}
+    assert client.post("/api/find", {**body, "duration_s": 100_000.0}).status_code == 422
+    request = client.post("/api/find", {**body, "duration_s": 500.0}).json()["result"]["request"]
     assert request["config"]["duration_s"] < 500
     assert any("was cut" in warning for warning in request["warnings"])
 
@@ -128,11 +128,11 @@ def test_errors_tell_neither_paths_nor_code(client, made, caplog):
     store = client.app.state.shared.service.store
     store.audio.path_of(store.tracks.get(made["id"])).unlink()
     answer = client.get(f"/api/tracks/{made['id']}/audio")
-    told = answer.json()
-    assert (answer.status_code, told["type"]) == (500, "urn:catalog:Damage")
+    payload = answer.json()
+    assert (answer.status_code, payload["type"]) == (500, "urn:catalog:Damage")
     assert str(store.home) not in answer.text
     assert "Traceback" not in answer.text
-    mark = told["detail"].split()[-1]
+    mark = payload["detail"].split()[-1]
     assert mark in caplog.text
     assert str(store.home) in caplog.text
 

@@ -63,7 +63,7 @@ def test_what_the_document_allows_never_fails_the_service(client):
 
 
 def test_the_document_describes_every_address_of_the_api(client):
-    told = client.get("/api/openapi.json").json()
+    payload = client.get("/api/openapi.json").json()
     assert {
         "/api/export",
         "/api/find",
@@ -88,8 +88,8 @@ def test_the_document_describes_every_address_of_the_api(client):
         "/api/tracks/{track_id}/similar",
         "/api/tracks/{track_id}/spectrogram.png",
         "/metrics",
-    } <= set(told["paths"])
-    for path, methods in told["paths"].items():
+    } <= set(payload["paths"])
+    for path, methods in payload["paths"].items():
         for method, operation in methods.items():
             assert operation.get("description"), f"{method} {path}"
             assert "4XX" in operation["responses"], f"{method} {path}"

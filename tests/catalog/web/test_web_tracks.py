@@ -14,21 +14,21 @@ from calls import CARGO, RAIN, SHORT, ids, samples
 
 def test_tracks_are_listed_with_the_number_of_all_and_facets(client, three):
     newest_first = [one["id"] for one in reversed(three)]
-    told = client.get("/api/tracks?limit=2").json()
-    assert [track["id"] for track in told["tracks"]] == newest_first[:2]
-    assert told["total"] == 3
-    assert told["facets"]["quality"] == {"preview": 2, "standard": 1}
-    assert set(told["facets"]) == {"mood", "style", "role", "quality", "environment", "backend", "rating"}
+    payload = client.get("/api/tracks?limit=2").json()
+    assert [track["id"] for track in payload["tracks"]] == newest_first[:2]
+    assert payload["total"] == 3
+    assert payload["facets"]["quality"] == {"preview": 2, "standard": 1}
+    assert set(payload["facets"]) == {"mood", "style", "role", "quality", "environment", "backend", "rating"}
     assert ids(client.get("/api/tracks?offset=2")) == newest_first[2:]
     assert ids(client.get("/api/tracks?sort=created_at"))[0] == three[0]["id"]
-    assert "config" not in told["tracks"][0]
+    assert "config" not in payload["tracks"][0]
 
 
 @pytest.mark.parametrize("by", ["meaning", "words", "both"])
 def test_a_query_searches_best_first(client, three, by):
-    told = client.get("/api/tracks", params={"q": "wolves howl", "by": by}).json()
-    assert told["tracks"][0]["id"] == three[2]["id"]
-    assert told["tracks"][0]["score"] > 0
+    payload = client.get("/api/tracks", params={"q": "wolves howl", "by": by}).json()
+    assert payload["tracks"][0]["id"] == three[2]["id"]
+    assert payload["tracks"][0]["score"] > 0
 
 
 def test_a_query_may_hold_facts(client, three):
@@ -39,27 +39,27 @@ def test_a_query_may_hold_facts(client, three):
 
 
 def test_a_track_is_shown_whole(client, made):
-    told = client.get(f"/api/tracks/{made['id']}").json()
-    assert told["context"] == RAIN
-    assert told["config"]["seed"] == made["seed"]
-    assert told["config_sources"]["duration_s"] == "caller"
-    assert told["ai_generated"] is True
+    payload = client.get(f"/api/tracks/{made['id']}").json()
+    assert payload["context"] == RAIN
+    assert payload["config"]["seed"] == made["seed"]
+    assert payload["config_sources"]["duration_s"] == "caller"
+    assert payload["ai_generated"] is True
     assert client.get("/api/tracks/nothing").status_code == 404
 
 
 def test_a_search_finds_hits_with_their_lines(client, three):
-    told = client.post(
+    payload = client.post(
         "/api/search", {"query": "wolves", "by": "words", "facts": {"min_quality": "standard"}}
     ).json()
-    assert [hit["id"] for hit in told["hits"]] == [three[2]["id"]]
-    assert told["hits"][0]["path"] is None
-    assert len(told["lines"]) == 1
+    assert [hit["id"] for hit in payload["hits"]] == [three[2]["id"]]
+    assert payload["hits"][0]["path"] is None
+    assert len(payload["lines"]) == 1
     assert client.post("/api/search", {"query": ""}).status_code == 422
 
 
 def test_similar_tracks_do_not_include_the_track_itself(client, three):
-    found = ids(client.get(f"/api/tracks/{three[0]['id']}/similar"))
-    assert sorted(found) == sorted(one["id"] for one in three[1:])
+    similar = ids(client.get(f"/api/tracks/{three[0]['id']}/similar"))
+    assert sorted(similar) == sorted(one["id"] for one in three[1:])
     assert len(ids(client.get(f"/api/tracks/{three[0]['id']}/similar?limit=1"))) == 1
 
 
@@ -72,9 +72,9 @@ def test_a_track_that_cannot_be_heard_is_similar_to_none_and_says_why(client, st
 
     monkeypatch.setattr(steps, "generate_music", silent)
     quiet = client.make(CARGO)["id"]
-    told = client.get(f"/api/tracks/{quiet}/similar?by=sound")
-    assert (told.status_code, told.json()["tracks"]) == (200, [])
-    assert "silent or too short to be compared by sound" in told.json()["note"]
+    payload = client.get(f"/api/tracks/{quiet}/similar?by=sound")
+    assert (payload.status_code, payload.json()["tracks"]) == (200, [])
+    assert "silent or too short to be compared by sound" in payload.json()["note"]
     assert client.get(f"/api/tracks/{quiet}/similar").json() == {"tracks": [], "note": ""}
     assert client.get("/api/tracks/nothing/similar?by=sound").status_code == 404
 
@@ -84,21 +84,23 @@ def test_a_track_that_cannot_be_heard_is_similar_to_none_and_says_why(client, st
 
 def test_what_is_said_of_a_track_is_kept_and_the_rest_stays(client, made):
     path = f"/api/tracks/{made['id']}"
-    told = client.patch(path, {"rating": 4, "tags": ["b", "a", "b"], "note": "for the library scene"}).json()
-    assert (told["rating"], told["tags"], told["note"]) == (4, ["b", "a"], "for the library scene")
-    told = client.patch(path, {"rating": None}).json()
-    assert (told["rating"], told["tags"]) == (None, ["b", "a"])
-    told = client.patch(path, {"tags": None, "note": None}).json()
-    assert (told["tags"], told["note"]) == ([], "")
-    assert client.get(path).json() == told
+    payload = client.patch(
+        path, {"rating": 4, "tags": ["b", "a", "b"], "note": "for the library scene"}
+    ).json()
+    assert (payload["rating"], payload["tags"], payload["note"]) == (4, ["b", "a"], "for the library scene")
+    payload = client.patch(path, {"rating": None}).json()
+    assert (payload["rating"], payload["tags"]) == (None, ["b", "a"])
+    payload = client.patch(path, {"tags": None, "note": None}).json()
+    assert (payload["tags"], payload["note"]) == ([], "")
+    assert client.get(path).json() == payload
     for bad in ({"rating": 6}, {"rating": 0}, {"style": "x"}, {"tags": "a"}, {"note": "a" * 5_001}):
         assert client.patch(path, bad).status_code == 422
     assert client.patch("/api/tracks/nothing", {"rating": 3}).status_code == 404
 
 
 def test_a_rating_can_answer_a_request(client, made):
-    told = client.patch(f"/api/tracks/{made['id']}", {"rating": 2, "request_id": made["request_id"]})
-    assert told.json()["rating"] == 2
+    payload = client.patch(f"/api/tracks/{made['id']}", {"rating": 2, "request_id": made["request_id"]})
+    assert payload.json()["rating"] == 2
     (line,) = client.get("/api/history").json()["requests"]
     assert (line["id"], line["answer_rating"]) == (made["request_id"], 2)
     assert client.get("/api/statistics").json()["mean_rating"] == 2.0
@@ -127,10 +129,10 @@ def test_the_trash_takes_and_gives_back(client, made):
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"loopable": True, "duration_s": 3.0}, {"generation": {"channels": 1}, "seed": 7}]
+    "choices", [{}, {"loopable": True, "duration_s": 3.0}, {"generation": {"channels": 1}, "seed": 7}]
 )
-def test_again_makes_the_same_samples_and_a_variation_others(client, asked):
-    first = client.make(RAIN, **asked)
+def test_again_makes_the_same_samples_and_a_variation_others(client, choices):
+    first = client.make(RAIN, **choices)
     answer = client.post(f"/api/tracks/{first['id']}/again")
     assert answer.status_code == 202
     again = client.follow(answer.json()["job"])[-1][1]["result"]
