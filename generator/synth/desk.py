@@ -13,6 +13,7 @@ __all__ = [
     "active_rms",
     "add_echo",
     "add_note",
+    "add_wave",
     "fade_ends",
     "finish_level",
     "pump",
@@ -31,18 +32,22 @@ PUMP_S = 0.26
 PUMP_ATTACK_FRAMES = 160
 
 
-def add_note(bus: Samples, start: int, wave: Samples, left: float, right: float, *, circular: bool) -> None:
-    """Add a note, shape (1 or 2, frames), to the bus; past the end it goes on at the start (circular) or is cut."""
-    total = bus.shape[1]
-    start = start % total if circular else start
-    done, at = 0, start
-    while done < wave.shape[1] and at < total:
-        count = min(wave.shape[1] - done, total - at)
-        bus[0, at : at + count] += np.float32(left) * wave[0, done : done + count]
-        bus[1, at : at + count] += np.float32(right) * wave[-1, done : done + count]
-        done, at = done + count, 0
+def add_wave(channel: Samples, start: int, wave: Samples, *, circular: bool) -> None:
+    """Add a wave to a channel, both of shape (frames,); past the end it goes on at the start (circular) or is cut."""
+    total = channel.shape[0]
+    at, done = start % total if circular else start, 0
+    while done < wave.shape[0] and at < total:
+        count = min(wave.shape[0] - done, total - at)
+        channel[at : at + count] += wave[done : done + count]
+        at, done = 0, done + count
         if not circular:
             return
+
+
+def add_note(bus: Samples, start: int, wave: Samples, left: float, right: float, *, circular: bool) -> None:
+    """Add a note, shape (1 or 2, frames), to the bus with a gain for each side; see `add_wave`."""
+    add_wave(bus[0], start, np.float32(left) * wave[0], circular=circular)
+    add_wave(bus[1], start, np.float32(right) * wave[-1], circular=circular)
 
 
 def active_rms(bus: Samples, block_s: float = 0.2) -> float:

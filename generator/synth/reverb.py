@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .desk import add_wave
 from .tones import SAMPLE_RATE, Floats, Samples
 
 __all__ = ["add_reverb", "impulse_response"]
@@ -71,7 +72,8 @@ def add_reverb(
         block = np.fft.rfft(send[start : start + step], size)
         for channel in range(2):
             wet: Samples = np.fft.irfft(block * spectra[channel], size).astype(np.float32, copy=False)
-            _add_at(mix[channel], start, wet[: min(step, total - start) + response.shape[1] - 1], circular)
+            wet = wet[: min(step, total - start) + response.shape[1] - 1]
+            add_wave(mix[channel], start, wet, circular=circular)
         on_block()
 
 
@@ -79,15 +81,3 @@ def _fft_size(least: int) -> int:
     """Return the smallest power of two, or three quarters of one, that holds `least`."""
     power = 1 << int(np.ceil(np.log2(least)))
     return power * 3 // 4 if power * 3 // 4 >= least else power
-
-
-def _add_at(channel: Samples, start: int, wave: Samples, circular: bool) -> None:
-    """Add a wave to a channel from `start`; past the end it goes on at the start (circular) or is cut."""
-    total = channel.shape[0]
-    at, done = start, 0
-    while done < wave.shape[0]:
-        count = min(wave.shape[0] - done, total - at)
-        channel[at : at + count] += wave[done : done + count]
-        at, done = 0, done + count
-        if not circular:
-            return

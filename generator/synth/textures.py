@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .desk import active_rms
+from .desk import active_rms, add_wave
 from .tones import SAMPLE_RATE, Floats, Samples, cycles, modal, shaped_noise, spread, sweep
 
 __all__ = ["TEXTURES", "TextureSound", "render_texture"]
@@ -127,11 +127,7 @@ def _add(channel: Samples, start: int, wave: Samples, gain: float, circular: boo
                 wave[wave.shape[0] - fade :] * np.linspace(1, 0, fade, dtype=np.float32),
             ]
         )
-    done, at = 0, start
-    while done < wave.shape[0]:
-        part = min(wave.shape[0] - done, total - at)
-        channel[at : at + part] += np.float32(gain) * wave[done : done + part]
-        done, at = done + part, 0
+    add_wave(channel, start, np.float32(gain) * wave, circular=circular)
 
 
 # Spectra of beds

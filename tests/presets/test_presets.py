@@ -154,6 +154,12 @@ def test_a_role_states_how_it_gives_way_to_a_voice_or_takes_the_defaults(user_fi
     assert shipped.depth_db != presets.RoleDucking().depth_db
 
 
+def test_the_generator_knows_no_role_by_name():
+    sources = Path(presets.__file__).parents[1].joinpath("generator").rglob("*.py")
+    text = "\n".join(source.read_text("utf-8") for source in sources)
+    assert not [name for name in ROLES if f'"{name}"' in text]
+
+
 def test_ducking_changes_a_mix_and_not_what_music_is_made(user_file):
     changed = presets.load(user_file({"roles": {"narration_bed": {"ducking": {"depth_db": 3.0}}}}))
     assert changed != presets.load()
