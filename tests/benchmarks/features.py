@@ -130,8 +130,8 @@ def emobank(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
         for name, points in (("valence", truth[:, 0]), ("energy", truth[:, 1])):
             usual = 0.0 if name == "valence" else feeling.ENERGY_REST
             side = [np.sign(getattr(f, name) - usual) for f in found]
-            told = points - points.mean()
-            right = np.where((np.abs(told) <= 0.05) | (np.array(side) == 0), 0.5, side == np.sign(told))
+            true = points - points.mean()
+            right = np.where((np.abs(true) <= 0.05) | (np.array(side) == 0), 0.5, side == np.sign(true))
             reliability(f"{name} on the right side", [f.confidences[name] for f in found], right)
     vader = [parsed.word_inputs(row["text"], "en")[0] for row in data]
     print(f"  {'VADER alone':12} valence r {correlation(vader, truth[:, 0]):.3f}")
@@ -142,16 +142,19 @@ def correlation(found: Sequence[float], truth: np.ndarray) -> float:
 
 
 def reliability(
-    what: str, told: Sequence[float], right: Sequence[float] | np.ndarray, parts: int = 5
+    what: str, confidences: Sequence[float], right: Sequence[float] | np.ndarray, parts: int = 5
 ) -> None:
     """Print, from the least sure fifth of the readings to the surest: mean confidence, and the share that was right."""
-    order = np.argsort(told, kind="stable")
+    order = np.argsort(confidences, kind="stable")
     groups = [
-        (float(np.mean(np.asarray(told)[part])), float(np.mean(np.asarray(right)[part])))
+        (float(np.mean(np.asarray(confidences)[part])), float(np.mean(np.asarray(right)[part])))
         for part in np.array_split(order, parts)
         if len(part)
     ]
-    print(f"      {what}: told -> was  " + "  ".join(f"{told:.2f} -> {was:.2f}" for told, was in groups))
+    print(
+        f"      {what}: stated -> right  "
+        + "  ".join(f"{stated:.2f} -> {share:.2f}" for stated, share in groups)
+    )
 
 
 def goemotions(folder: Path, rows: int, readers: Mapping[str, Extract]) -> None:
@@ -349,7 +352,7 @@ OCCASION = re.compile(r"\b(?:when|after|as|while|because|since|that|about)\b\s+(
 
 
 def threats(folder: Path, readers: Mapping[str, Extract]) -> None:
-    """Print how many texts of fear, and of other feelings, would be given the music of a calm scene like theirs."""
+    """Print how many texts of fear, and of other feelings, would get the music of a calm scene like theirs."""
     calm = models.Features(
         summary_of_topic="",
         emotional_tone_description="",
@@ -368,22 +371,22 @@ def threats(folder: Path, readers: Mapping[str, Extract]) -> None:
 
     print(f"would take calm music were the scene the same (mood alone above {needed}); first mood fearful")
     for name, texts in fearful_and_not(folder).items():
-        told = []
+        figures = []
         for label, extract in readers.items():
             found = [extract(text) for text in texts]
             taken = np.mean([passes(felt) for felt in found])
-            told.append(f"{label} {taken:.3f} {np.mean([f.mood_tags[0] in FEARFUL for f in found]):.3f}")
-        print(f"  {name:52} n={len(texts):3}  {'   '.join(told)}")
+            figures.append(f"{label} {taken:.3f} {np.mean([f.mood_tags[0] in FEARFUL for f in found]):.3f}")
+        print(f"  {name:52} n={len(texts):3}  {'   '.join(figures)}")
 
 
 def fearful_and_not(folder: Path) -> dict[str, list[str]]:
-    """Return rows that were neither fitted to nor written for it, by what they tell."""
+    """Return rows that were neither fitted to nor written for it, by their feeling."""
     names = [*(folder / "goemotions" / "labels.txt").read_text().split(), "neutral"]
     lines = (folder / "goemotions" / "dev.tsv").read_text(encoding="utf-8").splitlines()
-    said = [
+    comments = [
         (text, [names[int(i)] for i in ids.split(",")]) for text, ids, _ in (x.split("\t") for x in lines)
     ]
-    random.Random(1).shuffle(said)
+    random.Random(1).shuffle(comments)
     rows = [row for row in read_csv(folder / "emobank" / "emobank.csv") if row["split"] == "dev"]
     points = [(row["text"], float(row["V"]), float(row["A"])) for row in rows]
     tales: dict[str, list[str]] = {"fear": [], "glad": []}
@@ -398,8 +401,8 @@ def fearful_and_not(folder: Path) -> dict[str, list[str]]:
         "tales, somebody is afraid (the clause alone)": tales["fear"],
         "the same, from the 61st on": tales["fear"][60:],
         "tales, somebody is glad": tales["glad"],
-        "GoEmotions dev, fear or nervousness": [text for text, emotions in said if afraid & {*emotions}],
-        "GoEmotions dev, neither": [text for text, emotions in said if not afraid & {*emotions}][:400],
+        "GoEmotions dev, fear or nervousness": [text for text, emotions in comments if afraid & {*emotions}],
+        "GoEmotions dev, neither": [text for text, emotions in comments if not afraid & {*emotions}][:400],
         "EmoBank dev, valence <= 2.6, arousal >= 3.3": [x for x, v, a in points if v <= 2.6 and a >= 3.3],
         "EmoBank dev, valence >= 3.2, arousal <= 2.9": [x for x, v, a in points if v >= 3.2 and a <= 2.9],
         "encyclopaedic passages": encyclopaedic(folder, 180),
@@ -470,7 +473,7 @@ def main() -> None:
     parser.add_argument("--eval-dir", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--only", choices=PARTS)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     csv.field_size_limit(10**9)
     encoder = encoders.load()
     once = Remembering(encoder)
@@ -480,22 +483,22 @@ def main() -> None:
         return lambda text: features.extract(Context(text=text), using, cache_dir=cache)
 
     readers = {"heads": reader(once), "prototypes": reader(Renamed(once)), "words only": reader(None)}
-    wanted = [asked.only] if asked.only else PARTS
+    wanted = [options.only] if options.only else PARTS
     if "emobank" in wanted:
-        emobank(asked.eval_dir, asked.rows, readers)
+        emobank(options.eval_dir, options.rows, readers)
     if "goemotions" in wanted:
-        goemotions(asked.eval_dir, asked.rows, readers)
-        fitted_emotions(asked.eval_dir, asked.rows, once)
+        goemotions(options.eval_dir, options.rows, readers)
+        fitted_emotions(options.eval_dir, options.rows, once)
     if "scenes" in wanted:
         scenes(readers)
     if "places" in wanted:
-        places(asked.eval_dir, asked.rows, readers)
+        places(options.eval_dir, options.rows, readers)
     if "threats" in wanted:
-        threats(asked.eval_dir, readers)
+        threats(options.eval_dir, readers)
     if "swaps" in wanted:
-        mood_swaps(asked.eval_dir, asked.rows, readers)
+        mood_swaps(options.eval_dir, options.rows, readers)
     if "speed" in wanted:
-        speed(encoder, asked.eval_dir)
+        speed(encoder, options.eval_dir)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from catalog.text import encoder as encoders
 Pair = tuple[str, str]
 
 
-class Asked(NamedTuple):
+class Answer(NamedTuple):
     """A query's wanted text, and the scores by words, by meaning, and the cosines of all found either way."""
 
     wanted: str
@@ -64,19 +64,19 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=300)
     options = parser.parse_args()
     sets = {"musiccaps": musiccaps(options.eval_dir), "stsb": stsb(options.eval_dir)}
-    asked: dict[str, list[Asked]] = {}
+    answered: dict[str, list[Answer]] = {}
     for name, pairs in sets.items():
         random.Random(0).shuffle(pairs)
-        asked[name] = look_up(pairs[: options.rows], 2 * options.queries)
-    fitting = {name: answers[: options.queries] for name, answers in asked.items()}
-    apart = {name: answers[options.queries :] for name, answers in asked.items()}
-    told = {weight: sum(first(some, weight) for some in fitting.values()) / 2 for weight in GRID}
-    fitted = max(GRID, key=lambda weight: (told[weight], -abs(weight - 0.5)))
+        answered[name] = look_up(pairs[: options.rows], 2 * options.queries)
+    fitting = {name: answers[: options.queries] for name, answers in answered.items()}
+    held_out = {name: answers[options.queries :] for name, answers in answered.items()}
+    shares = {weight: sum(first(some, weight) for some in fitting.values()) / 2 for weight in GRID}
+    fitted = max(GRID, key=lambda weight: (shares[weight], -abs(weight - 0.5)))
     print(
         f"fitted on {options.queries} queries of each set: meaning weighs {fitted} (shipped {MEANING_WEIGHT})"
     )
-    print("mean R@1 there: " + ", ".join(f"{weight}: {share:.3f}" for weight, share in told.items()))
-    for name, answers in apart.items():
+    print("mean R@1 there: " + ", ".join(f"{weight}: {share:.3f}" for weight, share in shares.items()))
+    for name, answers in held_out.items():
         print(
             f"\n{name}: {options.rows:,} texts, {len(answers)} queries kept apart".ljust(49) + "R@1     R@5"
         )
@@ -99,27 +99,27 @@ def stsb(folder: Path) -> list[Pair]:
     return [(query, wanted) for wanted, query in pairs.items()]
 
 
-def look_up(pairs: Sequence[Pair], queries: int) -> list[Asked]:
+def look_up(pairs: Sequence[Pair], queries: int) -> list[Answer]:
     reader = encoders.load()
     with tempfile.TemporaryDirectory() as folder:
         store = fill(Store.open(folder, encoder=reader.identity, dimension=reader.dimension), reader, pairs)
-        asked = [query for query, _ in pairs[:queries]]
-        vectors = np.concatenate([reader.encode(asked[at : at + 64]) for at in range(0, len(asked), 64)])
+        texts = [query for query, _ in pairs[:queries]]
+        vectors = np.concatenate([reader.encode(texts[at : at + 64]) for at in range(0, len(texts), 64)])
         return [
             ask(store, query, vector, f"t{number}")
-            for number, (query, vector) in enumerate(zip(asked, vectors, strict=True))
+            for number, (query, vector) in enumerate(zip(texts, vectors, strict=True))
         ]
 
 
-def ask(store: Store, query: str, vector: np.ndarray, wanted: str) -> Asked:
+def ask(store: Store, query: str, vector: np.ndarray, wanted: str) -> Answer:
     words = {track.id: score for track, score in store.tracks.search_words(query, Filter(), POOL)}
     meaning = {track.id: score for track, score in store.tracks.search(vector, Filter(), POOL)}
     others = store.tracks.table.vectors_of([each for each in words if each not in meaning])
     cosines = meaning | {each: float(other @ vector) for each, other in others.items()}
-    return Asked(wanted, words, meaning, cosines)
+    return Answer(wanted, words, meaning, cosines)
 
 
-def first(answers: Sequence[Asked], weight: float) -> float:
+def first(answers: Sequence[Answer], weight: float) -> float:
     """Return R@1 of the blend by `weight`."""
     ranks = [rank_of(blend(one.cosines, one.words, weight), one.wanted) for one in answers]
     return sum(rank == 0 for rank in ranks) / len(ranks)
@@ -158,11 +158,11 @@ def fill(store: Store, reader: encoders.Encoder, pairs: Sequence[Pair]) -> Store
     return store
 
 
-def ways(fitted: float) -> dict[str, Callable[[Asked], Mapping[str, float]]]:
+def ways(fitted: float) -> dict[str, Callable[[Answer], Mapping[str, float]]]:
     names = {fitted: " (fitted)", MEANING_WEIGHT: " (shipped)"}
     if fitted == MEANING_WEIGHT:
         names = {fitted: " (fitted, shipped)"}
-    found: dict[str, Callable[[Asked], Mapping[str, float]]] = {
+    found: dict[str, Callable[[Answer], Mapping[str, float]]] = {
         "words (BM25)": lambda one: one.words,
         "meaning (cosine)": lambda one: one.meaning,
         "reciprocal rank fusion": lambda one: fused(one.words, one.meaning),
