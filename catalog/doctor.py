@@ -12,7 +12,7 @@ from generator import Progress, WeightsError, weights
 from .errors import CatalogError, Unavailable
 from .models import Value
 from .request.builder import load_library
-from .store.sounds import listen
+from .store.sounds import measure_sounds
 from .store.store import Store
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
@@ -143,7 +143,7 @@ def _sounds(store: Store, *, fix: bool) -> list[Check]:
     if not waiting:
         return []
     if fix:
-        done = listen(store, waiting)
+        done = measure_sounds(store, waiting)
         return [Check(name="sounds", status="fixed", detail=f"{done} of {len(waiting)} tracks listened to")]
     detail = f"{len(waiting)} tracks cannot be compared by sound yet; run `catalog doctor --fix`"
     return [Check(name="sounds", status="note", detail=detail)]

@@ -1,4 +1,4 @@
-"""Files that survive a crash, paths that stay inside a folder, and refusals of the disk in words."""
+"""Files that survive a crash, paths that stay inside a folder, and errors of the disk as sentences."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
 
     A file that has gone meanwhile is passed over. Raises OSError.
     """
+    # On macOS fsync leaves the data in the drive's cache. Flushing that for the last file flushes it for all.
     last = None
     for path in (*files, *folders):
         with contextlib.suppress(FileNotFoundError):
@@ -116,7 +117,7 @@ def storing(what: str) -> Iterator[None]:
 
 
 def reason(error: OSError) -> str:
-    """Say in words why the system refused, and what to do."""
+    """Return why the system refused, and what to do, as a sentence."""
     advice = {
         errno.ENOSPC: "the disk is full; free some space and try again",
         errno.EDQUOT: "the disk quota is used up; free some space and try again",

@@ -1,4 +1,4 @@
-"""Compaction, indexes and old versions: nothing of it happens by itself in Lance, and reads slow down without it."""
+"""Compaction, indexes, removal of old versions: Lance does none of it by itself, and reads slow down without it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _log = logging.getLogger(__name__)
 
 WORDS = "words"
 EVERY_COMMITS = 50
+"""A table is compacted after so many commits at the least."""
 ROWS_PER_COMMIT = 200
-"""A table of n rows waits for n / 200 commits: compaction writes small fragments anew, up to the whole table."""
+"""A large table of n rows waits for n / 200 commits, since compaction may write the whole table anew."""
 KEEP_OLD = timedelta(minutes=2)
-"""How long a version stays for readers that opened it."""
+"""How long an old version stays, for readers that opened it."""
 _FOREVER = timedelta(days=36_500)
 
 
 class Maintenance:
-    """Care of the tables. `index_for(table, rows)` gives the columns to index at that size, each with its kind."""
+    """Compacts and indexes tables. `index_for(table, rows)` returns the columns to index, each with its kind."""
 
     def __init__(
         self, tables: Sequence[DurableTable], index_for: Callable[[str, int], dict[str, str]]
@@ -35,7 +36,7 @@ class Maintenance:
         self._index_for = index_for
 
     def run_when_due(self, table: DurableTable) -> None:
-        """Compact `table` when enough was committed since the last time; never fail or keep the caller waiting."""
+        """Compact `table` when enough was committed since the last time; never fail, never wait for another process."""
         try:
             if _is_due(table):
                 self._compact(table, 0.0)
@@ -51,7 +52,7 @@ class Maintenance:
                 self._compact(table, None)
 
     def ensure_index(self, table: DurableTable, column: str) -> None:
-        """Make the index of `column` that the searches cannot do without, unless it is there."""
+        """Make the index of `column`, which a search for words needs, unless it is there."""
         if column not in _indexed(table.table):
             with table.locked():
                 self._add_index(table, column, self._index_for(table.name, 0)[column])
@@ -59,7 +60,7 @@ class Maintenance:
     def _compact(self, table: DurableTable, timeout_s: float | None) -> None:
         what = f"the {table.name} table cannot be compacted"
         with table.locked(timeout_s):
-            # Old versions go in a second step: until the new one is synced, they are all a power cut would leave.
+            # Old versions are removed in a second commit. Before the first is synced, a power cut may leave only them.
             table.commit_locked(
                 what,
                 lambda lance: lance.optimize(cleanup_older_than=_FOREVER),

@@ -1,4 +1,4 @@
-"""Lines of the request log that wait in files until a process that opens the table takes them over."""
+"""Lines of the request log that wait in files, until a process that opens the table moves them into it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from .files import sync, write_file
 
-__all__ = ["MOST_QUEUED", "enqueue", "forget", "queued"]
+__all__ = ["MOST_QUEUED", "delete", "enqueue", "queued"]
 
 MOST_QUEUED = 256
-"""Lines that may wait; at more, the next call opens the table and takes them over."""
+"""Lines that may wait; at more, the next call opens the table and moves them into it."""
 
 
 def enqueue(home: Path, line: Mapping[str, Any]) -> None:
-    """Keep a line of the log of requests, with its `id`, until the table takes it; on the disk on return.
+    """Keep a line of the log of requests, which has an `id`, in a file of its own; on the disk on return.
 
     Failpoints `queue.written`, `queue.synced`, `queue.renamed`. Raises OSError.
     """
@@ -38,8 +38,8 @@ def queued(home: Path) -> list[Path]:
         return []
 
 
-def forget(paths: Sequence[Path]) -> None:
-    """Delete lines that the table has; one that another process deleted is fine."""
+def delete(paths: Sequence[Path]) -> None:
+    """Delete the files of lines that are in the table; one that another process deleted is fine."""
     for path in paths:
         with suppress(OSError):
             path.unlink()

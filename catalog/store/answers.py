@@ -1,10 +1,9 @@
-"""What served a request before, kept so that a repeat needs neither Lance nor the encoder; and its line for the log.
+"""Answers to earlier requests, kept so that an exact repeat needs neither Lance nor the encoder.
 
-Answers are files below `cache/`: one by request key with its track, one by the call as it was typed with all that is
-printed. Each states the stamps of the tables it was read from, which change with every commit that may change a row
-(`TableFiles.stamp`), and is believed only while they stand, nothing is being committed, and the audio file has its
-size. So a lost or damaged file costs time, never a wrong answer. The line of the log waits in `queue/`, one synced file
-each, until a process that opens the table takes it over. Standard library only.
+Answers are files below `cache/`: one for each request key, with its track, and one for each call as it was typed, with
+all that is printed. Each states the stamps of the tables it was read from; `TableFiles.stamp` changes with every commit
+that may change a row. An answer holds only while the stamps are the same, nothing is being committed, and the audio
+file has its size. So a lost or damaged file costs time and never gives a wrong answer. Standard library only.
 """
 
 from __future__ import annotations
@@ -27,13 +26,18 @@ __all__ = ["recall", "remember", "stamp_of", "traces_hold", "traces_of"]
 STAMPED = ("tracks", "judgements")
 """Tables that decide whether a track may be served again."""
 MOST_KEPT = 10_000
-_CHECKED_EVERY = 64
+"""Answers of one kind; at more, the older half is deleted."""
+_PRUNED_EVERY = 64
+"""One write in so many, at random, counts the files."""
 
 Content = dict[str, Any]
 
 
 def stamp_of(home: Path) -> list[int] | None:
-    """Return the stamps of the tables; None while one has an unfinished commit. Read it before what it vouches for."""
+    """Return the stamps of the tables; None while one has an unfinished commit.
+
+    Read the stamp before the rows of an answer: a commit in between then makes the answer outdated, never wrong.
+    """
     stamps = [TableFiles(home, name).stamp for name in STAMPED]
     known = [stamp for stamp in stamps if stamp is not None]
     return known if len(known) == len(stamps) else None
@@ -42,7 +46,7 @@ def stamp_of(home: Path) -> list[int] | None:
 def remember(
     home: Path, kind: str, name: str, stamp: Sequence[int] | None, content: Mapping[str, Any]
 ) -> None:
-    """Keep `content` under `name`, which is hexadecimal; without a stamp, or where it cannot be written, nothing."""
+    """Keep `content` under `name`, which is hexadecimal. Without a stamp, or on an error of the disk, keep nothing."""
     if stamp is None:
         return
     text = json.dumps({"stamp": list(stamp), "content": dict(content)}, ensure_ascii=True, sort_keys=True)
@@ -51,12 +55,12 @@ def remember(
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Not durable: the checksum shows a torn file, and a lost one is made again.
         write_file(path, f"{_sha256(text)}\n{text}".encode("ascii"), durable=False)
-        if os.urandom(1)[0] % _CHECKED_EVERY == 0:
+        if os.urandom(1)[0] % _PRUNED_EVERY == 0:
             _prune(path.parent)
 
 
 def recall(home: Path, kind: str, name: str) -> Content | None:
-    """Return what was kept under `name`, None when there is nothing, or nothing that still holds.
+    """Return the content kept under `name`; None without any, or where it no longer holds.
 
     The content names its audio file as `audio_path` and `audio_bytes`.
     """
@@ -74,11 +78,11 @@ def recall(home: Path, kind: str, name: str) -> Content | None:
     return content
 
 
-# What else an answer rests on
+# Files that an answer depends on
 
 
 def traces_of(paths: Iterable[Path]) -> list[list[Any]]:
-    """Return path, time of change and size of files and folders; of those that are not there nothing but the path."""
+    """Return path, time of change and size of files and folders; where there is none, the path alone."""
     return [[str(path), *_trace(path)] for path in paths]
 
 
@@ -106,8 +110,8 @@ def _sha256(text: str) -> str:
 def _prune(folder: Path) -> None:
     """Delete the older half of the files when there are too many."""
     with os.scandir(folder) as entries:
-        found = [(entry.stat().st_mtime_ns, entry.path) for entry in entries]
-    if len(found) > MOST_KEPT:
-        for _, path in sorted(found)[: len(found) // 2]:
+        files = [(entry.stat().st_mtime_ns, entry.path) for entry in entries]
+    if len(files) > MOST_KEPT:
+        for _, path in sorted(files)[: len(files) // 2]:
             with suppress(OSError):
                 Path(path).unlink()

@@ -1,4 +1,4 @@
-"""What is wrong with rows and files, and the ways to put it aside without losing anything."""
+"""What is wrong with rows and files, and ways to put it aside without losing anything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Problem", "check", "clear", "drop", "in_child", "read_through", "set
 
 Row = Mapping[str, Any]
 LEFT_OVER_AFTER_S = 3600.0
-"""A file no row names may be the audio of a track that is just being made; after this long it is not."""
+"""The age from which a file that no row names is left over: a younger one may be of a track that is being made."""
 
 
 class Problem(Value):
@@ -42,15 +42,15 @@ class Problem(Value):
 
 def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, deep: bool) -> list[Problem]:
     """Return what is wrong with tables, rows and files; `deep` reads vectors and audio too, in a child process."""
-    found = [
+    problems = [
         Problem(kind="table", subject=table.name, detail=detail)
         for table in tables
         for detail in table.problems()
     ]
     try:
-        return [*found, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
+        return [*problems, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
     except StorageError as error:
-        return [*found, Problem(kind="table", subject=tracks.durable.name, detail=str(error))]
+        return [*problems, Problem(kind="table", subject=tracks.durable.name, detail=str(error))]
 
 
 def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:
@@ -60,7 +60,8 @@ def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]
 
 
 def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
-    """Move a file no row names to `lost/`; tell whether it still was one."""
+    """Move a file that no row names to `lost/`; return False where a row names it by now."""
+    # Under the lock, so that no row that names the file is inserted between the look and the move.
     with tracks.durable.locked():
         stored = tracks.read(None, columns=("audio_path",))
         if relative not in {problem.subject for problem in _leftovers(home, stored)}:
@@ -70,7 +71,7 @@ def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
 
 
 def drop(home: Path, tracks: TrackTable, track_id: str) -> None:
-    """Delete the row of an id once a copy of it is in `lost/`."""
+    """Copy the row of an id to `lost/`, then delete it."""
     predicate = equals("id", track_id)
     _keep_rows(home, tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
     what = f"row {track_id} cannot be dropped"
@@ -90,7 +91,7 @@ def set_aside(home: Path, relative: str) -> Path:
 
 
 def in_child(home: Path) -> list[Problem]:
-    """Run the deep audit in a child process and return its findings, its own death among them."""
+    """Run the deep audit in a child process and return its findings; that the child died is one of them."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
     command = [
         sys.executable,
@@ -102,7 +103,7 @@ def in_child(home: Path) -> list[Problem]:
     )
     if done.returncode == 0:
         return [Problem.model_validate(item) for item in json.loads(done.stdout)]
-    last = done.stderr.strip().splitlines()[-1:] or ["without a word"]
+    last = done.stderr.strip().splitlines()[-1:] or ["without a message"]
     how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit {done.returncode}"
     return [
         Problem(kind="table", subject="tracks", detail=f"reading every row failed ({how}): {last[0][:300]}")

@@ -120,7 +120,7 @@ class Care:
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
         audio = [path for path in self._audio.files() if path.suffix not in (".json", ".npz")]
-        requests = self._requests.table  # takes over the lines that wait, before anything is counted
+        requests = self._requests.table  # lines that wait are moved into it before they are counted
         table = self._tracks.table.durable
         schema = table.table.schema if table.exists() else None
         return {

@@ -1,4 +1,4 @@
-"""A field of a value as a cell of a row, and back; and the checksum of cells."""
+"""A field of a value as a cell of a row, and back; the checksum of cells."""
 
 from __future__ import annotations
 

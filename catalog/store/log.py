@@ -1,4 +1,4 @@
-"""The two logs, of requests and of judgements: lines that are appended and never changed, with a vector or without."""
+"""A log in a table: lines that are appended and never changed, each with a vector or without."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Line = TypeVar("_Line", RequestRecord, Judgement)
 
 @dataclass(frozen=True)
 class LineFormat(Generic[_Line]):
-    """What one log holds: its columns, those it can be narrowed by, and how a line becomes a row and comes back."""
+    """The columns of one log, those that narrow it (`facts`), and how a line becomes a row and a row a line."""
 
     columns: tuple[str, ...]
     facts: tuple[str, ...]
@@ -42,10 +42,10 @@ class LineFormat(Generic[_Line]):
 
 @dataclass
 class _Waiting:
-    """A row on its way to the disk, and how that went."""
+    """A row that one thread hands in to be written, and how that went."""
 
     row: dict[str, Any]
-    over: bool = False
+    done: bool = False
     error: BaseException | None = None
 
 
@@ -77,8 +77,9 @@ class LogTable(Generic[_Line]):
         with self._arriving:
             self._waiting.append(waiting)
         with self._writing:
-            # Threads that came meanwhile find their line written by the one before them.
-            if not waiting.over:
+            # One commit costs several syncs, so the thread that has the turn writes the rows of all that wait. A thread
+            # whose turn comes later finds its row written.
+            if not waiting.done:
                 with self._arriving:
                     batch, self._waiting = self._waiting, []
                 self._write(batch, self._format.schema(dimension))
@@ -86,19 +87,19 @@ class LogTable(Generic[_Line]):
             raise waiting.error
 
     def _write(self, batch: Sequence[_Waiting], schema: pa.Schema) -> None:
-        """Add the lines of threads that wait in one commit, and tell each how it went."""
+        """Add the rows of the threads that wait in one commit, and note in each how that went."""
         what = f"the line cannot be added to the {self.durable.name}"
         try:
             if not self.durable.exists():
                 self.durable.create(schema)
             data = to_arrow([one.row for one in batch], schema)
-            # A missing vector is no bad one.
+            # Without this option Lance refuses rows whose vector is null.
             self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
         except BaseException as error:
             for one in batch:
                 one.error = error
         for one in batch:
-            one.over = True
+            one.done = True
         self._maintenance.run_when_due(self.durable)
 
     def absorb(self, lines: Sequence[_Line]) -> None:
@@ -161,7 +162,7 @@ class LogTable(Generic[_Line]):
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
 
-    def words(
+    def search_words(
         self, text: str, count: int, facts: Mapping[str, str], predicate: str | None
     ) -> list[tuple[_Line, float]]:
         """Return the `count` lines that have words of `text`, best BM25 first."""

@@ -24,13 +24,13 @@ def m002_add_trash_and_rating(row: Mapping[str, Any]) -> Row:
     return {**row, "state": "ready", "trashed_at": EPOCH, "rating": 0}
 
 
-def m003_add_what_a_person_says(row: Mapping[str, Any]) -> Row:
+def m003_add_tags_and_note(row: Mapping[str, Any]) -> Row:
     """Add a person's labels and note, how the loop joins, and the track this one is a variant of."""
     return {**row, "tags": [], "note": "", "seam": NO_LEVEL, "variant_of": ""}
 
 
 def m004_add_sound(row: Mapping[str, Any]) -> Row:
-    """Add how it sounds, which `catalog doctor --fix` works out for earlier tracks."""
+    """Add how it sounds, which `catalog doctor --fix` measures for earlier tracks."""
     return {**row, "sound_kind": "", "sound_sha256": "", "sound": None}
 
 
@@ -41,13 +41,13 @@ def m005_add_record(row: Mapping[str, Any]) -> Row:
 
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
-    told = {"listener": "", "theme": "", "probability": NO_LEVEL}
+    fields = {"listener": "", "theme": "", "probability": NO_LEVEL}
     missing = {"encoder": "", "vector_sha256": "", "vector": None}
-    return {**row, **told, "words": request_words({**row, **told}), **missing}
+    return {**row, **fields, "words": request_words({**row, **fields}), **missing}
 
 
 def m003_add_features(row: Mapping[str, Any]) -> Row:
-    """Add how the context was read, which earlier lines do not tell."""
+    """Add how the context was read, which earlier lines do not have."""
     return {**row, "features": ""}
 
 
@@ -59,7 +59,7 @@ def m002_add_mood(row: Mapping[str, Any]) -> Row:
 STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
     "tracks": {
         2: m002_add_trash_and_rating,
-        3: m003_add_what_a_person_says,
+        3: m003_add_tags_and_note,
         4: m004_add_sound,
         5: m005_add_record,
     },

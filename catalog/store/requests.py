@@ -1,4 +1,4 @@
-"""The log of requests: what was asked for, and what was served."""
+"""The log of requests: what callers passed, and what they were served."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Requests:
         self, text: str, limit: int, *, since: datetime | None = None, **facts: str
     ) -> Sequence[tuple[RequestRecord, float]]:
         """Return the lines whose query, summary, prompt or theme has words of `text`, with their BM25, best first."""
-        return self.table.words(checked_words(text), checked_limit(limit), facts, _since(since))
+        return self.table.search_words(checked_words(text), checked_limit(limit), facts, _since(since))
 
     def keys_near(self, vector: ArrayLike, limit: int) -> Sequence[tuple[str, float]]:
         """Return the keys of the nearest lines that handed out a track, each once, with the cosine, best first."""
@@ -193,7 +193,7 @@ class Requests:
                 _log.warning("a line for the log of requests cannot be read and is set aside as %s", aside)
         self._table.absorb(records)
         failpoint("queue.absorbed")
-        queue.forget(lines)
+        queue.delete(lines)
 
 
 def _since(moment: datetime | None) -> str | None:

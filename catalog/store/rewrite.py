@@ -1,4 +1,4 @@
-"""The whole table written anew as one version: other vectors, or the shape of a newer schema."""
+"""A whole table written anew as one version: with other vectors, or in the shape of a newer schema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BATCH_ROWS, _BATCH_TEXTS = 1000, 64
 
 
 def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
-    """Bring the table from its schema to the present one; a no-op when another process has done it meanwhile."""
+    """Bring the table from its schema to the present one; nothing to do where another process has done it meanwhile."""
     with table.locked():
         old = table.table.schema
         version, present = table_version(old), VERSIONS[table.name]
@@ -48,6 +48,8 @@ def reembed(
     when it gives vectors of several lengths or another number than texts.
     """
     vectors: Vectors = {}
+    # Encoding takes minutes and writers wait for the lock, so nearly all of it happens before the lock is taken. The
+    # second pass encodes rows that were added meanwhile.
     _encode_missing(table, vectors, encode, texts_of)
     with table.locked():
         _encode_missing(table, vectors, encode, texts_of)
@@ -67,9 +69,10 @@ def reembed(
 def reembed_log(
     table: DurableTable, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
 ) -> Vectors:
-    """Give every line that has a vector the one `known` has for its column `name`.
+    """Give every line that has a vector a new one: that in `known` for the value of its column `name`.
 
-    Of others the summary is encoded; without `encode` they lose their vector. Returns the vectors by request key.
+    Where `known` has none, the summary of the line is encoded; without `encode` the line loses its vector. Returns the
+    vectors by request key.
     """
     vectors = dict(known)
 
@@ -109,7 +112,7 @@ def _text(row: Row, texts_of: Callable[[Track], str]) -> str:
     try:
         return texts_of(from_record(row))
     except Damage:
-        return str(row["summary"])  # the row keeps its failing checksum, and with it the finding of `check`
+        return str(row["summary"])  # the row is kept, and so is its failing checksum, which `check` reports
 
 
 def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
@@ -143,7 +146,7 @@ def _write(table: DurableTable, rows: Iterable[Row], schema: pa.Schema, what: st
     # Collected before the commit begins: an error while reading must not surface inside Lance's writer.
     batches = [pa.RecordBatch.from_pylist(chunk, schema=schema) for chunk in _chunks(rows)]
     data = pa.Table.from_batches(batches, schema=schema)
-    # A vector that may be missing is no bad one; one that may not is refused by the schema all the same.
+    # Without this option Lance refuses every null vector. Where a vector must not be null, the schema still refuses it.
     options = {"mode": "overwrite", "on_bad_vectors": "null"}
     table.replace(what, lambda connection: connection.create_table(table.name, data=data, **options))
 

@@ -18,7 +18,7 @@ from ..errors import Damage, InputError
 from ..models import Judgement, RequestRecord, Track
 from ..search.filters import QUALITY_RANK
 from .cells import canonical, checked_text, from_cell, sha256, to_cell
-from .schema import JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_COLUMNS, TRACK_KINDS, TURNED, CellValue
+from .schema import CONVERTED, JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_COLUMNS, TRACK_KINDS, CellValue
 
 __all__ = [
     "from_judgement_row",
@@ -43,18 +43,18 @@ __all__ = [
 def to_track_row(track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> dict[str, Any]:
     """Return the row of `track` with its unit vector (float32), how it sounds where that is known, and the checksums.
 
-    Raises InputError for values the model forbids (a copy may have skipped its checks), text that is no Unicode,
-    numbers out of the column's range and vectors that are no direction.
+    Raises InputError for values the model forbids (a copy may have skipped its checks), text that is not valid Unicode,
+    numbers out of the column's range and vectors without a direction.
     """
     row = _encode(Track, track, TRACK_KINDS)
     unit = unit_vector(vector)
     row["quality_rank"] = QUALITY_RANK[track.quality]
     row["words"] = _track_words(track)
     row["vector_sha256"] = vector_sha256(unit)
-    heard = None if sound is None else unit_vector(sound)
-    row["sound_kind"] = "" if heard is None else timbre.KIND
-    row["sound_sha256"] = "" if heard is None else vector_sha256(heard)
-    row["vector"], row["sound"] = unit, heard
+    unit_sound = None if sound is None else unit_vector(sound)
+    row["sound_kind"] = "" if unit_sound is None else timbre.KIND
+    row["sound_sha256"] = "" if unit_sound is None else vector_sha256(unit_sound)
+    row["vector"], row["sound"] = unit, unit_sound
     return recorded(row)
 
 
@@ -73,7 +73,7 @@ def from_record(row: Mapping[str, Any]) -> Track:
         stored = json.loads(row["record"])
         if sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
             values = {name: stored[name] for name in TRACK_KINDS}
-            values |= {name: _from_record(name, stored[name]) for name in TURNED}
+            values |= {name: _from_record(name, stored[name]) for name in CONVERTED}
             return Track.model_validate(values)
     except (KeyError, TypeError, ValueError):
         pass
@@ -81,7 +81,7 @@ def from_record(row: Mapping[str, Any]) -> Track:
 
 
 def from_track_row(row: Mapping[str, Any]) -> Track:
-    """Return what `from_record` does; raises Damage also for a vector or a sound, where read, that is another one."""
+    """Return what `from_record` does; raises Damage also where a vector or sound in the row fails its checksum."""
     track = from_record(row)
     for name in ("vector", "sound"):
         if row.get(name) is not None and not same_vector(row, name):
@@ -92,25 +92,25 @@ def from_track_row(row: Mapping[str, Any]) -> Track:
 def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     """Return the track of a row of `TRACK_COLUMNS`; raises Damage also when a column differs from the record."""
     track, stored = from_track_row(row), json.loads(row["record"])
-    told = {**_encode(Track, track, TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
-    told |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
-    told |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
-    silent = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
-    if silent or any(row[name] != told[name] for name in TRACK_COLUMNS):
+    expected = {**_encode(Track, track, TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
+    expected |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
+    expected |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
+    sound_lost = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
+    if sound_lost or any(row[name] != expected[name] for name in TRACK_COLUMNS):
         raise _altered(row)
     return track
 
 
 def same_vector(row: Mapping[str, Any], name: str) -> bool:
-    """Tell whether the "vector" or the "sound" of a row of a track is the one its record tells of."""
+    """Tell whether the "vector" or the "sound" of a track's row matches the checksum in its record."""
     return bool(vector_sha256(row[name]) == json.loads(row["record"])[f"{name}_sha256"])
 
 
 def kept_sound(row: Mapping[str, Any]) -> ArrayLike | None:
-    """Return how a row sounds where that is intact and compares to what is computed today."""
+    """Return the sound of a row where it is intact and of the kind that is measured today."""
     sound: ArrayLike | None = row["sound"]
-    today = sound is not None and json.loads(row["record"])["sound_kind"] == timbre.KIND
-    return sound if today and same_vector(row, "sound") else None
+    current = sound is not None and json.loads(row["record"])["sound_kind"] == timbre.KIND
+    return sound if current and same_vector(row, "sound") else None
 
 
 def matches(row: Mapping[str, Any]) -> bool:
@@ -124,8 +124,8 @@ def matches(row: Mapping[str, Any]) -> bool:
 def _track_words(track: Track) -> str:
     """Return the text that a search for words reads."""
     own = (" ".join(track.tags), track.note)
-    told = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
-    return "\n".join((*told, *filter(None, own)))
+    made = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
+    return "\n".join((*made, *filter(None, own)))
 
 
 def to_request_row(

@@ -1,8 +1,8 @@
-"""The columns of the tables, and values <-> rows: validated on the way in, checked by checksum on the way out.
+"""The columns of the tables, their arrow schemas, and the indexes they have at a size.
 
-No column that is compared is nullable: `tempo != 1` silently drops rows with null, and Lance itself accepts a row of
-nothing but nulls. None is therefore stored as a value no track can have: "" for text, 0 for a tempo or rating, -1000
-for a level in dB or a score, 1970-01-01 for a time. Only a line of a log may be without its vector.
+No column that is compared may be null: `tempo != 1` silently drops rows with null, and Lance accepts a row of nothing
+but nulls. So None is stored as a value that no track can have: "" for text, 0 for a tempo or rating, -1000 for a level
+in dB or a score, 1970-01-01 for a time. Only the sound of a track and the vector of a log line may be null.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from generator.audio import timbre
 from ..disk.maintenance import WORDS
 from .cells import NONE
 
-if TYPE_CHECKING:
-    import pyarrow as pa
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -145,16 +143,16 @@ JUDGEMENT_KINDS = {
     "mood": "json",
 }
 _LINE_KINDS = {"encoder": "text", "vector_sha256": "text", "row_sha256": "text"}
-"""What every line of a log has beside its fields; encoder and checksum are "" where it is without a vector."""
+"""What every line of a log has beside its fields; encoder and vector checksum are "" where it has no vector."""
 _WORDS_KIND = {"words": "text"}
-TURNED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
+CONVERTED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
 """Fields of a track that are stored as something else."""
 RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
-"""What of a row cannot be worked out from the rest."""
+"""The columns of a record; the other columns of a row follow from them."""
 TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
 """Every column of `tracks` but the vector and the sound."""
 TRACK_ROW = ("id", "record", "row_sha256")
-"""The columns that a track is read from: its fields again, as one text, which takes one read in place of fifty."""
+"""The columns that a track is read from: `record` has its fields again as one text, one read in place of fifty."""
 REQUEST_COLUMNS = (*REQUEST_KINDS, *_WORDS_KIND, *_LINE_KINDS)
 JUDGEMENT_COLUMNS = (*JUDGEMENT_KINDS, *_LINE_KINDS)
 """Every column of the logs but the vector."""

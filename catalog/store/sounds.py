@@ -1,4 +1,4 @@
-"""How stored tracks sound: read from the table, or worked out from the audio file where it is not there yet."""
+"""How stored tracks sound: read from their rows, or measured from the audio where the row does not have it yet."""
 
 from __future__ import annotations
 
@@ -15,54 +15,53 @@ from ..errors import CatalogError, InputError, StorageError
 from ..models import Track
 from .store import Store
 
-__all__ = ["listen", "sound_of"]
+__all__ = ["measure_sounds", "sound_of"]
 
 
 _log = logging.getLogger(__name__)
 
-_TOGETHER = 50
+_BATCH = 50
 """Sounds written in one commit."""
 
 
 def sound_of(store: Store, track: Track) -> NDArray[np.float32]:
-    """Return how `track` sounds, and keep it where it was not known.
+    """Return how `track` sounds; where that is not in its row yet, measure it and keep it there.
 
-    Raises InputError for a track that is silent or too short, Damage for audio that cannot be read.
+    Raises InputError for a track that is silent or too short, StorageError for audio that cannot be read.
     """
-    known = store.tracks.sound_of(track.id)
-    if known is not None:
-        return known
-    heard = _heard(store, track)
-    if heard is None:
+    stored = store.tracks.sound_of(track.id)
+    if stored is not None:
+        return stored
+    sound = _measured(store, track)
+    if sound is None:
         raise InputError(f"track {track.id} is silent or too short to be compared by sound; use by text")
     try:
-        store.tracks.put_sounds({track.id: heard})
+        store.tracks.put_sounds({track.id: sound})
     except StorageError as error:
-        _log.warning(
-            "how track %s sounds was not kept: %s", track.id, error
-        )  # a read-only catalog still compares
-    return heard
+        # In a read-only catalog the track can be compared all the same.
+        _log.warning("how track %s sounds was not kept: %s", track.id, error)
+    return sound
 
 
-def listen(store: Store, tracks: Sequence[Track]) -> int:
-    """Work out how `tracks` sound and keep it; return of how many it is known now."""
+def measure_sounds(store: Store, tracks: Sequence[Track]) -> int:
+    """Measure how `tracks` sound and keep it in their rows; return how many have a sound now."""
     count = 0
-    for start in range(0, len(tracks), _TOGETHER):
-        heard = {}
-        for track in tracks[start : start + _TOGETHER]:
+    for start in range(0, len(tracks), _BATCH):
+        sounds = {}
+        for track in tracks[start : start + _BATCH]:
             try:
-                vector = _heard(store, track)
+                sound = _measured(store, track)
             except CatalogError as error:
-                _log.warning("track %s cannot be heard: %s", track.id, error)
+                _log.warning("the sound of track %s cannot be measured: %s", track.id, error)
                 continue
-            if vector is not None:
-                heard[track.id] = vector
-        store.tracks.put_sounds(heard)
-        count += len(heard)
+            if sound is not None:
+                sounds[track.id] = sound
+        store.tracks.put_sounds(sounds)
+        count += len(sounds)
     return count
 
 
-def _heard(store: Store, track: Track) -> NDArray[np.float32] | None:
+def _measured(store: Store, track: Track) -> NDArray[np.float32] | None:
     try:
         return timbre.sound_vector(audio.read(store.audio.path_of(track)))
     except AudioError as error:

@@ -1,4 +1,4 @@
-"""The rows of the `tracks` table: reading, the two searches, and the few ways a row changes."""
+"""The rows of the `tracks` table: reading, searching, and the few ways a row changes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ __all__ = ["Change", "TrackTable"]
 Change = Callable[[Track], Mapping[str, Any]]
 
 RESCORED, PROBES = 40, 40
-"""With a vector index: how many rows at the least are rescored exactly, twice the limit always, and lists searched.
-Without the first the index gives approximate distances, which no threshold can be held against."""
+"""With a vector index: how many rows at the least are compared exactly once more, and how many lists of the index are
+searched. The index alone returns approximate distances, and a threshold needs exact ones."""
 _SORTED_ALONE = 1000
+"""Up to how many rows a page is sorted by ids alone and read in a second query."""
 _COUNTS_KEPT = 64
-"""Facets of how many queries are remembered; a new version of the table has new ones."""
+"""For how many queries the facets are remembered."""
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound")
 
@@ -47,26 +48,27 @@ class TrackTable:
         self.encoder = encoder
         self.dimension = dimension
         self._maintenance = maintenance
+        # Each pair: what the table stated when the value was read, and the value.
         self._trashed: tuple[int | None, int] = (None, 0)
-        """The stamp of the table, and how many rows were in the trash then; rows that are added are ready."""
+        """The stamp, and how many rows were in the trash; rows that are added are ready, and leave the stamp."""
         self._encoded: tuple[int | None, str] = (None, "")
-        """The stamp of the table, and the encoder that made its vectors."""
+        """The stamp, and the encoder that made the vectors."""
         self._rows: tuple[int | None, int] = (None, 0)
-        """A version of the table, and how many rows it has."""
+        """The version, and how many rows there were."""
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
     def insert(
-        self, track: Track, vector: ArrayLike, sound: ArrayLike | None, before: Callable[[], None]
+        self, track: Track, vector: ArrayLike, sound: ArrayLike | None, check: Callable[[], None]
     ) -> None:
-        """Add the row of `track` unless its id is there; `before` runs under the lock and may refuse by raising."""
+        """Add the row of `track` unless its id is there; `check` runs under the lock and may refuse by raising."""
         row = to_track_row(track, vector, sound)
         self._expect(track.encoder, len(row["vector"]))
         schema = track_schema(self.dimension, track.encoder)
 
         def write(table: Any) -> None:
             self._expect(table_encoder(table.schema), self.dimension)
-            before()
-            # Without the scan, a BTREE index on the merge column lets duplicates through.
+            check()
+            # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
             merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
             if merge.execute(to_arrow([row], schema), on_bad_vectors="null").num_inserted_rows == 0:
                 self._refuse_other(row)
@@ -75,13 +77,13 @@ class TrackTable:
             self.durable.create(schema)
             self._maintenance.ensure_index(self.durable, WORDS)
         with self.durable.locked():
-            # Another track of the same request is another answer to its repeats.
+            # A second track for a request changes what its repeats are served, so the stamp must change.
             first = self.count(equals("key", track.key)) == 0
             self.durable.commit_locked(f"track {track.id} cannot be inserted", write, adds_only=first)
         self._maintenance.run_when_due(self.durable)
 
     def change(self, track_id: str, change: Change) -> Track:
-        """Write a row anew with the fields `change` gives for its track; raises NotFound without the row."""
+        """Write a row anew with the fields that `change` returns for its track; NotFound without the row."""
         if not self.durable.exists():
             raise NotFound(f"there is no track {track_id!r}")
 
@@ -106,7 +108,7 @@ class TrackTable:
         return changed
 
     def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
-        """Write how the tracks of these ids sound; a row that is gone meanwhile is passed over."""
+        """Write how the tracks of these ids sound; rows that have gone meanwhile are passed over."""
 
         def write(table: Any) -> None:
             stored = self.read(one_of("id", [*sounds]), columns=_WITH_VECTORS)
@@ -120,11 +122,11 @@ class TrackTable:
                 merge = table.merge_insert("id").when_matched_update_all().use_index(False)
                 merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
 
-        # No field of a track changes, so what was kept for repeats stands.
+        # No field of a track changes, so kept answers stay valid and the stamp stays.
         self.durable.commit("the sounds cannot be written", write, point="sound", adds_only=True)
         self._maintenance.run_when_due(self.durable)
 
-    def sounding(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
+    def nearest_sound(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows that sound most like the vector `sound`, with their `_similarity` in [-1, 1]."""
         if not self.durable.exists():
             return []
@@ -158,8 +160,8 @@ class TrackTable:
         keys = dict.fromkeys((order.removeprefix("-"), "id"))
         page = read(self.durable, predicate, tuple(keys), order=order, limit=limit, offset=offset)
         places = {row["id"]: place for place, row in enumerate(page)}
-        found = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
-        return sorted(found, key=lambda row: places[row["id"]])
+        rows = read(self.durable, both(one_of("id", [*places]), predicate), columns) if places else []
+        return sorted(rows, key=lambda row: places[row["id"]])
 
     def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
@@ -178,7 +180,7 @@ class TrackTable:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
 
-    def words(self, text: str, predicate: str | None, count: int) -> list[Row]:
+    def search_words(self, text: str, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows that have words of `text`, best BM25 `_score` first."""
         if not self.durable.exists():
             return []
@@ -202,10 +204,10 @@ class TrackTable:
                 else:
                     query = table.search().limit(None)
                 columns = [*FACETS.values(), *(["_score"] if text else [])]
-                found = where(query, predicate).select(columns).to_arrow()
+                values = where(query, predicate).select(columns).to_arrow()
                 if len(self._counted) >= _COUNTS_KEPT:
                     self._counted.clear()
-                self._counted[query_key] = found.num_rows, count_facets(found)
+                self._counted[query_key] = values.num_rows, count_facets(values)
         return self._counted[query_key]
 
     def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
@@ -221,7 +223,7 @@ class TrackTable:
         return self.vectors(one_of("id", list(ids))) if ids else {}
 
     def count_ready(self) -> int:
-        """Return how many rows are ready, without a scan but after a change that may have trashed one."""
+        """Return how many rows are ready; rows are scanned only after a change that may have trashed one."""
         stamp, head = self.durable.stamp, self.durable.head()
         if stamp is None or stamp != self._trashed[0]:
             self._trashed = stamp, self.count(equals("state", "trashed"))

@@ -1,4 +1,4 @@
-"""The tracks of a catalog: found, listed, changed. A track is served only while its row and its audio are intact."""
+"""The tracks of a catalog: search, lists and changes. A track is served only while its row and its audio are intact."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class Tracks:
         """
         predicate = to_sql(where)
         return self._best(
-            lambda count: self.table.sounding(sound, predicate, count), "_similarity", limit, where
+            lambda count: self.table.nearest_sound(sound, predicate, count), "_similarity", limit, where
         )
 
     def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
@@ -197,7 +197,9 @@ class Tracks:
         The score is BM25 (Robertson and Zaragoza 2009), above 0 and open at the top: comparable within one call only.
         """
         predicate, words = to_sql(where), checked_words(text)
-        return self._best(lambda count: self.table.words(words, predicate, count), "_score", limit, where)
+        return self._best(
+            lambda count: self.table.search_words(words, predicate, count), "_score", limit, where
+        )
 
     def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks by words and meaning together, best first.
@@ -207,7 +209,7 @@ class Tracks:
         """
         predicate, pool = to_sql(where), max(HYBRID_POOL, 2 * checked_limit(limit))
         near = self.table.nearest(vector, predicate, pool)
-        worded = self.table.words(checked_words(text), predicate, pool)
+        worded = self.table.search_words(checked_words(text), predicate, pool)
         rows = {row["id"]: row for row in (*worded, *near)}
         cosines = {row["id"]: row["_similarity"] for row in near}
         unit = unit_vector(vector)

@@ -161,7 +161,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(store, home):
 
 def test_old_answers_make_room(store, home, monkeypatch):
     monkeypatch.setattr(answers, "MOST_KEPT", 20)
-    monkeypatch.setattr(answers, "_CHECKED_EVERY", 1)
+    monkeypatch.setattr(answers, "_PRUNED_EVERY", 1)
     for number in range(50):
         answers.remember(home, "repeats", f"{number:032x}", [0], {})
     assert 10 <= len([*(home / "cache" / "repeats").iterdir()]) <= 20
@@ -185,7 +185,7 @@ def test_lines_that_waited_are_in_the_log_once(store, home):
 def test_a_line_taken_over_twice_is_there_once(store, home, monkeypatch):
     add(store, "a")
     open_store(home).requests.enqueue(a_record("r"))
-    monkeypatch.setattr(queue, "forget", lambda paths: None)  # as after a crash before that
+    monkeypatch.setattr(queue, "delete", lambda paths: None)  # as after a crash before that
     assert store.care.stats()["requests"] == 1
     assert store.care.stats()["requests"] == 1
     monkeypatch.undo()
