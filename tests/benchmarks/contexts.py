@@ -83,10 +83,10 @@ def run_catalog(service: MusicService, texts: list[tuple[str, str]], ask: dict[s
         by_kind.setdefault(kind, []).append(result.track is not None and result.track.id == mine)
         wrong += result.track is not None and result.track.id != mine
         broken += breaks_a_fact(result)
-    told = ", ".join(f"{kind} {np.mean(hits):.2f}" for kind, hits in by_kind.items())
+    shares = ", ".join(f"{kind} {np.mean(hits):.2f}" for kind, hits in by_kind.items())
     hits = sum(hit for hits in by_kind.values() for hit in hits)
     print(
-        f"sentences dropped and reordered: {hits} of {len(reworded)} reuse the track of what they reword ({told}), "
+        f"sentences dropped and reordered: {hits} of {len(reworded)} reuse the track of what they reword ({shares}), "
         f"{wrong} another (at most {upper_bound(wrong, len(reworded)):.1%})"
     )
     print(f"hard facts broken: {broken}")

@@ -78,7 +78,7 @@ def fill_logs(store: Store, draw: np.random.Generator, vectors: NDArray[np.float
         )
         lines.append(to_request_row(line, None if repeat else vector, ENCODER))
     bulk(store.requests.table, lines, request_schema(DIMENSION))
-    said = [
+    judgements = [
         to_judgement_row(
             a_judgement(
                 f"j{number}",
@@ -92,7 +92,7 @@ def fill_logs(store: Store, draw: np.random.Generator, vectors: NDArray[np.float
         )
         for number in range(REJECTIONS)
     ]
-    bulk(store.judgements.table, said, judgement_schema(DIMENSION))
+    bulk(store.judgements.table, judgements, judgement_schema(DIMENSION))
     store.care.compact()
 
 

@@ -305,8 +305,8 @@ def public(folder: Path, count: int, reader: encoders.Encoder, ours: Scorer, thr
         known = trials_.read_texts([text for pair in some for text in pair], reader)
         found = [trials_._compared(known[second], known[first]) for first, second in some]
         ways = ((ours, threshold), (by_score, 0.55), (cosine, 0.8), (cosine, 0.9))
-        told = "".join(f"{np.mean([score(f) >= least for f in found]):13.3f}" for score, least in ways)
-        print(f"  {name:42} n={len(found)} {told}")
+        shares = "".join(f"{np.mean([score(f) >= least for f in found]):13.3f}" for score, least in ways)
+        print(f"  {name:42} n={len(found)} {shares}")
 
 
 if __name__ == "__main__":

@@ -196,11 +196,11 @@ Times = list[tuple[float, float]]
 """Milliseconds of each call, and of the processor's time in it, which other programs on the machine move less."""
 
 
-def line(name: str, times: Times, said: str) -> None:
+def line(name: str, times: Times, note: str) -> None:
     wall, processor = zip(*times, strict=True)
     print(
         f"  {name:<30} p50 {np.median(wall):7.1f} ms  p95 {np.percentile(wall, 95):7.1f} ms  "
-        f"processor p50 {np.median(processor):7.1f} ms  {said}"
+        f"processor p50 {np.median(processor):7.1f} ms  {note}"
     )
 
 
@@ -265,9 +265,9 @@ def fill(
             "id": [f"t{number}" for number in numbers],
             "key": [f"key-{number}" for number in numbers],
             "created_at": [start_time + timedelta(seconds=number) for number in numbers],
-            "context": (told := [" ".join(words) for words in texts.tolist()]),
-            "summary": [text[:40] for text in told],
-            "words": told,
+            "context": (contexts := [" ".join(words) for words in texts.tolist()]),
+            "summary": [text[:40] for text in contexts],
+            "words": contexts,
             "mood_tags": [sorted({*both}) for both in moods.tolist()],
             "valence": np.sin(np.arange(start, numbers.stop)).tolist(),
             "energy": np.cos(np.arange(start, numbers.stop)).tolist(),

@@ -35,8 +35,8 @@ def test_a_rating_is_kept_on_the_track_and_in_the_log(service):
 
 def test_a_rejected_track_does_not_answer_that_request_again(service):
     first = service.find_or_make(CALM, **SHORT)
-    said = service.reject(first.track.id, first.request_id)
-    assert (said.verdict, said.key) == ("rejected", first.request.key)
+    judgement = service.reject(first.track.id, first.request_id)
+    assert (judgement.verdict, judgement.key) == ("rejected", first.request.key)
     assert service.find(CALM, **SHORT) is None
     second = service.find_or_make(CALM, **SHORT)
     assert second.action == "generated"
@@ -92,8 +92,8 @@ def test_a_rejection_for_one_mood_says_nothing_of_the_other(service):
         asked = {one: service.explain(one, **SHORT) for one in (text, other, near)}
         service.reject(made.track.id, asked[text].request_id)
         left_out = {
-            one: Rejections(service.store, "another key").near(vectors[one], told.request.features)
-            for one, told in asked.items()
+            one: Rejections(service.store, "another key").near(vectors[one], result.request.features)
+            for one, result in asked.items()
         }
         assert left_out[text] == {made.track.id}
         assert left_out[other] == frozenset()
@@ -126,10 +126,10 @@ def test_explain_counts_what_was_left_out_because_somebody_rejected_it(service):
     made = service.find_or_make(CALM, **SHORT)
     assert "feedback" not in service.explain(CALM_AGAIN, **SHORT).decision.rejected_by
     service.reject(made.track.id)
-    told = service.explain(CALM_AGAIN, **SHORT)
-    assert (told.action, told.decision.rejected_by["feedback"]) == ("none", 1)
-    assert any("somebody rejected them" in line and line.endswith(": 1") for line in explanation(told))
-    assert not any("feedback" in line for line in explanation(told))
+    result = service.explain(CALM_AGAIN, **SHORT)
+    assert (result.action, result.decision.rejected_by["feedback"]) == ("none", 1)
+    assert any("somebody rejected them" in line and line.endswith(": 1") for line in explanation(result))
+    assert not any("feedback" in line for line in explanation(result))
 
 
 def test_a_close_match_is_not_repeated_once_it_was_rejected_for_a_request_near_that_one(service):
@@ -209,16 +209,16 @@ def ask(service, text=CALM, **rest):
 
 
 def test_a_listener_gets_variants_up_to_the_limit_and_then_the_one_heard_longest_ago(service):
-    heard = [ask(service, listener="ada") for _ in range(6)]
-    assert [rule for rule, _ in heard] == ["no_candidate", *["variant"] * 3, *["least_recent"] * 2]
-    ids = [track_id for _, track_id in heard]
+    served = [ask(service, listener="ada") for _ in range(6)]
+    assert [rule for rule, _ in served] == ["no_candidate", *["variant"] * 3, *["least_recent"] * 2]
+    ids = [track_id for _, track_id in served]
     assert len(set(ids[:4])) == 4
     assert ids[4:] == ids[:2]
     tracks = [service.store.tracks.get(track_id) for track_id in ids[:4]]
     assert len({track.seed for track in tracks}) == len({track.audio_sha256 for track in tracks}) == 4
     assert [track.variant_of is None for track in tracks] == [True, False, False, False]
-    told = service.find_or_make(CALM, listener="ada", **SHORT)
-    assert "all fitting tracks were heard recently" in told.warnings
+    result = service.find_or_make(CALM, listener="ada", **SHORT)
+    assert "all fitting tracks were heard recently" in result.warnings
     assert ask(service, listener="bob")[0] == "exact"
     assert ask(service)[0] == "exact"
 
@@ -242,9 +242,9 @@ def test_looking_is_no_play(service):
 
 def test_fitting_tracks_take_turns_before_a_variant_is_made(service):
     first, second = service.generate(CALM, **SHORT), service.generate(CALM, **SHORT)
-    heard = [ask(service, CALM_AGAIN, listener="ada") for _ in range(3)]
-    assert [rule for rule, _ in heard] == ["similar", "varied", "variant"]
-    assert {track_id for _, track_id in heard[:2]} == {first.track.id, second.track.id}
+    served = [ask(service, CALM_AGAIN, listener="ada") for _ in range(3)]
+    assert [rule for rule, _ in served] == ["similar", "varied", "variant"]
+    assert {track_id for _, track_id in served[:2]} == {first.track.id, second.track.id}
 
 
 def test_a_batch_knows_what_its_listener_heard(service):

@@ -46,7 +46,7 @@ def test_a_repeat_of_a_close_match_is_logged_as_what_was_asked(service):
     assert (first.decision.rule, again.decision.rule) == ("similar", "exact")
     assert first.track.id == again.track.id == made.track.id
     newest, before, _ = service.store.requests.list()
-    told = (
+    fields = (
         "summary",
         "prompt",
         "style",
@@ -58,7 +58,7 @@ def test_a_repeat_of_a_close_match_is_logged_as_what_was_asked(service):
         "similarity",
         "score",
     )
-    assert [getattr(newest, name) for name in told] == [getattr(before, name) for name in told]
+    assert [getattr(newest, name) for name in fields] == [getattr(before, name) for name in fields]
     assert newest.summary != made.track.summary
     assert newest.style != made.track.style
     assert newest.features.valence == first.request.features.valence
@@ -116,7 +116,7 @@ def test_lines_tell_how_they_were_judged(service):
 
 
 def test_the_newest_verdict_holds():
-    def said(*verdicts_):
+    def judgements(*verdicts_):
         return [
             a_judgement(
                 str(n), verdict=verdict, rating=rating, key="k", created_at=NOON + timedelta(seconds=n)
@@ -125,12 +125,12 @@ def test_the_newest_verdict_holds():
         ]
 
     rated, rejected, allowed = ("rated", 4), ("rejected", None), ("allowed", None)
-    assert verdicts(said(rated, rejected))["k", "a"].verdict == "rejected"
-    assert verdicts(said(rejected, rated))["k", "a"].verdict == "rejected"
-    assert verdicts(said(rated, rejected, allowed))["k", "a"].rating == 4
-    assert verdicts(said(rated, ("rated", None))) == {}
-    assert verdicts(said(("rated", 1), ("rated", 5))[::-1])["k", "a"].rating == 5
-    assert verdicts(said(rejected, allowed)) == {}
+    assert verdicts(judgements(rated, rejected))["k", "a"].verdict == "rejected"
+    assert verdicts(judgements(rejected, rated))["k", "a"].verdict == "rejected"
+    assert verdicts(judgements(rated, rejected, allowed))["k", "a"].rating == 4
+    assert verdicts(judgements(rated, ("rated", None))) == {}
+    assert verdicts(judgements(("rated", 1), ("rated", 5))[::-1])["k", "a"].rating == 5
+    assert verdicts(judgements(rejected, allowed)) == {}
 
 
 # Suggestions
@@ -202,21 +202,21 @@ def test_a_repeat_counts_for_what_it_repeats_and_a_deleted_track_for_nothing(ser
     for _ in range(3):
         service.find_or_make(CALM, preset=made.request.choices.preset, **SHORT)
     style = made.track.style
-    told = {one.name: one for one in service.suggest_presets(CALM, limit=50)}
-    assert told[style].requests == 4
+    suggested = {one.name: one for one in service.suggest_presets(CALM, limit=50)}
+    assert suggested[style].requests == 4
     service.store.tracks.trash(made.track.id)
     service.store.care.purge()
-    told = {one.name: one for one in service.suggest_presets(CALM, limit=50)}
-    assert told[style].requests == 0
+    suggested = {one.name: one for one in service.suggest_presets(CALM, limit=50)}
+    assert suggested[style].requests == 0
 
 
 # Statistics
 
 
 def test_an_empty_catalog_has_figures_too(service):
-    told = service.statistics()
-    assert told == Statistics(disk_bytes=told.disk_bytes)
-    assert "false_reuse: unknown, no reuse was judged yet" in report.figures(told)
+    counts = service.statistics()
+    assert counts == Statistics(disk_bytes=counts.disk_bytes)
+    assert "false_reuse: unknown, no reuse was judged yet" in report.figures(counts)
 
 
 def test_figures_of_a_catalog(service):
@@ -231,43 +231,45 @@ def test_figures_of_a_catalog(service):
         service.find_or_make(CALM, role="ui_sfx", loopable=True)
     service.rate(made.track.id, 4)
     service.reject(made.track.id, reused.request_id)
-    told = service.statistics()
-    assert (told.requests, told.exact, told.reused, told.made, told.variants) == (5, 1, 2, 2, 1)
-    assert (told.failed, told.looked, told.hit_rate) == (1, 2, 0.5)
-    assert (told.tracks, told.trashed, told.rated, told.mean_rating) == (2, 0, 1, 4.0)
-    assert (told.false_reuse.judged, told.false_reuse.wrong, told.false_reuse.rate) == (1, 1, 1.0)
-    assert told.saved_s == pytest.approx(2 * made.track.generation_s, abs=2e-3)
-    assert told.spent_s == pytest.approx(made.track.generation_s + variant.track.generation_s, abs=2e-3)
+    counts = service.statistics()
+    assert (counts.requests, counts.exact, counts.reused, counts.made, counts.variants) == (5, 1, 2, 2, 1)
+    assert (counts.failed, counts.looked, counts.hit_rate) == (1, 2, 0.5)
+    assert (counts.tracks, counts.trashed, counts.rated, counts.mean_rating) == (2, 0, 1, 4.0)
+    assert (counts.false_reuse.judged, counts.false_reuse.wrong, counts.false_reuse.rate) == (1, 1, 1.0)
+    assert counts.saved_s == pytest.approx(2 * made.track.generation_s, abs=2e-3)
+    assert counts.spent_s == pytest.approx(made.track.generation_s + variant.track.generation_s, abs=2e-3)
     assert (
-        told.disk_bytes > told.audio_bytes == sum(path.stat().st_size for path in (made.path, variant.path))
+        counts.disk_bytes
+        > counts.audio_bytes
+        == sum(path.stat().st_size for path in (made.path, variant.path))
     )
-    assert told.by_role["ui_sfx"].model_dump() == {"requests": 5, "reused": 2, "made": 2}
-    assert sum(share.made for share in told.by_style.values()) == 2
-    lines = list(report.figures(told))
+    assert counts.by_role["ui_sfx"].model_dump() == {"requests": 5, "reused": 2, "made": 2}
+    assert sum(share.made for share in counts.by_style.values()) == 2
+    lines = list(report.figures(counts))
     assert "false_reuse: 100.0% (1 wrong of 1 judged), at most 100.0% with 95 % confidence" in lines
 
 
 def test_only_judged_reuses_count_as_right_or_wrong():
     served = {("other", "a"), ("third", "a"), ("other", "b"), ("third", "b"), ("fourth", "b")}
 
-    def said(n, track, key, verdict="rated", rating=None):
+    def judgement(n, track, key, verdict="rated", rating=None):
         when = NOON + timedelta(seconds=n)
         return a_judgement(str(n), track_id=track, key=key, verdict=verdict, rating=rating, created_at=when)
 
-    told = false_reuse(
+    counts = false_reuse(
         [
-            said(0, "a", "other", rating=5),
-            said(1, "a", "third", rating=2),
-            said(2, "b", "other", "rejected"),
-            said(3, "a", "made-for", "rejected"),  # its own request: no reuse
-            said(4, "a", "", rating=1),  # of the track, not of an answer
-            said(5, "a", "never served there", "rejected"),
-            said(6, "b", "third", "rejected"),
-            said(7, "b", "third", "allowed"),
+            judgement(0, "a", "other", rating=5),
+            judgement(1, "a", "third", rating=2),
+            judgement(2, "b", "other", "rejected"),
+            judgement(3, "a", "made-for", "rejected"),  # its own request: no reuse
+            judgement(4, "a", "", rating=1),  # of the track, not of an answer
+            judgement(5, "a", "never served there", "rejected"),
+            judgement(6, "b", "third", "rejected"),
+            judgement(7, "b", "third", "allowed"),
         ],
         served,
     )
-    assert (told.judged, told.wrong, told.rate) == (3, 2, 0.6667)
+    assert (counts.judged, counts.wrong, counts.rate) == (3, 2, 0.6667)
 
 
 def test_only_what_a_decision_served_again_is_judged_as_a_reuse(service):
@@ -293,8 +295,8 @@ def test_only_what_a_decision_served_again_is_judged_as_a_reuse(service):
     service.reject(made.track.id, reused.request_id)
     service.store.tracks.trash(made.track.id)
     service.store.care.purge()
-    told = service.statistics().false_reuse
-    assert (told.judged, told.wrong) == (1, 1)
+    counts = service.statistics().false_reuse
+    assert (counts.judged, counts.wrong) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -317,8 +319,8 @@ def test_the_bound_is_that_of_the_beta_distribution(judged, share, confidence):
 
 def test_a_log_without_tracks_and_records_of_earlier_versions_have_figures(service):
     service.store.requests.append(a_record("old", track_id="gone"))
-    told = service.statistics()
-    assert (told.requests, told.reused, told.saved_s, told.tracks) == (1, 1, 0.0, 0)
+    counts = service.statistics()
+    assert (counts.requests, counts.reused, counts.saved_s, counts.tracks) == (1, 1, 0.0, 0)
     assert service.suggest_presets("calm rain", limit=1)[0].evidence == "description"
     assert service.history()[0].record.id == "old"
     assert service.history("calm rain") == []

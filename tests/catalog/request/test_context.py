@@ -49,7 +49,7 @@ def test_unicode_forms_of_one_text_are_one_context():
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("", "empty"),
         (" \n\t ", "empty"),
@@ -61,15 +61,15 @@ def test_unicode_forms_of_one_text_are_one_context():
         (42, "int"),
     ],
 )
-def test_what_is_no_context_is_refused_in_one_sentence(source, said):
-    with pytest.raises(InputError, match=said) as caught:
+def test_what_is_no_context_is_refused_in_one_sentence(source, message):
+    with pytest.raises(InputError, match=message) as caught:
         read_context(source)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "message"),
     [
         ({"environment": "forrest"}, "environment is 'forrest'"),
         ({"valence": 2.0}, "valence is 2.0"),
@@ -77,8 +77,8 @@ def test_what_is_no_context_is_refused_in_one_sentence(source, said):
         ({"colour": "red"}, "unknown option 'colour'"),
     ],
 )
-def test_features_that_cannot_be_used_are_refused(known, said):
-    with pytest.raises(InputError, match=said):
+def test_features_that_cannot_be_used_are_refused(known, message):
+    with pytest.raises(InputError, match=message):
         read_context("rain", **known)
 
 

@@ -89,7 +89,7 @@ def test_every_value_has_a_source():
 
 
 @pytest.mark.parametrize(
-    ("here", "quality", "backend", "size", "said"),
+    ("here", "quality", "backend", "size", "message"),
     [
         ((), "standard", "procedural", "medium", "procedural synthesizer"),
         (("medium",), "standard", "mlx", "medium", ""),
@@ -98,11 +98,13 @@ def test_every_value_has_a_source():
         (("large",), "preview", "procedural", "small", "procedural synthesizer"),
     ],
 )
-def test_auto_takes_what_is_on_the_machine_and_says_what_it_stands_in_for(here, quality, backend, size, said):
+def test_auto_takes_what_is_on_the_machine_and_says_what_it_stands_in_for(
+    here, quality, backend, size, message
+):
     request = requested(here=here, quality=quality)
     assert (request.config["backend"], request.config["size"]) == (backend, size)
-    assert said in request.substitution
-    assert bool(said) == bool(request.substitution)
+    assert message in request.substitution
+    assert bool(message) == bool(request.substitution)
 
 
 def test_a_backend_that_is_named_is_taken_or_refused():

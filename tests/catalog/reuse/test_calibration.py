@@ -129,18 +129,18 @@ def judged(count, verdict, rating=None, start=0, threshold=0.8):
         )
         for n in range(start, start + count)
     ]
-    said = [
+    judgements = [
         Judgement(
             id=f"j{n}", created_at=now, verdict=verdict, track_id=f"t{n}", request_id=f"r{n}", rating=rating
         )
         for n in range(start, start + count)
     ]
-    return lines, said
+    return lines, judgements
 
 
 def test_ratings_certify_no_threshold_below_the_one_they_were_served_at():
-    lines, said = judged(60, "rated", 5)
-    made = calibrate_from_ratings(a_certificate(), said, lines)
+    lines, judgements = judged(60, "rated", 5)
+    made = calibrate_from_ratings(a_certificate(), judgements, lines)
     assert made.at(0.1).threshold == 0.8
     assert made.scenes == 60
     assert made.weights == a_certificate().weights
@@ -173,8 +173,8 @@ def test_taking_a_rejection_back_leaves_the_rating_that_was_given():
 
 def test_too_few_judged_tracks_are_refused_with_how_many_are_needed():
     (right, yes), (wrong, no) = judged(20, "rated", 5), judged(2, "rejected", start=20)
-    said = "takes at least 40 reused tracks that were judged, and there are 22, 2 of them wrong"
-    with pytest.raises(InputError, match=said):
+    message = "takes at least 40 reused tracks that were judged, and there are 22, 2 of them wrong"
+    with pytest.raises(InputError, match=message):
         calibrate_from_ratings(a_certificate(), [*yes, *no], [*right, *wrong])
     assert calibrate_from_ratings(a_certificate(), yes, right, rates=[0.2]).at(0.2).threshold == 0.8
 
@@ -189,7 +189,7 @@ def test_as_many_scenes_as_are_needed_certify_and_one_less_does_not(rate):
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (
             [{"scene": "a", "fits": ["one", "two"]}],
@@ -201,12 +201,12 @@ def test_as_many_scenes_as_are_needed_certify_and_one_less_does_not(rate):
         ),
     ],
 )
-def test_too_few_labels_leave_the_certificate_as_it_was(open_service, tmp_path, lines, said):
+def test_too_few_labels_leave_the_certificate_as_it_was(open_service, tmp_path, lines, message):
     service, kept = open_service(), a_certificate()
     save(kept, service.store.home / CERTIFICATE)
     before = (service.store.home / CERTIFICATE).read_bytes()
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         service.calibrate(labels=tmp_path / "mine.jsonl")
     assert (service.store.home / CERTIFICATE).read_bytes() == before
 
@@ -219,9 +219,9 @@ def test_pairs_of_which_nothing_would_be_reused_are_too_few(monkeypatch):
 
 
 def test_ratings_of_other_decisions_cannot_be_used():
-    lines, said = judged(60, "rated", 5, threshold=0.55)
+    lines, judgements = judged(60, "rated", 5, threshold=0.55)
     with pytest.raises(InputError, match="no reuse under the certificate"):
-        calibrate_from_ratings(a_certificate(), said, lines)
+        calibrate_from_ratings(a_certificate(), judgements, lines)
 
 
 def test_the_shipped_labels_are_many_varied_and_apart():
@@ -250,7 +250,7 @@ def test_a_file_of_scenes_and_pairs_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("{", "line 2: this is no JSON"),
         ("[1]", "line 2: a label is a JSON object"),
@@ -263,10 +263,10 @@ def test_a_file_of_scenes_and_pairs_is_read(tmp_path):
         ('{"scene": "b", "fits": ["x"], "split": "train"}', "line 2: split"),
     ],
 )
-def test_a_bad_line_is_named_with_its_number(tmp_path, line, said):
+def test_a_bad_line_is_named_with_its_number(tmp_path, line, message):
     path = tmp_path / "labels.jsonl"
     path.write_text('{"scene": "a", "fits": ["x", "y"]}\n' + line + "\n", "utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_labels(path)
 
 

@@ -58,19 +58,19 @@ def test_the_users_own_certificate_wins_over_the_shipped_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"encoder": "other@2"}, "encoder other@2"),
         ({"features": "features-0/evidence-0"}, "way texts are read features-0"),
         ({"shipped_sha256": "f" * 64}, "shipped label set ffff"),
     ],
 )
-def test_a_certificate_expires_with_what_it_was_made_from(tmp_path, change, said):
+def test_a_certificate_expires_with_what_it_was_made_from(tmp_path, change, message):
     save(a_certificate(**change), tmp_path / certificate.CERTIFICATE)
     counts = standing(tmp_path, "word-hash@1")
     assert counts.certificate is None
     assert "has expired" in counts.note
-    assert said in counts.note
+    assert message in counts.note
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"id": "x"}', b"\xff\xfe", b" " * 1_100_000])
@@ -82,12 +82,12 @@ def test_a_damaged_certificate_is_said_so_and_does_not_count(tmp_path, data):
 
 
 def keep(path, **changes):
-    told = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps({**told, **changes}), "utf-8")
+    content = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**content, **changes}), "utf-8")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"weights": {"topic": 0.0}}, "weights: the weight 'similarity' is missing"),
         ({"weights": {**dict.fromkeys(certificate.WEIGHTS, 0.0), "sound": 1.0}}, "'sound' is not known"),
@@ -101,13 +101,13 @@ def keep(path, **changes):
         ({"colour": "red"}, "colour: "),
     ],
 )
-def test_a_certificate_changed_by_hand_is_said_so_and_does_not_count(tmp_path, changes, said):
+def test_a_certificate_changed_by_hand_is_said_so_and_does_not_count(tmp_path, changes, message):
     path = tmp_path / certificate.CERTIFICATE
     save(a_certificate(encoder=SHIPPED_ENCODER), path)
     keep(path, **changes)
     counts = standing(tmp_path, SHIPPED_ENCODER)
     assert counts.certificate is None
-    assert re.search(said, counts.note)
+    assert re.search(message, counts.note)
     assert "\n" not in counts.note
 
 
@@ -117,9 +117,9 @@ def test_a_decision_names_what_is_wrong_with_the_certificate_and_reuses_repeats_
     keep(service.store.home / certificate.CERTIFICATE, weights={"topic": 9.0})
     asked = {"quality": "preview", "duration_s": 1.0, "role": "background_bed"}
     service.find_or_make("calm rain on the roof", **asked)
-    told = service.explain("calm rain on a roof", **asked)
-    assert (told.track, told.decision.rule) == (None, "uncertified")
-    assert "the weight 'similarity' is missing" in told.warnings[-1]
+    result = service.explain("calm rain on a roof", **asked)
+    assert (result.track, result.decision.rule) == (None, "uncertified")
+    assert "the weight 'similarity' is missing" in result.warnings[-1]
     assert service.find("calm rain on the roof", **asked).decision.rule == "exact"
 
 

@@ -40,7 +40,7 @@ def a_decision(*admissible, refused=(), **changes):
     return Decision.model_validate({**values, **changes})
 
 
-def heard(*names, hours=5.0):
+def plays_of(*names, hours=5.0):
     """Return plays of `names`, the last of them `hours` ago and each other one an hour before the next."""
     return [Play(name, NOW - timedelta(hours=hours + place)) for place, name in enumerate(reversed(names))]
 
@@ -52,33 +52,33 @@ def pick(decision, plays, **rest):
 def test_a_listener_who_heard_none_of_them_gets_the_best():
     decision = a_decision("a", "b", "c")
     assert choose(decision, [], NOW) is decision
-    assert choose(decision, heard("x", "y"), NOW) is decision
+    assert choose(decision, plays_of("x", "y"), NOW) is decision
 
 
 def test_the_track_just_heard_rests_while_another_fits():
-    chosen = choose(a_decision("a", "b", "c"), heard("a", hours=0.1), NOW)
+    chosen = choose(a_decision("a", "b", "c"), plays_of("a", hours=0.1), NOW)
     assert (chosen.rule, chosen.action, chosen.track_id, chosen.score) == ("varied", "reuse", "b", 0.88)
-    assert pick(a_decision("a", "b", "c"), heard("a", "b", hours=0.1)) == "c"
+    assert pick(a_decision("a", "b", "c"), plays_of("a", "b", hours=0.1)) == "c"
 
 
 def test_the_last_plays_rest_however_long_ago_as_many_as_the_share_says():
     few, many = a_decision(*NAMES[:2]), a_decision(*NAMES)
     day_ago = {"hours": 47.0}
     no_penalty = COOLDOWN.__class__(penalty=0.0)
-    assert choose(few, heard("a", **day_ago), NOW, cooldown=no_penalty).track_id == "a"
-    assert choose(many, heard("a", **day_ago), NOW, cooldown=no_penalty).track_id == "b"
-    plays = heard(*"dcba", hours=40.0)
+    assert choose(few, plays_of("a", **day_ago), NOW, cooldown=no_penalty).track_id == "a"
+    assert choose(many, plays_of("a", **day_ago), NOW, cooldown=no_penalty).track_id == "b"
+    plays = plays_of(*"dcba", hours=40.0)
     assert choose(many, plays, NOW, cooldown=no_penalty).track_id == "e"
-    assert choose(many, heard(*"edcba", hours=40.0), NOW, cooldown=no_penalty).track_id == "e"
+    assert choose(many, plays_of(*"edcba", hours=40.0), NOW, cooldown=no_penalty).track_id == "e"
 
 
 def test_what_was_heard_often_stands_back_longer():
     decision = a_decision("a", "b")
-    once, often = heard("a", hours=20.0), heard("a", "a", "a", "a", hours=20.0)
+    once, often = plays_of("a", hours=20.0), plays_of("a", "a", "a", "a", hours=20.0)
     assert pick(decision, once) == "b"
-    assert pick(decision, heard("a", hours=60.0)) == "a"
-    assert pick(decision, [*often, *heard("b", hours=30.0)]) == "b"
-    assert pick(decision, heard("a", hours=24.0 * 6)) == "a"
+    assert pick(decision, plays_of("a", hours=60.0)) == "a"
+    assert pick(decision, [*often, *plays_of("b", hours=30.0)]) == "b"
+    assert pick(decision, plays_of("a", hours=24.0 * 6)) == "a"
 
 
 def test_a_long_evening_plays_everything_in_turn():
@@ -92,7 +92,7 @@ def test_a_long_evening_plays_everything_in_turn():
 
 
 def test_when_all_are_tired_a_variant_is_made_while_there_may_be_more():
-    decision, plays = a_decision("a", "b", refused=("c",)), heard("a", "b", hours=0.1)
+    decision, plays = a_decision("a", "b", refused=("c",)), plays_of("a", "b", hours=0.1)
     chosen = choose(decision, plays, NOW)
     assert (chosen.action, chosen.rule, chosen.track_id, chosen.variant_of) == ("make", "variant", None, "a")
     assert "variant 1 of 3" in chosen.reason
@@ -100,21 +100,21 @@ def test_when_all_are_tired_a_variant_is_made_while_there_may_be_more():
     assert (spent.action, spent.rule, spent.track_id) == ("reuse", "least_recent", "a")
     assert "heard recently" in spent.reason
     assert pick(decision, plays, may_make=False) == "a"
-    assert pick(decision, heard("b", "a", hours=0.1), may_make=False) == "b"
+    assert pick(decision, plays_of("b", "a", hours=0.1), may_make=False) == "b"
 
 
 def test_a_repeat_takes_part_although_no_candidate_does():
     decision = a_decision(refused=("b",), action="reuse", rule="exact", track_id="mine", score=1.0)
     assert offered(decision, ["mine"]) == {"mine": 1.0}
     assert choose(decision, [], NOW, repeats=["mine"]) is decision
-    tired = choose(decision, heard("mine", hours=1.0), NOW, repeats=["mine"])
+    tired = choose(decision, plays_of("mine", hours=1.0), NOW, repeats=["mine"])
     assert (tired.rule, tired.variant_of) == ("variant", "mine")
-    other = choose(decision, heard("mine", hours=1.0), NOW, repeats=["mine", "take-2"])
+    other = choose(decision, plays_of("mine", hours=1.0), NOW, repeats=["mine", "take-2"])
     assert (other.rule, other.track_id, other.similarity) == ("varied", "take-2", 1.0)
 
 
 def test_a_theme_keeps_its_track_while_it_may_be_served():
-    decision, plays = a_decision("a", "b", refused=("c",)), heard("b", hours=0.1)
+    decision, plays = a_decision("a", "b", refused=("c",)), plays_of("b", hours=0.1)
     kept = choose(decision, plays, NOW, theme="hero", theme_track="b")
     assert (kept.rule, kept.track_id, kept.reason) == ("theme", "b", "the track of the theme 'hero'")
     assert pick(decision, plays, theme="hero", theme_track="c") == "a"
@@ -124,18 +124,18 @@ def test_a_theme_keeps_its_track_while_it_may_be_served():
 def test_the_best_of_all_when_anything_may_be_served():
     decision = a_decision(refused=("a", "b"), action="reuse", rule="always", track_id="a", score=0.2)
     assert offered(decision) == {"a": 0.2}
-    assert choose(decision, heard("a", hours=0.1), NOW, may_make=False).rule == "least_recent"
+    assert choose(decision, plays_of("a", hours=0.1), NOW, may_make=False).rule == "least_recent"
 
 
 def test_probability_weighs_where_there_is_one():
     decision = a_decision("a", "b")
-    told = [
+    candidates = [
         one.model_copy(update={"probability": chance})
         for one, chance in zip(decision.candidates, (0.91, 0.99), strict=True)
     ]
-    decision = decision.model_copy(update={"candidates": tuple(told)})
+    decision = decision.model_copy(update={"candidates": tuple(candidates)})
     assert offered(decision) == {"a": 0.91, "b": 0.99}
-    assert pick(decision, heard("b", hours=3.0)) == "a"
+    assert pick(decision, plays_of("b", hours=3.0)) == "a"
 
 
 SUBSETS = st.lists(st.sampled_from(NAMES), unique=True, max_size=len(NAMES))
@@ -194,4 +194,4 @@ def test_the_choice_never_leaves_what_may_be_served(
 @pytest.mark.parametrize("rule", ["below_threshold", "no_candidate", "never", "uncertified"])
 def test_a_miss_stays_a_miss(rule):
     miss = a_decision(refused=("a", "b"), rule=rule)
-    assert choose(miss, heard("a", "b"), NOW, theme="t", theme_track="a") is miss
+    assert choose(miss, plays_of("a", "b"), NOW, theme="t", theme_track="a") is miss

@@ -36,8 +36,8 @@ class SlowGenerator:
         self.made += 1
         time = np.arange(round(config["duration_s"] * 32_000)) / 32_000
         samples = np.repeat(0.1 * np.sin(2 * np.pi * 220 * time)[:, None], 2, axis=1).astype(np.float32)
-        told = {"backend": "procedural", "model": "slow", "weights_license": "none", "seed": config["seed"]}
-        return Audio(samples, 32_000, {**told, "versions": {}})
+        origin = {"backend": "procedural", "model": "slow", "weights_license": "none", "seed": config["seed"]}
+        return Audio(samples, 32_000, {**origin, "versions": {}})
 
 
 @pytest.fixture
@@ -71,10 +71,10 @@ def test_a_job_is_queued_runs_with_progress_and_ends_with_its_result(jobs, slow)
     assert (over.state, over.progress, over.result.action) == ("done", (4, 4), "generated")
     assert [one.state for one in seen][:2] == ["queued", "running"]
     assert seen[-1] == over
-    told = job_json(over)
-    assert told["progress"] == {"done": 4, "total": 4}
-    assert told["request"] == {"context": RAIN, **SHORT}
-    assert told["result"]["decision"]["action"] == "make"
+    payload = job_json(over)
+    assert payload["progress"] == {"done": 4, "total": 4}
+    assert payload["request"] == {"context": RAIN, **SHORT}
+    assert payload["result"]["decision"]["action"] == "make"
 
 
 def test_those_who_ask_for_the_same_join_one_job(jobs, slow):

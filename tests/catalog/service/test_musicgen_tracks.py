@@ -78,14 +78,14 @@ def audio_files(home):
 
 
 def test_find_or_make_makes_a_track_with_musicgen_and_reuses_it(home):
-    told = made("find-or-make", CALM, *MLX, home=home)
-    track = told["track"]
-    assert (told["action"], told["backend"], told["warnings"]) == ("generated", "mlx", [])
+    payload = made("find-or-make", CALM, *MLX, home=home)
+    track = payload["track"]
+    assert (payload["action"], payload["backend"], payload["warnings"]) == ("generated", "mlx", [])
     assert (track["model"], track["sample_rate"], track["duration_s"]) == ("musicgen-small", FILE_RATE, 1.0)
     assert track["weights_license"] == "CC-BY-NC-4.0"
-    assert read(told["path"]).samples.shape == (FILE_RATE, 2)
+    assert read(payload["path"]).samples.shape == (FILE_RATE, 2)
     again = made("find-or-make", CALM, *MLX, home=home)
-    assert (again["action"], again["id"]) == ("reused", told["id"])
+    assert (again["action"], again["id"]) == ("reused", payload["id"])
 
 
 def test_the_same_seed_makes_the_same_samples(home):
@@ -111,9 +111,9 @@ def test_a_file_of_contexts_is_made_in_one_batch(home, tmp_path, monkeypatch):
     lines.write_text("\n".join(json.dumps(text) for text in (CALM, STORM, "A quiet desert at noon.")))
     result = run("find-or-make", "--batch", lines, *MLX, "--preset", "ambient_lofi", home=home)
     assert result.exit_code == 0, result.output
-    told = [json.loads(line) for line in result.stdout.splitlines()]
+    payloads = [json.loads(line) for line in result.stdout.splitlines()]
     assert batches == [3]
-    assert [one["action"] for one in told] == ["generated"] * 3
+    assert [payload["action"] for payload in payloads] == ["generated"] * 3
     alone = made(
         "musicgen",
         STORM,
@@ -121,10 +121,10 @@ def test_a_file_of_contexts_is_made_in_one_batch(home, tmp_path, monkeypatch):
         "--preset",
         "ambient_lofi",
         "--seed",
-        told[1]["seed"],
+        payloads[1]["seed"],
         home=home.parent / "alone",
     )
-    difference = read(alone["path"]).samples - read(told[1]["path"]).samples
+    difference = read(alone["path"]).samples - read(payloads[1]["path"]).samples
     assert np.abs(difference).max() < 2e-3
 
 
@@ -132,33 +132,33 @@ def test_a_file_of_contexts_is_made_in_one_batch(home, tmp_path, monkeypatch):
 
 
 def test_a_stereo_checkpoint_makes_two_channels(home):
-    told = made("musicgen", CALM, *MLX, "--set", "size=stereo-small", home=home)
-    assert told["track"]["model"] == "musicgen-stereo-small"
-    samples = read(told["path"]).samples
+    payload = made("musicgen", CALM, *MLX, "--set", "size=stereo-small", home=home)
+    assert payload["track"]["model"] == "musicgen-stereo-small"
+    samples = read(payload["path"]).samples
     assert np.abs(samples[:, 0] - samples[:, 1]).max() > 0.01
 
 
 def test_a_size_that_is_not_there_is_stood_in_for_by_the_nearest(home, models, monkeypatch, tmp_path):
-    told = made("musicgen", CALM, *SHORT, "--set", "size=stereo-medium", home=home)
-    assert told["track"]["model"] == "musicgen-melody"
-    assert told["warnings"] == ["MusicGen stereo-medium is not on this machine, so melody made this"]
+    payload = made("musicgen", CALM, *SHORT, "--set", "size=stereo-medium", home=home)
+    assert payload["track"]["model"] == "musicgen-melody"
+    assert payload["warnings"] == ["MusicGen stereo-medium is not on this machine, so melody made this"]
     only = tmp_path / "only-stereo"
     shutil.copytree(models / "musicgen-stereo-small", only / "musicgen-stereo-small")
     monkeypatch.setenv("CATALOG_MODELS", str(only))
-    told = made("musicgen", CALM, *SHORT, home=home)
-    assert told["track"]["model"] == "musicgen-stereo-small"
+    payload = made("musicgen", CALM, *SHORT, home=home)
+    assert payload["track"]["model"] == "musicgen-stereo-small"
 
 
 @pytest.mark.parametrize("size", ["small", "stereo-small"])
 def test_a_scene_is_a_loop_in_mono_and_stereo(home, size, tmp_path):
     (tmp_path / "mine.yaml").write_text("musicgen: {quality: {preview: {max_duration_s: 3}}}")
     asked = ("--backend", "mlx", "--quality", "preview", "--set", f"size={size}")
-    told = made("scene", STORM, *asked, "--config", tmp_path / "mine.yaml", home=home)
-    track = told["track"]
+    payload = made("scene", STORM, *asked, "--config", tmp_path / "mine.yaml", home=home)
+    track = payload["track"]
     assert (track["model"], track["loopable"], track["channels"]) == (f"musicgen-{size}", True, 2)
     assert track["duration_s"] == pytest.approx(3, rel=0.06)
     assert track["seam"] is not None
-    sides = read(told["path"]).samples.T
+    sides = read(payload["path"]).samples.T
     # Equal but for the dither.
     assert (np.abs(sides[0] - sides[1]).max() < 1e-3) == (size == "small")
 
@@ -168,12 +168,12 @@ def test_a_scene_is_a_loop_in_mono_and_stereo(home, size, tmp_path):
 
 def test_a_melody_is_followed_by_a_checkpoint_that_can(home, files):
     plain = made("musicgen", CALM, *MLX, "--set", "size=melody", "--seed", 1, home=home)
-    told = [
+    payloads = [
         made("musicgen", CALM, *MLX, "--seed", 1, "--melody", files / name, home=home)
         for name in ("tune.wav", "tune.flac", "other.wav")
     ]
-    assert {one["track"]["model"] for one in told} == {"musicgen-melody"}
-    tune, same, other = (read(one["path"]).samples for one in told)
+    assert {payload["track"]["model"] for payload in payloads} == {"musicgen-melody"}
+    tune, same, other = (read(payload["path"]).samples for payload in payloads)
     assert np.array_equal(tune, same)
     assert np.abs(tune - other).max() > 0.01
     assert np.abs(tune - read(plain["path"]).samples).max() > 0.01
@@ -193,13 +193,13 @@ def test_a_melody_belongs_to_the_request(home, files):
 
 def test_without_a_melody_checkpoint_the_synthesizer_follows_it(home, files, monkeypatch, tmp_path):
     monkeypatch.setenv("CATALOG_MODELS", str(tmp_path / "none"))
-    told = made("musicgen", CALM, *SHORT, "--melody", files / "tune.wav", "--seed", 1, home=home)
-    assert told["backend"] == "procedural"
-    assert told["warnings"] == [
+    payload = made("musicgen", CALM, *SHORT, "--melody", files / "tune.wav", "--seed", 1, home=home)
+    assert payload["backend"] == "procedural"
+    assert payload["warnings"] == [
         "MusicGen melody is not on this machine, so the procedural synthesizer rendered this"
     ]
     other = made("musicgen", CALM, *SHORT, "--melody", files / "other.wav", "--seed", 1, home=home)
-    assert not np.array_equal(read(told["path"]).samples, read(other["path"]).samples)
+    assert not np.array_equal(read(payload["path"]).samples, read(other["path"]).samples)
     refused = run("musicgen", CALM, *MLX, "--melody", files / "tune.wav", home=home)
     assert refused.exit_code == 6
     assert "catalog models pull melody" in refused.stderr
@@ -266,7 +266,7 @@ def test_pull_shows_the_licence_and_list_tells_what_is_here(home, models, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         (["huge"], 6, "no model is named 'huge'; valid: small, medium"),
         (["{folder}"], 6, "type 'bert'; musicgen or musicgen_melody is needed"),
@@ -276,7 +276,7 @@ def test_pull_shows_the_licence_and_list_tells_what_is_here(home, models, tmp_pa
     ],
 )
 def test_what_cannot_be_pulled_is_one_sentence_and_leaves_nothing(
-    home, models, tmp_path, monkeypatch, args, code, said
+    home, models, tmp_path, monkeypatch, args, code, message
 ):
     folder = shutil.copytree(models.parent / "musicgen-small", tmp_path / "bert")
     config = json.loads((folder / "config.json").read_text())
@@ -284,7 +284,7 @@ def test_what_cannot_be_pulled_is_one_sentence_and_leaves_nothing(
     monkeypatch.setenv("CATALOG_MODELS", str(tmp_path / "models"))
     result = run("models", "pull", *(arg.replace("{folder}", str(folder)) for arg in args), home=home)
     assert result.exit_code == code, result.output
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
     assert weights.find(folder.name) is None
     assert [path for path in (tmp_path / "models").rglob("*") if path.suffix == ".safetensors"] == []
@@ -294,7 +294,7 @@ def test_what_cannot_be_pulled_is_one_sentence_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         (["--melody", "{files}/nothing.wav"], 2, "No such file"),
         (["--melody", "{files}/silent.wav"], 2, "the melody is silent"),
@@ -311,7 +311,7 @@ def test_what_cannot_be_pulled_is_one_sentence_and_leaves_nothing(
         (["--set", "negative_prompt=" + "word " * 80], 6, "tokens; at most 64 are valid"),
     ],
 )
-def test_bad_input_is_one_sentence_and_leaves_nothing(home, models, files, monkeypatch, args, code, said):
+def test_bad_input_is_one_sentence_and_leaves_nothing(home, models, files, monkeypatch, args, code, message):
     if "negative_prompt" in args[-1]:
         small = home.parent / "models" / "musicgen-small"
         shutil.copytree(models / "musicgen-small", small)
@@ -320,7 +320,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(home, models, files, monke
     filled = [arg.replace("{files}", str(files)) for arg in args]
     result = run("musicgen", CALM, *MLX, *filled, home=home)
     assert result.exit_code == code, result.output
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     assert audio_files(home) == []

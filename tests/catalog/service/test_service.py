@@ -196,7 +196,7 @@ def test_auto_says_what_stands_in_and_mlx_refuses_without_weights(service):
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind", "said"),
+    ("asked", "kind", "message"),
     [
         ({"preset": "ambient_lofy"}, ConfigError, "ambient_lofi"),
         ({"role": "background"}, ConfigError, "background_bed"),
@@ -218,8 +218,8 @@ def test_auto_says_what_stands_in_and_mlx_refuses_without_weights(service):
         ({"generation": {"loopable": True}, "role": "ui_sfx"}, InputError, "one-shot"),
     ],
 )
-def test_choices_that_cannot_be_used_are_refused_in_one_sentence(service, asked, kind, said):
-    with pytest.raises(kind, match=said) as caught:
+def test_choices_that_cannot_be_used_are_refused_in_one_sentence(service, asked, kind, message):
+    with pytest.raises(kind, match=message) as caught:
         service.find_or_make(CALM, **asked)
     assert "\n" not in str(caught.value)
     assert service.store.tracks.count(Filter()) == 0
