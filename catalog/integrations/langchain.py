@@ -46,7 +46,7 @@ class TrackRetriever(BaseRetriever):
     filter: Where = None
     """Hard facts that every track must meet: the query language, "mood:calm length:30..60", or the fields of Filter."""
     score_threshold: float | None = None
-    """Leave out tracks below this score; a cosine for by="meaning", comparable within one search only otherwise."""
+    """The lowest score of a track: a cosine for by="meaning"; otherwise scores compare within one search only."""
     by: Literal["meaning", "words", "both"] = "meaning"
     search_kwargs: dict[str, Any] = Field(default_factory=dict)
 

@@ -38,7 +38,7 @@ class TrackRetriever(BaseRetriever):
     A node's text describes the track, its metadata holds track_id, path, source (a file URI), mood_tags, duration_s,
     style, backend, weights_license and the rest of `integrations.description.FACTS`. `where` holds the hard facts
     that every track must meet, "mood:calm length:30..60" or the fields of Filter. Tracks below `score_threshold` are
-    left out; the score is a cosine for by="meaning", and comparable within one search only otherwise.
+    left out; the score is a cosine for by="meaning"; otherwise scores compare within one search only.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class FileCache:
         self._looked_up = looked_up
         self._making = [threading.Lock() for _ in range(64)]
         self._written = max_bytes
-        """Bytes written since the folder was last measured; at the start as many as make it measure."""
+        """Bytes written since the folder was last measured; it starts high, so that the first write measures."""
 
     def open(self, kind: str, name: str, make: Callable[[], bytes]) -> BinaryIO:
         """Return the file `name` of one kind, open for reading; where there is none, `make` returns its content.

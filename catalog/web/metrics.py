@@ -73,7 +73,7 @@ class Metrics:
 
 
 class _Queue(Collector):
-    """The length of the queue, read when the counters are."""
+    """The length of the queue, read each time the counters are."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs

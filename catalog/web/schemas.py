@@ -57,7 +57,7 @@ class FindOrMakeBody(BaseModel):
     )
     as_read: bool = Field(
         False,
-        description="Take a text that is a JSON object with a text in it for that payload, as the command line does.",
+        description="Read a text that is a JSON object with a text in it as a payload, as the command line does.",
     )
     preset: str | None = Field(None, description="Style preset; left out, it follows from the context.")
     role: str | None = Field(None, description="What the music is for.")
@@ -79,9 +79,13 @@ class FindOrMakeBody(BaseModel):
     language: str | None = None
     reuse: Literal["auto", "always", "never"] = "auto"
     min_similarity: float | None = Field(None, description="The score a candidate needs.")
-    max_false_reuse: float | None = Field(None, description="The share of wrong reuses that is accepted.")
-    listener: str | None = Field(None, description="Who listens: plays of late are varied.")
-    theme: str | None = Field(None, description="What the listener hears as one piece of work.")
+    max_false_reuse: float | None = Field(
+        None, description="The share of reused tracks that may turn out not to fit."
+    )
+    listener: str | None = Field(
+        None, description="Who listens; gets another fitting track than the ones heard lately."
+    )
+    theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
     explain: bool = Field(False, description="Also count what each hard fact rejects, as find always does.")
     dry_run: bool = Field(False, description="Decide and stop: make nothing.")
 
