@@ -319,6 +319,20 @@ def test_trash_with_undo_and_bulk(own_site, open_page):
     expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
 
 
+def test_a_second_tag_for_a_selection_keeps_the_first(own_site, open_page):
+    address, service = own_site
+    page = open_page(address)
+    rows(page).nth(0).get_by_role("checkbox").check()
+    rows(page).nth(1).get_by_role("checkbox").check()
+    tag = page.get_by_label("Add a tag to the selected tracks")
+    for word in ("keep", "opening"):
+        tag.fill(word)
+        tag.press("Enter")
+        expect(page.locator(".row-sub", has_text=f"#{word}")).to_have_count(2)
+    tagged = [track.tags for track in service.store.tracks.list() if track.tags]
+    assert tagged == [("keep", "opening")] * 2
+
+
 # Composing
 
 
