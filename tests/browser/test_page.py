@@ -700,9 +700,7 @@ def test_jobs_that_ended_leave_nothing_behind(own_site, open_page):
         until(page, f"fetch('/api/tracks').then((a) => a.json()).then((list) => list.total === {ALL + made})")
         expect(page.locator(".tray-button")).to_be_hidden()
     assert page.evaluate("listeners.job") == before
-    assert (
-        page.evaluate("import('/static/lib/jobs.js').then(({ jobs }) => (jobs.live ?? jobs.all).size)") == 0
-    )
+    assert page.evaluate("import('/static/lib/jobs.js').then(({ jobs }) => jobs.live.size)") == 0
 
 
 # Many
