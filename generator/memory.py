@@ -1,7 +1,7 @@
-"""What memory a process on Linux can still have, asked before it is taken.
+"""How much memory this process can still get, checked before the memory is taken.
 
-On a processor MLX does not look whether it got what it asked for: a want that is found out there ends the process. So
-what is certain to be needed is compared first. Elsewhere nothing is known and nothing refused.
+On a processor MLX does not check whether an allocation succeeded: a failure ends the process. So what is certainly
+needed is compared with what is left first. That is known on Linux only; elsewhere nothing is refused.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import GeneratorError
 
-__all__ = ["left_bytes", "require"]
+__all__ = ["left_bytes", "memory_errors", "require"]
 
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def require(needed_bytes: int, what: str, cure: str, *, filled: bool = True) -> None:
-    """Raise GeneratorError where `needed_bytes` more are certainly not to be had to do `what`.
+    """Raise GeneratorError if `what` needs `needed_bytes` more and this process certainly cannot get them.
 
-    `cure` ends "ask for ...". With `filled` false they are reserved and hardly used, which only limits of the process
-    count.
+    `cure` completes "ask for ...". With `filled` false the memory is reserved but hardly used, so that only the limits
+    of the process count.
     """
     left = left_bytes(filled=filled)
     if left is not None and needed_bytes > left:
@@ -33,11 +34,25 @@ def require(needed_bytes: int, what: str, cure: str, *, filled: bool = True) -> 
         )
 
 
-def left_bytes(*, filled: bool = True, proc: Path | None = None, cgroups: Path | None = None) -> int | None:
-    """Return what this process can have at most, None where that is not known.
+@contextmanager
+def memory_errors(what: str, cure: str) -> Iterator[None]:
+    """Turn the device's lack of memory, or of room for a thread, into a GeneratorError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, SystemError) as error:
+        # numba raises SystemError where its parallel loop met a MemoryError; MLX and threads raise RuntimeError.
+        lacks = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
+        signs = "alloc", "memory", "temporarily unavailable"
+        if lacks or any(sign in str(error).lower() for sign in signs):
+            raise GeneratorError(f"not enough memory to {what}; ask for {cure}.") from error
+        raise
 
-    It is the least of what its limits (RLIMIT_AS, RLIMIT_DATA), its control groups and the machine leave. What could be
-    freed or swapped out counts as left, so that nothing is refused that would have worked.
+
+def left_bytes(*, filled: bool = True, proc: Path | None = None, cgroups: Path | None = None) -> int | None:
+    """Return how many bytes this process can get at most, None where that is not known.
+
+    The least of what its limits (RLIMIT_AS, RLIMIT_DATA), its control groups and the machine leave. Memory that the
+    system could free or swap out counts as left, so that nothing is refused that would have worked.
     """
     proc, cgroups = proc or _PROC, cgroups or _CGROUPS
     try:
@@ -69,8 +84,8 @@ def _in_machine_and_groups(proc: Path, cgroups: Path) -> Iterator[int]:
         _, controllers, path = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
-        # Of version 1 a controller has a tree of its own. In a container the path may be the host's, where only the
-        # root of the tree is seen.
+        # In version 1 each controller has a tree of its own. In a container the path may be the one on the host, while
+        # only the root of the tree is visible.
         root, name, own = (
             (cgroups / "memory", "memory.limit_in_bytes", "total_rss")
             if controllers
@@ -103,7 +118,7 @@ class _Heap(ctypes.Structure):
 
 
 def _free_in_heap() -> int:
-    """Return what was freed here and is kept for the next allocation."""
+    """Return the bytes that this process freed and the C library keeps for its next allocation."""
     ask = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if ask is None:
         return 0

@@ -221,3 +221,20 @@ def tone(frequency_hz: float, duration_s: float, rate: int = RATE, channels: int
     t = np.arange(int(duration_s * rate)) / rate
     wave = 0.4 * np.sin(2 * np.pi * frequency_hz * t)
     return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
+
+
+def generate_codes(
+    model, condition, *, frames: int, seeds, prompt_codes=None, window_frames: int = 1500, **options
+):
+    """Return int32 codes (batch, codebooks, frames) of `stream_codes`, those of the prompt first."""
+    import mlx.core as mx
+
+    from generator.musicgen.generation import stream_codes
+
+    options |= {"frames": frames, "seeds": seeds, "prompt_codes": prompt_codes}
+    chunks = [
+        *stream_codes(model, condition, chunk_frames=window_frames, window_frames=window_frames, **options)
+    ]
+    if prompt_codes is not None:
+        chunks.insert(0, mx.broadcast_to(prompt_codes, (len(seeds), *prompt_codes.shape[1:])))
+    return mx.concatenate(chunks, axis=-1)

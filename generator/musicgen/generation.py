@@ -1,8 +1,8 @@
 """The generation loop: codes for any number of frames from a MusicGen decoder.
 
-One window is one sequence of at most 30 s, the length the model was trained on. Longer music slides: each
-next window starts `stride_frames` later and is prompted with what it shares with the one before, as
-audiocraft does (`audiocraft/models/musicgen.py`, `_generate_tokens`).
+One window is one sequence of at most 30 s, the length the model was trained on. Longer music takes several windows:
+each starts `stride_frames` after the one before and is prompted with the frames that both share, as in audiocraft
+(`audiocraft/models/musicgen.py`, `_generate_tokens`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..networks.musicgen import Condition, MusicgenDecoder
 from ..networks.sampling import Sampling, guide, row_keys, sample, split_keys
 from ..protocol import Progress
 
-__all__ = ["STRIDE_FRAMES", "WINDOW_FRAMES", "ConditionSource", "generate_codes", "stream_codes"]
+__all__ = ["STRIDE_FRAMES", "WINDOW_FRAMES", "ConditionSource", "stream_codes"]
 
 
 WINDOW_FRAMES = 1500
@@ -31,47 +31,11 @@ STRIDE_FRAMES = 900
 ConditionSource = Condition | Callable[[int], Condition]
 """One condition for all windows, or a function from a window's first frame to its condition."""
 
-# What is known before the first new column is read in pieces of this many columns of all rows together, so that a
-# caller can cancel in between.
+# The columns before the first new one are read in pieces, of this many columns of all rows together, so that a caller
+# can cancel in between.
 _PREFILL_COLUMNS = 64
-_FEWEST_COLUMNS = 16  # that a batch of many rows is read in
+_FEWEST_COLUMNS = 16  # a piece of one row of a large batch has at least so many
 _POLL_S = 0.1
-
-
-def generate_codes(
-    model: MusicgenDecoder,
-    condition: ConditionSource,
-    *,
-    frames: int,
-    seeds: Sequence[int],
-    sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
-    prompt_codes: mx.array | None = None,
-    window_frames: int = WINDOW_FRAMES,
-    stride_frames: int = STRIDE_FRAMES,
-    on_progress: Progress | None = None,
-    compiled: bool | None = None,
-) -> mx.array:
-    """Return int32 codes (batch, codebooks, frames); `frames` counts those of the prompt.
-
-    See `stream_codes` for the arguments.
-    """
-    chunks = stream_codes(
-        model,
-        condition,
-        frames=frames,
-        seeds=seeds,
-        sampling=sampling,
-        prompt_codes=prompt_codes,
-        chunk_frames=window_frames,
-        window_frames=window_frames,
-        stride_frames=stride_frames,
-        on_progress=on_progress,
-        compiled=compiled,
-    )
-    prompt = [] if prompt_codes is None else [_prompt_rows(prompt_codes, len(seeds), model)]
-    codes = mx.concatenate([*prompt, *chunks], axis=-1)
-    mx.eval(codes)
-    return codes
 
 
 def stream_codes(
@@ -141,7 +105,7 @@ class _Run:
             self.on_progress(self.done, self.total)
 
     def poll(self) -> None:
-        """Let the caller cancel where a pass takes long."""
+        """Let the caller cancel during a pass that takes long."""
         if perf_counter() - self.reported_s > _POLL_S:
             self.report(0)
 
@@ -155,22 +119,22 @@ def _window(run: _Run, condition: Condition, known: mx.array, frames: int) -> It
     config = run.model.config
     delays = delays_for(config.num_codebooks, config.audio_channels)
     pattern = delay_codes(known, frames, delays, config.special_token)
-    new, given = frames - known.shape[-1], 0
+    new, yielded = frames - known.shape[-1], 0
     columns: list[mx.array] = []
     for column in _columns(run, condition, pattern, first=1 + known.shape[-1]):
         columns.append(column)
         complete = len(columns) - max(delays)
         run.report(1 if complete > 0 else 0)
-        if complete == new or complete - given == run.chunk_frames:
-            yield undelay_codes(mx.stack(columns[given:], axis=-1), delays)
-            given = complete
+        if complete == new or complete - yielded == run.chunk_frames:
+            yield undelay_codes(mx.stack(columns[yielded:], axis=-1), delays)
+            yielded = complete
 
 
 def _columns(run: _Run, condition: Condition, pattern: mx.array, first: int) -> Iterator[mx.array]:
     """Yield the columns (batch, codebooks) from `first` to the end of the pattern, each computed.
 
-    The graph of the next column is built while the device computes this one, but handed over only afterwards:
-    a cache that work in flight still reads cannot be updated in place and would be copied whole.
+    Python builds the graph of the next column while the device computes this one. The device gets that graph only
+    afterwards: while work in flight reads the cache, the cache cannot be updated in place and would be copied whole.
     """
     end = pattern.shape[-1]
     guided = _GuidedDecoder(run, condition, end - 1)
@@ -186,9 +150,9 @@ def _columns(run: _Run, condition: Condition, pattern: mx.array, first: int) -> 
 
 
 class _GuidedDecoder:
-    """Logits (batch, codebooks, vocab_size) for the column after those seen, guided.
+    """Guided logits (batch, codebooks, vocab_size) for the column after those read.
 
-    Guidance runs as one batch of both halves or, with `two_step_cfg`, as two passes over states of their own.
+    Guidance runs as one batch of both halves or, with `two_step_cfg`, as two passes, each over a state of its own.
     """
 
     def __init__(self, run: _Run, condition: Condition, columns: int) -> None:
@@ -205,7 +169,7 @@ class _GuidedDecoder:
         ]
 
     def read(self, columns: mx.array) -> mx.array:
-        """Take in the known columns, and what a melody model is told before them, piece by piece."""
+        """Read the known columns, and a melody model's chroma and text before them, piece by piece."""
         size = max(_FEWEST_COLUMNS, _PREFILL_COLUMNS // self.states[0].rows)
         for state in self.states:
             for hidden in self.model.read_prefix(state, size):
@@ -220,12 +184,12 @@ class _GuidedDecoder:
         return self._guide([self.model.logits(end) for end in ends])
 
     def _computed(self, *hidden: mx.array) -> None:
-        """Wait for what is read, and let the caller cancel."""
+        """Compute the states of a piece, and let the caller cancel."""
         mx.eval(hidden)
         self.run.report(0)
 
     def step(self, column: mx.array) -> mx.array:
-        """Take in one more column (batch, codebooks)."""
+        """Read one more column (batch, codebooks)."""
         return self._guide([step(column[:, :, None]) for step in self.steps])
 
     def _guide(self, logits: list[mx.array]) -> mx.array:
@@ -237,7 +201,7 @@ class _GuidedDecoder:
 
 
 def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecoder) -> mx.array:
-    """Return the prompt as int32 (batch, codebooks, frames), without frames where there is none."""
+    """Return the prompt as int32 (batch, codebooks, frames), with no frames if there is no prompt."""
     books = model.config.num_codebooks
     if prompt_codes is None:
         return mx.zeros((batch, books, 0), mx.int32)
@@ -252,7 +216,7 @@ def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecod
 def _check_lengths(frames: int, prompt: int, chunk: int, window: int, stride: int) -> None:
     if frames <= prompt:
         raise GeneratorError(
-            f"{frames} frames are asked for and the prompt has {prompt}; ask for more than it has."
+            f"{frames} frames are requested and the prompt has {prompt}; ask for more than it has."
         )
     if prompt >= window:
         raise GeneratorError(f"The prompt has {prompt} frames; fewer than the window's {window} are valid.")

@@ -136,10 +136,11 @@ def test_musicgen_makes_loops_alone_in_batches_and_streamed(adapter):
 def test_codes_decoded_round_are_the_middle_of_themselves_repeated(adapter):
     import mlx.core as mx
 
-    from generator.musicgen.adapter import Told
+    from generator.musicgen.codes import decode_round
+    from generator.musicgen.progress import Repeated
 
     codes = mx.random.randint(0, 64, (1, 4, 150), key=mx.random.key(1))
-    loop = adapter._decode_round(codes, Told(None))
+    loop = decode_round(adapter.networks, codes, Repeated(None))
     thrice = np.array(adapter.networks.codec.decode(mx.concatenate([codes] * 3, axis=-1)))[0]
     length = len(loop)
     assert length == 150 * adapter.sample_rate // adapter.frame_rate

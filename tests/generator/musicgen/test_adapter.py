@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_musicgen import FRAME_RATE, RATE, tone, write_checkpoint
+from tiny_musicgen import FRAME_RATE, RATE, generate_codes, tone, write_checkpoint
 
 mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
@@ -28,13 +28,13 @@ from generator.errors import (  # noqa: E402
 )
 from generator.musicgen.adapter import (  # noqa: E402
     MusicgenAdapter,
-    Piece,
 )
 from generator.musicgen.chroma import (  # noqa: E402
     extract_chroma,
     fit_frames,
 )
-from generator.musicgen.generation import STRIDE_FRAMES, WINDOW_FRAMES, generate_codes, stream_codes  # noqa: E402
+from generator.musicgen.generation import STRIDE_FRAMES, WINDOW_FRAMES, stream_codes  # noqa: E402
+from generator.musicgen.piece import Piece  # noqa: E402
 from generator.musicgen.settings import Settings  # noqa: E402
 from generator.networks.musicgen import Condition  # noqa: E402
 from generator.networks.sampling import Sampling  # noqa: E402
@@ -537,7 +537,7 @@ def test_want_of_memory_when_a_loop_is_closed_is_one_sentence(adapter, monkeypat
     def exhausted(*_):
         raise RuntimeError("[malloc] Unable to allocate 99 bytes.")
 
-    monkeypatch.setattr(adapter, "_decode_round", exhausted)
+    monkeypatch.setattr("generator.musicgen.adapter.decode_round", exhausted)
     with pytest.raises(GeneratorError, match="not enough memory to make this"):
         adapter.generate_music(PROMPT, {"duration_s": 3, "seed": 1, "loopable": True})
 

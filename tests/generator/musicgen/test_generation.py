@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_musicgen import generate_codes
 
 from generator.cpu.decoder import Block, ProcessorDecoder
 from generator.errors import Cancelled, GeneratorError
-from generator.musicgen.generation import generate_codes, stream_codes
+from generator.musicgen.generation import stream_codes
 from generator.networks.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
 from generator.networks.musicgen import Condition, CrossAttention, MusicgenConfig, MusicgenDecoder
 from generator.networks.sampling import Sampling

@@ -12,10 +12,10 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
+from tiny_musicgen import generate_codes
 
 from generator.cpu.decoder import ProcessorDecoder
 from generator.errors import WeightsError
-from generator.musicgen.generation import generate_codes
 from generator.networks.musicgen import Condition, MusicgenConfig, MusicgenDecoder, Span, quantize, sanitize
 from generator.networks.sampling import Sampling
 
