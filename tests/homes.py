@@ -183,7 +183,7 @@ def read_with_flipped_bytes(home: str, data: str, places: list[int], journal: st
             ]
             found = {track.id: track.model_dump(mode="json") for track in tracks}
         except StorageError:
-            pass  # told, which is as good
+            pass  # an error that names the damage is right as well
         finally:
             Path(data).write_bytes(original)
         note(journal, json.dumps({"place": place, "found": found}))

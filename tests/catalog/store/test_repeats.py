@@ -45,7 +45,7 @@ def kept(store, name="a"):
 def test_a_track_is_recalled_without_lance(store, home, monkeypatch):
     track = kept(store)
     other = open_store(home)
-    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was asked"))
+    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was loaded"))
     assert other.recall(track.key) == track
     assert other.recall("key-b") is None
     other.requests.enqueue(a_record("r"))

@@ -101,8 +101,8 @@ def test_a_track_comes_back_the_same(track):
     | st.builds(some_features, valence=st.floats(-1, 1), environment=st.sampled_from([None, "rain"])),
 )
 def test_a_request_comes_back_the_same(similarity, choices, query, track_id, features):
-    told = {"choices": choices, "query": query, "track_id": track_id, "features": features}
-    record = a_record("r", similarity=similarity, score=None, **told)
+    values = {"choices": choices, "query": query, "track_id": track_id, "features": features}
+    record = a_record("r", similarity=similarity, score=None, **values)
     for vector in (None, VECTOR):
         row = through_arrow(to_request_row(record, vector, "e"), request_schema(8))
         assert from_request_row(row) == record

@@ -66,7 +66,7 @@ def ids(found):
 
 
 def test_an_empty_home_answers_without_lance(store, monkeypatch):
-    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was asked"))
+    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was loaded"))
     assert newest_for(store, "k") is None
     assert store.tracks.get("a") is None
     assert store.tracks.search(vector_of("a")) == []
@@ -359,7 +359,7 @@ def test_words_find_what_was_said(store, home):
 
 def test_words_and_meaning_together(store):
     add(store, "meant", summary="nothing of it")
-    add(store, "said", summary="glacier")
+    add(store, "worded", summary="glacier")
     for number in range(8):
         add(store, f"t{number}")
     cosines = {track.id: score for track, score in store.tracks.search(vector_of("meant"), limit=10)}
@@ -367,9 +367,9 @@ def test_words_and_meaning_together(store):
         track.id: score
         for track, score in store.tracks.search_hybrid("glacier", vector_of("meant"), limit=10)
     }
-    assert found == pytest.approx(blend(cosines, {"said": 1.0}, MEANING_WEIGHT), abs=1e-6)
+    assert found == pytest.approx(blend(cosines, {"worded": 1.0}, MEANING_WEIGHT), abs=1e-6)
     best = store.tracks.search_hybrid("glacier", vector_of("meant"), limit=2)
-    assert set(ids(best)) == {"meant", "said"}
+    assert set(ids(best)) == {"meant", "worded"}
 
 
 def test_blended_scores_by_hand():
@@ -477,17 +477,17 @@ def test_requests_come_newest_first(store):
 
 
 def test_judgements_come_newest_first(store):
-    said = [
+    judgements = [
         a_judgement("one"),
         a_judgement(
             "two", verdict="rejected", rating=None, request_id="r", key="k", created_at=NOON + timedelta(1)
         ),
     ]
-    store.judgements.append(said[0])
-    store.judgements.append(said[1], vector_of("k"))
-    assert store.judgements.list() == said[::-1]
-    assert store.judgements.list(verdict="rejected", track_id="a") == said[1:]
-    assert store.judgements.list(limit=1) == said[1:]
+    store.judgements.append(judgements[0])
+    store.judgements.append(judgements[1], vector_of("k"))
+    assert store.judgements.list() == judgements[::-1]
+    assert store.judgements.list(verdict="rejected", track_id="a") == judgements[1:]
+    assert store.judgements.list(limit=1) == judgements[1:]
     assert store.care.stats()["judgements"] == 2
     with pytest.raises(InputError, match="cannot be narrowed by 'rating'"):
         store.judgements.list(rating="4")

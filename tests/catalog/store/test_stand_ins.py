@@ -36,10 +36,10 @@ def test_the_client_is_there_for_whoever_needs_it(tmp_path):
     more = """
 import lance_namespace
 from lance_namespace import CreateTableRequest
-asked = CreateTableRequest(id=["a"])
+request = CreateTableRequest(id=["a"])
 from lance_namespace_urllib3_client.models import CreateTableRequest as Real
-assert type(asked) is Real and isinstance(asked, CreateTableRequest)
-print(asked.id)
+assert type(request) is Real and isinstance(request, CreateTableRequest)
+print(request.id)
 """
     assert run(WORK.format(home=str(tmp_path / "home")) + more).strip() == "['a']"
 
