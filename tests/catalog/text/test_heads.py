@@ -249,8 +249,8 @@ class TestAnotherEncoder:
         assert (mine.sources["valence"], mine.sources["mood_tags"]) == ("heads", "heads")
         assert (theirs.sources["valence"], theirs.sources["mood_tags"]) == ("prototypes", "prototypes")
         assert none.sources["valence"] == "text"
-        assert "no heads are fitted to this encoder" in report._told_by(theirs, "valence")
-        assert report._told_by(mine, "valence") == f"heads, {mine.confidences['valence']:.2f}"
+        assert "no heads are fitted to this encoder" in report._reader_of(theirs, "valence")
+        assert report._reader_of(mine, "valence") == f"heads, {mine.confidences['valence']:.2f}"
 
     def test_vectors_of_another_length_are_no_trouble(self) -> None:
         class Short(WordHashEncoder):
