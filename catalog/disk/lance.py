@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..errors import CatalogError, Damage, StorageError
 from .stand_ins import forget, without_rest_client
 
-__all__ = ["ALWAYS", "Connection", "import_lancedb", "index_config", "lance_errors", "run"]
+__all__ = ["Connection", "index_config", "lance_errors", "run"]
 
 
 _log = logging.getLogger(__name__)

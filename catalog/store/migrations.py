@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..disk.reading import Row
 from .cells import EPOCH, NO_LEVEL
 from .rows import matches, recorded, request_words, row_sha256
 from .schema import VERSIONS
 
 __all__ = ["STEPS", "upgrade"]
-
-
-Row = dict[str, Any]
 
 
 def m002_add_trash_and_rating(row: Mapping[str, Any]) -> Row:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
+from ..disk.reading import Row
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError
 from ..models import Track
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Encode", "migrate", "reembed", "reembed_log"]
 
 
-Row = dict[str, Any]
 Vectors = dict[str, NDArray[np.float32]]
 Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
 _BATCH_ROWS, _BATCH_TEXTS = 1000, 64

@@ -96,11 +96,11 @@ def fill_logs(store: Store, draw: np.random.Generator, vectors: NDArray[np.float
     store.care.compact()
 
 
-def bulk(ledger: object, rows: list[dict], schema: object) -> None:
-    ledger.durable.create(schema)
+def bulk(log: object, rows: list[dict], schema: object) -> None:
+    log.durable.create(schema)
     for start in range(0, len(rows), CHUNK_ROWS):
         data = to_arrow(rows[start : start + CHUNK_ROWS], schema)
-        ledger.durable.commit("filling", lambda table, data=data: table.add(data, on_bad_vectors="null"))
+        log.durable.commit("filling", lambda table, data=data: table.add(data, on_bad_vectors="null"))
 
 
 def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
