@@ -33,7 +33,7 @@ class WordHashEncoder:
 
 
 class Counting:
-    """The procedural generator, counting how often it was asked."""
+    """The procedural generator, with a count of its calls."""
 
     def __init__(self):
         self.made = 0

@@ -31,9 +31,9 @@ class Listener:
         return bool(self._audience.listener or self._audience.theme)
 
     def takes_at_once(self, repeat: Track) -> bool:
-        """Return whether a repeat is served without a look at other tracks.
+        """Return whether a repeat is served without a search for other tracks.
 
-        It is when it is the track of the theme, or, without one, when the listener has not heard it lately.
+        A track of the theme is, and no other. Without one every repeat is that the listener has not heard lately.
         """
         if self.theme_track is not None:
             return self.theme_track == repeat.id

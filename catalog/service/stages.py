@@ -165,7 +165,7 @@ class Flow:
         return Outcome(request, decision, track)
 
     def _request_of(self, call: Call, repeat: Repeat) -> Request:
-        """Return the request of a repeat: that of the track made for it, else what the log says was read."""
+        """Return the request of a repeat: that of its track, or of a close match with the features in the log."""
         if repeat.line is None or repeat.line.features is None:
             return request_of(repeat.track, call.context, call.choices)
         return self._build(call, repeat.line.features)
