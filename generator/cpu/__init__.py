@@ -20,8 +20,9 @@ from .files import weights_in_files
 __all__ = ["accelerate", "keep_in_files", "ready"]
 
 
-_THREADS_BYTES = 96 << 20
-"""Address space that numba's first loop reserves and hardly uses; 102 MiB were measured on Linux."""
+_RESERVED_BYTES = 166 << 20
+"""Address space reserved beside the weights and hardly used, 167 MiB measured on Linux with two cores: 105 by the
+loops and threads of numba, the rest by threads and buffers of MLX. LLVM ends a process that it finds no memory in."""
 
 
 def keep_in_files(networks: Networks, folder: Path) -> Networks:
@@ -40,7 +41,7 @@ def ready(networks: Networks) -> Iterator[None]:
         return
     import mlx.core as mx
 
-    require(size_bytes(networks) + _THREADS_BYTES, *LOADING, filled=False)
+    require(size_bytes(networks) + _RESERVED_BYTES, *LOADING, filled=False)
     # MLX and numba reserve memory at their first product. Both have to do it now: where the system refuses memory to
     # their threads later, the process ends.
     x = mx.ones((2, 2))
