@@ -6,7 +6,7 @@ __all__ = ["AudioError", "Cancelled", "GeneratorError", "WeightsError"]
 
 
 class GeneratorError(Exception):
-    """Base: a generator could not make what was asked."""
+    """Base: a generator could not make what was requested."""
 
 
 class WeightsError(GeneratorError):
@@ -14,7 +14,7 @@ class WeightsError(GeneratorError):
 
 
 class AudioError(GeneratorError, ValueError):
-    """Audio that cannot be read, written or shaped as asked."""
+    """Audio that cannot be read, written or shaped as requested."""
 
 
 class Cancelled(GeneratorError):

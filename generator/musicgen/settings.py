@@ -22,7 +22,7 @@ MAX_DURATION_S = 3600.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Length in codec frames, seed, how codes are sampled, and words for what should not be heard."""
+    """Length in codec frames, seed, how codes are sampled, and words for sounds to avoid."""
 
     frames: int
     seed: int

@@ -44,7 +44,7 @@ def delay_codes(codes: mx.array, frames: int, delays: tuple[int, ...], special: 
 def undelay_codes(columns: mx.array, delays: tuple[int, ...]) -> mx.array:
     """Read frames back from consecutive columns (batch, codebooks, columns).
 
-    The first column given is the one that holds codebook 0 of the first frame wanted (column 1 of a whole
+    The first of the columns holds codebook 0 of the first frame to return (column 1 of a whole
     sequence). Returns (batch, codebooks, columns - max(delays)).
     """
     frames = columns.shape[-1] - max(delays)

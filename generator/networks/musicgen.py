@@ -222,11 +222,11 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
         """Return the residual stream (rows, columns, hidden_size) after this block."""
         x = x + self.self_attn(self.self_attn_norm(x), layer, span)
         if layer.text is not None:
-            # Unconditional rows come last and skip this exactly: their text is zero, and without biases so
-            # are its keys, its values and what attention makes of them.
+            # Unconditional rows come last and skip this. That is exact: their text is zero, and there are no biases, so
+            # keys, values and attention's output would be zero too.
             rows = layer.text[0].shape[0]
-            told = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, span.text_mask)
-            x = told if rows == x.shape[0] else mx.concatenate([told, x[rows:]])
+            worded = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, span.text_mask)
+            x = worded if rows == x.shape[0] else mx.concatenate([worded, x[rows:]])
         out: mx.array = x + self.fc2(nn.gelu(self.fc1(self.ffn_norm(x))))
         return out
 
@@ -265,7 +265,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         """Prepare forward passes over `columns` columns.
 
         The state has the condition's rows once for `conditional` and once more for `unconditional`, in this
-        order; both are fed the same tokens. Unconditional rows are told the negative text, where there is one.
+        order; both are fed the same tokens. Unconditional rows attend to the negative text, if there is one.
         """
         state, text = self.plan(condition, columns, conditional=conditional, unconditional=unconditional)
         shape = (
@@ -283,7 +283,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
     def plan(
         self, condition: Condition, columns: int, *, conditional: bool, unconditional: bool
     ) -> tuple[DecoderState, mx.array | None]:
-        """Return the state of `start` without layers, and the projected text that their cross-attention is told."""
+        """Return the state of `start` without layers, and the projected text that their cross-attention reads."""
         halves = [True] * conditional + [False] * unconditional
         rows, melody = condition.batch * len(halves), self.config.melody
         words, negative = self._texts(condition)
@@ -304,8 +304,8 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         )
         if melody and padded:
             self._skip_padding(state, mask)
-        told = mx.concatenate([states for states, _ in worded]) if worded and not melody else None
-        return state, told
+        text_states = mx.concatenate([states for states, _ in worded]) if worded and not melody else None
+        return state, text_states
 
     def __call__(self, tokens: mx.array, state: DecoderState) -> mx.array:
         """Map tokens (batch, codebooks, columns) to logits (state rows, codebooks, columns, vocab_size)."""
@@ -388,9 +388,9 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         if condition.negative_states is None or condition.negative_mask is None:
             return words, None
         states, mask = self._project_text(condition.negative_states, condition.negative_mask)
-        # A row without negative words counts its columns as it would where no row has any.
-        told = condition.negative_mask.astype(mx.bool_).any(axis=-1, keepdims=True)
-        return words, (states, mx.where(told, mask, words[1]))
+        # A row without negative words keeps the mask that it has when no row has any: its positions stay the same.
+        worded = condition.negative_mask.astype(mx.bool_).any(axis=-1, keepdims=True)
+        return words, (states, mx.where(worded, mask, words[1]))
 
     def _project_text(self, states: mx.array, mask: mx.array) -> Text:
         """Return text states of the network's type, zero at padding, and their mask with no empty row."""
@@ -408,10 +408,10 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         config = self.config
         silence = mx.zeros((condition.batch, 1, config.num_chroma), self.dtype)
         silence[:, :, 0] = 1
-        given = silence if condition.chroma is None else condition.chroma.astype(self.dtype)
+        melody = silence if condition.chroma is None else condition.chroma.astype(self.dtype)
         parts = []
         for conditional, text in zip(halves, texts, strict=True):
-            chroma = given if conditional else silence
+            chroma = melody if conditional else silence
             chroma = self.chroma_proj(chroma) if "chroma_proj" in self else chroma
             chroma = mx.tile(chroma, (1, math.ceil(config.chroma_length / chroma.shape[1]), 1))
             words = mx.zeros_like(like) if text is None else text[0]
@@ -479,15 +479,15 @@ def sanitize(weights: Mapping[str, mx.array]) -> dict[str, mx.array]:
                 break
         else:
             renamed[name] = value
-    for whole, found in parts.items():
-        renamed[whole] = mx.concatenate([found[part] for part in _part_order(whole, found)])
+    for whole, matrices in parts.items():
+        renamed[whole] = mx.concatenate([matrices[part] for part in _part_order(whole, matrices)])
     return renamed
 
 
-def _part_order(whole: str, found: Mapping[str, mx.array]) -> list[str]:
-    numbered = [str(k) for k in range(len(found))]
+def _part_order(whole: str, matrices: Mapping[str, mx.array]) -> list[str]:
+    numbered = [str(k) for k in range(len(matrices))]
     order = list("qkv") if "qkv_proj" in whole else list("kv") if "kv_proj" in whole else numbered
-    if missing := [part for part in order if part not in found]:
+    if missing := [part for part in order if part not in matrices]:
         raise WeightsError(
             f"The checkpoint has no part {', '.join(missing)} of {whole}; fetch the weights again."
         )

@@ -81,7 +81,7 @@ def download(
 
     The revision is resolved to a commit first and every file comes from it. Files in the hub's cache are linked,
     partial files continued, weights compared with the hub's sha256. Without a connection a whole snapshot in the
-    cache serves. `check` is given the folder when the configuration is there and before any weights, to refuse it.
+    cache serves. `check` gets the folder when the configuration is there and before any weights; it may raise.
     Raises WeightsError.
     """
     try:
@@ -103,7 +103,7 @@ def download(
 
 
 class _Unreachable(Exception):
-    """The hub did not answer, or is not to be asked."""
+    """The hub did not answer, or the user switched it off."""
 
 
 def _listing(repo: str, revision: str | None) -> tuple[Source, list[_File]]:

@@ -87,7 +87,7 @@ def find(name: str) -> Path | None:
 
 
 def traces() -> list[Path]:
-    """Return the files and folders that `find` looks at: when none has changed, it finds what it found before."""
+    """Return the files and folders that `find` reads: while none changes, it returns the same."""
     paths = []
     for name in MODELS:
         snapshot = cached_snapshot(_repo_of(name))
@@ -103,10 +103,10 @@ def resolve(folder_or_repo: str | Path) -> Path:
         return folder
     if isinstance(folder_or_repo, Path) or name.startswith((".", "~", os.sep)):
         raise WeightsError(f"there is no folder {name}; give a folder with weights or a model's name.")
-    found = find(name)
-    if found is None:
+    pulled = find(name)
+    if pulled is None:
         raise WeightsError(f"MusicGen {name} is not on this machine; run: catalog models pull {name}")
-    return found
+    return pulled
 
 
 def pull(
@@ -211,8 +211,8 @@ def license_of(folder: Path) -> str:
         return META_LICENSE
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace")[:4000] if card.is_file() else ""
-    found = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
-    return found[1].upper() if found else "unknown"
+    stated = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
+    return stated[1].upper() if stated else "unknown"
 
 
 def _repo_of(name: str) -> str:
@@ -251,7 +251,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _is_same(target: Path, source: str, revision: str | None, dtype: str | None, bits: int | None) -> bool:
-    """Return whether the folder already holds what is asked for, every file in its length."""
+    """Return whether the folder already holds the requested form, every file in its length."""
     try:
         manifest = read_manifest(target)
     except WeightsError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from generator.weights import MODELS
-from generator.weights.sizes import MODEL_RANKS, choices_for, melody_size
+from generator.weights.sizes import CHECKPOINTS, MODEL_RANKS, choices_for, melody_size
+from presets.schema import Size
 
 
 def test_every_checkpoint_has_a_rank():
@@ -55,3 +58,8 @@ def test_the_nearest_kind_comes_first():
 )
 def test_the_nearest_checkpoint_that_follows_a_melody(size, follows):
     assert melody_size(size) == follows
+
+
+def test_presets_name_the_same_checkpoints():
+    """The presets import nothing of the generator, so their list is typed by hand."""
+    assert get_args(Size) == tuple(one.name for one in CHECKPOINTS)
