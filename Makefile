@@ -56,7 +56,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	for script in $(filter-out %/fit_heads.py,$(sort $(wildcard tests/benchmarks/[a-z]*.py))); do \
+	for script in $(filter-out %/fit_heads.py,$(sort $(wildcard tests/benchmarks/*/[a-z]*.py))); do \
 		echo "== $$script"; \
 		set --; \
 		if grep -q '"--eval-dir"' $$script; then \

@@ -53,8 +53,8 @@ ORDERS = (
 HYBRID_POOL = 50
 """How many of the best by words, and by meaning, are compared at the least."""
 MEANING_WEIGHT = 0.6
-"""Best or level with the best on both sets of tests/benchmarks/words_and_meaning.py, one of which flatters words and
-the other meaning; fusing ranks loses a fifth of the first places of the former."""
+"""Best or level with the best on both sets of tests/benchmarks/catalog/words_and_meaning.py, one of which flatters
+words and the other meaning; fusing ranks loses a fifth of the first places of the former."""
 
 
 class Changes(TypedDict, total=False):

@@ -1,8 +1,8 @@
 """Small linear heads on an encoder's vectors: valence and energy (ridge), emotions and threats (logistic).
 
-`tests/benchmarks/fit_heads.py` fitted them once to public labelled sentences. They are shipped as `heads.safetensors`,
-with the source and licence of those sentences in its header. They read the vectors of one encoder, the one they were
-fitted to. docs/FEATURES.md holds the figures.
+`tests/benchmarks/catalog/fit_heads.py` fitted them once to public labelled sentences. They are shipped as
+`heads.safetensors`, with the source and licence of those sentences in its header. They read the vectors of one encoder,
+the one they were fitted to. docs/FEATURES.md holds the figures.
 """
 
 from __future__ import annotations

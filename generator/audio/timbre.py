@@ -167,7 +167,7 @@ def _tone_filters() -> Array:
 
 
 # Mean and standard deviation of each feature over procedural tracks of every shipped style; printed by
-# tests/benchmarks/timbre.py --fit.
+# tests/benchmarks/generator/timbre.py --fit.
 CENTRES = np.array(
     [
         23.48,

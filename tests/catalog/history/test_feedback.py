@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from contexts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 from fakes import Counting
 from homes import a_record
+from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 
 from catalog.errors import InputError, NotFound
 from catalog.history.rejections import NEAR, Rejections

@@ -6,10 +6,10 @@ import math
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from contexts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 from homes import NOON, a_judgement, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 
 from catalog import report
 from catalog.errors import InputError

@@ -14,7 +14,6 @@ from test_certificate import a_certificate
 from catalog.errors import InputError
 from catalog.models import Judgement
 from catalog.reuse import calibration
-from catalog.reuse import trials as trials_
 from catalog.reuse.calibration import (
     GRID,
     calibrate,
@@ -27,7 +26,7 @@ from catalog.reuse.calibration import (
 from catalog.reuse.certificate import CERTIFICATE, save
 from catalog.reuse.evidence import HURTS, MOOD, TOPIC
 from catalog.reuse.labels import LabelledScene, Labels, Pair, read_labels, shipped_labels
-from catalog.reuse.trials import Trial, cases, trials
+from catalog.reuse.trials import PREVALENCE, Trial, cases, read_texts, trials
 
 PLACES = ("harbour", "meadow", "kitchen", "station", "glacier", "market", "chapel", "tunnel")
 NEVER = {**dict.fromkeys((*TOPIC, *MOOD), 0.0), "topic": -9.0, "mood": 0.0}
@@ -46,7 +45,7 @@ def a_scene(place, number=0):
 def known():
     scenes = [a_scene(place) for place in PLACES]
     texts = [text for scene in scenes for _, text in scene.texts()]
-    return scenes, trials_.read_texts(texts, WordHashEncoder())
+    return scenes, read_texts(texts, WordHashEncoder())
 
 
 def test_the_weights_follow_the_labels_and_keep_their_signs(known):
@@ -63,7 +62,7 @@ def test_the_weights_follow_the_labels_and_keep_their_signs(known):
 def test_a_scene_asks_with_and_without_a_fitting_track_and_weighs_one(known):
     scenes, texts = known
     found = cases(scenes[4:5], scenes[:4], texts)
-    assert sum(case.weight for case in found) == pytest.approx(1 - trials_.PREVALENCE / 3)
+    assert sum(case.weight for case in found) == pytest.approx(1 - PREVALENCE / 3)
     assert {case.matched for case in found} == {True, False}
     assert all(case.right for case in found if case.matched)
 

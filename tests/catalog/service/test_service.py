@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-from contexts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 from fakes import Counting
+from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 
 from catalog.errors import ConfigError, InputError, NotFound, StorageError, Unavailable
 from catalog.models import Filter

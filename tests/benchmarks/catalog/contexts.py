@@ -1,6 +1,6 @@
 """Find-or-make over 200 real contexts, then what a reuse decision must get right: repeats, paraphrases, opposites.
 
-    python tests/benchmarks/contexts.py --eval-dir PATH [--contexts 200] [--pairs 100] [--seconds 1]
+    python tests/benchmarks/catalog/contexts.py --eval-dir PATH [--contexts 200] [--pairs 100] [--seconds 1]
 
 The folder holds public data sets: xquad_en, nq_oracle, light_rooms, fairytaleqa, emobank, stsb, mood_swaps. Printed
 are, in one run: how many contexts got a track, how many of them another context's (with the one-sided 95 % bound of

@@ -1,7 +1,8 @@
 """Tempo and key as the package measures them, against librosa's other ways and numpy and scipy alone.
 
 Renders every shipped style and place twice and asks each candidate, beside click tracks, cadences, and sounds that
-have neither tempo nor key. About five minutes. Run from the repository root: python -m tests.benchmarks.analysis
+have neither tempo nor key. About five minutes. Run from the repository root:
+python -m tests.benchmarks.generator.analysis
 """
 
 from __future__ import annotations

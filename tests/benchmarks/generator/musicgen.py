@@ -1,8 +1,8 @@
 """Time and memory of one guided decoding step of MusicGen, on random weights of the real size.
 
-    python tests/benchmarks/musicgen.py                              # small, float32 first of all
-    python tests/benchmarks/musicgen.py --size large --base float16  # on a GPU
-    python tests/benchmarks/musicgen.py --variants --compiled        # no other types, but traced steps
+    python tests/benchmarks/generator/musicgen.py                              # small, float32 first of all
+    python tests/benchmarks/generator/musicgen.py --size large --base float16  # on a GPU
+    python tests/benchmarks/generator/musicgen.py --variants --compiled        # no other types, but traced steps
 
 Rows compare, in one run on one machine: our generation loop; a plain MLX loop as a first port would have it (text
 keys and values computed anew in every step and for both halves, three products for q, k and v, a cache that grows
@@ -32,7 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 SIZES = {  # hidden size, layers, heads, feed-forward size
     "tiny": (128, 2, 2, 256),

@@ -1,6 +1,6 @@
 """How fast the procedural generator renders each shipped style, beside a note-by-note rendering without its economies.
 
-Run it on one thread:  OMP_NUM_THREADS=1 python -m tests.benchmarks.procedural [--seconds 30] [--runs 3]
+Run it on one thread:  OMP_NUM_THREADS=1 python -m tests.benchmarks.generator.procedural [--seconds 30] [--runs 3]
 
 The reference plays the very same scores with the same instruments, but computes every note afresh, each partial as
 its own sine, and convolves every part with the room in one piece: what the program would cost if written plainly.

@@ -1,6 +1,6 @@
 """Measure the features on public labelled data: heads against prototypes against words, in one run.
 
-    python tests/benchmarks/features.py --eval-dir DIR [--rows 1000] [--only PART]
+    python tests/benchmarks/catalog/features.py --eval-dir DIR [--rows 1000] [--only PART]
 
 Nothing was fitted to or chosen on the rows marked "held out": EmoBank's and GoEmotions' dev splits (the heads were
 fitted to train rows), the half of the LIGHT rooms and of the hand-written scenes whose hash is odd, and the last 202
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from catalog import models
 from catalog.models import Context, Features

@@ -1,6 +1,6 @@
 """Compare the numpy encoder with sentence-transformers: start, memory, speed and exactness, in one run.
 
-    python tests/benchmarks/encoder.py [--texts FILE] [--skip-reference]
+    python tests/benchmarks/catalog/encoder.py [--texts FILE] [--skip-reference]
 
 Each start is a new process. `--texts` takes a file with one text a line; without it sentences are made up.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 from catalog.disk.files import sha256_of  # noqa: E402

@@ -1,6 +1,6 @@
 """Time of MusicGen's codec and text encoder on a processor, on random weights of the real size.
 
-    python tests/benchmarks/codec.py [--seconds 4] [--rounds 5]
+    python tests/benchmarks/generator/codec.py [--seconds 4] [--rounds 5]
 
 Rows compare, in one process and in turns, so that a busy moment of the machine meets all of them: our loops for a
 processor, the same networks as MLX computes them there, and `transformers`. Decoding and encoding are also timed as
@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import mlx.core as mx
 import numpy as np

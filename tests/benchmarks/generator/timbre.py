@@ -1,6 +1,6 @@
 """How often tracks that sound alike are of one style: the nearest neighbours of procedural tracks by their sound.
 
-    python tests/benchmarks/timbre.py [--seconds 10] [--seeds 4] [--fit]
+    python tests/benchmarks/generator/timbre.py [--seconds 10] [--seeds 4] [--fit]
 
 Every shipped style is rendered with several seeds. For each track the others are ranked by the cosine of their sound
 vectors; printed is how often the nearest is of the same style, and how many of the nearest are, beside chance and

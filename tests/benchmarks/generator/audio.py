@@ -1,6 +1,6 @@
 """Cost of each step after generation for a 30 s stereo clip, and of a fresh process that measures one.
 
-Run from the repository root: python -m tests.benchmarks.audio
+Run from the repository root: python -m tests.benchmarks.generator.audio
 """
 
 from __future__ import annotations

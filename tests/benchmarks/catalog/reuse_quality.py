@@ -1,6 +1,6 @@
 """What the reuse decision gets right and wrong, against the ways others decide, on scenes it was not fitted on.
 
-    python tests/benchmarks/reuse_quality.py [--splits 400] [--decisions 10000] [--eval-dir PATH] [--pairs 150]
+    python tests/benchmarks/catalog/reuse_quality.py [--splits 400] [--decisions 10000] [--eval-dir PATH] [--pairs 150]
 
 Without --eval-dir it reads the labelled scenes shipped with the package (authored, not collected). Printed are, in one
 run: on the "test" scenes the share of requests with a fitting track that reuse it (hits), and the share of reuses that
@@ -24,14 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_request, a_track
 from contexts import sts, swaps
 
 from catalog.models import Choices, Context
 from catalog.reuse import calibration
-from catalog.reuse import trials as trials_
 from catalog.reuse.calibration import certified, fit, wrong_shares
 from catalog.reuse.decision import (
     MAX_MOOD_DISTANCE,
@@ -45,7 +44,7 @@ from catalog.reuse.evidence import probability
 from catalog.reuse.facts import hard_facts
 from catalog.reuse.labels import shipped_labels
 from catalog.reuse.terms import Terms
-from catalog.reuse.trials import Case, Known, Trial, cases, trials
+from catalog.reuse.trials import Case, Known, Trial, _compared, cases, read_texts, trials
 from catalog.search.filters import QUALITY_RANK
 from catalog.store.store import Store
 from catalog.text import encoder as encoders
@@ -67,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     reader = encoders.load()
     labels = shipped_labels()
-    known = trials_.read_texts(
+    known = read_texts(
         [text for scene in labels.scenes for _, text in scene.texts()], reader, on_progress=progress
     )
     background = labels.split("fit")
@@ -302,8 +301,8 @@ def public(folder: Path, count: int, reader: encoders.Encoder, ours: Scorer, thr
     )
     for name, pairs in sets.items():
         some = [pair for pair, _ in zip(pairs, range(count), strict=False)]
-        known = trials_.read_texts([text for pair in some for text in pair], reader)
-        found = [trials_._compared(known[second], known[first]) for first, second in some]
+        known = read_texts([text for pair in some for text in pair], reader)
+        found = [_compared(known[second], known[first]) for first, second in some]
         ways = ((ours, threshold), (by_score, 0.55), (cosine, 0.8), (cosine, 0.9))
         shares = "".join(f"{np.mean([score(f) >= least for f in found]):13.3f}" for score, least in ways)
         print(f"  {name:42} n={len(found)} {shares}")

@@ -1,6 +1,6 @@
 """What the store costs beside a plain numpy scan of the same vectors, in one run.
 
-    python tests/benchmarks/store.py [--rows 2000] [--calls 40] [--seed 0]
+    python tests/benchmarks/catalog/store.py [--rows 2000] [--calls 40] [--seed 0]
 
 Fills a temporary home with `rows` synthetic tracks (384 numbers per vector, 200 clusters), then prints the median and
 the 95th percentile in milliseconds of opening, the exact repeat, searches with and without a filter, words, both
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_track
 

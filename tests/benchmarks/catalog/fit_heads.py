@@ -1,6 +1,6 @@
 """Fit the heads of `catalog/text/heads.py` to public labelled sentences and write the file that is shipped.
 
-    python tests/benchmarks/fit_heads.py --eval-dir DIR [--out FILE]
+    python tests/benchmarks/catalog/fit_heads.py --eval-dir DIR [--out FILE]
 
 Fitted to the train rows of EmoBank (valence, energy) and a balanced part of the train rows of GoEmotions (emotions), by
 their own splits; the head for threats to fearful and other train rows of GoEmotions and to `threat_sentences.py`. Dev
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from threat_sentences import HARMLESS, PAIRS
 
@@ -260,7 +260,7 @@ def main() -> None:
         "fitted_to": [
             {**source, "count": count} for source, count in zip(SOURCES, (len(texts), len(kept)), strict=True)
         ],
-        "by": "tests/benchmarks/fit_heads.py",
+        "by": "tests/benchmarks/catalog/fit_heads.py",
     }
     tensors = {"affect": affect, "emotions": emotions, "usual": usual, "threat": hidden}
     write(options.out, tensors, about)

@@ -1,6 +1,6 @@
 """Time of the matrix products of one decoding step on a processor, at the shapes of MusicGen small.
 
-    python tests/benchmarks/products.py [--rows 2 16] [--rounds 12] [--threads 2] [--beside OTHER.py ...]
+    python tests/benchmarks/generator/products.py [--rows 2 16] [--rounds 12] [--threads 2] [--beside OTHER.py ...]
 
 The rivals take turns in one process, in another order each time, so that a busy moment of the machine meets all of
 them: our loops, numpy with its BLAS, ONNX Runtime where `onnx` and `onnxruntime` are installed, and other files with
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import numba
 import numpy as np

@@ -1,6 +1,6 @@
 """Fit the weight of meaning in a search by both, and print how well words, meaning and both find the right text.
 
-    python tests/benchmarks/words_and_meaning.py --eval-dir PATH [--rows 1000] [--queries 300]
+    python tests/benchmarks/catalog/words_and_meaning.py --eval-dir PATH [--rows 1000] [--queries 300]
 
 The folder holds musiccaps (query: the list of aspects, wanted: the caption written from it, so words are flattered) and
 stsb (query: a sentence, wanted: another one scored 4 or more of 5, so meaning is flattered: the model was trained on
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_track
 

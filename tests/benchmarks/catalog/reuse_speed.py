@@ -1,6 +1,6 @@
 """What an answer costs, ours beside the plain way (sentence-transformers and LanceDB as their front pages show them).
 
-    python tests/benchmarks/reuse_speed.py [--sizes 1000,10000,100000] [--calls 60] [--runs 3] [--no-cold]
+    python tests/benchmarks/catalog/reuse_speed.py [--sizes 1000,10000,100000] [--calls 60] [--runs 3] [--no-cold]
 
 Cold: whole processes, `python -c pass` beside them. Warm: the decision without encoding - hard facts, nearest tracks,
 rule - over synthetic catalogs of each size (384 numbers in 2,000 clusters), with the share of
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_request, a_track, some_features
 
@@ -41,7 +41,7 @@ from catalog.store.rows import recorded, to_track_row, vector_sha256
 from catalog.store.schema import track_schema
 from catalog.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DIMENSION, ENCODER, CLUSTERS, CHUNK = 384, "synthetic@1/384", 2_000, 10_000
 STYLES = ("ambient_lofi", "cinematic_epic", "jazz_lounge", "acoustic_folk", "synthwave")
 ROLES = ("background_bed", "narration_bed", "intro_sting", "loop_bed")

@@ -1,6 +1,6 @@
 """What the log costs at many lines: statistics, suggestions, search, rejections, plays and one more line.
 
-    python tests/benchmarks/feedback.py [--lines 10000] [--tracks 1000] [--calls 15] [--eval-dir FOLDER]
+    python tests/benchmarks/catalog/feedback.py [--lines 10000] [--tracks 1000] [--calls 15] [--eval-dir FOLDER]
 
 Fills a temporary home with synthetic lines (384 numbers per vector, 200 clusters, half of them exact repeats without a
 vector) and prints the median and the 95th percentile in milliseconds of each call, the first of them beside the plain
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from homes import a_judgement, a_record

@@ -1,8 +1,8 @@
 """Print what scenes sound like in numbers: seams of all places, the mix under a voice, and the example story.
 
 Everything is measured on the outputs by means of its own: plain STFT and levels, pyloudnorm, oversampling by scipy.
-Run from the repository: `python -m tests.benchmarks.scenes`. espeak-ng speaks where it is installed; else a generated
-signal like speech does.
+Run from the repository: `python -m tests.benchmarks.generator.scenes`. espeak-ng speaks where it is installed; else a
+generated signal like speech does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from generator.audio.timeline import Timeline, mix
 from generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 SPOKEN = ROOT / "tests" / "data" / "speechlike.flac"
 STYLES = {
     name: preset["synthesis"]

@@ -1,6 +1,6 @@
 """How soon the page shows rows, with few tracks and with many, in one run.
 
-    python tests/benchmarks/page.py [--rows 100 10000] [--rounds 9]
+    python tests/benchmarks/catalog/page.py [--rows 100 10000] [--rounds 9]
 
 Serves synthetic catalogs to a Chromium on this machine and prints medians in milliseconds, as the browser's own clock
 counts them: from the start of the navigation to the first rows; from the last key of a query to its rows; from a click
@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "browser"))
 
 from fakes import WordHashEncoder
 from many_tracks import fill

@@ -1,6 +1,6 @@
 """How long a converted checkpoint takes to load, and how much memory: random full-size weights, each form in a process.
 
-    python tests/benchmarks/weights.py [--size small] [--folder FOLDER]
+    python tests/benchmarks/generator/weights.py [--size small] [--folder FOLDER]
 
 What is written (2.4 GB for small) goes to a temporary folder, or stays in FOLDER for the next run. The files are in the
 page cache when they are loaded; memory is the process's peak, against what the networks hold. On a processor the large
@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 SHAPES = {"small": {}, "medium": {"hidden_size": 1536, "num_hidden_layers": 48, "num_attention_heads": 24}}

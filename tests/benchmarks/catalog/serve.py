@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TEXTS = [
     "Soft rain taps on the library windows while students read in calm, peaceful silence.",
     "Wolves howl in the snow under a full moon; fear grips the tense, dark valley.",

@@ -1,6 +1,6 @@
 """What `catalog find-or-make` costs: whole processes cold, calls warm, each stage's share, memory.
 
-    python tests/benchmarks/find_or_make.py [--runs 5] [--tracks 200]
+    python tests/benchmarks/catalog/find_or_make.py [--runs 5] [--tracks 200]
 
 Cold runs are whole processes of the command; beside them, in the same run, stand `python -c pass` and a process that
 imports sentence-transformers and encodes one text, which is what the usual encoder would cost before any search.
@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = "Soft rain taps on the library windows while students read in calm, peaceful silence."
 AGAIN = "In calm, peaceful silence students read while soft rain taps on the windows of the library."
 USUAL = (
