@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import Context
-from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
+from ..text.features import extract
 from .evidence import Card, evidence, probability
 from .labels import LabelledScene, Pair
 
@@ -90,7 +90,7 @@ def read_texts(
     known = {}
     for number, text in enumerate(wanted, 1):
         context = Context(text=text)
-        card = Card.of(context, understanding.extract(context, encoder, cache_dir=cache_dir))
+        card = Card.of(context, extract(context, encoder, cache_dir=cache_dir))
         known[text] = Known(card, embed_document(encoder, context.text))
         if on_progress:
             on_progress(number, len(wanted))

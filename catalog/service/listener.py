@@ -33,7 +33,7 @@ class Listener:
     def takes_at_once(self, repeat: Track) -> bool:
         """Return whether a repeat is served without a search for other tracks.
 
-        A track of the theme is, and no other. Without one every repeat is that the listener has not heard lately.
+        With a theme's track, only that track is. Otherwise any repeat is that the listener has not heard lately.
         """
         if self.theme_track is not None:
             return self.theme_track == repeat.id

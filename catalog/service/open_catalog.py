@@ -23,8 +23,8 @@ from ..request.context import read_context
 from ..reuse.certificate import Certificate
 from ..search.query import Query, add_facts, parse
 from ..store.store import Store
-from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
+from ..text.features import extract
 from .browse import NEWEST, SearchBy, best, checked_by, page, similar
 
 __all__ = ["OpenCatalog"]
@@ -183,4 +183,4 @@ class OpenCatalog:
         return embed_document(self.encoder, text)
 
     def _features_of(self, context: Context) -> Features:
-        return understanding.extract(context, self.encoder, cache_dir=self.store.home / "cache")
+        return extract(context, self.encoder, cache_dir=self.store.home / "cache")

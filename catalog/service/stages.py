@@ -37,8 +37,8 @@ from ..reuse.decision import decide, exact
 from ..reuse.facts import alone, hard_facts
 from ..reuse.terms import Terms
 from ..store.store import Store
-from ..text import features as understanding
 from ..text.encoder import Encoder, embed_document
+from ..text.features import extract
 from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .listener import Listener
@@ -101,14 +101,14 @@ class Flow:
         """
         known = {name: value for name, value in arguments.items() if name in Context.model_fields}
         chosen = {name: value for name, value in arguments.items() if name in Choices.model_fields}
-        heard_by = {name: arguments.get(name) or "" for name in Audience.model_fields}
-        if unknown := sorted(arguments.keys() - known.keys() - chosen.keys() - heard_by.keys()):
+        audience_values = {name: arguments.get(name) or "" for name in Audience.model_fields}
+        if unknown := sorted(arguments.keys() - known.keys() - chosen.keys() - audience_values.keys()):
             valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
         if isinstance(chosen.get("melody"), Path):
             chosen["melody"] = str(chosen["melody"])
         context = read_context(source, **known)
-        choices, audience = validated(Choices, chosen), validated(Audience, heard_by)
+        choices, audience = validated(Choices, chosen), validated(Audience, audience_values)
         if choices.continue_from is not None:
             # The beginning of an id is enough to name a track, and names the same request as the whole id.
             whole = self.store.tracks.find_id(choices.continue_from).id
@@ -175,7 +175,7 @@ class Flow:
         if call.understood is None:
             with call.stage("features"):
                 cache = self.store.home / "cache"
-                features = understanding.extract(call.context, self.encoder, cache_dir=cache)
+                features = extract(call.context, self.encoder, cache_dir=cache)
             with call.stage("encode"):
                 vector = embed_document(self.encoder, call.context.text)
             with call.stage("request"):

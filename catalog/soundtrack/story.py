@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..models import Context, Features, Result, Track
 from ..request.context import read_lines
 from ..request.scene import read_scene
-from ..text import features as understanding
+from ..text.features import extract
 from ..text.mood import mood_distance
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def read_story(path: str | Path, service: MusicService) -> list[Chunk]:
             context, narration = read_scene(payload), _narration(payload, story.parent)
         except InputError as error:
             raise InputError(f"{story}, line {line}: {error}") from None
-        features = understanding.extract(context, service.encoder, cache_dir=service.store.home / "cache")
+        features = extract(context, service.encoder, cache_dir=service.store.home / "cache")
         chunks.append(Chunk(context, narration, features, line))
     if not chunks:
         raise InputError(f"the story {story} has no chunks; write one JSON object with a text on each line")
