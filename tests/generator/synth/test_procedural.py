@@ -113,7 +113,7 @@ def test_the_same_seed_gives_the_same_samples_and_another_does_not():
 
 
 def test_styles_are_told_apart_by_ear(rendered):
-    """The nearest other rendering of a style is the same style with another seed, for nearly all of 39."""
+    """The nearest other rendering of a style is the same style with another seed, for nearly all."""
     names = [name for name, _ in rendered]
     rows = np.array([features(audio) for audio in rendered.values()])
     rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
