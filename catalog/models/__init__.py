@@ -14,6 +14,7 @@ from .base import (
     clean_text,
     surrogate_refusal,
 )
+from .brief import Brief, StyleFit
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .log import Judgement, Mood, RequestRecord
 from .request import (
@@ -35,6 +36,7 @@ __all__ = [
     "Action",
     "Alternative",
     "Audience",
+    "Brief",
     "Candidate",
     "Choices",
     "Condition",
@@ -60,6 +62,7 @@ __all__ = [
     "Source",
     "Span",
     "State",
+    "StyleFit",
     "Tag",
     "TimeOfDay",
     "Track",

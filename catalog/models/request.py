@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from presets import Environment, TimeOfDay
 
 from .base import Line, Name, Tag, Unit, Value, clean_text
+from .brief import Brief
 
 __all__ = [
     "Audience",
@@ -101,6 +102,8 @@ class Request(Value):
     """The same context, choices and configuration give the same key."""
     context: Context
     features: Features
+    brief: Brief | None = None
+    """Which music would serve the text; None where no model reads it for the encoder in use."""
     choices: Choices
     style: str
     role: str

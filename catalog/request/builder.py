@@ -16,7 +16,7 @@ from presets import Library, PresetError, Resolved
 from presets import load as load_presets
 
 from ..errors import ConfigError, InputError, Unavailable
-from ..models import Choices, Context, Features, Request
+from ..models import Brief, Choices, Context, Features, Request
 from .selection import pick_quality, pick_role, pick_style
 from .synthesis import shade
 
@@ -76,13 +76,21 @@ def build(
     *,
     key: str,
     find_weights: FindWeights,
+    brief: Brief | None = None,
+    served_style: str = "",
 ) -> Request:
     """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
+
+    `brief` says which styles suit the text. `served_style` is the style of a request that was answered before and is
+    only described again.
 
     Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that
     contradict each other, Unavailable when the backend that the caller named has no weights here.
     """
-    style, why_style = pick_style(context, features, choices, library.styles)
+    if served_style and not choices.preset:
+        style, why_style = served_style, "picked when the same request was first answered"
+    else:
+        style, why_style = pick_style(context, features, choices, library.styles, brief)
     role, why_role = pick_role(context, features, choices)
     quality, why_quality = pick_quality(choices)
     with preset_errors():
@@ -99,6 +107,7 @@ def build(
         key=key,
         context=context,
         features=features,
+        brief=brief,
         choices=choices,
         style=style,
         role=role,

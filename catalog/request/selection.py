@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Protocol
 
-from ..models import Choices, Context, Features, QualityName
+from ..models import Brief, Choices, Context, Features, QualityName, StyleFit
+from ..text.brief import StyleLike
+from ..text.topics import fold, topics_in
 
-__all__ = ["USUAL_QUALITY", "USUAL_ROLE", "StyleLike", "pick_quality", "pick_role", "pick_style"]
+__all__ = ["USUAL_QUALITY", "USUAL_ROLE", "pick_quality", "pick_role", "pick_style"]
 
 
 USUAL_ROLE = "background_bed"
@@ -23,50 +23,63 @@ STING_S = 8.0
 MOOD_WEIGHT = 1.0
 TAG_WEIGHT = 0.25
 TOPIC_WEIGHT = 0.35
-MOST_TOPICS = 3
 PLACE_WEIGHT = 0.5
 """For a place read from the text, which may be mentioned and not be the setting."""
+MOOD_FIELDS = {"valence", "energy", "mood_tags", "emotional_tone_description"}
+STATED_MOOD_WEIGHT = 3.0
+"""With a brief: what a distance of 1 from a stated mood takes from the chances, which sum to at most 2."""
+STATED_PLACE_WEIGHT = 2.0
 NAMED_PLACE_WEIGHT = 4.0
 """For a place that the caller names."""
 
 
-class StyleLike(Protocol):
-    """The fields of a style preset that the selection reads."""
-
-    @property
-    def valence(self) -> float: ...
-    @property
-    def energy(self) -> float: ...
-    @property
-    def moods(self) -> tuple[str, ...]: ...
-    @property
-    def topics(self) -> tuple[str, ...]: ...
-    @property
-    def environment(self) -> str | None: ...
-
-
 def pick_style(
-    context: Context, features: Features, choices: Choices, styles: Mapping[str, StyleLike]
+    context: Context,
+    features: Features,
+    choices: Choices,
+    styles: Mapping[str, StyleLike],
+    brief: Brief | None = None,
 ) -> tuple[str, str]:
-    """Return the name of the style that fits best, and the reason in words.
+    """Return the name of the style that suits the text best, and the reason in words.
 
-    A style scores by closeness on the valence-energy plane, mood tags in common, topic words found in the
-    text, and the environment. Environment presets are offered only for their own environment. Ties go to the
-    name first in the alphabet.
+    With a `brief` a style scores by its chances to fit and to pass. Without one it scores by closeness on the
+    valence-energy plane, mood tags in common, topic words in the text, and the environment. Environment presets are
+    offered only for their own environment. Ties go to the name first in the alphabet.
     """
     if choices.preset:
         return choices.preset, "named by the caller"
-    text = _words(f"{context.query} {context.text[:READ_CHARACTERS]}")
     offered = {n: s for n, s in styles.items() if s.environment in (None, features.environment)}
-    scored = {name: _fit(style, features, text) for name, style in offered.items()}
+    if brief is not None:
+        scored = {name: _suit(brief.styles[name], style, features) for name, style in offered.items()}
+    else:
+        text = fold(f"{context.query} {context.text}")
+        scored = {name: _fit(style, features, text) for name, style in offered.items()}
     name = min(scored, key=lambda n: (-scored[n][0], n))
     return name, "; ".join(scored[name][1])
 
 
+def _suit(fit: StyleFit, style: StyleLike, features: Features) -> tuple[float, list[str]]:
+    score = fit.fits + fit.passes
+    why = [f"suits the text: fits by {fit.fits:.0%}, passes by {fit.passes:.0%}"]
+    stated = {name for name, source in features.sources.items() if source == "caller"}
+    if stated & MOOD_FIELDS:
+        distance = _distance(style, features)
+        score -= STATED_MOOD_WEIGHT * distance
+        why.append(f"{distance:.2f} from the stated mood on the valence-energy plane")
+    if style.environment and "environment" in stated:
+        score += STATED_PLACE_WEIGHT
+        why.insert(0, f"the scene is set in: {style.environment}")
+    return score, why
+
+
+def _distance(style: StyleLike, features: Features) -> float:
+    return float(((style.valence - features.valence) ** 2 + (style.energy - features.energy) ** 2) ** 0.5)
+
+
 def _fit(style: StyleLike, features: Features, text: str) -> tuple[float, list[str]]:
-    distance = ((style.valence - features.valence) ** 2 + (style.energy - features.energy) ** 2) ** 0.5
+    distance = _distance(style, features)
     shared = [tag for tag in features.mood_tags if tag in style.moods]
-    topics = [topic for topic in style.topics if _words(topic) in text][:MOST_TOPICS]
+    topics = topics_in(text, style.topics)
     score = -MOOD_WEIGHT * distance + TAG_WEIGHT * len(shared) + TOPIC_WEIGHT * len(topics)
     why = [f"nearest in mood (distance {distance:.2f} on the valence-energy plane)"]
     if shared:
@@ -103,11 +116,3 @@ def pick_quality(choices: Choices) -> tuple[QualityName, str]:
     if choices.quality:
         return choices.quality, "named by the caller"
     return USUAL_QUALITY, "the usual tier"
-
-
-def _words(text: str) -> str:
-    """Return lower-case words between single spaces, plural endings folded, so that phrases match whole words."""
-    words = re.findall(r"\w+", text.lower())
-    return (
-        " " + " ".join(w[:-1] if len(w) > 3 and w.endswith("s") and w[-2] != "s" else w for w in words) + " "
-    )

@@ -20,6 +20,7 @@ from ..errors import CatalogError, InputError, StorageError
 from ..history.rejections import Rejections
 from ..models import (
     Audience,
+    Brief,
     Choices,
     Context,
     Decision,
@@ -37,6 +38,7 @@ from ..reuse.decision import decide, exact
 from ..reuse.facts import alone, hard_facts
 from ..reuse.terms import Terms
 from ..store.store import Store
+from ..text.brief import read_brief
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
 from ..validation import nearest, validated
@@ -168,7 +170,7 @@ class Flow:
         """Return the request of a repeat: that of its track, or of a close match with the features in the log."""
         if repeat.line is None or repeat.line.features is None:
             return request_of(repeat.track, call.context, call.choices)
-        return self._build(call, repeat.line.features)
+        return self._build(call, repeat.line.features, served_style=repeat.line.style)
 
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
         """Return the request and the vector of its context; a call works them out once."""
@@ -179,13 +181,24 @@ class Flow:
             with call.stage("encode"):
                 vector = embed_document(self.encoder, call.context.text)
             with call.stage("request"):
-                request = self._build(call, features)
+                text = f"{call.context.query} {call.context.text}".strip()
+                brief = read_brief(text, vector, features, self.library.styles, self.encoder)
+                request = self._build(call, features, brief)
             call.understood = request, vector
         return call.understood
 
-    def _build(self, call: Call, features: Features) -> Request:
+    def _build(
+        self, call: Call, features: Features, brief: Brief | None = None, *, served_style: str = ""
+    ) -> Request:
         return build(
-            call.context, features, call.choices, self.library, key=call.key, find_weights=weights.find
+            call.context,
+            features,
+            call.choices,
+            self.library,
+            key=call.key,
+            find_weights=weights.find,
+            brief=brief,
+            served_style=served_style,
         )
 
     def _search(

@@ -1,0 +1,250 @@
+"""From a text to its brief: how well music of each style would serve it, and how the music should feel.
+
+One small model reads the text's vector and features. `tests/benchmarks/catalog/fit_brief.py` fitted it to texts that
+language models judged as music supervisors. It is bound to the encoder that it was fitted to. It reads a style that it
+was not fitted to, such as a user's own, by the style's description, mood and topics. docs/BRIEF.md holds the figures.
+
+A style s has one score for a text x: z = x·w_s + b_s + g·c(x, s). x are the inputs of the text; c compares the text
+with what the preset says of the style. The chance that the style passes is sigmoid(z), that it fits sigmoid(z - step):
+an ordinal logistic regression (McCullagh 1980).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presets.vocabulary import ENVIRONMENTS, MOODS
+
+from ..models import Brief, Features, StyleFit
+from .encoder import Encoder
+from .tensors import read_metadata, read_tensors
+from .topics import fold, topics_in
+
+__all__ = [
+    "MODEL_FILE",
+    "StyleLike",
+    "compare",
+    "describe",
+    "digest",
+    "from_descriptions",
+    "inputs",
+    "load",
+    "read_brief",
+]
+
+Array = NDArray[np.float32]
+
+MODEL_FILE = Path(__file__).with_name("brief.safetensors")
+VECTOR_SCALE, FEATURE_SCALE = 4.0, 0.7
+"""Bring the inputs to a size at which one penalty on the weights suits both."""
+COSINE_SCALE = 3.0
+MOST_SHARED = 3
+TAGS = tuple(MOODS)
+
+
+class StyleLike(Protocol):
+    """What is read of a style preset."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def valence(self) -> float: ...
+    @property
+    def energy(self) -> float: ...
+    @property
+    def moods(self) -> tuple[str, ...]: ...
+    @property
+    def topics(self) -> tuple[str, ...]: ...
+    @property
+    def environment(self) -> str | None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class BriefModel:
+    """Fitted weights over `names`, the styles that the model was fitted to."""
+
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    """Of each style's description: under another one the style counts as one that was never fitted."""
+    weights: Array
+    """Shape (styles, inputs)."""
+    bias: Array
+    """Shape (styles,)."""
+    compared: Array
+    """The weights of `compare`, shape (comparisons,)."""
+    step: float
+    """How much more it takes to fit than to pass."""
+    affect: Array
+    """Valence and energy of the music, shape (2, inputs + 1)."""
+    described: Array
+    """One row of `describe` for each style, shape (styles, descriptors)."""
+    unseen_penalty: float
+
+
+def load(identity: str) -> BriefModel | None:
+    """Return the model of the encoder with that identity; None for any other, or where the file was left out."""
+    if not MODEL_FILE.is_file():
+        return None
+    return _shipped() if identity == about()["encoder"] else None
+
+
+@lru_cache(maxsize=1)
+def about() -> Mapping[str, Any]:
+    """Return what the shipped file says of itself: encoder, styles, the labels it was fitted to."""
+    description: dict[str, Any] = json.loads(read_metadata(MODEL_FILE)["about"])
+    return description
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> BriefModel:
+    tensors, description = read_tensors(MODEL_FILE), about()
+    return BriefModel(
+        names=tuple(description["styles"]),
+        digests=tuple(description["descriptions"]),
+        weights=tensors["weights"],
+        bias=tensors["bias"],
+        compared=tensors["compared"],
+        step=float(tensors["step"][0]),
+        affect=tensors["affect"],
+        described=tensors["described"],
+        unseen_penalty=float(description["unseen_penalty"]),
+    )
+
+
+def read_brief(
+    text: str, vector: Array, features: Features, styles: Mapping[str, StyleLike], encoder: Encoder
+) -> Brief | None:
+    """Return the brief of a text over the presets `styles`; None with an encoder that no model was fitted to.
+
+    `vector` is the unit vector of the text, shape (dimension,).
+    """
+    model = load(encoder.identity)
+    if model is None:
+        return None
+    read = inputs(vector, features)
+    weights, bias, vectors = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
+    usual = model.described[:, : vectors.shape[1]].mean(axis=0)
+    score = weights @ read + bias + compare(text, vector, features, styles, vectors, usual) @ model.compared
+    passes, fits = _sigmoid(score), _sigmoid(score - model.step)
+    valence, energy = np.clip(model.affect @ np.append(read, 1.0), -1, 1).tolist()
+    return Brief(
+        styles={
+            name: StyleFit(fits=round(float(fit), 4), passes=round(float(chance), 4))
+            for name, fit, chance in zip(styles, fits, passes, strict=True)
+        },
+        valence=round(valence, 3),
+        energy=round(energy, 3),
+    )
+
+
+def inputs(vector: Array, features: Features) -> Array:
+    """Return what the model reads of a text: its vector, its mood, its place; float32 of shape (inputs,)."""
+    rest = [
+        features.valence,
+        features.energy,
+        *(tag in features.mood_tags for tag in TAGS),
+        *(place == features.environment for place in ENVIRONMENTS),
+    ]
+    return np.concatenate([VECTOR_SCALE * vector, FEATURE_SCALE * np.asarray(rest)]).astype(np.float32)
+
+
+def compare(
+    text: str,
+    vector: Array,
+    features: Features,
+    styles: Mapping[str, StyleLike],
+    vectors: Array,
+    usual: Array,
+) -> Array:
+    """Return how a text stands to each style, float32 of shape (styles, 6).
+
+    In order: distance of the moods; mood tags in common; topics that the text speaks of; cosine to the style's
+    description (one row of `vectors` each) above that to `usual`, the mean of the descriptions fitted to; whether the
+    style brings sounds of the text's place, and of another place.
+    """
+    cosines = COSINE_SCALE * ((vectors - usual) @ vector)
+    folded = fold(text)
+    rows = [
+        (
+            ((style.valence - features.valence) ** 2 + (style.energy - features.energy) ** 2) ** 0.5,
+            min(MOST_SHARED, sum(tag in style.moods for tag in features.mood_tags)),
+            len(topics_in(folded, style.topics)),
+            cosine,
+            style.environment is not None and style.environment == features.environment,
+            style.environment is not None and style.environment != features.environment,
+        )
+        for style, cosine in zip(styles.values(), cosines.tolist(), strict=True)
+    ]
+    return np.asarray(rows, dtype=np.float32)
+
+
+def describe(styles: Sequence[StyleLike], vectors: Array) -> Array:
+    """Return what tells how alike two styles are, float32 of shape (styles, dimension + 3)."""
+    rest = [(style.valence, style.energy, style.environment is not None) for style in styles]
+    return np.concatenate([vectors, np.asarray(rest)], axis=1).astype(np.float32)
+
+
+def digest(style: StyleLike) -> str:
+    """Return the first 16 hex digits of the sha256 of a style's description."""
+    return hashlib.sha256(style.description.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _weights_of(
+    model: BriefModel, names: tuple[str, ...], styles: tuple[StyleLike, ...], encoder: Encoder
+) -> tuple[Array, Array, Array]:
+    """Return weights, bias and description vector of each style, worked out once for a set of styles."""
+    key = (id(model), names, tuple(map(digest, styles)))
+    if key not in _known:
+        _known.clear()
+        _known[key] = _work_out(model, names, styles, encoder)
+    return _known[key]
+
+
+_known: dict[Any, tuple[Array, Array, Array]] = {}
+
+
+def _work_out(
+    model: BriefModel, names: tuple[str, ...], styles: tuple[StyleLike, ...], encoder: Encoder
+) -> tuple[Array, Array, Array]:
+    row_of = {
+        name: row
+        for row, name in enumerate(model.names)
+        if name in names and model.digests[row] == digest(styles[names.index(name)])
+    }
+    unseen = [place for place, name in enumerate(names) if name not in row_of]
+    dimension = model.described.shape[1] - 3
+    vectors = np.empty((len(names), dimension), dtype=np.float32)
+    both = np.empty((len(names), model.weights.shape[1] + 1), dtype=np.float32)
+    fitted = np.column_stack([model.weights, model.bias])
+    for place, name in enumerate(names):
+        if name in row_of:
+            vectors[place], both[place] = model.described[row_of[name], :dimension], fitted[row_of[name]]
+    if unseen:
+        vectors[unseen] = encoder.encode([styles[place].description for place in unseen])
+        like = describe([styles[place] for place in unseen], vectors[unseen])
+        both[unseen] = from_descriptions(fitted, model.described, like, model.unseen_penalty)
+    return both[:, :-1], both[:, -1], vectors
+
+
+def from_descriptions(fitted: Array, described: Array, like: Array, penalty: float) -> Array:
+    """Return weights for styles that were never fitted, from those of styles described alike: kernel ridge regression.
+
+    `fitted`: one row of weights a style; `described`: what `describe` gives for them; `like`: that of the new styles.
+    """
+    middle, mean = described.mean(axis=0), fitted.mean(axis=0)
+    known, new = described - middle, like - middle
+    kernel = known @ known.T + penalty * np.eye(len(known), dtype=np.float32)
+    return np.asarray(mean + new @ known.T @ np.linalg.solve(kernel, fitted - mean), dtype=np.float32)
+
+
+def _sigmoid(score: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))))

@@ -1,0 +1,83 @@
+"""Texts with the styles of music that would serve them, as language models judged them; see music_fit/README.md."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("music_fit")
+Row = dict[str, Any]
+
+
+def read_labels(eval_dir: Path | None) -> list[Row]:
+    """Return one row a text: `text`, `kind`, `lang`, `fits`, `passable`, `styles` on offer, `valence`, `energy`, ...
+
+    Texts of public sets are looked up in `eval_dir`, beside the 600 that are labelled there. Without it they are left
+    out.
+    """
+    rows = [json.loads(line) for line in (FOLDER / "labels.jsonl").open(encoding="utf-8")]
+    if eval_dir is not None:
+        rows += list(_earlier(eval_dir))
+    return [{**row, "text": text} for row in rows if (text := _text(row, eval_dir)) is not None]
+
+
+def read_second() -> dict[str, Row]:
+    """Return the labels of a second judge, by the id of the text."""
+    rows = (json.loads(line) for line in (FOLDER / "second.jsonl").open(encoding="utf-8"))
+    return {row["id"]: row for row in rows}
+
+
+def _earlier(eval_dir: Path) -> Iterator[Row]:
+    for line in (eval_dir / "music_fit" / "texts.jsonl").open(encoding="utf-8"):
+        row = json.loads(line)
+        yield {**row, "id": f"m{row['id']}", "lang": "en", "earlier": True}
+
+
+def _text(row: Mapping[str, Any], eval_dir: Path | None) -> str | None:
+    if "text" in row:
+        return str(row["text"])
+    if eval_dir is None:
+        return None
+    numbers = row["row"] if isinstance(row["row"], list) else [row["row"]]
+    text = "\n\n".join(_public(eval_dir, row["set"])[number] for number in numbers)
+    if hashlib.sha256(text.encode("utf-8")).hexdigest() != row["sha256"]:
+        raise SystemExit(f"{row['id']}: row {row['row']} of {row['set']} is another text than was labelled")
+    return text
+
+
+@cache
+def _public(eval_dir: Path, name: str) -> Mapping[Any, str]:
+    """Return the texts of a public set by their row."""
+    root = eval_dir / name
+    if name == "twowiki_corpus":
+        texts = [row["text"] for row in json.loads((root / "2wikimultihopqa_corpus.json").read_text("utf-8"))]
+    elif name == "nq_oracle":
+        texts = [json.loads(line)["text"] for line in (root / "nq_open_oracle.jsonl").open(encoding="utf-8")]
+    elif name == "xquad_en":
+        data = json.loads((root / "xquad.en.json").read_text("utf-8"))["data"]
+        texts = [paragraph["context"] for article in data for paragraph in article["paragraphs"]]
+    elif name == "hotpot_questions":
+        rows = json.loads((root / "hotpot_dev_v1_simplified.json").read_text("utf-8"))
+        texts = [f"{row['question']} {row['answer']}" for row in rows]
+    elif name == "fairytaleqa":
+        texts = [row["text"] for row in _table(root / "sections.csv")]
+    elif name == "light_rooms":
+        texts = [json.loads(line)["description"] for line in (root / "rooms.jsonl").open(encoding="utf-8")]
+    elif name == "emobank":
+        return {row["id"]: row["text"] for row in _table(root / "emobank.csv")}
+    elif name == "goemotions":
+        lines = (root / "train.tsv").open(encoding="utf-8")
+        texts = [line.rstrip("\n").split("\t")[0] for line in lines]
+    else:
+        raise SystemExit(f"{name} is not a set that labels refer to")
+    return dict(enumerate(texts))
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,117 @@
+"""The brief: chances a style, bound to an encoder, also for styles that the model never saw."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fakes import WordHashEncoder
+
+import presets
+from catalog.models import Choices, Context
+from catalog.request.selection import pick_style
+from catalog.text import brief, features
+from catalog.text import encoder as encoders
+
+STYLES = presets.load(None).styles
+ABSTRACT = (
+    "In a randomised trial of 412 adults with mild hypertension, a daily dose of the drug lowered systolic pressure by "
+    "6 mmHg against placebo. Adverse events were rare and did not differ between the groups."
+)
+GRIEF = "My father died on Tuesday. The house is full of his coats, and I cannot bring myself to open the wardrobe."
+BATTLE = (
+    "The riders broke through the gate, swords raised, and the courtyard became a storm of screams and steel."
+)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return encoders.load()
+
+
+def read(text, encoder, styles=STYLES, **stated):
+    context = Context(text=text, **stated)
+    found = features.extract(context, encoder)
+    vector = encoders.embed_document(encoder, text)
+    return context, found, brief.read_brief(text, vector, found, styles, encoder)
+
+
+def picked(text, encoder, styles=STYLES, **stated):
+    context, found, one = read(text, encoder, styles, **stated)
+    return pick_style(context, found, Choices(), styles, one)
+
+
+def test_every_style_has_chances_in_order(encoder):
+    _, _, one = read(ABSTRACT, encoder)
+    assert one.styles.keys() == STYLES.keys()
+    assert all(0 <= fit.fits <= fit.passes <= 1 for fit in one.styles.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (ABSTRACT, {"horror_drone", "cinematic_tension", "sad_piano", "action_drums", "world_percussion"}),
+        (GRIEF, {"children_playful", "summer_pop", "funk_groove", "corporate_upbeat", "horror_drone"}),
+        (BATTLE, {"meditation", "lullaby", "ambient_lofi", "children_playful", "acoustic_folk"}),
+    ],
+)
+def test_what_a_listener_would_object_to_has_the_lower_chance(encoder, text, wrong):
+    _, _, one = read(text, encoder)
+    best = max(fit.passes for fit in one.styles.values())
+    assert all(one.styles[name].passes < best / 2 for name in wrong)
+    assert picked(text, encoder)[0] not in wrong
+
+
+def test_the_music_for_grief_is_less_pleasant_and_calmer_than_that_for_a_battle(encoder):
+    grief, battle = (read(text, encoder)[2] for text in (GRIEF, BATTLE))
+    assert grief.valence < 0
+    assert grief.energy < battle.energy
+
+
+def test_the_same_scene_in_another_mood_gets_another_style(encoder):
+    calm = "Soft rain taps on the library windows while students read in calm, peaceful silence."
+    panic = "Hard rain hammers on the library windows while students scream in terrifying, angry chaos."
+    assert picked(calm, encoder)[0] != picked(panic, encoder)[0]
+
+
+def test_a_mood_that_the_caller_states_counts(encoder):
+    plain = "The committee met on Thursday."
+    assert STYLES[picked(plain, encoder, valence=0.9, energy=0.9)[0]].valence > 0.3
+    assert STYLES[picked(plain, encoder, valence=-0.8, energy=-0.7)[0]].valence < 0
+
+
+def test_a_style_of_ones_own_is_read_by_its_description(encoder):
+    own = SimpleNamespace(
+        description="Slow minor piano and cello for mourning, funerals and farewell.",
+        valence=-0.7,
+        energy=-0.6,
+        moods=("sad", "grieving"),
+        topics=("death", "funeral"),
+        environment=None,
+    )
+    styles = {**STYLES, "my_mourning": own}
+    _, _, grief = read(GRIEF, encoder, styles)
+    _, _, abstract = read(ABSTRACT, encoder, styles)
+    assert grief.styles["my_mourning"].passes > abstract.styles["my_mourning"].passes
+    assert grief.styles["sad_piano"] == read(GRIEF, encoder)[2].styles["sad_piano"].model_copy()
+
+
+def test_a_known_style_under_another_description_is_read_anew(encoder):
+    other = STYLES["horror_drone"].model_copy(update={"description": "Gentle guitar for quiet mornings."})
+    changed = read(ABSTRACT, encoder, {**STYLES, "horror_drone": other})[2].styles["horror_drone"]
+    assert changed.passes > read(ABSTRACT, encoder)[2].styles["horror_drone"].passes
+
+
+def test_the_model_belongs_to_one_encoder(encoder, monkeypatch, tmp_path):
+    assert brief.load(encoder.identity) is not None
+    assert read(ABSTRACT, WordHashEncoder())[2] is None
+    monkeypatch.setattr(brief, "MODEL_FILE", tmp_path / "left-out.safetensors")
+    assert brief.load(encoder.identity) is None
+
+
+def test_weights_of_described_styles_come_back_from_their_own_descriptions():
+    rng = np.random.default_rng(0)
+    described, fitted = rng.normal(size=(6, 8)), rng.normal(size=(6, 4))
+    again = brief.from_descriptions(fitted, described, described, 1e-9)
+    assert np.allclose(again, fitted, atol=1e-4)
