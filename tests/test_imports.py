@@ -16,6 +16,7 @@ FLOORS = {
         "models errors version",
         "validation disk",
         "text search",
+        "brief",
         "request store reuse",
         "history export doctor",
         "report",

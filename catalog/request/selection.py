@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..brief.reader import StyleLike
+from ..brief.topics import fold, topics_in
 from ..models import Brief, Choices, Context, Features, QualityName, StyleFit
-from ..text.brief import StyleLike
-from ..text.topics import fold, topics_in
 
 __all__ = ["USUAL_QUALITY", "USUAL_ROLE", "pick_quality", "pick_role", "pick_style"]
 

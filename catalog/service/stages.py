@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from generator import Cancelled, Generator, Progress, weights
 from presets import Library
 
+from ..brief import reader as briefs
 from ..errors import CatalogError, InputError, StorageError
 from ..history.rejections import Rejections
 from ..models import (
@@ -38,7 +39,6 @@ from ..reuse.decision import decide, exact
 from ..reuse.facts import alone, hard_facts
 from ..reuse.terms import Terms
 from ..store.store import Store
-from ..text.brief import read_brief
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
 from ..validation import nearest, validated
@@ -170,7 +170,9 @@ class Flow:
         """Return the request of a repeat: that of its track, or of a close match with the features in the log."""
         if repeat.line is None or repeat.line.features is None:
             return request_of(repeat.track, call.context, call.choices)
-        return self._build(call, repeat.line.features, served_style=repeat.line.style)
+        # A brief needs the vector of the text, which a repeat does without; the style it led to is in the log.
+        served_style = repeat.line.style if briefs.load(self.encoder.identity) else ""
+        return self._build(call, repeat.line.features, served_style=served_style)
 
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
         """Return the request and the vector of its context; a call works them out once."""
@@ -182,7 +184,7 @@ class Flow:
                 vector = embed_document(self.encoder, call.context.text)
             with call.stage("request"):
                 text = f"{call.context.query} {call.context.text}".strip()
-                brief = read_brief(text, vector, features, self.library.styles, self.encoder)
+                brief = briefs.read_brief(text, vector, features, self.library.styles, self.encoder)
                 request = self._build(call, features, brief)
             call.understood = request, vector
         return call.understood

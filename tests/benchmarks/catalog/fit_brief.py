@@ -1,4 +1,4 @@
-"""Fit the model of `catalog/text/brief.py` to labelled texts, measure it, and write the file that is shipped.
+"""Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
     python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--out FILE]
 
@@ -25,9 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from music_labels import read_labels, read_second
 
 import presets
+from catalog.brief import reader as brief
 from catalog.models import Choices, Context
 from catalog.request.selection import pick_style
-from catalog.text import brief, encoder, features
+from catalog.text import encoder, features
 
 Array = NDArray[np.float64]
 

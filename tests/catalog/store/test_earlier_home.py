@@ -70,9 +70,9 @@ def test_its_waiting_line_reaches_the_log(home):
     assert queued(home) == []
 
 
-def test_a_service_answers_its_repeat_with_the_same_track(home):
-    # The key of a request covers the shipped presets: when they change, earlier requests are other requests.
+def test_a_service_serves_the_track_of_an_earlier_request_again(home):
+    # The key of a request covers the shipped presets. They changed since, so this is a new request that the track fits.
     with MusicService.open(home, create=False) as service:
         result = service.find_or_make(RAIN, **REQUEST)
     assert (result.action, result.track.id) == ("reused", RAIN_ID)
-    assert result.reason == "the same request was served before"
+    assert (result.decision.rule, result.decision.similarity) == ("similar", pytest.approx(1.0))

@@ -9,10 +9,11 @@ import pytest
 from fakes import WordHashEncoder
 
 import presets
+from catalog.brief import reader as brief
 from catalog.models import Choices, Context
 from catalog.request.selection import pick_style
-from catalog.text import brief, features
 from catalog.text import encoder as encoders
+from catalog.text import features
 
 STYLES = presets.load(None).styles
 ABSTRACT = (

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from presets.vocabulary import ENVIRONMENTS, MOODS
 
 from ..models import Brief, Features, StyleFit
-from .encoder import Encoder
-from .tensors import read_metadata, read_tensors
+from ..text.encoder import Encoder
+from ..text.tensors import read_metadata, read_tensors
 from .topics import fold, topics_in
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["fold", "topics_in"]
 
@@ -22,4 +23,9 @@ def fold(text: str) -> str:
 
 def topics_in(folded: str, topics: Iterable[str]) -> list[str]:
     """Return the first topics, at most three, that the folded text speaks of."""
-    return [topic for topic in topics if fold(topic) in folded][:MOST_TOPICS]
+    return [topic for topic in topics if _folded_topic(topic) in folded][:MOST_TOPICS]
+
+
+@lru_cache(maxsize=10_000)
+def _folded_topic(topic: str) -> str:
+    return fold(topic)

@@ -1,0 +1,1 @@
+"""From a text to its brief: which music would serve it."""
