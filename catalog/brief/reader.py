@@ -48,7 +48,13 @@ VECTOR_SCALE, FEATURE_SCALE = 4.0, 0.7
 """Bring the inputs to a size at which one penalty on the weights suits both."""
 COSINE_SCALE = 3.0
 MOST_SHARED = 3
+UNSEEN_TOPIC_WEIGHT = 1.0
+"""What each topic in the text adds to the score of a style that was never fitted, beside its fitted weight: the
+author of the style named it for that. With each style left out in turn, that style was picked five times as often with
+this, and no more often wrongly."""
 TAGS = tuple(MOODS)
+TOPICS = 2
+"""The column of `compare` that counts topics."""
 
 
 class StyleLike(Protocol):
@@ -131,9 +137,11 @@ def read_brief(
     if model is None:
         return None
     read = inputs(vector, features)
-    weights, bias, vectors = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
+    weights, bias, vectors, unseen = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
     usual = model.described[:, : vectors.shape[1]].mean(axis=0)
-    score = weights @ read + bias + compare(text, vector, features, styles, vectors, usual) @ model.compared
+    compared = compare(text, vector, features, styles, vectors, usual)
+    score = weights @ read + bias + compared @ model.compared
+    score += UNSEEN_TOPIC_WEIGHT * unseen * compared[:, TOPICS]
     passes, fits = _sigmoid(score), _sigmoid(score - model.step)
     valence, energy = np.clip(model.affect @ np.append(read, 1.0), -1, 1).tolist()
     return Brief(
@@ -200,8 +208,8 @@ def digest(style: StyleLike) -> str:
 
 def _weights_of(
     model: BriefModel, names: tuple[str, ...], styles: tuple[StyleLike, ...], encoder: Encoder
-) -> tuple[Array, Array, Array]:
-    """Return weights, bias and description vector of each style, worked out once for a set of styles."""
+) -> tuple[Array, Array, Array, Array]:
+    """Return each style's weights, bias, description vector, and 1 where it was never fitted. Kept for later calls."""
     key = (id(model), names, tuple(map(digest, styles)))
     if key not in _known:
         _known.clear()
@@ -209,12 +217,12 @@ def _weights_of(
     return _known[key]
 
 
-_known: dict[Any, tuple[Array, Array, Array]] = {}
+_known: dict[Any, tuple[Array, Array, Array, Array]] = {}
 
 
 def _work_out(
     model: BriefModel, names: tuple[str, ...], styles: tuple[StyleLike, ...], encoder: Encoder
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     row_of = {
         name: row
         for row, name in enumerate(model.names)
@@ -232,7 +240,7 @@ def _work_out(
         vectors[unseen] = encoder.encode([styles[place].description for place in unseen])
         like = describe([styles[place] for place in unseen], vectors[unseen])
         both[unseen] = from_descriptions(fitted, model.described, like, model.unseen_penalty)
-    return both[:, :-1], both[:, -1], vectors
+    return both[:, :-1], both[:, -1], vectors, np.isin(np.arange(len(names)), unseen).astype(np.float32)
 
 
 def from_descriptions(fitted: Array, described: Array, like: Array, penalty: float) -> Array:

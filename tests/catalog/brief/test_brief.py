@@ -98,6 +98,21 @@ def test_a_style_of_ones_own_is_read_by_its_description(encoder):
     assert grief.styles["sad_piano"] == read(GRIEF, encoder)[2].styles["sad_piano"].model_copy()
 
 
+def test_the_topics_of_a_style_of_ones_own_call_for_it(encoder):
+    own = SimpleNamespace(
+        description="Brushed drums and a muted trumpet for late-night radio.",
+        valence=0.1,
+        energy=-0.2,
+        moods=("calm",),
+        topics=("night radio", "jingle"),
+        environment=None,
+    )
+    text = "The night radio host read the weather."
+    with_topics = read(text, encoder, {**STYLES, "my_radio": own})[2].styles["my_radio"]
+    own.topics = ()
+    assert with_topics.passes > read(text, encoder, {**STYLES, "my_radio": own})[2].styles["my_radio"].passes
+
+
 def test_a_known_style_under_another_description_is_read_anew(encoder):
     other = STYLES["horror_drone"].model_copy(update={"description": "Gentle guitar for quiet mornings."})
     changed = read(ABSTRACT, encoder, {**STYLES, "horror_drone": other})[2].styles["horror_drone"]
