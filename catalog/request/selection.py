@@ -28,6 +28,8 @@ PLACE_WEIGHT = 0.5
 MOOD_FIELDS = {"valence", "energy", "mood_tags", "emotional_tone_description"}
 STATED_MOOD_WEIGHT = 3.0
 """With a brief: what a distance of 1 from a stated mood takes from the chances, which sum to at most 2."""
+FAR_MOOD, FAR_MOOD_WEIGHT = 1.0, 2.0
+"""With a brief: from which distance of the moods a style loses chances, and how much for each further 1."""
 STATED_PLACE_WEIGHT = 2.0
 NAMED_PLACE_WEIGHT = 4.0
 """For a place that the caller names."""
@@ -59,11 +61,11 @@ def pick_style(
 
 
 def _suit(fit: StyleFit, style: StyleLike, features: Features) -> tuple[float, list[str]]:
-    score = fit.fits + fit.passes
+    distance = _distance(style, features)
+    score = fit.fits + fit.passes - FAR_MOOD_WEIGHT * max(0.0, distance - FAR_MOOD)
     why = [f"suits the text: fits by {fit.fits:.0%}, passes by {fit.passes:.0%}"]
     stated = {name for name, source in features.sources.items() if source == "caller"}
     if stated & MOOD_FIELDS:
-        distance = _distance(style, features)
         score -= STATED_MOOD_WEIGHT * distance
         why.append(f"{distance:.2f} from the stated mood on the valence-energy plane")
     if style.environment and "environment" in stated:

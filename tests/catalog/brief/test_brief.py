@@ -76,6 +76,16 @@ def test_the_same_scene_in_another_mood_gets_another_style(encoder):
     assert picked(calm, encoder)[0] != picked(panic, encoder)[0]
 
 
+def test_a_style_of_the_opposite_mood_is_not_picked(encoder):
+    panic = (
+        "Rain hammers on the library windows while students run in panic. It is a terrifying, chaotic evening, and "
+        "everybody fears the worst."
+    )
+    style = STYLES[picked(panic, encoder)[0]]
+    assert style.valence < 0
+    assert style.energy > -0.3
+
+
 def test_a_mood_that_the_caller_states_counts(encoder):
     plain = "The committee met on Thursday."
     assert STYLES[picked(plain, encoder, valence=0.9, energy=0.9)[0]].valence > 0.3
