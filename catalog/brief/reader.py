@@ -211,10 +211,12 @@ def _weights_of(
 ) -> tuple[Array, Array, Array, Array]:
     """Return each style's weights, bias, description vector, and 1 where it was never fitted. Kept for later calls."""
     key = (id(model), names, tuple(map(digest, styles)))
-    if key not in _known:
+    # Another thread may serve another library meanwhile and clear this: what is returned is never read back.
+    if (known := _known.get(key)) is None:
+        known = _work_out(model, names, styles, encoder)
         _known.clear()
-        _known[key] = _work_out(model, names, styles, encoder)
-    return _known[key]
+        _known[key] = known
+    return known
 
 
 _known: dict[Any, tuple[Array, Array, Array, Array]] = {}
