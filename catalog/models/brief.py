@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat
 
+from presets.vocabulary import Environment
+
 from .base import Unit, Value
 
 __all__ = ["Brief", "StyleFit"]
@@ -31,3 +33,11 @@ class Brief(Value):
     """How pleasant the music should feel."""
     energy: Unit
     """How active the music should be."""
+    text_kind: str | None = None
+    """What kind of text it is: facts, instructions, story, place, personal, talk or other; None where not read."""
+    place: Environment | None = None
+    """The place whose sounds may be heard; None where the text is set nowhere in particular, or this was not read."""
+    culture: str | None = None
+    """The era or culture that one should hear, such as medieval; None where the text calls for none."""
+    serious: float | None = None
+    """How serious the text is: 0 a joke, 1 light, 2 ordinary, 3 grave; None where not read."""
