@@ -12,7 +12,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,7 +26,8 @@ from ..models import Judgement, RequestRecord
 from ..text.encoder import Encoder
 from .certificate import DELTA, MAX_FALSE_REUSE, Bound, Certificate, identified, shipped_for, version
 from .evidence import HURTS, MOOD, TOPIC
-from .labels import Labels, shipped_labels
+from .labels import LabelledScene, Labels, Pair, shipped_labels
+from .languages import languages_of
 from .trials import (
     PREVALENCE,
     Case,
@@ -75,7 +76,8 @@ def calibrate(
     The weights are always fitted on the "fit" scenes of the shipped labels, and those scenes certify nothing. Shipped
     labels certify with their "calibrate" scenes, other labels with all of theirs. `rates` are certified beside `RATES`.
     Apart from the date the result is deterministic. Raises Unavailable without encoder, and InputError where the labels
-    are too few to certify the first of `rates` (or `MAX_FALSE_REUSE`) even if no reuse among them were wrong.
+    are too few to certify the first of `rates` (or `MAX_FALSE_REUSE`) even if no reuse among them were wrong. It holds
+    for each language in which the labels have as many scenes as that takes.
     """
     wanted = [*rates]
     if labels:
@@ -87,6 +89,7 @@ def calibrate(
     background = () if fitted and labels and not labels.scenes else shipped.split("fit")
     tested = labels.scenes if labels else shipped.split("calibrate")
     pairs = labels.pairs if labels else ()
+    languages = _languages(tested, pairs, wanted, (labels or shipped).source)
     known = read_texts(
         [
             *texts_in(background),
@@ -110,6 +113,7 @@ def calibrate(
             shipped_sha256=shipped.sha256,
             encoder=encoder.identity,
             features=version(),
+            languages=languages,
             prevalence=None if pairs else PREVALENCE,
             scenes=len({trial.scene for trial in tried}),
             weights={name: round(value, 6) for name, value in weights.items()},
@@ -206,6 +210,24 @@ def _enough(have: str, scenes: int, wanted: Sequence[float], what: str = "scenes
             f"to certify {100 * rate:g}% of false reuse takes at least {needed} {what}, and {have}; add more, or name "
             "a higher max_false_reuse; the certificate in use stays as it was"
         )
+
+
+def _languages(
+    scenes: Sequence[LabelledScene], pairs: Sequence[Pair], wanted: Sequence[float], source: str
+) -> tuple[str, ...]:
+    """Return the languages that have scenes enough to certify the wanted rate. Raises InputError where none has."""
+    units: dict[str, list[str]] = defaultdict(list)
+    for scene in scenes:
+        units[scene.scene] += [text for _, text in scene.texts()]
+    for name, pair in zip(names_in(pairs), pairs, strict=True):
+        units[name] += [pair.asked, pair.track]
+    needed = scenes_needed(wanted[0] if wanted else MAX_FALSE_REUSE)
+    if found := languages_of(units.values(), needed):
+        return found
+    raise InputError(
+        f"a certificate holds for languages with at least {needed} scenes, and {source} has as many in none; add more "
+        "in one language; the certificate in use stays as it was"
+    )
 
 
 def _fitted(one: Judgement) -> bool | None:

@@ -22,6 +22,7 @@ from ..models import Value
 from ..text import features
 from . import evidence
 from .labels import shipped_sha256
+from .languages import ENGLISH
 
 __all__ = [
     "CERTIFICATE",
@@ -83,6 +84,8 @@ class Certificate(Value):
     """Digest of the shipped labels, on which the weights were fitted."""
     encoder: str
     features: str
+    languages: Annotated[tuple[str, ...], Field(min_length=1)] = ENGLISH
+    """The codes of the languages that the labels are written in, and that the certificate holds for."""
     delta: Rate = DELTA
     prevalence: Share | None = None
     """The share of trial requests for which the catalog held a fitting track; None for judged pairs and ratings."""
@@ -127,7 +130,9 @@ def version() -> str:
 
 def identified(certificate: Certificate) -> Certificate:
     """Return the certificate with the id that follows from its content."""
-    content = certificate.model_dump_json(exclude={"id"})
+    # Left out where it says nothing new, so that the ids of certificates from before it was stated stay the same.
+    unsaid = {"id", "languages"} if certificate.languages == ENGLISH else {"id"}
+    content = certificate.model_dump_json(exclude=unsaid)
     return certificate.model_copy(update={"id": hashlib.sha256(content.encode()).hexdigest()[:12]})
 
 

@@ -119,8 +119,9 @@ def decide(
     A candidate is admissible when its probability, or its score where the caller set a minimum, reaches the threshold
     of `terms` and its mood is not refused. `auto` reuses the best admissible candidate, `always` the best of all,
     `never` makes a new track. Without a threshold no candidate is admissible. Ties go to the lesser id, so the decision
-    does not depend on the order of `hits`.
+    does not depend on the order of `hits`. In a language that the certificate does not hold for nothing is admissible.
     """
+    terms = terms.for_language(request.features.language)
     wanted = Card.of(request.context, request.features)
     ranked = sorted(
         (
@@ -142,7 +143,9 @@ def decide(
         similarity=best.similarity if best else None,
         score=best.score if best else None,
         probability=best.probability if best else None,
-        certificate=terms.certificate.id if terms.certificate and not terms.by_score else "",
+        certificate=terms.certificate.id
+        if terms.certificate and not (terms.by_score or terms.uncovered)
+        else "",
         candidates=tuple(ranked),
         filter=facts,
         considered=considered,
@@ -152,6 +155,7 @@ def decide(
 
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
     """Return whether a track made for `made` would be reused for `wanted`, by mood and topic alone."""
+    terms = terms.for_language(wanted.features.language)
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:
         return distance <= MAX_MOOD_DISTANCE and terms.reached(similarity - cost, None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..errors import InputError
 from ..models import Candidate, RequestRecord
 from ..validation import nearest
+from . import languages
 from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_rate
 
 __all__ = ["Reuse", "Terms", "checked_terms"]
@@ -27,6 +28,14 @@ class Terms:
     certificate: Certificate | None = None
     note: str = ""
     """Why no certificate counts."""
+    uncovered: str = ""
+    """Why the certificate does not hold for the language of the text; "" where it does."""
+
+    def for_language(self, spoken: str) -> Terms:
+        """Return the terms for a text in the language `spoken`: no threshold where the certificate knows none of it."""
+        if self.by_score or self.certificate is None:
+            return self
+        return replace(self, uncovered=languages.uncovered(self.certificate.languages, spoken))
 
     @property
     def by_score(self) -> bool:
@@ -35,8 +44,10 @@ class Terms:
 
     @property
     def bound(self) -> Bound | None:
-        """The bound of the certificate for `max_false_reuse`; None without one."""
-        return self.certificate.at(self.max_false_reuse) if self.certificate else None
+        """The bound of the certificate for `max_false_reuse`; None without one, and in another language."""
+        if self.certificate is None or self.uncovered:
+            return None
+        return self.certificate.at(self.max_false_reuse)
 
     @property
     def threshold(self) -> float | None:
@@ -50,6 +61,8 @@ class Terms:
             return (
                 f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or pass min_similarity"
             )
+        if self.uncovered:
+            return self.uncovered
         held = f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
         rates = [bound.max_false_reuse for bound in self.certificate.bounds if bound.threshold is not None]
         if not rates:
@@ -74,7 +87,8 @@ class Terms:
             same = abs(line.threshold - self.min_similarity) < 1e-6
         else:
             same = self.certificate is not None and line.created_at >= self.certificate.made_at
-        return same and self.reached(line.score, line.probability)
+        terms = self.for_language(line.features.language) if line.features else self
+        return same and terms.reached(line.score, line.probability)
 
     def reached(self, score: float | None, probability: float | None) -> bool:
         """Return whether a track with this score, or this probability of fitting, would be reused."""

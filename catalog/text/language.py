@@ -1,79 +1,228 @@
-"""Guess the language of a text from its script, then from its commonest words."""
+"""Tell the language of a text: by its script, else by its commonest words and its letters.
+
+`languages.json` beside this holds, for each language, its name and script, and for scripts that several languages share
+its commonest words and the letters that tell it from the others. A text is taken for English unless there is evidence
+against it: English texts are full of names, code and foreign words.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-__all__ = ["guess", "recognize"]
+__all__ = ["UNDETERMINED", "UNKNOWN", "code_of", "guess", "name_of", "recognize"]
 
 
-_SCRIPTS: Mapping[str, str] = {
-    "ko": r"[가-힣ᄀ-ᇿ]",
-    "ja": r"[\u3040-\u30ff]",
-    "zh": r"[\u3400-\u4dbf\u4e00-\u9fff]",
-    "ru": r"[\u0400-\u04ff]",
-    "el": r"[\u0370-\u03ff]",
-    "ar": r"[\u0600-\u06ff]",
-    "he": r"[\u0590-\u05ff]",
-    "hi": r"[\u0900-\u097f]",
-    "bn": r"[\u0980-\u09ff]",
-    "ta": r"[\u0b80-\u0bff]",
-    "th": r"[\u0e00-\u0e7f]",
-    "ka": r"[\u10a0-\u10ff]",
-    "hy": r"[\u0530-\u058f]",
-}
-_LETTERS_OF_SCRIPT: Mapping[str, tuple[str, str]] = {"ru": ("uk", r"[іїєґ]"), "ar": ("fa", r"[پچژگ]")}
-"""Language -> another one of the same script, and letters that only the other one has."""
+UNDETERMINED = "und"
+"""A text in Latin letters, or without letters, that has too few words to tell; it is read as English."""
+UNKNOWN = "mis"
+"""A text that is surely not English, in a language that is not listed here: "uncoded languages" of ISO 639-2."""
 
-_WORDS: Mapping[str, frozenset[str]] = {
-    language: frozenset(words.split())
-    for language, words in {
-        "en": "the and of to is in that it was for with as on are this be at by from have you not but they i we he she",
-        "de": "der die das und ist nicht ein eine ich zu mit den von im dem auf für sich war auch wie es sie wir aber",
-        "fr": "le la les et est un une des du dans que qui pour pas je il elle nous sur avec ce cette au sont mais",
-        "es": "el la los las y es un una de que en por para con no se su lo como pero más muy está son yo",
-        "it": "il lo la gli e è un una di che in per con non si del della sono come ma più anche questo nel",
-        "pt": "o a os as e é um uma de que em por para com não se do da no na mas mais como são eu",
-        "nl": "de het een en is niet van ik dat op te met voor zijn maar ook er aan bij wij deze werd",
-        "sv": "och det att är en ett inte jag som på för med av den till var men han hon vi",
-        "da": "og det at er en et ikke jeg som på for med af den til var men han hun vi",
-        "pl": "i w nie na się z jest to że do jak po co ale za od przez był tylko jego",
-        "tr": "ve bir bu da için çok ile ne ama gibi daha olan var değil ben sen o kadar",
-        "cs": "a je se na v že to s z do i o jako ale by za tak jsem není",
-        "fi": "ja on ei se että hän oli ovat mutta kun niin myös tämä joka ole kuin",
-        "id": "dan yang di itu dengan ini untuk dari tidak adalah pada akan ke juga saya ada",
-        "vi": "và là của có không một những được trong cho với người này đã các",
-        "ro": "și este în la cu nu o un pe că din mai pentru sunt care ce",
-        "hu": "a az és hogy nem is egy van ez de volt meg csak mint vagy",
-    }.items()
-}
-_SAMPLE_CHARACTERS = 20_000
+SAMPLE_CHARACTERS = 20_000
+FILE = Path(__file__).with_name("languages.json")
+
+_RANGES: Sequence[tuple[int, int, str]] = (
+    (0x0041, 0x024F, "Latin"),
+    (0x0370, 0x03FF, "Greek"),
+    (0x0400, 0x052F, "Cyrillic"),
+    (0x0530, 0x058F, "Armenian"),
+    (0x0590, 0x05FF, "Hebrew"),
+    (0x0600, 0x06FF, "Arabic"),
+    (0x0750, 0x077F, "Arabic"),
+    (0x0900, 0x097F, "Devanagari"),
+    (0x0980, 0x09FF, "Bengali"),
+    (0x0A00, 0x0A7F, "Gurmukhi"),
+    (0x0A80, 0x0AFF, "Gujarati"),
+    (0x0B00, 0x0B7F, "Odia"),
+    (0x0B80, 0x0BFF, "Tamil"),
+    (0x0C00, 0x0C7F, "Telugu"),
+    (0x0C80, 0x0CFF, "Kannada"),
+    (0x0D00, 0x0D7F, "Malayalam"),
+    (0x0D80, 0x0DFF, "Sinhala"),
+    (0x0E00, 0x0E7F, "Thai"),
+    (0x0E80, 0x0EFF, "Lao"),
+    (0x0F00, 0x0FFF, "Tibetan"),
+    (0x1000, 0x109F, "Myanmar"),
+    (0x10A0, 0x10FF, "Georgian"),
+    (0x1100, 0x11FF, "Hangul"),
+    (0x1200, 0x139F, "Ethiopic"),
+    (0x1780, 0x17FF, "Khmer"),
+    (0x1E00, 0x1EFF, "Latin"),
+    (0x1F00, 0x1FFF, "Greek"),
+    (0x3040, 0x30FF, "Kana"),
+    (0x3130, 0x318F, "Hangul"),
+    (0x3400, 0x4DBF, "Han"),
+    (0x4E00, 0x9FFF, "Han"),
+    (0xAC00, 0xD7AF, "Hangul"),
+    (0xF900, 0xFAFF, "Han"),
+    (0xFB50, 0xFDFF, "Arabic"),
+    (0xFE70, 0xFEFF, "Arabic"),
+    (0xFF21, 0xFF5A, "Latin"),
+    (0xFF66, 0xFF9D, "Kana"),
+    (0x20000, 0x3134F, "Han"),
+)
+"""First and last code point, and script. No range of a script that is missing here is English either."""
+_STARTS = [first for first, _, _ in _RANGES]
+
+WIDE = frozenset({"Han", "Kana", "Hangul"})
+WIDE_LETTER = 2.5
+"""How many letters of an alphabet a letter of the wide scripts counts for: it is a syllable or a word."""
+OTHER_SCRIPT = 0.3
+"""The share of letters from which another script decides. Names and quotations in English texts stay below it."""
+JAPANESE = 0.05
+"""The share of kana among Chinese characters from which they are Japanese."""
+
+_WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0610-\u065f\u0900-\u0903\u093a-\u094f\u0955-\u0957])+")
+"""Letters, and the vowel signs and accents that Unicode does not count as such."""
+
+LETTER_WORD = 0.5
+"""What a word with a letter of the language's own counts, where a word of its list counts 1."""
+LEAD = 1.5
+"""How far the words of a language must lead over those of English."""
+LEAST_SHARE = 0.12
+"""The share of a text's words that must speak for another language."""
+LONG_WORDS = 20
+ENGLISH_SHARE = 0.05
+"""A text of at least `LONG_WORDS` words, with fewer common English ones than this share, is not English prose."""
+
+
+@dataclass(frozen=True)
+class _Alphabet:
+    """The languages of one script."""
+
+    codes: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]]
+    """Word -> the languages that have it in their list."""
+    letters: Mapping[str, tuple[str, ...]]
+    """Letter -> the languages that have it of their own."""
 
 
 def guess(text: str) -> str:
-    """Return an ISO 639-1 code, or "und" for a text that is too short or too mixed."""
+    """Return an ISO 639-1 code, `UNDETERMINED`, or `UNKNOWN`."""
     return recognize(text)[0]
 
 
+@lru_cache(maxsize=16)
 def recognize(text: str) -> tuple[str, float]:
     """Return the code, and the lead of its words over those of the second language: 0 for "und", else 0.5 to 1."""
-    text = text[:_SAMPLE_CHARACTERS].lower()
-    letters = sum(map(str.isalpha, text))
-    counts = {language: len(re.findall(script, text)) for language, script in _SCRIPTS.items()}
-    if counts["ja"] > 0.05 * (counts["ja"] + counts["zh"]):
-        counts["ja"], counts["zh"] = counts["ja"] + counts["zh"], 0
-    language = max(counts, key=lambda one: counts[one])
-    if letters and counts[language] > 0.3 * letters:
-        other, pattern = _LETTERS_OF_SCRIPT.get(language, ("", "$^"))
-        return other if re.search(pattern, text) else language, 1.0
-    return _by_words(text)
+    text = text[:SAMPLE_CHARACTERS].lower()
+    script = _script(text)
+    if script == "Latin":
+        return _latin(text)
+    codes = _alphabets()[script].codes if script in _alphabets() else ()
+    if len(codes) < 2:
+        return (codes[0], 1.0) if codes else (UNKNOWN, 0.5)
+    best, share = _ranked(_words(text), script)[0]
+    return (best, 1.0) if share else (codes[0], 0.5)
 
 
-def _by_words(text: str) -> tuple[str, float]:
-    tokens = re.findall(r"[^\W\d_]+", text)
-    shares = {language: sum(token in words for token in tokens) for language, words in _WORDS.items()}
-    best, second = sorted(shares, key=lambda one: -shares[one])[:2]
-    if shares[best] < max(1, 0.08 * len(tokens)) or shares[best] == shares[second]:
-        return "und", 0.0
-    return best, shares[best] / (shares[best] + shares[second])
+def name_of(code: str) -> str:
+    """Return the English name of a language: "Thai" for "th", in words for one that is not listed."""
+    code = code_of(code)
+    if code in (UNKNOWN, UNDETERMINED):
+        return "an unknown language"
+    return _names().get(code, f"the language {code!r}")
+
+
+def code_of(stated: str) -> str:
+    """Return the code of a language as people state it: "en" for "EN", "en-GB", "eng" and "English"."""
+    plain = re.split(r"[-_]", stated.strip().lower())[0]
+    codes = {name.lower(): code for code, name in _names().items()}
+    return codes.get(plain, "en" if plain == "eng" else plain)
+
+
+def _script(text: str) -> str:
+    """Return the script that decides: the commonest one other than Latin where it has enough letters."""
+    counts: dict[str, float] = defaultdict(float)
+    for letter, count in Counter(text).items():
+        if letter.isalpha():
+            script = _script_of(letter)
+            counts[script] += count * (WIDE_LETTER if script in WIDE else 1)
+    others = {name: count for name, count in counts.items() if name != "Latin"}
+    if not others or sum(others.values()) <= OTHER_SCRIPT * sum(counts.values()):
+        return "Latin"
+    if counts["Kana"] > JAPANESE * (counts["Kana"] + counts["Han"]):
+        others["Kana"] += others.pop("Han", 0)
+    return max(others, key=lambda name: others[name])
+
+
+def _script_of(letter: str) -> str:
+    point = ord(letter)
+    place = bisect_right(_STARTS, point) - 1
+    return _RANGES[place][2] if place >= 0 and point <= _RANGES[place][1] else "another"
+
+
+def _latin(text: str) -> tuple[str, float]:
+    words = _words(text)
+    ranked = _ranked(words, "Latin")
+    points = dict(ranked)
+    best, most = next((code, value) for code, value in ranked if code != "en")
+    english = points["en"]
+    if most >= max(1.0, LEAST_SHARE * len(words)) and most >= LEAD * english:
+        return best, _lead(most, ranked)
+    if english >= max(1.0, 0.04 * len(words)):
+        return "en", max(0.5, english / (english + most))
+    if len(words) >= LONG_WORDS and english < ENGLISH_SHARE * len(words):
+        return UNKNOWN, 0.5
+    return UNDETERMINED, 0.0
+
+
+def _lead(most: float, ranked: Sequence[tuple[str, float]]) -> float:
+    return most / (most + ranked[1][1])
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _ranked(words: Sequence[str], script: str) -> list[tuple[str, float]]:
+    """Return the languages of a script with what the words speak for each, most first.
+
+    A word of several lists counts less for each of them.
+    """
+    alphabet = _alphabets()[script]
+    points = dict.fromkeys(alphabet.codes, 0.0)
+    for word, count in Counter(words).items():
+        for code in (owners := alphabet.words.get(word, ())):
+            points[code] += count / len(owners) ** 0.5
+        for letter in alphabet.letters.keys() & set(word):
+            for code in (owners := alphabet.letters[letter]):
+                points[code] += LETTER_WORD * count / len(owners)
+    return sorted(points.items(), key=lambda one: -one[1])
+
+
+@lru_cache(maxsize=1)
+def _listed() -> Mapping[str, Mapping[str, str]]:
+    listed: Mapping[str, Mapping[str, str]] = json.loads(FILE.read_text("utf-8"))
+    return listed
+
+
+@lru_cache(maxsize=1)
+def _names() -> Mapping[str, str]:
+    return {code: entry["name"] for code, entry in _listed().items()}
+
+
+@lru_cache(maxsize=1)
+def _alphabets() -> Mapping[str, _Alphabet]:
+    scripts: dict[str, _Alphabet] = {}
+    for script in {entry["script"] for entry in _listed().values()}:
+        words: dict[str, list[str]] = {}
+        letters: dict[str, list[str]] = {}
+        codes = [code for code, entry in _listed().items() if entry["script"] == script]
+        for code in codes:
+            for word in _listed()[code].get("words", "").split():
+                words.setdefault(word, []).append(code)
+            for letter in _listed()[code].get("letters", ""):
+                letters.setdefault(letter, []).append(code)
+        scripts[script] = _Alphabet(
+            tuple(codes),
+            {word: tuple(owners) for word, owners in words.items()},
+            {letter: tuple(owners) for letter, owners in letters.items()},
+        )
+    return scripts
