@@ -1,8 +1,10 @@
 """Tell the language of a text: by its script, else by its commonest words and its letters.
 
 `languages.json` beside this holds, for each language, its name and script, and for scripts that several languages share
-its commonest words and the letters that tell it from the others. A text is taken for English unless there is evidence
-against it: English texts are full of names, code and foreign words.
+its commonest words and the letters that tell it from the others. `english_words.json` holds 8,000 English words that
+are in none of these lists. A text in Latin letters is taken for English unless there is evidence against it: English
+texts are full of names, code and foreign words. The evidence is that the words and letters of another language lead
+clearly over English ones, or that no word of the text is English.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +26,23 @@ UNDETERMINED = "und"
 UNKNOWN = "mis"
 """A text that is surely not English, in a language that is not listed here: "uncoded languages" of ISO 639-2."""
 
-SAMPLE_CHARACTERS = 20_000
+SAMPLE_CHARACTERS = 10_000
 FILE = Path(__file__).with_name("languages.json")
+ENGLISH_WORDS = Path(__file__).with_name("english_words.json")
+ENDINGS = (
+    ("s", ""),
+    ("es", ""),
+    ("ed", ""),
+    ("d", ""),
+    ("ing", ""),
+    ("ing", "e"),
+    ("ly", ""),
+    ("er", ""),
+    ("est", ""),
+    ("ies", "y"),
+    ("y", ""),
+    ("n", ""),
+)
 
 _RANGES: Sequence[tuple[int, int, str]] = (
     (0x0041, 0x024F, "Latin"),
@@ -81,12 +98,23 @@ JAPANESE = 0.05
 _WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0610-\u065f\u0900-\u0903\u093a-\u094f\u0955-\u0957])+")
 """Letters, and the vowel signs and accents that Unicode does not count as such."""
 
+_ADDRESS = re.compile(r"(?:\w+://|www\.)\S+|\S+@\S+|\S*[/\\\\]\S*[/\\\\]\S*|\w*_\w+")
+"""Web and mail addresses, paths, names of code: their parts are no words."""
+
+KNOWN_WORD = 0.5
+"""What an English word counts that is not among the commonest: other languages have some of them too."""
+FEWEST_PLAIN = 2
+"""A text with at least as many words in small letters, none of them English, is in another language."""
 LETTER_WORD = 0.5
 """What a word with a letter of the language's own counts, where a word of its list counts 1."""
 LEAD = 1.5
 """How far the words of a language must lead over those of English."""
 LEAST_SHARE = 0.12
 """The share of a text's words that must speak for another language."""
+LEAST_BESIDE_ENGLISH = 1.5
+"""How many words must speak for another language where one is English; where none is, one is enough."""
+PROSE_LETTERS = 0.7
+"""A text with a smaller share of letters is code or data; it takes twice as many words to be in another language."""
 LONG_WORDS = 20
 ENGLISH_SHARE = 0.05
 """A text of at least `LONG_WORDS` words, with fewer common English ones than this share, is not English prose."""
@@ -111,15 +139,15 @@ def guess(text: str) -> str:
 @lru_cache(maxsize=16)
 def recognize(text: str) -> tuple[str, float]:
     """Return the code, and the lead of its words over those of the second language: 0 for "und", else 0.5 to 1."""
-    text = text[:SAMPLE_CHARACTERS].lower()
+    text = text[:SAMPLE_CHARACTERS]
     script = _script(text)
     if script == "Latin":
         return _latin(text)
     codes = _alphabets()[script].codes if script in _alphabets() else ()
     if len(codes) < 2:
         return (codes[0], 1.0) if codes else (UNKNOWN, 0.5)
-    best, share = _ranked(_words(text), script)[0]
-    return (best, 1.0) if share else (codes[0], 0.5)
+    best, most = max(_points(_words(text.lower()), script).items(), key=lambda one: one[1])
+    return (best, 1.0) if most else (codes[0], 0.5)
 
 
 def name_of(code: str) -> str:
@@ -159,30 +187,46 @@ def _script_of(letter: str) -> str:
 
 
 def _latin(text: str) -> tuple[str, float]:
-    words = _words(text)
-    ranked = _ranked(words, "Latin")
-    points = dict(ranked)
-    best, most = next((code, value) for code, value in ranked if code != "en")
-    english = points["en"]
-    if most >= max(1.0, LEAST_SHARE * len(words)) and most >= LEAD * english:
-        return best, _lead(most, ranked)
-    if english >= max(1.0, 0.04 * len(words)):
-        return "en", max(0.5, english / (english + most))
+    text = _ADDRESS.sub(" ", text)
+    words = _words(text.lower())
+    points = _points(words, "Latin")
+    english = points.pop("en") + KNOWN_WORD * sum(map(_is_english, words))
+    ranked = sorted(points.items(), key=lambda one: -one[1])
+    best, most = ranked[0]
+    least = LEAST_BESIDE_ENGLISH if english else 1.0
+    if sum(map(str.isalpha, text)) < PROSE_LETTERS * len("".join(text.split())):
+        least *= 2
+    if most >= max(least, LEAST_SHARE * len(words)) and most >= LEAD * english:
+        return best, most / (most + max(ranked[1][1], english))
+    # Names are capitalized, so they tell nothing here. Nor do words that several languages share, such as "a" and "on".
+    shared = _alphabets()["Latin"].words
+    plain = [w for w in _words(text) if w.islower() and len(w) > 1 and "en" not in shared.get(w, ())]
+    if english < 1 and len(plain) >= FEWEST_PLAIN and not any(map(_is_english, plain)):
+        return (best if most else UNKNOWN), 0.5
     if len(words) >= LONG_WORDS and english < ENGLISH_SHARE * len(words):
         return UNKNOWN, 0.5
-    return UNDETERMINED, 0.0
+    return ("en", max(0.5, english / (english + most))) if english >= 1 else (UNDETERMINED, 0.0)
 
 
-def _lead(most: float, ranked: Sequence[tuple[str, float]]) -> float:
-    return most / (most + ranked[1][1])
+@lru_cache(maxsize=8192)
+def _is_english(word: str) -> bool:
+    return any(form in _english() for form in _forms(word))
+
+
+def _forms(word: str) -> Iterator[str]:
+    """Yield an English word as it is, and as it may stand in a dictionary."""
+    yield word
+    for ending, base in ENDINGS:
+        if word.endswith(ending) and len(word) >= len(ending) + 3:
+            yield word[: len(word) - len(ending)] + base
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def _ranked(words: Sequence[str], script: str) -> list[tuple[str, float]]:
-    """Return the languages of a script with what the words speak for each, most first.
+def _points(words: Sequence[str], script: str) -> dict[str, float]:
+    """Return how much the words speak for each language of a script.
 
     A word of several lists counts less for each of them.
     """
@@ -194,13 +238,20 @@ def _ranked(words: Sequence[str], script: str) -> list[tuple[str, float]]:
         for letter in alphabet.letters.keys() & set(word):
             for code in (owners := alphabet.letters[letter]):
                 points[code] += LETTER_WORD * count / len(owners)
-    return sorted(points.items(), key=lambda one: -one[1])
+    return points
 
 
 @lru_cache(maxsize=1)
 def _listed() -> Mapping[str, Mapping[str, str]]:
     listed: Mapping[str, Mapping[str, str]] = json.loads(FILE.read_text("utf-8"))
     return listed
+
+
+@lru_cache(maxsize=1)
+def _english() -> frozenset[str]:
+    """Return the words that are English and in no other list; `_points` counts those that several languages share."""
+    alone = (word for word, owners in _alphabets()["Latin"].words.items() if owners == ("en",))
+    return frozenset([*json.loads(ENGLISH_WORDS.read_text("utf-8")), *alone])
 
 
 @lru_cache(maxsize=1)
