@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from catalog.commands import history, music, presets, servers, setup, soundtrack, tracks
+from catalog.commands import history, music, presets, schema, servers, setup, soundtrack, tracks
 from catalog.commands.music import musicgen
 from catalog.commands.terminal import Group, interrupt
 
@@ -70,6 +70,7 @@ for command in (
     history.stats,
     history.calibrate,
     presets.presets,
+    schema.schema,
     setup.config_,
     setup.models,
     setup.doctor,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Literal
 
 from generator import Progress, WeightsError, weights
+from presets import Library, Reader
 
+from .brief.language_model import LanguageModel, Unread
 from .errors import CatalogError, Unavailable
 from .models import Value
 from .request.builder import load_library
@@ -23,6 +26,8 @@ __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
 
 PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "sentence-transformers", "soundfile", "tokenizers")
 LOW_DISK_BYTES = 1_000_000_000
+SENTENCE = "Soft rain taps on the library windows while students read in calm silence."
+"""What the user's language model is asked about, to see whether it answers."""
 
 
 class Check(Value):
@@ -37,7 +42,7 @@ def examine(
     home: str, *, config: str | None = None, deep: bool = False, fix: bool = False, reembed: bool = False
 ) -> list[Check]:
     """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew."""
-    checks = [_versions(), _configuration(config, home), _encoder(), _models(), _disk(home)]
+    checks = [_versions(), *_configuration(config, home), _encoder(), _models(), _disk(home)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     try:
@@ -85,13 +90,25 @@ def _versions() -> Check:
     return Check(name="versions", status="warning" if " absent" in detail else "ok", detail=detail)
 
 
-def _configuration(config: str | None, home: str) -> Check:
+def _configuration(config: str | None, home: str) -> list[Check]:
     try:
         library = load_library(config, home)
     except CatalogError as error:
-        return Check(name="configuration", status="warning", detail=str(error))
+        return [Check(name="configuration", status="warning", detail=str(error))]
     detail = f"{len(library.styles)} styles, {len(library.roles)} roles, {len(library.quality)} quality tiers"
-    return Check(name="configuration", status="ok", detail=detail)
+    reader = [_reader(library, library.reader, home)] if library.reader else []
+    return [Check(name="configuration", status="ok", detail=detail), *reader]
+
+
+def _reader(library: Library, endpoint: Reader, home: str) -> Check:
+    """Ask the user's language model for the brief of a sentence."""
+    began = time.monotonic()
+    try:
+        brief = LanguageModel(endpoint, library.styles, Path(home) / "cache" / "briefs").ask("", SENTENCE)
+    except Unread as failure:
+        return Check(name="reader", status="warning", detail=f"at {endpoint.base_url}: {failure}")
+    took = f"answered in {time.monotonic() - began:.1f} s: {', '.join(brief.fits)} for {SENTENCE!r}"
+    return Check(name="reader", status="ok", detail=f"{endpoint.model} at {endpoint.base_url} {took}")
 
 
 def _encoder() -> Check:

@@ -75,6 +75,9 @@ def explanation(result: Result) -> Iterator[str]:
     for name, value in request.features.model_dump(exclude={"sources", "confidences"}).items():
         by = _reader_of(request.features, name) or "as it was read before"
         yield f"{name}: {shown(value)}  [{by}]"
+    if request.brief is not None:
+        stated = request.brief.model_dump(exclude={"styles", "read_by"}, exclude_none=True)
+        yield f"brief: {shown(stated)}  [{request.brief.read_by}]"
     for name, why in request.why.items():
         yield f"{name}: {getattr(request, name)}  [{why}]"
     yield f"prompt: {request.prompt}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -40,7 +40,7 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     problem, *others = error.errors(include_url=False)
     field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
     if problem["type"] == "extra_forbidden":
-        reason = f"unknown option {field!r}; {nearest(field, model.model_fields)}"
+        reason = f"unknown option {field!r}; {nearest(str(problem['loc'][-1]), _fields(model, problem['loc'][:-1]))}"
     elif problem["type"] == "missing":
         reason = f"{field} is missing"
     elif problem["type"] == "value_error":
@@ -49,6 +49,16 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     else:
         reason = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
     return reason + (f" (and {len(others)} more)" if others else "")
+
+
+def _fields(model: type[BaseModel], place: Sequence[Any]) -> Iterable[str]:
+    """Return the names of the fields at `place`: those of `model`, or of a model that one of its fields holds."""
+    names: Mapping[str, Any] = model.model_fields
+    for part in place:
+        annotation = names[part].annotation if part in names else None
+        inner = (one for one in (annotation, *get_args(annotation)) if hasattr(one, "model_fields"))
+        names = next((one.model_fields for one in inner), model.model_fields)
+    return names
 
 
 def _short(value: Any) -> str:

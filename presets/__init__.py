@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import PresetError
 from .library import Library, Resolved, load
-from .schema import Defaults, Model, PromptMetadata, Role, RoleDucking, Style, Tier
+from .schema import Defaults, Model, PromptMetadata, Reader, Role, RoleDucking, Style, Tier
 from .vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY, Environment, TimeOfDay
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Model",
     "PresetError",
     "PromptMetadata",
+    "Reader",
     "Resolved",
     "Role",
     "RoleDucking",

@@ -9,7 +9,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from .errors import did_you_mean, shown
-from .schema import Configuration, Defaults, Model, Overrides, PromptMetadata, Role, RoleDucking, Style, Tier
+from .schema import (
+    Configuration,
+    Defaults,
+    Model,
+    Overrides,
+    PromptMetadata,
+    Reader,
+    Role,
+    RoleDucking,
+    Style,
+    Tier,
+)
 
 __all__ = ["sentence"]
 
@@ -20,7 +31,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "presets": Style,
     "roles": Role,
     "quality": Tier,
+    "reader": Reader,
 }
+_SHOWN_OF_READER = {"model", "timeout_s", "temperature"}
 
 
 def sentence(error: ValidationError, content: Mapping[str, Any], place: Callable[[str], str]) -> str:
@@ -39,13 +52,19 @@ def sentence(error: ValidationError, content: Mapping[str, Any], place: Callable
 
 def _finding(first: Any, loc: list[str], content: Mapping[str, Any], keys: list[str]) -> str:
     kind, value = first["type"], first["input"]
+    # A key to a language model that stands in the wrong place is not printed.
+    secret = loc[0] == "reader" and loc[-1] not in _SHOWN_OF_READER
     if kind == "extra_forbidden":
-        return f"is no known key (its value is {shown(value)}); {did_you_mean(loc[-1], keys)}"
+        its_value = "" if secret else f" (its value is {shown(value)})"
+        return f"is no known key{its_value}; {did_you_mean(loc[-1], keys)}"
+    if kind == "missing" and loc[0] == "reader":
+        return "is missing, but a reader needs it"
     if kind == "missing":
         near = difflib.get_close_matches(loc[-2], [name for name in content[loc[0]] if name != loc[-2]], n=1)
         hint = f"; if {loc[-2]} is no new name, did you mean {near[0]}?" if near else ""
         return f"is missing, but every new entry needs it{hint}"
-    return f"is {shown(value)}, but must {_says(kind, first.get('ctx', {}), value)}"
+    is_value = "must" if secret else f"is {shown(value)}, but must"
+    return f"{is_value} {_says(kind, first.get('ctx', {}), value)}"
 
 
 def _printable(key: str) -> str:

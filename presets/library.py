@@ -19,7 +19,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .document import ROOT, read
 from .errors import PresetError, did_you_mean
 from .findings import sentence
-from .schema import Configuration, Defaults, Generation, Model, Overrides, PromptMetadata, Role, Style, Tier
+from .schema import (
+    Configuration,
+    Defaults,
+    Generation,
+    Model,
+    Overrides,
+    PromptMetadata,
+    Reader,
+    Role,
+    Style,
+    Tier,
+)
 
 __all__ = ["Library", "Resolved", "load"]
 
@@ -58,8 +69,11 @@ class Library:
     styles: Mapping[str, Style]
     roles: Mapping[str, Role]
     quality: Mapping[str, Tier]
+    reader: Reader | None
+    """The language model that reads texts; None for the built-in reader alone."""
     digest: str
-    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix."""
+    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor is
+    where the reader is found, how long it may take, or which variable holds its key."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
@@ -94,6 +108,7 @@ class Library:
             "presets": self.styles,
             "roles": self.roles,
             "quality": self.quality,
+            "reader": self.reader or {},
         }
         return dict(_flat(sections))
 
@@ -207,6 +222,8 @@ def _shipped() -> tuple[dict[str, Any], dict[str, str]]:
 def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a file in one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
     settled = {section: {} if body is None else body for section, body in content.items()}
+    if content.get("reader", "") is None:
+        del settled["reader"]
     for section in ("presets", "roles", "quality"):
         if isinstance(settled.get(section), dict):
             settled[section] = {k: {} if body is None else body for k, body in settled[section].items()}
@@ -248,8 +265,10 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         valid = Configuration.model_validate(content)
     except ValidationError as error:
         raise PresetError(sentence(error, content, lambda key: f"{_origin(origins, key)}: {key}")) from None
+    # Without a reader the section is left out, so that digests from before it stay the same.
+    of_reader: Any = {"base_url", "api_key_env", "timeout_s"} if valid.reader else True
     canonical = json.dumps(
-        valid.model_dump(mode="json", exclude={"roles": {"__all__": {"ducking"}}}),
+        valid.model_dump(mode="json", exclude={"roles": {"__all__": {"ducking"}}, "reader": of_reader}),
         sort_keys=True,
         separators=(",", ":"),
     )
@@ -260,6 +279,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         styles=MappingProxyType(valid.presets),
         roles=MappingProxyType(valid.roles),
         quality=MappingProxyType({str(name): tier for name, tier in valid.quality.items()}),
+        reader=valid.reader,
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
         _origins=origins,
     )

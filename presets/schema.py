@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -22,6 +23,7 @@ __all__ = [
     "Model",
     "Overrides",
     "PromptMetadata",
+    "Reader",
     "Role",
     "RoleDucking",
     "Style",
@@ -79,6 +81,28 @@ def _language(code: str) -> str:
 def _name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise ValueError("be a name of at most 64 lower-case letters, digits, _ and -")
+    return name
+
+
+def _base_url(url: str) -> str:
+    """Return an address without the slash at its end. It is printed and logged, so it may hold no secret."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or " " in url:
+        raise ValueError("be the address of a server, such as http://localhost:11434/v1")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError("have no user name, password, query or fragment; name the key in api_key_env")
+    return url.rstrip("/")
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(
+            "be the name of an environment variable, such as OPENAI_API_KEY, never the key itself"
+        )
     return name
 
 
@@ -236,6 +260,20 @@ class Tier(Generation):
     steps_per_second: StepsPerSecond = 50.0
 
 
+class Reader(Strict):
+    """The user's own language model, which reads the brief of a text: an OpenAI-compatible endpoint."""
+
+    base_url: Annotated[Text, AfterValidator(_base_url)]
+    """What stands before /chat/completions."""
+    model: Text
+    api_key_env: Annotated[Line, AfterValidator(_variable)] | None = None
+    """The environment variable that holds the key; None for a server that wants none."""
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    """How long reading one text may take, every attempt together."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
+    """None leaves it to the server, for models that take no temperature."""
+
+
 class Configuration(Strict):
     """Everything under `musicgen:`, merged."""
 
@@ -245,6 +283,7 @@ class Configuration(Strict):
     presets: dict[Name, Style] = Field(default_factory=dict)
     roles: dict[Name, Role]
     quality: dict[Literal["preview", "standard", "final"], Tier]
+    reader: Reader | None = None
 
 
 class Overrides(Generation):

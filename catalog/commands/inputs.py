@@ -30,6 +30,8 @@ def read_request(options: dict[str, Any]) -> tuple[str | bytes, dict[str, Any]]:
     text, path = options.pop("text"), options.pop("context_file")
     if (text is None) == (path is None):
         raise InputError("give the context once: as TEXT, as - for standard input, or with --context-file")
+    if options.get("brief") == "-" and "-" in (text, path):
+        raise InputError("standard input holds the text or the brief, not both; give one of them as a file")
     source = text if text not in (None, "-") else read_input(path or "-")
     return source, read_arguments(options)
 
@@ -57,7 +59,22 @@ def read_input(path: str) -> bytes:
 def read_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were typed as arguments, the NAME=VALUE pairs of `--set` as `generation`."""
     generation = dict(_generation_value(pair) for pair in options.pop("settings"))
-    return {**present(options), **({"generation": generation} if generation else {})}
+    brief = options.pop("brief", None)
+    return {
+        **present(options),
+        **({"generation": generation} if generation else {}),
+        **({"brief": _read_brief(brief)} if brief else {}),
+    }
+
+
+def _read_brief(path: str) -> dict[str, Any]:
+    try:
+        brief = json.loads(read_input(path))
+    except (ValueError, RecursionError):
+        brief = None
+    if not isinstance(brief, dict):
+        raise InputError(f"--brief {path} is not a JSON object; see `catalog schema brief`")
+    return brief
 
 
 def _generation_value(pair: str) -> tuple[str, Any]:

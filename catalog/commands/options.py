@@ -106,6 +106,12 @@ context_options = options(
     click.option("--valence", type=float, help="Pleasantness, -1 to 1, when your pipeline knows it."),
     click.option("--energy", type=float, help="Energy, -1 to 1, when your pipeline knows it."),
     click.option(
+        "--brief",
+        type=click.Path(dir_okay=False, allow_dash=True),
+        metavar="FILE",
+        help="Which music would serve the text, as JSON; see `catalog schema brief`.",
+    ),
+    click.option(
         "--preset", shell_complete=complete_names("styles"), help="Style preset; see `catalog presets list`."
     ),
     click.option(

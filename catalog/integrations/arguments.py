@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from .. import report
 from ..errors import InputError
-from ..models import Environment, QualityName, Result, TimeOfDay
+from ..models import Environment, QualityName, Result, StatedBrief, TimeOfDay
 from ..reuse.terms import Reuse
 from ..service.service import MusicService
 from ..validation import nearest, validated
@@ -38,6 +38,10 @@ class FindOrMakeArguments(BaseModel):
     time_of_day: TimeOfDay | None = Field(None, description="When it happens, when that is known.")
     mood_tags: list[str] | None = Field(
         None, description="Words for its mood, when they are known: calm, tense."
+    )
+    brief: StatedBrief | None = Field(
+        None,
+        description="Which music serves the text, by names of presets, when you can judge that; it decides the style.",
     )
     seed: int | None = Field(None, description="Seed of the generator, to make the same take again.")
     continue_from: str | None = Field(

@@ -14,7 +14,7 @@ from .base import (
     clean_text,
     surrogate_refusal,
 )
-from .brief import Brief, StyleFit
+from .brief import Brief, StatedBrief, StyleFit
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .log import Judgement, Mood, RequestRecord
 from .request import (
@@ -62,6 +62,7 @@ __all__ = [
     "Source",
     "Span",
     "State",
+    "StatedBrief",
     "StyleFit",
     "Tag",
     "TimeOfDay",

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import BeforeValidator, Field, FiniteFloat
 
 from presets.vocabulary import Environment
 
 from .base import Unit, Value
 
-__all__ = ["Brief", "StyleFit"]
+__all__ = ["Brief", "StatedBrief", "StyleFit"]
 
+TextKind = Literal["facts", "instructions", "story", "place", "personal", "talk", "other"]
+Culture = Literal[
+    "medieval",
+    "classical",
+    "east_asian",
+    "middle_eastern",
+    "south_asian",
+    "african",
+    "latin",
+    "folk_western",
+    "retro",
+    "futuristic",
+]
+StyleName = Annotated[str, Field(min_length=1, max_length=64)]
 Chance = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
@@ -41,3 +55,49 @@ class Brief(Value):
     """The era or culture that one should hear, such as medieval; None where the text calls for none."""
     serious: float | None = None
     """How serious the text is: 0 a joke, 1 light, 2 ordinary, 3 grave; None where not read."""
+    read_by: Literal["built-in", "language model", "caller"] = "built-in"
+
+
+def _or_none(value: Any) -> Any:
+    """Return None for the words by which a language model says that there is none."""
+    return None if isinstance(value, str) and value.strip().lower() in ("", "-", "none", "null") else value
+
+
+class StatedBrief(Value):
+    """A brief in the words of a language model or an application: styles by name in place of chances.
+
+    The descriptions of its fields are what a language model is told: raise `catalog.brief.asked.PROMPT_VERSION` with
+    them.
+    """
+
+    fits: Annotated[tuple[StyleName, ...], Field(min_length=1, max_length=12)] = Field(
+        description="Every style that a good music supervisor would play without a second thought, best first; often "
+        "2 to 4, at least 1."
+    )
+    passable: Annotated[tuple[StyleName, ...], Field(max_length=24)] = Field(
+        (),
+        description="Styles that nobody would object to, though one of fits is noticeably better. A style in neither "
+        "list counts as wrong: a listener would notice.",
+    )
+    valence: Unit = Field(
+        description="How pleasant the music should feel: -1 grief or horror, 0 neutral, 1 joy."
+    )
+    energy: Unit = Field(description="How active the music should be: -1 still, 0 moderate, 1 relentless.")
+    text_kind: TextKind | None = Field(
+        None,
+        description="facts (encyclopaedic, news, science), instructions (how-to, recipes, code, product and support "
+        "answers), story (narrative), place (description of a place), personal (someone's experience or feeling), "
+        "talk (dialogue or opinion), other.",
+    )
+    place: Annotated[Environment | None, BeforeValidator(_or_none)] = Field(
+        None,
+        description="The place whose sounds could be heard in it, only if the text is really set there; else null.",
+    )
+    culture: Annotated[Culture | None, BeforeValidator(_or_none)] = Field(
+        None,
+        description="The era or culture that one should hear; null where the text calls for none. classical is Europe "
+        "of the 17th to 19th century, retro is pop of the 20th.",
+    )
+    serious: Annotated[FiniteFloat, Field(ge=0.0, le=3.0)] | None = Field(
+        None, description="How serious the text is: 0 a joke, play; 1 light; 2 ordinary; 3 grave."
+    )

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from presets import Environment, TimeOfDay
 
 from .base import Line, Name, Tag, Unit, Value, clean_text
-from .brief import Brief
+from .brief import Brief, StatedBrief
 
 __all__ = [
     "Audience",
@@ -44,6 +44,8 @@ class Context(Value):
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     language: Annotated[Line, Field(max_length=35)] | None = None
+    brief: StatedBrief | None = None
+    """Which music would serve the text; what is stated here wins over every reader."""
 
     @property
     def sha256(self) -> str:

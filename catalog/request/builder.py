@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,8 @@ def key_of(context: Context, choices: Choices, library: Library, weights: Mappin
     backend = choices.backend or library.model.backend
     identity = {
         "version": KEY_VERSION,
-        "context": context.model_dump(mode="json"),
-        # Left out where there is none, so that keys from before melodies stay the same.
+        # Left out where there is none, so that keys from before briefs and melodies stay the same.
+        "context": context.model_dump(mode="json", exclude=None if context.brief else {"brief"}),
         "choices": choices.model_dump(mode="json", exclude=None if choices.melody else {"melody"}),
         "library": library.digest,
         "weights": [] if backend == "procedural" else sorted(size for size, here in weights.items() if here),
@@ -77,12 +77,13 @@ def build(
     key: str,
     find_weights: FindWeights,
     brief: Brief | None = None,
+    warnings: Sequence[str] = (),
     served_style: str = "",
 ) -> Request:
     """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
 
-    `brief` says which styles suit the text. `served_style` is the style of a request that was answered before and is
-    only described again.
+    `brief` says which styles suit the text; `warnings` come from reading it. `served_style` is the style of a request
+    that was answered before and is only described again.
 
     Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that
     contradict each other, Unavailable when the backend that the caller named has no weights here.
@@ -116,7 +117,7 @@ def build(
         prompt=prompt_of(resolved, features),
         config=config,
         config_sources=sources,
-        warnings=(*resolved.warnings, *_unread(config)),
+        warnings=(*warnings, *resolved.warnings, *_unread(config)),
         substitution=substitution,
     )
 

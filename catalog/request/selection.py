@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..brief.reader import StyleLike
 from ..brief.topics import fold, topics_in
-from ..models import Brief, Choices, Context, Features, QualityName, StyleFit
+from ..models import Brief, Choices, Context, Features, QualityName
 
 __all__ = ["USUAL_QUALITY", "USUAL_ROLE", "pick_quality", "pick_role", "pick_style"]
 
@@ -33,6 +33,11 @@ FAR_MOOD, FAR_MOOD_WEIGHT = 1.0, 2.0
 STATED_PLACE_WEIGHT = 2.0
 NAMED_PLACE_WEIGHT = 4.0
 """For a place that the caller names."""
+_WHO = {
+    "built-in": "suits the text",
+    "language model": "suits the text, as the language model read it",
+    "caller": "suits the text, as the caller's brief says",
+}
 
 
 def pick_style(
@@ -46,13 +51,18 @@ def pick_style(
 
     With a `brief` a style scores by its chances to fit and to pass. Without one it scores by closeness on the
     valence-energy plane, mood tags in common, topic words in the text, and the environment. Environment presets are
-    offered only for their own environment. Ties go to the name first in the alphabet.
+    offered only for their own environment, unless the caller's brief lists them. Ties go to the name first in the
+    alphabet.
     """
     if choices.preset:
         return choices.preset, "named by the caller"
-    offered = {n: s for n, s in styles.items() if s.environment in (None, features.environment)}
+    places = {None, features.environment}
+    if brief is not None and features.sources.get("environment") != "caller":
+        places.add(brief.place)
+    whole = brief is not None and brief.read_by == "caller"
+    offered = {name: style for name, style in styles.items() if whole or style.environment in places}
     if brief is not None:
-        scored = {name: _suit(brief.styles[name], style, features) for name, style in offered.items()}
+        scored = {name: _suit(brief, name, style, features) for name, style in offered.items()}
     else:
         text = fold(f"{context.query} {context.text}")
         scored = {name: _fit(style, features, text) for name, style in offered.items()}
@@ -60,10 +70,15 @@ def pick_style(
     return name, "; ".join(scored[name][1])
 
 
-def _suit(fit: StyleFit, style: StyleLike, features: Features) -> tuple[float, list[str]]:
-    distance = _distance(style, features)
-    score = fit.fits + fit.passes - FAR_MOOD_WEIGHT * max(0.0, distance - FAR_MOOD)
-    why = [f"suits the text: fits by {fit.fits:.0%}, passes by {fit.passes:.0%}"]
+def _suit(brief: Brief, name: str, style: StyleLike, features: Features) -> tuple[float, list[str]]:
+    fit, distance = brief.styles[name], _distance(style, features)
+    score = fit.fits + fit.passes
+    why = [f"{_WHO[brief.read_by]}: fits by {fit.fits:.0%}, passes by {fit.passes:.0%}"]
+    if brief.read_by == "caller":
+        return score, why
+    if brief.read_by == "built-in":
+        # A language model read the mood itself; the features are a weaker reading of it.
+        score -= FAR_MOOD_WEIGHT * max(0.0, distance - FAR_MOOD)
     stated = {name for name, source in features.sources.items() if source == "caller"}
     if stated & MOOD_FIELDS:
         score -= STATED_MOOD_WEIGHT * distance

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from generator import Progress
 from presets import Library
 
+from ..brief import asked
 from ..errors import InputError
 from ..history import feedback, requests, suggestions
 from ..history.certification import certify
@@ -99,6 +100,10 @@ class OpenCatalog:
         if isinstance(text, Query):
             return text
         return parse(text, {"style": self.library.styles.keys(), "role": self.library.roles.keys()})
+
+    def brief_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the `brief` that `find_or_make` takes, over the styles on offer."""
+        return asked.schema(self.library.styles)
 
     # The certificate that decisions rest on
 

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from generator import Cancelled, Generator, Progress, weights
 from presets import Library
 
-from ..brief import reader as briefs
+from ..brief.supervisor import Supervisor
 from ..errors import CatalogError, InputError, StorageError
 from ..history.rejections import Rejections
 from ..models import (
     Audience,
-    Brief,
     Choices,
     Context,
     Decision,
@@ -86,6 +85,7 @@ class Flow:
         self.store = store
         self.library = library
         self.encoder = encoder
+        self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home / "cache" / "briefs")
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
         # Threads share the loaded models, and one generation fills the machine.
@@ -110,6 +110,7 @@ class Flow:
         if isinstance(chosen.get("melody"), Path):
             chosen["melody"] = str(chosen["melody"])
         context = read_context(source, **known)
+        self.supervisor.check(context)
         choices, audience = validated(Choices, chosen), validated(Audience, audience_values)
         if choices.continue_from is not None:
             # The beginning of an id is enough to name a track, and names the same request as the whole id.
@@ -171,7 +172,7 @@ class Flow:
         if repeat.line is None or repeat.line.features is None:
             return request_of(repeat.track, call.context, call.choices)
         # A brief needs the vector of the text, which a repeat does without; the style it led to is in the log.
-        served_style = repeat.line.style if briefs.load(self.encoder.identity) else ""
+        served_style = repeat.line.style if self.supervisor.reads(call.context) else ""
         return self._build(call, repeat.line.features, served_style=served_style)
 
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
@@ -182,16 +183,14 @@ class Flow:
                 features = extract(call.context, self.encoder, cache_dir=cache)
             with call.stage("encode"):
                 vector = embed_document(self.encoder, call.context.text)
+            with call.stage("brief"):
+                brief, warnings = self.supervisor.read(call.context, vector, features)
             with call.stage("request"):
-                text = f"{call.context.query} {call.context.text}".strip()
-                brief = briefs.read_brief(text, vector, features, self.library.styles, self.encoder)
-                request = self._build(call, features, brief)
+                request = self._build(call, features, brief=brief, warnings=warnings)
             call.understood = request, vector
         return call.understood
 
-    def _build(
-        self, call: Call, features: Features, brief: Brief | None = None, *, served_style: str = ""
-    ) -> Request:
+    def _build(self, call: Call, features: Features, **reading: Any) -> Request:
         return build(
             call.context,
             features,
@@ -199,8 +198,7 @@ class Flow:
             self.library,
             key=call.key,
             find_weights=weights.find,
-            brief=brief,
-            served_style=served_style,
+            **reading,
         )
 
     def _search(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from .. import report
-from ..models import Action, Decision, Request, Result, Track
+from ..models import Action, Decision, Request, Result, StatedBrief, Track
 from ..request.context import read_bytes
 from ..service.jobs import Job, job_json
 from .problems import PATH, ProblemDocument, problem_from
@@ -77,6 +77,9 @@ class FindOrMakeBody(BaseModel):
     environment: str | None = None
     time_of_day: str | None = None
     language: str | None = None
+    brief: StatedBrief | None = Field(
+        None, description="Which music would serve the text, where the caller knows; wins over every reader."
+    )
     reuse: Literal["auto", "always", "never"] = "auto"
     min_similarity: float | None = Field(None, description="The score a candidate needs.")
     max_false_reuse: float | None = Field(

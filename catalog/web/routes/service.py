@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
@@ -82,6 +82,12 @@ def suggest(
     """Suggest style presets for a query, best first, from what served similar requests well."""
     suggestions = shared.service.suggest_presets(q, limit)
     return Json({"suggestions": [suggestion.model_dump(mode="json") for suggestion in suggestions]})
+
+
+@router.get("/api/schema/brief")
+def brief_schema(shared: SharedState) -> dict[str, Any]:
+    """Return the JSON schema of a request's brief, over the styles on offer: for a language model to fill in."""
+    return shared.service.brief_schema()
 
 
 @router.get("/api/statistics", response_model=Statistics)

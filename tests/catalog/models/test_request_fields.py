@@ -21,8 +21,11 @@ def missing_and_new(names):
 
 def json_types(model, name):
     """Return the JSON types that the schema of `model` allows for a field, null not counted."""
-    schema = model.model_json_schema()["properties"][name]
-    return {each["type"] for each in schema.get("anyOf", [schema])} - {"null"}
+    whole = model.model_json_schema()
+    schema = whole["properties"][name]
+    choices = schema.get("anyOf", [schema])
+    named = [whole["$defs"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in choices]
+    return {each["type"] for each in named} - {"null"}
 
 
 def test_a_field_belongs_to_one_model():
