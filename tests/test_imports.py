@@ -39,6 +39,7 @@ OWNERS = {
     "lancedb": ("catalog/disk/lance.py",),
     "numba": ("generator/cpu/",),
     "llvmlite": ("generator/cpu/",),
+    "httpx": ("catalog/brief/endpoint.py",),
     "huggingface_hub": ("generator/weights/hub.py", "catalog/text/encoder_files.py"),
 }
 """Who may import a library: a file, or a folder where the name ends in a slash."""
@@ -54,6 +55,7 @@ HEAVY = (
     "scipy",
     "librosa",
     "tokenizers",
+    "httpx",
     "langchain_core",
     "llama_index",
     "mcp",

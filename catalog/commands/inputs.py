@@ -68,8 +68,9 @@ def read_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_brief(path: str) -> dict[str, Any]:
+    data = read_input(path)
     try:
-        brief = json.loads(read_input(path))
+        brief = json.loads(data)
     except (ValueError, RecursionError):
         brief = None
     if not isinstance(brief, dict):

@@ -41,6 +41,44 @@ def test_the_context_comes_from_an_argument_standard_input_or_a_file(home, tmp_p
         assert payload["action"] == "reused"
 
 
+def test_a_brief_comes_from_a_file_or_standard_input_and_decides_the_style(home, tmp_path):
+    brief = {"fits": ["synthwave"], "valence": 0, "energy": 0.4}
+    file = tmp_path / "brief.json"
+    file.write_text(json.dumps(brief), "utf-8")
+    dry = ("find-or-make", CALM, *SHORT, "--dry-run", "--json", "--explain", "--brief")
+    for name, stdin in ((str(file), None), ("-", json.dumps(brief))):
+        assert data(run(*dry, name, home=home, stdin=stdin))["request"]["style"] == "synthwave"
+    file.write_text("synthwave", "utf-8")
+    for name, words in ((str(file), "is not a JSON object"), (str(tmp_path / "none"), "cannot be read")):
+        refused = run(*dry, name, home=home)
+        assert refused.exit_code == 2
+        assert words in refused.stderr
+    twice = run("find-or-make", "-", "--brief", "-", home=home, stdin=CALM)
+    assert (twice.exit_code, "not both" in twice.stderr) == (2, True)
+
+
+def test_a_call_with_another_brief_is_another_call(tmp_path):
+    file = tmp_path / "brief.json"
+    options = (*SHORT, "--reuse", "auto", "--brief", str(file), "--json")
+    made = {}
+    for style, text in (("synthwave", "Neon."), ("lullaby", "Sleep."), ("synthwave", "Neon.")):
+        file.write_text(json.dumps({"fits": [style], "valence": 0, "energy": 0}), "utf-8")
+        answer = data(run("find-or-make", text, *options, home=tmp_path / "home"))
+        assert answer["style"] == style
+        assert made.setdefault(style, answer["id"]) == answer["id"]
+    file.write_text(json.dumps({"fits": ["no_such_style"], "valence": 0, "energy": 0}), "utf-8")
+    assert run("find-or-make", "Neon.", *options, home=tmp_path / "home").exit_code == 2
+
+
+def test_schema_brief_prints_a_schema_over_the_styles_of_the_home(copy):
+    (copy / "catalog.yaml").write_text(
+        "musicgen: {presets: {mine: {description: Mine., prompt_tags: [warm]}}}", "utf-8"
+    )
+    schema = json.loads(run("schema", "brief", home=copy).stdout)
+    assert "mine" in schema["properties"]["fits"]["items"]["enum"]
+    assert "- mine: Mine." in run("schema", "brief", "--prompt", home=copy).stdout
+
+
 def test_find_exits_3_when_nothing_fits(home):
     result = run("find", "Container shipping volumes grew by four percent.", *SHORT, home=home)
     assert (result.exit_code, result.stdout) == (3, "")

@@ -54,6 +54,12 @@ def test_the_retriever_returns_documents_with_their_scores_best_first(stocked):
     assert [hit.score for hit in hits] == scores
 
 
+def test_the_model_that_calls_the_tool_may_say_which_styles_fit(service):
+    brief = {"fits": ["synthwave"], "valence": 0.1, "energy": 0.5}
+    message = find_or_make_tool(service).invoke(call(context=CALM, brief=brief, **SHORT))
+    assert message.artifact["style"] == "synthwave"
+
+
 def test_the_retriever_only_reads(stocked):
     before = (stocked.store.care.stats()["rows"], stocked.store.care.stats()["requests"])
     TrackRetriever(service=stocked).invoke("something that no track fits at all")

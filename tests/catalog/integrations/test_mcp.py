@@ -33,6 +33,16 @@ def test_the_tools_say_what_they_do_and_take(service):
         assert all(field.get("description") for field in tool.input_schema["properties"].values())
 
 
+def test_the_model_that_calls_may_say_which_styles_fit(service):
+    brief = {"fits": ["synthwave"], "valence": 0.1, "energy": 0.5}
+    made = call(service, "find_or_make", {"context": CALM, "brief": brief, **SHORT, **LONG_WAIT})
+    assert made.structured_content["track"]["style"] == "synthwave"
+    wrong = {"context": CALM, "brief": {**brief, "fits": ["synthwafe"]}}
+    refused = call(service, "find_or_make", wrong)
+    assert refused.is_error
+    assert "did you mean synthwave" in refused.content[0].text
+
+
 def test_a_track_is_made_with_progress_and_then_reused_at_once(service):
     steps = []
 

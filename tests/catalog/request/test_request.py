@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from builders import some_features
@@ -48,6 +49,16 @@ def test_the_key_is_the_same_for_the_same_request_only(tmp_path):
     ]
     assert len(set(different)) == len(different)
     assert key(" Calm rain falls.\n") == key(weights={"small": False}) == key()
+
+
+def test_the_key_of_a_request_without_a_brief_is_as_it_was_before_there_were_briefs():
+    library = SimpleNamespace(digest="0" * 64, model=SimpleNamespace(backend="auto"))
+    context = {"query": "What?", "mood_tags": ("calm",)}
+    kept = "80e7eb1bc785c4621705ff1909870385"
+    assert key(context=context, role="loop_bed", library=library, weights={"small": True}) == kept
+    brief = {"fits": ["sad_piano"], "valence": 0, "energy": 0}
+    stated = [key(context={"brief": one}) for one in (brief, {**brief, "energy": 0.1}, None)]
+    assert len(set(stated)) == 3
 
 
 def test_the_prompt_is_tags_topic_tone():

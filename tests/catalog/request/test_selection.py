@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import presets
-from catalog.models import Choices, Context
+from catalog.brief.listed import brief_of
+from catalog.models import Choices, Context, StatedBrief
 from catalog.request.selection import pick_quality, pick_role, pick_style
 
 
@@ -66,6 +67,38 @@ def test_an_environment_is_offered_only_in_its_own_place():
 def test_a_place_read_from_the_text_does_not_outweigh_an_opposite_mood():
     joyful = some_features(environment="cave", valence=0.9, energy=0.8, mood_tags=("joyful",))
     assert pick_style(TEXT, joyful, Choices(), STYLES)[0] == "bright"
+
+
+def a_brief(*fits, **stated):
+    read_by = stated.pop("read_by", "language model")
+    return brief_of(StatedBrief(fits=fits, valence=0, energy=0, **stated), STYLES, read_by)
+
+
+@pytest.mark.parametrize("read_by", ["language model", "caller"])
+def test_what_others_say_of_a_text_outweighs_the_mood_read_in_it(read_by):
+    joyful = some_features(valence=0.9, energy=0.9, mood_tags=("joyful",))
+    brief = a_brief("grim", "bright", read_by=read_by)
+    name, why = pick_style(TEXT, joyful, Choices(), STYLES, brief)
+    assert name == "grim"
+    assert read_by in why
+
+
+def test_the_callers_mood_outweighs_a_language_model_and_not_their_own_brief():
+    joyful = some_features(valence=0.9, energy=0.9, sources={"valence": "caller", "energy": "caller"})
+    assert pick_style(TEXT, joyful, Choices(), STYLES, a_brief("grim", "bright"))[0] == "bright"
+    own = a_brief("grim", "bright", read_by="caller")
+    assert pick_style(TEXT, joyful, Choices(), STYLES, own)[0] == "grim"
+
+
+def test_a_language_model_offers_the_sounds_of_the_place_it_names():
+    features = some_features(environment=None)
+    listed = ("environment_cave", "soft")
+    assert pick_style(TEXT, features, Choices(), STYLES, a_brief(*listed))[0] == "soft"
+    assert pick_style(TEXT, features, Choices(), STYLES, a_brief(*listed, place="cave"))[0] == listed[0]
+    elsewhere = some_features(environment="city", sources={"environment": "caller"})
+    assert pick_style(TEXT, elsewhere, Choices(), STYLES, a_brief(*listed, place="cave"))[0] == "soft"
+    own = a_brief(*listed, read_by="caller")
+    assert pick_style(TEXT, features, Choices(), STYLES, own)[0] == listed[0]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,16 @@ def test_a_result_says_what_the_command_line_says(client, made):
     assert payload["track"]["id"] == made["id"]
 
 
+def test_a_brief_that_the_caller_states_decides_the_style(client):
+    brief = {"fits": ["synthwave"], "valence": 0, "energy": 0.5}
+    assert client.make(RAIN, brief=brief)["style"] == "synthwave"
+    enum = client.get("/api/schema/brief").json()["properties"]["fits"]["items"]["enum"]
+    assert "synthwave" in enum
+    wrong = client.post("/api/find", {"context": RAIN, "brief": {**brief, "fits": ["synthwafe"]}})
+    assert wrong.status_code == 422
+    assert "did you mean synthwave" in wrong.json()["detail"]
+
+
 def test_find_never_makes(client, made):
     payload = client.post("/api/find", {"context": CARGO, **SHORT}).json()["result"]
     assert (payload["action"], payload["track"]) == ("none", None)
