@@ -102,13 +102,14 @@ def _configuration(config: str | None, home: str) -> list[Check]:
 
 def _reader(library: Library, endpoint: Reader, home: str) -> Check:
     """Ask the user's language model for the brief of a sentence."""
+    model = f"the language model {endpoint.model} at {endpoint.base_url}"
     began = time.monotonic()
     try:
         brief = LanguageModel(endpoint, library.styles, Path(home) / "cache" / "briefs").ask("", SENTENCE)
     except Unread as failure:
-        return Check(name="reader", status="warning", detail=f"at {endpoint.base_url}: {failure}")
+        return Check(name="reader", status="warning", detail=f"{model} {failure}")
     took = f"answered in {time.monotonic() - began:.1f} s: {', '.join(brief.fits)} for {SENTENCE!r}"
-    return Check(name="reader", status="ok", detail=f"{endpoint.model} at {endpoint.base_url} {took}")
+    return Check(name="reader", status="ok", detail=f"{model} {took}")
 
 
 def _encoder() -> Check:

@@ -30,7 +30,7 @@ REPEATED_CHARACTERS = 4_000
 
 
 class Unread(Exception):
-    """The language model gave no brief; the message is a whole sentence for the caller."""
+    """The language model gave no brief. The message goes on from "the language model <name> ..."."""
 
 
 class LanguageModel:
@@ -52,7 +52,7 @@ class LanguageModel:
             return known
         if pause := self._pause.standing():
             left_s, why = pause
-            raise Unread(self._sentence(f"is not asked for another {left_s:.0f} s, since it {why}"))
+            raise Unread(f"is not asked for another {left_s:.0f} s, since it {why}")
         stated = self.ask(query, text)
         self._kept.put(name, stated.model_dump(mode="json"))
         return stated
@@ -63,13 +63,13 @@ class LanguageModel:
             stated = self._answer(question(self._styles, query, text))
         except EndpointError as error:
             self._pause.begin(str(error))
-            raise Unread(self._sentence(f"{error}; it is asked again after {PAUSE_S:.0f} s")) from None
+            raise Unread(f"{error}; it is asked again after {PAUSE_S:.0f} s") from None
         except Unusable as error:
             why = f"gave no valid brief, also when told why: {error}"
             self._unusable_in_a_row += 1
             if self._unusable_in_a_row >= UNUSABLE_IN_A_ROW:
                 self._pause.begin(why)
-            raise Unread(self._sentence(f"{why}; a larger model may do better")) from None
+            raise Unread(f"{why}; a larger model may do better") from None
         self._unusable_in_a_row = 0
         self._pause.end()
         return stated
@@ -109,9 +109,6 @@ class LanguageModel:
             return StatedBrief.model_validate(kept) if (kept := self._kept.get(name)) else None
         except ValidationError:
             return None
-
-    def _sentence(self, what: str) -> str:
-        return f"the text was read without the language model {self._endpoint.model}: it {what}"
 
 
 def _formats(styles: Mapping[str, object]) -> tuple[dict[str, Any] | None, ...]:

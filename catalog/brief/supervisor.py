@@ -29,6 +29,7 @@ class Supervisor:
     ) -> None:
         self._styles = styles
         self._encoder = encoder
+        self._endpoint = endpoint
         self._model = LanguageModel(endpoint, styles, folder) if endpoint else None
 
     def check(self, context: Context) -> None:
@@ -47,11 +48,12 @@ class Supervisor:
         if context.brief is not None:
             return brief_of(context.brief, self._styles, "caller"), ()
         warnings: tuple[str, ...] = ()
-        if self._model is not None:
+        if self._endpoint is not None and self._model is not None:
             try:
                 stated = self._model.read(context.query, context.text)
             except Unread as failure:
-                warnings = (str(failure),)
+                name = self._endpoint.model
+                warnings = (f"the text was read without the language model {name}: it {failure}",)
             else:
                 return brief_of(stated, self._styles, "language model"), ()
         text = f"{context.query} {context.text}".strip()
