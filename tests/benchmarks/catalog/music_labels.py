@@ -17,10 +17,12 @@ Row = dict[str, Any]
 def read_labels(eval_dir: Path | None) -> list[Row]:
     """Return one row a text: `text`, `kind`, `lang`, `fits`, `passable`, `styles` on offer, `valence`, `energy`, ...
 
+    A row with a `part`, "calibrate" or "test", is of a text that nothing is fitted to.
+
     Texts of public sets are looked up in `eval_dir`, beside the 600 that are labelled there. Without it they are left
     out.
     """
-    rows = [json.loads(line) for line in (FOLDER / "labels.jsonl").open(encoding="utf-8")]
+    rows = _lines(FOLDER / "labels.jsonl")
     if eval_dir is not None:
         rows += list(_earlier(eval_dir))
     return [{**row, "text": text} for row in rows if (text := _text(row, eval_dir)) is not None]
@@ -28,8 +30,24 @@ def read_labels(eval_dir: Path | None) -> list[Row]:
 
 def read_second() -> dict[str, Row]:
     """Return the labels of a second judge, by the id of the text."""
-    rows = (json.loads(line) for line in (FOLDER / "second.jsonl").open(encoding="utf-8"))
-    return {row["id"]: row for row in rows}
+    return {row["id"]: row for row in _lines(FOLDER / "second.jsonl")}
+
+
+def read_tracks() -> dict[str, Row]:
+    """Return the tracks that pairs were graded of, by id."""
+    return {row["id"]: row for row in _lines(FOLDER / "tracks.jsonl")}
+
+
+def read_pairs(name: str = "pairs") -> list[Row]:
+    """Return one row a graded pair: ids of `text` and `track`, `grade` (0 wrong, 1 passable, 2 fits), `reason`.
+
+    `name` "second_pairs" gives the grades of a second judge.
+    """
+    return _lines(FOLDER / f"{name}.jsonl")
+
+
+def _lines(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.open(encoding="utf-8")]
 
 
 def _earlier(eval_dir: Path) -> Iterator[Row]:
