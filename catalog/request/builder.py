@@ -12,15 +12,16 @@ from typing import Any
 from generator import GeneratorError
 from generator.synth.parameters import Synthesis
 from generator.weights.sizes import choices_for, melody_size
-from presets import Library, PresetError, Resolved
+from presets import Library, PresetError
 from presets import load as load_presets
 
 from ..errors import ConfigError, InputError, Unavailable
 from ..models import Brief, Choices, Context, Features, Request
+from .prompt import prompt_of
 from .selection import pick_quality, pick_role, pick_style
 from .synthesis import shade
 
-__all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors", "prompt_of"]
+__all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors"]
 
 
 KEY_VERSION = 1
@@ -126,16 +127,6 @@ def _unread(config: Mapping[str, Any]) -> list[str]:
     if config["backend"] == "procedural" and config["negative_prompt"]:
         return ["negative_prompt is read by MusicGen only; the procedural synthesizer renders without it"]
     return []
-
-
-def prompt_of(resolved: Resolved, features: Features) -> str:
-    """Return "{preset_tags}. {summary_of_topic}. {emotional_tone_description}." with the configured tags around it."""
-    values = resolved.values
-    tags = ", ".join([*values["prepend_tags"], *values["prompt_tags"]])
-    parts = [tags, features.summary_of_topic, features.emotional_tone_description]
-    if values["append_structure"]:
-        parts.append(values["append_structure"])
-    return " ".join(f"{part.rstrip(' .')}." for part in parts if part.strip(" ."))
 
 
 def _explicit(choices: Choices) -> dict[str, Any]:

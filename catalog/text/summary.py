@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .sentences import slices, split_sentences
 
-__all__ = ["plain_text", "segments", "summarize"]
+__all__ = ["is_prose", "plain_text", "segments", "summarize"]
 
 
 MAX_WORDS = 22
@@ -72,6 +72,39 @@ _STOPPED = frozenset(
 )
 
 
+_CODE = re.compile(
+    r"[{}=\\|^`]|[-=]>|<\w|\w\(\w+[,)]|\w\(\)|\w\[|\w,\w\S*,\w|\w_\w|\w/\w\S*/|://|[a-z]::?[a-z]|^[$#]$|^--?[a-z]|&&"
+    r"|\w{2,}\.\w{2,}\.\w{2,}|\w\.\w+\(|\.(?:py|js|ts|json|cpp|sh|md|txt|html)\b|\w(?:Error|Exception)\b"
+    r"|^(?:SELECT|FROM|WHERE|GROUP|ORDER|BY|DESC|INSERT|INTO|UPDATE|DELETE|JOIN|VALUES|GET|POST|HTTP|ERROR|DEBUG)$|^HTTP/"
+    r"|\):$|^[+*%]$|^\d+-\d+-\d+$|^\d+:\d+:\d+$"
+)
+"""What tokens of code, data and addresses have, and words do not."""
+MOST_CODE = 0.2
+"""The share of such tokens from which a line is no prose; an identifier or two among words is."""
+FEWEST_CELLS, MOST_NUMBERS = 6, 0.2
+"""A line of as many tokens without a common word or a mark, and with that share of numbers, is from a table."""
+
+
+def is_prose(line: str) -> bool:
+    """Return whether a line reads as words: it is no code, data, address or row of a table."""
+    return any(map(str.isalpha, line)) and not _is_code(line) and not _is_table(line)
+
+
+def _is_code(line: str) -> bool:
+    tokens = line.split()
+    return sum(bool(_CODE.search(token)) for token in tokens) > MOST_CODE * len(tokens)
+
+
+def _is_table(line: str) -> bool:
+    tokens = line.lower().split()
+    numbers = sum(token.isdigit() for token in tokens)
+    return (
+        len(tokens) >= FEWEST_CELLS
+        and numbers >= MOST_NUMBERS * len(tokens)
+        and not any(token in _STOPPED or not token.isalnum() for token in tokens)
+    )
+
+
 def plain_text(text: str) -> str:
     """Return `text` without code blocks, markup and addresses; the text itself where it has nothing else."""
     plain = html.unescape(text)
@@ -109,6 +142,7 @@ def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None)
     `pieces` are the sentences in order; `vectors`, shape (len(pieces), dimension), are their unit vectors. Without
     vectors, word frequency decides what is central.
     """
+    pieces, vectors = _prose_alone(pieces, vectors)
     whole = " ".join(pieces)
     if _length(whole) <= 1:
         return _tidy(re.sub(r"(?<=\w)[.!?…]+\s+(?=\w)", "; ", whole)) or whole[:80]
@@ -119,6 +153,20 @@ def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None)
     if _length(best) > 1 and len(sentences) > 1:
         best = max(sentences, key=lambda sentence: (_form(sentence), min(_length(sentence), 1.0)))
     return _tidy(_trim(best)) or _tidy(whole[:80]) or whole[:80]
+
+
+def _prose_alone(
+    pieces: Sequence[str], vectors: NDArray[np.float32] | None
+) -> tuple[Sequence[str], NDArray[np.float32] | None]:
+    """Leave out code and data beside prose, with their vectors; where all is code, everything stays."""
+    kept = [
+        (number, " ".join(prose))
+        for number, piece in enumerate(pieces)
+        if (prose := [one for one in split_sentences(piece) if not _is_code(one) and not _is_table(one)])
+    ]
+    if len(kept) == len(pieces) or not any(is_prose(piece) for _, piece in kept):
+        return pieces, vectors
+    return [piece for _, piece in kept], None if vectors is None else vectors[[number for number, _ in kept]]
 
 
 def _length(text: str) -> float:
