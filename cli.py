@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from catalog.commands import history, music, presets, schema, servers, setup, soundtrack, tracks
+from catalog.commands import history, music, presets, schema, servers, setup, soundtrack, stock, tracks
 from catalog.commands.music import musicgen
 from catalog.commands.terminal import Group, interrupt
 
@@ -56,6 +56,7 @@ for command in (
     music.find,
     music.search,
     music.similar,
+    stock.stock,
     soundtrack.scene,
     soundtrack.mix,
     soundtrack.score,

@@ -9,13 +9,15 @@ from typing import Any
 
 from presets import Library
 
+from .history.over_time import OverTime
 from .history.requests import PastRequest
 from .history.statistics import Statistics
-from .models import Candidate, Features, Hit, Result, Track
+from .models import Candidate, Features, Hit, Result, StockPlan, Track
 from .reuse.certificate import Certificate
 
 __all__ = [
     "certificate_lines",
+    "duration",
     "entry",
     "explanation",
     "figures",
@@ -28,8 +30,13 @@ __all__ = [
     "preset_rows",
     "result_json",
     "shown",
+    "stock_json",
+    "stock_lines",
     "track_json",
 ]
+
+
+BAR_WIDTH = 20
 
 
 def headline(result: Result) -> str:
@@ -145,7 +152,8 @@ def past_json(one: PastRequest) -> dict[str, Any]:
 
 def figures(statistics: Statistics) -> Iterator[str]:
     """Return the lines of the statistics."""
-    for name, value in statistics.model_dump(exclude={"false_reuse", "by_style", "by_role"}).items():
+    apart = {"false_reuse", "by_style", "by_role", "over_time"}
+    for name, value in statistics.model_dump(exclude=apart).items():
         yield f"{name}: {shown(value)}"
     wrong = statistics.false_reuse
     if wrong.rate is None:
@@ -158,6 +166,54 @@ def figures(statistics: Statistics) -> Iterator[str]:
     for kind, shares in (("style", statistics.by_style), ("role", statistics.by_role)):
         for name, share in sorted(shares.items(), key=lambda item: (-item[1].requests, item[0])):
             yield f"{kind} {name}: {share.requests} requests, {share.reused} reused, {share.made} made"
+    yield from _over_time(statistics.over_time)
+
+
+def _over_time(served: OverTime) -> Iterator[str]:
+    """Return a heading and a line a period with a bar for the share of requests served without making."""
+    if served.periods:
+        yield f"served without making, by {served.by} (UTC):"
+    for period in served.periods:
+        if period.share is None:
+            yield f"  {period.start}  {'':{BAR_WIDTH}}  no requests"
+            continue
+        filled = round(BAR_WIDTH * period.share)
+        yield (
+            f"  {period.start}  {'█' * filled}{'░' * (BAR_WIDTH - filled)} {period.share:4.0%}  "
+            f"{period.reused} of {period.reused + period.made} requests, "
+            f"{period.reused} generations and {duration(period.saved_s)} saved"
+        )
+
+
+def stock_lines(plan: StockPlan) -> Iterator[str]:
+    """Return lines: the corpus, a table of the planned tracks with what each adds, and what making them costs."""
+    read = f"{plan.read:,} of them read" if plan.read < plan.texts else "all read"
+    yield f"corpus: {plan.texts:,} texts, {read}; the catalog serves {plan.covered_before / plan.read:.1%} already"
+    if plan.tracks:
+        yield f"{'':>3}  {'style':24} {'newly served':>12} {'served so far':>14}  made for"
+    for number, one in enumerate(plan.tracks, start=1):
+        there = f"  [there: {one.track_id}]" if one.track_id else ""
+        yield (
+            f"{number:3}  {one.style:24} {one.newly_covered:12,} {one.share:14.1%}  "
+            f"{shown(one.place)}: {shown(one.summary)[:60]}{there}"
+        )
+    if plan.note:
+        yield f"note: {plan.note}"
+    if plan.missing:
+        yield f"making {len(plan.missing)} of them takes about {duration(plan.cost_s)}"
+    yield from (f"  {basis}" for basis in plan.cost_basis)
+
+
+def stock_json(plan: StockPlan) -> dict[str, Any]:
+    """Return a plan as plain JSON, without the texts of the corpus."""
+    return plan.model_dump(mode="json", exclude={"tracks": {"__all__": {"context"}}})
+
+
+def duration(seconds: float) -> str:
+    """Return a number of seconds in words: "42 s", "3.5 min", "2.1 h"."""
+    if seconds < 90:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def result_json(result: Result, path: Path | None, *, explain: bool = False) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from .home import open_service, open_store
 from .inputs import present
 from .options import complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, print_json, print_rows, progress_bar
+
+if TYPE_CHECKING:
+    from ..history.over_time import By
 
 __all__ = ["calibrate", "history", "stats"]
 
@@ -61,15 +64,20 @@ def history(
 
 
 @click.command(cls=Command)
+@click.option(
+    "--by",
+    type=click.Choice(["day", "week", "month"]),
+    help="How long the periods are over which hits are shown [default: by the length of the log].",
+)
 @json_option
 @home_option
-def stats(as_json: bool, home: str) -> None:
-    """Print requests, hits, seconds saved, the rate of wrong reuses as far as they were judged, and sizes."""
+def stats(by: By | None, as_json: bool, home: str) -> None:
+    """Print requests, hits, seconds saved, also over time, the rate of wrong reuses among those judged, and sizes."""
     from ..history.statistics import statistics
     from ..report import figures
 
     with open_store(home) as store:
-        counted = statistics(store)
+        counted = statistics(store, by)
     if as_json:
         print_json(counted.model_dump(mode="json"))
         return

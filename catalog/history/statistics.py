@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ..models import Judgement, Value
-from ..store.requests import LOOKING
+from ..store.requests import LOOKING, STOCKING, UNHEARD
 from ..store.store import Store
+from .over_time import By, OverTime, over_time
 from .requests import verdicts
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class FalseReuse(Value):
 
 
 class Statistics(Value):
-    """The figures of a catalog. Requests hand out a track; look-ups (`find`, dry runs) are counted apart."""
+    """The figures of a catalog. Requests hand out a track; look-ups (`find`, dry runs) and stock are counted apart."""
 
     requests: int = 0
     exact: int = 0
@@ -58,6 +59,8 @@ class Statistics(Value):
     """Made because the listener had heard all tracks that fit; among `made`."""
     failed: int = 0
     looked: int = 0
+    stocked: int = 0
+    """Tracks that `stock` made ahead of requests."""
     hit_rate: float | None = None
     """reused / (reused + made); None before the first request."""
     false_reuse: FalseReuse = FalseReuse()
@@ -73,15 +76,20 @@ class Statistics(Value):
     disk_bytes: int = 0
     by_style: dict[str, Share] = Field(default_factory=dict)
     by_role: dict[str, Share] = Field(default_factory=dict)
+    over_time: OverTime = OverTime()
 
 
-def statistics(store: Store) -> Statistics:
-    """Return the figures of a catalog, from columns of the log and of the tracks, not from whole rows."""
+def statistics(store: Store, by: By | None = None) -> Statistics:
+    """Return the figures of a catalog, from columns of the log and of the tracks, not from whole rows.
+
+    `by` is how long the periods of `over_time` are; without it their length follows from that of the log.
+    """
     log = store.requests.columns(("command", "action", "rule", "style", "role"))
     tracks = store.tracks.columns(("id", "key", "generation_s", "rating"))
     counts = _counted(log)
-    requests = [row for row in counts if row["command"] not in LOOKING]
+    requests = [row for row in counts if row["command"] not in UNHEARD]
     reused, made = _sum(requests, action="reused"), _sum(requests, action="generated")
+    generation_s = dict(zip(tracks["id"].to_pylist(), tracks["generation_s"].to_pylist(), strict=True))
     held = store.care.stats()
     ratings = [int(one) for one in tracks["rating"].to_pylist() if one] if tracks.num_rows else []
     return Statistics(
@@ -91,11 +99,12 @@ def statistics(store: Store) -> Statistics:
         made=made,
         variants=_sum(requests, action="generated", rule="variant"),
         failed=_sum(requests, rule="failed"),
-        looked=_sum(counts) - _sum(requests),
+        looked=sum(_sum(counts, command=command) for command in LOOKING),
+        stocked=_sum(counts, command=STOCKING, action="generated"),
         hit_rate=round(reused / (reused + made), 4) if reused + made else None,
         false_reuse=false_reuse(store.judgements.list(), _decided(store, tracks)),
-        spent_s=round(sum(tracks["generation_s"].to_pylist()), 3) if tracks.num_rows else 0.0,
-        saved_s=_saved_s(store, tracks),
+        spent_s=round(sum(generation_s.values()), 3) if generation_s else 0.0,
+        saved_s=_saved_s(store, generation_s),
         tracks=held["rows"] - held["trashed"],
         trashed=held["trashed"],
         rated=len(ratings),
@@ -104,6 +113,7 @@ def statistics(store: Store) -> Statistics:
         disk_bytes=held["audio_bytes"] + held["table_bytes"],
         by_style=_shares(requests, "style"),
         by_role=_shares(requests, "role"),
+        over_time=over_time(store, generation_s, by),
     )
 
 
@@ -180,11 +190,10 @@ def _decided(store: Store, tracks: pa.Table) -> set[tuple[str, str]]:
     }
 
 
-def _saved_s(store: Store, tracks: pa.Table) -> float:
+def _saved_s(store: Store, generation_s: Mapping[str, float]) -> float:
     """Return how long the reused tracks took to generate, once for every reuse; tracks deleted for good count as 0."""
     reuses = store.requests.columns(("track_id",), reused=True)
-    if not (reuses.num_rows and tracks.num_rows):
+    if not reuses.num_rows:
         return 0.0
-    cost = dict(zip(tracks["id"].to_pylist(), tracks["generation_s"].to_pylist(), strict=True))
     counts = reuses.group_by(["track_id"]).aggregate([([], "count_all")]).to_pylist()
-    return round(float(sum(row["count_all"] * cost.get(row["track_id"], 0.0) for row in counts)), 3)
+    return round(float(sum(row["count_all"] * generation_s.get(row["track_id"], 0.0) for row in counts)), 3)

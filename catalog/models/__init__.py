@@ -29,6 +29,7 @@ from .request import (
     TimeOfDay,
 )
 from .result import Action, Candidate, Decision, Match, Result
+from .stock import PlannedTrack, Stock, StockPlan
 from .track import Hit, Page, State, Track
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Name",
     "Page",
     "Period",
+    "PlannedTrack",
     "QualityName",
     "Request",
     "RequestRecord",
@@ -63,6 +65,8 @@ __all__ = [
     "Span",
     "State",
     "StatedBrief",
+    "Stock",
+    "StockPlan",
     "StyleFit",
     "Tag",
     "TimeOfDay",

@@ -57,8 +57,10 @@ class Decision(Value):
         "varied",
         "least_recent",
         "variant",
+        "stock",
     ]
-    """The last four choose for a listener among the candidates that may be served: see catalog/reuse/variety.py."""
+    """`theme` to `variant` choose for a listener among the candidates that may be served: see
+    catalog/reuse/variety.py. `stock` makes ahead of requests."""
     reason: str
     threshold: float
     track_id: str | None = None

@@ -12,7 +12,15 @@ from ..errors import InputError
 from ..models import MAX_TEXT_BYTES, Context
 from ..validation import validated
 
-__all__ = ["QUERY_KEYS", "TEXT_KEYS", "ContextSource", "read_bytes", "read_context", "read_lines"]
+__all__ = [
+    "QUERY_KEYS",
+    "TEXT_KEYS",
+    "ContextSource",
+    "read_bytes",
+    "read_context",
+    "read_line",
+    "read_lines",
+]
 
 
 ContextSource = str | Mapping[str, Any] | Context
@@ -72,22 +80,22 @@ def read_lines(data: bytes) -> list[str | dict[str, Any]]:
         raise InputError(
             f"the contexts are not UTF-8 text (at byte {error.start}); convert them first"
         ) from None
-    contexts = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            context = json.loads(line)
-        except (ValueError, RecursionError):
-            raise InputError(
-                f'line {number} is not JSON; write each context as "text" or {{"answer": ...}}'
-            ) from None
-        try:
-            read_context(context)
-        except InputError as error:
-            raise InputError(f"line {number}: {error}") from None
-        contexts.append(context)
-    return contexts
+    return [read_line(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def read_line(number: int, line: str | bytes) -> str | dict[str, Any]:
+    """Return the context in line `number` of JSON Lines: a string or a payload. Raises InputError with the number."""
+    try:
+        context: str | dict[str, Any] = json.loads(line)
+    except (ValueError, RecursionError):
+        raise InputError(
+            f'line {number} is not JSON; write each context as "text" or {{"answer": ...}}'
+        ) from None
+    try:
+        read_context(context)
+    except InputError as error:
+        raise InputError(f"line {number}: {error}") from None
+    return context
 
 
 def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:

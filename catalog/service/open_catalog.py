@@ -18,6 +18,7 @@ from ..brief import asked
 from ..errors import InputError
 from ..history import feedback, requests, suggestions
 from ..history.certification import certify
+from ..history.over_time import By
 from ..history.statistics import Statistics, statistics
 from ..models import Context, Features, Hit, Judgement, Page, Track
 from ..request.context import read_context
@@ -180,9 +181,12 @@ class OpenCatalog:
         """The vectors of the style presets' descriptions, shape (styles, dimension)."""
         return self.encoder.encode([style.description for style in self.library.styles.values()])
 
-    def statistics(self) -> Statistics:
-        """Return how many requests there were, how many reused a track, what that saved, and how many were wrong."""
-        return statistics(self.store)
+    def statistics(self, by: By | None = None) -> Statistics:
+        """Return how many requests there were, how many reused a track, what that saved, and how many were wrong.
+
+        `by` is the length of the periods of `over_time`: day, week or month.
+        """
+        return statistics(self.store, by)
 
     def _vector_of(self, text: str) -> NDArray[np.float32]:
         return embed_document(self.encoder, text)

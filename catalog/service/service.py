@@ -20,9 +20,12 @@ from ..models import (
     Match,
     RequestRecord,
     Result,
+    Stock,
+    StockPlan,
 )
 from ..request.builder import load_library
 from ..request.context import ContextSource
+from ..request.corpus import SAMPLE, Corpus
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
 from ..request.scene import loop_arguments, read_scene
 from ..reuse import certificate
@@ -36,6 +39,8 @@ from .call import Call, failure_of, record_of
 from .making import Generators
 from .open_catalog import OpenCatalog
 from .stages import Flow, Outcome
+from .stock import make_stock
+from .stock_plan import plan_stock
 
 __all__ = ["MusicService"]
 
@@ -278,6 +283,61 @@ class MusicService(OpenCatalog):
         if arguments.get("dry_run"):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
+
+    # Tracks ahead of requests
+
+    def plan_stock(
+        self,
+        corpus: Corpus,
+        tracks: int,
+        *,
+        table: str | None = None,
+        column: str | None = None,
+        sample: int = SAMPLE,
+        sample_seed: int = 0,
+        on_progress: Progress | None = None,
+        **options: Any,
+    ) -> StockPlan:
+        """Return up to `tracks` tracks that together serve most of `corpus`, with what they cover and cost.
+
+        `corpus` is a file of JSON Lines, a folder of text files, the folder of a LanceDB database with `table`, or the
+        texts; `column` names where its texts stand. Of a larger corpus `sample` texts are read, drawn by
+        `sample_seed`. `options` are role, quality, backend, duration_s, loopable and generation, as for
+        `find_or_make`. The tracks of the catalog cover first. Makes nothing. Raises InputError, ConfigError, or
+        Unavailable for an encoder without a brief model.
+        """
+        return plan_stock(
+            self._flow,
+            corpus,
+            tracks,
+            options,
+            table=table,
+            column=column,
+            sample=sample,
+            sample_seed=sample_seed,
+            on_progress=on_progress,
+        )
+
+    def make_stock(self, plan: StockPlan, *, on_progress: Progress | None = None) -> Stock:
+        """Make those tracks of a plan that are not there, and return them. What was made before an error stays."""
+        return make_stock(self._flow, plan, on_progress)
+
+    def stock(
+        self,
+        corpus: Corpus,
+        tracks: int,
+        *,
+        dry_run: bool = False,
+        on_progress: Progress | None = None,
+        **arguments: Any,
+    ) -> Stock:
+        """Plan as `plan_stock` does, and make what is missing unless `dry_run`.
+
+        The same call again makes nothing twice: it goes on where an earlier one stopped. Raises as `plan_stock` and
+        `find_or_make` do.
+        """
+        plan = self.plan_stock(corpus, tracks, **arguments)
+        return Stock(plan=plan) if dry_run else self.make_stock(plan, on_progress=on_progress)
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""

@@ -33,15 +33,19 @@ from .track_table import TrackTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LOOKING", "SERVED", "Requests"]
+__all__ = ["LOOKING", "SERVED", "STOCKING", "UNHEARD", "Requests"]
 
 
 _log = logging.getLogger(__name__)
 
 LOOKING = ("find", "dry-run")
 """Commands that only look: what they find is handed to nobody."""
-SERVED = f"action <> 'none' AND NOT ({one_of('command', [*LOOKING])})"
-"""The predicate of lines whose track was handed out, and not only looked for."""
+STOCKING = "stock"
+"""The command that makes tracks ahead of requests."""
+UNHEARD = (*LOOKING, STOCKING)
+"""Commands that hand a track to nobody."""
+SERVED = f"action <> 'none' AND NOT ({one_of('command', [*UNHEARD])})"
+"""The predicate of lines whose track was handed out: not only looked for, nor made ahead."""
 
 FORMAT: LineFormat[RequestRecord] = LineFormat(
     columns=REQUEST_COLUMNS,

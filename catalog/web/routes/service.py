@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from ...history.over_time import By
 from ...history.statistics import Statistics
 from ...history.suggestions import PresetSuggestion
 from ...report import preset_rows
@@ -91,9 +92,12 @@ def brief_schema(shared: SharedState) -> dict[str, Any]:
 
 
 @router.get("/api/statistics", response_model=Statistics)
-def statistics(shared: SharedState) -> Response:
-    """Count requests and hits, the time that hits saved, and what is on the disk."""
-    return Json(shared.service.statistics().model_dump(mode="json"))
+def statistics(
+    shared: SharedState,
+    by: Annotated[By | None, Query(description="How long the periods of `over_time` are.")] = None,
+) -> Response:
+    """Count requests and hits, the time that hits saved, also over time, and what is on the disk."""
+    return Json(shared.service.statistics(by).model_dump(mode="json"))
 
 
 @router.get(

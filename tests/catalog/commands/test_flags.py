@@ -31,6 +31,7 @@ from catalog.commands.flags import in_flags, result_in_flags
             "no force holds 10% of false reuse; duration_s is 3",
             "no force holds 10% of false reuse; duration_s is 3",
         ),
+        ("a database; pass table='chunks'", "a database; pass --table chunks"),
         ("style=drone and top_k=3 stay as they are", "style=drone and top_k=3 stay as they are"),
     ],
 )

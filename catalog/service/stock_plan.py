@@ -1,0 +1,259 @@
+"""Plan a stock of tracks for a corpus: read its texts, and choose the tracks that serve most of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator import Progress
+
+from ..brief import reader as briefs
+from ..errors import InputError, Unavailable
+from ..history.making_time import making_time
+from ..models import Choices, Filter, PlannedTrack, Request, StockPlan, Track
+from ..request.corpus import SAMPLE, Corpus, Sample, read_corpus
+from ..reuse.facts import hard_facts
+from ..search.filters import to_sql
+from ..store.requests import STOCKING
+from ..store.store import Store
+from ..validation import nearest
+from .call import Call
+from .cover import Pick, greedy_cover
+from .serving import SERVES, chance_to_serve
+from .stages import Flow
+
+__all__ = ["OPTIONS", "arguments_of", "plan_stock"]
+
+
+OPTIONS = ("role", "quality", "backend", "duration_s", "loopable", "generation")
+"""The choices of `find_or_make` that hold for a whole stock. Style and seed follow from the plan."""
+MOOD_CELL = 0.5
+"""For each style one text is a candidate to make the track for in each square this wide of the valence-energy plane."""
+MOOD_STEP = 0.1
+"""Tracks of the catalog whose moods differ by less count as one."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A track that could be made: of this style, for one of the texts."""
+
+    style: str
+    text: int
+    """The number of the text."""
+    track: Track | None = None
+    """The track, where an earlier run made it."""
+
+
+class Texts:
+    """The texts of a corpus as requests for music, with which tracks would serve them."""
+
+    def __init__(self, sample: Sample, calls: Sequence[Call], requests: Sequence[Request]) -> None:
+        self.sample = sample
+        self.calls = calls
+        self.requests = requests
+        self.facts = [hard_facts(request) for request in requests]
+        self.with_facts: dict[str, list[int]] = {}
+        """The texts by their hard facts. A track made for one of them meets the hard facts of the others."""
+        for number, facts in enumerate(self.facts):
+            self.with_facts.setdefault(facts.model_dump_json(), []).append(number)
+
+    def served_by(self, style: str, valence: float, energy: float, among: Iterable[int]) -> list[int]:
+        """Return which of the texts `among` a track would serve that meets their hard facts."""
+        return [
+            number
+            for number in among
+            if chance_to_serve(self.requests[number], style, valence, energy) >= SERVES
+        ]
+
+
+def plan_stock(
+    flow: Flow,
+    corpus: Corpus,
+    tracks: int,
+    options: Mapping[str, Any],
+    *,
+    table: str | None = None,
+    column: str | None = None,
+    sample: int = SAMPLE,
+    sample_seed: int = 0,
+    on_progress: Progress | None = None,
+) -> StockPlan:
+    """Return up to `tracks` tracks that together serve most of a corpus (see `read_corpus`). Makes nothing.
+
+    `options` are choices named in `OPTIONS`. What the catalog holds covers first. Tracks that an earlier run made for
+    these texts and options are the first of the plan, so that it goes on where that one stopped. Raises InputError,
+    ConfigError, Unavailable.
+    """
+    _check(flow, tracks, options)
+    drawn = read_corpus(corpus, table=table, column=column, sample=sample, sample_seed=sample_seed)
+    texts = _read(flow, drawn, options, on_progress)
+    earlier = _made_earlier(flow, texts)
+    covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
+    proposals = [*earlier, *_propose(texts, list(flow.library.styles))]
+    covers = np.zeros((len(proposals), len(texts.calls)), dtype=bool)
+    for row, proposal in zip(covers, proposals, strict=True):
+        mood, facts = texts.requests[proposal.text].features, texts.facts[proposal.text]
+        alike = texts.with_facts[facts.model_dump_json()]
+        row[texts.served_by(proposal.style, mood.valence, mood.energy, alike)] = True
+    names = [f"{proposal.style} {proposal.text:09}" for proposal in proposals]
+    picks = greedy_cover(covers, names, tracks, covered=covered, first=range(len(earlier)))
+    return _plan(
+        flow, texts, int(covered.sum()), [(pick, proposals[pick.candidate]) for pick in picks], tracks
+    )
+
+
+def _check(flow: Flow, tracks: int, options: Mapping[str, Any]) -> None:
+    if tracks < 1:
+        raise InputError(f"tracks is {tracks}; plan at least 1")
+    if unknown := sorted(options.keys() - {*OPTIONS}):
+        raise InputError(f"stock takes no {unknown[0]!r}; {nearest(unknown[0], OPTIONS)}")
+    if briefs.load(flow.encoder.identity) is None:
+        raise Unavailable(
+            f"stock chooses tracks by the brief, and no brief model is fitted to the encoder {flow.encoder.identity}; "
+            "use the default encoder"
+        )
+
+
+def _read(flow: Flow, sample: Sample, options: Mapping[str, Any], on_progress: Progress | None) -> Texts:
+    """Read what music each text wants; the same text is read once."""
+    calls: list[Call] = []
+    known: dict[str, Call] = {}
+    for done, text in enumerate(sample.texts):
+        if on_progress is not None:
+            on_progress(done, len(sample.texts))
+        call = flow.begin(STOCKING, text.source, options)
+        calls.append(known.setdefault(call.key, call))
+        flow.understand(calls[-1])
+    return Texts(sample, calls, [flow.understand(call)[0] for call in calls])
+
+
+def _made_earlier(flow: Flow, texts: Texts) -> list[Proposal]:
+    """Return the tracks that stock made before for these texts with these options, in the order in which it did."""
+    with_text: dict[str, list[int]] = {}
+    for number, call in enumerate(texts.calls):
+        with_text.setdefault(call.context.sha256, []).append(number)
+    found: dict[str, Proposal] = {}
+    for line in reversed(flow.store.requests.list(command=STOCKING, action="generated")):
+        # One text may stand there with several queries, each of which makes it another request.
+        same = with_text.get(line.context_sha256, ())
+        text = next((n for n in same if _call(flow, texts, n, line.style).key == line.key), None)
+        if text is None or line.key in found:
+            continue
+        if track := next(flow.store.tracks.made_for(line.key), None):
+            found[line.key] = Proposal(track.style, text, track)
+    return [*found.values()]
+
+
+def _call(flow: Flow, texts: Texts, number: int, style: str) -> Call:
+    """Return the call that makes a track of `style` for a text.
+
+    The style is named only where another one would be picked. So a later request with this text and these choices, for
+    which this style is picked, is the same request and is served the track at once.
+    """
+    call = texts.calls[number]
+    if texts.requests[number].style == style or style not in flow.library.styles:
+        return call
+    chosen = call.choices.model_copy(update={"preset": style})
+    return flow.begin(STOCKING, call.context, arguments_of(chosen))
+
+
+def arguments_of(choices: Choices) -> dict[str, Any]:
+    """Return choices as arguments of a call."""
+    return choices.model_dump(exclude_none=True)
+
+
+def _covered(store: Store, texts: Texts, aside: set[str]) -> NDArray[np.bool_]:
+    """Return which texts a track of the catalog serves, shape (texts,); tracks with the ids `aside` do not count."""
+    covered = np.zeros(len(texts.calls), dtype=bool)
+    for alike in texts.with_facts.values():
+        left = alike
+        for style, valence, energy in _kinds(store, texts.facts[alike[0]], aside):
+            served = set(texts.served_by(style, valence, energy, left))
+            covered[list(served)] = True
+            left = [number for number in left if number not in served]
+    return covered
+
+
+def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[tuple[str, float, float]]:
+    """Return style, valence and energy of the ready tracks that meet `facts`, each kind once."""
+    rows = store.tracks.table.read(to_sql(facts), columns=("id", "style", "valence", "energy"))
+    steps = {
+        (row["style"], round(row["valence"] / MOOD_STEP), round(row["energy"] / MOOD_STEP))
+        for row in rows
+        if row["id"] not in aside
+    }
+    return [(style, valence * MOOD_STEP, energy * MOOD_STEP) for style, valence, energy in sorted(steps)]
+
+
+def _propose(texts: Texts, styles: Sequence[str]) -> list[Proposal]:
+    """Return for each style the texts that a track of it could be made for: the one it suits best of each mood.
+
+    Texts that the style is picked for come first.
+    """
+    best: dict[tuple[str, str, tuple[int, int]], tuple[bool, float, int]] = {}
+    for facts, alike in texts.with_facts.items():
+        for number in alike:
+            request = texts.requests[number]
+            mood = request.features
+            cell = round(mood.valence / MOOD_CELL), round(mood.energy / MOOD_CELL)
+            for style in styles:
+                chance = chance_to_serve(request, style, mood.valence, mood.energy)
+                if chance >= SERVES:
+                    rated = request.style == style, chance, -number
+                    best[facts, style, cell] = max(rated, best.get((facts, style, cell), rated))
+    return [Proposal(style, -number) for (_, style, _), (_, _, number) in best.items()]
+
+
+def _plan(
+    flow: Flow, texts: Texts, before: int, chosen: Sequence[tuple[Pick, Proposal]], wanted: int
+) -> StockPlan:
+    times, read = making_time(flow.store), len(texts.calls)
+    tracks, bases = [], dict[str, None]()
+    for pick, proposal in chosen:
+        call = _call(flow, texts, proposal.text, proposal.style)
+        request, _ = flow.understand(call)
+        model = request.config["size"] if request.config["backend"] == "mlx" else "procedural"
+        there = proposal.track or next(flow.store.tracks.made_for(call.key), None)
+        if there is None:
+            bases[times[model].basis] = None
+        tracks.append(
+            PlannedTrack(
+                key=call.key,
+                context=call.context,
+                choices=call.choices,
+                place=texts.sample.texts[proposal.text].place,
+                summary=request.features.summary_of_topic,
+                style=request.style,
+                role=request.role,
+                quality=request.quality,
+                backend=request.config["backend"],
+                duration_s=request.config["duration_s"],
+                newly_covered=pick.newly_covered,
+                covered=pick.covered,
+                share=round(pick.covered / read, 4),
+                cost_s=0.0 if there else round(times[model].per_second * request.config["duration_s"], 2),
+                track_id=there.id if there else None,
+            )
+        )
+    return StockPlan(
+        texts=texts.sample.total,
+        read=read,
+        covered_before=before,
+        tracks=tuple(tracks),
+        cost_s=round(sum(one.cost_s for one in tracks), 2),
+        cost_basis=tuple(bases),
+        note="" if len(tracks) == wanted else _note(len(tracks), wanted),
+    )
+
+
+def _note(count: int, wanted: int) -> str:
+    enough = (
+        f"{count} of {wanted} tracks serve all that can be served"
+        if count
+        else "no track would serve more texts"
+    )
+    return f"{enough}: for the rest no style is sure enough, or the catalog serves them already"
