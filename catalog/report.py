@@ -178,10 +178,11 @@ def _over_time(served: OverTime) -> Iterator[str]:
             yield f"  {period.start}  {'':{BAR_WIDTH}}  no requests"
             continue
         filled = round(BAR_WIDTH * period.share)
+        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        saved = f"{period.reused} {'generation' if period.reused == 1 else 'generations'}"
         yield (
-            f"  {period.start}  {'█' * filled}{'░' * (BAR_WIDTH - filled)} {period.share:4.0%}  "
-            f"{period.reused} of {period.reused + period.made} requests, "
-            f"{period.reused} generations and {duration(period.saved_s)} saved"
+            f"  {period.start}  {bar} {period.share:4.0%}  {period.reused} of {period.reused + period.made} requests, "
+            f"{saved} and {duration(period.saved_s)} saved"
         )
 
 

@@ -91,6 +91,7 @@ def _confirmed(plan: StockPlan) -> bool:
     try:
         return click.confirm(question, err=True)
     except click.Abort:
+        click.echo(err=True)
         raise InputError(
             "nobody answered whether to make the tracks; pass --yes to make them, or --dry-run to see the plan"
         ) from None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from generator import Progress
 
 from ..brief import reader as briefs
+from ..brief.reader import StyleLike
 from ..errors import InputError, Unavailable
 from ..history.making_time import making_time
 from ..models import Choices, Filter, PlannedTrack, Request, StockPlan, Track
@@ -93,7 +94,7 @@ def plan_stock(
     texts = _read(flow, drawn, options, on_progress)
     earlier = _made_earlier(flow, texts)
     covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
-    proposals = [*earlier, *_propose(texts, list(flow.library.styles))]
+    proposals = [*earlier, *_propose(texts, flow.library.styles)]
     covers = np.zeros((len(proposals), len(texts.calls)), dtype=bool)
     for row, proposal in zip(covers, proposals, strict=True):
         mood, facts = texts.requests[proposal.text].features, texts.facts[proposal.text]
@@ -189,10 +190,11 @@ def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[tuple[str, floa
     return [(style, valence * MOOD_STEP, energy * MOOD_STEP) for style, valence, energy in sorted(steps)]
 
 
-def _propose(texts: Texts, styles: Sequence[str]) -> list[Proposal]:
+def _propose(texts: Texts, styles: Mapping[str, StyleLike]) -> list[Proposal]:
     """Return for each style the texts that a track of it could be made for: the one it suits best of each mood.
 
-    Texts that the style is picked for come first.
+    Texts that the style is picked for come first. The style of a place is proposed only for texts set there, as it is
+    picked only for them.
     """
     best: dict[tuple[str, str, tuple[int, int]], tuple[bool, float, int]] = {}
     for facts, alike in texts.with_facts.items():
@@ -200,7 +202,9 @@ def _propose(texts: Texts, styles: Sequence[str]) -> list[Proposal]:
             request = texts.requests[number]
             mood = request.features
             cell = round(mood.valence / MOOD_CELL), round(mood.energy / MOOD_CELL)
-            for style in styles:
+            for style, preset in styles.items():
+                if preset.environment not in (None, mood.environment):
+                    continue
                 chance = chance_to_serve(request, style, mood.valence, mood.energy)
                 if chance >= SERVES:
                     rated = request.style == style, chance, -number

@@ -456,6 +456,31 @@ def test_history_lists_the_requests(own_site, open_page):
     assert "q=lantern" in page.url
 
 
+def test_history_shows_what_was_served_without_making_over_time(own_site, open_page):
+    address, service = own_site
+    track = service.store.tracks.list(limit=1)[0]
+    again = service.find_or_make(track.context, reuse="always", quality="preview", duration_s=3.9)
+    assert again.action == "reused"
+    period = service.statistics().over_time.periods[-1]
+    assert 0 < period.share < 1
+    page = open_page(f"{address}/#/history")
+    chart = page.locator(".served-chart")
+    expect(chart).to_have_attribute("role", "img")
+    requests = period.reused + period.made
+    assert f"{period.reused} of {requests} requests" in chart.get_attribute("aria-label")
+    full, part = (
+        float(chart.locator(name).get_attribute("height")) for name in (".served-all", ".served-part")
+    )
+    assert part / full == pytest.approx(period.share)
+    page.get_by_text("The numbers").focus()
+    page.keyboard.press("Enter")
+    cells = page.locator(".served-table tbody tr").first.locator("td")
+    expect(cells).to_have_text(
+        [f"{round(100 * period.share)} %", str(requests), str(period.reused), re.compile(r"\d.* s")]
+    )
+    expect(page.locator(".figures")).to_contain_text("Generations saved")
+
+
 def test_history_marks_look_ups_and_failures(own_site, open_page, gate, monkeypatch):
     address, service = own_site
     repeat = {

@@ -61,6 +61,11 @@ export function when(iso) {
   return new Intl.DateTimeFormat(LOCALE, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(date);
 }
 
+/** "2026-03-04" -> "Mar 4, 2026". A date has no time zone, so none may move it. */
+export function day(iso) {
+  return new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(`${iso}T00:00:00Z`));
+}
+
 /** 3 -> "★★★☆☆". */
 export function stars(rating) {
   return rating ? "★".repeat(rating) + "☆".repeat(5 - rating) : "";

@@ -1,0 +1,235 @@
+"""Stocking for a corpus: what is planned, that it is made once, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from builders import a_request, some_features
+from fakes import Counting
+
+from catalog import report
+from catalog.errors import InputError, Unavailable
+from catalog.models import Brief, StyleFit
+from catalog.service.serving import chance_to_serve
+from catalog.text import encoder as encoders
+from generator import Cancelled
+from generator.errors import GeneratorError
+
+FIGHT = "The riders broke through the gate, swords raised, and the yard became a storm of screams and steel."
+CORPUS = [
+    "Turn the heating off, wait half an hour, and open the valve of the radiator a quarter turn until water drips.",
+    "To descale the boiler, dissolve 20 g of citric acid in a litre of water and pump it through the steam wand.",
+    "In a trial of 412 adults the drug lowered blood pressure by 6 mmHg against placebo; adverse events were rare.",
+    {"question": "What happened?", "answer": FIGHT},
+    FIGHT.replace("riders", "knights"),
+    "My father died on Tuesday. The house is full of his coats, and I cannot bring myself to open the wardrobe.",
+    "Three silly ducklings chased a balloon down the hill and giggled when it landed on the farmer's nose.",
+]
+SHORT = {"quality": "preview", "duration_s": 2.0}
+
+
+class Failing(Counting):
+    """Makes so many tracks and fails at the next."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def generate_music(self, prompt, config, **rest):
+        if self.made == self.most:
+            raise GeneratorError("the generator stopped")
+        return super().generate_music(prompt, config, **rest)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return encoders.load()
+
+
+@pytest.fixture
+def stocking(open_service, encoder):
+    """Return a function that opens the service of a home with the default encoder, which has a brief."""
+    return lambda **options: open_service(**{"encoder": encoder, "min_similarity": None, **options})
+
+
+def test_a_plan_tells_what_each_track_adds_and_makes_nothing(stocking):
+    service = stocking()
+    plan = service.plan_stock(CORPUS, 3, **SHORT)
+    assert (plan.texts, plan.read, plan.covered_before) == (7, 7, 0)
+    assert 1 < len(plan.tracks) <= 3
+    gains = [one.newly_covered for one in plan.tracks]
+    assert gains == sorted(gains, reverse=True)
+    assert [one.covered for one in plan.tracks] == [sum(gains[: n + 1]) for n in range(len(gains))]
+    assert plan.share == plan.tracks[-1].covered / 7 == pytest.approx(plan.tracks[-1].share, abs=1e-4)
+    assert {one.duration_s for one in plan.tracks} == {2.0}
+    assert plan.missing == plan.tracks
+    assert 0 < plan.cost_s == pytest.approx(sum(one.cost_s for one in plan.tracks))
+    assert "an estimate" in plan.cost_basis[0]
+    assert service.store.tracks.count() == 0
+    assert service.plan_stock(CORPUS, 3, **SHORT) == plan
+    assert service.plan_stock(CORPUS, 1, **SHORT).tracks == plan.tracks[:1]
+
+
+def test_what_was_planned_is_made_and_serves_its_text(stocking):
+    made = Counting()
+    service = stocking(generators=made)
+    stock = service.stock(CORPUS, 3, **SHORT)
+    assert made.made == len(stock.tracks) == len(stock.plan.tracks)
+    for planned, track in zip(stock.plan.tracks, stock.tracks, strict=True):
+        assert (track.key, track.style, track.role) == (planned.key, planned.style, planned.role)
+        again = service.find_or_make(planned.context, **planned.choices.model_dump(exclude_none=True))
+        assert (again.track.id, again.decision.rule) == (track.id, "exact")
+    assert made.made == len(stock.tracks)
+
+
+def test_a_second_run_makes_nothing_and_more_tracks_go_on(stocking):
+    made = Counting()
+    service = stocking(generators=made)
+    first = service.stock(CORPUS, 2, **SHORT)
+    assert service.stock(CORPUS, 2, **SHORT).tracks == ()
+    plan = service.plan_stock(CORPUS, 3, **SHORT)
+    assert [one.track_id for one in plan.tracks[:2]] == [track.id for track in first.tracks]
+    assert plan.covered_before == 0
+    assert [one.newly_covered for one in plan.tracks[:2]] == [one.newly_covered for one in first.plan.tracks]
+    service.make_stock(plan)
+    assert made.made == len(plan.tracks)
+
+
+def test_a_run_that_failed_is_taken_up_where_it_stopped(stocking, tmp_path):
+    whole = stocking(home=tmp_path / "whole").stock(CORPUS, 4, **SHORT)
+    assert len(whole.tracks) >= 3
+    failing = Failing(2)
+    service = stocking(generators=failing)
+    with pytest.raises(
+        Unavailable, match=r"stopped \(2 of \d tracks are made; run the same again to go on\)"
+    ):
+        service.stock(CORPUS, 4, **SHORT)
+    assert service.store.tracks.count() == 2
+    assert service.history(limit=1)[0].record.rule == "failed"
+    service.close()
+    made = Counting()
+    service = stocking(generators=made)
+    rest = service.stock(CORPUS, 4, **SHORT)
+    assert made.made == len(whole.tracks) - 2
+    assert [track.style for track in rest.tracks] == [track.style for track in whole.tracks[2:]]
+    assert [one.key for one in rest.plan.tracks] == [one.key for one in whole.plan.tracks]
+    assert len({track.key for track in service.store.tracks.list()}) == len(whole.tracks)
+
+
+def test_a_cancelled_run_keeps_what_was_made(stocking):
+    service = stocking(generators=Counting())
+    plan = service.plan_stock(CORPUS, 3, **SHORT)
+    seen = []
+
+    def report(done, total):
+        seen.append((done, total))
+        if service.store.tracks.count():
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        service.make_stock(plan, on_progress=report)
+    assert service.store.tracks.count() == 1
+    assert all(0 <= done <= total for done, total in seen)
+    assert [one.track_id is None for one in service.plan_stock(CORPUS, 3, **SHORT).tracks][:2] == [
+        False,
+        True,
+    ]
+
+
+def test_a_plan_made_meanwhile_by_another_process_is_not_made_again(stocking):
+    made = Counting()
+    service = stocking(generators=made)
+    plan = service.plan_stock(CORPUS, 2, **SHORT)
+    service.make_stock(plan)
+    assert service.make_stock(plan).tracks == ()
+    assert made.made == len(plan.tracks)
+
+
+def test_tracks_of_the_catalog_cover_first(stocking):
+    service = stocking()
+    empty = service.plan_stock(CORPUS, 1, **SHORT)
+    asked = service.find_or_make(CORPUS[1], preset=empty.tracks[0].style, **SHORT)
+    plan = service.plan_stock(CORPUS, 7, **SHORT)
+    assert plan.covered_before >= 2
+    assert asked.track.id not in {one.track_id for one in plan.tracks}
+    assert plan.tracks[0].covered == plan.covered_before + plan.tracks[0].newly_covered
+    # Another length is a hard fact that the track does not meet.
+    assert service.plan_stock(CORPUS, 1, quality="preview", duration_s=9.0).covered_before == 0
+    assert service.plan_stock(CORPUS, 1, role="loop_bed", **SHORT).covered_before == 0
+
+
+def test_choices_hold_for_every_track(stocking):
+    service = stocking()
+    plan = service.plan_stock(CORPUS, 2, role="loop_bed", quality="standard", backend="procedural")
+    assert {(one.role, one.quality, one.backend) for one in plan.tracks} == {
+        ("loop_bed", "standard", "procedural")
+    }
+    assert all(one.choices.role == "loop_bed" for one in plan.tracks)
+
+
+def test_when_nothing_more_can_be_served_the_plan_says_so(stocking):
+    plan = stocking().plan_stock(CORPUS[:2], 9, **SHORT)
+    assert len(plan.tracks) < 9
+    assert f"{len(plan.tracks)} of 9 tracks serve all that can be served" in plan.note
+
+
+def test_the_cost_follows_from_what_was_made_here(stocking):
+    service = stocking()
+    service.find_or_make("Calm rain.", quality="preview", duration_s=4)
+    (track,) = service.store.tracks.list()
+    plan = service.plan_stock(CORPUS, 1, **SHORT)
+    assert plan.tracks[0].cost_s == pytest.approx(2 * track.generation_s / 4, abs=0.01)
+    assert "by 1 track made here" in plan.cost_basis[0]
+
+
+def test_stock_is_no_request_that_was_served(stocking):
+    service = stocking()
+    stock = service.stock(CORPUS, 2, **SHORT)
+    counts = service.statistics()
+    assert (counts.stocked, counts.requests, counts.made, counts.hit_rate) == (len(stock.tracks), 0, 0, None)
+    assert counts.over_time.periods == ()
+    service.find_or_make(
+        stock.plan.tracks[0].context, **stock.plan.tracks[0].choices.model_dump(exclude_none=True)
+    )
+    counts = service.statistics()
+    assert (counts.requests, counts.reused, counts.hit_rate) == (1, 1, 1.0)
+    assert counts.saved_s == pytest.approx(stock.tracks[0].generation_s, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "options", "refusal"),
+    [
+        (0, {}, "tracks is 0; plan at least 1"),
+        (1, {"preset": "drone"}, "stock takes no 'preset'; .*valid: backend, duration_s"),
+        (1, {"rôle": "x"}, "stock takes no 'rôle'"),
+        (1, {"role": "loop_bad"}, "loop_bed"),
+        (1, {"quality": "good"}, "quality"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(stocking, tracks, options, refusal):
+    with pytest.raises(InputError, match=refusal):
+        stocking().plan_stock(CORPUS, tracks, **options)
+
+
+def test_an_encoder_without_a_brief_is_refused_before_the_corpus_is_read(service, tmp_path):
+    with pytest.raises(Unavailable, match="no brief model is fitted to the encoder word-hash"):
+        service.plan_stock(tmp_path / "nowhere", 1)
+
+
+def test_plans_are_shown_without_the_texts(stocking):
+    plan = stocking().plan_stock(CORPUS, 2, **SHORT)
+    lines = [*report.stock_lines(plan)]
+    assert lines[0] == "corpus: 7 texts, all read; the catalog serves 0.0% already"
+    assert plan.tracks[0].style in lines[2]
+    assert json.loads(json.dumps(report.stock_json(plan)))["tracks"][0]["place"] == plan.tracks[0].place
+    assert "context" not in report.stock_json(plan)["tracks"][0]
+
+
+def test_a_far_mood_takes_chances():
+    brief = Brief(styles={"drone": StyleFit(fits=0.5, passes=0.9)}, valence=0, energy=0)
+    request = a_request(brief=brief, features=some_features(valence=0.9, energy=0.0))
+    assert chance_to_serve(request, "drone", 0.9, 0.0) == chance_to_serve(request, "drone", 0.0, 0.0) == 0.9
+    assert chance_to_serve(request, "drone", -0.6, 0.0) == pytest.approx(0.4)
+    assert chance_to_serve(request, "drone", -1.0, -1.0) == 0.0
+    assert chance_to_serve(request, "deleted", 0.9, 0.0) == 0.0
