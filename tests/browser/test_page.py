@@ -464,17 +464,17 @@ def test_history_shows_what_was_served_without_making_over_time(own_site, open_p
     period = service.statistics().over_time.periods[-1]
     assert 0 < period.share < 1
     page = open_page(f"{address}/#/history")
-    chart = page.locator(".served-chart")
+    chart = page.locator(".trend-chart")
     expect(chart).to_have_attribute("role", "img")
     requests = period.reused + period.made
     assert f"{period.reused} of {requests} requests" in chart.get_attribute("aria-label")
     full, part = (
-        float(chart.locator(name).get_attribute("height")) for name in (".served-all", ".served-part")
+        float(chart.locator(name).last.get_attribute("height")) for name in (".trend-all", ".trend-part")
     )
     assert part / full == pytest.approx(period.share)
     page.get_by_text("The numbers").focus()
     page.keyboard.press("Enter")
-    cells = page.locator(".served-table tbody tr").first.locator("td")
+    cells = page.locator(".trend-table tbody tr").first.locator("td")
     expect(cells).to_have_text(
         [f"{round(100 * period.share)} %", str(requests), str(period.reused), re.compile(r"\d.* s")]
     )

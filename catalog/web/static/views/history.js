@@ -7,7 +7,7 @@ import { address, change, trackAddress } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { LOOKING } from "../lib/vocabulary.js";
 import { playButton } from "../parts/play.js";
-import { servedChart } from "./history/served.js";
+import { trendChart } from "./history/trend.js";
 
 const TYPING_MS = 180;
 const LIMIT = 200;
@@ -37,7 +37,7 @@ export class HistoryView {
   #search = h("input", { type: "search", class: "search-input", placeholder: "Search the requests", "aria-label": "Search the history", oninput: debounced(() => change({ q: this.#search.value.trim() }, { replace: true }), TYPING_MS) });
   #looks = h("input", { type: "checkbox", class: "check", onchange: () => change({ looks: this.#looks.checked ? "1" : null }, { replace: true }) });
   #figures = h("dl", { class: "figures" });
-  #served = h("section", { class: "served", "aria-label": "Requests over time" });
+  #trend = h("section", { class: "trend", "aria-label": "Requests over time" });
   #count = h("p", { class: "count" });
   #list = h("ol", { class: "history", role: "list" });
   element = h(
@@ -48,7 +48,7 @@ export class HistoryView {
       { class: "page" },
       h("header", { class: "page-head" }, h("h1", {}, "History"), h("p", { class: "muted" }, "Every request, what was served and why.")),
       this.#figures,
-      this.#served,
+      this.#trend,
       h("div", { class: "search" }, icon("search"), this.#search),
       h("div", { class: "history-tools" }, this.#count, h("div", { class: "grow" }), h("label", { class: "labelled inline" }, this.#looks, h("span", {}, "Show look-ups too"))),
       this.#list,
@@ -87,7 +87,7 @@ export class HistoryView {
       const statistics = await get("/statistics");
       const known = FIGURES.filter(([, key]) => typeof statistics[key] === "number");
       fill(this.#figures, known.map(([term, key, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text(statistics[key])))));
-      fill(this.#served, servedChart(statistics.over_time));
+      fill(this.#trend, trendChart(statistics.over_time));
     } catch (error) {
       complain(error);
     }

@@ -6,16 +6,17 @@ import { day, number, percent, plural, span } from "../../lib/format.js";
 const HEIGHT = 100; // units of the drawing, which is stretched to its place
 const STEP = 10;
 const GAP = 2;
+const LEAST = 14; // there is room for this many bars at the least, so that few of them stay narrow
 
 /** Return the chart with the same numbers in a table, or nothing where no request was served yet. */
-export function servedChart({ by, periods }) {
+export function trendChart({ by, periods }) {
   if (!periods.length) return [];
-  const ends = periods.length > 1 ? [periods[0], periods.at(-1)] : periods;
+  const ends = new Set([periods[0], periods.at(-1)].map((period) => day(period.start)));
   return [
-    h("h2", { class: "served-title" }, `Served without making, by ${by}`),
-    h("div", { class: "served-plot" }, h("div", { class: "served-scale", "aria-hidden": "true" }, h("span", {}, percent(1)), h("span", {}, percent(0))), drawing(by, periods)),
-    h("p", { class: "served-ends muted small" }, ends.map((period) => h("span", {}, day(period.start)))),
-    h("details", { class: "served-table" }, h("summary", {}, "The numbers"), table(by, periods)),
+    h("h2", { class: "trend-title" }, `Served without making, by ${by}`),
+    h("div", { class: "trend-plot" }, h("div", { class: "trend-scale", "aria-hidden": "true" }, h("span", {}, percent(1)), h("span", {}, percent(0))), drawing(by, periods)),
+    h("p", { class: "trend-ends muted small" }, [...ends].join(" – ")),
+    h("details", { class: "trend-table" }, h("summary", {}, "The numbers"), table(by, periods)),
   ];
 }
 
@@ -27,13 +28,13 @@ function drawing(by, periods) {
       "g",
       {},
       svg("title", {}, tooltip(period)),
-      svg("rect", { class: period.share === null ? "served-none" : "served-all", ...place, y: 0, height: HEIGHT }),
-      svg("rect", { class: "served-part", ...place, y: HEIGHT - high, height: high }),
+      svg("rect", { class: period.share === null ? "trend-none" : "trend-all", ...place, y: 0, height: HEIGHT }),
+      svg("rect", { class: "trend-part", ...place, y: HEIGHT - high, height: high }),
     );
   });
   const latest = periods.at(-1);
   const label = `${plural(periods.length, by)}; the latest: ${tooltip(latest)}. The numbers are in the table below.`;
-  return svg("svg", { class: "served-chart", role: "img", "aria-label": label, viewBox: `0 0 ${periods.length * STEP} ${HEIGHT}`, preserveAspectRatio: "none" }, bars);
+  return svg("svg", { class: "trend-chart", role: "img", "aria-label": label, viewBox: `0 0 ${Math.max(LEAST, periods.length) * STEP} ${HEIGHT}`, preserveAspectRatio: "none" }, bars);
 }
 
 function tooltip(period) {
