@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from builders import a_request, some_features
@@ -11,9 +12,10 @@ from fakes import Counting
 from catalog import report
 from catalog.errors import InputError, Unavailable
 from catalog.models import Brief, StyleFit
+from catalog.service import stock
 from catalog.service.serving import chance_to_serve
 from catalog.text import encoder as encoders
-from generator import Cancelled
+from generator import Cancelled, ProceduralGenerator, weights
 from generator.errors import GeneratorError
 
 FIGHT = "The riders broke through the gate, swords raised, and the yard became a storm of screams and steel."
@@ -74,13 +76,13 @@ def test_a_plan_tells_what_each_track_adds_and_makes_nothing(stocking):
 def test_what_was_planned_is_made_and_serves_its_text(stocking):
     made = Counting()
     service = stocking(generators=made)
-    stock = service.stock(CORPUS, 3, **SHORT)
-    assert made.made == len(stock.tracks) == len(stock.plan.tracks)
-    for planned, track in zip(stock.plan.tracks, stock.tracks, strict=True):
+    stocked = service.stock(CORPUS, 3, **SHORT)
+    assert made.made == len(stocked.tracks) == len(stocked.plan.tracks)
+    for planned, track in zip(stocked.plan.tracks, stocked.tracks, strict=True):
         assert (track.key, track.style, track.role) == (planned.key, planned.style, planned.role)
         again = service.find_or_make(planned.context, **planned.choices.model_dump(exclude_none=True))
         assert (again.track.id, again.decision.rule) == (track.id, "exact")
-    assert made.made == len(stock.tracks)
+    assert made.made == len(stocked.tracks)
 
 
 def test_a_second_run_makes_nothing_and_more_tracks_go_on(stocking):
@@ -185,16 +187,21 @@ def test_the_cost_follows_from_what_was_made_here(stocking):
 
 def test_stock_is_no_request_that_was_served(stocking):
     service = stocking()
-    stock = service.stock(CORPUS, 2, **SHORT)
+    stocked = service.stock(CORPUS, 2, **SHORT)
     counts = service.statistics()
-    assert (counts.stocked, counts.requests, counts.made, counts.hit_rate) == (len(stock.tracks), 0, 0, None)
+    assert (counts.stocked, counts.requests, counts.made, counts.hit_rate) == (
+        len(stocked.tracks),
+        0,
+        0,
+        None,
+    )
     assert counts.over_time.periods == ()
     service.find_or_make(
-        stock.plan.tracks[0].context, **stock.plan.tracks[0].choices.model_dump(exclude_none=True)
+        stocked.plan.tracks[0].context, **stocked.plan.tracks[0].choices.model_dump(exclude_none=True)
     )
     counts = service.statistics()
     assert (counts.requests, counts.reused, counts.hit_rate) == (1, 1, 1.0)
-    assert counts.saved_s == pytest.approx(stock.tracks[0].generation_s, abs=2e-3)
+    assert counts.saved_s == pytest.approx(stocked.tracks[0].generation_s, abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -233,3 +240,34 @@ def test_a_far_mood_takes_chances():
     assert chance_to_serve(request, "drone", -0.6, 0.0) == pytest.approx(0.4)
     assert chance_to_serve(request, "drone", -1.0, -1.0) == 0.0
     assert chance_to_serve(request, "deleted", 0.9, 0.0) == 0.0
+
+
+class Batching:
+    """A stand-in for MusicGen: makes what it is asked for together, with the synthesizer."""
+
+    def __init__(self):
+        self.batches = []
+        self._generator = ProceduralGenerator()
+
+    def __call__(self, backend, size):
+        return self
+
+    def generate_music(self, prompt, config, **rest):
+        (made,) = self.generate_batch([prompt], [config])
+        return made
+
+    def generate_batch(self, prompts, configs, **rest):
+        self.batches.append(len(prompts))
+        audios = map(self._generator.generate_music, prompts, configs)
+        return [replace(audio, provenance={**audio.provenance, "backend": "mlx"}) for audio in audios]
+
+
+def test_musicgen_makes_a_batch_together(stocking, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "find", lambda size: tmp_path)
+    monkeypatch.setattr(stock, "BATCH", 2)
+    musicgen = Batching()
+    service = stocking(generators=musicgen)
+    made = service.stock(CORPUS, 3, backend="mlx", **SHORT)
+    assert musicgen.batches == [2, 1]
+    assert {track.backend for track in made.tracks} == {"mlx"}
+    assert made.plan.cost_s == pytest.approx(3 * 2 * 6.0)
