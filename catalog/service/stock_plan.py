@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from generator import Progress
 
-from ..brief import reader as briefs
 from ..brief.reader import StyleLike
 from ..errors import InputError, Unavailable
 from ..history.making_time import making_time
@@ -89,7 +88,7 @@ def plan_stock(
     these texts and options are the first of the plan, so that it goes on where that one stopped. Raises InputError,
     ConfigError, Unavailable.
     """
-    _check(flow, tracks, options)
+    _check(tracks, options)
     drawn = read_corpus(corpus, table=table, column=column, sample=sample, sample_seed=sample_seed)
     texts = _read(flow, drawn, options, on_progress)
     earlier = _made_earlier(flow, texts)
@@ -107,20 +106,15 @@ def plan_stock(
     )
 
 
-def _check(flow: Flow, tracks: int, options: Mapping[str, Any]) -> None:
+def _check(tracks: int, options: Mapping[str, Any]) -> None:
     if tracks < 1:
         raise InputError(f"tracks is {tracks}; plan at least 1")
     if unknown := sorted(options.keys() - {*OPTIONS}):
         raise InputError(f"stock takes no {unknown[0]!r}; {nearest(unknown[0], OPTIONS)}")
-    if briefs.load(flow.encoder.identity) is None:
-        raise Unavailable(
-            f"stock chooses tracks by the brief, and no brief model is fitted to the encoder {flow.encoder.identity}; "
-            "use the default encoder"
-        )
 
 
 def _read(flow: Flow, sample: Sample, options: Mapping[str, Any], on_progress: Progress | None) -> Texts:
-    """Read what music each text wants; the same text is read once."""
+    """Read what music each text wants; the same text is read once. Raises Unavailable where nobody reads a brief."""
     calls: list[Call] = []
     known: dict[str, Call] = {}
     for done, text in enumerate(sample.texts):
@@ -128,7 +122,11 @@ def _read(flow: Flow, sample: Sample, options: Mapping[str, Any], on_progress: P
             on_progress(done, len(sample.texts))
         call = flow.begin(STOCKING, text.source, options)
         calls.append(known.setdefault(call.key, call))
-        flow.understand(calls[-1])
+        if flow.understand(calls[-1])[0].brief is None:
+            raise Unavailable(
+                f"stock chooses tracks by the brief, and nobody reads that of {text.place}: no model is fitted to "
+                f"the encoder {flow.encoder.identity}; use the default encoder or a language model (docs/BRIEF.md)"
+            )
     return Texts(sample, calls, [flow.understand(call)[0] for call in calls])
 
 

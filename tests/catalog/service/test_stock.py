@@ -219,9 +219,11 @@ def test_what_cannot_be_planned_is_refused(stocking, tracks, options, refusal):
         stocking().plan_stock(CORPUS, tracks, **options)
 
 
-def test_an_encoder_without_a_brief_is_refused_before_the_corpus_is_read(service, tmp_path):
-    with pytest.raises(Unavailable, match="no brief model is fitted to the encoder word-hash"):
-        service.plan_stock(tmp_path / "nowhere", 1)
+def test_texts_that_nobody_reads_a_brief_of_are_refused(service):
+    with pytest.raises(Unavailable, match="of text 1: no model is fitted to the encoder word-hash"):
+        service.plan_stock(CORPUS, 1)
+    stated = {"text": FIGHT, "brief": {"fits": ["action_drums"], "passable": [], "valence": 0, "energy": 1}}
+    assert [one.style for one in service.plan_stock([stated], 1).tracks] == ["action_drums"]
 
 
 def test_plans_are_shown_without_the_texts(stocking):
