@@ -1,5 +1,7 @@
 """How often two judges agree on a style, by its place in the lists of one: the chances in `catalog/brief/listed.py`.
 
+Then the style that is picked where the lists of one judge are handed in as a brief, judged by the other.
+
 python tests/benchmarks/catalog/listed_chances.py
 """
 
@@ -12,6 +14,13 @@ from typing import Any
 
 from music_labels import FOLDER, read_second
 
+import presets
+from catalog.brief.listed import brief_of
+from catalog.models import Choices, Context, StatedBrief
+from catalog.request.selection import pick_style
+from catalog.text import encoder as encoders
+from catalog.text import features
+
 
 def places(judged: dict[str, Any], styles: set[str]) -> Iterator[tuple[str, str]]:
     """Yield each style with its place in the lists of a judge."""
@@ -20,6 +29,28 @@ def places(judged: dict[str, Any], styles: set[str]) -> Iterator[tuple[str, str]
             yield style, f"fits, place {min(judged['fits'].index(style) + 1, 4)}"
         else:
             yield style, "passable" if style in judged["passable"] else "unlisted"
+
+
+def picked(first: dict[str, Any], second: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield who picked, the style, and the labels of the judge that did not: each judge's lists as a brief."""
+    encoder, styles = encoders.load(), presets.load().styles
+    for name, other in second.items():
+        context = Context(text=first[name]["text"])
+        found = features.extract(context, encoder)
+        for one, its_judge in ((first[name], other), (other, first[name])):
+            stated = StatedBrief(
+                fits=one["fits"],
+                passable=one["passable"],
+                valence=one["valence"] / 2,
+                energy=one["energy"] / 2,
+                text_kind=one["register"],
+                place=one["place"],
+                culture=one["culture"],
+                serious=one["serious"],
+            )
+            brief = brief_of(stated, styles, "language model")
+            yield "brief of a judge", pick_style(context, found, Choices(), styles, brief)[0], its_judge
+            yield "always documentary_neutral", "documentary_neutral", its_judge
 
 
 def main() -> None:
@@ -36,6 +67,15 @@ def main() -> None:
     print(f"{len(second)} texts that two judges read, each taken once as the first:")
     for place, (number, fits, passes) in sorted(counts.items()):
         print(f"{place:15} {number:6} styles   fits {fits / number:.3f}   passes {passes / number:.3f}")
+    written = {row["id"]: row for row in rows if "text" in row}
+    outcomes: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for who, style, judge in picked(written, {name: row for name, row in second.items() if name in written}):
+        fits = style in judge["fits"]
+        wrong = not fits and style not in judge["passable"]
+        outcomes[who] = [sum(pair) for pair in zip(outcomes[who], (1, fits, wrong), strict=True)]
+    print("the style picked, for the other judge; texts written for the labels, each twice:")
+    for who, (number, fits, wrong) in outcomes.items():
+        print(f"{who:26} {number:4} picks   fits {fits / number:.3f}   wrong {wrong / number:.3f}")
 
 
 if __name__ == "__main__":

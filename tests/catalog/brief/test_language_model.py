@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from contextlib import closing
 from socket import socket
@@ -250,6 +251,11 @@ def test_a_server_that_takes_too_long_is_given_up_at_the_timeout(folder, answer)
         sentence = refused(a_model(server.url, folder, timeout_s=0.4))
         # Without the deadline a slow answer would go on until the test's own timeout.
         assert time.monotonic() - began < 20
+        for thread in threading.enumerate():
+            if thread.name == "language-model":
+                # Its connection was closed, so it ends although the server goes on.
+                thread.join(20)
+                assert not thread.is_alive()
     assert "did not answer within 0.4 s" in sentence
 
 
