@@ -1,13 +1,13 @@
 """Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
-    python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--out FILE]
+    python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--out FILE] [--cache FILE]
 
 The labels are in `music_fit/` beside this. Each figure is of texts of kinds that the measured model was not fitted to:
 the kinds are split into parts, and each part is judged by a model fitted to the others. The kinds in TEST were left
 alone while inputs and penalties were chosen. The shipped model is fitted to texts of all kinds but those of the parts
 "calibrate" and "test", and is measured on these: by other authors, of other rows of the public sets, some of kinds that
 nothing was fitted to. Rivals: the style most often right, `documentary_neutral`, the nearest description, and the
-policy for encoders without a model. Ten minutes.
+policy for encoders without a model. Ten minutes; two with the readings of an earlier run in --cache.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from brief_readings import Reading, read_all
 from music_labels import read_labels, read_second
 
 import presets
 from catalog.brief import reader as brief
 from catalog.models import Choices, Context
 from catalog.request.selection import pick_style
-from catalog.text import encoder, features
+from catalog.text import encoder
 
 Array = NDArray[np.float64]
 
@@ -76,17 +77,17 @@ class Fitted:
         return _sigmoid(score), _sigmoid(score - self.step)
 
 
-def read_texts(eval_dir: Path, styles: dict[str, Any], vectors: Array, reader: encoder.Encoder) -> Texts:
-    """Read every labelled text as a request for its music would."""
-    labelled, names = read_labels(eval_dir), list(styles)
+def gather(
+    labelled: list[dict[str, Any]], readings: list[Reading], styles: dict[str, Any], vectors: Array
+) -> Texts:
+    """Return what the model reads of each labelled text; `vectors` are of the styles' descriptions."""
+    names = list(styles)
     inputs, compared, policy = [], [], []
     grades = np.zeros((len(labelled), len(names)), dtype=np.int64)
     judged = np.ones_like(grades, dtype=bool)
     earlier = {s for row in labelled if row.get("earlier") for s in (*row["fits"], *row["passable"])}
-    for number, row in enumerate(labelled):
+    for number, (row, (vector, read)) in enumerate(zip(labelled, readings, strict=True)):
         context = Context(text=row["text"])
-        read = features.extract(context, reader)
-        vector = encoder.embed_document(reader, context.text)
         inputs.append(brief.inputs(vector, read))
         compared.append(brief.compare(context.text, vector, read, styles, vectors, vectors.mean(axis=0)))
         policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
@@ -94,8 +95,6 @@ def read_texts(eval_dir: Path, styles: dict[str, Any], vectors: Array, reader: e
         grades[number, [names.index(name) for name in row["fits"]]] = FITS
         if row.get("earlier"):
             judged[number] = [name in earlier for name in names]
-        print(f"\rread {number + 1:,} of {len(labelled):,}", end="", file=sys.stderr)
-    print(file=sys.stderr)
     return Texts(labelled, np.stack(inputs), np.stack(compared), grades, judged, np.array(policy))
 
 
@@ -266,11 +265,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
     parser.add_argument("--out", type=Path, help="write the shipped file here")
+    parser.add_argument(
+        "--cache", type=Path, help="keep what is read of each text in this file for later runs"
+    )
     options = parser.parse_args()
     reader, styles = encoder.load(), dict(presets.load(None).styles)
     vectors = reader.encode([style.description for style in styles.values()])
     described = brief.describe(list(styles.values()), vectors)
-    texts = read_texts(options.eval_dir, styles, vectors, reader)
+    labelled = read_labels(options.eval_dir)
+    readings = read_all([row["text"] for row in labelled], reader, options.cache)
+    texts = gather(labelled, readings, styles, vectors)
     agreement(texts)
     measure(texts, styles, described)
     if options.out:

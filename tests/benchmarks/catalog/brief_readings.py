@@ -1,0 +1,64 @@
+"""Vectors and features of labelled texts, read once and kept in a file outside the project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.models import Context, Features
+from catalog.text import features
+from catalog.text.encoder import Encoder, embed_document
+
+__all__ = ["Reading", "read_all"]
+
+Reading = tuple[NDArray[np.float32], Features]
+"""The unit vector of a text, shape (dimension,), and its features."""
+SAVED_EVERY = 500
+
+
+def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> list[Reading]:
+    """Return the reading of each text. `cache` holds those of earlier runs, and gets the new ones."""
+    kept = _load(cache) if cache is not None and cache.is_file() else {}
+    for number, text in enumerate(texts):
+        key = _key(text, encoder)
+        if key in kept:
+            continue
+        kept[key] = (embed_document(encoder, text), features.extract(Context(text=text), encoder))
+        print(f"\rread {number + 1:,} of {len(texts):,}", end="", file=sys.stderr)
+        if cache is not None and len(kept) % SAVED_EVERY == 0:
+            _save(cache, kept)
+    print(file=sys.stderr)
+    if cache is not None:
+        _save(cache, kept)
+    return [kept[_key(text, encoder)] for text in texts]
+
+
+def _key(text: str, encoder: Encoder) -> str:
+    """Return what tells a reading from any other: encoder, version of the features, text."""
+    return hashlib.sha256(f"{encoder.identity}\n{features.VERSION}\n{text}".encode()).hexdigest()
+
+
+def _load(cache: Path) -> dict[str, Reading]:
+    with np.load(cache) as file:
+        vectors, rest = file["vectors"], json.loads(file["features"].tobytes())
+    pairs: list[tuple[str, dict[str, Any]]] = rest
+    return {
+        key: (vector, Features.model_validate(values))
+        for vector, (key, values) in zip(vectors, pairs, strict=True)
+    }
+
+
+def _save(cache: Path, kept: dict[str, Reading]) -> None:
+    rest = json.dumps([(key, found.model_dump(mode="json")) for key, (_, found) in kept.items()])
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    half = cache.with_name(f"{cache.name}.half")
+    with half.open("wb") as file:
+        vectors = np.stack([vector for vector, _ in kept.values()])
+        np.savez(file, vectors=vectors, features=np.frombuffer(rest.encode(), dtype=np.uint8))
+    half.replace(cache)
