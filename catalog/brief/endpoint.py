@@ -185,4 +185,5 @@ def _content(body: bytes) -> str:
         raise EndpointError(
             "answered something other than a chat completion; check reader.base_url"
         ) from None
-    return content if isinstance(content, str) else ""
+    # Half a surrogate pair can stand in JSON, and nothing after this could write it.
+    return content.encode("utf-8", "replace").decode("utf-8") if isinstance(content, str) else ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from .. import report
 from ..models import Action, Decision, Request, Result, StatedBrief, Track
@@ -47,6 +47,10 @@ class FullTrackJson(Track):
     """A track with all its fields, also how it was made."""
 
 
+# Checked by the service, so that a mistake is told in the words of the library.
+Brief = Annotated[dict[str, Any], WithJsonSchema(StatedBrief.model_json_schema())]
+
+
 class FindOrMakeBody(BaseModel):
     """A request for music: the context, and the choices that the caller makes itself."""
 
@@ -77,7 +81,7 @@ class FindOrMakeBody(BaseModel):
     environment: str | None = None
     time_of_day: str | None = None
     language: str | None = None
-    brief: StatedBrief | None = Field(
+    brief: Brief | None = Field(
         None, description="Which music would serve the text, where the caller knows; wins over every reader."
     )
     reuse: Literal["auto", "always", "never"] = "auto"

@@ -11,10 +11,12 @@ from socket import socket
 
 import pytest
 from chat_server import GOOD, drips, fails, raw, says, serve, silent
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import presets
 from catalog.brief import language_model
-from catalog.brief.endpoint import MAX_ANSWER_BYTES
+from catalog.brief.endpoint import MAX_ANSWER_BYTES, EndpointError, complete
 from catalog.brief.language_model import LanguageModel, Unread
 from presets import Reader
 
@@ -38,6 +40,18 @@ def refused(model, text=TEXT):
     with pytest.raises(Unread) as caught:
         model.read("", text)
     return str(caught.value)
+
+
+def answer_bodies():
+    """Return values that look like answers, right and wrong in every part."""
+    anything = st.none() | st.booleans() | st.integers() | st.text(max_size=20)
+    message = st.fixed_dictionaries({}, optional={"content": anything, "refusal": anything, "role": anything})
+    choice = anything | st.fixed_dictionaries({}, optional={"message": anything | message})
+    choices = anything | st.lists(choice, max_size=2)
+    error = anything | st.fixed_dictionaries({}, optional={"message": anything, "detail": anything})
+    return anything | st.fixed_dictionaries(
+        {}, optional={"choices": choices, "error": error, "detail": error}
+    )
 
 
 # What is asked, and what is believed
@@ -227,6 +241,38 @@ def test_a_server_that_fails_is_left_alone_for_a_while_by_every_process(folder, 
         for each in (model, a_model(server.url, folder)):
             assert "is not asked for another" in refused(each, "Another text.")
         assert len(server.asked) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    status=st.sampled_from([200, 201, 400, 401, 500]),
+    body=st.binary(max_size=200) | answer_bodies().map(lambda value: json.dumps(value).encode()),
+)
+def test_whatever_a_server_answers_is_a_text_or_a_failure(server_of_anything, status, body):
+    server, endpoint = server_of_anything
+    server.answers[:] = [raw(status, body)]
+    messages = [{"role": "user", "content": "?"}]
+    try:
+        given_back = complete(endpoint, messages, None, time.monotonic() + 20)
+    except EndpointError as failure:
+        given_back = str(failure)
+        told = given_back.isprintable() and server.url not in given_back
+    else:
+        told = status == 200
+    assert told, given_back
+    given_back.encode("utf-8")
+
+
+@pytest.fixture(scope="module")
+def server_of_anything():
+    with serve(says(GOOD)) as server:
+        yield server, Reader(base_url=server.url, model="tiny")
+
+
+def test_half_a_surrogate_pair_is_told_to_the_model_like_any_mistake(folder):
+    with serve(raw(200, b'{"choices":[{"message":{"content":"\\ud83c"}}]}'), says(GOOD)) as server:
+        assert a_model(server.url, folder).read("", TEXT).fits
+        assert len(server.asked) == 2
 
 
 def test_a_server_that_is_not_there_is_told_as_such(folder):

@@ -35,9 +35,14 @@ def test_a_brief_that_the_caller_states_decides_the_style(client):
     assert client.make(RAIN, brief=brief)["style"] == "synthwave"
     enum = client.get("/api/schema/brief").json()["properties"]["fits"]["items"]["enum"]
     assert "synthwave" in enum
-    wrong = client.post("/api/find", {"context": RAIN, "brief": {**brief, "fits": ["synthwafe"]}})
-    assert wrong.status_code == 422
-    assert "did you mean synthwave" in wrong.json()["detail"]
+    for mistake, words in (
+        ({"fits": ["synthwafe"]}, "did you mean synthwave"),
+        ({"valance": 1}, "did you mean valence"),
+        ({"energy": 3}, "brief.energy is 3"),
+    ):
+        wrong = client.post("/api/find", {"context": RAIN, "brief": {**brief, **mistake}})
+        assert wrong.status_code == 422
+        assert words in wrong.json()["detail"]
 
 
 def test_find_never_makes(client, made):
