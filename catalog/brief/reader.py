@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from presets.vocabulary import ENVIRONMENTS, MOODS
 
+from ..errors import Unavailable
 from ..models import Brief, Features, StyleFit
 from ..text.encoder import Encoder
 from ..text.tensors import read_metadata, read_tensors
@@ -35,6 +36,7 @@ __all__ = [
     "compare",
     "describe",
     "digest",
+    "file_name",
     "from_descriptions",
     "inputs",
     "load",
@@ -96,47 +98,84 @@ class BriefModel:
     unseen_penalty: float
 
 
-def load(identity: str) -> BriefModel | None:
-    """Return the model of the encoder with that identity; None for any other, or where the file was left out."""
-    if not MODEL_FILE.is_file():
-        return None
-    return _shipped() if identity == about()["encoder"] else None
+def load(identity: str, home: Path | None = None) -> BriefModel | None:
+    """Return the model of the encoder with that identity: the user's own in `home`, else a shipped one, else None.
+
+    The user's own are files `brief-*.safetensors`, which `fit_brief.py --encoder NAME --out HOME` writes. Raises
+    Unavailable for a file that is damaged or no such model.
+    """
+    own = sorted(home.glob("brief-*.safetensors")) if home is not None else []
+    for path in (*own, *sorted(MODEL_FILE.parent.glob("brief*.safetensors"))):
+        stat = path.stat()
+        encoder, model = _parsed(path, stat.st_mtime_ns, stat.st_size)
+        if encoder == identity:
+            return model
+    return None
 
 
-@lru_cache(maxsize=1)
-def about() -> Mapping[str, Any]:
-    """Return what the shipped file says of itself: encoder, styles, the labels it was fitted to."""
-    description: dict[str, Any] = json.loads(read_metadata(MODEL_FILE)["about"])
-    return description
+def file_name(identity: str) -> str:
+    """Return the name of a model's file in a home: "brief-" and the beginning of the encoder's sha256."""
+    return f"brief-{identity.partition('@')[2].partition('/')[0]}.safetensors"
 
 
-@lru_cache(maxsize=1)
-def _shipped() -> BriefModel:
-    tensors, description = read_tensors(MODEL_FILE), about()
-    return BriefModel(
-        names=tuple(description["styles"]),
-        digests=tuple(description["descriptions"]),
-        weights=tensors["weights"],
-        bias=tensors["bias"],
-        compared=tensors["compared"],
-        step=float(tensors["step"][0]),
-        affect=tensors["affect"],
-        described=tensors["described"],
-        unseen_penalty=float(description["unseen_penalty"]),
-    )
+@lru_cache(maxsize=8)
+def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
+    """Return the identity of the encoder that a model was fitted to, and the model."""
+    del mtime_ns, size  # a file that was written anew is read anew
+    tensors = read_tensors(path)
+    try:
+        about = json.loads(read_metadata(path)["about"])
+        model = BriefModel(
+            names=tuple(about["styles"]),
+            digests=tuple(about["descriptions"]),
+            weights=tensors["weights"],
+            bias=tensors["bias"],
+            compared=tensors["compared"],
+            step=float(tensors["step"][0]),
+            affect=tensors["affect"],
+            described=tensors["described"],
+            unseen_penalty=float(about["unseen_penalty"]),
+        )
+        styles, width = model.weights.shape
+        shapes = (
+            len(model.names),
+            len(model.digests),
+            model.bias.shape,
+            model.affect.shape,
+            len(model.described),
+        )
+        if shapes != (styles, styles, (styles,), (2, width + 1), styles):
+            raise ValueError("its tensors do not go together")
+        return str(about["encoder"]), model
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        problem = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise Unavailable(
+            f"{path} is no model of the brief: {problem}; fit it again with fit_brief.py, or delete it"
+        ) from None
 
 
 def read_brief(
-    text: str, vector: Array, features: Features, styles: Mapping[str, StyleLike], encoder: Encoder
+    text: str,
+    vector: Array,
+    features: Features,
+    styles: Mapping[str, StyleLike],
+    encoder: Encoder,
+    home: Path | None = None,
 ) -> Brief | None:
     """Return the brief of a text over the presets `styles`; None with an encoder that no model was fitted to.
 
-    `vector` is the unit vector of the text, shape (dimension,).
+    `vector` is the unit vector of the text, shape (dimension,). `home` may hold the user's own models. Raises
+    Unavailable for a model that cannot be read.
     """
-    model = load(encoder.identity)
+    model = load(encoder.identity, home)
     if model is None:
         return None
     read = inputs(vector, features)
+    if len(read) != model.weights.shape[1]:
+        raise Unavailable(
+            f"the model of the brief for {encoder.identity} reads {model.weights.shape[1]} inputs and a text has "
+            f"{len(read)}; fit it again with fit_brief.py, or delete it"
+        )
     weights, bias, vectors, unseen = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
     usual = model.described[:, : vectors.shape[1]].mean(axis=0)
     compared = compare(text, vector, features, styles, vectors, usual)

@@ -22,15 +22,19 @@ __all__ = ["Supervisor"]
 
 
 class Supervisor:
-    """Reads briefs over the presets `styles`; `endpoint` is the language model, None without one."""
+    """Reads briefs over the presets `styles`; `endpoint` is the language model, None without one.
+
+    `home` may hold models of the user's own for other encoders; what the language model says is kept below its cache.
+    """
 
     def __init__(
-        self, styles: Mapping[str, StyleLike], encoder: Encoder, endpoint: Reader | None, folder: Path
+        self, styles: Mapping[str, StyleLike], encoder: Encoder, endpoint: Reader | None, home: Path
     ) -> None:
         self._styles = styles
         self._encoder = encoder
         self._endpoint = endpoint
-        self._model = LanguageModel(endpoint, styles, folder) if endpoint else None
+        self._home = home
+        self._model = LanguageModel(endpoint, styles, home / "cache" / "briefs") if endpoint else None
 
     def check(self, context: Context) -> None:
         """Refuse a stated brief that names an unknown style. Raises InputError."""
@@ -39,7 +43,7 @@ class Supervisor:
 
     def reads(self, context: Context) -> bool:
         """Tell whether anybody reads a brief of `context`."""
-        return bool(context.brief or self._model or reader.load(self._encoder.identity))
+        return bool(context.brief or self._model or reader.load(self._encoder.identity, self._home))
 
     def read(
         self, context: Context, vector: NDArray[np.float32], features: Features
@@ -57,4 +61,5 @@ class Supervisor:
             else:
                 return brief_of(stated, self._styles, "language model"), ()
         text = f"{context.query} {context.text}".strip()
-        return reader.read_brief(text, vector, features, self._styles, self._encoder), warnings
+        brief = reader.read_brief(text, vector, features, self._styles, self._encoder, self._home)
+        return brief, warnings

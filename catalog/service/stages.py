@@ -85,7 +85,7 @@ class Flow:
         self.store = store
         self.library = library
         self.encoder = encoder
-        self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home / "cache" / "briefs")
+        self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
         # Threads share the loaded models, and one generation fills the machine.

@@ -1,6 +1,6 @@
 """Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
-    python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--out FILE] [--cache FILE]
+    python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--encoder NAME] [--out FILE] [--cache FILE]
 
 The labels are in `music_fit/` beside this. Each figure is of texts of kinds that the measured model was not fitted to:
 the kinds are split into parts, and each part is judged by a model fitted to the others. The kinds in TEST were left
@@ -186,12 +186,22 @@ def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
         wanted = np.array([[row["valence"], row["energy"]] for row in texts.rows])[where]
         rs = [np.corrcoef(affect[where, axis], wanted[:, axis])[0, 1] for axis in (0, 1)]
         print(f"r of valence {rs[0]:.2f}, of energy {rs[1]:.2f}")
+    _measure_languages(texts, chances.argmax(axis=1), new & ~english)
     _measure_unseen(texts, described, ~test & fitting, test & english)
     covered = (texts.grades == FITS).any(axis=1)[new].mean()
     chosen = set(chances.argmax(axis=1)[new])
     print(
         f"\ntexts with a style that fits: {covered:.1%}; styles chosen for some text: {len(chosen)} of {len(names)}"
     )
+
+
+def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> None:
+    """Print how well the model picks in each language."""
+    languages = np.array([row["lang"] for row in texts.rows])
+    for code in sorted(set(languages[where])):
+        rows = np.flatnonzero(where & (languages == code))
+        grades = texts.grades[rows, choice[rows]]
+        print(f"  {code}: {len(rows):3} texts, {np.mean(grades == WRONG):6.1%}{np.mean(grades == FITS):7.1%}")
 
 
 def _measure_unseen(texts: Texts, described: Array, fitted_to: Any, where: Any) -> None:
@@ -264,12 +274,15 @@ def _sigmoid(score: Array) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
-    parser.add_argument("--out", type=Path, help="write the shipped file here")
+    parser.add_argument("--encoder", default=encoder.DEFAULT_MODEL, help="fit to the vectors of this encoder")
+    parser.add_argument(
+        "--out", type=Path, help="write the model here: a file, or the home that is to use it"
+    )
     parser.add_argument(
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
     options = parser.parse_args()
-    reader, styles = encoder.load(), dict(presets.load(None).styles)
+    reader, styles = encoder.load(options.encoder), dict(presets.load(None).styles)
     vectors = reader.encode([style.description for style in styles.values()])
     described = brief.describe(list(styles.values()), vectors)
     labelled = read_labels(options.eval_dir)
@@ -278,7 +291,8 @@ def main() -> None:
     agreement(texts)
     measure(texts, styles, described)
     if options.out:
-        write(options.out, texts, styles, described, reader.identity)
+        out = options.out / brief.file_name(reader.identity) if options.out.is_dir() else options.out
+        write(out, texts, styles, described, reader.identity)
 
 
 if __name__ == "__main__":

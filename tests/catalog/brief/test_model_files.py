@@ -1,0 +1,112 @@
+"""The model of the brief for another encoder: found in the home by the encoder's identity, or refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from fakes import WordHashEncoder
+from safetensors.numpy import save_file
+
+import presets
+from catalog.brief import reader as brief
+from catalog.brief.supervisor import Supervisor
+from catalog.errors import Unavailable
+from catalog.models import Context
+from catalog.text import encoder as encoders
+from catalog.text import features
+
+STYLES = presets.load(None).styles
+ENCODER = WordHashEncoder()
+
+
+def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, **changes):
+    """Write a model of random weights for an encoder."""
+    rng = np.random.default_rng(0)
+    width = len(brief.inputs(np.zeros(dimension), features.extract(Context(text="x"))))
+    tensors = {
+        "weights": rng.normal(size=(len(STYLES), width)),
+        "bias": rng.normal(size=len(STYLES)),
+        "compared": rng.normal(size=6),
+        "step": np.ones(1),
+        "affect": rng.normal(size=(2, width + 1)),
+        "described": rng.normal(size=(len(STYLES), dimension + 3)),
+    }
+    tensors = {name: np.float32(one) for name, one in {**tensors, **changes}.items() if one is not None}
+    about = {
+        "encoder": identity,
+        "styles": list(STYLES),
+        "descriptions": [brief.digest(style) for style in STYLES.values()],
+        "unseen_penalty": 1.0,
+    }
+    save_file(tensors, str(path), metadata={"about": json.dumps(about)})
+
+
+def test_a_model_in_the_home_reads_briefs_with_its_encoder(tmp_path):
+    context = Context(text="Rain on the old town.")
+    read = features.extract(context, ENCODER), encoders.embed_document(ENCODER, context.text)
+    supervisor = Supervisor(STYLES, ENCODER, None, tmp_path)
+    assert not supervisor.reads(context)
+    write(tmp_path / brief.file_name(ENCODER.identity))
+    write(tmp_path / "brief-of-another.safetensors", "other@1/8/pool-1")
+    assert supervisor.reads(context)
+    one, warnings = supervisor.read(context, read[1], read[0])
+    assert one.styles.keys() == STYLES.keys()
+    assert warnings == ()
+    assert brief.load(encoders.load().identity, tmp_path) is not None
+
+
+def test_it_is_named_by_the_weights_of_its_encoder():
+    assert brief.file_name("paraphrase@53aa51172d14/384/pool-1") == "brief-53aa51172d14.safetensors"
+
+
+def test_a_file_written_anew_is_read_anew(tmp_path):
+    path = tmp_path / "brief-mine.safetensors"
+    write(path)
+    first = brief.load(ENCODER.identity, tmp_path)
+    write(path, "another-encoder@1/8/pool-1")
+    assert first is not None
+    assert brief.load(ENCODER.identity, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bias": None}, "it lacks 'bias'"),
+        ({"bias": np.ones(3)}, "its tensors do not go together"),
+        ({"affect": np.ones((2, 3))}, "its tensors do not go together"),
+        ({"weights": np.ones(4)}, "not enough values"),
+    ],
+)
+def test_a_file_that_is_no_such_model_is_refused_in_a_sentence(tmp_path, changes, message):
+    write(tmp_path / "brief-mine.safetensors", **changes)
+    with pytest.raises(
+        Unavailable, match=f"brief-mine.safetensors is no model of the brief: {message}"
+    ) as told:
+        brief.load(ENCODER.identity, tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_damaged_file_and_one_without_a_description_are_refused(tmp_path):
+    path = tmp_path / "brief-mine.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(Unavailable, match="not a whole safetensors file"):
+        brief.load(ENCODER.identity, tmp_path)
+    save_file({"weights": np.ones((2, 2), np.float32)}, str(path))
+    with pytest.raises(Unavailable, match="it lacks 'about'"):
+        brief.load(ENCODER.identity, tmp_path)
+
+
+def test_a_model_for_other_inputs_is_refused_when_a_text_is_read(tmp_path):
+    write(tmp_path / "brief-mine.safetensors", dimension=ENCODER.dimension + 5)
+    context = Context(text="Rain on the old town.")
+    with pytest.raises(Unavailable, match="fit it again"):
+        brief.read_brief(
+            context.text,
+            encoders.embed_document(ENCODER, context.text),
+            features.extract(context, ENCODER),
+            STYLES,
+            ENCODER,
+            tmp_path,
+        )
