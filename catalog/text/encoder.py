@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, Unavailable
 from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_json, verified_sha256
-from .minilm import MiniLM
+from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
 
 __all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "load", "locate"]
@@ -29,8 +29,10 @@ POOLING = "pool-1"
 """Version of the rule by which `embed_document` pools chunks; raise it when the rule changes."""
 
 MAX_CHUNKS = 16
-CHUNK_TOKENS = 254
-"""256, the limit all-MiniLM-L6-v2 was made for, less the two markers at the ends."""
+MARKERS = 2
+"""The tokens at the ends of every text."""
+CHUNK_TOKENS = 256 - MARKERS
+"""256 is the limit that all-MiniLM-L6-v2 was made for. An encoder that takes less gets shorter chunks."""
 
 HUGE_CHARACTERS = 100_000
 WINDOW_CHARACTERS = 4_000
@@ -72,6 +74,11 @@ class LocalEncoder:
         """Return how many tokens each text takes, without the markers at its ends."""
         return self._loaded().count_tokens(texts)
 
+    @property
+    def max_tokens(self) -> int:
+        """Return how many tokens of a text are read, with the markers at its ends."""
+        return self._loaded().max_tokens
+
     def _loaded(self) -> MiniLM:
         with self._lock:
             if self._network is None:
@@ -98,6 +105,11 @@ class TransformerEncoder:
         """Return how many tokens each text takes, without the markers at its ends."""
         tokenizer = self._loaded().tokenizer
         return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    @property
+    def max_tokens(self) -> int:
+        """Return how many tokens of a text are read, with the markers at its ends."""
+        return int(self._loaded().max_seq_length or CHUNK_TOKENS + MARKERS)
 
     def _loaded(self) -> Any:
         with self._lock:
@@ -165,14 +177,15 @@ def _spread_chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:
 
 
 def _chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:
-    """Return chunks of at most CHUNK_TOKENS tokens and their token counts."""
+    """Return chunks that the encoder reads whole, of at most CHUNK_TOKENS tokens, and their token counts."""
+    limit = min(CHUNK_TOKENS, getattr(encoder, "max_tokens", CHUNK_TOKENS + MARKERS) - MARKERS)
     whole = _count_tokens(encoder, [text])[0]
-    if whole <= CHUNK_TOKENS:
+    if whole <= limit:
         return [text], [max(whole, 1)]
     chunks: list[str] = []
     totals: list[int] = []
-    for piece, size in _fitting_pieces(encoder, split_sentences(text)):
-        if chunks and totals[-1] + size <= CHUNK_TOKENS:
+    for piece, size in _fitting_pieces(encoder, split_sentences(text), limit):
+        if chunks and totals[-1] + size <= limit:
             chunks[-1] += " " + piece
             totals[-1] += size
         else:
@@ -181,17 +194,17 @@ def _chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:
     return chunks, [max(total, 1) for total in totals]
 
 
-def _fitting_pieces(encoder: Encoder, sentences: list[str]) -> list[tuple[str, int]]:
+def _fitting_pieces(encoder: Encoder, sentences: list[str], limit: int) -> list[tuple[str, int]]:
     """Halve pieces that are too long for one chunk, at a space where there is one, until every piece fits."""
     pieces = [part for sentence in sentences for part in slices(sentence, 1500)]
     while True:
         sized = list(zip(pieces, _count_tokens(encoder, pieces), strict=True))
-        if all(size <= CHUNK_TOKENS or len(piece) == 1 for piece, size in sized):
+        if all(size <= limit or len(piece) == 1 for piece, size in sized):
             return sized
         pieces = [
             part
             for piece, size in sized
-            for part in ([piece] if size <= CHUNK_TOKENS else slices(piece, (len(piece) + 1) // 2))
+            for part in ([piece] if size <= limit else slices(piece, (len(piece) + 1) // 2))
         ]
 
 
@@ -208,13 +221,12 @@ def _identity(name: str, sha256: str, dimension: int) -> str:
 
 
 def _is_plain_bert(folder: Path) -> bool:
-    """Tell whether `MiniLM` can compute the model: BERT, token mean, unit length."""
+    """Tell whether `MiniLM` can compute the model: BERT or XLM-RoBERTa, token mean, unit length."""
     config = read_optional_json(folder / "config.json")
     pooling = read_optional_json(folder / "1_Pooling" / "config.json")
     return (
         (folder / "tokenizer.json").is_file()
-        and config.get("model_type") == "bert"
-        and config.get("hidden_act") == "gelu"
+        and all(config.get(key) in ARCHITECTURE[key] for key in ("model_type", "hidden_act"))
         and (not pooling or bool(pooling.get("pooling_mode_mean_tokens")))
         and not any(folder.glob("*_Dense"))
     )

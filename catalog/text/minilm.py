@@ -1,5 +1,8 @@
 """A BERT sentence encoder in plain numpy: the network of all-MiniLM-L6-v2 without torch's ten-second import.
 
+It reads multilingual ones too, such as paraphrase-multilingual-MiniLM-L12-v2, and XLM-RoBERTa, which is BERT but for
+where its positions begin.
+
 The texts of one call stand end to end in one array, so no work is spent on padding; only attention runs text by text.
 Architecture: Devlin et al. 2018 (post-norm transformer). Pooling: Reimers and Gurevych 2019 (token mean, unit length).
 """
@@ -20,11 +23,17 @@ from ..errors import Unavailable
 from .encoder_files import read_json
 from .tensors import read_tensors
 
-__all__ = ["MiniLM"]
+__all__ = ["ARCHITECTURE", "MiniLM"]
 
 
 Array = NDArray[np.float32]
 
+ARCHITECTURE: Mapping[str, Sequence[str]] = {
+    "model_type": ("bert", "xlm-roberta"),
+    "hidden_act": ("gelu",),
+    "position_embedding_type": ("absolute",),
+}
+"""The values of a model's configuration that this network computes."""
 PACK_TOKENS = 2048
 """Tokens per pass: large enough to keep the matrix products busy, small enough for some 40 MB of scratch."""
 
@@ -44,6 +53,8 @@ class MiniLM:
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
         limits = folder / "sentence_bert_config.json"
         self.max_tokens = int(read_json(limits)["max_seq_length"]) if limits.exists() else 512
+        # The positions of XLM-RoBERTa begin after that of the padding.
+        first = int(config.get("pad_token_id", 1)) + 1 if config["model_type"] == "xlm-roberta" else 0
         self._tokenizer = _read_tokenizer(folder / "tokenizer.json")
         self._weights = _strip_prefix(read_tensors(folder / "model.safetensors"))
         try:
@@ -51,7 +62,7 @@ class MiniLM:
             self._words = self._weights["embeddings.word_embeddings.weight"]
             # Every sentence is segment 0, so its embedding folds into the positions.
             self._positions: Array = (
-                self._weights["embeddings.position_embeddings.weight"]
+                self._weights["embeddings.position_embeddings.weight"][first:]
                 + self._weights["embeddings.token_type_embeddings.weight"][0]
             )
             self._norm = self._pair("embeddings.LayerNorm")
@@ -175,14 +186,15 @@ def _read_tokenizer(path: Path) -> Any:
 
 def _check_architecture(config: Mapping[str, Any], folder: Path) -> None:
     config = {"position_embedding_type": "absolute", **config}
-    wanted = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
-    for key, value in wanted.items():
-        if config.get(key) != value:
-            raise Unavailable(f"{folder} has {key} {config.get(key)!r}; this encoder reads only {value!r}")
+    for key, values in ARCHITECTURE.items():
+        if config.get(key) not in values:
+            raise Unavailable(
+                f"{folder} has {key} {config.get(key)!r}; this encoder reads only {' and '.join(map(repr, values))}"
+            )
 
 
 def _strip_prefix(weights: dict[str, Array]) -> dict[str, Array]:
-    return {name.removeprefix("bert."): value for name, value in weights.items()}
+    return {name.removeprefix("bert.").removeprefix("roberta."): value for name, value in weights.items()}
 
 
 def _packs(lengths: Sequence[int]) -> Iterator[list[int]]:
