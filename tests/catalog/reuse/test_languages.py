@@ -11,6 +11,7 @@ from test_certificate import a_certificate
 from test_decision import CERTIFICATE, CERTIFIED
 
 from catalog.errors import InputError
+from catalog.models import Context
 from catalog.reuse.calibration import calibrate
 from catalog.reuse.certificate import CERTIFICATE as FILE
 from catalog.reuse.certificate import identified, save, standing
@@ -18,6 +19,8 @@ from catalog.reuse.decision import decide, like
 from catalog.reuse.labels import LabelledScene, Labels, Pair
 from catalog.reuse.languages import covers, languages_of, uncovered
 from catalog.reuse.terms import Terms
+from catalog.text import encoder as encoders
+from catalog.text.features import extract
 from tests.fakes import WordHashEncoder
 
 THAI = a_request(features=some_features(language="th"))
@@ -120,3 +123,31 @@ def test_the_service_warns_and_reuses_the_same_request_alone(open_service):
     assert (again.decision.rule, again.track.id) == ("exact", first.track.id)
     stated = service.find_or_make("ฝนตกเบา ๆ ที่ริมทะเล", dry_run=True, language="en", **asked)
     assert stated.decision.rule != "uncertified"
+
+
+@pytest.mark.parametrize(
+    ("language", "beach", "bomb"),
+    [
+        ("th", "เด็ก ๆ วิ่งหัวเราะไปตามชายหาดและก่อปราสาททราย", "เช้านี้พบระเบิดในโรงเรียน ตำรวจพาทุกคนออกจากอาคาร"),
+        ("zh", "孩子们笑着跑过海滩，堆起了一座沙堡。", "今天早上学校里发现了炸弹，警察疏散了所有人。"),
+        (
+            "pl",
+            "Dzieci ze śmiechem biegną po plaży i budują zamek z piasku.",
+            "Dziś rano w szkole znaleziono bombę i policja wyprowadziła wszystkich.",
+        ),
+    ],
+)
+def test_a_bomb_at_a_school_does_not_get_the_music_of_children_on_a_beach(tmp_path, language, beach, bomb):
+    encoder = encoders.load()
+    made, asked = (
+        (
+            a_request(context=(context := Context(text=text)), features=extract(context, encoder)),
+            encoder.encode([text])[0],
+        )
+        for text in (beach, bomb)
+    )
+    shipped = standing(tmp_path, encoder.identity).certificate
+    cosine = float(made[1] @ asked[1])
+    anywhere = shipped.model_copy(update={"languages": (language,)})
+    assert like(asked[0], made[0], cosine, Terms(certificate=anywhere)), "nothing to guard against"
+    assert not like(asked[0], made[0], cosine, Terms(certificate=shipped))
