@@ -16,8 +16,9 @@ __all__ = ["MakingTime", "making_time"]
 
 LATEST = 50
 """How many of the newest tracks of a model count: the machine may have changed."""
-PROCEDURAL_ESTIMATE = 0.1
-"""Seconds a second of music; 12 tracks of 20 s took 0.05 to 0.09 on two shared x86-64 cores."""
+PROCEDURAL_ESTIMATE = 0.2
+"""Seconds a second of music: nine tracks of 20 s took 0.14 to 0.68 on two shared x86-64 cores that were busy with other
+work, two others 0.06 on idle ones."""
 MUSICGEN_ESTIMATE = 6.0
 """Of MusicGen small without a GPU (docs/MODELS.md); larger models take longer in proportion to their size."""
 
@@ -50,7 +51,9 @@ def _of(model: str, ratios: list[float]) -> MakingTime:
         per_second = float(np.median(ratios))
         tracks = "1 track" if len(ratios) == 1 else f"{len(ratios)} tracks"
         return MakingTime(per_second, f"{model}: {per_second:.2g} s a second of music, by {tracks} made here")
+    machine = "" if model == "procedural" else " for a machine without a GPU"
     per_second = MUSICGEN_ESTIMATE * MODELS.get(model, 0.0) / MODELS["small"] or PROCEDURAL_ESTIMATE
     return MakingTime(
-        per_second, f"{model}: {per_second:.2g} s a second of music, an estimate: none was made here yet"
+        per_second,
+        f"{model}: {per_second:.2g} s a second of music, an estimate{machine}: none was made here yet",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,23 +98,24 @@ def _from_texts(corpus: Iterable[ContextSource], draw: _Draw) -> Sample:
 
 
 def _from_lines(path: Path, column: str | None, draw: _Draw) -> Sample:
-    # Only where the lines begin is kept, so that a corpus may be larger than the memory.
-    places: list[tuple[int, int]] = []
+    # Only numbers and beginnings of the lines are kept, so that a corpus may be larger than the memory.
+    numbers, starts = array("Q"), array("Q")
     try:
         with path.open("rb") as file:
             at = 0
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    places.append((number, at))
+                    numbers.append(number)
+                    starts.append(at)
                 at += len(line)
             texts = []
-            for index in draw(len(places)):
-                number, at = places[index]
-                file.seek(at)
+            for index in draw(len(numbers)):
+                file.seek(starts[index])
+                number = numbers[index]
                 texts.append(CorpusText(_line(number, file.readline(), column), f"line {number}"))
     except OSError as error:
         raise InputError(f"the corpus {path} cannot be read: {error.strerror}") from error
-    return Sample(texts, len(places))
+    return Sample(texts, len(numbers))
 
 
 def _line(number: int, line: bytes, column: str | None) -> ContextSource:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from generator import Progress
 
 from ..brief.reader import StyleLike
+from ..disk.reading import Row
 from ..errors import InputError, Unavailable
 from ..history.making_time import making_time
 from ..models import Choices, Filter, PlannedTrack, Request, StockPlan, Track
 from ..request.corpus import SAMPLE, Corpus, Sample, read_corpus
 from ..reuse.facts import hard_facts
-from ..search.filters import to_sql
+from ..search.filters import both, equals, one_of, to_sql
 from ..store.requests import STOCKING
 from ..store.store import Store
 from ..validation import nearest
@@ -131,20 +132,36 @@ def _read(flow: Flow, sample: Sample, options: Mapping[str, Any], on_progress: P
 
 
 def _made_earlier(flow: Flow, texts: Texts) -> list[Proposal]:
-    """Return the tracks that stock made before for these texts with these options, in the order in which it did."""
+    """Return the tracks that stock made before for these texts with these options, in the order in which it did.
+
+    They are told by their keys, and by the log, which has no request that made them.
+    """
     with_text: dict[str, list[int]] = {}
     for number, call in enumerate(texts.calls):
         with_text.setdefault(call.context.sha256, []).append(number)
     found: dict[str, Proposal] = {}
-    for line in reversed(flow.store.requests.list(command=STOCKING, action="generated")):
+    for row in _made_for(flow.store, [*with_text]):
         # One text may stand there with several queries, each of which makes it another request.
-        same = with_text.get(line.context_sha256, ())
-        text = next((n for n in same if _call(flow, texts, n, line.style).key == line.key), None)
-        if text is None or line.key in found:
+        same = with_text[row["context_sha256"]]
+        text = next((n for n in same if _call(flow, texts, n, row["style"]).key == row["key"]), None)
+        if text is None or row["key"] in found or _requested(flow.store, row["key"]):
             continue
-        if track := next(flow.store.tracks.made_for(line.key), None):
-            found[line.key] = Proposal(track.style, text, track)
+        if track := next(flow.store.tracks.made_for(row["key"]), None):
+            found[row["key"]] = Proposal(track.style, text, track)
     return [*found.values()]
+
+
+def _made_for(store: Store, sha256s: list[str]) -> list[Row]:
+    """Return key, style and text of the ready tracks made for texts with these digests, oldest first."""
+    where = both(one_of("context_sha256", sha256s), equals("state", "ready"))
+    return store.tracks.table.read(
+        where, columns=("id", "key", "style", "context_sha256", "created_at"), order="created_at"
+    )
+
+
+def _requested(store: Store, key: str) -> bool:
+    """Return whether a request made a track with that key, and not stock."""
+    return any(line.command != STOCKING for line in store.requests.list(key=key, action="generated"))
 
 
 def _call(flow: Flow, texts: Texts, number: int, style: str) -> Call:

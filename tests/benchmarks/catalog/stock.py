@@ -25,6 +25,7 @@ from music_labels import read_labels
 
 from catalog import MusicService
 from catalog.service.cover import greedy_cover
+from catalog.service.serving import SERVES, chance_to_serve
 
 COUNTS = (4, 8, 16, 32)
 SEED = 0
@@ -68,7 +69,14 @@ def main() -> None:
         )
         random = np.random.default_rng(SEED)
         drawn = random.choice(len(first), min(PICKED, len(first)), replace=False)
-        picks = [service.explain(first[number]["text"], log=False).request.style for number in drawn]
+        requests = [service.explain(first[number]["text"], log=False).request for number in drawn]
+    picks = [request.style for request in requests]
+    sure = [
+        name in (*first[number]["fits"], *first[number]["passable"])
+        for number, request in zip(drawn, requests, strict=True)
+        for name in names
+        if chance_to_serve(request, name, request.features.valence, request.features.energy) >= SERVES
+    ]
     right = np.array([[name in (*row["fits"], *row["passable"]) for row in first] for name in names])
     popular = [names[number] for number in np.argsort(-right.sum(axis=1), kind="stable")]
     within_reach = [names[pick.candidate] for pick in greedy_cover(right, names, COUNTS[-1])]
@@ -78,6 +86,8 @@ def main() -> None:
         return float(np.mean([served(styles.tolist(), second) for styles in draws]))
 
     print(f"planned from {len(first)} texts, counted on {len(second)} others of the same kinds")
+    print(f"of {len(sure)} pairs of a style and one of {len(drawn)} texts with a chance of {SERVES} or more,")
+    print(f"{np.mean(sure):.1%} are passable by the labels")
     print(f"the plan has {len(plan.tracks)} tracks; {plan.note or 'as many as were asked for'}\n")
     print(
         f"{'tracks':>6} {'in the plan':>12} {'its own claim':>14} {'by labels':>10} {'most often right':>17} "

@@ -30,7 +30,7 @@ def test_a_dry_run_shows_the_plan(corpus, tmp_path):
     assert first == "corpus: 3 texts, all read; the catalog serves 0.0% already"
     assert "newly served" in heading
     assert "line 1" in rest[0] or "line 3" in rest[0]
-    assert any(line.startswith("making 2 of them takes about 0.4 s") for line in rest)
+    assert any(line.startswith("making 2 of them takes about 0.8 s") for line in rest)
     payload = data(
         run("stock", corpus, "--tracks", "2", "--dry-run", "--json", *SHORT, home=tmp_path / "home")
     )
@@ -43,7 +43,7 @@ def test_it_asks_makes_and_goes_on(corpus, tmp_path):
     call = ("stock", corpus, "--tracks", "2", *SHORT)
     refused = run(*call, home=tmp_path / "home", stdin="n\n")
     assert (refused.exit_code, refused.stdout) == (0, "")
-    assert "Make 2 tracks, in about 0.4 s?" in refused.stderr
+    assert "Make 2 tracks, in about 0.8 s?" in refused.stderr
     unanswered = run(*call, home=tmp_path / "home")
     assert unanswered.exit_code == 2
     assert "pass --yes to make them, or --dry-run" in unanswered.stderr

@@ -10,7 +10,7 @@ from builders import a_request, some_features
 from fakes import Counting
 
 from catalog import report
-from catalog.errors import InputError, Unavailable
+from catalog.errors import InputError, StorageError, Unavailable
 from catalog.models import Brief, StyleFit
 from catalog.service import stock
 from catalog.service.serving import chance_to_serve
@@ -119,6 +119,24 @@ def test_a_run_that_failed_is_taken_up_where_it_stopped(stocking, tmp_path):
     assert len({track.key for track in service.store.tracks.list()}) == len(whole.tracks)
 
 
+def test_a_run_that_died_before_the_log_was_written_is_taken_up_too(stocking, monkeypatch):
+    made = Counting()
+    service = stocking(generators=made)
+
+    def full(*_):
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.store.requests, "append", full)
+        first = service.stock(CORPUS, 2, **SHORT)
+    assert service.history() == []
+    plan = service.plan_stock(CORPUS, 2, **SHORT)
+    assert [one.track_id for one in plan.tracks] == [track.id for track in first.tracks]
+    assert plan.covered_before == 0
+    assert service.stock(CORPUS, 2, **SHORT).tracks == ()
+    assert made.made == 2
+
+
 def test_a_cancelled_run_keeps_what_was_made(stocking):
     service = stocking(generators=Counting())
     plan = service.plan_stock(CORPUS, 3, **SHORT)
@@ -155,6 +173,12 @@ def test_tracks_of_the_catalog_cover_first(stocking):
     plan = service.plan_stock(CORPUS, 7, **SHORT)
     assert plan.covered_before >= 2
     assert asked.track.id not in {one.track_id for one in plan.tracks}
+    # What a request made is of the catalog also where stock would have made it by the same request.
+    planned = empty.tracks[0]
+    service.find_or_make(planned.context, **planned.choices.model_dump(exclude_none=True))
+    again = service.plan_stock(CORPUS, 7, **SHORT)
+    assert again.covered_before == plan.covered_before
+    assert [(one.key, one.track_id) for one in again.tracks] == [(one.key, None) for one in plan.tracks]
     assert plan.tracks[0].covered == plan.covered_before + plan.tracks[0].newly_covered
     # Another length is a hard fact that the track does not meet.
     assert service.plan_stock(CORPUS, 1, quality="preview", duration_s=9.0).covered_before == 0
@@ -273,3 +297,4 @@ def test_musicgen_makes_a_batch_together(stocking, monkeypatch, tmp_path):
     assert musicgen.batches == [2, 1]
     assert {track.backend for track in made.tracks} == {"mlx"}
     assert made.plan.cost_s == pytest.approx(3 * 2 * 6.0)
+    assert "for a machine without a GPU" in made.plan.cost_basis[0]
