@@ -64,24 +64,30 @@ def over_time(store: Store, generation_s: Mapping[str, float], by: By | None = N
     first, last = (moment.as_py().date() for moment in pc.min_max(served["created_at"]).values())
     unit = by or _unit(first, last)
     starts = pc.floor_temporal(served["created_at"], unit=unit)
-    groups = served.set_column(0, "created_at", starts).group_by(["created_at", "action", "track_id"])
-    reused: dict[date, int] = {}
-    made: dict[date, int] = {}
-    saved_s: dict[date, float] = {}
-    for row in groups.aggregate([([], "count_all")]).to_pylist():
-        start, count = row["created_at"].date(), row["count_all"]
-        if row["action"] == "reused":
-            reused[start] = reused.get(start, 0) + count
-            saved_s[start] = saved_s.get(start, 0.0) + count * generation_s.get(row["track_id"], 0.0)
-        else:
-            made[start] = made.get(start, 0) + count
-    return OverTime(
-        by=unit,
-        periods=tuple(
-            _period(start, reused.get(start, 0), made.get(start, 0), saved_s.get(start, 0.0))
-            for start in _starts(pc.min(starts).as_py().date(), last, unit)
-        ),
-    )
+    counts = {
+        (row["start"].date(), row["action"]): (row["seconds_count"], row["seconds_sum"])
+        for row in served.append_column("start", starts)
+        .append_column("seconds", _seconds(served["track_id"], generation_s))
+        .group_by(["start", "action"])
+        .aggregate([("seconds", "count"), ("seconds", "sum")])
+        .to_pylist()
+    }
+    periods = []
+    for start in _starts(pc.min(starts).as_py().date(), last, unit):
+        reused, saved_s = counts.get((start, "reused"), (0, 0.0))
+        made, _ = counts.get((start, "generated"), (0, 0.0))
+        periods.append(_period(start, reused, made, saved_s))
+    return OverTime(by=unit, periods=tuple(periods))
+
+
+def _seconds(track_ids: pa.ChunkedArray, generation_s: Mapping[str, float]) -> pa.ChunkedArray:
+    """Return how long each of these tracks took to generate; 0 for those that are not known."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = pa.array(generation_s.keys(), pa.string())
+    costs = pa.array(generation_s.values(), pa.float64())
+    return pc.fill_null(pc.take(costs, pc.index_in(track_ids, value_set=known)), 0.0)
 
 
 def _served(store: Store) -> pa.Table:

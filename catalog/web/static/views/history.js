@@ -27,7 +27,7 @@ const FIGURES = [
   ["Requests", "requests", number],
   ["Served from the catalog", "hit_rate", percent],
   ["Generations saved", "reused", number],
-  ["Generating saved", "saved_s", span],
+  ["Time saved", "saved_s", span],
   ["On disk", "disk_bytes", bytes],
 ];
 
