@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from generator import Progress
+from presets import Library
 
-from ..brief.reader import StyleLike
 from ..disk.reading import Row
 from ..errors import InputError, Unavailable
 from ..history.making_time import making_time
@@ -32,6 +33,8 @@ __all__ = ["OPTIONS", "arguments_of", "plan_stock"]
 
 OPTIONS = ("role", "quality", "backend", "duration_s", "loopable", "generation")
 """The choices of `find_or_make` that hold for a whole stock. Style and seed follow from the plan."""
+FORM = ("duration_s", "loopable", "size", "backend")
+"""The values of a configuration that hard facts depend on."""
 MOOD_CELL = 0.5
 """For each style one text is a candidate to make the track for in each square this wide of the valence-energy plane."""
 MOOD_STEP = 0.1
@@ -94,7 +97,7 @@ def plan_stock(
     texts = _read(flow, drawn, options, on_progress)
     earlier = _made_earlier(flow, texts)
     covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
-    proposals = [*earlier, *_propose(texts, flow.library.styles)]
+    proposals = [*earlier, *_propose(texts, flow.library)]
     covers = np.zeros((len(proposals), len(texts.calls)), dtype=bool)
     for row, proposal in zip(covers, proposals, strict=True):
         mood, facts = texts.requests[proposal.text].features, texts.facts[proposal.text]
@@ -205,26 +208,46 @@ def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[tuple[str, floa
     return [(style, valence * MOOD_STEP, energy * MOOD_STEP) for style, valence, energy in sorted(steps)]
 
 
-def _propose(texts: Texts, styles: Mapping[str, StyleLike]) -> list[Proposal]:
+def _propose(texts: Texts, library: Library) -> list[Proposal]:
     """Return for each style the texts that a track of it could be made for: the one it suits best of each mood.
 
     Texts that the style is picked for come first. The style of a place is proposed only for texts set there, as it is
     picked only for them.
     """
+    alike_in_form = _forms(library)
     best: dict[tuple[str, str, tuple[int, int]], tuple[bool, float, int]] = {}
     for facts, alike in texts.with_facts.items():
         for number in alike:
             request = texts.requests[number]
             mood = request.features
             cell = round(mood.valence / MOOD_CELL), round(mood.energy / MOOD_CELL)
-            for style, preset in styles.items():
-                if preset.environment not in (None, mood.environment):
+            for style, preset in library.styles.items():
+                if preset.environment not in (None, mood.environment) or not alike_in_form(request, style):
                     continue
                 chance = chance_to_serve(request, style, mood.valence, mood.energy)
                 if chance >= SERVES:
                     rated = request.style == style, chance, -number
                     best[facts, style, cell] = max(rated, best.get((facts, style, cell), rated))
     return [Proposal(style, -number) for (_, style, _), (_, _, number) in best.items()]
+
+
+def _forms(library: Library) -> Callable[[Request, str], bool]:
+    """Return what tells whether a track of another style would meet the same hard facts as one of the picked style.
+
+    It does unless the presets give one of them a length, a loop or a model of its own.
+    """
+
+    @cache
+    def form(style: str, role: str, quality: str) -> dict[str, Any]:
+        values = library.resolve(style, role, quality).values
+        return {name: values[name] for name in FORM}
+
+    def alike(request: Request, style: str) -> bool:
+        picked, other = (form(name, request.role, request.quality) for name in (request.style, style))
+        stated = {*arguments_of(request.choices), *request.choices.generation}
+        return all(picked[name] == other[name] for name in FORM if name not in stated)
+
+    return alike
 
 
 def _plan(

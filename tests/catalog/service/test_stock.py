@@ -12,8 +12,10 @@ from fakes import Counting
 from catalog import report
 from catalog.errors import InputError, StorageError, Unavailable
 from catalog.models import Brief, StyleFit
+from catalog.reuse.facts import hard_facts
+from catalog.search.filters import meets
 from catalog.service import stock
-from catalog.service.serving import chance_to_serve
+from catalog.service.serving import SERVES, chance_to_serve
 from catalog.text import encoder as encoders
 from generator import Cancelled, ProceduralGenerator, weights
 from generator.errors import GeneratorError
@@ -83,6 +85,38 @@ def test_what_was_planned_is_made_and_serves_its_text(stocking):
         again = service.find_or_make(planned.context, **planned.choices.model_dump(exclude_none=True))
         assert (again.track.id, again.decision.rule) == (track.id, "exact")
     assert made.made == len(stocked.tracks)
+
+
+OWN_LENGTHS = """
+musicgen:
+  presets:
+    documentary_neutral: {duration_s: 2}
+    gentle_science: {duration_s: 2}
+"""
+
+
+@pytest.mark.parametrize("own", ["", OWN_LENGTHS])
+def test_the_plan_claims_what_the_tracks_hold(stocking, tmp_path, own):
+    config = tmp_path / "own.yaml"
+    config.write_text(own or "musicgen: {}", "utf-8")
+    service = stocking(config=config)
+    options = {"quality": "preview", "role": "background_bed"} if own else SHORT
+    requests = [service.explain(text, log=False, **options).request for text in CORPUS]
+    plan = service.plan_stock(CORPUS, 3, **options)
+    if own:
+        # Making 30 s for the others takes long: only what is short is made, and only that is asked for.
+        assert {one.duration_s for one in plan.tracks} >= {2.0}
+        plan = plan.model_copy(update={"tracks": tuple(one for one in plan.tracks if one.duration_s == 2)})
+    made = service.make_stock(plan).tracks
+    served = [
+        any(
+            meets(track, hard_facts(request))
+            and chance_to_serve(request, track.style, track.valence, track.energy) >= SERVES
+            for track in made
+        )
+        for request in requests
+    ]
+    assert sum(served) == sum(one.newly_covered for one in plan.tracks) > 0
 
 
 def test_a_second_run_makes_nothing_and_more_tracks_go_on(stocking):
