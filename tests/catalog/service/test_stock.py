@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import lancedb
 import pytest
 from builders import a_request, some_features
 from fakes import Counting
@@ -85,6 +86,24 @@ def test_what_was_planned_is_made_and_serves_its_text(stocking):
         again = service.find_or_make(planned.context, **planned.choices.model_dump(exclude_none=True))
         assert (again.track.id, again.decision.rule) == (track.id, "exact")
     assert made.made == len(stocked.tracks)
+
+
+def test_every_kind_of_corpus_gives_the_same_plan(stocking, tmp_path):
+    texts = [text for text in CORPUS if isinstance(text, str)]
+    lines, folder, database = tmp_path / "a.jsonl", tmp_path / "files", tmp_path / "rag.db"
+    lines.write_text("".join(json.dumps({"chunk": text}) + "\n" for text in texts), "utf-8")
+    folder.mkdir()
+    for number, text in enumerate(texts):
+        (folder / f"{number}.md").write_text(text, "utf-8")
+    lancedb.connect(str(database)).create_table("chunks", data=[{"body": text} for text in texts])
+    service = stocking()
+    wanted = [one.key for one in service.plan_stock(texts, 2, **SHORT).tracks]
+    for corpus, where in ((lines, {}), (folder, {}), (database, {"table": "chunks", "column": "body"})):
+        plan = service.plan_stock(corpus, 2, **where, **SHORT)
+        assert [one.key for one in plan.tracks] == wanted
+        assert plan.texts == len(texts)
+    sampled = service.plan_stock(lines, 2, sample=3, sample_seed=1, **SHORT)
+    assert (sampled.texts, sampled.read) == (len(texts), 3)
 
 
 OWN_LENGTHS = """
