@@ -98,9 +98,6 @@ JAPANESE = 0.05
 _WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0610-\u065f\u0900-\u0903\u093a-\u094f\u0955-\u0957])+")
 """Letters, and the vowel signs and accents that Unicode does not count as such."""
 
-_ADDRESS = re.compile(r"(?:\w+://|www\.)\S+|\S+@\S+|\S*[/\\\\]\S*[/\\\\]\S*|\w*_\w+")
-"""Web and mail addresses, paths, names of code: their parts are no words."""
-
 KNOWN_WORD = 0.5
 """What an English word counts that is not among the commonest: other languages have some of them too."""
 FEWEST_PLAIN = 2
@@ -187,7 +184,7 @@ def _script_of(letter: str) -> str:
 
 
 def _latin(text: str) -> tuple[str, float]:
-    text = _ADDRESS.sub(" ", text)
+    text = " ".join(token for token in text.split() if not _is_address(token))
     words = _words(text.lower())
     points = _points(words, "Latin")
     english = points.pop("en") + KNOWN_WORD * sum(map(_is_english, words))
@@ -206,6 +203,13 @@ def _latin(text: str) -> tuple[str, float]:
     if len(words) >= LONG_WORDS and english < ENGLISH_SHARE * len(words):
         return UNKNOWN, 0.5
     return ("en", max(0.5, english / (english + most))) if english >= 1 else (UNDETERMINED, 0.0)
+
+
+def _is_address(token: str) -> bool:
+    """Return whether a token is a web or mail address, a path or a name of code: its parts are no words."""
+    return (
+        any(mark in token for mark in ("://", "www.", "@", "_")) or token.count("/") + token.count("\\") > 1
+    )
 
 
 @lru_cache(maxsize=8192)

@@ -79,6 +79,8 @@ _CODE = re.compile(
     r"|\):$|^[+*%]$|^\d+-\d+-\d+$|^\d+:\d+:\d+$"
 )
 """What tokens of code, data and addresses have, and words do not."""
+LONGEST_TOKEN = 80
+"""How much of a token is looked at; the search takes time with the square of the length."""
 MOST_CODE = 0.2
 """The share of such tokens from which a line is no prose; an identifier or two among words is."""
 FEWEST_CELLS, MOST_NUMBERS = 6, 0.2
@@ -92,7 +94,7 @@ def is_prose(line: str) -> bool:
 
 def _is_code(line: str) -> bool:
     tokens = line.split()
-    return sum(bool(_CODE.search(token)) for token in tokens) > MOST_CODE * len(tokens)
+    return sum(bool(_CODE.search(token[:LONGEST_TOKEN])) for token in tokens) > MOST_CODE * len(tokens)
 
 
 def _is_table(line: str) -> bool:

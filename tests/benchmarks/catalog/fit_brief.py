@@ -198,6 +198,7 @@ def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
 def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> None:
     """Print how well the model picks in each language."""
     languages = np.array([row["lang"] for row in texts.rows])
+    print("\nother languages, this model: wrong, fits")
     for code in sorted(set(languages[where])):
         rows = np.flatnonzero(where & (languages == code))
         grades = texts.grades[rows, choice[rows]]

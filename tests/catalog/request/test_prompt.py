@@ -8,6 +8,7 @@ from builders import some_features
 from catalog.models import Choices, Context
 from catalog.request.builder import build, key_of, load_library
 from catalog.request.prompt import prompt_of
+from catalog.text import language
 from catalog.text.features import extract
 from catalog.text.summary import is_prose, plain_text, segments, summarize
 from presets import load as load_presets
@@ -96,6 +97,12 @@ class TestSummary:
         assert is_prose("Cancel a subscription: Profile > Billing > Manage > scroll past the offers")
         assert is_prose("Final standings, Group C: Ghana 7, Peru 5, Korea 4, Denmark 0")
         assert is_prose("Pacific First sold its shares for $27 a share at 14:40 on 3/4, said C.R.S. Miller")
+
+    @pytest.mark.parametrize("part", ["x", "a.", "a,", "a/", "a_", "é"])
+    def test_one_endless_token_takes_no_time(self, part: str) -> None:
+        # With time that grows with the square of the length this would take minutes.
+        assert is_prose(part * 100_000) in (True, False)
+        assert language.guess(part * 100_000)
 
     def test_a_code_block_alone_is_summed_up_as_it_is(self) -> None:
         assert "print" in summarize(segments("print('hello')"))
