@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import Context
-from ..text.encoder import Encoder, embed_document
-from ..text.features import extract
+from ..text.encoder import Encoder
+from ..text.features import features_of
+from ..text.parsed import parse
 from .evidence import Card, evidence, probability
 from .labels import LabelledScene, Pair
 
@@ -90,8 +91,9 @@ def read_texts(
     known = {}
     for number, text in enumerate(wanted, 1):
         context = Context(text=text)
-        card = Card.of(context, extract(context, encoder, cache_dir=cache_dir))
-        known[text] = Known(card, embed_document(encoder, context.text))
+        parsed = parse(context, encoder, cache_dir)
+        assert parsed.whole is not None
+        known[text] = Known(Card.of(context, features_of(context, parsed)), parsed.whole)
         if on_progress:
             on_progress(number, len(wanted))
     return known

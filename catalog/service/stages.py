@@ -38,8 +38,9 @@ from ..reuse.decision import decide, exact
 from ..reuse.facts import alone, hard_facts
 from ..reuse.terms import Terms
 from ..store.store import Store
-from ..text.encoder import Encoder, embed_document
-from ..text.features import extract
+from ..text.encoder import Encoder
+from ..text.features import features_of
+from ..text.parsed import parse
 from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .listener import Listener
@@ -178,11 +179,12 @@ class Flow:
     def understand(self, call: Call) -> tuple[Request, NDArray[np.float32]]:
         """Return the request and the vector of its context; a call works them out once."""
         if call.understood is None:
-            with call.stage("features"):
-                cache = self.store.home / "cache"
-                features = extract(call.context, self.encoder, cache_dir=cache)
             with call.stage("encode"):
-                vector = embed_document(self.encoder, call.context.text)
+                text = parse(call.context, self.encoder, self.store.home / "cache")
+                assert text.whole is not None
+                vector = text.whole
+            with call.stage("features"):
+                features = features_of(call.context, text)
             with call.stage("brief"):
                 brief, warnings = self.supervisor.read(call.context, vector, features)
             with call.stage("request"):

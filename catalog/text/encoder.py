@@ -22,7 +22,7 @@ from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_
 from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
 
-__all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "load", "locate"]
+__all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "embed_together", "load", "locate"]
 
 
 POOLING = "pool-1"
@@ -151,15 +151,29 @@ def embed_document(encoder: Encoder, text: str) -> NDArray[np.float32]:
     takes whole; the mean of their vectors, weighted by token count, is brought to unit length. Of more than 16 chunks,
     16 are read, spread evenly from first to last.
     """
+    return embed_together(encoder, text, ())[0]
+
+
+def embed_together(
+    encoder: Encoder, text: str, others: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the vector of `text` as `embed_document` gives it, and those of `others`, in one pass of the encoder.
+
+    The others are texts that the encoder takes whole; their vectors have the shape (len(others), dimension). A text
+    that stands there more than once is encoded once.
+    """
     chunks, sizes = _spread_chunks(encoder, text) if len(text) > HUGE_CHARACTERS else _chunks(encoder, text)
-    if len(chunks) == 1:
-        first: NDArray[np.float32] = encoder.encode(chunks)[0]
-        return first
     if len(chunks) > MAX_CHUNKS:
         picked = np.linspace(0, len(chunks) - 1, MAX_CHUNKS).round().astype(int)
         chunks, sizes = [chunks[i] for i in picked], [sizes[i] for i in picked]
-    mean = np.asarray(sizes, dtype=np.float32) @ encoder.encode(chunks)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+    wanted = [*chunks, *others]
+    rows = {one: row for row, one in enumerate(dict.fromkeys(wanted))}
+    vectors = encoder.encode([*rows])[[rows[one] for one in wanted]]
+    parts, rest = vectors[: len(chunks)], vectors[len(chunks) :]
+    if len(parts) == 1:
+        return parts[0], rest
+    mean = np.asarray(sizes, dtype=np.float32) @ parts
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32), rest
 
 
 def _spread_chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:

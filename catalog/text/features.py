@@ -14,10 +14,10 @@ from typing import Any
 from ..models import Context, Features, Source
 from . import confidence, feeling, language, setting
 from .encoder import Encoder
-from .parsed import parse
+from .parsed import ParsedText, parse
 from .summary import summarize
 
-__all__ = ["VERSION", "extract"]
+__all__ = ["VERSION", "extract", "features_of"]
 
 
 VERSION = "features-3"
@@ -25,14 +25,18 @@ VERSION = "features-3"
 
 
 def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path | None = None) -> Features:
-    """Return the features of `context`; the fields that it states are taken as they are.
+    """Return the features of `context`, whose text is parsed first (see `parse`).
 
-    Deterministic. Without an encoder words alone decide. Of a text over 40,000 characters, evenly spread parts are
-    read. `cache_dir` keeps the prototypes' vectors between runs. Raises Unavailable when the encoder cannot be had.
+    Deterministic. Raises Unavailable when the encoder cannot be had.
     """
-    text = parse(context, encoder, cache_dir)
+    return features_of(context, parse(context, encoder, cache_dir))
+
+
+def features_of(context: Context, text: ParsedText) -> Features:
+    """Return the features of `context`, whose text was parsed; the fields that it states are taken as they are."""
+    encoded = text.document is not None
     sources: dict[str, Source] = {}
-    by: Source = "encoder" if encoder is not None else "text"
+    by: Source = "encoder" if encoded else "text"
 
     def choose(name: str, reading: Any, source: Source) -> Any:
         """Return the field as the caller states it, else as it was read, and note the source."""
@@ -57,7 +61,7 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
         "valence": confidence.of_side("valence", valence, 0.0, text.reader),
         "energy": confidence.of_side("energy", energy, feeling.ENERGY_REST, text.reader),
         "mood_tags": feeling.confidence_of_tags(text, tags[0]),
-        "environment": confidence.of_environment(place, encoded=encoder is not None),
+        "environment": confidence.of_environment(place, encoded=encoded),
         "time_of_day": confidence.of_time_of_day(time),
         "language": language.recognize(text.plain)[1],
     }

@@ -4,14 +4,17 @@ It reads multilingual ones too, such as paraphrase-multilingual-MiniLM-L12-v2, a
 where its positions begin.
 
 The texts of one call stand end to end in one array, so no work is spent on padding; only attention runs text by text.
+A call with enough texts is divided among the cores.
 Architecture: Devlin et al. 2018 (post-norm transformer). Pooling: Reimers and Gurevych 2019 (token mean, unit length).
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,13 @@ ARCHITECTURE: Mapping[str, Sequence[str]] = {
 }
 """The values of a model's configuration that this network computes."""
 PACK_TOKENS = 2048
-"""Tokens per pass: large enough to keep the matrix products busy, small enough for some 40 MB of scratch."""
+"""Tokens per pass, about: large enough to keep the matrix products busy, small enough for some 40 MB of scratch."""
+LEAST_TOKENS = 100
+"""Tokens from which a pass is worth a core of its own: each pass reads all weights, so smaller ones cost more than they
+save."""
+BLOCK_ROWS = 64
+BLOCK_SCORES = 1 << 17
+"""Tokens and attention scores that are worked on at once, so that they stay in a core's own cache."""
 
 
 class MiniLM:
@@ -79,9 +88,12 @@ class MiniLM:
         """
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
-        with _single_threaded_blas():
-            for rows in _packs([len(t) for t in tokens]):
-                vectors[rows] = self._forward([tokens[i] for i in rows])
+        packs = _packs([len(t) for t in tokens], _cores())
+        with _single_threaded_blas(), ThreadPoolExecutor(_cores()) as threads:
+            each = map if len(packs) == 1 else threads.map
+            passed = each(lambda rows: self._forward([tokens[i] for i in rows]), packs)
+            for rows, made in zip(packs, passed, strict=True):
+                vectors[rows] = made
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -101,7 +113,7 @@ class MiniLM:
         for layer in self._layers:
             attended = _linear(self._attention(_linear(hidden, layer["qkv"]), spans), layer["attention"])
             hidden = _layer_norm(attended + hidden, layer["attention_norm"], self._epsilon)
-            widened = _linear(_gelu(_linear(hidden, layer["up"])), layer["down"])
+            widened = _linear(_gelu_by_block(_linear(hidden, layer["up"])), layer["down"])
             hidden = _layer_norm(widened + hidden, layer["norm"], self._epsilon)
         pooled: Array = np.add.reduceat(hidden, starts, axis=0)
         pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
@@ -114,11 +126,15 @@ class MiniLM:
             n = span.stop - span.start
             split = qkv[span].reshape(n, 3, self._heads, -1)
             query, key, value = (split[:, i].transpose(1, 0, 2) for i in range(3))
-            scores = query @ key.transpose(0, 2, 1)
-            scores -= scores.max(axis=-1, keepdims=True)
-            np.exp(scores, out=scores)
-            scores /= scores.sum(axis=-1, keepdims=True)
-            out[span] = (scores @ value).transpose(1, 0, 2).reshape(n, -1)
+            by_head = out[span].reshape(n, self._heads, -1).transpose(1, 0, 2)
+            step = max(1, BLOCK_SCORES // n**2)
+            for first in range(0, self._heads, step):
+                heads = slice(first, first + step)
+                scores = query[heads] @ key[heads].transpose(0, 2, 1)
+                scores -= scores.max(axis=-1, keepdims=True)
+                np.exp(scores, out=scores)
+                # The sums divide the products, which are smaller than the scores.
+                by_head[heads] = (scores @ value[heads]) / scores.sum(axis=-1, keepdims=True)
         return out
 
     def _layer(self, index: int) -> dict[str, tuple[Array, Array]]:
@@ -197,18 +213,26 @@ def _strip_prefix(weights: dict[str, Array]) -> dict[str, Array]:
     return {name.removeprefix("bert.").removeprefix("roberta."): value for name, value in weights.items()}
 
 
-def _packs(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield row numbers in groups of at most PACK_TOKENS tokens."""
-    group: list[int] = []
-    total = 0
-    for row, length in enumerate(lengths):
-        if group and total + length > PACK_TOKENS:
-            yield group
-            group, total = [], 0
-        group.append(row)
-        total += length
-    if group:
-        yield group
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _packs(lengths: Sequence[int], cores: int) -> list[list[int]]:
+    """Return row numbers in packs of about the same number of tokens, one for each core that is worth it, or more.
+
+    A pack has at most PACK_TOKENS tokens on the average. The division depends on nothing else, so that the same texts
+    have the same vectors to the last bit.
+    """
+    total = sum(lengths)
+    count = max(1, min(cores, total // LEAST_TOKENS), -(-total // PACK_TOKENS))
+    packs: list[list[int]] = [[] for _ in range(count)]
+    sizes = [0] * count
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        smallest = sizes.index(min(sizes))
+        packs[smallest].append(row)
+        sizes[smallest] += lengths[row]
+    return [pack for pack in packs if pack]
 
 
 def _linear(x: Array, pair: tuple[Array, Array]) -> Array:
@@ -243,6 +267,14 @@ _ERF_BOTTOM = (
     -7.37332916720468e-03,
     -1.42647390514189e-02,
 )
+
+
+def _gelu_by_block(x: Array) -> Array:
+    """Return `x` with each value replaced by its GELU."""
+    for first in range(0, len(x), BLOCK_ROWS):
+        block = x[first : first + BLOCK_ROWS]
+        block[:] = _gelu(block)
+    return x
 
 
 def _gelu(x: Array) -> Array:

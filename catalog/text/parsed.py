@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..models import Context
 from . import heads, language, prototypes
 from .confidence import Reader
-from .encoder import Encoder
+from .encoder import Encoder, embed_together
 from .lexicon import Entry
 from .mood import MoodReading, denied_moods, read_mood
 from .sentences import split_sentences, spread
@@ -57,6 +57,8 @@ class ParsedText:
     """The same at unit length."""
     piece_vectors: NDArray[np.float32] | None
     """One unit vector a row, shape (len(pieces), dimension)."""
+    whole: NDArray[np.float32] | None
+    """The unit vector of the text as it was sent, as `embed_document` gives it, shape (dimension,)."""
     prototypes: Mapping[str, NDArray[np.float32]]
     heads: heads.Heads | None
     """None without an encoder, and with one that they were not fitted to."""
@@ -75,11 +77,15 @@ class ParsedText:
 
 
 def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> ParsedText:
-    """Return the text of `context` with what its readers need. Raises Unavailable when the encoder cannot be had."""
+    """Return the text of `context` with what its readers need, encoded in one pass.
+
+    Without an encoder words alone decide. Of a text over 40,000 characters, evenly spread parts are read. `cache_dir`
+    keeps the prototypes' vectors between runs. Raises Unavailable when the encoder cannot be had.
+    """
     plain = plain_text(spread(context.text))
     spoken = (context.language or language.guess(plain)).split("-")[0].lower()
     pieces = segments(plain)
-    vectors = encoder.encode(pieces) if encoder is not None else None
+    whole, vectors = (None, None) if encoder is None else embed_together(encoder, context.text, pieces)
     document = None if vectors is None else vectors.mean(axis=0)
     fitted = heads.load(encoder.identity) if encoder is not None else None
     words = read_mood(plain, spoken)
@@ -97,6 +103,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         document=document,
         direction=None if document is None else document / max(float(np.linalg.norm(document)), 1e-12),
         piece_vectors=vectors,
+        whole=whole,
         prototypes=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
         heads=fitted,
         inputs=inputs,
