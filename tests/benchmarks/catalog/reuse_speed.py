@@ -237,17 +237,17 @@ Facts = dict[str, NDArray[Any]]
 
 
 def fill(
-    home: Path, draw: np.random.Generator, centres: NDArray[np.float32], size: int
+    home: Path, draw: np.random.Generator, centres: NDArray[np.float32], size: int, encoder: str = ENCODER
 ) -> tuple[Store, NDArray[np.float32], Facts]:
     """Write `size` tracks in bulk: rows of the present schema, all with the same audio file."""
     import pyarrow as pa
 
-    store = Store.open(home, encoder=ENCODER, dimension=DIMENSION)
+    store = Store.open(home, encoder=encoder, dimension=DIMENSION)
     path, sha256, size_bytes = store.audio.put(b"stands for audio")
-    first = a_track(encoder=ENCODER, audio_path=path, audio_sha256=sha256, audio_bytes=size_bytes, id="first")
+    first = a_track(encoder=encoder, audio_path=path, audio_sha256=sha256, audio_bytes=size_bytes, id="first")
     store.tracks.insert(first, centres[0])
     template = to_track_row(first, centres[0])
-    schema = track_schema(DIMENSION, ENCODER)
+    schema = track_schema(DIMENSION, encoder)
     vectors = np.empty((size, DIMENSION), np.float32)
     facts: Facts = {
         "role": np.array(ROLES)[draw.integers(len(ROLES), size=size)],

@@ -75,6 +75,39 @@ def test_a_vector_does_not_depend_on_its_neighbours(loaded: encoder.Encoder) -> 
     assert loaded.encode([]).shape == (0, loaded.dimension)
 
 
+def test_texts_divided_among_cores_have_the_same_vectors(
+    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minilm, "_cores", lambda: 1)
+    on_one = loaded.encode(TEXTS)
+    monkeypatch.setattr(minilm, "_cores", lambda: 3)
+    on_three = loaded.encode(TEXTS)
+    assert len(minilm._packs([100] * 9, 3)) == 3
+    assert np.abs(on_one - on_three).max() < 1e-6
+    assert np.array_equal(on_three, loaded.encode(TEXTS))
+
+
+@given(st.lists(st.integers(2, 512), max_size=60), st.integers(1, 16))
+def test_packs_hold_every_text_once_and_no_more_than_they_may(lengths: list[int], cores: int) -> None:
+    packs = minilm._packs(lengths, cores)
+    assert sorted(row for pack in packs for row in pack) == [*range(len(lengths))]
+    assert all(packs)
+    sizes = [sum(lengths[row] for row in pack) for pack in packs]
+    assert max(sizes, default=0) <= minilm.PACK_TOKENS + 512
+    assert len(packs) <= max(1, cores, 1 + sum(lengths) // minilm.PACK_TOKENS)
+    if len(packs) > 1:
+        assert sum(sizes) >= minilm.LEAST_TOKENS * len(packs)
+
+
+def test_one_pass_gives_the_vectors_of_two(loaded: encoder.Encoder) -> None:
+    pieces = ["The sea was calm.", "a", "The sea was calm.", "Nobody spoke a word."]
+    for text in (*filter(None, TEXTS), "The sea was calm."):
+        whole, parts = encoder.embed_together(loaded, text, pieces)
+        assert np.abs(whole - encoder.embed_document(loaded, text)).max() < 1e-6
+        assert np.abs(parts - loaded.encode(pieces)).max() < 1e-6
+        assert np.array_equal(parts[0], parts[2])
+
+
 def test_erf_gelu_is_exact() -> None:
     import math
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from catalog.models import Context, Features, clean_line
 from catalog.text import encoder as encoders
 from catalog.text import language, lexicon, mood, parsed, prototypes, setting, summary
 from catalog.text.encoder import Encoder
-from catalog.text.features import extract
+from catalog.text.features import extract, features_of
 from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 from tests.fakes import WordHashEncoder
 
@@ -33,6 +34,52 @@ def of(text: str, encoder: Encoder | None = None, **known: object) -> Features:
 def valid_text() -> st.SearchStrategy[str]:
     letters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
     return st.text(letters, min_size=1, max_size=600).filter(clean_line)
+
+
+class Noting:
+    """The fake encoder, which notes what it encodes."""
+
+    def __init__(self) -> None:
+        self._encoder = WordHashEncoder()
+        self.identity, self.dimension = self._encoder.identity, self._encoder.dimension
+        self.passes: list[list[str]] = []
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.passes.append(list(texts))
+        return self._encoder.encode(texts)
+
+
+class TestOnePass:
+    TEXTS = (
+        "Rain fell on the roof.",
+        "The crew sang as the ship sailed out. Gulls cried over the waves. Nobody was afraid! " * 3,
+        "# Notes\n\n- the **pump** failed at night\n- the crew was terrified\n\n`x = 1`",
+    )
+
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_it_encodes_text_and_sentences_at_once_and_nothing_twice(self, text: str) -> None:
+        noting = Noting()
+        prototypes.vectors(noting)
+        noting.passes.clear()
+        context = Context(text=text)
+        found = parsed.parse(context, noting, None)
+        assert [sorted(one) for one in noting.passes] == [sorted({context.text, *found.pieces})]
+
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_it_reads_what_two_passes_read(
+        self, text: str, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        together = parsed.parse(Context(text=text), encoder, None)
+        features = features_of(Context(text=text), together)
+
+        def two_passes(encoder: Encoder, text: str, others: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+            return encoders.embed_document(encoder, text), encoder.encode(others)
+
+        monkeypatch.setattr(parsed, "embed_together", two_passes)
+        apart = parsed.parse(Context(text=text), encoder, None)
+        assert np.abs(together.whole - apart.whole).max() < 1e-6
+        assert np.abs(together.piece_vectors - apart.piece_vectors).max() < 1e-6
+        assert features == of(text, encoder)
 
 
 class TestAnyText:
