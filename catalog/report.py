@@ -14,6 +14,7 @@ from .history.requests import PastRequest
 from .history.statistics import Statistics
 from .models import Candidate, Features, Hit, Result, StockPlan, Track
 from .reuse.certificate import Certificate
+from .text.language import name_of
 
 __all__ = [
     "certificate_lines",
@@ -109,6 +110,7 @@ def certificate_lines(certificate: Certificate) -> Iterator[str]:
     """Return lines: the labels and the encoder of the certificate, and the threshold for each rate of false reuse."""
     yield f"certificate: {certificate.id}, made {certificate.made_at:%Y-%m-%d %H:%M} UTC"
     yield f"labels: {shown(certificate.source)}, sha256 {certificate.source_sha256[:12]}, {certificate.scenes} scenes"
+    yield f"languages: {', '.join(map(name_of, certificate.languages))}; in others only exact repeats are reused"
     yield f"encoder: {certificate.encoder}; texts read by {certificate.features}"
     if certificate.prevalence is not None:
         yield f"requests with a fitting track in the catalog: {certificate.prevalence:.0%}"

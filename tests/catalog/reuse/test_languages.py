@@ -12,6 +12,7 @@ from test_decision import CERTIFICATE, CERTIFIED
 
 from catalog.errors import InputError
 from catalog.models import Context
+from catalog.report import certificate_lines
 from catalog.reuse.calibration import calibrate
 from catalog.reuse.certificate import CERTIFICATE as FILE
 from catalog.reuse.certificate import identified, save, standing
@@ -90,6 +91,11 @@ GERMAN, ENGLISH = (
     "Der Regen fällt auf das Dach und es ist still.",
     "The rain falls on the roof and it is quiet.",
 )
+
+
+def test_a_certificate_is_shown_with_its_languages():
+    german = a_certificate(languages=("de", "th"), bounds=())
+    assert "languages: German, Thai; in others only exact repeats are reused" in [*certificate_lines(german)]
 
 
 def test_the_languages_of_labels_are_those_with_enough_scenes():
