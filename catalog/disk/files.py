@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import Damage, StorageError
@@ -17,6 +17,8 @@ from .failpoint import failpoint
 __all__ = ["TEMPORARY", "check_writable", "inside", "sha256_of", "storing", "sync", "write_file"]
 
 TEMPORARY = ".tmp-"
+MOST_AT_ONCE = 8
+"""Files that are synced side by side."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -49,20 +51,14 @@ def write_file(
 
 
 def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
-    """Force files, then folders, to the disk; one flush of the drive's own cache at the end on macOS.
+    """Force files and folders to the disk; one flush of the drive's own cache at the end on macOS.
 
     A file that has gone meanwhile is passed over. Raises OSError.
     """
+    paths = [*files, *folders]
+    there = [path for path, synced in zip(paths, _side_by_side(paths), strict=True) if synced]
     # On macOS fsync leaves the data in the drive's cache. Flushing that for the last file flushes it for all.
-    last = None
-    for path in (*files, *folders):
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            last = path
+    last = there[-1] if there else None
     if last is not None and hasattr(fcntl, "F_FULLFSYNC"):
         with contextlib.suppress(OSError):
             descriptor = os.open(last, os.O_RDONLY | os.O_CLOEXEC)
@@ -70,6 +66,33 @@ def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
                 fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             finally:
                 os.close(descriptor)
+
+
+def _side_by_side(paths: Sequence[Path]) -> list[bool]:
+    """Sync paths at the same time: a file system writes its journal once for all that wait for it."""
+    if len(paths) < 2:
+        return [_sync(path) for path in paths]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(paths), MOST_AT_ONCE)) as threads:
+        try:
+            synced = threads.map(_sync, paths)
+        except RuntimeError:  # the main thread has ended, and Python starts no more threads in pools
+            synced = map(_sync, paths)
+        return [*synced]
+
+
+def _sync(path: Path) -> bool:
+    """Force a file or folder to the disk, and tell whether it was there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def sha256_of(path: Path) -> str:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..errors import CatalogError, Damage, StorageError
 from .stand_ins import forget, without_rest_client
 
-__all__ = ["Connection", "index_config", "lance_errors", "run"]
+__all__ = ["Connection", "index_config", "lance_errors", "ordering", "run"]
 
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,13 @@ def index_config(kind: str) -> Any:
         # One bit a number orders candidates so roughly that ten times the limit still misses some of the best.
         return IvfRq(distance_type="cosine", num_bits=4)
     return {"order": BTree, "few_values": Bitmap, "tags": LabelList}[kind]()
+
+
+def ordering(ascending: Mapping[str, bool]) -> list[Any]:
+    """Return LanceDB's form of an order: columns, and whether each ascends."""
+    from lancedb.query import ColumnOrdering
+
+    return [ColumnOrdering(column_name=name, ascending=up) for name, up in ascending.items()]
 
 
 _starting = threading.Lock()

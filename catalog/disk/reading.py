@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Damage, InputError
-from .lance import lance_errors
+from .lance import lance_errors, ordering
 from .table import DurableTable
 
 if TYPE_CHECKING:
@@ -50,26 +50,20 @@ def read(
     """
     if limit == 0 or not table.exists():
         return []
-    with lance_errors(f"the {table.name} table cannot be read"):
-        if order is None:
-            return _read_unsorted(table, predicate, columns, limit, offset)
-        ascending = {order.removeprefix("-"): not order.startswith("-")}
-        ascending.setdefault("id", True)
-        selected = [*dict.fromkeys((*columns, *ascending))]
-        query = where(table.table.search(), predicate).select(selected).limit(limit)
-        query = query.order_by([{"column_name": name, "ascending": up} for name, up in ascending.items()])
-        return to_rows((query.offset(offset) if offset else query).to_arrow())
 
-
-def _read_unsorted(
-    table: DurableTable, predicate: str | None, columns: Sequence[str], limit: int | None, offset: int
-) -> list[Row]:
     def build(lance: Any) -> Any:
-        query = where_async(lance.query(), predicate).select(list(columns))
+        query, names = where_async(lance.query(), predicate), [*columns]
+        if order is not None:
+            ascending = {order.removeprefix("-"): not order.startswith("-")}
+            ascending.setdefault("id", True)
+            query = query.order_by(ordering(ascending))
+            names += ascending
+        query = query.select([*dict.fromkeys(names)])
         query = query if limit is None else query.limit(limit)
         return query.offset(offset) if offset else query
 
-    return to_rows(table.query(build))
+    with lance_errors(f"the {table.name} table cannot be read"):
+        return to_rows(table.query(build))
 
 
 def scan(table: DurableTable, predicate: str | None, columns: Sequence[str]) -> pa.Table:

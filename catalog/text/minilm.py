@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,11 +89,10 @@ class MiniLM:
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
         packs = _packs([len(t) for t in tokens], _cores())
-        with _single_threaded_blas(), ThreadPoolExecutor(_cores()) as threads:
-            each = map if len(packs) == 1 else threads.map
-            passed = each(lambda rows: self._forward([tokens[i] for i in rows]), packs)
-            for rows, made in zip(packs, passed, strict=True):
-                vectors[rows] = made
+        with _single_threaded_blas():
+            passed = _side_by_side(lambda rows: self._forward([tokens[row] for row in rows]), packs)
+        for rows, made in zip(packs, passed, strict=True):
+            vectors[rows] = made
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -216,6 +215,18 @@ def _strip_prefix(weights: dict[str, Array]) -> dict[str, Array]:
 def _cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _side_by_side(forward: Callable[[list[int]], Array], packs: Sequence[list[int]]) -> list[Array]:
+    """Return the vectors of each pack, computed on as many cores as there are."""
+    if len(packs) < 2:
+        return [forward(rows) for rows in packs]
+    with ThreadPoolExecutor(_cores()) as threads:
+        try:
+            passed = threads.map(forward, packs)
+        except RuntimeError:  # the main thread has ended, and Python starts no more threads in pools
+            passed = map(forward, packs)
+        return [*passed]
 
 
 def _packs(lengths: Sequence[int], cores: int) -> list[list[int]]:

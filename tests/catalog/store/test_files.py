@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -104,6 +106,61 @@ def test_a_full_disk_leaves_nothing_half_written(home, monkeypatch, call):
     assert [*AudioFiles(home).files()] == kept
     AudioFiles(home).put(b"before it, more")
     assert len([*AudioFiles(home).files()]) == 2
+
+
+def test_every_file_and_folder_is_synced_and_one_that_is_gone_is_passed_over(tmp_path, monkeypatch):
+    paths = [tmp_path / str(number) for number in range(20)]
+    for path in paths:
+        path.touch()
+    synced, fsync = [], os.fsync
+
+    def note(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    files.sync([*paths, tmp_path / "gone"], [tmp_path])
+    assert sorted(synced) == sorted(path.stat().st_ino for path in (*paths, tmp_path))
+    files.sync([], [tmp_path / "gone"])
+
+
+def test_one_file_that_cannot_be_synced_fails_the_whole(tmp_path, monkeypatch):
+    paths = [tmp_path / str(number) for number in range(3)]
+    for path in paths:
+        path.touch()
+    bad = paths[1].stat().st_ino
+
+    def refuse(descriptor):
+        if os.fstat(descriptor).st_ino == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        files.sync(paths, [tmp_path])
+
+
+def test_a_thread_that_outlives_the_main_one_still_syncs_and_encodes(tmp_path):
+    script = """
+import sys, threading
+from pathlib import Path
+from catalog.disk import files
+from catalog.text import encoder, minilm
+loaded = encoder.load()
+loaded.encode(["warm"])
+minilm._cores = lambda: 2
+def late():
+    threading.main_thread().join()
+    folder = Path(sys.argv[1])
+    files.sync([folder / "a", folder / "b"], [folder])
+    print(loaded.encode(["calm sea " * 80, "storm " * 120]).shape, flush=True)
+threading.Thread(target=late).start()
+"""
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("(2, 384)\n", "")
 
 
 def test_a_failed_replacement_keeps_the_old_file(home, monkeypatch):
