@@ -4,18 +4,16 @@ One small model reads the text's vector and features. `tests/benchmarks/catalog/
 language models judged as music supervisors. It is bound to the encoder that it was fitted to. It reads a style that it
 was not fitted to, such as a user's own, by the style's description, mood and topics. docs/BRIEF.md holds the figures.
 
-A style s has one score for a text x: z = x·w_s + b_s + g·c(x, s). x are the inputs of the text; c compares the text
-with what the preset says of the style. The chance that the style passes is sigmoid(z), that it fits sigmoid(z - step):
-an ordinal logistic regression (McCullagh 1980).
+A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
+rectified linear units beside them; c compares the text with what the preset says of the style. The chance that the
+style passes is sigmoid(z), that it fits sigmoid(z - step): an ordinal logistic regression (McCullagh 1980). Mood, kind
+of text, culture and seriousness are read from the same x.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,12 +25,15 @@ from presets.vocabulary import ENVIRONMENTS, MOODS
 from ..errors import Unavailable
 from ..models import Brief, Features, StyleFit
 from ..text.encoder import Encoder
-from ..text.tensors import read_metadata, read_tensors
+from .model import BriefModel, read_model
 from .topics import fold, topics_in
 
 __all__ = [
+    "DECLARED",
     "MODEL_FILE",
+    "BriefModel",
     "StyleLike",
+    "added_unseen",
     "compare",
     "describe",
     "digest",
@@ -40,6 +41,7 @@ __all__ = [
     "from_descriptions",
     "inputs",
     "load",
+    "moods_of",
     "read_brief",
 ]
 
@@ -54,6 +56,10 @@ UNSEEN_TOPIC_WEIGHT = 1.0
 """What each topic in the text adds to the score of a style that was never fitted, beside its fitted weight: the
 author of the style named it for that. With each style left out in turn, that style was picked five times as often with
 this, and no more often wrongly."""
+UNSEEN_MOOD_WEIGHT = 2.0
+"""What a distance of 1 between the wanted mood and that of such a style takes from its score."""
+DECLARED = 3
+"""The last columns of `describe`: what the preset declares beside its description."""
 TAGS = tuple(MOODS)
 TOPICS = 2
 """The column of `compare` that counts topics."""
@@ -76,28 +82,6 @@ class StyleLike(Protocol):
     def environment(self) -> str | None: ...
 
 
-@dataclass(frozen=True, eq=False)
-class BriefModel:
-    """Fitted weights over `names`, the styles that the model was fitted to."""
-
-    names: tuple[str, ...]
-    digests: tuple[str, ...]
-    """Of each style's description: under another one the style counts as one that was never fitted."""
-    weights: Array
-    """Shape (styles, inputs)."""
-    bias: Array
-    """Shape (styles,)."""
-    compared: Array
-    """The weights of `compare`, shape (comparisons,)."""
-    step: float
-    """How much more it takes to fit than to pass."""
-    affect: Array
-    """Valence and energy of the music, shape (2, inputs + 1)."""
-    described: Array
-    """One row of `describe` for each style, shape (styles, descriptors)."""
-    unseen_penalty: float
-
-
 def load(identity: str, home: Path | None = None) -> BriefModel | None:
     """Return the model of the encoder with that identity: the user's own in `home`, else a shipped one, else None.
 
@@ -107,7 +91,7 @@ def load(identity: str, home: Path | None = None) -> BriefModel | None:
     own = sorted(home.glob("brief-*.safetensors")) if home is not None else []
     for path in (*own, *sorted(MODEL_FILE.parent.glob("brief*.safetensors"))):
         stat = path.stat()
-        encoder, model = _parsed(path, stat.st_mtime_ns, stat.st_size)
+        encoder, model = read_model(path, stat.st_mtime_ns, stat.st_size)
         if encoder == identity:
             return model
     return None
@@ -116,42 +100,6 @@ def load(identity: str, home: Path | None = None) -> BriefModel | None:
 def file_name(identity: str) -> str:
     """Return the name of a model's file in a home: "brief-" and the beginning of the encoder's sha256."""
     return f"brief-{identity.partition('@')[2].partition('/')[0]}.safetensors"
-
-
-@lru_cache(maxsize=8)
-def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
-    """Return the identity of the encoder that a model was fitted to, and the model."""
-    del mtime_ns, size  # a file that was written anew is read anew
-    tensors = read_tensors(path)
-    try:
-        about = json.loads(read_metadata(path)["about"])
-        model = BriefModel(
-            names=tuple(about["styles"]),
-            digests=tuple(about["descriptions"]),
-            weights=tensors["weights"],
-            bias=tensors["bias"],
-            compared=tensors["compared"],
-            step=float(tensors["step"][0]),
-            affect=tensors["affect"],
-            described=tensors["described"],
-            unseen_penalty=float(about["unseen_penalty"]),
-        )
-        styles, width = model.weights.shape
-        shapes = (
-            len(model.names),
-            len(model.digests),
-            model.bias.shape,
-            model.affect.shape,
-            len(model.described),
-        )
-        if shapes != (styles, styles, (styles,), (2, width + 1), styles):
-            raise ValueError("its tensors do not go together")
-        return str(about["encoder"]), model
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        problem = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise Unavailable(
-            f"{path} is no model of the brief: {problem}; fit it again with fit_brief.py, or delete it"
-        ) from None
 
 
 def read_brief(
@@ -171,18 +119,22 @@ def read_brief(
     if model is None:
         return None
     read = inputs(vector, features)
-    if len(read) != model.weights.shape[1]:
+    if len(read) != model.width:
         raise Unavailable(
-            f"the model of the brief for {encoder.identity} reads {model.weights.shape[1]} inputs and a text has "
-            f"{len(read)}; fit it again with fit_brief.py, or delete it"
+            f"the model of the brief for {encoder.identity} reads {model.width} inputs and a text has {len(read)}; "
+            "fit it again with fit_brief.py, or delete it"
         )
+    read = model.read(read)
     weights, bias, vectors, unseen = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
     usual = model.described[:, : vectors.shape[1]].mean(axis=0)
     compared = compare(text, vector, features, styles, vectors, usual)
-    score = weights @ read + bias + compared @ model.compared
-    score += UNSEEN_TOPIC_WEIGHT * unseen * compared[:, TOPICS]
+    valence, energy = np.clip(model.affect @ read, -1, 1).tolist()
+    fitted = compared @ model.compared
+    other = compared @ model.linear_compared + added_unseen(
+        compared, moods_of(styles.values()), (valence, energy)
+    )
+    score = weights @ read[:-1] + bias + np.where(unseen > 0, other, fitted)
     passes, fits = _sigmoid(score), _sigmoid(score - model.step)
-    valence, energy = np.clip(model.affect @ np.append(read, 1.0), -1, 1).tolist()
     return Brief(
         styles={
             name: StyleFit(fits=round(float(fit), 4), passes=round(float(chance), 4))
@@ -190,7 +142,37 @@ def read_brief(
         },
         valence=round(valence, 3),
         energy=round(energy, 3),
+        place=features.environment,
+        **_scene(model, read),
     )
+
+
+def _scene(model: BriefModel, read: Array) -> dict[str, Any]:
+    """Return kind of text, culture and seriousness."""
+    if model.scene is None:
+        return {}
+    kinds, cultures, rest = np.split(
+        model.scene @ read, np.cumsum([len(model.text_kinds), len(model.cultures)])
+    )
+    return {
+        "text_kind": model.text_kinds[int(kinds.argmax())],
+        "culture": model.cultures[int(cultures.argmax())],
+        "serious": round(float(np.clip(rest[0], 0, 3)), 2),
+    }
+
+
+def moods_of(styles: Iterable[StyleLike]) -> Array:
+    """Return valence and energy of each style, shape (styles, 2)."""
+    return np.asarray([(style.valence, style.energy) for style in styles], dtype=np.float32)
+
+
+def added_unseen(compared: Array, moods: Array, wanted: Any) -> Array:
+    """Return what a style that was never fitted gets beside the score of `compare`; shape (..., styles).
+
+    `moods` are those of the styles, shape (styles, 2); `wanted` is that of the music, shape (..., 2).
+    """
+    far = np.linalg.norm(moods - np.asarray(wanted, dtype=np.float32)[..., None, :], axis=-1)
+    return np.asarray(UNSEEN_TOPIC_WEIGHT * compared[..., TOPICS] - UNSEEN_MOOD_WEIGHT * far)
 
 
 def inputs(vector: Array, features: Features) -> Array:
@@ -235,7 +217,7 @@ def compare(
 
 
 def describe(styles: Sequence[StyleLike], vectors: Array) -> Array:
-    """Return what tells how alike two styles are, float32 of shape (styles, dimension + 3)."""
+    """Return what tells styles apart, float32 of shape (styles, dimension + DECLARED)."""
     rest = [(style.valence, style.energy, style.environment is not None) for style in styles]
     return np.concatenate([vectors, np.asarray(rest)], axis=1).astype(np.float32)
 
@@ -270,7 +252,7 @@ def _work_out(
         if name in names and model.digests[row] == digest(styles[names.index(name)])
     }
     unseen = [place for place, name in enumerate(names) if name not in row_of]
-    dimension = model.described.shape[1] - 3
+    dimension = model.described.shape[1] - DECLARED
     vectors = np.empty((len(names), dimension), dtype=np.float32)
     both = np.empty((len(names), model.weights.shape[1] + 1), dtype=np.float32)
     fitted = np.column_stack([model.weights, model.bias])
@@ -280,7 +262,9 @@ def _work_out(
     if unseen:
         vectors[unseen] = encoder.encode([styles[place].description for place in unseen])
         like = describe([styles[place] for place in unseen], vectors[unseen])
-        both[unseen] = from_descriptions(fitted, model.described, like, model.unseen_penalty)
+        guessed = from_descriptions(model.linear, model.described, like, model.unseen_penalty)
+        both[unseen] = 0
+        both[unseen, : model.width], both[unseen, -1] = guessed[:, :-1], guessed[:, -1]
     return both[:, :-1], both[:, -1], vectors, np.isin(np.arange(len(names)), unseen).astype(np.float32)
 
 
@@ -290,9 +274,13 @@ def from_descriptions(fitted: Array, described: Array, like: Array, penalty: flo
     `fitted`: one row of weights a style; `described`: what `describe` gives for them; `like`: that of the new styles.
     """
     middle, mean = described.mean(axis=0), fitted.mean(axis=0)
-    known, new = described - middle, like - middle
-    kernel = known @ known.T + penalty * np.eye(len(known), dtype=np.float32)
-    return np.asarray(mean + new @ known.T @ np.linalg.solve(kernel, fitted - mean), dtype=np.float32)
+    known, new = _unit((described - middle)[:, :-DECLARED]), _unit((like - middle)[:, :-DECLARED])
+    kernel = 1 + known @ known.T + penalty * np.eye(len(known), dtype=np.float32)
+    return np.asarray(mean + (1 + new @ known.T) @ np.linalg.solve(kernel, fitted - mean), dtype=np.float32)
+
+
+def _unit(rows: Array) -> Array:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
 def _sigmoid(score: NDArray[Any]) -> NDArray[Any]:

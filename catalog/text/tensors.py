@@ -17,12 +17,13 @@ from ..errors import Unavailable
 
 __all__ = ["read_metadata", "read_tensors"]
 
+_VIEWS = {"F32": "<f4", "F16": "<f2"}
 MOST_HEADER_BYTES = 100_000_000
 """As the format has it."""
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the float32 tensors of a safetensors file as read-only memory-mapped views.
+    """Return the tensors of a safetensors file: of float32 read-only memory-mapped views, of float16 float32 copies.
 
     Format: 8-byte little-endian header length, JSON header, raw data. Raises Unavailable when the file is damaged.
     """
@@ -34,10 +35,11 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
             raise ValueError(f"{raw.size:,} bytes where its header promises {end:,}")
         return {
             name: raw[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]]
-            .view("<f4")
+            .view(_VIEWS[entry["dtype"]])
             .reshape(entry["shape"])
+            .astype(np.float32, copy=False)
             for name, entry in header.items()
-            if entry["dtype"] == "F32"
+            if entry["dtype"] in _VIEWS
         }
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise Unavailable(f"{path} is not a whole safetensors file ({error}); fetch it again") from None

@@ -1,6 +1,7 @@
 """Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
-    python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--encoder NAME] [--out FILE] [--cache FILE]
+    python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--encoder NAME] [--cache FILE] [--no-figures]
+        [--out FILE]
 
 The labels are in `music_fit/` beside this. Each figure is of texts of kinds that the measured model was not fitted to:
 the kinds are split into parts, and each part is judged by a model fitted to the others. The kinds in TEST were left
@@ -17,21 +18,24 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from brief_network import Network, Targets, train
 from brief_readings import Reading, read_all
 from music_labels import read_labels, read_second
 
 import presets
 from catalog.brief import reader as brief
 from catalog.models import Choices, Context
+from catalog.models.brief import Culture, TextKind
 from catalog.request.selection import pick_style
 from catalog.text import encoder
+from presets.vocabulary import ENVIRONMENTS
 
 Array = NDArray[np.float64]
 
@@ -39,8 +43,11 @@ TEST = ("science", "personal", "place", "dialogue", "news", "sport")
 PARTS = 5
 PENALTY = 3e-3
 """On the weights of a style; on those of the comparisons and of the bias a thirtieth."""
-AFFECT_PENALTY = 3.0
-UNSEEN_PENALTY = 0.5
+UNSEEN_PENALTY = 0.1
+HALVINGS = 3
+KINDS = list(get_args(TextKind))
+CULTURES = [None, *get_args(Culture)]
+PLACES = [None, *ENVIRONMENTS]
 WRONG, PASSABLE, FITS = 0, 1, 2
 
 
@@ -136,14 +143,6 @@ def fit(texts: Texts, rows: Any, columns: Any = slice(None)) -> Fitted:
     return Fitted(flat.reshape(width, styles), bias, shared, float(np.exp(step[0])))
 
 
-def fit_affect(texts: Texts, rows: Any) -> Array:
-    """Fit valence and energy of the music, -1 to 1, by ridge regression; shape (inputs + 1, 2)."""
-    x = np.column_stack([texts.inputs[rows], np.ones(len(texts.inputs[rows]))]).astype(float)
-    wanted = np.array([[row["valence"] / 2, row["energy"] / 2] for row in texts.rows])[rows]
-    penalty = AFFECT_PENALTY * np.diag([*np.ones(x.shape[1] - 1), 0.0])
-    return np.asarray(np.linalg.solve(x.T @ x + penalty, x.T @ wanted))
-
-
 def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
     """Print the figures of texts of kinds that were not fitted to, and of texts that nothing was fitted to."""
     names = list(styles)
@@ -155,22 +154,18 @@ def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
     part = {kind: number % PARTS for number, kind in enumerate(sorted(set(kinds[~test])))}
     parts = np.array([PARTS if one else part[kind] for kind, one in zip(kinds, test, strict=True)])
     parts[fresh] = -1
-    chances, affect = np.zeros(texts.grades.shape), np.zeros((len(kinds), 2))
+    read = Read(len(texts.rows), texts.grades.shape[1])
     for number in range(PARTS + 1):
         here = parts == number
         # Of the kinds of a part none is fitted to, not even by the 600 earlier labels.
-        others = ~np.isin(kinds, kinds[here]) & fitting
-        model = fit(texts, others)
-        chances[here] = sum(model.passes_and_fits(texts, here))
-        affect[here] = np.column_stack([texts.inputs[here], np.ones(here.sum())]) @ fit_affect(texts, others)
-    whole = fit(texts, fitting)
-    chances[fresh] = sum(whole.passes_and_fits(texts, fresh))
-    affect[fresh] = np.column_stack([texts.inputs[fresh], np.ones(fresh.sum())]) @ fit_affect(texts, fitting)
+        read.by(texts, ~np.isin(kinds, kinds[here]) & fitting, here)
+    linear = read.by(texts, fitting, fresh)
     usual = np.tile(((texts.grades == FITS).mean(0) + (texts.grades > WRONG).mean(0)).argmax(), len(kinds))
     nearest = texts.compared[:, :, 3].argmax(axis=1)
     neutral = np.full(len(kinds), names.index("documentary_neutral"))
-    choices = {"this model": chances.argmax(axis=1), "policy without one": texts.policy}
-    choices |= {"documentary_neutral": neutral, "most often right": usual, "nearest description": nearest}
+    choices = {"this model": read.chances.argmax(1), "without hidden layer": read.linear.argmax(1)}
+    choices |= {"policy without one": texts.policy, "documentary_neutral": neutral}
+    choices |= {"most often right": usual, "nearest description": nearest}
     for title, where in (
         ("kinds chosen with, English", ~test & new & english & fitting),
         ("kinds left alone, English", test & english),
@@ -183,16 +178,82 @@ def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
             grades = texts.grades[where, choice[where]]
             share = [np.mean(grades == grade) for grade in (WRONG, FITS)]
             print(f"{name:22}{share[0]:7.1%}{share[1]:7.1%}{len(set(choice[where])):8}")
-        wanted = np.array([[row["valence"], row["energy"]] for row in texts.rows])[where]
-        rs = [np.corrcoef(affect[where, axis], wanted[:, axis])[0, 1] for axis in (0, 1)]
-        print(f"r of valence {rs[0]:.2f}, of energy {rs[1]:.2f}")
-    _measure_languages(texts, chances.argmax(axis=1), new & ~english)
-    _measure_unseen(texts, described, ~test & fitting, test & english)
+        _measure_scene(texts, read, where)
+    _measure_languages(texts, read.chances.argmax(axis=1), new & ~english)
+    kinds_apart = fit(texts, ~np.isin(kinds, TEST) & fitting)
+    _measure_unseen(texts, styles, described, read, kinds_apart, test & english)
+    _measure_unseen(texts, styles, described, read, linear, texts.part == "test")
     covered = (texts.grades == FITS).any(axis=1)[new].mean()
-    chosen = set(chances.argmax(axis=1)[new])
+    chosen = set(read.chances.argmax(axis=1)[new])
     print(
         f"\ntexts with a style that fits: {covered:.1%}; styles chosen for some text: {len(chosen)} of {len(names)}"
     )
+
+
+class Read:
+    """What models say of texts that they were not fitted to, one row a text."""
+
+    def __init__(self, texts: int, styles: int) -> None:
+        self.chances, self.linear = np.zeros((texts, styles)), np.zeros((texts, styles))
+        self.moods = np.zeros((texts, 3))
+        self.kinds, self.cultures = np.zeros(texts, dtype=int), np.zeros(texts, dtype=int)
+
+    def by(self, texts: Texts, fitted_to: Any, where: Any) -> Fitted:
+        """Read the texts `where` by models fitted to the rows `fitted_to`; return the one without a hidden layer."""
+        linear, network = fit(texts, fitted_to), network_of(texts, fitted_to)
+        inputs = texts.inputs[where]
+        score = network.scores(inputs, texts.compared[where])
+        self.chances[where] = _sigmoid(score) + _sigmoid(score - network.step)
+        self.linear[where] = sum(linear.passes_and_fits(texts, where))
+        self.moods[where] = network.head(network.moods, inputs)
+        self.kinds[where] = network.head(network.kinds, inputs).argmax(axis=1)
+        self.cultures[where] = network.head(network.cultures, inputs).argmax(axis=1)
+        return linear
+
+
+def targets(rows: list[dict[str, Any]], grades: Array, judged: Array) -> Targets:
+    """Return what judges said of texts; the 600 earlier texts have neither culture nor seriousness."""
+    return Targets(
+        grades=grades,
+        judged=judged,
+        moods=np.array([(row["valence"] / 2, row["energy"] / 2, row.get("serious") or 0) for row in rows]),
+        kinds=np.array([KINDS.index(row["register"]) for row in rows]),
+        cultures=np.array([CULTURES.index(row["culture"]) if "culture" in row else -1 for row in rows]),
+    )
+
+
+def network_of(texts: Texts, rows: Any) -> Network:
+    """Train the network on the rows `rows`."""
+    some = [row for row, taken in zip(texts.rows, rows, strict=True) if taken]
+    said = targets(some, texts.grades[rows], texts.judged[rows])
+    return train(texts.inputs[rows], texts.compared[rows], said)
+
+
+def _measure_scene(texts: Texts, read: Read, where: Any) -> None:
+    """Print how well mood, kind of text, culture, seriousness and place are read; beside the commonest value."""
+    rows = [row for row, here in zip(texts.rows, where, strict=True) if here]
+    said = targets(rows, texts.grades[where], texts.judged[where])
+    rs = [np.corrcoef(read.moods[where, axis], said.moods[:, axis])[0, 1] for axis in (0, 1, 2)]
+    print(f"r of valence {rs[0]:.2f}, of energy {rs[1]:.2f}, of seriousness {rs[2]:.2f}")
+    usual_error = np.abs(said.moods[:, 2] - np.median(said.moods[:, 2])).mean()
+    error = np.abs(read.moods[where, 2] - said.moods[:, 2]).mean()
+    print(f"seriousness is off by {error:.2f}; the commonest value by {usual_error:.2f}")
+    places = np.array([PLACES.index(row["place"]) for row in rows])
+    heard = texts.inputs[where][:, -len(ENVIRONMENTS) :] > 0
+    found = np.where(heard.any(axis=1), heard.argmax(axis=1) + 1, 0)
+    for name, guess, true in (
+        ("kind of text", read.kinds[where], said.kinds),
+        ("culture", read.cultures[where], said.cultures),
+        ("place, of the features", found, places),
+    ):
+        usual = np.bincount(true[true >= 0]).max() / (true >= 0).sum()
+        print(f"{name} right {np.mean(guess == true):.1%}; the commonest value {usual:.1%}", end="")
+        both, either = ((guess == true) & (true > 0)).sum(), (guess > 0).sum() + (true > 0).sum()
+        print(
+            ""
+            if name == "kind of text"
+            else f"; F1 of those that are not none {2 * both / max(1, either):.2f}"
+        )
 
 
 def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> None:
@@ -205,29 +266,52 @@ def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> N
         print(f"  {code}: {len(rows):3} texts, {np.mean(grades == WRONG):6.1%}{np.mean(grades == FITS):7.1%}")
 
 
-def _measure_unseen(texts: Texts, described: Array, fitted_to: Any, where: Any) -> None:
-    """Print how well a style is picked among those that were left out of the fit, half of all at a time."""
-    order = np.random.default_rng(1).permutation(texts.grades.shape[1])
+def _measure_unseen(
+    texts: Texts, styles: dict[str, Any], described: Array, read: Read, model: Fitted, where: Any
+) -> None:
+    """Print how well a style is picked whose weights are left out.
+
+    Half of all at a time, picked among those; and each alone, beside the others. `model` was not fitted to the texts
+    `where`.
+    """
+    both, moods = np.vstack([model.weights, model.bias]).T, brief.moods_of(styles.values())
+    inputs, compared, all_grades = texts.inputs[where], texts.compared[where], texts.grades[where]
+
+    def scores(left_out: Any) -> Array:
+        known = np.setdiff1d(np.arange(len(both)), left_out)
+        guessed = brief.from_descriptions(both[known], described[known], described[left_out], UNSEEN_PENALTY)
+        some = compared[:, left_out]
+        score = inputs @ guessed[:, :-1].T + guessed[:, -1] + some @ model.compared
+        return np.asarray(score + brief.added_unseen(some, moods[left_out], read.moods[where, :2]))
+
     shares = []
-    for left_out in np.array_split(order, 2):
-        known = np.setdiff1d(order, left_out)
-        model = fit(texts, fitted_to, known)
-        both = np.vstack([model.weights, model.bias]).T
-        guessed = brief.from_descriptions(both, described[known], described[left_out], UNSEEN_PENALTY)
-        score = texts.inputs[where] @ guessed[:, :-1].T + guessed[:, -1]
-        score = score + texts.compared[where][:, left_out] @ model.compared
-        grades = texts.grades[where][:, left_out]
-        most = grades.mean(axis=0).argmax()
-        shares.append(
-            [
-                np.mean(np.take_along_axis(grades, score.argmax(1)[:, None], 1) == WRONG),
-                np.mean(grades[:, most] == WRONG),
-                np.mean(grades.max(axis=1) == WRONG),
-            ]
+    for seed in range(HALVINGS):
+        for left_out in np.array_split(np.random.default_rng(seed).permutation(len(both)), 2):
+            grades, score = all_grades[:, left_out], scores(left_out)
+            picked = np.take_along_axis(grades, score.argmax(1)[:, None], 1)
+            seen = np.take_along_axis(grades, read.chances[where][:, left_out].argmax(1)[:, None], 1)
+            usual = grades[:, (grades > WRONG).mean(axis=0).argmax()]
+            shares.append([np.mean(one == WRONG) for one in (picked, usual, seen, grades.max(axis=1))])
+    ours, constant, seen, none = np.mean(shares, axis=0)
+    print(f"\nof {where.sum()} texts, half the styles left out, picked among those: wrong {ours:.1%};")
+    print(
+        f"most often right of them {constant:.1%}, fitted to them {seen:.1%}, none of them passes {none:.1%}"
+    )
+    chosen = wrong = ever = 0
+    for style in range(len(both)):
+        passes = scores([style])[:, 0]
+        chance, others = (
+            _sigmoid(passes) + _sigmoid(passes - model.step),
+            np.delete(read.chances[where], style, 1),
         )
-    ours, constant, none = np.mean(shares, axis=0)
-    print(f"\nhalf the styles left out, picked among those: wrong {ours:.1%}")
-    print(f"most often right of them: wrong {constant:.1%}; texts that none of them passes for: {none:.1%}")
+        picked = chance > others.max(axis=1)
+        chosen, ever = chosen + picked.sum(), ever + picked.any()
+        wrong += (all_grades[picked, style] == WRONG).sum()
+    share = chosen / len(both) / where.sum()
+    print(
+        f"each style left out alone: picked for {share:.2%} of texts, of which {wrong / max(1, chosen):.0%} wrong;"
+    )
+    print(f"{ever} of {len(both)} are ever picked; a fair share were {1 / len(both):.1%}")
 
 
 def agreement(texts: Texts) -> None:
@@ -246,24 +330,33 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
     from safetensors.numpy import save_file
 
     fitting = texts.part == "fit"
-    model = fit(texts, fitting)
+    linear, network = fit(texts, fitting), network_of(texts, fitting)
     about = {
         "encoder": identity,
         "styles": list(styles),
         "descriptions": [brief.digest(style) for style in styles.values()],
         "unseen_penalty": UNSEEN_PENALTY,
+        "text_kinds": KINDS,
+        "cultures": CULTURES,
         "texts": int(fitting.sum()),
         "labels": "language models that judged by tests/benchmarks/catalog/music_fit/TASK.md",
     }
-    tensors = {
-        "weights": model.weights.T,
-        "bias": model.bias,
-        "compared": model.compared,
-        "step": np.array([model.step]),
-        "affect": fit_affect(texts, fitting).T,
+    large = {
+        "hidden": network.hidden,
+        "weights": network.weights,
+        "linear": np.vstack([linear.weights, linear.bias]).T,
+        "affect": network.moods[:2],
+        "scene": np.vstack([network.kinds, network.cultures, network.moods[2:]]),
+    }
+    small = {
+        "bias": network.bias,
+        "compared": network.compared,
+        "step": np.array([network.step]),
+        "linear_compared": linear.compared,
         "described": described,
     }
-    arrays = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
+    arrays = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in large.items()}
+    arrays |= {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in small.items()}
     save_file(arrays, str(path), metadata={"about": json.dumps(about)})
     print(f"\nwrote {path}: {path.stat().st_size / 1000:.0f} kB, fitted to {fitting.sum():,} texts")
 
@@ -282,6 +375,7 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
+    parser.add_argument("--no-figures", action="store_true", help="write the model without measuring it")
     options = parser.parse_args()
     reader, styles = encoder.load(options.encoder), dict(presets.load(None).styles)
     vectors = reader.encode([style.description for style in styles.values()])
@@ -289,8 +383,9 @@ def main() -> None:
     labelled = read_labels(options.eval_dir)
     readings = read_all([row["text"] for row in labelled], reader, options.cache)
     texts = gather(labelled, readings, styles, vectors)
-    agreement(texts)
-    measure(texts, styles, described)
+    if not options.no_figures:
+        agreement(texts)
+        measure(texts, styles, described)
     if options.out:
         out = options.out / brief.file_name(reader.identity) if options.out.is_dir() else options.out
         write(out, texts, styles, described, reader.identity)

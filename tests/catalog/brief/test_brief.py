@@ -141,3 +141,38 @@ def test_weights_of_described_styles_come_back_from_their_own_descriptions():
     described, fitted = rng.normal(size=(6, 8)), rng.normal(size=(6, 4))
     again = brief.from_descriptions(fitted, described, described, 1e-9)
     assert np.allclose(again, fitted, atol=1e-4)
+
+
+def test_kind_of_text_seriousness_and_culture_are_read(encoder):
+    abstract, grief = (read(text, encoder)[2] for text in (ABSTRACT, GRIEF))
+    joke = read(
+        "Why did the chicken join a band? Because it had the drumsticks! Ha, sorry, one more.", encoder
+    )[2]
+    assert abstract.text_kind == "facts"
+    shame = "I was so ashamed when my boss read my message aloud in the meeting."
+    assert read(shame, encoder)[2].text_kind == "personal"
+    recipe = "Preheat the oven to 200 C. Mix flour and butter, add the eggs one by one, and bake for an hour."
+    assert read(recipe, encoder)[2].text_kind == "instructions"
+    assert joke.serious < abstract.serious < grief.serious + 0.5
+    assert grief.serious > joke.serious + 1
+    samurai = "The samurai knelt before the daimyo of Edo while the koto was played behind paper screens."
+    assert read(samurai, encoder)[2].culture == "east_asian"
+    assert abstract.culture is None
+    assert (
+        read("A calm night by the ocean: waves roll onto the beach, gulls cry.", encoder)[2].place == "ocean"
+    )
+
+
+def test_a_style_of_ones_own_far_from_the_wanted_mood_has_the_lower_chance(encoder):
+    def own(valence, energy):
+        return SimpleNamespace(
+            description="Cello and piano.",
+            valence=valence,
+            energy=energy,
+            moods=(),
+            topics=(),
+            environment=None,
+        )
+
+    near, far = (read(GRIEF, encoder, {**STYLES, "mine": one})[2] for one in (own(-0.6, -0.6), own(0.8, 0.8)))
+    assert near.styles["mine"].passes > far.styles["mine"].passes

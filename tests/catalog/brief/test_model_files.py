@@ -57,6 +57,33 @@ def test_a_model_in_the_home_reads_briefs_with_its_encoder(tmp_path):
     assert brief.load(encoders.load().identity, tmp_path) is not None
 
 
+def test_a_model_with_a_hidden_layer_is_read_and_one_without_it_still_is(tmp_path):
+    plain, deep = tmp_path / "brief-plain.safetensors", tmp_path / "deep"
+    deep.mkdir()
+    write(plain)
+    model = brief.load(ENCODER.identity, tmp_path)
+    width = model.width
+    assert model.hidden.shape == (0, width + 1)
+    assert np.allclose(model.linear, np.column_stack([model.weights, model.bias]))
+    rng = np.random.default_rng(1)
+    layer = {
+        "hidden": rng.normal(size=(4, width + 1)),
+        "weights": rng.normal(size=(len(STYLES), width + 4)),
+        "affect": rng.normal(size=(2, width + 5)),
+        "linear": rng.normal(size=(len(STYLES), width + 1)),
+        "linear_compared": np.ones(6),
+    }
+    write(deep / "brief-deep.safetensors", **layer)
+    model = brief.load(ENCODER.identity, deep)
+    inputs = np.arange(width, dtype=np.float32)
+    read = model.read(inputs)
+    expected = np.maximum(layer["hidden"][:, :-1] @ inputs + layer["hidden"][:, -1], 0)
+    assert np.allclose(read, [*inputs, *expected, 1], rtol=1e-4)
+    write(deep / "brief-deep.safetensors", **{**layer, "hidden": np.ones((3, width + 1))})
+    with pytest.raises(Unavailable, match="its tensors do not go together"):
+        brief.load(ENCODER.identity, deep)
+
+
 def test_it_is_named_by_the_weights_of_its_encoder():
     assert brief.file_name("paraphrase@53aa51172d14/384/pool-1") == "brief-53aa51172d14.safetensors"
 

@@ -1,0 +1,127 @@
+"""The fitted model of the brief, and the file that holds it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Unavailable
+from ..text.tensors import read_metadata, read_tensors
+
+__all__ = ["BriefModel", "read_model"]
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class BriefModel:
+    """Fitted weights over `names`, the styles that the model was fitted to."""
+
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    """Of each style's description: under another one the style counts as one that was never fitted."""
+    hidden: Array
+    """Weights and bias of the hidden layer, shape (hidden, inputs + 1)."""
+    weights: Array
+    """Shape (styles, inputs + hidden)."""
+    bias: Array
+    """Shape (styles,)."""
+    compared: Array
+    """The weights of `compare`, shape (comparisons,)."""
+    step: float
+    """How much more it takes to fit than to pass."""
+    affect: Array
+    """Valence and energy of the music, shape (2, inputs + hidden + 1)."""
+    described: Array
+    """One row of `describe` for each style, shape (styles, descriptors)."""
+    linear: Array
+    """Weights and bias of a model without a hidden layer, shape (styles, inputs + 1): styles that were never fitted
+    get theirs from these, which tell more of a style's neighbours."""
+    linear_compared: Array
+    """Its weights of `compare`, shape (comparisons,)."""
+    unseen_penalty: float
+    text_kinds: tuple[str, ...] = ()
+    cultures: tuple[str | None, ...] = ()
+    scene: Array | None = None
+    """Scores of `text_kinds` and `cultures`, and seriousness, shape (kinds + cultures + 1, inputs + hidden + 1)."""
+
+    @property
+    def width(self) -> int:
+        """Number of inputs of a text."""
+        return int(self.hidden.shape[1]) - 1
+
+    def read(self, inputs: Array) -> Array:
+        """Return the inputs of a text with the hidden layer beside them, and 1; shape (inputs + hidden + 1,)."""
+        hidden = np.maximum(self.hidden[:, :-1] @ inputs + self.hidden[:, -1], 0)
+        return np.concatenate([inputs, hidden, [1.0]]).astype(np.float32)
+
+    def is_whole(self) -> bool:
+        """Tell whether the shapes of the tensors go together."""
+        (styles, read), outputs = self.weights.shape, len(self.text_kinds) + len(self.cultures) + 1
+        return (
+            len(self.names) == len(self.digests) == len(self.described) == styles
+            and self.bias.shape == (styles,)
+            and self.width + len(self.hidden) == read
+            and self.affect.shape == (2, read + 1)
+            and self.linear.shape == (styles, self.width + 1)
+            and self.compared.shape == self.linear_compared.shape
+            and (self.scene is None or self.scene.shape == (outputs, read + 1))
+        )
+
+
+@lru_cache(maxsize=8)
+def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
+    """Return the identity of the encoder that a model was fitted to, and the model.
+
+    Raises Unavailable for a file that is damaged or no such model.
+    """
+    del mtime_ns, size  # a file that was written anew is read anew
+    tensors = read_tensors(path)
+    try:
+        about = json.loads(read_metadata(path)["about"])
+        if "hidden" not in tensors:
+            tensors = _without_hidden(tensors)
+        model = BriefModel(
+            names=tuple(about["styles"]),
+            digests=tuple(about["descriptions"]),
+            hidden=tensors["hidden"],
+            weights=tensors["weights"],
+            bias=tensors["bias"],
+            compared=tensors["compared"],
+            step=float(tensors["step"][0]),
+            affect=tensors["affect"],
+            described=tensors["described"],
+            linear=tensors["linear"],
+            linear_compared=tensors["linear_compared"],
+            unseen_penalty=float(about["unseen_penalty"]),
+            text_kinds=tuple(about.get("text_kinds", ())),
+            cultures=tuple(about.get("cultures", ())),
+            scene=tensors.get("scene"),
+        )
+        if not model.is_whole():
+            raise ValueError("its tensors do not go together")
+        return str(about["encoder"]), model
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        problem = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise Unavailable(
+            f"{path} is no model of the brief: {problem}; fit it again with fit_brief.py, or delete it"
+        ) from None
+
+
+def _without_hidden(tensors: dict[str, Array]) -> dict[str, Array]:
+    """Return the tensors of a model without a hidden layer, as they were written at first, with one of no units."""
+    weights, bias = tensors["weights"], tensors["bias"]
+    styles, width = weights.shape
+    if bias.shape != (styles,):
+        raise ValueError("its tensors do not go together")
+    return {
+        **tensors,
+        "hidden": np.zeros((0, width + 1), np.float32),
+        "linear": np.column_stack([weights, bias]),
+        "linear_compared": tensors["compared"],
+    }
