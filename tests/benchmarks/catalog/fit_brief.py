@@ -343,6 +343,7 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
     }
     large = {
         "hidden": network.hidden,
+        "described": described,
         "weights": network.weights,
         "linear": np.vstack([linear.weights, linear.bias]).T,
         "affect": network.moods[:2],
@@ -353,7 +354,6 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
         "compared": network.compared,
         "step": np.array([network.step]),
         "linear_compared": linear.compared,
-        "described": described,
     }
     arrays = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in large.items()}
     arrays |= {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in small.items()}
