@@ -1,7 +1,7 @@
 """Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
     python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--encoder NAME] [--cache FILE] [--no-figures]
-        [--out FILE]
+        [--ablation] [--out FILE]
 
 The labels are in `music_fit/` beside this. Each figure is of texts of kinds that the measured model was not fitted to:
 the kinds are split into parts, and each part is judged by a model fitted to the others. The kinds in TEST were left
@@ -16,24 +16,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from brief_network import Network, Targets, train
-from brief_readings import Reading, read_all
+from brief_network import Network
+from brief_readings import read_all
+from brief_texts import CULTURES, FITS, KINDS, PLACES, WRONG, Fitted, Texts, fit, gather, network_of, targets
+from brief_texts import sigmoid as _sigmoid
 from music_labels import read_labels, read_second
 
 import presets
 from catalog.brief import reader as brief
-from catalog.models import Choices, Context
-from catalog.models.brief import Culture, TextKind
-from catalog.request.selection import pick_style
 from catalog.text import encoder
 from presets.vocabulary import ENVIRONMENTS
 
@@ -41,106 +40,8 @@ Array = NDArray[np.float64]
 
 TEST = ("science", "personal", "place", "dialogue", "news", "sport")
 PARTS = 5
-PENALTY = 3e-3
-"""On the weights of a style; on those of the comparisons and of the bias a thirtieth."""
 UNSEEN_PENALTY = 0.1
 HALVINGS = 3
-KINDS = list(get_args(TextKind))
-CULTURES = [None, *get_args(Culture)]
-PLACES = [None, *ENVIRONMENTS]
-WRONG, PASSABLE, FITS = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Labelled texts with all that the model reads of them; one row a text."""
-
-    rows: list[dict[str, Any]]
-    inputs: Array
-    compared: Array
-    """Shape (texts, styles, comparisons)."""
-    grades: NDArray[np.int64]
-    """WRONG, PASSABLE or FITS, shape (texts, styles)."""
-    judged: NDArray[np.bool_]
-    """Whether the style was on offer when the text was judged, shape (texts, styles)."""
-    policy: NDArray[np.int64]
-    """What the policy without a model picks."""
-
-    @property
-    def part(self) -> NDArray[np.str_]:
-        """Of each text "fit", "calibrate" or "test"."""
-        return np.array([row.get("part", "fit") for row in self.rows])
-
-
-@dataclass(frozen=True)
-class Fitted:
-    weights: Array
-    bias: Array
-    compared: Array
-    step: float
-
-    def passes_and_fits(self, texts: Texts, rows: Any) -> tuple[Array, Array]:
-        score = texts.inputs[rows] @ self.weights + self.bias + texts.compared[rows] @ self.compared
-        return _sigmoid(score), _sigmoid(score - self.step)
-
-
-def gather(
-    labelled: list[dict[str, Any]], readings: list[Reading], styles: dict[str, Any], vectors: Array
-) -> Texts:
-    """Return what the model reads of each labelled text; `vectors` are of the styles' descriptions."""
-    names = list(styles)
-    inputs, compared, policy = [], [], []
-    grades = np.zeros((len(labelled), len(names)), dtype=np.int64)
-    judged = np.ones_like(grades, dtype=bool)
-    earlier = {s for row in labelled if row.get("earlier") for s in (*row["fits"], *row["passable"])}
-    for number, (row, (vector, read)) in enumerate(zip(labelled, readings, strict=True)):
-        context = Context(text=row["text"])
-        inputs.append(brief.inputs(vector, read))
-        compared.append(brief.compare(context.text, vector, read, styles, vectors, vectors.mean(axis=0)))
-        policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
-        grades[number, [names.index(name) for name in row["passable"]]] = PASSABLE
-        grades[number, [names.index(name) for name in row["fits"]]] = FITS
-        if row.get("earlier"):
-            judged[number] = [name in earlier for name in names]
-    return Texts(labelled, np.stack(inputs), np.stack(compared), grades, judged, np.array(policy))
-
-
-def fit(texts: Texts, rows: Any, columns: Any = slice(None)) -> Fitted:
-    """Fit an ordinal logistic regression a style, with weights of the comparisons that all styles share."""
-    from scipy.optimize import minimize
-
-    x, compared = texts.inputs[rows].astype(float), texts.compared[rows][:, columns].astype(float)
-    grades, judged = texts.grades[rows][:, columns], texts.judged[rows][:, columns]
-    fits, passable, wrong = (judged & (grades == grade) for grade in (FITS, PASSABLE, WRONG))
-    (count, width), styles, comparisons = x.shape, grades.shape[1], compared.shape[2]
-    cuts = np.cumsum([width * styles, styles, comparisons])
-
-    def loss(values: Array) -> tuple[float, Array]:
-        flat, bias, shared, step = np.split(values, cuts)
-        weights, step = flat.reshape(width, styles), np.exp(step)
-        score = x @ weights + bias + compared @ shared
-        passes, fitting = _sigmoid(score), _sigmoid(score - step)
-        between = np.clip(passes - fitting, 1e-9, 1)
-        likelihood = np.where(fits, np.log(fitting + 1e-12), 0) + np.where(passable, np.log(between), 0)
-        likelihood += np.where(wrong, np.log(1 - passes + 1e-12), 0)
-        slope_pass, slope_fit = passes * (1 - passes), fitting * (1 - fitting)
-        slope = np.where(fits, 1 - fitting, 0) + np.where(passable, (slope_pass - slope_fit) / between, 0)
-        slope = -(slope + np.where(wrong, -passes, 0)) / count
-        step_slope = np.where(fits, -(1 - fitting), 0) + np.where(passable, slope_fit / between, 0)
-        total = -likelihood.sum() / count + PENALTY / 2 * (weights**2).sum()
-        total += PENALTY / 60 * ((shared**2).sum() + (bias**2).sum())
-        gradient = [
-            (x.T @ slope + PENALTY * weights).ravel(),
-            slope.sum(axis=0) + PENALTY / 30 * bias,
-            np.einsum("ns,nsk->k", slope, compared) + PENALTY / 30 * shared,
-            [-step_slope.sum() / count * step[0]],
-        ]
-        return float(total), np.concatenate(gradient)
-
-    start = np.zeros(cuts[-1] + 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
-    flat, bias, shared, step = np.split(found, cuts)
-    return Fitted(flat.reshape(width, styles), bias, shared, float(np.exp(step[0])))
 
 
 def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
@@ -209,24 +110,6 @@ class Read:
         self.kinds[where] = network.head(network.kinds, inputs).argmax(axis=1)
         self.cultures[where] = network.head(network.cultures, inputs).argmax(axis=1)
         return linear
-
-
-def targets(rows: list[dict[str, Any]], grades: Array, judged: Array) -> Targets:
-    """Return what judges said of texts; the 600 earlier texts have neither culture nor seriousness."""
-    return Targets(
-        grades=grades,
-        judged=judged,
-        moods=np.array([(row["valence"] / 2, row["energy"] / 2, row.get("serious") or 0) for row in rows]),
-        kinds=np.array([KINDS.index(row["register"]) for row in rows]),
-        cultures=np.array([CULTURES.index(row["culture"]) if "culture" in row else -1 for row in rows]),
-    )
-
-
-def network_of(texts: Texts, rows: Any) -> Network:
-    """Train the network on the rows `rows`."""
-    some = [row for row, taken in zip(texts.rows, rows, strict=True) if taken]
-    said = targets(some, texts.grades[rows], texts.judged[rows])
-    return train(texts.inputs[rows], texts.compared[rows], said)
 
 
 def _measure_scene(texts: Texts, read: Read, where: Any) -> None:
@@ -314,6 +197,59 @@ def _measure_unseen(
     print(f"{ever} of {len(both)} are ever picked; a fair share were {1 / len(both):.1%}")
 
 
+def ablation(texts: Texts) -> None:
+    """Print the figures without each kind of input, of the kinds left alone and of fresh texts to calibrate on."""
+    width = texts.inputs.shape[1]
+    place = list(range(width - len(ENVIRONMENTS), width))
+    mood = list(range(place[0] - 2 - len(brief.TAGS), place[0]))
+    vector, nothing = list(range(mood[0])), list[int]()
+    english = np.array([row["lang"] == "en" for row in texts.rows])
+    apart = np.isin([row["kind"] for row in texts.rows], TEST)
+    earlier = np.array([bool(row.get("earlier")) for row in texts.rows])
+    fitting = texts.part == "fit"
+    cases = (
+        (~apart & fitting, apart & english & fitting & ~earlier),
+        (fitting, texts.part == "calibrate"),
+    )
+    print(f"\n{'without':34}left alone: wrong, fits, r, r; part calibrate: wrong, fits, r, r")
+    for title, inputs, comparisons in (
+        ("nothing", nothing, nothing),
+        ("the vector and its cosines", vector, [3]),
+        ("mood of the features (words, heads)", mood, [0, 1]),
+        ("mood as input, compared still", mood, nothing),
+        ("place of the features (prototypes)", place, [4, 5]),
+        ("place as input, compared still", place, nothing),
+        ("topics", nothing, [2]),
+        ("cosine to descriptions", nothing, [3]),
+        ("all comparisons", nothing, [0, 1, 2, 3, 4, 5]),
+    ):
+        less = _without(texts, inputs, comparisons)
+        figures = [
+            figure
+            for fitted_to, where in cases
+            for figure in _figures(less, network_of(less, fitted_to), where)
+        ]
+        print(f"{title:36}" + "".join(f"{figure:8.3f}" for figure in figures), flush=True)
+
+
+def _without(texts: Texts, inputs: list[int], comparisons: list[int]) -> Texts:
+    """Return the texts with these columns set to 0."""
+    kept, compared = texts.inputs.copy(), texts.compared.copy()
+    kept[:, inputs], compared[:, :, comparisons] = 0, 0
+    return replace(texts, inputs=kept, compared=compared)
+
+
+def _figures(texts: Texts, network: Network, where: Any) -> list[float]:
+    """Return the shares of wrong and fitting choices, and r of valence and energy."""
+    score = network.scores(texts.inputs[where], texts.compared[where])
+    choice = (_sigmoid(score) + _sigmoid(score - network.step)).argmax(axis=1)
+    grades = np.take_along_axis(texts.grades[where], choice[:, None], 1)
+    mood = network.head(network.moods, texts.inputs[where])
+    wanted = np.array([(row["valence"], row["energy"]) for row in texts.rows])[where]
+    rs = [float(np.corrcoef(mood[:, axis], wanted[:, axis])[0, 1]) for axis in (0, 1)]
+    return [float(np.mean(grades == WRONG)), float(np.mean(grades == FITS)), *rs]
+
+
 def agreement(texts: Texts) -> None:
     """Print how far a second judge agrees with the first."""
     first, second = {row["id"]: row for row in texts.rows}, read_second()
@@ -361,10 +297,6 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
     print(f"\nwrote {path}: {path.stat().st_size / 1000:.0f} kB, fitted to {fitting.sum():,} texts")
 
 
-def _sigmoid(score: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
@@ -376,6 +308,7 @@ def main() -> None:
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
     parser.add_argument("--no-figures", action="store_true", help="write the model without measuring it")
+    parser.add_argument("--ablation", action="store_true", help="measure too what each kind of input adds")
     options = parser.parse_args()
     reader, styles = encoder.load(options.encoder), dict(presets.load(None).styles)
     vectors = reader.encode([style.description for style in styles.values()])
@@ -386,6 +319,8 @@ def main() -> None:
     if not options.no_figures:
         agreement(texts)
         measure(texts, styles, described)
+    if options.ablation:
+        ablation(texts)
     if options.out:
         out = options.out / brief.file_name(reader.identity) if options.out.is_dir() else options.out
         write(out, texts, styles, described, reader.identity)

@@ -1,0 +1,156 @@
+"""Labelled texts as the model of the brief reads them, and its two parts fitted to them: `fit` and `network_of`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+from brief_network import Network, Targets, train
+from brief_readings import Reading
+from numpy.typing import NDArray
+
+from catalog.brief import reader as brief
+from catalog.models import Choices, Context
+from catalog.models.brief import Culture, TextKind
+from catalog.request.selection import pick_style
+from presets.vocabulary import ENVIRONMENTS
+
+__all__ = [
+    "CULTURES",
+    "FITS",
+    "KINDS",
+    "PASSABLE",
+    "PLACES",
+    "WRONG",
+    "Fitted",
+    "Texts",
+    "fit",
+    "gather",
+    "network_of",
+    "sigmoid",
+    "targets",
+]
+
+Array = NDArray[np.float64]
+
+PENALTY = 3e-3
+"""On the weights of a style; on those of the comparisons and of the bias a thirtieth."""
+KINDS = list(get_args(TextKind))
+CULTURES = [None, *get_args(Culture)]
+PLACES = [None, *ENVIRONMENTS]
+WRONG, PASSABLE, FITS = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Labelled texts with all that the model reads of them; one row a text."""
+
+    rows: list[dict[str, Any]]
+    inputs: Array
+    compared: Array
+    """Shape (texts, styles, comparisons)."""
+    grades: NDArray[np.int64]
+    """WRONG, PASSABLE or FITS, shape (texts, styles)."""
+    judged: NDArray[np.bool_]
+    """Whether the style was on offer when the text was judged, shape (texts, styles)."""
+    policy: NDArray[np.int64]
+    """What the policy without a model picks."""
+
+    @property
+    def part(self) -> NDArray[np.str_]:
+        """Of each text "fit", "calibrate" or "test"."""
+        return np.array([row.get("part", "fit") for row in self.rows])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    weights: Array
+    bias: Array
+    compared: Array
+    step: float
+
+    def passes_and_fits(self, texts: Texts, rows: Any) -> tuple[Array, Array]:
+        score = texts.inputs[rows] @ self.weights + self.bias + texts.compared[rows] @ self.compared
+        return sigmoid(score), sigmoid(score - self.step)
+
+
+def gather(
+    labelled: list[dict[str, Any]], readings: list[Reading], styles: dict[str, Any], vectors: Array
+) -> Texts:
+    """Return what the model reads of each labelled text; `vectors` are of the styles' descriptions."""
+    names = list(styles)
+    inputs, compared, policy = [], [], []
+    grades = np.zeros((len(labelled), len(names)), dtype=np.int64)
+    judged = np.ones_like(grades, dtype=bool)
+    earlier = {s for row in labelled if row.get("earlier") for s in (*row["fits"], *row["passable"])}
+    for number, (row, (vector, read)) in enumerate(zip(labelled, readings, strict=True)):
+        context = Context(text=row["text"])
+        inputs.append(brief.inputs(vector, read))
+        compared.append(brief.compare(context.text, vector, read, styles, vectors, vectors.mean(axis=0)))
+        policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
+        grades[number, [names.index(name) for name in row["passable"]]] = PASSABLE
+        grades[number, [names.index(name) for name in row["fits"]]] = FITS
+        if row.get("earlier"):
+            judged[number] = [name in earlier for name in names]
+    return Texts(labelled, np.stack(inputs), np.stack(compared), grades, judged, np.array(policy))
+
+
+def fit(texts: Texts, rows: Any, columns: Any = slice(None)) -> Fitted:
+    """Fit an ordinal logistic regression a style, with weights of the comparisons that all styles share."""
+    from scipy.optimize import minimize
+
+    x, compared = texts.inputs[rows].astype(float), texts.compared[rows][:, columns].astype(float)
+    grades, judged = texts.grades[rows][:, columns], texts.judged[rows][:, columns]
+    fits, passable, wrong = (judged & (grades == grade) for grade in (FITS, PASSABLE, WRONG))
+    (count, width), styles, comparisons = x.shape, grades.shape[1], compared.shape[2]
+    cuts = np.cumsum([width * styles, styles, comparisons])
+
+    def loss(values: Array) -> tuple[float, Array]:
+        flat, bias, shared, step = np.split(values, cuts)
+        weights, step = flat.reshape(width, styles), np.exp(step)
+        score = x @ weights + bias + compared @ shared
+        passes, fitting = sigmoid(score), sigmoid(score - step)
+        between = np.clip(passes - fitting, 1e-9, 1)
+        likelihood = np.where(fits, np.log(fitting + 1e-12), 0) + np.where(passable, np.log(between), 0)
+        likelihood += np.where(wrong, np.log(1 - passes + 1e-12), 0)
+        slope_pass, slope_fit = passes * (1 - passes), fitting * (1 - fitting)
+        slope = np.where(fits, 1 - fitting, 0) + np.where(passable, (slope_pass - slope_fit) / between, 0)
+        slope = -(slope + np.where(wrong, -passes, 0)) / count
+        step_slope = np.where(fits, -(1 - fitting), 0) + np.where(passable, slope_fit / between, 0)
+        total = -likelihood.sum() / count + PENALTY / 2 * (weights**2).sum()
+        total += PENALTY / 60 * ((shared**2).sum() + (bias**2).sum())
+        gradient = [
+            (x.T @ slope + PENALTY * weights).ravel(),
+            slope.sum(axis=0) + PENALTY / 30 * bias,
+            np.einsum("ns,nsk->k", slope, compared) + PENALTY / 30 * shared,
+            [-step_slope.sum() / count * step[0]],
+        ]
+        return float(total), np.concatenate(gradient)
+
+    start = np.zeros(cuts[-1] + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
+    flat, bias, shared, step = np.split(found, cuts)
+    return Fitted(flat.reshape(width, styles), bias, shared, float(np.exp(step[0])))
+
+
+def targets(rows: list[dict[str, Any]], grades: Array, judged: Array) -> Targets:
+    """Return what judges said of texts; the 600 earlier texts have neither culture nor seriousness."""
+    return Targets(
+        grades=grades,
+        judged=judged,
+        moods=np.array([(row["valence"] / 2, row["energy"] / 2, row.get("serious") or 0) for row in rows]),
+        kinds=np.array([KINDS.index(row["register"]) for row in rows]),
+        cultures=np.array([CULTURES.index(row["culture"]) if "culture" in row else -1 for row in rows]),
+    )
+
+
+def network_of(texts: Texts, rows: Any) -> Network:
+    """Train the network on the rows `rows`."""
+    some = [row for row, taken in zip(texts.rows, rows, strict=True) if taken]
+    said = targets(some, texts.grades[rows], texts.judged[rows])
+    return train(texts.inputs[rows], texts.compared[rows], said)
+
+
+def sigmoid(score: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))))
