@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from presets.vocabulary import ENVIRONMENTS, MOODS
+from presets.vocabulary import MOODS
 
 from ..errors import Unavailable
 from ..models import Brief, Features, StyleFit
@@ -176,13 +176,8 @@ def added_unseen(compared: Array, moods: Array, wanted: Any) -> Array:
 
 
 def inputs(vector: Array, features: Features) -> Array:
-    """Return what the model reads of a text: its vector, its mood, its place; float32 of shape (inputs,)."""
-    rest = [
-        features.valence,
-        features.energy,
-        *(tag in features.mood_tags for tag in TAGS),
-        *(place == features.environment for place in ENVIRONMENTS),
-    ]
+    """Return what the model reads of a text: its vector and its mood; float32 of shape (inputs,)."""
+    rest = [features.valence, features.energy, *(tag in features.mood_tags for tag in TAGS)]
     return np.concatenate([VECTOR_SCALE * vector, FEATURE_SCALE * np.asarray(rest)]).astype(np.float32)
 
 

@@ -56,6 +56,8 @@ class Texts:
     """Whether the style was on offer when the text was judged, shape (texts, styles)."""
     policy: NDArray[np.int64]
     """What the policy without a model picks."""
+    places: NDArray[np.int64]
+    """Number of the place of the features in PLACES."""
 
     @property
     def part(self) -> NDArray[np.str_]:
@@ -93,7 +95,8 @@ def gather(
         grades[number, [names.index(name) for name in row["fits"]]] = FITS
         if row.get("earlier"):
             judged[number] = [name in earlier for name in names]
-    return Texts(labelled, np.stack(inputs), np.stack(compared), grades, judged, np.array(policy))
+    places = np.array([PLACES.index(read.environment) for _, read in readings])
+    return Texts(labelled, np.stack(inputs), np.stack(compared), grades, judged, np.array(policy), places)
 
 
 def fit(texts: Texts, rows: Any, columns: Any = slice(None)) -> Fitted:

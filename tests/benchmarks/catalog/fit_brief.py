@@ -34,7 +34,6 @@ from music_labels import read_labels, read_second
 import presets
 from catalog.brief import reader as brief
 from catalog.text import encoder
-from presets.vocabulary import ENVIRONMENTS
 
 Array = NDArray[np.float64]
 
@@ -122,12 +121,10 @@ def _measure_scene(texts: Texts, read: Read, where: Any) -> None:
     error = np.abs(read.moods[where, 2] - said.moods[:, 2]).mean()
     print(f"seriousness is off by {error:.2f}; the commonest value by {usual_error:.2f}")
     places = np.array([PLACES.index(row["place"]) for row in rows])
-    heard = texts.inputs[where][:, -len(ENVIRONMENTS) :] > 0
-    found = np.where(heard.any(axis=1), heard.argmax(axis=1) + 1, 0)
     for name, guess, true in (
         ("kind of text", read.kinds[where], said.kinds),
         ("culture", read.cultures[where], said.cultures),
-        ("place, of the features", found, places),
+        ("place, of the features", texts.places[where], places),
     ):
         usual = np.bincount(true[true >= 0]).max() / (true >= 0).sum()
         print(f"{name} right {np.mean(guess == true):.1%}; the commonest value {usual:.1%}", end="")
@@ -200,8 +197,7 @@ def _measure_unseen(
 def ablation(texts: Texts) -> None:
     """Print the figures without each kind of input, of the kinds left alone and of fresh texts to calibrate on."""
     width = texts.inputs.shape[1]
-    place = list(range(width - len(ENVIRONMENTS), width))
-    mood = list(range(place[0] - 2 - len(brief.TAGS), place[0]))
+    mood = list(range(width - 2 - len(brief.TAGS), width))
     vector, nothing = list(range(mood[0])), list[int]()
     english = np.array([row["lang"] == "en" for row in texts.rows])
     apart = np.isin([row["kind"] for row in texts.rows], TEST)
@@ -217,8 +213,7 @@ def ablation(texts: Texts) -> None:
         ("the vector and its cosines", vector, [3]),
         ("mood of the features (words, heads)", mood, [0, 1]),
         ("mood as input, compared still", mood, nothing),
-        ("place of the features (prototypes)", place, [4, 5]),
-        ("place as input, compared still", place, nothing),
+        ("place of the features (prototypes)", nothing, [4, 5]),
         ("topics", nothing, [2]),
         ("cosine to descriptions", nothing, [3]),
         ("all comparisons", nothing, [0, 1, 2, 3, 4, 5]),
