@@ -43,6 +43,7 @@ __all__ = [
     "load",
     "moods_of",
     "read_brief",
+    "shares_of",
 ]
 
 Array = NDArray[np.float32]
@@ -261,6 +262,28 @@ def _work_out(
         both[unseen] = 0
         both[unseen, : model.width], both[unseen, -1] = guessed[:, :-1], guessed[:, -1]
     return both[:, :-1], both[:, -1], vectors, np.isin(np.arange(len(names)), unseen).astype(np.float32)
+
+
+def shares_of(model: BriefModel, name: str, style: StyleLike, encoder: Encoder) -> Array:
+    """Return how much of each fitted style a style is, float32 of shape (fitted styles,) with the sum 1.
+
+    A fitted style is itself alone. The score of another one is nearly the sum of the fitted scores by these shares.
+    """
+    key = (id(model), name, digest(style))
+    if (known := _known_shares.get(key)) is None:
+        known = _known_shares[key] = _work_out_shares(model, name, style, encoder)
+    return known
+
+
+_known_shares: dict[Any, Array] = {}
+
+
+def _work_out_shares(model: BriefModel, name: str, style: StyleLike, encoder: Encoder) -> Array:
+    itself = np.eye(len(model.names), dtype=np.float32)
+    if name in model.names and model.digests[model.names.index(name)] == digest(style):
+        return np.asarray(itself[model.names.index(name)])
+    like = describe([style], encoder.encode([style.description]))
+    return np.asarray(from_descriptions(itself, model.described, like, model.unseen_penalty)[0])
 
 
 def from_descriptions(fitted: Array, described: Array, like: Array, penalty: float) -> Array:

@@ -185,7 +185,7 @@ def _decided(store: Store, tracks: pa.Table) -> set[tuple[str, str]]:
         (row["key"], row["track_id"])
         for row in lines
         # Of a track that is deleted for good the request is not known, but a close match is one of another request.
-        if row["rule"] == "similar"
+        if row["rule"] in ("similar", "music")
         or (row["rule"] != "always" and made_for.get(row["track_id"], row["key"]) != row["key"])
     }
 

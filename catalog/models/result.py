@@ -37,8 +37,20 @@ class Candidate(Value):
     """Probability that the music fits, from `evidence`; None without weights for the encoder in use."""
     evidence: dict[str, float] = Field(default_factory=dict)
     """The inputs of the probability."""
+    passes: float | None = None
+    """Chance that nobody would object to its music under the text, from `music`; None without a brief of the text."""
+    fits: float | None = None
+    """Chance that a music supervisor would play it without a second thought."""
+    music: dict[str, float] = Field(default_factory=dict)
+    """The inputs of the two chances."""
+    sounds: str = ""
+    """How its music stands to what the text wants, in a listener's words."""
+    worth: float = 0.0
+    """The number by which it is compared with others that may be served."""
     admissible: bool = False
-    """It passes the rule that decided, so it may be served. Only such candidates are chosen from."""
+    """It passes a rule that may decide, so it may be served. Only such candidates are chosen from."""
+    same_scene: bool = False
+    """It may be served as a track of the same scene and mood."""
 
 
 class Decision(Value):
@@ -48,6 +60,8 @@ class Decision(Value):
     rule: Literal[
         "exact",
         "similar",
+        "music",
+        "growth",
         "below_threshold",
         "uncertified",
         "no_candidate",
@@ -59,8 +73,9 @@ class Decision(Value):
         "variant",
         "stock",
     ]
-    """`theme` to `variant` choose for a listener among the candidates that may be served: see
-    catalog/reuse/variety.py. `stock` makes ahead of requests."""
+    """`similar` reuses a track of the same scene, `music` one of another scene whose music serves the text, and `growth`
+    makes one since too few serve it yet. `theme` to `variant` choose for a listener among the candidates that may be
+    served: see catalog/reuse/variety.py. `stock` makes ahead of requests."""
     reason: str
     threshold: float
     track_id: str | None = None
@@ -71,6 +86,7 @@ class Decision(Value):
     score: float | None = None
     """Score of the best candidate, reused or not."""
     probability: float | None = None
+    """The number that was compared with the threshold: by the rule "music" a chance, else that the scene is the same."""
     certificate: str = ""
     """Id of the certificate whose threshold decided; "" when none did."""
     candidates: tuple[Candidate, ...] = ()

@@ -2,10 +2,11 @@
 
 1. Hard facts (role, loop, duration, quality, model, and the caller's own choices) are filters inside the vector query.
    They are checked here again, since a column that was damaged on the disk differs from the track's own record.
-2. Each candidate gets a probability that its music fits (`evidence`). It is a product: that the scene is the same, from
-   the cosine of the contexts, place and time, and that the mood is the same, from the distance of the moods and from
-   exchanged words. An opposite mood is refused whatever else is alike.
-3. A track is reused when its probability reaches the threshold of the certificate for the wanted rate of false reuse.
+2. Each candidate is weighed (`weighing`). Has it the same scene and mood? Would its music serve the text, whatever it
+   was made for? An opposite mood is refused whatever else is alike.
+3. A track of the same scene is reused when its probability reaches the threshold of the certificate for the wanted rate
+   of false reuse. Else one is reused whose music serves the text, when its chance reaches the threshold for music and
+   enough different tracks do (`Terms.variety`). Plays are spread over all of them.
    Without a certificate only exact repeats are reused.
 
 With a minimum similarity another rule takes the place of 2 and 3: the cosine, less a cost for differences in mood,
@@ -14,28 +15,19 @@ place and time, must reach that minimum.
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ..models import Candidate, Decision, Features, Filter, Request, RequestRecord, Track
+from ..brief.reader import StyleLike
+from ..models import Candidate, Decision, Filter, Request, RequestRecord, Track
 from ..search.filters import meets
-from ..text.mood import mood_distance
 from .evidence import Card, evidence, probability
 from .terms import Terms
+from .weighing import MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
 
-__all__ = ["MAX_MOOD_DISTANCE", "decide", "difference", "exact", "like", "weigh"]
-
-
-# For the rule by score.
-MOOD_COST = 0.6
-"""A mood distance of 1 lowers the similarity by this."""
-MAX_MOOD_DISTANCE = 0.2
-"""Beyond this mood distance a track is refused, however similar it is."""
-PLACE_COST = 0.15
-TIME_COST = 0.05
-
-OPPOSITE_MOOD_DISTANCE = 0.5
-"""Beyond this mood distance two moods are opposite, which is refused under either rule."""
+__all__ = ["decide", "exact", "like"]
 
 
 def exact(track: Track, line: RequestRecord | None = None) -> Decision:
@@ -63,89 +55,45 @@ def exact(track: Track, line: RequestRecord | None = None) -> Decision:
     )
 
 
-def weigh(
-    request: Request, track: Track, similarity: float, terms: Terms, wanted: Card | None = None
-) -> Candidate:
-    """Return how well `track` fits `request`, and the reasons against it; `wanted` is the card of the request."""
-    wanted = wanted or Card.of(request.context, request.features)
-    distance, cost, against = difference(request.features, track)
-    score = round(similarity - cost, 4)
-    numbers = evidence(wanted, Card.of_track(track), similarity)
-    if numbers["exchanged"] > MAX_MOOD_DISTANCE:
-        against = (*against, "nearly the same words, with some exchanged for their opposite")
-    fits = round(probability(terms.certificate.weights, numbers), 4) if terms.certificate else None
-    refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
-    return Candidate(
-        track_id=track.id,
-        style=track.style,
-        summary=track.summary,
-        similarity=round(similarity, 4),
-        mood_distance=round(distance, 4),
-        score=score,
-        against=against,
-        refused=refused,
-        probability=fits,
-        evidence={name: round(value, 4) for name, value in numbers.items()},
-        admissible=not refused and terms.reached(score, fits),
-    )
-
-
-def difference(wanted: Features, other: Features | Track) -> tuple[float, float, tuple[str, ...]]:
-    """Return the mood distance, the cost of all differences in the similarity, and the differences in words."""
-    distance = mood_distance(wanted, other)
-    against, cost = [], MOOD_COST * distance
-    if distance > MAX_MOOD_DISTANCE:
-        which = "opposite" if distance > OPPOSITE_MOOD_DISTANCE else "another"
-        against.append(f"{which} mood: {_mood(wanted)} wanted, the track is {_mood(other)}")
-    for name, price in (("environment", PLACE_COST), ("time_of_day", TIME_COST)):
-        mine, theirs = getattr(wanted, name), getattr(other, name)
-        if mine and theirs and mine != theirs:
-            against.append(f"other {name.replace('_', ' ')}: {mine} wanted, the track is for {theirs}")
-            cost += price
-    return distance, cost, tuple(against)
-
-
 def decide(
     request: Request,
     hits: Sequence[tuple[Track, float]],
     terms: Terms,
     *,
+    styles: Mapping[str, StyleLike] | None = None,
     facts: Filter | None = None,
     considered: int = 0,
     rejected_by: Mapping[str, int] | None = None,
 ) -> Decision:
     """Decide whether one of `hits` (track, cosine) that meets the hard facts is reused.
 
-    A candidate is admissible when its probability, or its score where the caller set a minimum, reaches the threshold
-    of `terms` and its mood is not refused. `auto` reuses the best admissible candidate, `always` the best of all,
-    `never` makes a new track. Without a threshold no candidate is admissible. Ties go to the lesser id, so the decision
-    does not depend on the order of `hits`. In a language that the certificate does not hold for nothing is admissible.
+    `styles` are the presets by name; without them only tracks of the same scene are reused. `auto` reuses an
+    admissible candidate, `always` the best of all, `never` makes a new track. Without a threshold no candidate is
+    admissible, nor in a language that the certificate does not hold for. Ties go to the lesser id, so the decision does
+    not depend on the order of `hits`.
     """
     terms = terms.for_language(request.features.language)
     wanted = Card.of(request.context, request.features)
     ranked = sorted(
         (
-            weigh(request, track, similarity, terms, wanted)
+            weigh(request, track, similarity, terms, wanted, styles)
             for track, similarity in hits
             if facts is None or meets(track, facts)
         ),
-        key=lambda one: (one.refused, -terms.worth(one), one.track_id),
+        key=lambda one: (one.refused, not one.same_scene, -one.worth, one.track_id),
     )
-    best = ranked[0] if ranked else None
-    rule, reason = _verdict(best, terms)
-    chosen = best if best and rule in ("similar", "always") else None
+    best, rule, reason = _verdict(request, ranked, terms)
+    threshold = terms.music_threshold if rule in ("music", "growth") else terms.threshold
     return Decision(
-        action="reuse" if chosen else "make",
+        action="reuse" if rule in REUSING else "make",
         rule=rule,
         reason=reason,
-        threshold=1.0 if terms.threshold is None else terms.threshold,
-        track_id=chosen.track_id if chosen else None,
+        threshold=1.0 if threshold is None else threshold,
+        track_id=best.track_id if best and rule in REUSING else None,
         similarity=best.similarity if best else None,
         score=best.score if best else None,
-        probability=best.probability if best else None,
-        certificate=terms.certificate.id
-        if terms.certificate and not (terms.by_score or terms.uncovered)
-        else "",
+        probability=_compared(best, rule) if best else None,
+        certificate=_certificate(rule, terms),
         candidates=tuple(ranked),
         filter=facts,
         considered=considered,
@@ -154,7 +102,7 @@ def decide(
 
 
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
-    """Return whether a track made for `made` would be reused for `wanted`, by mood and topic alone."""
+    """Return whether a track made for `made` would be reused for `wanted` as one of the same scene and mood."""
     terms = terms.for_language(wanted.features.language)
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:
@@ -165,30 +113,84 @@ def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> boo
     return terms.reached(None, probability(terms.certificate.weights, evidence(*cards, similarity)))
 
 
-Rule = Literal["similar", "below_threshold", "uncertified", "no_candidate", "always", "never"]
+Rule = Literal[
+    "similar", "music", "growth", "below_threshold", "uncertified", "no_candidate", "always", "never"
+]
+REUSING: tuple[Rule, ...] = ("similar", "music", "always")
 
 
-def _verdict(best: Candidate | None, terms: Terms) -> tuple[Rule, str]:
+def _verdict(
+    request: Request, ranked: Sequence[Candidate], terms: Terms
+) -> tuple[Candidate | None, Rule, str]:
+    """Return the candidate that is reused, or else the best one, with the rule and the reason in words."""
+    best = ranked[0] if ranked else None
     if terms.reuse == "never":
-        return "never", "a new track was asked for"
+        return best, "never", "a new track was asked for"
     if best is None:
-        return "no_candidate", "no track in the catalog meets the hard facts"
-    if best.probability is None or terms.by_score:
-        fit = f"score {best.score:.2f} (similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
-    else:
-        fit = (
-            f"fits with probability {best.probability:.2f} "
-            f"(similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f})"
-        )
-    if best.admissible:
-        return "similar", f"close match: {fit}, {terms.threshold:.2f} needed"
+        return None, "no_candidate", "no track in the catalog meets the hard facts"
+    if best.same_scene:
+        return best, "similar", f"close match: {_closeness(best, terms)}, {terms.threshold:.2f} needed"
+    if serving := [one for one in ranked if one.admissible]:
+        return _by_music(request, serving, terms)
     if terms.reuse == "always":
-        return "always", f"best of those that meet the hard facts: {fit}"
-    if terms.threshold is None:
-        return "uncertified", f"only exact repeats are reused: {terms.uncertified}"
+        return best, "always", f"best of those that meet the hard facts: {_closeness(best, terms)}"
+    if terms.threshold is None and terms.music_threshold is None:
+        return best, "uncertified", f"only exact repeats are reused: {terms.uncertified}"
+    return best, "below_threshold", _too_far(best, terms)
+
+
+def _by_music(
+    request: Request, serving: Sequence[Candidate], terms: Terms
+) -> tuple[Candidate, Rule, str]:
+    count = f"{len(serving)} track{'s' if len(serving) > 1 else ''} would serve this text"
+    if len(serving) < terms.variety and terms.reuse != "always":
+        reason = f"{count}, and {terms.variety} should before one of them is reused"
+        return serving[0], "growth", reason
+    chosen = _spread(request.key, serving)
+    chance = f"chance {chosen.worth:.2f}, {terms.music_threshold:.2f} needed"
+    return chosen, "music", f"its music serves this text: {chosen.sounds} ({chance}); {count}"
+
+
+def _spread(key: str, serving: Sequence[Candidate]) -> Candidate:
+    """Return one of the candidates, the same for the same request, so that requests spread over all of them.
+
+    A candidate is drawn in proportion to its chance to fit: weighted rendezvous hashing (Thaler and Ravishankar 1998).
+    It needs no count of plays, and a new track takes over its share of the requests and no more.
+    """
+
+    def order(one: Candidate) -> tuple[float, str]:
+        digest = hashlib.sha256(f"{key}/{one.track_id}".encode()).digest()
+        drawn = (int.from_bytes(digest[:8], "big") + 1) / 2**64
+        return -math.log(drawn) / max(one.fits or 0.0, 1e-6), one.track_id
+
+    return min(serving, key=order)
+
+
+def _compared(one: Candidate, rule: Rule) -> float | None:
+    return one.worth if rule in ("music", "growth") else one.probability
+
+
+def _certificate(rule: Rule, terms: Terms) -> str:
+    if rule in ("music", "growth"):
+        return terms.music.id if terms.music else ""
+    if terms.certificate is None or terms.by_score or terms.uncovered:
+        return ""
+    return terms.certificate.id
+
+
+def _closeness(best: Candidate, terms: Terms) -> str:
+    where = f"similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f}"
+    if best.probability is None or terms.by_score:
+        return f"score {best.score:.2f} ({where})"
+    if best.sounds and not best.same_scene:
+        return f"{best.sounds} (chance {best.worth:.2f} that its music serves the text)"
+    return f"fits with probability {best.probability:.2f} ({where})"
+
+
+def _too_far(best: Candidate, terms: Terms) -> str:
     because = f"; {best.against[0]}" if best.against else ""
-    return "below_threshold", f"closest track does not fit: {fit}, {terms.threshold:.2f} needed{because}"
-
-
-def _mood(felt: Features | Track) -> str:
-    return ", ".join(felt.mood_tags[:3]) or f"valence {felt.valence:+.1f}, energy {felt.energy:+.1f}"
+    if best.sounds and terms.music_threshold is not None:
+        chance = f"chance {best.worth:.2f} to serve it, {terms.music_threshold:.2f} needed"
+        return f"no track serves this text well enough: the best is {best.sounds} ({chance}){because}"
+    fit = _closeness(best, terms)
+    return f"closest track does not fit: {fit}, {terms.threshold:.2f} needed{because}"

@@ -6,15 +6,23 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..errors import InputError
-from ..models import Candidate, RequestRecord
+from ..models import RequestRecord
 from ..validation import nearest
 from . import languages
 from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_rate
+from .music_certificate import Fit, MusicCertificate
+from .serving import Chances
 
-__all__ = ["Reuse", "Terms", "checked_terms"]
+__all__ = ["VARIETY", "Reach", "Reuse", "Terms", "checked_terms"]
 
 
 Reuse = Literal["auto", "always", "never"]
+Reach = Literal["music", "scene"]
+"""Which tracks may be reused: every one whose music serves the text, or only those of the same scene."""
+VARIETY = 3
+"""How many different tracks must serve a text before one of another scene is reused. docs/REUSE.md has the reasons."""
+MOST_VARIETY = 20
+"""As many tracks as a search weighs."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +38,19 @@ class Terms:
     """Why no certificate counts."""
     uncovered: str = ""
     """Why the certificate does not hold for the language of the text; "" where it does."""
+    music: MusicCertificate | None = None
+    """The certificate for the decision on music; None where none counts for the encoder in use."""
+    reach: Reach = "music"
+    fit: Fit = "passable"
+    """What a track of another scene must be."""
+    variety: int = VARIETY
 
     def for_language(self, spoken: str) -> Terms:
         """Return the terms for a text in the language `spoken`: no threshold where the certificate knows none of it."""
-        if self.by_score or self.certificate is None:
+        holds = self.certificate or self.music
+        if self.by_score or holds is None:
             return self
-        return replace(self, uncovered=languages.uncovered(self.certificate.languages, spoken))
+        return replace(self, uncovered=languages.uncovered(holds.languages, spoken))
 
     @property
     def by_score(self) -> bool:
@@ -55,6 +70,23 @@ class Terms:
         return self.min_similarity if self.by_score else self.bound.threshold if self.bound else None
 
     @property
+    def music_threshold(self) -> float | None:
+        """The chance that a track of another scene must reach; None where only the same scene is reused."""
+        if self.reach == "scene" or self.by_score or self.music is None or self.uncovered:
+            return None
+        bound = self.music.at(self.fit, self.max_false_reuse)
+        return bound.threshold if bound else None
+
+    def serves(self, chances: Chances | None) -> bool:
+        """Return whether a track with these chances would be reused for a text of another scene."""
+        threshold = self.music_threshold
+        return threshold is not None and chances is not None and self.chance(chances) >= threshold
+
+    def chance(self, chances: Chances) -> float:
+        """Return the chance that the threshold is compared with."""
+        return chances.passes if self.fit == "passable" else chances.fits
+
+    @property
     def uncertified(self) -> str:
         """Why there is no threshold, and what the caller can do."""
         if self.certificate is None:
@@ -71,24 +103,29 @@ class Terms:
             f"{held}; pass max_false_reuse={min(rates):g}, which one does hold, or calibrate on more labels"
         )
 
-    def worth(self, candidate: Candidate) -> float:
-        """Return the number that candidates are ranked by: the score or the probability."""
-        if self.by_score or candidate.probability is None:
-            return candidate.score
-        return candidate.probability
-
     def stands(self, line: RequestRecord) -> bool:
         """Return whether a close match in the log would be reused again.
 
         Its probability counts where it was served after the certificate in use was made. Its score counts only under
         the same minimum, since the line does not hold the mood distance.
         """
+        if line.rule == "music":
+            return self._stands_by_music(line)
         if self.min_similarity is not None:
             same = abs(line.threshold - self.min_similarity) < 1e-6
         else:
             same = self.certificate is not None and line.created_at >= self.certificate.made_at
         terms = self.for_language(line.features.language) if line.features else self
         return same and terms.reached(line.score, line.probability)
+
+    def _stands_by_music(self, line: RequestRecord) -> bool:
+        if self.music is None or line.created_at < self.music.made_at or line.probability is None:
+            return False
+        terms = self.for_language(line.features.language) if line.features else self
+        # The line holds the chance it was compared by; under another wish for fit that is another number.
+        threshold = terms.music_threshold
+        same = threshold is not None and abs(line.threshold - threshold) < 1e-6
+        return same and line.probability >= line.threshold
 
     def reached(self, score: float | None, probability: float | None) -> bool:
         """Return whether a track with this score, or this probability of fitting, would be reused."""
@@ -97,12 +134,35 @@ class Terms:
 
 
 def checked_terms(
-    standing: Standing, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None
+    standing: Standing,
+    reuse: Reuse,
+    min_similarity: float | None,
+    max_false_reuse: float | None,
+    *,
+    music: MusicCertificate | None = None,
+    reach: Reach | None = None,
+    fit: Fit | None = None,
+    variety: int | None = None,
 ) -> Terms:
-    """Return the terms of a call under the certificate that counts. Raises InputError for a value out of range."""
+    """Return the terms of a call under the certificates that count. Raises InputError for a value out of range."""
     if reuse not in get_args(Reuse):
         raise InputError(f"reuse {reuse!r} is not known; {nearest(reuse, get_args(Reuse))}")
     if min_similarity is not None and not -1.0 <= min_similarity <= 1.0:
         raise InputError(f"the minimum similarity is {min_similarity:g}; it lies between -1 and 1")
     rate = checked_rate(MAX_FALSE_REUSE if max_false_reuse is None else max_false_reuse)
-    return Terms(reuse, min_similarity, rate, standing.certificate, standing.note)
+    for name, value, known in (("reach", reach, Reach), ("fit", fit, Fit)):
+        if value is not None and value not in get_args(known):
+            raise InputError(f"{name} {value!r} is not known; {nearest(value, get_args(known))}")
+    if variety is not None and not 1 <= variety <= MOST_VARIETY:
+        raise InputError(f"variety is {variety}; it lies between 1 and {MOST_VARIETY}")
+    return Terms(
+        reuse,
+        min_similarity,
+        rate,
+        standing.certificate,
+        standing.note,
+        music=music,
+        reach=reach or "music",
+        fit=fit or "passable",
+        variety=VARIETY if variety is None else variety,
+    )

@@ -52,14 +52,10 @@ class Play:
 def offered(decision: Decision, repeats: Collection[str] = ()) -> dict[str, float]:
     """Return the tracks that may be served, with their worth. No other place decides which these are.
 
-    They are the admissible candidates of the decision, worth their probability or else their score, and `repeats`, the
-    tracks made for this very request, worth 1. Without any it is the track that the decision reuses.
+    They are the admissible candidates of the decision with their worth, and `repeats`, the tracks made for this very
+    request, worth 1. Without any it is the track that the decision reuses.
     """
-    worth = {
-        one.track_id: one.score if one.probability is None else one.probability
-        for one in decision.candidates
-        if one.admissible
-    }
+    worth = {one.track_id: one.worth for one in decision.candidates if one.admissible}
     worth |= dict.fromkeys(repeats, 1.0)
     if not worth and decision.action == "reuse" and decision.track_id:
         worth = {decision.track_id: decision.score if decision.score is not None else 1.0}
@@ -87,6 +83,8 @@ def choose(
     worth = offered(decision, repeats)
     if theme_track in worth:
         return _take(decision, theme_track, "theme", f"the track of the theme {theme!r}")
+    if decision.rule == "growth" and may_make:
+        return decision
     last_plays = {play.track_id: play.at for play in sorted(plays, key=lambda play: play.at)}
     if not last_plays.keys() & worth.keys():
         return decision
@@ -128,6 +126,6 @@ def _take(decision: Decision, track_id: str, rule: str, why: str) -> Decision:
     one = next((each for each in decision.candidates if each.track_id == track_id), None)
     figures: dict[str, Any] = {"similarity": 1.0, "score": 1.0}
     if one is not None:
-        figures = {"similarity": one.similarity, "score": one.score, "probability": one.probability}
+        figures = {"similarity": one.similarity, "score": one.score, "probability": one.worth}
     chosen = {"action": "reuse", "rule": rule, "reason": why, "track_id": track_id}
     return decision.model_copy(update={**figures, **chosen})

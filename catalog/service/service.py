@@ -28,9 +28,10 @@ from ..request.context import ContextSource
 from ..request.corpus import SAMPLE, Corpus
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
 from ..request.scene import loop_arguments, read_scene
-from ..reuse import certificate
+from ..reuse import certificate, music_certificate
 from ..reuse.decision import exact
-from ..reuse.terms import Reuse, Terms, checked_terms
+from ..reuse.music_certificate import Fit
+from ..reuse.terms import Reach, Reuse, Terms, checked_terms
 from ..store.store import Store
 from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
@@ -109,6 +110,9 @@ class MusicService(OpenCatalog):
         reuse: Reuse = "auto",
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        reach: Reach | None = None,
+        fit: Fit | None = None,
+        variety: int | None = None,
         dry_run: bool = False,
         explain: bool = False,
         on_progress: Progress | None = None,
@@ -120,12 +124,15 @@ class MusicService(OpenCatalog):
         of `Audience`: a `listener` gets another fitting track than the one they heard last, a `theme` keeps its track.
         With `continue_from` or `melody` only a repeat is reused.
 
+        `reach` "music" reuses every track whose music serves the text, "scene" only one of the same scene; `fit` says
+        whether such a track must be "passable" or one that "fits"; with fewer than `variety` of them one is made.
+
         `reuse` "auto" reuses what reaches the certified threshold for `max_false_reuse`, the share of reused tracks
         that may not fit (default 0.1), or with `min_similarity` what reaches that score; "always" reuses the best track
         that meets the hard facts and never makes one; "never" makes one. `dry_run` decides and stops. `explain` also
         counts what each hard fact rejects. Raises InputError, NotFound, Busy, StorageError or Unavailable.
         """
-        terms = self._terms(reuse, min_similarity, max_false_reuse)
+        terms = self._terms(reuse, min_similarity, max_false_reuse, reach, fit, variety)
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, **arguments)
         call = self._flow.begin("dry-run" if dry_run else "find-or-make", text_context, arguments)
@@ -147,6 +154,9 @@ class MusicService(OpenCatalog):
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        reach: Reach | None = None,
+        fit: Fit | None = None,
+        variety: int | None = None,
         on_progress: Progress | None = None,
         **arguments: Any,
     ) -> list[Result]:
@@ -155,7 +165,7 @@ class MusicService(OpenCatalog):
         Contexts near one another share a track as they would one after the other. Tracks that were made before an
         error are kept, and every call leaves a line in the log.
         """
-        terms = self._terms("auto", min_similarity, max_false_reuse)
+        terms = self._terms("auto", min_similarity, max_false_reuse, reach, fit, variety)
         calls = [self._flow.begin("find-or-make", source, arguments) for source in text_contexts]
         return batches.serve(self._flow, calls, terms, on_progress)
 
@@ -165,11 +175,20 @@ class MusicService(OpenCatalog):
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        reach: Reach | None = None,
+        fit: Fit | None = None,
+        variety: int | None = None,
         **arguments: Any,
     ) -> Match | None:
         """Return the track that `find_or_make` would reuse, or None. Never makes."""
         result = self.explain(
-            text_context, min_similarity=min_similarity, max_false_reuse=max_false_reuse, **arguments
+            text_context,
+            min_similarity=min_similarity,
+            max_false_reuse=max_false_reuse,
+            reach=reach,
+            fit=fit,
+            variety=variety,
+            **arguments,
         )
         if result.track is None or result.path is None:
             return None
@@ -187,12 +206,15 @@ class MusicService(OpenCatalog):
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        reach: Reach | None = None,
+        fit: Fit | None = None,
+        variety: int | None = None,
         reuse: Reuse = "auto",
         log: bool = True,
         **arguments: Any,
     ) -> Result:
         """Return what `find_or_make` would decide, with every candidate. Never makes; logged only with `log`."""
-        terms = self._terms(reuse, min_similarity, max_false_reuse)
+        terms = self._terms(reuse, min_similarity, max_false_reuse, reach, fit, variety)
         call = self._flow.begin("find", text_context, arguments)
         if not log:
             return self._flow.result(call, self._flow.look(call, terms, explain=True))
@@ -206,11 +228,14 @@ class MusicService(OpenCatalog):
         *,
         min_similarity: float | None = None,
         max_false_reuse: float | None = None,
+        reach: Reach | None = None,
+        fit: Fit | None = None,
+        variety: int | None = None,
         explain: bool = False,
         **arguments: Any,
     ) -> Result | None:
         """Return what `find_or_make` would reuse, and log it as such; None, and no line, where it would make."""
-        terms = self._terms("auto", min_similarity, max_false_reuse)
+        terms = self._terms("auto", min_similarity, max_false_reuse, reach, fit, variety)
         call = self._flow.begin("find-or-make", text_context, arguments)
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=explain)
@@ -349,9 +374,26 @@ class MusicService(OpenCatalog):
         repeat = self._flow.result(call, Outcome(again, exact(track), track))
         return repeat, record_of(call, repeat)
 
-    def _terms(self, reuse: Reuse, min_similarity: float | None, max_false_reuse: float | None) -> Terms:
+    def _terms(
+        self,
+        reuse: Reuse,
+        min_similarity: float | None,
+        max_false_reuse: float | None,
+        reach: Reach | None,
+        fit: Fit | None,
+        variety: int | None,
+    ) -> Terms:
         standing = certificate.standing(self.store.home, self.encoder.identity)
-        terms = checked_terms(standing, reuse, min_similarity, max_false_reuse)
+        terms = checked_terms(
+            standing,
+            reuse,
+            min_similarity,
+            max_false_reuse,
+            music=music_certificate.standing(self.store.home, self.encoder.identity),
+            reach=reach,
+            fit=fit,
+            variety=variety,
+        )
         if min_similarity is None and max_false_reuse is None:
             return replace(terms, min_similarity=self._min_similarity)
         return terms

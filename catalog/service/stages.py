@@ -45,6 +45,7 @@ from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .listener import Listener
 from .making import Generators, MakingTask, followed, keep, noted, render, seed_of
+from .music_vectors import MusicVectors
 from .repeats import Repeat, Repeats
 
 __all__ = ["Flow", "Outcome"]
@@ -86,6 +87,7 @@ class Flow:
         self.store = store
         self.library = library
         self.encoder = encoder
+        self.music = MusicVectors(store, library, encoder)
         self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
@@ -146,11 +148,12 @@ class Flow:
             terms = replace(terms, reuse="never")
         request, vector = self.understand(call)
         with call.stage("search"):
-            search = self._search(request, vector, rejections, listener.theme_track)
+            search = self._search(request, vector, rejections, terms, listener.theme_track)
         decision = decide(
             request,
             search.hits,
             terms,
+            styles=self.library.styles,
             facts=search.facts,
             considered=search.considered,
             rejected_by=self._rejected_by(search) if explain else None,
@@ -204,12 +207,27 @@ class Flow:
         )
 
     def _search(
-        self, request: Request, vector: NDArray[np.float32], rejections: Rejections, theme_track: str | None
+        self,
+        request: Request,
+        vector: NDArray[np.float32],
+        rejections: Rejections,
+        terms: Terms,
+        theme_track: str | None,
     ) -> Search:
-        """Find the nearest tracks that meet the hard facts and were not rejected; a theme's track is always weighed."""
+        """Find tracks that meet the hard facts and were not rejected: those of the nearest texts, those whose music
+        serves best, and that of the theme.
+        """
         facts = hard_facts(request)
         rejected = rejections.near(vector, request.features)
-        hits = self.store.tracks.search(vector, facts, CANDIDATES + len(rejected))
+        wanted = CANDIDATES + len(rejected)
+        hits = self.store.tracks.search(vector, facts, wanted)
+        brief = self.music.of_request(request) if terms.music_threshold is not None else None
+        # A search that found fewer than it asked for has found them all.
+        if brief is not None and len(hits) >= wanted:
+            self.music.fill_once()
+            near = {track.id for track, _ in hits}
+            by_music = self.store.tracks.search_brief(brief, vector, facts, wanted)
+            hits += [(track, cosine) for track, cosine in by_music if track.id not in near]
         if theme_track and theme_track not in {track.id for track, _ in hits}:
             hits += self.store.tracks.search(vector, facts, 1, among=[theme_track])
         allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
@@ -238,7 +256,7 @@ class Flow:
             _, vector = self.understand(call)
             stamp = self.store.stamp()
             with call.stage("insert"):
-                self.store.tracks.insert(track, vector, sound)
+                self.store.tracks.insert(track, vector, sound, self.music.of_track(track))
             self.store.remember(track, stamp)
             yield Outcome(noted(task, raw), outcome.decision, track, made=True)
 

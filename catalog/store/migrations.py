@@ -37,6 +37,11 @@ def m005_add_record(row: Mapping[str, Any]) -> Row:
     return {**row, "record": ""}
 
 
+def m006_add_brief(row: Mapping[str, Any]) -> Row:
+    """Add the brief vector, which the first search gives to earlier tracks; it is no part of the record."""
+    return {**row, "brief_kind": "", "brief": None}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     fields = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -54,12 +59,15 @@ def m002_add_mood(row: Mapping[str, Any]) -> Row:
     return {**row, "mood": ""}
 
 
+RECORDS_SINCE = 5
+"""From this version on a row of `tracks` holds its record, and the checksum is that of the record."""
 STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
     "tracks": {
         2: m002_add_trash_and_rating,
         3: m003_add_tags_and_note,
         4: m004_add_sound,
         5: m005_add_record,
+        6: m006_add_brief,
     },
     "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
     "judgements": {2: m002_add_mood},
@@ -72,10 +80,11 @@ def upgrade(row: Mapping[str, Any], table: str, version: int) -> Row:
 
     A row that did not match its checksum keeps one that matches nothing, so that damage stays visible.
     """
-    intact = matches(row)
-    present = dict(row)
+    intact, present = matches(row), dict(row)
     for step in range(version + 1, VERSIONS[table] + 1):
         present = STEPS[table][step](present)
+    if table == "tracks" and version >= RECORDS_SINCE:
+        return present  # the record and its checksum stay as they are
     if not intact:
         return {**present, "row_sha256": "damaged"}
     return recorded(present) if table == "tracks" else {**present, "row_sha256": row_sha256(present)}

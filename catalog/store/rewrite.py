@@ -14,7 +14,16 @@ from ..disk.table import DurableTable
 from ..errors import Damage, InputError
 from ..models import Track
 from .migrations import upgrade
-from .rows import from_record, kept_sound, matches, row_sha256, to_track_row, unit_vector, vector_sha256
+from .rows import (
+    from_record,
+    kept_brief,
+    kept_sound,
+    matches,
+    row_sha256,
+    to_track_row,
+    unit_vector,
+    vector_sha256,
+)
 from .schema import VERSIONS, table_version, track_schema
 
 if TYPE_CHECKING:
@@ -121,7 +130,7 @@ def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
     except Damage:
         digest = vector_sha256(vector)
         return {**row, "encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
-    return to_track_row(track.model_copy(update={"encoder": encoder}), vector, kept_sound(row))
+    return to_track_row(track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row))
 
 
 def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:

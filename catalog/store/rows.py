@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +21,13 @@ from .cells import canonical, checked_text, from_cell, sha256, to_cell
 from .schema import CONVERTED, JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_COLUMNS, TRACK_KINDS, CellValue
 
 __all__ = [
+    "BriefVector",
     "from_judgement_row",
     "from_record",
     "from_request_row",
     "from_track_row",
     "from_whole_track_row",
+    "kept_brief",
     "kept_sound",
     "matches",
     "recorded",
@@ -40,8 +42,20 @@ __all__ = [
 ]
 
 
-def to_track_row(track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> dict[str, Any]:
+class BriefVector(NamedTuple):
+    """What finds a track by its music: see `catalog.brief.vectors`."""
+
+    kind: str
+    """Only vectors of one kind can be compared."""
+    vector: ArrayLike
+
+
+def to_track_row(
+    track: Track, vector: ArrayLike, sound: ArrayLike | None = None, brief: BriefVector | None = None
+) -> dict[str, Any]:
     """Return the row of `track` with its unit vector (float32), how it sounds where that is known, and the checksums.
+
+    The brief vector has no checksum: it follows from the record, and can hide a track but never serve one.
 
     Raises InputError for values the model forbids (a copy may have skipped its checks), text that is not valid Unicode,
     numbers out of the column's range and vectors without a direction.
@@ -55,6 +69,7 @@ def to_track_row(track: Track, vector: ArrayLike, sound: ArrayLike | None = None
     row["sound_kind"] = "" if unit_sound is None else timbre.KIND
     row["sound_sha256"] = "" if unit_sound is None else vector_sha256(unit_sound)
     row["vector"], row["sound"] = unit, unit_sound
+    row["brief_kind"], row["brief"] = ("", None) if brief is None else (brief.kind, unit_vector(brief.vector))
     return recorded(row)
 
 
@@ -95,6 +110,7 @@ def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     expected = {**_encode(Track, track, TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
     expected |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
     expected |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
+    expected["brief_kind"] = row["brief_kind"]
     sound_lost = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
     if sound_lost or any(row[name] != expected[name] for name in TRACK_COLUMNS):
         raise _altered(row)
@@ -119,6 +135,11 @@ def matches(row: Mapping[str, Any]) -> bool:
         return bool(row_sha256(row) == row["row_sha256"])
     except (TypeError, ValueError):  # no number that JSON knows
         return False
+
+
+def kept_brief(row: Mapping[str, Any]) -> BriefVector | None:
+    """Return the brief vector of a row, None where it has none."""
+    return None if row["brief"] is None else BriefVector(row["brief_kind"], row["brief"])
 
 
 def _track_words(track: Track) -> str:

@@ -2,7 +2,7 @@
 
 No column that is compared may be null: `tempo != 1` silently drops rows with null, and Lance accepts a row of nothing
 but nulls. So None is stored as a value that no track can have: "" for text, 0 for a tempo or rating, -1000 for a level
-in dB or a score, 1970-01-01 for a time. Only the sound of a track and the vector of a log line may be null.
+in dB or a score, 1970-01-01 for a time. Only the sound and the brief vector of a track and the vector of a log line may be null.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from generator.audio import timbre
 
+from ..brief import vectors as briefs
 from ..disk.maintenance import WORDS
 from .cells import NONE
 
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-VERSIONS = {"tracks": 5, "requests": 3, "judgements": 2}
+VERSIONS = {"tracks": 6, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
@@ -104,6 +105,7 @@ _DERIVED_KINDS = {
     "sound_sha256": "text",
     "record": "text",
     "row_sha256": "text",
+    "brief_kind": "text",
 }
 REQUEST_KINDS = {
     "id": "key",
@@ -150,7 +152,7 @@ CONVERTED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "tim
 RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
 """The columns of a record; the other columns of a row follow from them."""
 TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
-"""Every column of `tracks` but the vector and the sound."""
+"""Every column of `tracks` but its three vectors."""
 TRACK_ROW = ("id", "record", "row_sha256")
 """The columns that a track is read from: `record` has its fields again as one text, one read in place of fifty."""
 REQUEST_COLUMNS = (*REQUEST_KINDS, *_WORDS_KIND, *_LINE_KINDS)
@@ -166,6 +168,7 @@ def track_schema(dimension: int, encoder: str) -> pa.Schema:
     item = pa.field("item", pa.float32(), nullable=False)
     fields.append(pa.field("vector", pa.list_(item, dimension), nullable=False))
     fields.append(pa.field("sound", pa.list_(pa.float32(), timbre.DIMENSION), nullable=True))
+    fields.append(pa.field("brief", pa.list_(pa.float32(), briefs.DIMENSION), nullable=True))
     return pa.schema(fields, metadata={VERSION: str(SCHEMA_VERSION), ENCODER: encoder})
 
 
@@ -230,9 +233,9 @@ def index_for(table: str, rows: int) -> dict[str, str]:
     if rows >= INDEX_ROWS:
         # None on id: lookups by it would gain, but merges on it could let duplicates through.
         ranks, flags = ("quality_rank", "model_rank"), ("state", "loopable")
-        facts = ("style", "role", "environment", "time_of_day", "backend", *ranks, *flags)
+        facts = ("style", "role", "brief_kind", "environment", "time_of_day", "backend", *ranks, *flags)
         indexes |= dict.fromkeys(facts, "few_values")
         indexes |= {"mood_tags": "tags", "key": "order", "duration_s": "order"}
     if rows >= VECTOR_INDEX_ROWS:
-        indexes["vector"] = "vector"
+        indexes |= {"vector": "vector", "brief": "vector"}
     return indexes

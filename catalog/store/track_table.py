@@ -19,13 +19,24 @@ from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
-from .rows import from_record, from_track_row, kept_sound, same_vector, to_track_row, unit_vector
+from .rows import (
+    BriefVector,
+    from_record,
+    from_track_row,
+    kept_brief,
+    kept_sound,
+    same_vector,
+    to_track_row,
+    unit_vector,
+)
 from .schema import TRACK_ROW, table_encoder, track_schema
 
 __all__ = ["Change", "TrackTable"]
 
 
 Change = Callable[[Track], Mapping[str, Any]]
+Parts = Callable[[Track, Row], tuple["ArrayLike | None", "BriefVector | None"]]
+"""Return how a track sounds and its brief vector, as its row is to have them."""
 
 RESCORED, PROBES = 40, 40
 """With a vector index: how many rows at the least are compared exactly once more, and how many lists of the index are
@@ -35,7 +46,7 @@ _SORTED_ALONE = 1000
 _COUNTS_KEPT = 64
 """For how many queries the facets are remembered."""
 _ID = re.compile(r"[a-z0-9-]{1,64}")
-_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound")
+_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound", "brief_kind", "brief")
 
 
 class TrackTable:
@@ -58,10 +69,15 @@ class TrackTable:
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
     def insert(
-        self, track: Track, vector: ArrayLike, sound: ArrayLike | None, check: Callable[[], None]
+        self,
+        track: Track,
+        vector: ArrayLike,
+        sound: ArrayLike | None,
+        brief: BriefVector | None,
+        check: Callable[[], None],
     ) -> None:
         """Add the row of `track` unless its id is there; `check` runs under the lock and may refuse by raising."""
-        row = to_track_row(track, vector, sound)
+        row = to_track_row(track, vector, sound, brief)
         self._expect(track.encoder, len(row["vector"]))
         schema = track_schema(self.dimension, track.encoder)
 
@@ -98,7 +114,7 @@ class TrackTable:
                     "run `catalog doctor --reembed`"
                 )
             changed = track.model_copy(update=dict(change(track)))
-            row = to_track_row(changed, rows[0]["vector"], kept_sound(rows[0]))
+            row = to_track_row(changed, rows[0]["vector"], kept_sound(rows[0]), kept_brief(rows[0]))
             merge = table.merge_insert("id").when_matched_update_all().use_index(False)
             merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
             return from_record(row)
@@ -109,11 +125,21 @@ class TrackTable:
 
     def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
         """Write how the tracks of these ids sound; rows that have gone meanwhile are passed over."""
+        self._put("sounds", [*sounds], lambda track, row: (sounds[track.id], kept_brief(row)))
 
+    def put_briefs(self, kind: str, briefs: Mapping[str, ArrayLike]) -> None:
+        """Write the brief vectors of the tracks of these ids; rows that have gone meanwhile are passed over."""
+        self._put(
+            "brief vectors",
+            [*briefs],
+            lambda track, row: (kept_sound(row), BriefVector(kind, briefs[track.id])),
+        )
+
+    def _put(self, what: str, ids: Sequence[str], parts: Parts) -> None:
         def write(table: Any) -> None:
-            stored = self.read(one_of("id", [*sounds]), columns=_WITH_VECTORS)
+            stored = self.read(one_of("id", [*ids]), columns=_WITH_VECTORS)
             rows = [
-                to_track_row(track, row["vector"], sounds[track.id])
+                to_track_row(track, row["vector"], *parts(track, row))
                 for row in stored
                 for track in intact([row], from_record)
                 if same_vector(row, "vector")
@@ -123,7 +149,7 @@ class TrackTable:
                 merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
 
         # No field of a track changes, so kept answers stay valid and the stamp stays.
-        self.durable.commit("the sounds cannot be written", write, point="sound", adds_only=True)
+        self.durable.commit(f"the {what} cannot be written", write, point="sound", adds_only=True)
         self._maintenance.run_when_due(self.durable)
 
     def nearest_sound(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
@@ -166,19 +192,39 @@ class TrackTable:
     def nearest(self, vector: ArrayLike, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows nearest to `vector` by cosine, best first, with their `_similarity` in [-1, 1]."""
         unit = unit_vector(vector)
-
-        def near(table: Any) -> Any:
-            query = table.query().nearest_to(unit).column("vector").distance_type("cosine")
-            return _exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
-
         if not self.durable.exists():
             return []
-        with lance_errors("the table cannot be searched"):
-            self._expect(self._encoder_of(self.durable.table), len(unit))
-            rows = to_rows(self.durable.query(near))
+        rows = self._near("vector", unit, len(unit), predicate, count)
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
+
+    def nearest_brief(
+        self, brief: BriefVector, vector: ArrayLike, predicate: str | None, count: int
+    ) -> list[Row]:
+        """Return the `count` rows whose brief vectors are nearest to `brief`, best first.
+
+        Their `_similarity` is the cosine of their contexts to `vector`, as in `nearest`.
+        """
+        unit, wanted = unit_vector(vector), unit_vector(brief.vector)
+        if not self.durable.exists():
+            return []
+        predicate = both(equals("brief_kind", brief.kind), predicate)
+        rows = self._near("brief", wanted, len(unit), predicate, count)
+        for row in rows:
+            row["_similarity"] = float(np.clip(np.asarray(row["vector"]) @ unit, -1.0, 1.0))
+        return rows
+
+    def _near(
+        self, column: str, unit: NDArray[np.float32], dimension: int, predicate: str | None, count: int
+    ) -> list[Row]:
+        def near(table: Any) -> Any:
+            query = table.query().nearest_to(unit).column(column).distance_type("cosine")
+            return _exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
+
+        with lance_errors("the table cannot be searched"):
+            self._expect(self._encoder_of(self.durable.table), dimension)
+            return to_rows(self.durable.query(near))
 
     def search_words(self, text: str, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows that have words of `text`, best BM25 `_score` first."""

@@ -21,7 +21,7 @@ from ..models import Filter, Track
 from ..search.facets import Facets
 from ..search.filters import both, equals, literal, meets, one_of, to_sql
 from .audio import AudioFiles
-from .rows import from_track_row, unit_vector
+from .rows import BriefVector, from_track_row, unit_vector
 from .track_table import Change, TrackTable
 
 if TYPE_CHECKING:
@@ -76,10 +76,17 @@ class Tracks:
 
     # One track
 
-    def insert(self, track: Track, vector: ArrayLike, sound: ArrayLike | None = None) -> None:
+    def insert(
+        self,
+        track: Track,
+        vector: ArrayLike,
+        sound: ArrayLike | None = None,
+        brief: BriefVector | None = None,
+    ) -> None:
         """Add `track` with the vector of its context, shape (dimension,); both are on the disk on return.
 
-        `sound` is what `generator.audio.timbre.sound_vector` gives for its audio, where that is known.
+        `sound` is what `generator.audio.timbre.sound_vector` gives for its audio, and `brief` its brief
+        vector, where those are known.
 
         Inserting the same id again changes nothing. Raises InputError for values that cannot be stored or an id that
         names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
@@ -94,7 +101,7 @@ class Tracks:
                     f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
                 )
 
-        self.table.insert(track, vector, sound, check_audio)
+        self.table.insert(track, vector, sound, brief, check_audio)
 
     def get(self, track_id: str) -> Track | None:
         """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
@@ -179,6 +186,22 @@ class Tracks:
         predicate = both(to_sql(where), None if among is None else one_of("id", [*among]))
         return self._best(
             lambda count: self.table.nearest(vector, predicate, count), "_similarity", limit, where
+        )
+
+    def search_brief(
+        self, brief: BriefVector, vector: ArrayLike, where: Filter = READY, limit: int = 20
+    ) -> Scored:
+        """Return up to `limit` tracks that meet `where` and whose music serves the brief best, best first.
+
+        The number with each is the cosine of its context to `vector`. Tracks without a brief vector of that kind are
+        left out; see `without_brief`.
+        """
+        predicate = to_sql(where)
+        return self._best(
+            lambda count: self.table.nearest_brief(brief, vector, predicate, count),
+            "_similarity",
+            limit,
+            where,
         )
 
     def search_sound(self, sound: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
@@ -296,6 +319,17 @@ class Tracks:
         check_writable(self._home, "the sounds cannot be written")
         if sounds:
             self.table.put_sounds(sounds)
+
+    def without_brief(self, kind: str, limit: int | None = None) -> TrackList:
+        """Return ready tracks without a brief vector of that kind, at most `limit`."""
+        where = both(f"brief_kind != {literal(kind)}", equals("state", "ready"))
+        return [*intact(self.table.read(where, limit=limit), from_track_row)]
+
+    def put_briefs(self, kind: str, briefs: Mapping[str, ArrayLike]) -> None:
+        """Write brief vectors of tracks, by id, as one commit; nothing else of them changes."""
+        check_writable(self._home, "the brief vectors cannot be written")
+        if briefs:
+            self.table.put_briefs(kind, briefs)
 
     # Inside
 

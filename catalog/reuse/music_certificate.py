@@ -1,0 +1,120 @@
+"""The certificate for the decision on music: its weights, and which threshold holds which rate of wrong reuse.
+
+`tests/benchmarks/catalog/fit_music.py` makes the shipped one from pairs of a text and a track that judges graded. It
+expires with another encoder, another fitted brief, or another way of reading texts. Then only tracks of the same scene
+are reused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, field_validator
+
+from ..brief.reader import MODEL_FILE, load
+from ..models import Value
+from ..text import features
+from . import serving
+from .certificate import DELTA, Bound, Rate
+from .languages import ENGLISH
+
+__all__ = ["SHIPPED", "Fit", "MusicCertificate", "brief_digest", "identified", "standing", "version"]
+
+SHIPPED = Path(__file__).with_name("music.json")
+Fit = Literal["passable", "fits"]
+"""What a reused track must be: one that nobody would object to, or one that fits without a second thought."""
+
+
+class MusicCertificate(Value):
+    """The weights of the decision on music, and the thresholds that hold a rate of wrong reuse."""
+
+    id: str = ""
+    made_at: AwareDatetime
+    source: str
+    """Where the graded pairs come from."""
+    source_sha256: str
+    encoder: str
+    brief: str
+    """Digest of the fitted brief, whose chances the weights read."""
+    features: str
+    languages: Annotated[tuple[str, ...], Field(min_length=1)] = ENGLISH
+    """The codes of the languages that the texts are written in, and that the certificate holds for."""
+    delta: Rate = DELTA
+    texts: int
+    """How many texts certified the bounds."""
+    pairs: int
+    weights: dict[str, FiniteFloat]
+    """Of the numbers of the evidence, and "constant"."""
+    step: FiniteFloat = Field(gt=0)
+    """How much more it takes to fit than to pass."""
+    leniency: dict[str, FiniteFloat]
+    """How forgiving the judges were of each style; 0 for a style without graded pairs."""
+    passable: tuple[Bound, ...]
+    """Thresholds on the chance to pass; wrong is a track that a listener would object to."""
+    fits: tuple[Bound, ...]
+    """Thresholds on the chance to fit; wrong is every track that does not fit."""
+
+    @field_validator("weights")
+    @classmethod
+    def _every_weight_and_no_other(cls, weights: dict[str, float]) -> dict[str, float]:
+        names = {"constant", *serving.NUMBERS}
+        if weights.keys() != names:
+            raise ValueError(f"the weights are {', '.join(sorted(weights))}; they must be {', '.join(sorted(names))}")
+        if turned := [name for name in serving.HURTS if weights[name] > 0]:
+            raise ValueError(f"the weight {turned[0]!r} is above 0, and more of that never helps")
+        return weights
+
+    def at(self, fit: Fit, max_false_reuse: float) -> Bound | None:
+        """Return the most lenient bound for at most `max_false_reuse`, None where nothing was certified for it."""
+        bounds = self.passable if fit == "passable" else self.fits
+        holding = [
+            bound
+            for bound in bounds
+            if bound.threshold is not None and bound.max_false_reuse <= max_false_reuse + 1e-9
+        ]
+        return max(holding, key=lambda bound: bound.max_false_reuse, default=None)
+
+
+def version() -> str:
+    """Return the version of the way texts are read and music is compared."""
+    return f"{features.VERSION}/{serving.VERSION}"
+
+
+def brief_digest() -> str:
+    """Return the first 16 hex digits of the sha256 of the fitted brief; "" where the file was left out."""
+    return _digest(MODEL_FILE) if MODEL_FILE.is_file() else ""
+
+
+def identified(certificate: MusicCertificate) -> MusicCertificate:
+    """Return the certificate with the id that follows from its content."""
+    content = certificate.model_dump_json(exclude={"id"})
+    return certificate.model_copy(update={"id": hashlib.sha256(content.encode()).hexdigest()[:12]})
+
+
+def standing(home: Path, encoder: str) -> MusicCertificate | None:
+    """Return the shipped certificate where it counts for that encoder, None where it does not.
+
+    It holds for the shipped brief, so it does not count beside the user's own in `home`.
+    """
+    shipped = _shipped()
+    if shipped is None or load(encoder, home) is not load(encoder):
+        return None
+    counts = (shipped.encoder, shipped.brief, shipped.features) == (encoder, brief_digest(), version())
+    return shipped if counts else None
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> MusicCertificate | None:
+    try:
+        shipped = MusicCertificate.model_validate_json(SHIPPED.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return shipped if identified(shipped).id == shipped.id else None
+
+
+@lru_cache(maxsize=1)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -1,0 +1,91 @@
+"""Would this track serve this text? The evidence on its music, the two chances, and the reason in a listener's words.
+
+A track serves a text when its music suits it, whatever it was made for. The score is a weighted sum: how well the
+style suits the text (the logit of its chance to pass), how far the style lies from the valence and the energy that the
+text wants, how far the moods of the two texts lie apart, and how forgiving judges were of the style. As in the brief,
+sigmoid(score) is the chance that nobody would object, and sigmoid(score - step) that the track fits (McCullagh 1980).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..brief.reader import StyleLike
+from ..brief.vectors import logit
+from ..models import Brief, Request, Track
+from ..text.mood import mood_distance
+
+if TYPE_CHECKING:
+    from .music_certificate import MusicCertificate
+
+__all__ = ["HURTS", "NUMBERS", "VERSION", "Chances", "chances", "evidence", "in_words"]
+
+VERSION = "music-1"
+"""Raise it when a number is computed in another way: certificates made before then expire."""
+NUMBERS = ("style", "valence", "energy", "mood")
+HURTS = frozenset({"valence", "energy", "mood"})
+"""A larger one of these never raises the chances; a larger one of the others never lowers them."""
+A_SHADE, CLEARLY = 0.2, 0.5
+"""Differences in valence or energy from which a listener is told of them."""
+
+
+class Chances(NamedTuple):
+    """How likely a track serves a text."""
+
+    passes: float
+    """That nobody would object to its music."""
+    fits: float
+    """That a music supervisor would play it without a second thought."""
+
+
+def evidence(request: Request, track: Track, style: StyleLike) -> dict[str, float] | None:
+    """Return the numbers that show whether `track`, of the preset `style`, serves `request`; None without a brief.
+
+    style is a logit, the others are distances of at least 0. Where the caller named the style it is not in question:
+    every candidate has it, and only the moods are compared.
+    """
+    brief = request.brief
+    if brief is None or track.style not in brief.styles:
+        return None
+    mood = mood_distance(request.features, track)
+    if request.choices.preset:
+        best = max(one.passes for one in brief.styles.values())
+        return {"style": logit(best), "valence": 0.0, "energy": 0.0, "mood": mood}
+    return {
+        "style": logit(brief.styles[track.style].passes),
+        "valence": abs(brief.valence - style.valence),
+        "energy": abs(brief.energy - style.energy),
+        "mood": mood,
+    }
+
+
+def chances(certificate: MusicCertificate, numbers: Mapping[str, float], style: str) -> Chances:
+    """Return the chances that a track of the preset `style` serves a text, from the `evidence`."""
+    weights = certificate.weights
+    score = weights["constant"] + sum(weights[name] * numbers[name] for name in NUMBERS)
+    score += certificate.leniency.get(style, 0.0)
+    return Chances(_sigmoid(score), _sigmoid(score - certificate.step))
+
+
+def in_words(brief: Brief, style: StyleLike) -> str:
+    """Return how music of a style stands to what the text wants, such as "calm and cozy, a shade brighter"."""
+    what = " and ".join(style.moods[:2]) or "music"
+    differences = [
+        _compared(style.valence - brief.valence, "brighter", "darker"),
+        _compared(style.energy - brief.energy, "livelier", "calmer"),
+    ]
+    told = " and ".join(filter(None, differences))
+    return f"{what}, {told} than the text wants" if told else f"{what}, as the text wants"
+
+
+def _compared(difference: float, more: str, less: str) -> str:
+    if abs(difference) < A_SHADE:
+        return ""
+    word = more if difference > 0 else less
+    return f"clearly {word}" if abs(difference) >= CLEARLY else f"a shade {word}"
+
+
+def _sigmoid(score: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))

@@ -1,0 +1,80 @@
+"""The brief vectors of a catalog: of its tracks, and of a request that looks for some."""
+
+from __future__ import annotations
+
+import logging
+
+from presets import Library
+
+from ..brief import reader, vectors
+from ..errors import CatalogError
+from ..models import Request, Track
+from ..store.rows import BriefVector
+from ..store.store import Store
+from ..text.encoder import Encoder
+
+__all__ = ["MusicVectors"]
+
+_log = logging.getLogger(__name__)
+
+FILLED_AT_ONCE = 2_000
+"""How many earlier tracks get their vectors on the first search; `catalog doctor --fix` serves the rest."""
+
+
+class MusicVectors:
+    """Make brief vectors with the presets of a library and the brief that is fitted to an encoder."""
+
+    def __init__(self, store: Store, library: Library, encoder: Encoder) -> None:
+        self._store = store
+        self._library = library
+        self._encoder = encoder
+        self._filled = False
+
+    @property
+    def _model(self) -> reader.BriefModel | None:
+        return reader.load(self._encoder.identity, self._store.home)
+
+    def of_request(self, request: Request) -> BriefVector | None:
+        """Return the vector that finds tracks for a request; None without a brief of its text."""
+        model = self._model
+        if request.brief is None or model is None:
+            return None
+        vector = vectors.request_vector(model, request.brief, request.key)
+        return BriefVector(vectors.kind(model), vector)
+
+    def of_track(self, track: Track) -> BriefVector | None:
+        """Return the vector of a track; None for a style without a preset, or without a brief for the encoder."""
+        model, style = self._model, self._library.styles.get(track.style)
+        if model is None or style is None:
+            return None
+        vector = vectors.track_vector(
+            model,
+            style,
+            track.style,
+            valence=track.valence,
+            energy=track.energy,
+            track_id=track.id,
+            encoder=self._encoder,
+        )
+        return BriefVector(vectors.kind(model), vector)
+
+    def fill_once(self) -> None:
+        """Give earlier tracks their vectors, the first time this is called; a catalog that refuses stays as it is."""
+        if self._filled:
+            return
+        self._filled = True
+        try:
+            self.fill(FILLED_AT_ONCE)
+        except CatalogError as error:
+            _log.warning("earlier tracks are found by their texts alone: %s", error)
+
+    def fill(self, limit: int | None = None) -> int:
+        """Write the vectors of tracks that have none of this kind, at most `limit`; return how many."""
+        model = self._model
+        if model is None:
+            return 0
+        kind = vectors.kind(model)
+        found = {track.id: self.of_track(track) for track in self._store.tracks.without_brief(kind, limit)}
+        made = {each: one.vector for each, one in found.items() if one is not None}
+        self._store.tracks.put_briefs(kind, made)
+        return len(made)

@@ -1,0 +1,318 @@
+"""Fit the decision on music to graded pairs, certify its thresholds, measure it, and write the file that is shipped.
+
+    python tests/benchmarks/catalog/fit_music.py --eval-dir DIR [--cache FILE] [--out FILE]
+
+A pair is a text and a track that was made for another text; judges graded whether the track would serve the text (see
+`music_fit/PAIRS.md`). The weights are fitted to pairs of texts that the brief was fitted to, with chances of a brief
+that was fitted without those texts. The thresholds are certified on the part "calibrate" and measured on the part
+"test": texts that nothing was fitted to, by other authors. Beside them stand 630 earlier pairs of other judges. Rivals:
+the cosine of the two texts, the mood distance, and the style's chance alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+import fit_brief
+from brief_readings import read_all as read_texts
+from music_labels import FOLDER, read_labels, read_pairs, read_tracks
+
+import presets
+from catalog.brief.vectors import logit
+from catalog.reuse.calibration import RATES, certified
+from catalog.reuse.music_certificate import MusicCertificate, brief_digest, identified, version
+from catalog.reuse.serving import HURTS, NUMBERS
+from catalog.reuse.trials import Trial
+from catalog.text import encoder
+from catalog.text.mood import mood_distance
+
+Array = NDArray[np.float64]
+
+FOLDS = 5
+PENALTY, LENIENCY_PENALTY = 0.02, 0.003
+FITS_RATES = (*RATES, 0.40, 0.50)
+SOURCE = "pairs of a text and a track, graded by language models that judged by tests/benchmarks/catalog/music_fit/PAIRS.md"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Graded pairs, one row a pair."""
+
+    part: NDArray[np.str_]
+    """ "fit", "calibrate", "test" or "earlier"."""
+    text: NDArray[np.str_]
+    style: NDArray[np.int64]
+    numbers: Array
+    """Shape (pairs, NUMBERS)."""
+    cosine: Array
+    grade: NDArray[np.int64]
+
+    def where(self, rows: Any) -> Pairs:
+        return Pairs(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Model:
+    weights: dict[str, float]
+    step: float
+    leniency: Array
+
+    def score(self, pairs: Pairs) -> Array:
+        given = np.array([self.weights[name] for name in NUMBERS])
+        return np.asarray(self.weights["constant"] + pairs.numbers @ given + self.leniency[pairs.style])
+
+    def chances(self, pairs: Pairs) -> tuple[Array, Array]:
+        score = self.score(pairs)
+        return fit_brief._sigmoid(score), fit_brief._sigmoid(score - self.step)
+
+
+def read_all(
+    texts: fit_brief.Texts, styles: dict[str, Any], earlier: list[dict[str, Any]], readings: Readings
+) -> Pairs:
+    """Return every graded pair with its evidence, as `catalog.reuse.serving.evidence` gives it for a request."""
+    chances, affect = _cross_fitted(texts)
+    row_of = {row["id"]: number for number, row in enumerate(texts.rows)}
+    names, tracks = list(styles), read_tracks()
+    moods = {name: (style.valence, style.energy) for name, style in styles.items()}
+    rows = []
+    for pair in read_pairs():
+        here, track = row_of[pair["text"]], tracks[pair["track"]]
+        vector, read = readings(texts.rows[here]["text"])
+        made_for = texts.rows[row_of[track["made_for"]]]["text"]
+        numbers = _numbers(chances[here], affect[here], read, track, names.index(track["style"]), moods)
+        part = texts.rows[here].get("part", "fit")
+        rows.append((part, pair["text"], track["style"], numbers, vector @ readings(made_for)[0], pair["grade"]))
+    rows += _earlier(texts, styles, earlier, readings)
+    part, text, style, numbers, cosine, grade = zip(*rows, strict=True)
+    places = np.array([names.index(name) for name in style])
+    return Pairs(
+        np.array(part), np.array(text), places, np.array(numbers), np.array(cosine), np.array(grade)
+    )
+
+
+def _cross_fitted(texts: fit_brief.Texts) -> tuple[Array, Array]:
+    """Return the score of each style and the affect of every text, by a brief that was not fitted to that text."""
+    scores, affect = np.zeros(texts.grades.shape), np.zeros((len(texts.rows), 2))
+    fold = np.random.default_rng(11).integers(0, FOLDS, len(texts.rows))
+    fold[texts.part != "fit"] = FOLDS
+    for number in range(FOLDS + 1):
+        here, others = fold == number, (fold != number) & (texts.part == "fit")
+        model = fit_brief.fit(texts, others)
+        scores[here] = _score(model, texts, here)
+        with_one = np.column_stack([texts.inputs[here], np.ones(here.sum())])
+        affect[here] = with_one @ fit_brief.fit_affect(texts, others)
+    return scores, np.clip(affect, -1, 1)
+
+
+def _score(model: fit_brief.Fitted, texts: fit_brief.Texts, rows: Any) -> Array:
+    return np.asarray(texts.inputs[rows] @ model.weights + model.bias + texts.compared[rows] @ model.compared)
+
+
+def _numbers(scores: Array, affect: Array, read: Any, track: Any, style: int, moods: Any) -> list[float]:
+    valence, energy = moods[track["style"]]
+    known = SimpleNamespace(
+        valence=track["valence"], energy=track["energy"], mood_tags=tuple(track["mood_tags"])
+    )
+    chance = float(fit_brief._sigmoid(scores[style : style + 1])[0])
+    numbers = {
+        "style": logit(round(chance, 4)),
+        "valence": abs(affect[0] - valence),
+        "energy": abs(affect[1] - energy),
+        "mood": mood_distance(read, known),
+    }
+    return [float(numbers[name]) for name in NUMBERS]
+
+
+def _earlier(
+    texts: fit_brief.Texts, styles: dict[str, Any], pairs: list[dict[str, Any]], readings: Readings
+) -> list[Any]:
+    """Return the 630 earlier pairs, with chances of a brief that was not fitted to their texts."""
+    fold = {text: number % FOLDS for number, text in enumerate(sorted({pair["text"] for pair in pairs}))}
+    moods = {name: (style.valence, style.energy) for name, style in styles.items()}
+    names, rows = list(styles), []
+    for number in range(FOLDS):
+        others = np.array([fold.get(row["text"]) != number for row in texts.rows]) & (texts.part == "fit")
+        model, affect = fit_brief.fit(texts, others), fit_brief.fit_affect(texts, others)
+        for pair in pairs:
+            if fold[pair["text"]] != number:
+                continue
+            text, track = pair["text"], pair["track"]
+            vector, read = readings(text)
+            inputs, compared = readings.model_inputs(text)
+            scores = inputs @ model.weights + model.bias + compared @ model.compared
+            wanted = np.clip(np.append(inputs, 1.0) @ affect, -1, 1)
+            numbers = _numbers(scores, wanted, read, track, names.index(track["style"]), moods)
+            cosine = vector @ readings(track["made_for"])[0]
+            rows.append(("earlier", text, track["style"], numbers, cosine, pair["grade"]))
+    return rows
+
+
+def fit(pairs: Pairs, styles: int) -> Model:
+    """Fit the ordinal logistic regression of the greatest likelihood, with the signs that the evidence must have."""
+    from scipy.optimize import minimize
+
+    spread = pairs.numbers.std(axis=0)
+    x, count, width = pairs.numbers / spread, len(pairs.grade), len(NUMBERS)
+    fits, passable = pairs.grade == 2, pairs.grade == 1
+
+    def loss(values: Array) -> tuple[float, Array]:
+        constant, step, given, leniency = values[0], np.exp(values[1]), values[2 : 2 + width], values[2 + width :]
+        score = constant + x @ given + leniency[pairs.style]
+        passes, fitting = fit_brief._sigmoid(score), fit_brief._sigmoid(score - step)
+        between = np.clip(passes - fitting, 1e-9, 1)
+        likelihood = np.where(fits, np.log(fitting + 1e-12), np.where(passable, np.log(between), np.log(1 - passes + 1e-12)))
+        slopes = (passes * (1 - passes) - fitting * (1 - fitting)) / between
+        slope = np.where(fits, 1 - fitting, np.where(passable, slopes, -passes))
+        step_slope = np.where(fits, -(1 - fitting), np.where(passable, fitting * (1 - fitting) / between, 0))
+        total = -likelihood.mean() + PENALTY / 2 * given @ given + LENIENCY_PENALTY / 2 * leniency @ leniency
+        gradient = [
+            [-slope.mean()],
+            [-step_slope.mean() * step],
+            -(x.T @ slope) / count + PENALTY * given,
+            -np.bincount(pairs.style, slope, styles) / count + LENIENCY_PENALTY * leniency,
+        ]
+        return float(total), np.concatenate(gradient)
+
+    limits: list[Any] = [(None, None), (None, None)]
+    limits += [(None, 0.0) if name in HURTS else (0.0, None) for name in NUMBERS]
+    limits += [(None, None)] * styles
+    found = minimize(loss, np.zeros(len(limits)), jac=True, method="L-BFGS-B", bounds=limits).x
+    given = dict(zip(NUMBERS, (found[2 : 2 + width] / spread).tolist(), strict=True))
+    return Model({"constant": float(found[0]), **given}, float(np.exp(found[1])), found[2 + width :])
+
+
+def trials(pairs: Pairs, chance: Array, wrong: Any) -> list[Trial]:
+    """Return a trial a pair; the pairs of one text share its weight."""
+    sizes = dict(zip(*np.unique(pairs.text, return_counts=True), strict=True))
+    return [
+        Trial(text, 1 / int(sizes[text]), not bad, value, value * bad, value * (not bad))
+        for text, value, bad in zip(pairs.text.tolist(), chance.tolist(), wrong.tolist(), strict=True)
+    ]
+
+
+def auc(score: Array, right: Any) -> float:
+    """Return the chance that a right pair scores above a wrong one (Mann and Whitney 1947)."""
+    from scipy.stats import rankdata
+
+    ranks, count = rankdata(score), right.sum()
+    return float((ranks[right].sum() - count * (count + 1) / 2) / (count * (len(right) - count)))
+
+
+def measure(pairs: Pairs, model: Model, certificate: MusicCertificate) -> None:
+    """Print the figures of pairs that nothing was fitted to, and how far a second judge agrees."""
+    _agreement()
+    for part in ("calibrate", "test", "earlier"):
+        here = pairs.where(pairs.part == part)
+        passes, fits = model.chances(here)
+        right = here.grade > 0
+        print(f"\n{part}: {len(right)} pairs of {len(set(here.text))} texts, wrong {np.mean(~right):.1%}, fitting {np.mean(here.grade == 2):.1%}")
+        style, mood = here.numbers[:, 0], here.numbers[:, NUMBERS.index("mood")]
+        rivals = {"the decision": passes, "style's chance": style, "mood distance": -mood, "cosine": here.cosine}
+        print("AUC, wrong against the rest: " + ", ".join(f"{name} {auc(value, right):.3f}" for name, value in rivals.items()))
+        for name, chance, bounds in (("passable", passes, certificate.passable), ("fits", fits, certificate.fits)):
+            for bound in bounds:
+                if bound.threshold is None:
+                    print(f"  {name}, at most {bound.max_false_reuse:.0%}: nothing certified")
+                    continue
+                served = chance >= bound.threshold
+                shares = [np.mean(here.grade[served] == grade) for grade in (0, 2)]
+                print(
+                    f"  {name}, at most {bound.max_false_reuse:.0%}: {bound.threshold:.2f} and above, "
+                    f"{served.mean():.0%} of the pairs, wrong {shares[0]:.1%}, fitting {shares[1]:.1%}"
+                )
+
+
+def _agreement() -> None:
+    first = {(pair["text"], pair["track"]): pair["grade"] for pair in read_pairs()}
+    second = {(pair["text"], pair["track"]): pair["grade"] for pair in read_pairs("second_pairs")}
+    both = [(first[key], grade) for key, grade in second.items() if key in first]
+    a, b = (np.array(each) for each in zip(*both, strict=True))
+    share = [[np.mean(each == grade) for grade in range(3)] for each in (a, b)]
+    chance = sum(share[0][i] * share[1][j] * abs(i - j) for i in range(3) for j in range(3))
+    kappa = 1 - np.abs(a - b).mean() / chance
+    print(f"two judges, {len(a)} pairs: the same grade {np.mean(a == b):.0%}, wrong for one and fitting for the other {np.mean(np.abs(a - b) == 2):.1%}, weighted kappa {kappa:.2f}")
+
+
+def certify(pairs: Pairs, model: Model, names: list[str], identity: str) -> MusicCertificate:
+    """Return the certificate: the weights, and thresholds certified on the part "calibrate"."""
+    here = pairs.where(pairs.part == "calibrate")
+    passes, fits = model.chances(here)
+    right, fitting = trials(here, passes, here.grade == 0), trials(here, fits, here.grade < 2)
+    return identified(
+        MusicCertificate(
+            made_at=datetime.now(timezone.utc).replace(microsecond=0),
+            source=SOURCE,
+            source_sha256=hashlib.sha256((FOLDER / "pairs.jsonl").read_bytes()).hexdigest(),
+            encoder=identity,
+            brief=brief_digest(),
+            features=version(),
+            texts=len(set(here.text)),
+            pairs=len(here.text),
+            weights={name: round(value, 4) for name, value in model.weights.items()},
+            step=round(model.step, 4),
+            leniency={name: round(float(value), 4) for name, value in zip(names, model.leniency, strict=True)},
+            passable=tuple(certified(right, rate) for rate in RATES),
+            fits=tuple(certified(fitting, rate) for rate in FITS_RATES),
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
+    parser.add_argument("--out", type=Path, help="write the shipped file here")
+    parser.add_argument("--cache", type=Path, help="keep what is read of each text in this file for later runs")
+    options = parser.parse_args()
+    reader, styles = encoder.load(), dict(presets.load(None).styles)
+    vectors = reader.encode([style.description for style in styles.values()])
+    labelled = read_labels(options.eval_dir)
+    earlier = [
+        json.loads(line)
+        for line in (options.eval_dir / "music_fit" / "pairs.jsonl").open(encoding="utf-8")
+    ]
+    wanted = [row["text"] for row in labelled]
+    wanted += [text for pair in earlier for text in (pair["text"], pair["track"]["made_for"])]
+    known = read_texts(wanted, reader, options.cache)
+    texts = fit_brief.gather(labelled, known[: len(labelled)], styles, vectors)
+    readings = Readings(dict(zip(wanted, known, strict=True)), styles, vectors)
+    pairs = read_all(texts, styles, earlier, readings)
+    model = fit(pairs.where(np.isin(pairs.part, ["fit", "earlier"])), len(styles))
+    certificate = certify(pairs, model, list(styles), reader.identity)
+    without = fit(pairs.where(pairs.part == "fit"), len(styles))
+    measure(pairs, without, certificate)
+    if options.out:
+        options.out.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        print(f"\nwrote {options.out}: certificate {certificate.id}")
+
+
+class Readings:
+    """The vector and the features of texts, each read once."""
+
+    def __init__(self, known: dict[str, Any], styles: dict[str, Any], vectors: Array) -> None:
+        self._known, self._styles, self._vectors = known, styles, vectors
+
+    def __call__(self, text: str) -> Any:
+        return self._known[text]
+
+    def model_inputs(self, text: str) -> tuple[Any, Any]:
+        vector, read = self(text)
+        usual = self._vectors.mean(axis=0)
+        compared = fit_brief.brief.compare(text, vector, read, self._styles, self._vectors, usual)
+        return fit_brief.brief.inputs(vector, read), compared
+
+
+if __name__ == "__main__":
+    main()
