@@ -25,6 +25,8 @@ KEEP_OLD = timedelta(minutes=2)
 """How long an old version stays, for readers that opened it."""
 _FOREVER = timedelta(days=36_500)
 
+LEAST_VECTORS = 256
+
 
 class Maintenance:
     """Compacts and indexes tables. `index_for(table, rows)` returns the columns to index, each with its kind."""
@@ -68,7 +70,9 @@ class Maintenance:
                 adds_only=True,
             )
             for column, kind in self._index_for(table.name, table.table.count_rows()).items():
-                self._add_index(table, column, kind)
+                # Lance cannot make an index of a column with hardly a vector in it.
+                if kind != "vector" or _vectors(table.table, column) >= LEAST_VECTORS:
+                    self._add_index(table, column, kind)
             table.commit_locked(
                 what,
                 lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD),
@@ -90,6 +94,10 @@ class Maintenance:
 def _is_due(table: DurableTable) -> bool:
     commits = (table.head() or 0) - table.marks.compacted
     return commits >= EVERY_COMMITS and commits >= int(table.table.count_rows()) // ROWS_PER_COMMIT
+
+
+def _vectors(lance: Any, column: str) -> int:
+    return int(lance.count_rows(f"{column} IS NOT NULL"))
 
 
 def _indexed(lance: Any) -> set[str]:

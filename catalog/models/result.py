@@ -45,8 +45,8 @@ class Candidate(Value):
     """The inputs of the two chances."""
     sounds: str = ""
     """How its music stands to what the text wants, in a listener's words."""
-    worth: float = 0.0
-    """The number by which it is compared with others that may be served."""
+    worth: float | None = None
+    """The number by which it is compared with others that may be served; None where it is the score."""
     admissible: bool = False
     """It passes a rule that may decide, so it may be served. Only such candidates are chosen from."""
     same_scene: bool = False
@@ -73,8 +73,8 @@ class Decision(Value):
         "variant",
         "stock",
     ]
-    """`similar` reuses a track of the same scene, `music` one of another scene whose music serves the text, and `growth`
-    makes one since too few serve it yet. `theme` to `variant` choose for a listener among the candidates that may be
+    """`similar` reuses a track of the same scene, `music` one of another scene whose music serves the text; `growth`
+    makes one, since too few serve it yet. `theme` to `variant` choose for a listener among the candidates that may be
     served: see catalog/reuse/variety.py. `stock` makes ahead of requests."""
     reason: str
     threshold: float
@@ -86,7 +86,7 @@ class Decision(Value):
     score: float | None = None
     """Score of the best candidate, reused or not."""
     probability: float | None = None
-    """The number that was compared with the threshold: by the rule "music" a chance, else that the scene is the same."""
+    """What was compared with the threshold: by the rule "music" the chance to pass, else that the scene is the same."""
     certificate: str = ""
     """Id of the certificate whose threshold decided; "" when none did."""
     candidates: tuple[Candidate, ...] = ()

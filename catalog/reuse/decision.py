@@ -80,7 +80,7 @@ def decide(
             for track, similarity in hits
             if facts is None or meets(track, facts)
         ),
-        key=lambda one: (one.refused, not one.same_scene, -one.worth, one.track_id),
+        key=lambda one: (one.refused, not one.same_scene, -_worth(one), one.track_id),
     )
     best, rule, reason = _verdict(request, ranked, terms)
     threshold = terms.music_threshold if rule in ("music", "growth") else terms.threshold
@@ -139,15 +139,13 @@ def _verdict(
     return best, "below_threshold", _too_far(best, terms)
 
 
-def _by_music(
-    request: Request, serving: Sequence[Candidate], terms: Terms
-) -> tuple[Candidate, Rule, str]:
+def _by_music(request: Request, serving: Sequence[Candidate], terms: Terms) -> tuple[Candidate, Rule, str]:
     count = f"{len(serving)} track{'s' if len(serving) > 1 else ''} would serve this text"
     if len(serving) < terms.variety and terms.reuse != "always":
         reason = f"{count}, and {terms.variety} should before one of them is reused"
         return serving[0], "growth", reason
     chosen = _spread(request.key, serving)
-    chance = f"chance {chosen.worth:.2f}, {terms.music_threshold:.2f} needed"
+    chance = f"chance {_worth(chosen):.2f}, {terms.music_threshold:.2f} needed"
     return chosen, "music", f"its music serves this text: {chosen.sounds} ({chance}); {count}"
 
 
@@ -164,6 +162,10 @@ def _spread(key: str, serving: Sequence[Candidate]) -> Candidate:
         return -math.log(drawn) / max(one.fits or 0.0, 1e-6), one.track_id
 
     return min(serving, key=order)
+
+
+def _worth(one: Candidate) -> float:
+    return one.score if one.worth is None else one.worth
 
 
 def _compared(one: Candidate, rule: Rule) -> float | None:
@@ -183,14 +185,14 @@ def _closeness(best: Candidate, terms: Terms) -> str:
     if best.probability is None or terms.by_score:
         return f"score {best.score:.2f} ({where})"
     if best.sounds and not best.same_scene:
-        return f"{best.sounds} (chance {best.worth:.2f} that its music serves the text)"
+        return f"{best.sounds} (chance {_worth(best):.2f} that its music serves the text)"
     return f"fits with probability {best.probability:.2f} ({where})"
 
 
 def _too_far(best: Candidate, terms: Terms) -> str:
     because = f"; {best.against[0]}" if best.against else ""
     if best.sounds and terms.music_threshold is not None:
-        chance = f"chance {best.worth:.2f} to serve it, {terms.music_threshold:.2f} needed"
+        chance = f"chance {_worth(best):.2f} to serve it, {terms.music_threshold:.2f} needed"
         return f"no track serves this text well enough: the best is {best.sounds} ({chance}){because}"
     fit = _closeness(best, terms)
     return f"closest track does not fit: {fit}, {terms.threshold:.2f} needed{because}"

@@ -25,7 +25,7 @@ __all__ = ["SHIPPED", "Fit", "MusicCertificate", "brief_digest", "identified", "
 
 SHIPPED = Path(__file__).with_name("music.json")
 Fit = Literal["passable", "fits"]
-"""What a reused track must be: one that nobody would object to, or one that fits without a second thought."""
+"""What a reused track must be: one that nobody would object to, or one that more likely than not fits as well."""
 
 
 class MusicCertificate(Value):
@@ -52,27 +52,26 @@ class MusicCertificate(Value):
     """How much more it takes to fit than to pass."""
     leniency: dict[str, FiniteFloat]
     """How forgiving the judges were of each style; 0 for a style without graded pairs."""
-    passable: tuple[Bound, ...]
+    bounds: tuple[Bound, ...]
     """Thresholds on the chance to pass; wrong is a track that a listener would object to."""
-    fits: tuple[Bound, ...]
-    """Thresholds on the chance to fit; wrong is every track that does not fit."""
 
     @field_validator("weights")
     @classmethod
     def _every_weight_and_no_other(cls, weights: dict[str, float]) -> dict[str, float]:
         names = {"constant", *serving.NUMBERS}
         if weights.keys() != names:
-            raise ValueError(f"the weights are {', '.join(sorted(weights))}; they must be {', '.join(sorted(names))}")
+            raise ValueError(
+                f"the weights are {', '.join(sorted(weights))}; they must be {', '.join(sorted(names))}"
+            )
         if turned := [name for name in serving.HURTS if weights[name] > 0]:
             raise ValueError(f"the weight {turned[0]!r} is above 0, and more of that never helps")
         return weights
 
-    def at(self, fit: Fit, max_false_reuse: float) -> Bound | None:
+    def at(self, max_false_reuse: float) -> Bound | None:
         """Return the most lenient bound for at most `max_false_reuse`, None where nothing was certified for it."""
-        bounds = self.passable if fit == "passable" else self.fits
         holding = [
             bound
-            for bound in bounds
+            for bound in self.bounds
             if bound.threshold is not None and bound.max_false_reuse <= max_false_reuse + 1e-9
         ]
         return max(holding, key=lambda bound: bound.max_false_reuse, default=None)

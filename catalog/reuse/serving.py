@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..brief.reader import StyleLike
 from ..brief.vectors import logit
 from ..models import Brief, Request, Track
 from ..text.mood import mood_distance
-
-if TYPE_CHECKING:
-    from .music_certificate import MusicCertificate
 
 __all__ = ["HURTS", "NUMBERS", "VERSION", "Chances", "chances", "evidence", "in_words"]
 
@@ -61,12 +58,15 @@ def evidence(request: Request, track: Track, style: StyleLike) -> dict[str, floa
     }
 
 
-def chances(certificate: MusicCertificate, numbers: Mapping[str, float], style: str) -> Chances:
-    """Return the chances that a track of the preset `style` serves a text, from the `evidence`."""
-    weights = certificate.weights
-    score = weights["constant"] + sum(weights[name] * numbers[name] for name in NUMBERS)
-    score += certificate.leniency.get(style, 0.0)
-    return Chances(_sigmoid(score), _sigmoid(score - certificate.step))
+def chances(
+    numbers: Mapping[str, float], weights: Mapping[str, float], step: float, leniency: float
+) -> Chances:
+    """Return the chances that a track serves a text, from the `evidence`.
+
+    `leniency` is how forgiving judges were of the track's style.
+    """
+    score = weights["constant"] + sum(weights[name] * numbers[name] for name in NUMBERS) + leniency
+    return Chances(_sigmoid(score), _sigmoid(score - step))
 
 
 def in_words(brief: Brief, style: StyleLike) -> str:

@@ -21,6 +21,8 @@ Reach = Literal["music", "scene"]
 """Which tracks may be reused: every one whose music serves the text, or only those of the same scene."""
 VARIETY = 3
 """How many different tracks must serve a text before one of another scene is reused. docs/REUSE.md has the reasons."""
+LIKELY = 0.5
+"""The chance from which on a track more likely than not fits."""
 MOST_VARIETY = 20
 """As many tracks as a search weighs."""
 
@@ -74,17 +76,14 @@ class Terms:
         """The chance that a track of another scene must reach; None where only the same scene is reused."""
         if self.reach == "scene" or self.by_score or self.music is None or self.uncovered:
             return None
-        bound = self.music.at(self.fit, self.max_false_reuse)
+        bound = self.music.at(self.max_false_reuse)
         return bound.threshold if bound else None
 
     def serves(self, chances: Chances | None) -> bool:
         """Return whether a track with these chances would be reused for a text of another scene."""
-        threshold = self.music_threshold
-        return threshold is not None and chances is not None and self.chance(chances) >= threshold
-
-    def chance(self, chances: Chances) -> float:
-        """Return the chance that the threshold is compared with."""
-        return chances.passes if self.fit == "passable" else chances.fits
+        if (threshold := self.music_threshold) is None or chances is None or chances.passes < threshold:
+            return False
+        return self.fit == "passable" or chances.fits >= LIKELY
 
     @property
     def uncertified(self) -> str:

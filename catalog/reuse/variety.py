@@ -55,7 +55,11 @@ def offered(decision: Decision, repeats: Collection[str] = ()) -> dict[str, floa
     They are the admissible candidates of the decision with their worth, and `repeats`, the tracks made for this very
     request, worth 1. Without any it is the track that the decision reuses.
     """
-    worth = {one.track_id: one.worth for one in decision.candidates if one.admissible}
+    worth = {
+        one.track_id: next(value for value in (one.worth, one.probability, one.score) if value is not None)
+        for one in decision.candidates
+        if one.admissible
+    }
     worth |= dict.fromkeys(repeats, 1.0)
     if not worth and decision.action == "reuse" and decision.track_id:
         worth = {decision.track_id: decision.score if decision.score is not None else 1.0}

@@ -50,9 +50,9 @@ def weigh(
     same_scene = not refused and terms.reached(score, scene)
     music, chances, sounds = _music(request, track, terms, styles or {})
     serves = not refused and not exchanged and terms.serves(chances)
-    worth = score if scene is None or terms.by_score else scene
+    worth = None if terms.by_score else scene
     if chances and not same_scene and terms.music_threshold is not None:
-        worth = terms.chance(chances)
+        worth = chances.passes
     return Candidate(
         track_id=track.id,
         style=track.style,
@@ -68,7 +68,7 @@ def weigh(
         fits=None if chances is None else round(chances.fits, 4),
         music=music,
         sounds=sounds,
-        worth=round(worth, 4),
+        worth=None if worth is None else round(worth, 4),
         admissible=same_scene or serves,
         same_scene=same_scene,
     )
@@ -83,7 +83,8 @@ def _music(
     if terms.music is None or request.brief is None or style is None or numbers is None:
         return {}, None, ""
     rounded = {name: round(value, 4) for name, value in numbers.items()}
-    chances = serving.chances(terms.music, numbers, track.style)
+    known = terms.music
+    chances = serving.chances(numbers, known.weights, known.step, known.leniency.get(track.style, 0.0))
     return rounded, chances, serving.in_words(request.brief, style)
 
 

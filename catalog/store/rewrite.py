@@ -130,7 +130,9 @@ def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
     except Damage:
         digest = vector_sha256(vector)
         return {**row, "encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
-    return to_track_row(track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row))
+    return to_track_row(
+        track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row)
+    )
 
 
 def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:

@@ -2,7 +2,8 @@
 
 No column that is compared may be null: `tempo != 1` silently drops rows with null, and Lance accepts a row of nothing
 but nulls. So None is stored as a value that no track can have: "" for text, 0 for a tempo or rating, -1000 for a level
-in dB or a score, 1970-01-01 for a time. Only the sound and the brief vector of a track and the vector of a log line may be null.
+in dB or a score, 1970-01-01 for a time. Only the sound and the brief vector of a track, and the vector of a log line,
+may be null.
 """
 
 from __future__ import annotations

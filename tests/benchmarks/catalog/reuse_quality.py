@@ -32,19 +32,19 @@ from contexts import sts, swaps
 from catalog.models import Choices, Context
 from catalog.reuse import calibration
 from catalog.reuse.calibration import certified, fit, wrong_shares
-from catalog.reuse.decision import (
-    MAX_MOOD_DISTANCE,
-    MOOD_COST,
-    OPPOSITE_MOOD_DISTANCE,
-    PLACE_COST,
-    TIME_COST,
-    decide,
-)
+from catalog.reuse.decision import decide
 from catalog.reuse.evidence import probability
 from catalog.reuse.facts import hard_facts
 from catalog.reuse.labels import shipped_labels
 from catalog.reuse.terms import Terms
 from catalog.reuse.trials import Case, Known, Trial, _compared, cases, read_texts, trials
+from catalog.reuse.weighing import (
+    MAX_MOOD_DISTANCE,
+    MOOD_COST,
+    OPPOSITE_MOOD_DISTANCE,
+    PLACE_COST,
+    TIME_COST,
+)
 from catalog.search.filters import QUALITY_RANK
 from catalog.store.store import Store
 from catalog.text import encoder as encoders

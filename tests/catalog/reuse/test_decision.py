@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Choices, Context, Filter, QualityName
-from catalog.reuse import decision as rule
+from catalog.reuse import weighing
 from catalog.reuse.certificate import Bound, Certificate
-from catalog.reuse.decision import decide, exact, weigh
+from catalog.reuse.decision import decide, exact
 from catalog.reuse.facts import alone, hard_facts
 from catalog.reuse.terms import Terms
+from catalog.reuse.weighing import weigh
 from catalog.search.filters import QUALITY_RANK
 
 CALM = some_features()
@@ -71,7 +72,7 @@ def test_another_place_or_time_costs_and_an_unknown_one_does_not():
     unknown = weigh(wanted, a_track(), 0.8, BY_SCORE)
     other = weigh(wanted, a_track(environment="city", time_of_day="dawn"), 0.8, BY_SCORE)
     assert same.score == unknown.score
-    assert other.score == pytest.approx(same.score - rule.PLACE_COST - rule.TIME_COST)
+    assert other.score == pytest.approx(same.score - weighing.PLACE_COST - weighing.TIME_COST)
     assert len(other.against) == 2
 
 
@@ -186,7 +187,7 @@ def test_a_track_is_reused_exactly_when_its_probability_reaches_the_threshold(si
     track = a_track(valence=valence, energy=energy)
     decision = decide(a_request(), [(track, similarity)], CERTIFIED)
     (candidate,) = decision.candidates
-    fits = candidate.probability >= 0.9 and candidate.mood_distance <= rule.OPPOSITE_MOOD_DISTANCE
+    fits = candidate.probability >= 0.9 and candidate.mood_distance <= weighing.OPPOSITE_MOOD_DISTANCE
     assert candidate.admissible == fits == (decision.action == "reuse")
     assert (decision.threshold, decision.certificate) == (0.9, "c1")
 

@@ -32,6 +32,7 @@ from catalog.disk.reading import to_arrow
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from catalog.models import Filter, Mood
 from catalog.store import audit
+from catalog.store.migrations import RECORDS_SINCE
 from catalog.store.rows import row_sha256, to_judgement_row, to_request_row, to_track_row
 from catalog.store.schema import SCHEMA_VERSION, VERSION, judgement_schema, request_schema, track_schema
 from catalog.store.store import Store
@@ -110,6 +111,7 @@ LATER = {
         3: ("tags", "note", "seam", "variant_of"),
         4: ("sound", "sound_kind", "sound_sha256"),
         5: ("record",),
+        6: ("brief", "brief_kind"),
     },
     "requests": {
         2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
@@ -124,8 +126,11 @@ def write_old(store: Store, table: str, version: int, rows: list, present: pa.Sc
     """Write a table as `version` did, the last row altered behind the store's back."""
     gone = {name for later, names in LATER[table].items() if later > version for name in names}
     rows = [{name: value for name, value in row.items() if name not in gone} for row in rows]
-    for row in rows:
-        row["row_sha256"] = row_sha256(row)
+    if table == "tracks" and version >= RECORDS_SINCE:
+        rows[-1]["record"] = rows[-1]["record"].replace("calm", "loud")
+    else:
+        for row in rows:
+            row["row_sha256"] = row_sha256(row)
     rows[-1]["summary" if table != "judgements" else "verdict"] = "altered"
     fields = [field for field in present if field.name not in gone]
     schema = pa.schema(fields, metadata={**present.metadata, VERSION.encode(): str(version).encode()})
