@@ -11,14 +11,17 @@ __all__ = ["in_flags", "result_in_flags"]
 FLAGS = {
     "backend": "--backend",
     "column": "--column",
+    "fit": "--fit",
     "force": "--force",
     "loop": "--loop",
     "max_false_reuse": "--max-false-reuse",
     "min_similarity": "--min-similarity",
+    "reach": "--reach",
     "request_id": "--for",
     "reuse": "--reuse",
     "role": "--role",
     "table": "--table",
+    "variety": "--variety",
 }
 _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)'?)?")
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""

@@ -160,6 +160,22 @@ reuse_options = options(
         type=float,
         help="Decide by score: what a candidate needs, -1 to 1, certified or not.",
     ),
+    click.option(
+        "--reach",
+        type=click.Choice(["music", "scene"]),
+        help="Reuse every track whose music serves the text, or only those of the same scene [default: music].",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(["passable", "fits"]),
+        help="How choosy: a track of another scene must be passable, or fit more likely than not [default: passable].",
+    ),
+    click.option(
+        "--variety",
+        type=int,
+        metavar="N",
+        help="How many tracks must serve a text before one of another scene is reused [default: 3].",
+    ),
 )
 out_options = options(
     click.option(

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from .. import report
 from ..errors import InputError
 from ..models import Environment, QualityName, Result, StatedBrief, TimeOfDay
-from ..reuse.terms import Reuse
+from ..reuse.music_certificate import Fit
+from ..reuse.terms import Reach, Reuse
 from ..service.service import MusicService
 from ..validation import nearest, validated
 
@@ -57,6 +58,18 @@ class FindOrMakeArguments(BaseModel):
         None,
         description="The share of reused tracks that may turn out not to fit, 0 to 1; less reuses less. 0.1 unless "
         "given.",
+    )
+    reach: Reach | None = Field(
+        None,
+        description='"music" reuses every track whose music serves the text, "scene" only those of the same scene.',
+    )
+    fit: Fit | None = Field(
+        None,
+        description='A track of another scene must be "passable", or one that more likely than not "fits".',
+    )
+    variety: int | None = Field(
+        None,
+        description="How many tracks must serve a text before one of another scene is reused.",
     )
     reuse: Reuse | None = Field(
         None,

@@ -31,7 +31,7 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 KEPT, KEPT_S = 200, 3600.0
 """How many finished jobs are remembered, and for how long."""
-DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse")
+DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse", "reach", "fit", "variety")
 """Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
 CANCEL_S = 5.0
 """How long closing waits for a running job after cancelling it."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from .. import report
 from ..models import Action, Decision, Request, Result, StatedBrief, Track
 from ..request.context import read_bytes
+from ..reuse.music_certificate import Fit
+from ..reuse.terms import Reach
 from ..service.jobs import Job, job_json
 from .problems import PATH, ProblemDocument, problem_from
 
@@ -88,6 +90,16 @@ class FindOrMakeBody(BaseModel):
     min_similarity: float | None = Field(None, description="The score a candidate needs.")
     max_false_reuse: float | None = Field(
         None, description="The share of reused tracks that may turn out not to fit."
+    )
+    reach: Reach | None = Field(
+        None,
+        description="music reuses every track whose music serves the text, scene only those of the same scene.",
+    )
+    fit: Fit | None = Field(
+        None, description="A track of another scene must be passable, or it fits more likely than not."
+    )
+    variety: int | None = Field(
+        None, description="How many tracks must serve a text before one of another scene is reused."
     )
     listener: str | None = Field(
         None, description="Who listens; gets another fitting track than the ones heard lately."

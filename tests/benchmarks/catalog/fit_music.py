@@ -31,17 +31,19 @@ from brief_readings import read_all as read_texts
 from music_labels import FOLDER, read_labels, read_pairs, read_tracks
 
 import presets
+from catalog.brief.reader import read_brief
 from catalog.brief.vectors import logit
 from catalog.reuse.calibration import GRID, RATES, certified, scenes_needed
 from catalog.reuse.music_certificate import MusicCertificate, brief_digest, identified, version
 from catalog.reuse.serving import HURTS, NUMBERS
+from catalog.reuse.terms import LIKELY
 from catalog.reuse.trials import Trial
 from catalog.text import encoder
 from catalog.text.mood import mood_distance
 
 Array = NDArray[np.float64]
 
-FOLDS = 5
+FOLDS = 3
 PENALTY, LENIENCY_PENALTY = 0.02, 0.003
 SOURCE = (
     "pairs of a text and a track that language models graded by tests/benchmarks/catalog/music_fit/PAIRS.md"
@@ -81,84 +83,61 @@ class Model:
 
 
 def read_all(
-    texts: fit_brief.Texts, styles: dict[str, Any], earlier: list[dict[str, Any]], readings: Readings
+    texts: fit_brief.Texts, earlier: list[dict[str, Any]], readings: Readings, styles: dict[str, Any]
 ) -> Pairs:
     """Return every graded pair with its evidence, as `catalog.reuse.serving.evidence` gives it for a request."""
-    chances, affect = _cross_fitted(texts)
-    row_of = {row["id"]: number for number, row in enumerate(texts.rows)}
+    passes, affect = _cross_fitted(texts)
+    row_of = {row["text"]: number for number, row in enumerate(texts.rows)}
+    of_id = {row["id"]: row for row in texts.rows}
     names, tracks = list(styles), read_tracks()
-    moods = {name: (style.valence, style.energy) for name, style in styles.items()}
-    rows = []
-    for pair in read_pairs():
-        here, track = row_of[pair["text"]], tracks[pair["track"]]
-        vector, read = readings(texts.rows[here]["text"])
-        made_for = texts.rows[row_of[track["made_for"]]]["text"]
-        numbers = _numbers(chances[here], affect[here], read, track, names.index(track["style"]), moods)
-        part = texts.rows[here].get("part", "fit")
-        rows.append(
-            (part, pair["text"], track["style"], numbers, vector @ readings(made_for)[0], pair["grade"])
+
+    def numbers(text: str, track: dict[str, Any]) -> list[float]:
+        number = row_of.get(text)
+        if number is not None and texts.part[number] == "fit":
+            chance = float(passes[number, names.index(track["style"])])
+            wanted = affect[number]
+        else:
+            # Nothing was fitted to this text, so the brief that is shipped reads it as it would a user's.
+            brief = readings.brief(text)
+            chance, wanted = brief.styles[track["style"]].passes, (brief.valence, brief.energy)
+        style, known = (
+            styles[track["style"]],
+            SimpleNamespace(**{**track, "mood_tags": tuple(track["mood_tags"])}),
         )
-    rows += _earlier(texts, styles, earlier, readings)
-    part, text, style, numbers, cosine, grade = zip(*rows, strict=True)
+        found = {
+            "style": logit(chance),
+            "valence": abs(wanted[0] - style.valence),
+            "energy": abs(wanted[1] - style.energy),
+            "mood": mood_distance(readings(text)[1], known),
+        }
+        return [float(found[name]) for name in NUMBERS]
+
+    rows: list[Any] = []
+    for pair in read_pairs():
+        row, track = of_id[pair["text"]], tracks[pair["track"]]
+        cosine = readings(row["text"])[0] @ readings(of_id[track["made_for"]]["text"])[0]
+        part = row.get("part", "fit")
+        rows.append((part, pair["text"], track["style"], numbers(row["text"], track), cosine, pair["grade"]))
+    for pair in earlier:
+        text, track = pair["text"], pair["track"]
+        cosine = readings(text)[0] @ readings(track["made_for"])[0]
+        rows.append(("earlier", text, track["style"], numbers(text, track), cosine, pair["grade"]))
+    part, text, style, found, cosines, grade = zip(*rows, strict=True)
     places = np.array([names.index(name) for name in style])
-    return Pairs(np.array(part), np.array(text), places, np.array(numbers), np.array(cosine), np.array(grade))
+    return Pairs(np.array(part), np.array(text), places, np.array(found), np.array(cosines), np.array(grade))
 
 
 def _cross_fitted(texts: fit_brief.Texts) -> tuple[Array, Array]:
-    """Return the score of each style and the affect of every text, by a brief that was not fitted to that text."""
-    scores, affect = np.zeros(texts.grades.shape), np.zeros((len(texts.rows), 2))
+    """Return the chances to pass and the affect of the texts that the brief is fitted to, by one fitted to others."""
+    passes, affect = np.zeros(texts.grades.shape), np.zeros((len(texts.rows), 2))
+    fitting = texts.part == "fit"
     fold = np.random.default_rng(11).integers(0, FOLDS, len(texts.rows))
-    fold[texts.part != "fit"] = FOLDS
-    for number in range(FOLDS + 1):
-        here, others = fold == number, (fold != number) & (texts.part == "fit")
-        model = fit_brief.fit(texts, others)
-        scores[here] = _score(model, texts, here)
-        with_one = np.column_stack([texts.inputs[here], np.ones(here.sum())])
-        affect[here] = with_one @ fit_brief.fit_affect(texts, others)
-    return scores, np.clip(affect, -1, 1)
-
-
-def _score(model: fit_brief.Fitted, texts: fit_brief.Texts, rows: Any) -> Array:
-    return np.asarray(texts.inputs[rows] @ model.weights + model.bias + texts.compared[rows] @ model.compared)
-
-
-def _numbers(scores: Array, affect: Array, read: Any, track: Any, style: int, moods: Any) -> list[float]:
-    valence, energy = moods[track["style"]]
-    known = SimpleNamespace(
-        valence=track["valence"], energy=track["energy"], mood_tags=tuple(track["mood_tags"])
-    )
-    chance = float(fit_brief._sigmoid(scores[style : style + 1])[0])
-    numbers = {
-        "style": logit(round(chance, 4)),
-        "valence": abs(affect[0] - valence),
-        "energy": abs(affect[1] - energy),
-        "mood": mood_distance(read, known),
-    }
-    return [float(numbers[name]) for name in NUMBERS]
-
-
-def _earlier(
-    texts: fit_brief.Texts, styles: dict[str, Any], pairs: list[dict[str, Any]], readings: Readings
-) -> list[Any]:
-    """Return the 630 earlier pairs, with chances of a brief that was not fitted to their texts."""
-    fold = {text: number % FOLDS for number, text in enumerate(sorted({pair["text"] for pair in pairs}))}
-    moods = {name: (style.valence, style.energy) for name, style in styles.items()}
-    names, rows = list(styles), []
     for number in range(FOLDS):
-        others = np.array([fold.get(row["text"]) != number for row in texts.rows]) & (texts.part == "fit")
-        model, affect = fit_brief.fit(texts, others), fit_brief.fit_affect(texts, others)
-        for pair in pairs:
-            if fold[pair["text"]] != number:
-                continue
-            text, track = pair["text"], pair["track"]
-            vector, read = readings(text)
-            inputs, compared = readings.model_inputs(text)
-            scores = inputs @ model.weights + model.bias + compared @ model.compared
-            wanted = np.clip(np.append(inputs, 1.0) @ affect, -1, 1)
-            numbers = _numbers(scores, wanted, read, track, names.index(track["style"]), moods)
-            cosine = vector @ readings(track["made_for"])[0]
-            rows.append(("earlier", text, track["style"], numbers, cosine, pair["grade"]))
-    return rows
+        here, others = (fold == number) & fitting, (fold != number) & fitting
+        network = fit_brief.network_of(texts, others)
+        passes[here] = fit_brief._sigmoid(network.scores(texts.inputs[here], texts.compared[here]))
+        affect[here] = network.head(network.moods, texts.inputs[here])[:, :2]
+    return np.round(passes, 4), np.clip(affect, -1, 1)
 
 
 def fit(pairs: Pairs, styles: int) -> Model:
@@ -321,8 +300,8 @@ def main() -> None:
     wanted += [text for pair in earlier for text in (pair["text"], pair["track"]["made_for"])]
     known = read_texts(wanted, reader, options.cache)
     texts = fit_brief.gather(labelled, known[: len(labelled)], styles, vectors)
-    readings = Readings(dict(zip(wanted, known, strict=True)), styles, vectors)
-    pairs = read_all(texts, styles, earlier, readings)
+    readings = Readings(dict(zip(wanted, known, strict=True)), styles, reader)
+    pairs = read_all(texts, earlier, readings, styles)
     model = fit(pairs.where(np.isin(pairs.part, ["fit", "earlier"])), len(styles))
     certificate = certify(pairs, model, list(styles), reader.identity)
     without = fit(pairs.where(pairs.part == "fit"), len(styles))
@@ -333,19 +312,20 @@ def main() -> None:
 
 
 class Readings:
-    """The vector and the features of texts, each read once."""
+    """The vector, the features and the shipped brief of texts."""
 
-    def __init__(self, known: dict[str, Any], styles: dict[str, Any], vectors: Array) -> None:
-        self._known, self._styles, self._vectors = known, styles, vectors
+    def __init__(self, known: dict[str, Any], styles: dict[str, Any], reader: encoder.Encoder) -> None:
+        self._known, self._styles, self._reader = known, styles, reader
+        self._briefs: dict[str, Any] = {}
 
     def __call__(self, text: str) -> Any:
         return self._known[text]
 
-    def model_inputs(self, text: str) -> tuple[Any, Any]:
-        vector, read = self(text)
-        usual = self._vectors.mean(axis=0)
-        compared = fit_brief.brief.compare(text, vector, read, self._styles, self._vectors, usual)
-        return fit_brief.brief.inputs(vector, read), compared
+    def brief(self, text: str) -> Any:
+        if text not in self._briefs:
+            vector, read = self(text)
+            self._briefs[text] = read_brief(text, vector, read, self._styles, self._reader)
+        return self._briefs[text]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from catalog.web.schemas import FindOrMakeBody
 
 MODELS = (Context, Choices, Audience)
 FIELDS = {name: model for model in MODELS for name in model.model_fields}
-TERMS = {"reuse", "max_false_reuse"}
+TERMS = {"reuse", "max_false_reuse", "reach", "fit", "variety"}
 
 
 def missing_and_new(names):

@@ -1,0 +1,260 @@
+"""A stream of distinct real texts through the reuse decision: how much is served without making, and by how few tracks.
+
+    python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--cache FILE] [--judge FILE]
+
+Texts of public sets and the authored labelled ones, none twice, come in random order to a catalog that begins empty.
+Each is decided as `find_or_make` would: the tracks nearest by text and those nearest by music are weighed, and a miss
+adds a track. No audio is made. Printed for each rule: the share served without making (all, and from the 500th text
+on), the tracks made, and the share of plays of the most played track. Rivals: only tracks of the same scene, and the
+nearest text by cosine however near. `--judge` writes served pairs for judges, who grade them by music_fit/PAIRS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from brief_readings import Reading
+from brief_readings import read_all as read_texts
+from music_labels import _public, read_labels
+
+import presets
+from catalog.brief import vectors
+from catalog.brief.reader import load, read_brief
+from catalog.models import Choices, Context, Request, Track
+from catalog.request.builder import build, key_of
+from catalog.reuse import certificate, music_certificate
+from catalog.reuse.decision import decide
+from catalog.reuse.facts import hard_facts
+from catalog.reuse.terms import Terms
+from catalog.search.filters import meets
+from catalog.text import encoder
+
+SETS = {
+    "twowiki_corpus": 0.2,
+    "nq_oracle": 0.2,
+    "fairytaleqa": 0.2,
+    "light_rooms": 0.1,
+    "emobank": 0.15,
+    "goemotions": 0.1,
+    "xquad_en": 0.05,
+}
+"""Public sets by their share of the stream, beside the texts written for the labels."""
+AUTHORED = 0.4
+CANDIDATES = 20
+SETTLED = 500
+SHORTEST = 40
+
+
+@dataclass
+class Shelf:
+    """The tracks that the stream has made so far."""
+
+    tracks: list[Track] = field(default_factory=list)
+    texts: list[NDArray[np.float32]] = field(default_factory=list)
+    briefs: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def near(self, request: Request, vector: Any, brief: Any) -> list[tuple[Track, float]]:
+        """Return the candidates that the flow would weigh, each with the cosine of its text."""
+        facts = hard_facts(request)
+        fit = [place for place, track in enumerate(self.tracks) if meets(track, facts)]
+        if not fit:
+            return []
+        cosines = np.stack([self.texts[place] for place in fit]) @ vector
+        music = np.stack([self.briefs[place] for place in fit]) @ brief
+        chosen = {*np.argsort(-cosines)[:CANDIDATES].tolist(), *np.argsort(-music)[:CANDIDATES].tolist()}
+        return [(self.tracks[fit[place]], float(cosines[place])) for place in chosen]
+
+    def add(self, track: Track, vector: Any, brief: Any) -> None:
+        self.tracks.append(track)
+        self.texts.append(vector)
+        self.briefs.append(brief)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one text of the stream got."""
+
+    text: str
+    request: Request
+    rule: str
+    track: Track | None
+
+
+def texts_of(eval_dir: Path, count: int) -> list[str]:
+    """Return `count` distinct texts in random order."""
+    draw = random.Random(20261129)
+    total = sum(SETS.values()) + AUTHORED
+    authored = [row["text"] for row in read_labels(None) if row["lang"] == "en"]
+    texts = draw.sample(authored, min(len(authored), round(count * AUTHORED / total)))
+    for name, share in SETS.items():
+        rows = sorted(
+            {text.strip() for text in _public(eval_dir, name).values() if len(text.strip()) >= SHORTEST}
+        )
+        texts += draw.sample(rows, min(len(rows), round(count * share / total)))
+    distinct = list(dict.fromkeys(texts))
+    draw.shuffle(distinct)
+    return distinct[:count]
+
+
+def read_requests(
+    texts: list[str], readings: list[Reading], reader: encoder.Encoder, library: Any
+) -> list[Request]:
+    """Return the request of each text, as a call of `find_or_make` builds it."""
+    requests = []
+    for text, (vector, read) in zip(texts, readings, strict=True):
+        context = Context(text=text)
+        brief = read_brief(text, vector, read, library.styles, reader)
+        key = key_of(context, Choices(), library, {})
+        requests.append(
+            build(context, read, Choices(), library, key=key, find_weights=lambda _: None, brief=brief)
+        )
+    return requests
+
+
+def run(
+    requests: list[Request], readings: list[Reading], terms: Terms, reader: encoder.Encoder, library: Any
+) -> list[Served]:
+    """Send the requests through the decision, one after the other, from an empty catalog."""
+    model = load(reader.identity)
+    assert model is not None
+    shelf, served = Shelf(), []
+    for request, (vector, _) in zip(requests, readings, strict=True):
+        assert request.brief is not None
+        wanted = vectors.request_vector(model, request.brief, request.key)
+        hits = shelf.near(request, vector, wanted)
+        decision = decide(request, hits, terms, styles=library.styles)
+        track = next((track for track, _ in hits if track.id == decision.track_id), None)
+        if track is None:
+            made = made_for(request, reader, len(shelf.tracks))
+            brief = vectors.track_vector(
+                model,
+                library.styles[made.style],
+                made.style,
+                valence=made.valence,
+                energy=made.energy,
+                track_id=made.id,
+                encoder=reader,
+            )
+            shelf.add(made, vector, brief)
+        served.append(Served(request.context.text, request, decision.rule, track))
+    return served
+
+
+def made_for(request: Request, reader: encoder.Encoder, number: int) -> Track:
+    """Return the track that a miss would add; its audio is not made."""
+    features = request.features
+    return Track(
+        id=f"t{number:05d}",
+        created_at=datetime.now(timezone.utc),
+        key=request.key,
+        context=request.context.text[:32_000],
+        context_sha256=request.context.sha256,
+        summary=features.summary_of_topic,
+        tone=features.emotional_tone_description,
+        prompt=request.prompt,
+        mood_tags=features.mood_tags,
+        valence=features.valence,
+        energy=features.energy,
+        style=request.style,
+        role=request.role,
+        quality=request.quality,
+        environment=features.environment,
+        time_of_day=features.time_of_day,
+        language=features.language,
+        duration_s=float(request.config["duration_s"]),
+        loopable=bool(request.config["loopable"]),
+        sample_rate=32_000,
+        channels=1,
+        backend="procedural",
+        model="none",
+        model_rank=0,
+        weights_license="none",
+        seed=0,
+        audio_path="none",
+        audio_sha256="0" * 64,
+        audio_bytes=1,
+        encoder=reader.identity,
+        generation_s=0.0,
+    )
+
+
+def report(name: str, served: list[Served]) -> None:
+    """Print one line of figures."""
+    late = served[SETTLED:]
+    shares = [np.mean([one.track is not None for one in some]) for some in (served, late)]
+    plays = Counter(one.track.id for one in served if one.track)
+    made = sum(one.track is None for one in served)
+    most = max(plays.values(), default=0) / len(served)
+    rules = Counter(one.rule for one in served)
+    print(
+        f"{name:44} served {shares[0]:6.1%}, from text {SETTLED} on {shares[1]:6.1%}; made {made:4}; "
+        f"most played {most:5.1%}; {dict(rules.most_common())}"
+    )
+
+
+def write_pairs(path: Path, served: list[Served], count: int) -> None:
+    """Write a random sample of what was served from the 500th text on, one JSON object a line."""
+    some = [one for one in served[SETTLED:] if one.track is not None]
+    with path.open("w", encoding="utf-8") as file:
+        for one in random.Random(7).sample(some, min(count, len(some))):
+            assert one.track is not None
+            track = {
+                "style": one.track.style,
+                "prompt": one.track.prompt,
+                "made_for": one.track.context,
+                "rule": one.rule,
+            }
+            file.write(json.dumps({"text": one.text, "track": track}, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
+    parser.add_argument("--texts", type=int, default=2_000)
+    parser.add_argument(
+        "--cache", type=Path, help="keep what is read of each text in this file for later runs"
+    )
+    parser.add_argument("--judge", type=Path, help="write 300 served pairs of the default rule here")
+    options = parser.parse_args()
+    reader, library = encoder.load(), presets.load(None)
+    texts = texts_of(options.eval_dir, options.texts)
+    readings = read_texts(texts, reader, options.cache)
+    requests = read_requests(texts, readings, reader, library)
+    nowhere = Path("nowhere")
+    scene = certificate.standing(nowhere, reader.identity).certificate
+    music = music_certificate.standing(nowhere, reader.identity)
+    print(f"{len(texts)} texts, mean {np.mean([len(text.split()) for text in texts]):.0f} words")
+    rules = {
+        "only the same scene": Terms(certificate=scene, music=music, reach="scene"),
+        "nearest text, however near (reuse=always)": Terms("always", certificate=scene, reach="scene"),
+    }
+    for variety in (1, 3, 5, 8, 12):
+        rules[f"music, variety {variety}"] = Terms(certificate=scene, music=music, variety=variety)
+    rules["music, variety 3, fit=fits"] = Terms(certificate=scene, music=music, variety=3, fit="fits")
+    rules["music, variety 3, at most 5% wrong"] = Terms(
+        certificate=scene, music=music, variety=3, max_false_reuse=0.05
+    )
+    for name, terms in rules.items():
+        served = run(requests, readings, terms, reader, library)
+        report(name, served)
+        if options.judge and terms == Terms(certificate=scene, music=music):
+            write_pairs(options.judge, served, 300)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Brief vectors order tracks by the chance of their style and by the mood."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import presets
+from catalog.brief import vectors
+from catalog.brief.reader import load, shares_of
+from catalog.models import Brief, StyleFit
+from catalog.text import encoder as encoders
+
+STYLES = presets.load(None).styles
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return encoders.load()
+
+
+@pytest.fixture(scope="module")
+def model(reader):
+    return load(reader.identity)
+
+
+def of_track(model, reader, style, *, valence=0.0, energy=0.0, track_id="a"):
+    preset = STYLES[style]
+    return vectors.track_vector(
+        model, preset, style, valence=valence, energy=energy, track_id=track_id, encoder=reader
+    )
+
+
+def brief_of(chances, valence=0.0, energy=0.0):
+    styles = {name: StyleFit(fits=0.0, passes=chances.get(name, 0.01)) for name in STYLES}
+    return Brief(styles=styles, valence=valence, energy=energy)
+
+
+def test_vectors_have_one_length_and_kind(model, reader):
+    for style in ("quiet_room", "dark_techno"):
+        vector = of_track(model, reader, style, valence=1.0, energy=-1.0)
+        assert vector.shape == (vectors.DIMENSION,)
+        assert vector.dtype == np.float32
+        assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-6)
+    assert vectors.kind(model).startswith("brief-1-")
+
+
+def test_the_style_that_suits_better_is_nearer(model, reader):
+    wanted = vectors.request_vector(model, brief_of({"quiet_room": 0.95, "jazz_lounge": 0.6}), "k")
+    near, far, none = (
+        float(wanted @ of_track(model, reader, style))
+        for style in ("quiet_room", "jazz_lounge", "dark_techno")
+    )
+    assert near > far > none
+
+
+def test_the_nearer_mood_wins_within_a_style(model, reader):
+    wanted = vectors.request_vector(model, brief_of({"quiet_room": 0.9}, valence=0.6, energy=-0.6), "k")
+    moods = {"same": (0.6, -0.6), "near": (0.2, -0.4), "opposite": (-0.6, 0.6)}
+    products = {
+        name: float(wanted @ of_track(model, reader, "quiet_room", valence=valence, energy=energy))
+        for name, (valence, energy) in moods.items()
+    }
+    assert products["same"] > products["near"] > products["opposite"]
+
+
+def test_alike_tracks_are_found_by_different_requests(model, reader):
+    alike = np.stack([of_track(model, reader, "quiet_room", track_id=f"t{n}") for n in range(50)])
+    brief = brief_of({"quiet_room": 0.9})
+    nearest = {int((alike @ vectors.request_vector(model, brief, f"k{n}")).argmax()) for n in range(50)}
+    assert len(nearest) > 10
+
+
+def test_a_style_of_ones_own_is_made_of_the_fitted_ones(model, reader):
+    own = STYLES["quiet_room"].model_copy(
+        update={"description": "A hushed room with hardly any music in it."}
+    )
+    shares = shares_of(model, "my_room", own, reader)
+    assert shares.sum() == pytest.approx(1.0, abs=1e-3)
+    assert 0 < shares.max() < 1
+    itself = shares_of(model, "quiet_room", STYLES["quiet_room"], reader)
+    assert itself.max() == itself.sum() == 1.0

@@ -1,0 +1,255 @@
+"""Would this track serve this text, whatever it was made for?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+
+import pytest
+from builders import a_request, a_track, some_features
+from homes import a_record
+from hypothesis import given
+from hypothesis import strategies as st
+from test_decision import CERTIFICATE
+
+import presets
+from catalog.errors import InputError
+from catalog.models import Brief, Choices, Context, StyleFit
+from catalog.reuse import music_certificate, serving
+from catalog.reuse.certificate import Bound, Standing
+from catalog.reuse.decision import decide
+from catalog.reuse.music_certificate import MusicCertificate
+from catalog.reuse.terms import Terms, checked_terms
+from catalog.text import encoder as encoders
+
+STYLES = presets.load(None).styles
+MUSIC = MusicCertificate(
+    id="m1",
+    made_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    source="a test",
+    source_sha256="0",
+    encoder="test",
+    brief="0",
+    features="test",
+    texts=1,
+    pairs=1,
+    weights={"constant": 1.0, "style": 1.0, "valence": -1.0, "energy": -1.0, "mood": -2.0},
+    step=2.0,
+    leniency={"quiet_room": 0.5},
+    bounds=(Bound(max_false_reuse=0.05, threshold=0.95), Bound(max_false_reuse=0.1, threshold=0.8)),
+)
+BY_MUSIC = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1)
+BRIEF = Brief(
+    styles={
+        "quiet_room": StyleFit(fits=0.8, passes=0.95),
+        "ambient_lofi": StyleFit(fits=0.7, passes=0.9),
+        "dark_techno": StyleFit(fits=0.01, passes=0.02),
+    },
+    valence=0.2,
+    energy=-0.4,
+)
+
+
+def wanting(brief=BRIEF, **changes):
+    """Return a request for a text about something that no track was made for."""
+    context = Context(text="The parish register lists every baptism since 1703.")
+    return a_request(context=context, brief=brief, **changes)
+
+
+def shelf(count, **changes):
+    """Return hits with tracks of another scene."""
+    return [(a_track(id=f"t{number}", **changes), 0.05) for number in range(count)]
+
+
+def test_a_track_of_another_scene_is_reused_when_its_music_serves():
+    decision = decide(wanting(), shelf(1), BY_MUSIC, styles=STYLES)
+    assert (decision.action, decision.rule, decision.track_id) == ("reuse", "music", "t0")
+    assert decision.certificate == "m1"
+    assert decision.threshold == 0.8
+    assert decision.probability == decision.candidates[0].passes > 0.8
+    assert decision.reason.startswith("its music serves this text: calm and cozy, ")
+    assert not decision.candidates[0].same_scene
+
+
+def test_a_style_that_does_not_suit_is_not_reused():
+    decision = decide(wanting(), shelf(3, style="dark_techno"), BY_MUSIC, styles=STYLES)
+    assert (decision.action, decision.rule) == ("make", "below_threshold")
+    assert "no track serves this text well enough" in decision.reason
+
+
+def test_one_is_made_until_enough_tracks_serve():
+    terms = Terms(certificate=CERTIFICATE, music=MUSIC, variety=3)
+    few = decide(wanting(), shelf(2), terms, styles=STYLES)
+    assert (few.action, few.rule, few.track_id) == ("make", "growth", None)
+    assert few.reason == "2 tracks would serve this text, and 3 should before one of them is reused"
+    assert decide(wanting(), shelf(3), terms, styles=STYLES).rule == "music"
+
+
+def test_always_reuses_however_few_serve():
+    terms = Terms("always", certificate=CERTIFICATE, music=MUSIC, variety=3)
+    assert decide(wanting(), shelf(1), terms, styles=STYLES).rule == "music"
+
+
+def test_a_track_of_the_same_scene_comes_first():
+    same = a_track(id="z", context="The parish register lists every baptism since 1703.")
+    decision = decide(wanting(), [*shelf(5), (same, 0.99)], BY_MUSIC, styles=STYLES)
+    assert (decision.rule, decision.track_id, decision.certificate) == ("similar", "z", "c1")
+
+
+def test_scene_reaches_no_other_scene():
+    terms = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, reach="scene")
+    decision = decide(wanting(), shelf(5), terms, styles=STYLES)
+    assert (decision.rule, decision.certificate) == ("below_threshold", "c1")
+
+
+def test_a_minimum_similarity_decides_alone():
+    terms = Terms(min_similarity=0.9, music=MUSIC, variety=1)
+    assert decide(wanting(), shelf(5), terms, styles=STYLES).rule == "below_threshold"
+
+
+def test_fits_is_choosier_than_passable():
+    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.1, passes=0.72)}})
+    hits = shelf(1)
+    assert decide(wanting(brief), hits, BY_MUSIC, styles=STYLES).rule == "music"
+    fits = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, fit="fits")
+    assert decide(wanting(brief), hits, fits, styles=STYLES).rule == "below_threshold"
+    assert decide(wanting(), hits, fits, styles=STYLES).rule == "music"
+
+
+def test_a_stricter_rate_needs_a_higher_chance():
+    strict = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, max_false_reuse=0.05)
+    assert strict.music_threshold == 0.95
+    assert Terms(music=MUSIC, max_false_reuse=0.01).music_threshold is None
+
+
+def test_the_opposite_mood_is_refused_whatever_the_style():
+    wanted = wanting(features=some_features(mood_tags=("scary", "chaotic"), valence=-0.8, energy=0.9))
+    decision = decide(wanted, shelf(3), BY_MUSIC, styles=STYLES)
+    assert decision.action == "make"
+    assert all(one.refused for one in decision.candidates)
+
+
+def test_a_near_copy_with_exchanged_words_is_not_served_by_music():
+    track = a_track(context="The happy children laughed and danced in the sunny garden all day")
+    context = Context(text="The terrified children screamed and wept in the sunny garden all day")
+    request = a_request(context=context, brief=BRIEF)
+    decision = decide(request, [(track, 0.9)], BY_MUSIC, styles=STYLES)
+    assert decision.candidates[0].evidence["exchanged"] > 0.2
+    assert not decision.candidates[0].admissible
+
+
+def test_a_style_that_the_caller_names_is_not_in_question():
+    brief = BRIEF.model_copy(
+        update={"styles": {**BRIEF.styles, "dark_techno": StyleFit(fits=0.0, passes=0.01)}}
+    )
+    request = wanting(brief, choices=Choices(preset="dark_techno"), style="dark_techno")
+    numbers = serving.evidence(request, a_track(style="dark_techno"), STYLES["dark_techno"])
+    assert numbers is not None
+    assert (numbers["valence"], numbers["energy"]) == (0.0, 0.0)
+    assert numbers["style"] == pytest.approx(serving.logit(0.95))
+
+
+def test_music_is_not_weighed_without_a_brief_or_a_preset():
+    assert decide(wanting(None), shelf(3), BY_MUSIC, styles=STYLES).rule == "below_threshold"
+    gone = decide(wanting(), shelf(3, style="deleted"), BY_MUSIC, styles=STYLES)
+    assert gone.rule == "below_threshold"
+    assert gone.candidates[0].passes is None
+
+
+def test_another_language_reuses_nothing_by_music():
+    wanted = wanting(features=some_features(language="th"))
+    assert decide(wanted, shelf(3), BY_MUSIC, styles=STYLES).rule == "uncertified"
+
+
+def test_requests_spread_over_the_tracks_that_serve():
+    hits = shelf(10)
+    plays = Counter(
+        decide(wanting(key=f"key {number}"), hits, BY_MUSIC, styles=STYLES).track_id for number in range(400)
+    )
+    assert len(plays) == 10
+    assert max(plays.values()) < 80
+    again = {
+        decide(wanting(key="one"), order, BY_MUSIC, styles=STYLES).track_id for order in (hits, hits[::-1])
+    }
+    assert len(again) == 1
+
+
+def test_a_new_track_takes_over_its_share_and_no_more():
+    before = [decide(wanting(key=f"k{n}"), shelf(9), BY_MUSIC, styles=STYLES).track_id for n in range(200)]
+    after = [decide(wanting(key=f"k{n}"), shelf(10), BY_MUSIC, styles=STYLES).track_id for n in range(200)]
+    moved = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert set(moved) == {"t9"}
+    assert len(moved) < 60
+
+
+@given(
+    style=st.floats(-8, 8),
+    valence=st.floats(0, 2),
+    energy=st.floats(0, 2),
+    mood=st.floats(0, 1),
+    more=st.floats(0, 2),
+    name=st.sampled_from(serving.NUMBERS),
+)
+def test_more_of_a_number_moves_the_chances_one_way(style, valence, energy, mood, more, name):
+    numbers = {"style": style, "valence": valence, "energy": energy, "mood": mood}
+    one = serving.chances(numbers, MUSIC.weights, MUSIC.step, 0.0)
+    other = serving.chances({**numbers, name: numbers[name] + more}, MUSIC.weights, MUSIC.step, 0.0)
+    assert one.fits <= one.passes
+    assert (other.passes <= one.passes) if name in serving.HURTS else (other.passes >= one.passes)
+
+
+@pytest.mark.parametrize(
+    ("valence", "energy", "words"),
+    [
+        (0.25, -0.45, "calm and cozy, as the text wants"),
+        (-0.1, -0.45, "calm and cozy, a shade brighter than the text wants"),
+        (0.9, 0.5, "calm and cozy, clearly darker and clearly calmer than the text wants"),
+    ],
+)
+def test_how_music_stands_to_the_text_in_words(valence, energy, words):
+    brief = Brief(styles={}, valence=valence, energy=energy)
+    assert serving.in_words(brief, STYLES["ambient_lofi"]) == words
+
+
+def test_the_shipped_certificate_counts_for_the_shipped_encoder_alone(tmp_path):
+    shipped = music_certificate.standing(tmp_path, encoders.load().identity)
+    assert shipped is not None
+    assert shipped.at(0.1) is not None
+    assert music_certificate.identified(shipped).id == shipped.id
+    assert {*shipped.leniency} <= {*STYLES}
+    assert music_certificate.standing(tmp_path, "another@1/384") is None
+
+
+def test_a_weight_with_the_wrong_sign_is_refused():
+    values = MUSIC.model_dump()
+    with pytest.raises(ValueError, match="'mood' is above 0"):
+        MusicCertificate.model_validate({**values, "weights": {**MUSIC.weights, "mood": 0.1}})
+    with pytest.raises(ValueError, match="they must be constant, energy, mood, style, valence"):
+        MusicCertificate.model_validate({**values, "weights": {"constant": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reach": "room"}, "reach 'room' is not known"),
+        ({"fit": "perfect"}, "fit 'perfect' is not known"),
+        ({"variety": 0}, "variety is 0; it lies between 1 and 20"),
+        ({"variety": 21}, "variety is 21; it lies between 1 and 20"),
+    ],
+)
+def test_terms_out_of_range_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        checked_terms(Standing(certificate=CERTIFICATE), "auto", None, None, music=MUSIC, **arguments)
+
+
+def test_a_line_of_the_log_stands_while_the_same_rule_holds():
+    later = datetime(2026, 2, 1, tzinfo=timezone.utc)
+    line = a_record(
+        "r", rule="music", created_at=later, probability=0.9, threshold=0.8, features=some_features()
+    )
+    assert BY_MUSIC.stands(line)
+    assert not Terms(certificate=CERTIFICATE, music=MUSIC, reach="scene").stands(line)
+    assert not Terms(certificate=CERTIFICATE, music=MUSIC, max_false_reuse=0.05).stands(line)
+    assert not Terms(certificate=CERTIFICATE).stands(line)
+    older = a_record("r", rule="music", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), probability=0.9)
+    assert not BY_MUSIC.stands(older)
