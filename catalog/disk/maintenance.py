@@ -70,7 +70,9 @@ class Maintenance:
                 adds_only=True,
             )
             for column, kind in self._index_for(table.name, table.table.count_rows()).items():
-                # Lance cannot make an index of a column with hardly a vector in it.
+                # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
+                if column not in table.table.schema.names:
+                    continue
                 if kind != "vector" or _vectors(table.table, column) >= LEAST_VECTORS:
                     self._add_index(table, column, kind)
             table.commit_locked(

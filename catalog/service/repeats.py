@@ -49,12 +49,8 @@ class Repeats:
 
     def _close_match(self, terms: Terms) -> Repeat | None:
         store = self._store
-        lines = (
-            line
-            for rule in ("similar", "music")
-            for line in store.requests.list(limit=1, answered=True, key=self._key, rule=rule)
-        )
-        line = max(lines, key=lambda line: line.created_at, default=None)
+        lines = store.requests.list(limit=1, answered=True, key=self._key, rules=("similar", "music"))
+        line = next(iter(lines), None)
         # Lines of earlier versions lack the features; their texts are read once more.
         if line is None or line.track_id is None or line.features is None or not terms.stands(line):
             return None

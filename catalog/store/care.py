@@ -23,6 +23,7 @@ from .judgements import Judgements
 from .requests import Requests
 from .rewrite import Encode, migrate, reembed, reembed_log
 from .schema import (
+    READABLE,
     SCHEMA_VERSION,
     VERSIONS,
     judgement_schema,
@@ -175,7 +176,7 @@ class Care:
 
     def _upgrade(self, table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
         known = VERSIONS[table.name]
-        if table.schema_version == known:
+        if table.schema_version in (known, READABLE.get(table.name)):
             return  # noted with its last commit, so that opening a catalog does not load Lance
         version = table_version(table.table.schema) if table.exists() else known
         if version > known:
@@ -183,7 +184,7 @@ class Care:
                 f"the table of {table.name} in {self._home} has schema version {version}, and this program knows "
                 f"up to {known}; upgrade the program"
             )
-        if version < known:
+        if version < READABLE.get(table.name, known):
             check_writable(
                 self._home, f"the {table.name} have schema version {version} and must be upgraded to {known}"
             )

@@ -121,14 +121,16 @@ class Requests:
         limit: int | None = None,
         since: datetime | None = None,
         answered: bool = False,
+        rules: Sequence[str] = (),
         **facts: str,
     ) -> Sequence[RequestRecord]:
         """Return the lines, newest first; keywords such as `action="reused"` or `track_id=...` narrow them.
 
-        `answered` leaves only lines whose track was handed out: no `find`, no dry run. Raises InputError for a column
-        that cannot be narrowed by.
+        `answered` leaves only lines whose track was handed out: no `find`, no dry run; `rules` those that one of these
+        rules decided. Raises InputError for a column that cannot be narrowed by.
         """
-        return self.table.read(limit, facts, both(_since(since), SERVED if answered else None))
+        decided = one_of("rule", [*rules]) if rules else None
+        return self.table.read(limit, facts, both(_since(since), SERVED if answered else None, decided))
 
     def search(
         self, vector: ArrayLike, limit: int, *, since: datetime | None = None, **facts: str

@@ -110,7 +110,6 @@ def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     expected = {**_encode(Track, track, TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
     expected |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
     expected |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
-    expected["brief_kind"] = row["brief_kind"]
     sound_lost = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
     if sound_lost or any(row[name] != expected[name] for name in TRACK_COLUMNS):
         raise _altered(row)
@@ -139,7 +138,7 @@ def matches(row: Mapping[str, Any]) -> bool:
 
 def kept_brief(row: Mapping[str, Any]) -> BriefVector | None:
     """Return the brief vector of a row, None where it has none."""
-    return None if row["brief"] is None else BriefVector(row["brief_kind"], row["brief"])
+    return None if row.get("brief") is None else BriefVector(row["brief_kind"], row["brief"])
 
 
 def _track_words(track: Track) -> str:

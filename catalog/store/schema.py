@@ -26,6 +26,7 @@ __all__ = [
     "ENCODER",
     "INDEX_ROWS",
     "JUDGEMENT_COLUMNS",
+    "READABLE",
     "REQUEST_COLUMNS",
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
@@ -44,6 +45,8 @@ __all__ = [
 VERSIONS = {"tracks": 6, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
+READABLE = {"tracks": 5}
+"""Earlier versions that are read as they are; the first change of a row upgrades the table."""
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
 """Keys of the table's own metadata."""
 
@@ -106,8 +109,9 @@ _DERIVED_KINDS = {
     "sound_sha256": "text",
     "record": "text",
     "row_sha256": "text",
-    "brief_kind": "text",
 }
+_BRIEF_KIND = {"brief_kind": "text"}
+"""What the brief vector may be compared with; it goes with the vector, which nothing depends on but the search."""
 REQUEST_KINDS = {
     "id": "key",
     "created_at": "time",
@@ -153,7 +157,7 @@ CONVERTED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "tim
 RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
 """The columns of a record; the other columns of a row follow from them."""
 TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
-"""Every column of `tracks` but its three vectors."""
+"""Every column of `tracks` but the vectors and the kind of the brief vector."""
 TRACK_ROW = ("id", "record", "row_sha256")
 """The columns that a track is read from: `record` has its fields again as one text, one read in place of fifty."""
 REQUEST_COLUMNS = (*REQUEST_KINDS, *_WORDS_KIND, *_LINE_KINDS)
@@ -165,7 +169,7 @@ def track_schema(dimension: int, encoder: str) -> pa.Schema:
     """Return the arrow schema of `tracks` for vectors of `dimension` float32 made by `encoder`."""
     import pyarrow as pa
 
-    fields = [_field(name, kind) for name, kind in {**TRACK_KINDS, **_DERIVED_KINDS}.items()]
+    fields = [_field(name, kind) for name, kind in {**TRACK_KINDS, **_DERIVED_KINDS, **_BRIEF_KIND}.items()]
     item = pa.field("item", pa.float32(), nullable=False)
     fields.append(pa.field("vector", pa.list_(item, dimension), nullable=False))
     fields.append(pa.field("sound", pa.list_(pa.float32(), timbre.DIMENSION), nullable=True))

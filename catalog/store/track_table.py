@@ -19,6 +19,7 @@ from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
+from .rewrite import migrate
 from .rows import (
     BriefVector,
     from_record,
@@ -29,7 +30,7 @@ from .rows import (
     to_track_row,
     unit_vector,
 )
-from .schema import TRACK_ROW, table_encoder, track_schema
+from .schema import READABLE, SCHEMA_VERSION, TRACK_ROW, table_encoder, table_version, track_schema
 
 __all__ = ["Change", "TrackTable"]
 
@@ -62,8 +63,8 @@ class TrackTable:
         # Each pair: what the table stated when the value was read, and the value.
         self._trashed: tuple[int | None, int] = (None, 0)
         """The stamp, and how many rows were in the trash; rows that are added are ready, and leave the stamp."""
-        self._encoded: tuple[int | None, str] = (None, "")
-        """The stamp, and the encoder that made the vectors."""
+        self._stated: tuple[int | None, tuple[str, int]] = (None, ("", 0))
+        """The stamp, and the encoder that made the vectors with the version of the schema."""
         self._rows: tuple[int | None, int] = (None, 0)
         """The version, and how many rows there were."""
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
@@ -77,6 +78,7 @@ class TrackTable:
         check: Callable[[], None],
     ) -> None:
         """Add the row of `track` unless its id is there; `check` runs under the lock and may refuse by raising."""
+        self._upgrade()
         row = to_track_row(track, vector, sound, brief)
         self._expect(track.encoder, len(row["vector"]))
         schema = track_schema(self.dimension, track.encoder)
@@ -102,6 +104,7 @@ class TrackTable:
         """Write a row anew with the fields that `change` returns for its track; NotFound without the row."""
         if not self.durable.exists():
             raise NotFound(f"there is no track {track_id!r}")
+        self._upgrade()
 
         def write(table: Any) -> Track:
             rows = self.read(equals("id", _valid_id(track_id)), columns=_WITH_VECTORS, limit=1)
@@ -136,6 +139,8 @@ class TrackTable:
         )
 
     def _put(self, what: str, ids: Sequence[str], parts: Parts) -> None:
+        self._upgrade()
+
         def write(table: Any) -> None:
             stored = self.read(one_of("id", [*ids]), columns=_WITH_VECTORS)
             rows = [
@@ -207,7 +212,7 @@ class TrackTable:
         Their `_similarity` is the cosine of their contexts to `vector`, as in `nearest`.
         """
         unit, wanted = unit_vector(vector), unit_vector(brief.vector)
-        if not self.durable.exists():
+        if not self.has_briefs():
             return []
         predicate = both(equals("brief_kind", brief.kind), predicate)
         rows = self._near("brief", wanted, len(unit), predicate, count)
@@ -223,8 +228,18 @@ class TrackTable:
             return _exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
 
         with lance_errors("the table cannot be searched"):
-            self._expect(self._encoder_of(self.durable.table), dimension)
+            self._expect(self._facts_of(self.durable.table)[0], dimension)
             return to_rows(self.durable.query(near))
+
+    def has_briefs(self) -> bool:
+        """Return whether the table has brief vectors; one of version 5 gets them when a row changes."""
+        return self.durable.exists() and self._facts_of(self.durable.table)[1] > READABLE["tracks"]
+
+    def _upgrade(self) -> None:
+        """Bring a table of an earlier version, which is read as it is, to the present one."""
+        if self.durable.exists() and table_version(self.durable.table.schema) < SCHEMA_VERSION:
+            encoder = table_encoder(self.durable.table.schema)
+            migrate(self.durable, lambda _: track_schema(self.dimension, encoder))
 
     def search_words(self, text: str, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows that have words of `text`, best BM25 `_score` first."""
@@ -289,12 +304,12 @@ class TrackTable:
         """The identity of the encoder that made the vectors of the table."""
         return table_encoder(self.durable.table.schema)
 
-    def _encoder_of(self, table: Any) -> str:
-        """Return the identity of the encoder of a table's vectors; reading its schema costs as much as a search."""
+    def _facts_of(self, table: Any) -> tuple[str, int]:
+        """Return the encoder of a table's vectors and its version; reading its schema costs as much as a search."""
         stamp = self.durable.stamp
-        if stamp is None or stamp != self._encoded[0]:
-            self._encoded = stamp, table_encoder(table.schema)
-        return self._encoded[1]
+        if stamp is None or stamp != self._stated[0]:
+            self._stated = stamp, (table_encoder(table.schema), table_version(table.schema))
+        return self._stated[1]
 
     def _expect(self, encoder: str, dimension: int) -> None:
         if self.encoder is None:

@@ -322,7 +322,8 @@ class Tracks:
 
     def without_brief(self, kind: str, limit: int | None = None) -> TrackList:
         """Return ready tracks without a brief vector of that kind, at most `limit`."""
-        where = both(f"brief_kind != {literal(kind)}", equals("state", "ready"))
+        other = f"brief_kind != {literal(kind)}" if self.table.has_briefs() else None
+        where = both(other, equals("state", "ready"))
         return [*intact(self.table.read(where, limit=limit), from_track_row)]
 
     def put_briefs(self, kind: str, briefs: Mapping[str, ArrayLike]) -> None:

@@ -26,6 +26,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from catalog.brief.vectors import DIMENSION as BRIEF_DIMENSION
 from catalog.disk import maintenance
 from catalog.disk.lance import Connection
 from catalog.disk.reading import to_arrow
@@ -33,8 +34,15 @@ from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, Storag
 from catalog.models import Filter, Mood
 from catalog.store import audit
 from catalog.store.migrations import RECORDS_SINCE
-from catalog.store.rows import row_sha256, to_judgement_row, to_request_row, to_track_row
-from catalog.store.schema import SCHEMA_VERSION, VERSION, judgement_schema, request_schema, track_schema
+from catalog.store.rows import BriefVector, row_sha256, to_judgement_row, to_request_row, to_track_row
+from catalog.store.schema import (
+    READABLE,
+    SCHEMA_VERSION,
+    VERSION,
+    judgement_schema,
+    request_schema,
+    track_schema,
+)
 from catalog.store.store import Store
 from catalog.store.tracks import MEANING_WEIGHT, ORDERS, blend
 from generator.audio import timbre
@@ -152,7 +160,24 @@ def make_old(home: Path, version: int) -> list:
     return tracks
 
 
-@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_a_catalog_of_version_5_is_read_as_it_is_and_upgraded_by_a_change(home):
+    first, _ = make_old(home, 5)
+    store = open_store(home)
+    assert store.tracks.get("a") == first
+    assert store.care.stats()["schema_version"] == 5
+    brief = BriefVector("kind", np.ones(BRIEF_DIMENSION))
+    assert store.tracks.search_brief(brief, vector_of("q")) == []
+    assert [track.id for track in store.tracks.without_brief("kind")] == ["a"]
+    store.tracks.put_briefs("kind", {"a": brief.vector})
+    assert store.care.stats()["schema_version"] == SCHEMA_VERSION
+    assert store.tracks.get("a") == first
+    assert ids(store.tracks.search_brief(brief, vector_of("q"))) == ["a"]
+    with pytest.raises(Damage):
+        store.tracks.get("b")
+    assert ids(store.tracks.search(vector_of("q"))) == ["a"]
+
+
+@pytest.mark.parametrize("version", range(1, READABLE["tracks"]))
 def test_an_older_catalog_is_upgraded(home, version):
     first, _ = make_old(home, version)
     store = open_store(home)
