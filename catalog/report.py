@@ -99,7 +99,9 @@ def explanation(result: Result) -> Iterator[str]:
         yield f"left out, as somebody rejected them for this request or one near it: {spared}"
     if decision.rule != "exact":
         yield f"candidates: {len(decision.candidates)} of {decision.considered} tracks"
-        if decision.certificate:
+        if decision.rule in ("music", "growth"):
+            yield f"chance to pass needed: {decision.threshold:.2f}  [certificate {decision.certificate}]"
+        elif decision.certificate:
             yield f"probability needed: {decision.threshold:.2f}  [certificate {decision.certificate}]"
         elif decision.rule != "uncertified":
             yield f"score needed: {decision.threshold:.2f}"
@@ -296,11 +298,13 @@ def _reader_of(features: Features, name: str) -> str:
 def _candidate(one: Candidate) -> str:
     against = f"  ({'; '.join(one.against)})" if one.against else ""
     fits = "" if one.probability is None else f"fits {one.probability:.3f}, "
+    music = "" if one.passes is None else f", passes {one.passes:.3f}: {one.sounds}"
     named = ("similarity", "mood_distance")
     others = "".join(
         f", {name.replace('_', ' ')} {x:.2f}" for name, x in one.evidence.items() if x and name not in named
     )
     return (
         f"  {'*' if one.admissible else ' '} {fits}score {one.score:.3f}, similarity {one.similarity:.3f}, "
-        f"mood distance {one.mood_distance:.3f}{others}  {one.track_id}  {one.style}  {one.summary[:60]}{against}"
+        f"mood distance {one.mood_distance:.3f}{others}{music}  {one.track_id}  {one.style}  "
+        f"{one.summary[:60]}{against}"
     )

@@ -174,7 +174,7 @@ reuse_options = options(
         "--variety",
         type=int,
         metavar="N",
-        help="How many tracks must serve a text before one of another scene is reused [default: 3].",
+        help="Until N tracks serve a text, some requests make another one; 1 for none [default: 8].",
     ),
 )
 out_options = options(

@@ -69,7 +69,7 @@ class FindOrMakeArguments(BaseModel):
     )
     variety: int | None = Field(
         None,
-        description="How many tracks must serve a text before one of another scene is reused.",
+        description="Until so many tracks serve a text, some requests make another one; 1 for none.",
     )
     reuse: Reuse | None = Field(
         None,

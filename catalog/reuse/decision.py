@@ -5,8 +5,8 @@
 2. Each candidate is weighed (`weighing`). Has it the same scene and mood? Would its music serve the text, whatever it
    was made for? An opposite mood is refused whatever else is alike.
 3. A track of the same scene is reused when its probability reaches the threshold of the certificate for the wanted rate
-   of false reuse. Else one is reused whose music serves the text, when its chance reaches the threshold for music and
-   enough different tracks do (`Terms.variety`). Plays are spread over all of them.
+   of false reuse. Else one is reused whose chance to serve by its music reaches the threshold for music. Plays are
+   spread over all of these, and some requests make another until there are enough (`Terms.variety`).
    Without a certificate only exact repeats are reused.
 
 With a minimum similarity another rule takes the place of 2 and 3: the cosine, less a cost for differences in mood,
@@ -140,9 +140,14 @@ def _verdict(
 
 
 def _by_music(request: Request, serving: Sequence[Candidate], terms: Terms) -> tuple[Candidate, Rule, str]:
-    count = f"{len(serving)} track{'s' if len(serving) > 1 else ''} would serve this text"
-    if len(serving) < terms.variety and terms.reuse != "always":
-        reason = f"{count}, and {terms.variety} should before one of them is reused"
+    number = len(serving)
+    count = f"{number} track{'s serve' if number > 1 else ' serves'} this text"
+    # Growth is paced, so that reuse begins with the first track and no kind of text stays with a few.
+    grows = number < terms.variety and _drawn(request.key) < 1 / (number + 1)
+    if grows and terms.reuse != "always":
+        reason = (
+            f"for variety: {count}, and until {terms.variety} do, one request in {number + 1} makes another"
+        )
         return serving[0], "growth", reason
     chosen = _spread(request.key, serving)
     chance = f"chance {_worth(chosen):.2f}, {terms.music_threshold:.2f} needed"
@@ -157,11 +162,15 @@ def _spread(key: str, serving: Sequence[Candidate]) -> Candidate:
     """
 
     def order(one: Candidate) -> tuple[float, str]:
-        digest = hashlib.sha256(f"{key}/{one.track_id}".encode()).digest()
-        drawn = (int.from_bytes(digest[:8], "big") + 1) / 2**64
-        return -math.log(drawn) / max(one.fits or 0.0, 1e-6), one.track_id
+        return -math.log(_drawn(f"{key}/{one.track_id}")) / max(one.fits or 0.0, 1e-6), one.track_id
 
     return min(serving, key=order)
+
+
+def _drawn(name: str) -> float:
+    """Return a number above 0 and up to 1 that is the same for the same name, and random otherwise."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return (int.from_bytes(digest[:8], "big") + 1) / 2**64
 
 
 def _worth(one: Candidate) -> float:

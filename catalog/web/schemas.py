@@ -99,7 +99,7 @@ class FindOrMakeBody(BaseModel):
         None, description="A track of another scene must be passable, or it fits more likely than not."
     )
     variety: int | None = Field(
-        None, description="How many tracks must serve a text before one of another scene is reused."
+        None, description="Until so many tracks serve a text, some requests make another one; 1 for none."
     )
     listener: str | None = Field(
         None, description="Who listens; gets another fitting track than the ones heard lately."

@@ -77,12 +77,25 @@ def test_a_style_that_does_not_suit_is_not_reused():
     assert "no track serves this text well enough" in decision.reason
 
 
-def test_one_is_made_until_enough_tracks_serve():
-    terms = Terms(certificate=CERTIFICATE, music=MUSIC, variety=3)
-    few = decide(wanting(), shelf(2), terms, styles=STYLES)
-    assert (few.action, few.rule, few.track_id) == ("make", "growth", None)
-    assert few.reason == "2 tracks would serve this text, and 3 should before one of them is reused"
-    assert decide(wanting(), shelf(3), terms, styles=STYLES).rule == "music"
+def test_some_requests_make_another_until_enough_tracks_serve():
+    terms = Terms(certificate=CERTIFICATE, music=MUSIC, variety=4)
+
+    def grown(count):
+        keys = [f"key {number}" for number in range(300)]
+        decisions = [decide(wanting(key=key), shelf(count), terms, styles=STYLES) for key in keys]
+        growth = [one for one in decisions if one.rule == "growth"]
+        assert all((one.action, one.track_id) == ("make", None) for one in growth)
+        assert {one.rule for one in decisions} <= {"growth", "music"}
+        return len(growth) / len(keys), growth[0].reason if growth else ""
+
+    share, reason = grown(1)
+    assert share == pytest.approx(1 / 2, abs=0.1)
+    assert reason.startswith("for variety: 1 track serves this text, and until 4 do, one request in 2 makes")
+    assert grown(3)[0] == pytest.approx(1 / 4, abs=0.08)
+    assert grown(4)[0] == 0
+    # The same request gets the same answer.
+    first, again = (decide(wanting(key="k7"), shelf(1), terms, styles=STYLES) for _ in range(2))
+    assert first == again
 
 
 def test_always_reuses_however_few_serve():
