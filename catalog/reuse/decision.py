@@ -83,7 +83,10 @@ def decide(
         key=lambda one: (one.refused, not one.same_scene, -_worth(one), one.track_id),
     )
     best, rule, reason = _verdict(request, ranked, terms)
-    threshold = terms.music_threshold if rule in ("music", "growth") else terms.threshold
+    by_music = rule in ("music", "growth")
+    if rule == "below_threshold" and best and best.sounds and terms.music_threshold is not None:
+        by_music = True
+    threshold = terms.music_threshold if by_music else terms.threshold
     return Decision(
         action="reuse" if rule in REUSING else "make",
         rule=rule,
@@ -92,8 +95,8 @@ def decide(
         track_id=best.track_id if best and rule in REUSING else None,
         similarity=best.similarity if best else None,
         score=best.score if best else None,
-        probability=_compared(best, rule) if best else None,
-        certificate=_certificate(rule, terms),
+        probability=(best.worth if by_music else best.probability) if best else None,
+        certificate=_certificate(by_music, terms),
         candidates=tuple(ranked),
         filter=facts,
         considered=considered,
@@ -177,12 +180,8 @@ def _worth(one: Candidate) -> float:
     return one.score if one.worth is None else one.worth
 
 
-def _compared(one: Candidate, rule: Rule) -> float | None:
-    return one.worth if rule in ("music", "growth") else one.probability
-
-
-def _certificate(rule: Rule, terms: Terms) -> str:
-    if rule in ("music", "growth"):
+def _certificate(by_music: bool, terms: Terms) -> str:
+    if by_music:
         return terms.music.id if terms.music else ""
     if terms.certificate is None or terms.by_score or terms.uncovered:
         return ""

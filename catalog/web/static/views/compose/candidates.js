@@ -48,10 +48,18 @@ function candidate(one, decision) {
 /** Return true when no threshold is certified, so that nothing but a repeat is reused. */
 const hasNoThreshold = (decision) => decision.rule === "uncertified" || decision.threshold >= 1;
 
-/** Return what a candidate is measured by: its probability where a certificate decides, else its score. */
+/** Return what a candidate is measured by: the chance that its music serves, that its scene is the same, or its score. */
 function measureOf(one, decision) {
   const needed = decision.threshold;
   const open = hasNoThreshold(decision);
+  if (one.passes !== null && one.passes === one.worth) {
+    return {
+      value: one.passes,
+      text: open ? percent(one.passes) : `${percent(one.passes)}, ${percent(needed)} needed`,
+      lack: "Its music is not likely enough to serve this text",
+      reason: sentence(one.sounds),
+    };
+  }
   if (decision.certificate && one.probability !== null) {
     return {
       value: one.probability,
