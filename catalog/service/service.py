@@ -124,9 +124,9 @@ class MusicService(OpenCatalog):
         of `Audience`: a `listener` gets another fitting track than the one they heard last, a `theme` keeps its track.
         With `continue_from` or `melody` only a repeat is reused.
 
-        `reach` "music" reuses every track whose music serves the text, "scene" only one of the same scene; `fit` says
-        whether such a track must be "passable" or one that "fits"; until `variety` of them serve the text, some requests
-        make another one.
+        `reach` "music" reuses every track whose music serves the text, "scene" only one of the same scene. `fit` says
+        whether such a track must be "passable" or one that "fits". Until `variety` of them serve the text, some
+        requests make another one.
 
         `reuse` "auto" reuses what reaches the certified threshold for `max_false_reuse`, the share of reused tracks
         that may not fit (default 0.1), or with `min_similarity` what reaches that score; "always" reuses the best track
