@@ -81,8 +81,8 @@ def import_lancedb() -> Any:
 
 
 def index_config(kind: str) -> Any:
-    """Return LanceDB's configuration for a kind of index: words, order, few_values, tags or vector."""
-    from lancedb.index import FTS, Bitmap, BTree, IvfRq, LabelList
+    """Return LanceDB's configuration for a kind of index: words, order, few_values, tags, vector or whole_vector."""
+    from lancedb.index import FTS, Bitmap, BTree, IvfFlat, IvfRq, LabelList
 
     if kind == "words":
         # ICU finds words in languages that put no spaces between them.
@@ -90,6 +90,9 @@ def index_config(kind: str) -> Any:
     if kind == "vector":
         # One bit a number orders candidates so roughly that ten times the limit still misses some of the best.
         return IvfRq(distance_type="cosine", num_bits=4)
+    if kind == "whole_vector":
+        # Where thousands of vectors are nearly alike, rounded ones do not tell the best.
+        return IvfFlat(distance_type="cosine")
     return {"order": BTree, "few_values": Bitmap, "tags": LabelList}[kind]()
 
 

@@ -25,7 +25,7 @@ KEEP_OLD = timedelta(minutes=2)
 """How long an old version stays, for readers that opened it."""
 _FOREVER = timedelta(days=36_500)
 
-LEAST_VECTORS = 256
+VECTOR_KINDS, LEAST_VECTORS = ("vector", "whole_vector"), 256
 
 
 class Maintenance:
@@ -73,7 +73,7 @@ class Maintenance:
                 # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
                 if column not in table.table.schema.names:
                     continue
-                if kind != "vector" or _vectors(table.table, column) >= LEAST_VECTORS:
+                if kind not in VECTOR_KINDS or _vectors(table.table, column) >= LEAST_VECTORS:
                     self._add_index(table, column, kind)
             table.commit_locked(
                 what,

@@ -49,6 +49,8 @@ class Repeats:
 
     def _close_match(self, terms: Terms) -> Repeat | None:
         store = self._store
+        if not store.requests.count(self._key):  # most requests are new
+            return None
         lines = store.requests.list(limit=1, answered=True, key=self._key, rules=("similar", "music"))
         line = next(iter(lines), None)
         # Lines of earlier versions lack the features; their texts are read once more.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -219,19 +220,34 @@ class Flow:
         """
         facts = hard_facts(request)
         rejected = rejections.near(vector, request.features)
-        wanted = CANDIDATES + len(rejected)
-        hits = self.store.tracks.search(vector, facts, wanted)
-        brief = self.music.of_request(request) if terms.music_threshold is not None else None
-        # A search that found fewer than it asked for has found them all.
-        if brief is not None and len(hits) >= wanted:
-            self.music.fill_once()
-            near = {track.id for track, _ in hits}
-            by_music = self.store.tracks.search_brief(brief, vector, facts, wanted)
-            hits += [(track, cosine) for track, cosine in by_music if track.id not in near]
+        considered = self.store.tracks.count_ready()
+        hits = self._near(request, vector, facts, CANDIDATES + len(rejected), terms, considered)
         if theme_track and theme_track not in {track.id for track, _ in hits}:
             hits += self.store.tracks.search(vector, facts, 1, among=[theme_track])
         allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
-        return Search(facts, allowed, len(hits) - len(allowed), self.store.tracks.count_ready())
+        return Search(facts, allowed, len(hits) - len(allowed), considered)
+
+    def _near(
+        self,
+        request: Request,
+        vector: NDArray[np.float32],
+        facts: Filter,
+        wanted: int,
+        terms: Terms,
+        considered: int,
+    ) -> list[tuple[Track, float]]:
+        """Return the `wanted` tracks of the nearest texts, and after them those whose music serves best."""
+        brief = self.music.of_request(request) if terms.music_threshold is not None else None
+        if brief is None or considered < wanted:
+            return self.store.tracks.search(vector, facts, wanted)
+        self.music.fill_once()
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            by_music = beside.submit(self.store.tracks.search_brief, brief, vector, facts, wanted)
+            hits = self.store.tracks.search(vector, facts, wanted)
+        near = {track.id for track, _ in hits}
+        # A search that found fewer than it asked for has found them all.
+        others = by_music.result() if len(hits) >= wanted else []
+        return hits + [(track, cosine) for track, cosine in others if track.id not in near]
 
     def _rejected_by(self, search: Search) -> dict[str, int]:
         """Return how many ready tracks each hard fact alone rejects, and how many near ones people rejected."""

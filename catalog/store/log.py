@@ -183,7 +183,10 @@ class LogTable(Generic[_Line]):
 
     def count(self, predicate: str | None = None) -> int:
         """Return the number of lines that meet `predicate`."""
-        return int(self.durable.table.count_rows(predicate)) if self.durable.exists() else 0
+        if not self.durable.exists():
+            return 0
+        with lance_errors(f"the {self.durable.name} table cannot be read"):
+            return int(self.durable.table.count_rows(predicate))
 
     def _where(self, facts: Mapping[str, str]) -> str | None:
         if unknown := sorted(set(facts) - set(self._format.facts)):

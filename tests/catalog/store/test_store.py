@@ -84,6 +84,7 @@ def test_an_empty_home_answers_without_lance(store, monkeypatch):
     assert store.tracks.list() == []
     assert store.tracks.count() == 0
     assert store.requests.list() == []
+    assert store.requests.count("k") == 0
     assert store.tracks.vectors()[1].shape == (0, DIMENSION)
     assert store.care.purge() == 0
     assert store.care.check() == []
@@ -506,6 +507,12 @@ def test_requests_come_newest_first(store):
         store.requests.list(reason="x")
 
 
+def test_the_lines_of_a_request_are_counted(store):
+    for name, key in (("a", "k"), ("b", "k"), ("c", "it's")):
+        store.requests.append(a_record(name, key=key))
+    assert [store.requests.count(key) for key in ("k", "it's", "other")] == [2, 1, 0]
+
+
 def test_judgements_come_newest_first(store):
     judgements = [
         a_judgement("one"),
@@ -594,6 +601,12 @@ def test_trouble_in_compaction_is_not_the_callers(store, monkeypatch, caplog):
     assert "was not compacted: no room" in caplog.text
 
 
+def unit_rows(draw, count):
+    """Return random brief vectors, most of them nearly alike."""
+    rows = np.ones(BRIEF_DIMENSION) + 0.1 * draw.normal(size=(count, BRIEF_DIMENSION))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
 def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
     draw = np.random.default_rng(3)
     tracks = [
@@ -609,7 +622,12 @@ def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
         for number in range(400)
     ]
     store.tracks.insert(tracks[0], vector_of("t0"))
-    rows = [to_track_row(track, vector_of(track.id)) for track in tracks[1:]]
+    music = unit_rows(draw, len(tracks))
+    rows = [
+        to_track_row(track, vector_of(track.id), None, BriefVector("brief-test", music[number]))
+        for number, track in enumerate(tracks)
+        if number
+    ]
     schema = track_schema(DIMENSION, ENCODER)
     store.tracks.table.durable.commit("bulk", lambda table: table.add(to_arrow(rows, schema)))
     wheres = [
@@ -618,7 +636,13 @@ def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
         Filter(mood=("dark",), max_duration_s=30.0),
         Filter(mood=("calm", "warm")),
     ]
-    plain = [store.tracks.search(vector_of("q"), where, 10) for where in wheres]
+
+    def searched(where):
+        by_music = store.tracks.search_brief(BriefVector("brief-test", music[0]), vector_of("q"), where, 10)
+        return [*store.tracks.search(vector_of("q"), where, 10), *by_music]
+
+    plain = [searched(where) for where in wheres]
+    assert [len(hits) for hits in plain] == [20] * len(wheres)
     listed = [store.tracks.list(where) for where in wheres]
     monkeypatch.setattr("catalog.store.schema.INDEX_ROWS", 100)
     monkeypatch.setattr("catalog.store.schema.VECTOR_INDEX_ROWS", 100)
@@ -626,10 +650,10 @@ def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
     indexed = {
         column for index in store.tracks.table.durable.table.list_indices() for column in index.columns
     }
-    assert {"words", "style", "mood_tags", "key", "vector"} <= indexed
+    assert {"words", "style", "mood_tags", "key", "vector", "brief"} <= indexed
     assert [store.tracks.list(where) for where in wheres] == listed
     for where, before in zip(wheres, plain, strict=True):
-        after = store.tracks.search(vector_of("q"), where, 10)
+        after = searched(where)
         assert ids(after) == ids(before)
         assert [score for _, score in after] == pytest.approx([score for _, score in before], abs=1e-5)
     late = add(store, "late", audio="one", style="b")
