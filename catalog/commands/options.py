@@ -174,7 +174,7 @@ reuse_options = options(
         "--variety",
         type=int,
         metavar="N",
-        help="Until N tracks serve a text, some requests make another one; 1 for none [default: 8].",
+        help="Until N tracks serve a text, some requests make another one; 1 for none [default: 15].",
     ),
 )
 out_options = options(
