@@ -17,8 +17,8 @@ __all__ = ["MusicVectors"]
 
 _log = logging.getLogger(__name__)
 
-FILLED_AT_ONCE = 2_000
-"""How many earlier tracks get their vectors on the first search; `catalog doctor --fix` serves the rest."""
+FILLED_AT_ONCE = 5_000
+"""How many earlier tracks get their vectors on the first search of a process, which waits for them."""
 
 
 class MusicVectors:
