@@ -99,7 +99,7 @@ def explanation(result: Result) -> Iterator[str]:
         yield f"left out, as somebody rejected them for this request or one near it: {spared}"
     if decision.rule != "exact":
         yield f"candidates: {len(decision.candidates)} of {decision.considered} tracks"
-        if any(one.worth == one.passes is not None for one in decision.candidates):
+        if decision.rule in ("music", "growth"):
             yield f"chance to pass needed: {decision.threshold:.2f}  [certificate {decision.certificate}]"
         elif decision.certificate:
             yield f"probability needed: {decision.threshold:.2f}  [certificate {decision.certificate}]"

@@ -47,6 +47,8 @@ class Candidate(Value):
     """How its music stands to what the text wants, in a listener's words."""
     worth: float | None = None
     """The number by which it is compared with others that may be served; None where it is the score."""
+    needed: float | None = None
+    """What that number must reach; None where nothing is reused but repeats."""
     admissible: bool = False
     """It passes a rule that may decide, so it may be served. Only such candidates are chosen from."""
     same_scene: bool = False

@@ -25,7 +25,7 @@ from ..models import Candidate, Decision, Filter, Request, RequestRecord, Track
 from ..search.filters import meets
 from .evidence import Card, evidence, probability
 from .terms import Terms
-from .weighing import MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
+from .weighing import EXCHANGED, MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
 
 __all__ = ["decide", "exact", "like"]
 
@@ -84,8 +84,6 @@ def decide(
     )
     best, rule, reason = _verdict(request, ranked, terms)
     by_music = rule in ("music", "growth")
-    if rule == "below_threshold" and best and best.sounds and terms.music_threshold is not None:
-        by_music = True
     threshold = terms.music_threshold if by_music else terms.threshold
     return Decision(
         action="reuse" if rule in REUSING else "make",
@@ -113,7 +111,9 @@ def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> boo
     if terms.certificate is None or distance > OPPOSITE_MOOD_DISTANCE:
         return False
     cards = Card.of(wanted.context, wanted.features), Card.of(made.context, made.features)
-    return terms.reached(None, probability(terms.certificate.weights, evidence(*cards, similarity)))
+    numbers = evidence(*cards, similarity)
+    fits = terms.reached(None, probability(terms.certificate.weights, numbers))
+    return fits and numbers["exchanged"] <= EXCHANGED
 
 
 Rule = Literal[

@@ -75,7 +75,9 @@ class Terms:
     @property
     def music_threshold(self) -> float | None:
         """The chance that a track of another scene must reach; None where only the same scene is reused."""
-        if self.reach == "scene" or self.by_score or self.music is None or self.uncovered:
+        if self.reach == "scene" or self.by_score or self.uncovered:
+            return None
+        if self.certificate is None or self.music is None:
             return None
         bound = self.music.at(self.max_false_reuse)
         return bound.threshold if bound else None

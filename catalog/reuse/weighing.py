@@ -11,7 +11,7 @@ from . import serving
 from .evidence import Card, evidence, probability
 from .terms import Terms
 
-__all__ = ["MAX_MOOD_DISTANCE", "OPPOSITE_MOOD_DISTANCE", "difference", "weigh"]
+__all__ = ["EXCHANGED", "MAX_MOOD_DISTANCE", "OPPOSITE_MOOD_DISTANCE", "difference", "weigh"]
 
 
 # For the rule by score.
@@ -24,6 +24,11 @@ TIME_COST = 0.05
 
 OPPOSITE_MOOD_DISTANCE = 0.5
 """Beyond this mood distance two moods are opposite, which is refused under either rule."""
+EXCHANGED = 0.5
+"""Near copies of a text with words exchanged for their opposite, by so much or more, are not of the same mood."""
+SAME_SCENE, TURNED = 0.4, 0.25
+"""From this cosine on two texts tell of one scene, and from this mood distance on in another mood: then the music of one
+does not serve the other."""
 
 
 def weigh(
@@ -42,17 +47,18 @@ def weigh(
     distance, cost, against = difference(request.features, track)
     score = round(similarity - cost, 4)
     numbers = evidence(wanted, Card.of_track(track), similarity)
-    exchanged = numbers["exchanged"] > MAX_MOOD_DISTANCE
-    if exchanged:
+    exchanged = numbers["exchanged"]
+    if exchanged > MAX_MOOD_DISTANCE:
         against = (*against, "nearly the same words, with some exchanged for their opposite")
     scene = round(probability(terms.certificate.weights, numbers), 4) if terms.certificate else None
     refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
-    same_scene = not refused and terms.reached(score, scene)
+    same_scene = not refused and exchanged <= EXCHANGED and terms.reached(score, scene)
     music, chances, sounds = _music(request, track, terms, styles or {})
-    serves = not refused and not exchanged and terms.serves(chances)
-    worth = None if terms.by_score else scene
+    turned = similarity >= SAME_SCENE and distance > TURNED
+    serves = not (refused or turned or exchanged > MAX_MOOD_DISTANCE) and terms.serves(chances)
+    worth, needed = (None if terms.by_score else scene), terms.threshold
     if chances and not same_scene and terms.music_threshold is not None:
-        worth = chances.passes
+        worth, needed = chances.passes, terms.music_threshold
     return Candidate(
         track_id=track.id,
         style=track.style,
@@ -69,6 +75,7 @@ def weigh(
         music=music,
         sounds=sounds,
         worth=None if worth is None else round(worth, 4),
+        needed=needed,
         admissible=same_scene or serves,
         same_scene=same_scene,
     )

@@ -4,7 +4,8 @@
 
 Pairs: the captions of MusicCaps with their mood words swapped (`mood_swaps`), and the scenes of
 `catalog/reuse/labels.jsonl` with the same scene in the opposite mood; for comparison two wordings of one such scene.
-The same style for opposite moods is not yet the same track: the decision on reuse compares the moods again.
+The same style for opposite moods is not yet the same track: the decision on reuse compares the moods again. So the
+last line has how often a text is served the track of the other one, were that the only track.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from brief_readings import read_all
+from stream import made_for, read_requests
 
 import presets
 from catalog.brief import reader as brief
 from catalog.models import Choices, Context
 from catalog.request import selection
+from catalog.reuse import certificate, music_certificate
+from catalog.reuse.decision import decide
 from catalog.reuse.labels import shipped_labels
+from catalog.reuse.terms import Terms
 from catalog.text import encoder
 
 Pairs = list[tuple[str, str]]
@@ -86,6 +91,28 @@ def main() -> None:
             )
         )
     selection.FAR_MOOD_WEIGHT = weight
+    library = presets.load(None)
+    requests = read_requests(texts, [readings[text] for text in texts], reader, library)
+    of_text = dict(zip(texts, requests, strict=True))
+    nowhere = Path("nowhere")
+    terms = Terms(
+        certificate=certificate.standing(nowhere, reader.identity).certificate,
+        music=music_certificate.standing(nowhere, reader.identity),
+        variety=1,
+    )
+
+    def served(asked: str, known: str) -> bool:
+        track = made_for(of_text[known], reader, 0)
+        cosine = float(readings[asked][0] @ readings[known][0])
+        return decide(of_text[asked], [(track, cosine)], terms, styles=styles).action == "reuse"
+
+    shares = [np.mean([served(b, a) for a, b in pairs]) for pairs in named.values()]
+    print(
+        f"{'served the other one':28}"
+        + "".join(
+            f"{share:14.1%} of {len(pairs):6,}" for share, pairs in zip(shares, named.values(), strict=True)
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -132,7 +132,8 @@ def test_fits_is_choosier_than_passable():
 def test_a_stricter_rate_needs_a_higher_chance():
     strict = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, max_false_reuse=0.05)
     assert strict.music_threshold == 0.95
-    assert Terms(music=MUSIC, max_false_reuse=0.01).music_threshold is None
+    assert Terms(certificate=CERTIFICATE, music=MUSIC, max_false_reuse=0.01).music_threshold is None
+    assert Terms(music=MUSIC).music_threshold is None
 
 
 def test_the_opposite_mood_is_refused_whatever_the_style():
@@ -149,6 +150,17 @@ def test_a_near_copy_with_exchanged_words_is_not_served_by_music():
     decision = decide(request, [(track, 0.9)], BY_MUSIC, styles=STYLES)
     assert decision.candidates[0].evidence["exchanged"] > 0.2
     assert not decision.candidates[0].admissible
+
+
+def test_another_mood_of_the_same_scene_is_not_served_by_music():
+    wanted = wanting(features=some_features(mood_tags=("calm", "tense"), valence=0.1, energy=-0.3))
+    near = decide(wanted, [(a_track(), 0.6)], BY_MUSIC, styles=STYLES).candidates[0]
+    assert 0.2 < near.mood_distance <= 0.5
+    assert near.probability < 0.9
+    assert not near.admissible
+    far = decide(wanted, [(a_track(), 0.1)], BY_MUSIC, styles=STYLES).candidates[0]
+    assert far.passes == near.passes
+    assert far.admissible
 
 
 def test_a_style_that_the_caller_names_is_not_in_question():

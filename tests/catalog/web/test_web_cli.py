@@ -142,7 +142,7 @@ def test_a_service_changes_neither_words_nor_exit_codes(homes, monkeypatch, args
 
 def test_a_missing_track_is_made_by_the_service_with_the_same_samples(homes):
     alone, served = homes
-    args = ["find-or-make", "Wolves howl over the frozen valley.", *SHORT, "--json"]
+    args = ["find-or-make", "Wolves howl over the frozen valley.", *SHORT, "--reach", "scene", "--json"]
     here, there = (json.loads(run(*args, home=home).stdout) for home in (alone, served))
     assert there["action"] == here["action"] == "generated"
     samples = [soundfile.read(one["path"])[0] for one in (here, there)]

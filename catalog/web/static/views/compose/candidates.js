@@ -37,7 +37,7 @@ function candidate(one, decision) {
       "div",
       { class: "candidate-body" },
       h("p", { class: "candidate-title" }, trackLink(one.track_id, one.summary), h("span", { class: "muted" }, name(one.style))),
-      h("div", { class: "candidate-score" }, meter(measure.value, decision.threshold), h("span", { class: "numbers" }, measure.text)),
+      h("div", { class: "candidate-score" }, meter(measure.value, one.needed ?? decision.threshold), h("span", { class: "numbers" }, measure.text)),
       h("p", { class: "candidate-word" }, icon(picture), word),
       h("p", { class: "muted small" }, measure.reason),
       one.against.length > 0 && h("p", { class: "muted small" }, sentence(one.against.join("; "))),
@@ -55,7 +55,7 @@ function measureOf(one, decision) {
   if (one.passes !== null && one.passes === one.worth) {
     return {
       value: one.passes,
-      text: open ? percent(one.passes) : `${percent(one.passes)}, ${percent(needed)} needed`,
+      text: `${percent(one.passes)}, ${percent(one.needed)} needed`,
       lack: "Its music is not likely enough to serve this text",
       reason: sentence(one.sounds),
     };
