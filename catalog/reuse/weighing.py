@@ -27,8 +27,8 @@ OPPOSITE_MOOD_DISTANCE = 0.5
 EXCHANGED = 0.5
 """Near copies of a text with words exchanged for their opposite, by so much or more, are not of the same mood."""
 SAME_SCENE, TURNED = 0.4, 0.25
-"""From this cosine on two texts tell of one scene, and from this mood distance on in another mood: then the music of one
-does not serve the other."""
+"""From this cosine on two texts tell of one scene, and from this mood distance on in another mood. Then the music of
+one does not serve the other."""
 
 
 def weigh(
