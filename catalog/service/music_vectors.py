@@ -8,7 +8,7 @@ from presets import Library
 
 from ..brief import reader, vectors
 from ..errors import CatalogError
-from ..models import Request, Track
+from ..models import Request, StyleFit, Track
 from ..store.rows import BriefVector
 from ..store.store import Store
 from ..text.encoder import Encoder
@@ -39,7 +39,11 @@ class MusicVectors:
         model = self._model
         if request.brief is None or model is None:
             return None
-        vector = vectors.request_vector(model, request.brief, request.key)
+        brief = request.brief
+        if (named := request.choices.preset) in model.names:
+            # Every candidate has that style. The others would lead the search to parts of the index that lack it.
+            brief = brief.model_copy(update={"styles": {named: StyleFit(fits=1.0, passes=1.0)}})
+        vector = vectors.request_vector(model, brief, request.key)
         return BriefVector(vectors.kind(model), vector)
 
     def of_track(self, track: Track) -> BriefVector | None:

@@ -8,13 +8,17 @@ from builders import a_request
 from homes import open_store, stored, vector_of
 
 import presets
-from catalog.brief.vectors import DIMENSION
+from catalog.brief.reader import load
+from catalog.brief.vectors import DIMENSION, STYLES
 from catalog.history.rejections import Rejections
+from catalog.models import Brief, Choices, StyleFit
 from catalog.reuse import music_certificate
 from catalog.reuse.facts import hard_facts
 from catalog.reuse.terms import Terms
+from catalog.service.music_vectors import MusicVectors
 from catalog.service.stages import CANDIDATES, Flow
 from catalog.store.rows import BriefVector
+from catalog.text import encoder
 
 WANTED = BriefVector("brief-test", np.eye(DIMENSION, dtype=np.float32)[0])
 
@@ -84,3 +88,17 @@ def test_without_a_decision_on_music_only_texts_are_searched(flow):
     put(flow, 2 * CANDIDATES)
     found, facts = candidates(flow)
     assert found == listed(flow.store.tracks.search(vector_of("q"), facts, CANDIDATES))
+
+
+def test_a_named_style_is_the_only_one_that_the_search_by_music_wants(tmp_path):
+    reader, library = encoder.load(), presets.load(None)
+    music = MusicVectors(open_store(tmp_path / "home"), library, reader)
+    fit = {name: StyleFit(fits=0.1, passes=0.9) for name in library.styles}
+    brief = Brief(styles=fit, valence=0.5, energy=0.0)
+    free, named = (
+        np.asarray(music.of_request(a_request(brief=brief, choices=choices)).vector)
+        for choices in (Choices(), Choices(preset="synthwave"))
+    )
+    assert np.count_nonzero(free[:STYLES]) > 1
+    assert np.flatnonzero(named[:STYLES]).tolist() == [load(reader.identity).names.index("synthwave")]
+    assert (named[STYLES:] == free[STYLES:]).all()
