@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -50,6 +51,23 @@ def test_a_short_token_is_refused(service):
 def test_a_port_that_is_taken_is_told(service):
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="--port"):
         server.serve(service, port=other.getsockname()[1])
+
+
+def test_a_connection_sends_small_answers_at_once():
+    async def accepted(listening):
+        delays = asyncio.Queue()
+
+        async def look(_, writer):
+            connection = writer.get_extra_info("socket")
+            delays.put_nowait(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(look, sock=listening):
+            with socket.create_connection(listening.getsockname()):
+                return await delays.get()
+
+    with server._bound("127.0.0.1", 0) as listening:
+        assert asyncio.run(accepted(listening))
 
 
 def test_with_a_token_everything_but_the_way_in_asks_for_it(open_client):
