@@ -14,6 +14,7 @@ from .history.requests import PastRequest
 from .history.statistics import Statistics
 from .models import Candidate, Features, Hit, Result, StockPlan, Track
 from .reuse.certificate import Certificate
+from .reuse.music_certificate import MusicCertificate
 from .text.language import name_of
 
 __all__ = [
@@ -108,14 +109,18 @@ def explanation(result: Result) -> Iterator[str]:
     yield from map(_candidate, decision.candidates)
 
 
-def certificate_lines(certificate: Certificate) -> Iterator[str]:
+def certificate_lines(certificate: Certificate | MusicCertificate) -> Iterator[str]:
     """Return lines: the labels and the encoder of the certificate, and the threshold for each rate of false reuse."""
+    if isinstance(certificate, Certificate):
+        units, prevalence = f"{certificate.scenes} scenes", certificate.prevalence
+    else:
+        units, prevalence = f"{certificate.texts} texts or tracks", None
     yield f"certificate: {certificate.id}, made {certificate.made_at:%Y-%m-%d %H:%M} UTC"
-    yield f"labels: {shown(certificate.source)}, sha256 {certificate.source_sha256[:12]}, {certificate.scenes} scenes"
+    yield f"labels: {shown(certificate.source)}, sha256 {certificate.source_sha256[:12]}, {units}"
     yield f"languages: {', '.join(map(name_of, certificate.languages))}; in others only exact repeats are reused"
     yield f"encoder: {certificate.encoder}; texts read by {certificate.features}"
-    if certificate.prevalence is not None:
-        yield f"requests with a fitting track in the catalog: {certificate.prevalence:.0%}"
+    if prevalence is not None:
+        yield f"requests with a fitting track in the catalog: {prevalence:.0%}"
     yield f"each rate holds with confidence {1 - certificate.delta:.0%}, for requests like those of the labels:"
     for bound in certificate.bounds:
         if bound.threshold is None:

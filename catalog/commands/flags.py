@@ -14,6 +14,7 @@ FLAGS = {
     "fit": "--fit",
     "force": "--force",
     "loop": "--loop",
+    "from_ratings": "--from-ratings",
     "max_false_reuse": "--max-false-reuse",
     "min_similarity": "--min-similarity",
     "reach": "--reach",

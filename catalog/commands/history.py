@@ -94,6 +94,11 @@ def stats(by: By | None, as_json: bool, home: str) -> None:
 @click.option(
     "--from-ratings", is_flag=True, help="Certify on how people judged reused tracks in this catalog."
 )
+@click.option(
+    "--music",
+    is_flag=True,
+    help="With --from-ratings: of tracks that were reused for their music, not their scene.",
+)
 @click.option("--max-false-reuse", type=float, help="A rate to certify beside those every certificate has.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the certificate here, not into the home.")
 @json_option
@@ -102,6 +107,7 @@ def stats(by: By | None, as_json: bool, home: str) -> None:
 def calibrate(
     labels: str | None,
     from_ratings: bool,
+    music: bool,
     max_false_reuse: float | None,
     out: str | None,
     as_json: bool,
@@ -115,6 +121,7 @@ def calibrate(
         certificate = service.calibrate(
             labels=labels,
             from_ratings=from_ratings,
+            music=music,
             max_false_reuse=max_false_reuse,
             out=out,
             on_progress=on_progress,

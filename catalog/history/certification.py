@@ -7,9 +7,10 @@ from pathlib import Path
 from generator import Progress
 
 from ..errors import InputError
-from ..reuse import certificate
+from ..reuse import certificate, music_certificate
 from ..reuse.certificate import Certificate
 from ..reuse.labels import read_labels
+from ..reuse.music_certificate import MusicCertificate
 from ..store.store import Store
 from ..text.encoder import Encoder
 
@@ -22,16 +23,23 @@ def certify(
     *,
     labels: Path | None = None,
     from_ratings: bool = False,
+    music: bool = False,
     max_false_reuse: float | None = None,
     out: Path | None = None,
     on_progress: Progress | None = None,
-) -> Certificate:
+) -> Certificate | MusicCertificate:
     """Make a certificate and write it to `out`, by default into the home of `store`; see `MusicService.calibrate`."""
     from ..reuse import calibration
 
     if labels is not None and from_ratings:
         raise InputError("a certificate comes from labels or from ratings; drop one of the two")
     rates = () if max_false_reuse is None else (certificate.checked_rate(max_false_reuse),)
+    if music:
+        if not from_ratings:
+            raise InputError(
+                "the decision on music is certified from ratings; pass from_ratings=True as well"
+            )
+        return _certify_music(store, encoder, rates, out)
     if from_ratings:
         standing = certificate.standing(store.home, encoder.identity)
         if standing.certificate is None:
@@ -48,4 +56,22 @@ def certify(
             on_progress=on_progress,
         )
     certificate.save(made, out or store.home / certificate.CERTIFICATE)
+    return made
+
+
+def _certify_music(
+    store: Store, encoder: Encoder, rates: tuple[float, ...], out: Path | None
+) -> MusicCertificate:
+    from ..reuse import calibration
+
+    base = music_certificate.standing(store.home, encoder.identity)
+    if base is None:
+        raise InputError(
+            f"no certificate for the decision on music counts for {encoder.identity}, so ratings cannot be used; "
+            f"use the default encoder and its brief, or delete a damaged {music_certificate.OWN} from the home"
+        )
+    made = calibration.music_from_ratings(
+        base, store.judgements.list(), store.requests.list(rule="music"), rates=rates
+    )
+    music_certificate.save(made, out or store.home / music_certificate.OWN)
     return made

@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..models import Judgement, RequestRecord
 from ..text.encoder import Encoder
+from . import music_certificate
 from .certificate import DELTA, MAX_FALSE_REUSE, Bound, Certificate, identified, shipped_for, version
 from .evidence import HURTS, MOOD, TOPIC
 from .labels import LabelledScene, Labels, Pair, shipped_labels
 from .languages import languages_of
+from .music_certificate import MusicCertificate
 from .trials import (
     PREVALENCE,
     Case,
@@ -49,6 +51,7 @@ __all__ = [
     "certified",
     "fit",
     "hit_rate",
+    "music_from_ratings",
     "scenes_needed",
     "wrong_shares",
 ]
@@ -135,12 +138,39 @@ def calibrate_from_ratings(
     reuses of one track are one unit. Only tracks that were served are judged, so no threshold below those they were
     served at can be certified. Raises InputError when too few usable reuses were judged.
     """
-    wanted = [*rates]
+    lines = [line for line in requests if line.rule == "similar"]
+    about, units, bounds = _certified_by(_judged(base, judgements, lines), [*rates])
+    return identified(
+        base.model_copy(update={**about, "prevalence": None, "scenes": units, "bounds": bounds})
+    )
+
+
+def music_from_ratings(
+    base: MusicCertificate,
+    judgements: Iterable[Judgement],
+    requests: Iterable[RequestRecord],
+    *,
+    rates: Iterable[float] = (),
+) -> MusicCertificate:
+    """Return a certificate for the decision on music, as `calibrate_from_ratings` does for that on the same scene."""
+    lines = [line for line in requests if line.rule == "music"]
+    judged = _judged(base, judgements, lines)
+    about, units, bounds = _certified_by(judged, [*rates])
+    made = base.model_copy(update={**about, "texts": units, "pairs": len(judged), "bounds": bounds})
+    return music_certificate.identified(made)
+
+
+Judged = Sequence[tuple[RequestRecord, Judgement]]
+
+
+def _judged(
+    base: Certificate | MusicCertificate, judgements: Iterable[Judgement], lines: Iterable[RequestRecord]
+) -> Judged:
+    """Return the reuses under `base` that were judged, each with the judgement that counts. Raises InputError."""
     served = {
         line.id: line
-        for line in requests
-        if line.rule == "similar"
-        and line.probability is not None
+        for line in lines
+        if line.probability is not None
         and line.created_at >= base.made_at
         and line.threshold in {bound.threshold for bound in base.bounds}
     }
@@ -159,6 +189,11 @@ def calibrate_from_ratings(
             "no reuse under the certificate in use was judged yet; rate tracks as answers to their requests "
             "or reject them, or calibrate on the shipped labels"
         )
+    return judged
+
+
+def _certified_by(judged: Judged, wanted: Sequence[float]) -> tuple[dict[str, Any], int, tuple[Bound, ...]]:
+    """Return what a certificate says of where it comes from, its number of units, and its bounds."""
     sizes = Counter(one.track_id for _, one in judged)
     wrong = len({one.track_id for _, one in judged if not _fitted(one)})
     have = f"there are {len(sizes)}, {wrong} of them wrong"
@@ -171,22 +206,17 @@ def calibrate_from_ratings(
         )
     lowest = max(line.threshold for line, _ in judged)
     grid = [threshold for threshold in GRID if threshold >= lowest]
-    about = "\n".join(f"{one.id} {one.verdict} {one.rating}" for _, one in judged)
-    return identified(
-        base.model_copy(
-            update={
-                "made_at": _now(),
-                "source": f"{len(judged)} judgements of reused tracks in this catalog",
-                "source_sha256": hashlib.sha256(about.encode()).hexdigest(),
-                "prevalence": None,
-                "scenes": len(sizes),
-                "bounds": tuple(
-                    certified(tried, rate, grid=grid).model_copy(update={"hits": None})
-                    for rate in sorted({*RATES, *wanted})
-                ),
-            }
-        )
+    lines = "\n".join(f"{one.id} {one.verdict} {one.rating}" for _, one in judged)
+    about = {
+        "made_at": _now(),
+        "source": f"{len(judged)} judgements of reused tracks in this catalog",
+        "source_sha256": hashlib.sha256(lines.encode()).hexdigest(),
+    }
+    bounds = tuple(
+        certified(tried, rate, grid=grid).model_copy(update={"hits": None})
+        for rate in sorted({*RATES, *wanted})
     )
+    return about, len(sizes), bounds
 
 
 def scenes_needed(rate: float, *, delta: float = DELTA) -> int:

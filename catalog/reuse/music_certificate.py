@@ -1,8 +1,8 @@
 """The certificate for the decision on music: its weights, and which threshold holds which rate of wrong reuse.
 
-`tests/benchmarks/catalog/fit_music.py` makes the shipped one from pairs of a text and a track that judges graded. It
-expires with another encoder, another fitted brief, or another way of reading texts. Then only tracks of the same scene
-are reused.
+`tests/benchmarks/catalog/fit_music.py` makes the shipped one from pairs of a text and a track that judges graded.
+`catalog calibrate --from-ratings --music` makes a user's own from what people said of reused tracks. It expires with
+another encoder, another fitted brief, or another way of reading texts. Then only tracks of the same scene are reused.
 """
 
 from __future__ import annotations
@@ -15,15 +15,29 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, field_validator
 
 from ..brief.reader import MODEL_FILE, load
+from ..disk.files import storing, write_file
 from ..models import Value
 from ..text import features
 from . import serving
 from .certificate import DELTA, Bound, Rate
 from .languages import ENGLISH
 
-__all__ = ["SHIPPED", "Fit", "MusicCertificate", "brief_digest", "identified", "standing", "version"]
+__all__ = [
+    "OWN",
+    "SHIPPED",
+    "Fit",
+    "MusicCertificate",
+    "brief_digest",
+    "identified",
+    "save",
+    "standing",
+    "version",
+]
 
+OWN = "music-certificate.json"
+"""The name of a user's own certificate in the home, which takes the place of the shipped one."""
 SHIPPED = Path(__file__).with_name("music.json")
+MAX_BYTES = 1_000_000
 Fit = Literal["passable", "fits"]
 """What a reused track must be: one that nobody would object to, or one that more likely than not fits as well."""
 
@@ -94,24 +108,43 @@ def identified(certificate: MusicCertificate) -> MusicCertificate:
 
 
 def standing(home: Path, encoder: str) -> MusicCertificate | None:
-    """Return the shipped certificate where it counts for that encoder, None where it does not.
+    """Return the certificate that counts in `home` for that encoder: the user's own, else the shipped one; else None.
 
-    It holds for the shipped brief, so it does not count beside the user's own in `home`.
+    It holds for the shipped brief, so none counts beside the user's own brief in `home`. One that is damaged, changed
+    by hand or expired counts for nothing, and then the shipped one does not step in for it.
     """
-    shipped = _shipped()
-    if shipped is None or load(encoder, home) is not load(encoder):
+    own = home / OWN
+    found = _read(own if own.exists() else SHIPPED)
+    if found is None or load(encoder, home) is not load(encoder):
         return None
-    counts = (shipped.encoder, shipped.brief, shipped.features) == (encoder, brief_digest(), version())
-    return shipped if counts else None
+    counts = (found.encoder, found.brief, found.features) == (encoder, brief_digest(), version())
+    return found if counts else None
 
 
-@lru_cache(maxsize=1)
-def _shipped() -> MusicCertificate | None:
+def save(certificate: MusicCertificate, path: Path) -> None:
+    """Write the certificate whole or not at all. Raises StorageError."""
+    with storing(f"the certificate cannot be written to {path}"):
+        write_file(path, f"{certificate.model_dump_json(indent=1)}\n".encode(), point="certificate")
+
+
+def _read(path: Path) -> MusicCertificate | None:
     try:
-        shipped = MusicCertificate.model_validate_json(SHIPPED.read_bytes())
-    except (OSError, ValidationError):
+        stat = path.stat()
+        return _parsed(path, stat.st_mtime_ns, stat.st_size)
+    except OSError:
         return None
-    return shipped if identified(shipped).id == shipped.id else None
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, mtime_ns: int, size: int) -> MusicCertificate | None:
+    del mtime_ns  # a file that was written anew is parsed anew
+    if size > MAX_BYTES:
+        return None
+    try:
+        found = MusicCertificate.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None
+    return found if identified(found).id == found.id else None
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,7 @@ from ..history.statistics import Statistics, statistics
 from ..models import Context, Features, Hit, Judgement, Page, Track
 from ..request.context import read_context
 from ..reuse.certificate import Certificate
+from ..reuse.music_certificate import MusicCertificate
 from ..search.query import Query, add_facts, parse
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
@@ -113,21 +114,24 @@ class OpenCatalog:
         *,
         labels: str | Path | None = None,
         from_ratings: bool = False,
+        music: bool = False,
         max_false_reuse: float | None = None,
         out: str | Path | None = None,
         on_progress: Progress | None = None,
-    ) -> Certificate:
+    ) -> Certificate | MusicCertificate:
         """Make a certificate for the encoder in use, write it into the home, and return it; from then on it decides.
 
         It is made from the shipped labels, from the file `labels`, or with `from_ratings` from the judgements of reused
-        tracks in this catalog. `max_false_reuse` adds a rate to those it has bounds for; `out` is another file to write
-        to. Labels take a minute or two. Raises InputError, StorageError or Unavailable; then the old one stays.
+        tracks in this catalog: of those of the same scene, with `music` of those that were reused for their music.
+        `max_false_reuse` adds a rate to those it has bounds for; `out` is another file to write to. Labels take a
+        minute or two. Raises InputError, StorageError or Unavailable; then the old one stays.
         """
         return certify(
             self.store,
             self.encoder,
             labels=Path(labels) if labels is not None else None,
             from_ratings=from_ratings,
+            music=music,
             max_false_reuse=max_false_reuse,
             out=Path(out) if out is not None else None,
             on_progress=on_progress,

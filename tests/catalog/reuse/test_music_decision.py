@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from builders import a_request, a_track, some_features
-from homes import a_record
+from homes import a_judgement, a_record
 from hypothesis import given
 from hypothesis import strategies as st
 from test_decision import CERTIFICATE
@@ -16,6 +16,7 @@ import presets
 from catalog.errors import InputError
 from catalog.models import Brief, Choices, Context, StyleFit
 from catalog.reuse import music_certificate, serving
+from catalog.reuse.calibration import music_from_ratings
 from catalog.reuse.certificate import Bound, Standing
 from catalog.reuse.decision import decide
 from catalog.reuse.music_certificate import MusicCertificate
@@ -278,3 +279,24 @@ def test_a_line_of_the_log_stands_while_the_same_rule_holds():
     assert not Terms(certificate=CERTIFICATE).stands(line)
     older = a_record("r", rule="music", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), probability=0.9)
     assert not BY_MUSIC.stands(older)
+
+
+def test_ratings_of_tracks_reused_for_their_music_certify_anew(tmp_path):
+    identity = encoders.load().identity
+    shipped = music_certificate.standing(tmp_path, identity)
+    threshold = shipped.at(0.1).threshold
+    lines, judgements = [], []
+    for number in range(60):
+        at = shipped.made_at + timedelta(days=1)
+        values = {"rule": "music", "track_id": f"t{number}", "probability": 0.97, "threshold": threshold}
+        lines.append(a_record(f"r{number}", created_at=at, **values))
+        values = {"verdict": "rated", "track_id": f"t{number}", "request_id": f"r{number}", "rating": 5}
+        judgements.append(a_judgement(f"j{number}", created_at=at, **values))
+    made = music_from_ratings(shipped, judgements, lines)
+    assert (made.at(0.1).threshold, made.texts, made.weights) == (threshold, 60, shipped.weights)
+    with pytest.raises(InputError, match="no reuse under the certificate in use was judged yet"):
+        music_from_ratings(shipped, judgements, [one.model_copy(update={"rule": "similar"}) for one in lines])
+    music_certificate.save(made, tmp_path / music_certificate.OWN)
+    assert music_certificate.standing(tmp_path, identity) == made
+    (tmp_path / music_certificate.OWN).write_text("{}", "utf-8")
+    assert music_certificate.standing(tmp_path, identity) is None
