@@ -79,7 +79,7 @@ def create_app(
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     for routes in (service_routes, history, music, jobs_routes, tracks, audio, pictures):
         app.include_router(routes.router)
-    app.include_router(login.routes(token, policy.sessions))
+    app.include_router(login.routes(token, policy.sessions, policy.guesses))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
 
     @app.get("/", include_in_schema=False)

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .guesses import Guesses, TooManyGuesses, too_many_guesses
 from .problems import problem_from, problem_response, refusal_response
 from .sessions import Sessions
 
@@ -70,6 +71,7 @@ class Policy:
     hosts: tuple[str, ...] = LOOPBACK
     """The names that a Host header may hold; "*" stands for every IP address, but for no further name."""
     sessions: Sessions = field(default_factory=Sessions)
+    guesses: Guesses = field(default_factory=Guesses)
 
     def knows(self, host: str) -> bool:
         """Return whether a Host header names this service; the rebound name of an attacker does not."""
@@ -80,11 +82,15 @@ class Policy:
         """Return whether the caller shows the secret of the home."""
         return _same(_bearer(headers), self.secret)
 
-    def admits(self, headers: Headers) -> bool:
-        """Return whether the caller may see the catalog: by the token, or by a session that the token began."""
-        if self.token is None:
+    async def admits(self, headers: Headers, client: tuple[str, int] | None) -> bool:
+        """Return whether the caller may see the catalog: by the token, or by a session that the token began.
+
+        Raises TooManyGuesses for a wrong token where many wrong ones came from the address of the `client`.
+        """
+        if self.token is None or self.sessions.knows(headers):
             return True
-        return _same(_bearer(headers), self.token) or self.sessions.knows(headers)
+        shown = _bearer(headers)
+        return bool(shown) and await self.guesses.check(shown, self.token, client)
 
 
 class Guard:
@@ -118,7 +124,9 @@ class Guard:
             _add_headers(message)
             await send(message)
 
-        refusal = self._refusal(scope, headers, trusted)
+        refusal = self._refusal(scope, headers)
+        if refusal is None and not (trusted or scope["path"] in OPEN):
+            refusal = await self._stranger(scope, headers)
         if refusal is None and scope["method"] not in SAFE:
             limit = MAX_TRUSTED_BODY_BYTES if trusted else MAX_BODY_BYTES
             read = await _body(receive, headers, limit)
@@ -135,7 +143,7 @@ class Guard:
                 raise
             await problem_response(problem_from(error))(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Scope, headers: Headers, trusted: bool) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the answer to a request that is refused; None for one that is not."""
         path, method = scope["path"], scope["method"]
         hosts = headers.getlist("host")
@@ -151,15 +159,22 @@ class Guard:
             return refusal_response(403, "another site may not change anything in this service")
         elif method != "DELETE" and not _is_json(headers):
             return _not_json()
-        if not (trusted or path in OPEN or self.policy.admits(headers)):
-            if path == "/":
-                return RedirectResponse("/login", status_code=303)
-            return refusal_response(
-                401,
-                "this service asks for its token: send it as Authorization: Bearer TOKEN",
-                {"WWW-Authenticate": 'Bearer realm="catalog"'},
-            )
         return None
+
+    async def _stranger(self, scope: Scope, headers: Headers) -> Response | None:
+        """Return the answer to a caller that shows no token or a wrong one; None to one that is admitted."""
+        try:
+            if await self.policy.admits(headers, scope.get("client")):
+                return None
+        except TooManyGuesses:
+            return too_many_guesses()
+        if scope["path"] == "/":
+            return RedirectResponse("/login", status_code=303)
+        return refusal_response(
+            401,
+            "this service asks for its token: send it as Authorization: Bearer TOKEN",
+            {"WWW-Authenticate": 'Bearer realm="catalog"'},
+        )
 
 
 def _add_headers(message: Message) -> None:

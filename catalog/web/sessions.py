@@ -1,4 +1,4 @@
-"""Sessions of the page: who has logged in, until when, and how many wrong tokens are allowed."""
+"""Sessions of the page: who has logged in, and until when."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import time
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
-__all__ = ["FAILURES_S", "MOST_FAILURES", "MOST_SESSIONS", "SESSION_S", "Sessions"]
+__all__ = ["MOST_SESSIONS", "SESSION_S", "Sessions"]
 
 SESSION_S = 30 * 24 * 3600
 MOST_SESSIONS = 1_000
-MOST_FAILURES, FAILURES_S = 20, 60.0
-"""After this many wrong tokens in this many seconds, from all callers together, no token is checked."""
 
 
 class Sessions:
@@ -21,7 +19,6 @@ class Sessions:
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
-        self._failures: list[float] = []
         # Browsers send the cookies of one host to all its ports; a name of its own keeps two services apart.
         self.cookie = f"catalog_session_{secrets.token_hex(4)}"
 
@@ -41,13 +38,3 @@ class Sessions:
     def end(self, headers: Headers) -> None:
         """End the session of this request."""
         self._until.pop(cookie_parser(headers.get("cookie", "")).get(self.cookie, ""), None)
-
-    def may_try(self) -> bool:
-        """Return whether another token may be checked; after too many wrong ones none is for a minute."""
-        oldest = time.monotonic() - FAILURES_S
-        self._failures = [moment for moment in self._failures if moment > oldest]
-        return len(self._failures) < MOST_FAILURES
-
-    def failed(self) -> None:
-        """Count a wrong token."""
-        self._failures.append(time.monotonic())

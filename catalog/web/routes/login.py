@@ -6,15 +6,15 @@ once. The cookie holds a random session, not the token; scripts cannot read it a
 
 from __future__ import annotations
 
-import hmac
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 from starlette.responses import FileResponse, Response
 
+from ..guesses import Guesses, TooManyGuesses, too_many_guesses
 from ..problems import PROBLEMS, refusal_response
-from ..sessions import FAILURES_S, SESSION_S, Sessions
+from ..sessions import SESSION_S, Sessions
 
 __all__ = ["routes"]
 
@@ -22,7 +22,7 @@ __all__ = ["routes"]
 FILES = Path(__file__).parents[1] / "login"
 
 
-def routes(token: str | None, sessions: Sessions) -> APIRouter:
+def routes(token: str | None, sessions: Sessions, guesses: Guesses) -> APIRouter:
     """Return the routes of the login, for the service's `token`."""
     router = APIRouter()
 
@@ -40,12 +40,11 @@ def routes(token: str | None, sessions: Sessions) -> APIRouter:
         """Trade the service's token for a session cookie."""
         if token is None:
             return Response(status_code=204)
-        if not sessions.may_try():
-            return refusal_response(
-                429, "too many wrong tokens; wait a minute", {"Retry-After": f"{FAILURES_S:.0f}"}
-            )
-        if not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
-            sessions.failed()
+        try:
+            right = await guesses.check(shown, token, request.client)
+        except TooManyGuesses:
+            return too_many_guesses()
+        if not right:
             return refusal_response(
                 401, "that is not the token of this service; it was printed where it was started"
             )

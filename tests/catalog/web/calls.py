@@ -51,12 +51,15 @@ class StepGenerator:
 class Client:
     """A synchronous client of an application in this process; answers whole, also where they stream."""
 
-    def __init__(self, app):
+    def __init__(self, app, address="127.0.0.1"):
         self.app = app
+        self.address = address
 
     def request(self, method, path, **options):
         async def ask():
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(
+                self.app, raise_app_exceptions=False, client=(self.address, 50_000)
+            )
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as client:
                 return await client.request(method, path, **options)
 

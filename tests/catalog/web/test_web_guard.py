@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 import pytest
-from calls import RAIN, SECRET, SHORT
+from calls import RAIN, SECRET, SHORT, Client
 from starlette.datastructures import Headers
 
 from catalog.commands.servers import serve
 from catalog.errors import InputError
 from catalog.web import guard, server
 from catalog.web.guard import Policy
+from catalog.web.guesses import Guesses, TooManyGuesses
 
 TOKEN = "a-long-enough-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -116,11 +118,94 @@ def test_a_browser_trades_the_token_for_a_cookie_no_script_can_read(open_client)
     assert client.get("/api/tracks", headers=session).status_code == 401
 
 
-def test_guessing_a_token_is_stopped(open_client, monkeypatch):
-    monkeypatch.setattr("catalog.web.sessions.MOST_FAILURES", 2)
+def guess(client, token="wrong"):
+    """Return the status of showing `token` in a header and at the login, and how many seconds both took."""
+    began = time.monotonic()
+    shown = client.get("/api/presets", headers={"Authorization": f"Bearer {token}"}).status_code
+    login = client.post("/api/login", {"token": token}).status_code
+    return shown, login, time.monotonic() - began
+
+
+@pytest.fixture
+def few_guesses(monkeypatch):
+    monkeypatch.setattr("catalog.web.guesses.MOST_WRONG", 2)
+    monkeypatch.setattr("catalog.web.guesses.DELAY_S", 0.2)
+
+
+def test_guessing_a_token_is_stopped(open_client, few_guesses):
     client = open_client(token=TOKEN)
     codes = [client.post("/api/login", {"token": "wrong"}).status_code for _ in range(3)]
     assert codes == [401, 401, 429]
+
+
+def test_guesses_in_headers_count_like_those_at_the_login(open_client, few_guesses):
+    client = open_client(token=TOKEN)
+    assert guess(client)[:2] == (401, 401)
+    *codes, seconds = guess(client)
+    assert codes == [429, 429]
+    assert seconds >= 0.4
+
+
+def test_guesses_do_not_lock_out_the_right_token(open_client, few_guesses, monkeypatch):
+    client = open_client(token=TOKEN)
+    for _ in range(3):
+        guess(client)
+    # From the address of the guesses it waits as long as they do: an answer at once would tell it from them.
+    *codes, seconds = guess(client, TOKEN)
+    assert codes == [200, 204]
+    assert seconds >= 0.4
+    # Others do not wait, neither do those who have logged in, who show the secret or who show nothing.
+    monkeypatch.setattr("catalog.web.guesses.MOST_WAITING", 0)
+    assert guess(client, TOKEN)[:2] == (429, 429)
+    other = Client(client.app, "192.168.1.5")
+    assert guess(other, TOKEN)[:2] == (200, 204)
+    cookie = other.post("/api/login", {"token": TOKEN}).headers["set-cookie"].partition(";")[0]
+    for headers in ({"Cookie": cookie}, {"Authorization": f"Bearer {SECRET}"}):
+        assert client.get("/api/presets", headers=headers).status_code == 200
+    assert client.get("/api/presets").status_code == 401
+
+
+def test_so_many_guesses_of_an_address_wait_and_no_more(few_guesses, monkeypatch):
+    monkeypatch.setattr("catalog.web.guesses.MOST_WAITING", 3)
+    guesses = Guesses()
+
+    async def at_once():
+        for _ in range(2):
+            await guesses.check("wrong", TOKEN, ("127.0.0.1", 1))
+        asked = [asyncio.create_task(guesses.check(TOKEN, TOKEN, ("127.0.0.1", port))) for port in range(5)]
+        await asyncio.sleep(0)
+        assert [task.done() for task in asked] == [False] * 3 + [True] * 2
+        assert await guesses.check(TOKEN, TOKEN, ("10.0.0.1", 1))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    *waited, fourth, fifth = asyncio.run(at_once())
+    assert waited == [True] * 3
+    assert isinstance(fourth, TooManyGuesses)
+    assert isinstance(fifth, TooManyGuesses)
+    assert not guesses._waiting
+
+
+def test_wrong_tokens_are_forgotten_after_a_while(open_client, few_guesses, monkeypatch):
+    client = open_client(token=TOKEN)
+    guess(client)
+    monkeypatch.setattr("catalog.web.guesses.WINDOW_S", 0.0)
+    assert guess(client)[:2] == (401, 401)
+
+
+def test_an_ipv6_network_guesses_as_one_and_few_addresses_are_remembered(few_guesses, monkeypatch):
+    monkeypatch.setattr("catalog.web.guesses.MOST_ADDRESSES", 2)
+    guesses = Guesses()
+
+    async def wrong(*hosts):
+        for host in hosts:
+            assert not await guesses.check("wrong", TOKEN, (host, 1))
+
+    asyncio.run(wrong("2001:db8::1", "2001:db8::2", "::ffff:10.0.0.1", "10.0.0.1"))
+    for host in ("2001:db8::ffff:3", "10.0.0.1"):
+        with pytest.raises(TooManyGuesses):
+            asyncio.run(wrong(host))
+    asyncio.run(wrong("10.0.0.2", "10.0.0.3", "10.0.0.1", "nonsense", "fe80::1%eth0"))
+    assert len(guesses._wrong) == 2
 
 
 def test_a_session_ends_after_a_while_and_there_are_only_so_many(open_client, monkeypatch):
