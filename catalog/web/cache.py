@@ -1,8 +1,13 @@
-"""Files that can be made again, kept in a folder of bounded size: other formats, pictures, outlines."""
+"""Files that can be made again, kept in a folder of bounded size: other formats, pictures, outlines.
+
+The name of a file ends in the sha256 of its content. Files are not synced, so a power cut may leave a torn one. It does
+not match its name and is made again.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import tempfile
@@ -19,10 +24,15 @@ __all__ = ["FileCache"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,120}")
 MAX_BYTES = 1_000_000_000
+CHECKSUM = "_"
+"""What stands before the checksum in the name of a file; no name given by a caller holds it."""
 TEMPORARY = "."
 """How the name of a file begins while it is written."""
 WRITING_S = 60.0
 """How long such a file may take; an older one was left by a process that died."""
+CHUNK_BYTES = 1 << 20
+Stamp = tuple[int, int, int]
+"""Inode, bytes and time of change in ns: what a file that was checked is known again by."""
 
 
 class FileCache:
@@ -48,6 +58,8 @@ class FileCache:
         self._max_bytes = max_bytes
         self._looked_up = looked_up
         self._making = [threading.Lock() for _ in range(64)]
+        self._checked: dict[Path, Stamp] = {}
+        """The files that matched their checksum in this process."""
         self._written = max_bytes
         """Bytes written since the folder was last measured; it starts high, so that the first write measures."""
 
@@ -56,13 +68,13 @@ class FileCache:
 
         The caller closes it. It is handed out open, not as a path, because another thread may remove the file at any
         time; an open file can be read to its end all the same. Threads that want one file wait for the thread that
-        makes it. Raises what `make` raises, and StorageError.
+        makes it. A file that does not match its checksum is made again. Raises what `make` raises, and StorageError.
         """
         if not NAME.fullmatch(name):
             raise InputError(f"{name!r} is no name of a file")
         path = self._folder / kind / name[:2] / name
         with self._making[hash(path) % len(self._making)]:
-            file = _opened(path)
+            file = self._whole(path)
             if self._looked_up:
                 self._looked_up(kind, file is not None)
             return self._write(path, make()) if file is None else file
@@ -71,6 +83,22 @@ class FileCache:
         """Remove what is temporary."""
         if self._temporary:
             self._temporary.cleanup()
+
+    def _whole(self, path: Path) -> BinaryIO | None:
+        """Return the file kept for `path`, open and marked as just used; None where there is none that is whole."""
+        for kept in path.parent.glob(f"{path.name}{CHECKSUM}*"):
+            file = _opened(kept)
+            if file is None:
+                continue
+            if self._checked.get(kept) == _stamp(file) or _sha256(file) == kept.name.rpartition(CHECKSUM)[2]:
+                with contextlib.suppress(OSError):
+                    os.utime(kept)
+                self._checked[kept] = _stamp(file)
+                return file
+            file.close()
+            with contextlib.suppress(OSError):
+                kept.unlink()
+        return None
 
     def _write(self, path: Path, content: bytes) -> BinaryIO:
         """Write beside `path`, then rename, so that a reader never sees half a file; return it open at its start."""
@@ -84,13 +112,15 @@ class FileCache:
             try:
                 file.write(content)
                 file.flush()
-                Path(temporary).replace(path)
+                kept = path.with_name(f"{path.name}{CHECKSUM}{hashlib.sha256(content).hexdigest()}")
+                Path(temporary).replace(kept)
             except BaseException:
                 file.close()
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+        self._checked[kept] = _stamp(file)
         file.seek(0)
         return file
 
@@ -111,15 +141,29 @@ class FileCache:
             if path.name.startswith(TEMPORARY) and used > began:
                 continue  # another thread writes it now
             path.unlink(missing_ok=True)
+            self._checked.pop(path, None)
             over -= size
 
 
 def _opened(path: Path) -> BinaryIO | None:
-    """Return the file at `path`, open and marked as just used; None where there is none."""
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except OSError:
         return None
-    with contextlib.suppress(OSError):
-        os.utime(path)
-    return file
+
+
+def _stamp(file: BinaryIO) -> Stamp:
+    stat = os.fstat(file.fileno())
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _sha256(file: BinaryIO) -> str:
+    """Return the sha256 of an open file as hex digits, "" where it cannot be read; leave the file at its start."""
+    sha256 = hashlib.sha256()
+    try:
+        while chunk := file.read(CHUNK_BYTES):
+            sha256.update(chunk)
+        file.seek(0)
+    except OSError:
+        return ""
+    return sha256.hexdigest()

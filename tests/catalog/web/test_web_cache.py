@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from catalog.errors import InputError
+from catalog.web import cache as cache_module
 from catalog.web.cache import FileCache
 
 
@@ -43,12 +45,63 @@ def test_a_cache_that_cannot_be_written_is_kept_elsewhere(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b"",
+        b"x" * 100,
+        b"\0" * 3_000_000,
+        b"x" * 2_999_999 + b"y",
+        b"x" * 3_000_001,
+    ],
+    ids=["empty", "cut", "zeros", "flip", "longer"],
+)
+def test_a_torn_file_is_made_again_and_never_handed_out(tmp_path, torn):
+    whole = b"x" * 3_000_000
+    content(FileCache(tmp_path), "name", whole)
+    (path,) = tmp_path.rglob("name*")
+    path.write_bytes(torn)
+    seen = []
+    cache = FileCache(tmp_path, looked_up=lambda kind, hit: seen.append(hit))
+    assert content(cache, "name", whole) == whole
+    assert content(cache, "name", b"made twice") == whole
+    assert content(FileCache(tmp_path), "name", b"made twice") == whole
+    assert seen == [False, True]
+    assert len([*tmp_path.rglob("name*")]) == 1
+
+
+def test_a_file_of_an_older_version_without_a_checksum_is_not_handed_out(tmp_path):
+    folder = tmp_path / "a" / "na"
+    folder.mkdir(parents=True)
+    (folder / "name").write_bytes(b"torn")
+    assert content(FileCache(tmp_path), "name", b"whole") == b"whole"
+
+
+def test_a_name_that_begins_another_is_not_taken_for_it(tmp_path):
+    cache = FileCache(tmp_path)
+    for name in ("abc", "abc.png", "abc-1", "ab"):
+        assert content(cache, name, name.encode()) == name.encode()
+    for name in ("abc", "abc.png", "abc-1", "ab"):
+        assert content(FileCache(tmp_path), name, b"made twice") == name.encode()
+
+
+def test_a_file_is_read_for_its_checksum_once(tmp_path, monkeypatch):
+    content(FileCache(tmp_path), "name", b"x")
+    cache, read = FileCache(tmp_path), []
+    monkeypatch.setattr(
+        cache_module, "_sha256", lambda file: read.append(file.name) or hashlib.sha256(b"x").hexdigest()
+    )
+    for _ in range(3):
+        assert content(cache, "name", b"made twice") == b"x"
+    assert len(read) == 1
+
+
 def test_a_file_is_read_to_its_end_although_another_thread_pushes_it_out(tmp_path):
     cache = FileCache(tmp_path / "cache", max_bytes=100)
     with cache.open("a", "first", lambda: b"x" * 90) as new, cache.open("a", "first", bytes) as kept:
         content(cache, "second", b"y" * 90)
         content(cache, "third", b"z" * 90)
-        assert not [*(tmp_path / "cache").rglob("first")]
+        assert not [*(tmp_path / "cache").rglob("first*")]
         assert new.read() == kept.read() == b"x" * 90
 
     def use(thread):
