@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +15,31 @@ from pathlib import Path
 from ..errors import Damage, StorageError
 from .failpoint import failpoint
 
-__all__ = ["TEMPORARY", "check_writable", "inside", "sha256_of", "storing", "sync", "write_file"]
+__all__ = ["TEMPORARY", "check_writable", "inside", "refusal", "sha256_of", "storing", "sync", "write_file"]
 
 TEMPORARY = ".tmp-"
 MOST_AT_ONCE = 8
 """Files that are synced side by side."""
+REFUSALS = frozenset(
+    {
+        errno.EACCES,
+        errno.EAGAIN,
+        errno.EDQUOT,
+        errno.EINTR,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
+"""Errors by which the system refuses to read or write; they tell nothing about what is on the disk."""
+_ERRNO_IN_TEXT = re.compile(r"\(os error (\d+)\)")
+"""How Rust prints an error of the system."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -139,6 +160,17 @@ def storing(what: str) -> Iterator[None]:
         raise StorageError(f"{what}: {reason(error)}") from error
 
 
+def refusal(error: BaseException | None) -> int:
+    """Return the errno by which the system refused, for an error or one of its causes; 0 where it did not."""
+    while error is not None:
+        numbers = [errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None) or 0]
+        numbers += [int(number) for number in _ERRNO_IN_TEXT.findall(str(error))]
+        if refused := REFUSALS.intersection(numbers):
+            return min(refused)
+        error = error.__cause__
+    return 0
+
+
 def reason(error: OSError) -> str:
     """Return why the system refused, and what to do, as a sentence."""
     advice = {
@@ -148,6 +180,8 @@ def reason(error: OSError) -> str:
         errno.EACCES: "permission denied; choose a folder you can write to",
         errno.EPERM: "permission denied; choose a folder you can write to",
         errno.ENOTDIR: "a part of the path is a file; choose a folder",
+        errno.EMFILE: "this process has too many files open; raise `ulimit -n` and try again",
+        errno.ENFILE: "the system has too many files open; close some programs and try again",
         errno.EEXIST: "a file of that name is in the way; choose a folder",
     }
     return advice.get(error.errno or 0, error.strerror or str(error))

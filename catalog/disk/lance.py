@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import CatalogError, Damage, StorageError
+from .files import refusal
 from .stand_ins import forget, without_rest_client
 
 __all__ = ["Connection", "index_config", "lance_errors", "ordering", "run"]
@@ -142,21 +143,29 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def lance_errors(what: str) -> Iterator[None]:
-    """Turn whatever Lance raises, panics included, into a StorageError that begins with `what`."""
+    """Turn whatever Lance raises into a StorageError that begins with `what`; what only damage explains is Damage.
+
+    Panics of Rust are: `PanicException` of the synchronous interface, `RustPanic` of the other. An ImportError, which
+    tells of a missing package, passes.
+    """
     try:
         yield
-    except CatalogError:
+    except (CatalogError, ImportError):
         raise
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise StorageError(f"{what}: {_in_short(error)}") from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise Damage(f"{what}: {_in_short(error)}; run `catalog doctor --deep`") from None
+        if refusal(error):
+            raise StorageError(f"{what}: {_in_short(error)}") from error
+        raise Damage(
+            f"{what}: {type(error).__name__}: {_in_short(error)}; run `catalog doctor --deep`"
+        ) from error
 
 
 def _in_short(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or type(error).__name__
     if "No space left" in text or "os error 28" in text:
         return "the disk is full; free some space and try again"
     if "Read-only file system" in text or "os error 30" in text:

@@ -19,7 +19,7 @@ from .failpoint import failpoint
 from .files import storing, sync
 from .lance import Connection, lance_errors, run
 from .locks import hold
-from .recovery import recover
+from .recovery import EMPTY, FROM_A_COPY, has_lost_its_schema, recover
 from .versions import Marks, TableFiles, is_whole, new_stamp
 
 __all__ = ["DurableTable"]
@@ -68,8 +68,13 @@ class DurableTable(TableFiles):
 
     def exists(self) -> bool:
         """Open the table unless it is open, and tell whether there is one; without any, Lance is not loaded."""
-        if self._table is None and self.head() is not None:
-            self._open()
+        if self._table is None:
+            if self.head() is not None:
+                self._open()
+            elif (version := self.marks.acknowledged) > EMPTY:
+                raise Damage(
+                    f"the {self.name} table in {self.home} is gone, and version {version} was there; {FROM_A_COPY}"
+                )
         return self._table is not None
 
     def close(self) -> None:
@@ -145,13 +150,19 @@ class DurableTable(TableFiles):
             yield
 
     def _open(self) -> None:
-        newest = self.newest()
-        if newest and not (self.marks.acknowledged == newest[0] and is_whole(newest[1])):
-            self._recover_if_free(*newest)
-        if self.head() is None:
-            return  # not even the first version was whole
-        with lance_errors(f"the {self.name} table in {self.home} cannot be opened"):
-            self._table = self._connection.connect().open_table(self.name)
+        what = f"the {self.name} table in {self.home} cannot be opened"
+        with storing(what):
+            newest = self.newest()
+            if newest and not (self.marks.acknowledged == newest[0] and is_whole(newest[1])):
+                self._recover_if_free(*newest)
+            if self.head() is None:
+                return  # not even the first version was whole
+            schema = self.marks.schema
+        with lance_errors(what):
+            table = self._connection.connect().open_table(self.name)
+            if has_lost_its_schema(table.schema, schema):
+                raise Damage(f"{what}: its newest version has lost its columns; {FROM_A_COPY}")
+        self._table = table
 
     def _recover_if_free(self, head: int, manifest: Path) -> None:
         """Recover the table, whose newest version is not the noted one, unless its writer is still at work."""

@@ -6,11 +6,13 @@ import contextlib
 import os
 import re
 import secrets
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from .files import sync
+from ..errors import StorageError
+from .files import refusal, storing, sync
 
 __all__ = ["Marks", "TableFiles", "ends_in_magic", "is_whole", "manifest_path", "new_stamp"]
 
@@ -45,10 +47,14 @@ class TableFiles:
         self._note = home / "lance" / f"{name}.acked"
 
     def newest(self) -> tuple[int, Path] | None:
-        """Return the newest version on the disk and its manifest, None without any."""
+        """Return the newest version on the disk and its manifest, None without any; StorageError if not to be read."""
         newest: tuple[int, str] | None = None
         folder = self.folder / "_versions"
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        with (
+            storing(f"the versions of the {self.name} table in {self.home} cannot be listed"),
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(folder) as entries,
+        ):
             names = ((_MANIFEST.fullmatch(entry.name), entry.name) for entry in entries)
             newest = max(((_LARGEST - int(match[1]), name) for match, name in names if match), default=None)
         return (newest[0], folder / newest[1]) if newest else None
@@ -60,11 +66,20 @@ class TableFiles:
 
     @property
     def marks(self) -> Marks:
-        """The note beside the table; zeros where it cannot be read."""
+        """The note beside the table; zeros where it is absent or altered, StorageError if not to be read."""
+        with storing(f"the note of the {self.name} table in {self.home} cannot be read"):
+            try:
+                line, _, checksum = self._note.read_bytes().partition(b"\n")
+            except OSError as error:
+                if refusal(error):
+                    raise  # zeros would make the table pass for one that was never acknowledged
+                return Marks()
+        # Before notes had a checksum, they were one line.
+        if checksum and checksum != _checksum(line):
+            return Marks()
         try:
-            numbers = [int(number) for number in self._note.read_text("ascii").split()]
-            return Marks(*numbers)
-        except (OSError, ValueError, TypeError):
+            return Marks(*(int(number) for number in line.split()))
+        except (ValueError, TypeError):
             return Marks()
 
     @property
@@ -78,10 +93,13 @@ class TableFiles:
     def stamp(self) -> int | None:
         """A number that is another one whenever a row may have changed; None while a commit is unfinished.
 
-        Rows that are only added leave it. 0 without a table.
+        Rows that are only added leave it. 0 without a table, None too where the disk refuses.
         """
-        marks = self.marks
-        return marks.stamp if marks.acknowledged == (self.head() or 0) else None
+        try:
+            marks = self.marks
+            return marks.stamp if marks.acknowledged == (self.head() or 0) else None
+        except StorageError:
+            return None
 
     def problems(self) -> list[str]:
         """Say what is wrong with the newest version, judged by its files alone."""
@@ -98,8 +116,9 @@ class TableFiles:
         return []
 
     def files(self) -> frozenset[Path]:
-        """Return every file of the table."""
-        return frozenset(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
+        """Return every file of the table; raises OSError, since a file that is passed over would never be synced."""
+        walk = os.walk(self.folder, onerror=_unless_gone)
+        return frozenset(Path(folder, name) for folder, _, names in walk for name in names)
 
     def size_bytes(self) -> int:
         """Return the bytes of every file of the table."""
@@ -115,7 +134,8 @@ class TableFiles:
         """Write the note beside the table, on the disk on return; the caller holds the lock of the table."""
         # Fewer bytes than a disk sector, always the same length, overwritten in place. A disk writes a sector whole or
         # not at all, so one sync is enough and no half of a note is ever read.
-        data = (" ".join(f"{number:020d}" for number in marks) + "\n").encode("ascii")
+        line = " ".join(f"{number:020d}" for number in marks).encode("ascii")
+        data = line + b"\n" + _checksum(line)
         new = not self._note.exists()
         descriptor = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -125,6 +145,15 @@ class TableFiles:
             os.close(descriptor)
         if new:
             sync([], [self._note.parent])
+
+
+def _checksum(line: bytes) -> bytes:
+    return f"{zlib.crc32(line):08x}\n".encode("ascii")
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def manifest_path(folder: Path, version: int) -> Path:
