@@ -9,7 +9,15 @@ import click
 from ..errors import NotFound
 from .home import open_service, open_store
 from .inputs import present
-from .options import complete_names, config_option, home_option, json_option, list_output
+from .options import (
+    MOST_DAYS,
+    complete_names,
+    config_option,
+    days_option,
+    home_option,
+    json_option,
+    list_output,
+)
 from .terminal import Command, print_json, print_rows, progress_bar
 
 if TYPE_CHECKING:
@@ -33,7 +41,12 @@ __all__ = ["calibrate", "history", "stats"]
 @click.option("--listener", help="Only this listener's.")
 @click.option("--theme", help="Only those under this theme.")
 @click.option("--track", "track_id", help="Only those that this track answered.")
-@click.option("--days", type=click.FloatRange(0), help="Only those of the last so many days.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0, MOST_DAYS),
+    callback=days_option,
+    help="Only those of the last so many days.",
+)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @list_output
 @home_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,11 +12,13 @@ from ..errors import CatalogError
 from .home import open_library
 
 __all__ = [
+    "MOST_DAYS",
     "Function",
     "audience_options",
     "complete_names",
     "config_option",
     "context_options",
+    "days_option",
     "explain_option",
     "filter_options",
     "force_option",
@@ -30,6 +33,8 @@ __all__ = [
     "reuse_options",
 ]
 
+MOST_DAYS = 36_500
+"""The longest time, in days, that an option takes: a hundred years."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -55,6 +60,13 @@ def complete_names(section: str) -> Callable[[click.Context, click.Parameter, st
         return [name for name in getattr(library, section) if name.startswith(typed)]
 
     return names
+
+
+def days_option(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Return a number of days; raises BadParameter for NaN, which is in every range that click checks."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter(f"nan is not in the range 0<=x<={MOST_DAYS}.", param=parameter)
+    return value
 
 
 home_option = click.option(

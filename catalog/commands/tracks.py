@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,15 @@ import click
 from ..errors import InputError
 from .home import open_service, open_store
 from .inputs import read_filter
-from .options import config_option, filter_options, home_option, json_option, list_output
+from .options import (
+    MOST_DAYS,
+    config_option,
+    days_option,
+    filter_options,
+    home_option,
+    json_option,
+    list_output,
+)
 from .terminal import Command, print_json, print_rows
 
 __all__ = ["export", "list_", "rate", "reject", "restore", "rm", "show"]
@@ -117,10 +126,11 @@ def export(
 
 @click.command(cls=Command)
 @click.argument("track_ids", nargs=-1)
-@click.option("--purge", is_flag=True, help="Delete for good what is in the trash.")
+@click.option("--purge", is_flag=True, help="Empty the trash; the folder lost/ keeps it for 7 days.")
 @click.option(
     "--older-than",
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, MOST_DAYS),
+    callback=days_option,
     default=0.0,
     help="With --purge: only what was trashed this many days ago.",
 )
@@ -131,9 +141,8 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
         raise InputError("name the tracks to put in the trash, or --purge to empty it; not both, not neither")
     with open_store(home) as store:
         if purge:
-            click.echo(
-                f"{store.care.purge(older_than_s=older_than * 86_400)} tracks deleted for good", err=True
-            )
+            count = store.care.purge(older_than_s=older_than * 86_400)
+            click.echo(f"{count} tracks purged; {Path(home) / 'lost'} keeps them for 7 days", err=True)
             return
         for track_id in [store.tracks.find_id(name).id for name in track_ids]:
             store.tracks.trash(track_id)

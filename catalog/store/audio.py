@@ -100,16 +100,6 @@ class AudioFiles:
         except (OSError, Damage):
             return False
 
-    def delete(self, audio_path: str) -> None:
-        """Delete an audio file and what stands beside it; a file that is gone already is fine."""
-        path = inside(self._home, audio_path)
-        with storing(f"{audio_path} cannot be deleted"):
-            path.unlink(missing_ok=True)
-            for other in beside(audio_path):
-                inside(self._home, other).unlink(missing_ok=True)
-            if path.parent.is_dir():
-                sync([], [path.parent])
-
     def files(self) -> Iterator[Path]:
         """Yield every file below `audio/`: audio, sidecars, codes and temporary files, in order."""
         root = self._home / "audio"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +26,28 @@ from .rows import from_whole_track_row
 from .schema import TRACK_COLUMNS
 from .track_table import TrackTable
 
-__all__ = ["Problem", "check", "clear", "drop", "in_child", "read_through", "set_aside"]
+__all__ = [
+    "KEPT_AFTER_PURGE",
+    "Problem",
+    "check",
+    "clear",
+    "drop",
+    "forget_purged",
+    "in_child",
+    "keep_purged",
+    "move_audio",
+    "read_through",
+    "set_aside",
+]
 
 
 Row = Mapping[str, Any]
 LEFT_OVER_AFTER_S = 3600.0
 """The age from which a file that no row names is left over: a younger one may be of a track that is being made."""
+KEPT_AFTER_PURGE = timedelta(days=7)
+"""How long `lost/` keeps the rows and the audio of a purge; the first purge after that deletes them."""
+_PURGED = "purged-"
+"""How the names of the folders of purges begin; the time in seconds follows."""
 
 
 class Problem(Value):
@@ -63,7 +82,7 @@ def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
     """Move a file that no row names to `lost/`; return False where a row names it by now."""
     # Under the lock, so that no row that names the file is inserted between the look and the move.
     with tracks.durable.locked():
-        stored = tracks.read(None, columns=("audio_path",))
+        stored = tracks.read(None, columns=("audio_path", "record"))
         if relative not in {problem.subject for problem in _leftovers(home, stored)}:
             return False
         set_aside(home, relative)
@@ -73,7 +92,7 @@ def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
 def drop(home: Path, tracks: TrackTable, track_id: str) -> None:
     """Copy the row of an id to `lost/`, then delete it."""
     predicate = equals("id", track_id)
-    _keep_rows(home, tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
+    _keep_rows(home / "lost", tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
     what = f"row {track_id} cannot be dropped"
     tracks.durable.commit(what, lambda table: table.delete(predicate), point="drop")
 
@@ -126,7 +145,7 @@ def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]
 
 def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
     """Yield the files below `audio/` that no row names and that are old enough."""
-    named = {row["audio_path"] for row in stored}
+    named = _named(stored)
     named |= {other for path in named for other in beside(path)}
     newest = time.time() - LEFT_OVER_AFTER_S
     for path in AudioFiles(home).files():
@@ -135,12 +154,47 @@ def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
             yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
 
 
-def _keep_rows(home: Path, stored: Sequence[Row]) -> None:
-    """Append rows as JSON to `lost/rows.jsonl`, on the disk on return."""
-    folder = home / "lost"
+def keep_purged(home: Path, stored: Sequence[Row]) -> Path:
+    """Write the rows of a purge to a new folder below `lost/`, on the disk on return; return the folder."""
+    folder = home / "lost" / f"{_PURGED}{int(time.time())}-{os.urandom(3).hex()}"
+    _keep_rows(folder, stored)
+    files.sync([], [home / "lost", home])
+    return folder
+
+
+def move_audio(home: Path, audio_paths: Sequence[str], folder: Path) -> None:
+    """Move audio files, and what stands beside them, to `folder`; a file that is gone already is fine."""
+    for relative in [each for path in audio_paths for each in (path, *beside(path))]:
+        path = files.inside(home, relative)
+        with files.storing(f"{relative} cannot be moved to {folder}"), contextlib.suppress(FileNotFoundError):
+            path.rename(folder / path.name)
+            files.sync([], [folder, path.parent])
+
+
+def forget_purged(home: Path) -> None:
+    """Delete for good what a purge put below `lost/` longer than `KEPT_AFTER_PURGE` ago."""
+    latest = time.time() - KEPT_AFTER_PURGE.total_seconds()
+    for folder in (home / "lost").glob(f"{_PURGED}*"):
+        made = folder.name.removeprefix(_PURGED).partition("-")[0]
+        if made.isdecimal() and int(made) <= latest:
+            with files.storing(f"{folder} cannot be deleted"):
+                shutil.rmtree(folder)
+
+
+def _named(stored: Sequence[Row]) -> set[str]:
+    """Return the paths that rows name, by their columns or by their records: a damaged one of the two loses no file."""
+    named = {row["audio_path"] for row in stored}
+    for row in stored:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            named.add(str(json.loads(row["record"])["audio_path"]))
+    return named
+
+
+def _keep_rows(folder: Path, stored: Sequence[Row]) -> None:
+    """Append rows as JSON to `rows.jsonl` in `folder`, on the disk on return."""
     path = folder / "rows.jsonl"
     with files.storing(f"rows cannot be kept in {path}"):
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", errors="surrogatepass") as file:
             for row in stored:
                 file.write(json.dumps(dict(row), default=str, ensure_ascii=False) + "\n")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..disk.files import check_writable
 from ..disk.maintenance import WORDS, Maintenance
 from ..disk.table import DurableTable
-from ..errors import Damage, NotFound, StorageError
+from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Filter, Track
-from ..search.filters import equals, literal
+from ..search.filters import both, equals, one_of
 from . import audit
 from .audio import AudioFiles
 from .audit import Problem
@@ -37,7 +37,11 @@ from .tracks import Tracks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Care"]
+__all__ = ["MOST_SECONDS", "Care"]
+
+
+MOST_SECONDS = 36_500 * 86_400.0
+"""The longest time in the trash that `Care.purge` takes: a hundred years."""
 
 
 class Care:
@@ -93,25 +97,32 @@ class Care:
     # Space
 
     def purge(self, *, older_than_s: float = 0.0) -> int:
-        """Delete tracks that lie in the trash for `older_than_s` seconds, and audio no other row names.
+        """Take tracks that lie in the trash for `older_than_s` seconds out of the table; return how many went.
 
-        Returns how many rows went.
+        Their rows and the audio that no other row names are kept in `lost/purged-*`. The first purge after
+        `audit.KEPT_AFTER_PURGE` deletes them for good. Raises Damage, and changes nothing, when a column differs from
+        the checked record of its row; InputError for an age that is no number of seconds up to `MOST_SECONDS`.
         """
         what = "the trash cannot be emptied"
         check_writable(self._home, what)
+        if not 0.0 <= older_than_s <= MOST_SECONDS:
+            raise InputError(f"older_than_s is {older_than_s}; pass 0 to {MOST_SECONDS:,.0f} seconds")
         latest = datetime.now(timezone.utc) - timedelta(seconds=older_than_s)
-        predicate = f"{equals('state', 'trashed')} AND trashed_at <= {literal(latest)}"
         table = self._tracks.table
         # Rows go before files: a crash in between leaves files that no row names, never a row without its file.
         # The lock is held throughout, so that no other process inserts a row that names one of the files meanwhile.
         with table.durable.locked():
-            paths = [row["audio_path"] for row in table.read(predicate, columns=("audio_path",))]
-            if paths:
+            try:
+                going, paths = table.to_purge(latest)
+            except Damage as error:
+                raise Damage(f"{what}: {error}") from None
+            if going:
+                predicate = both(one_of("id", [row["id"] for row in going]), equals("state", "trashed"))
+                folder = audit.keep_purged(self._home, going)
                 table.durable.commit_locked(what, lambda lance: lance.delete(predicate), point="purge")
-            for path in sorted(set(paths)):
-                if not table.count(equals("audio_path", path)):
-                    self._audio.delete(path)
-        return len(paths)
+                audit.move_audio(self._home, paths, folder)
+            audit.forget_purged(self._home)
+        return len(going)
 
     def compact(self) -> None:
         """Merge fragments, bring the indexes up to date and drop old versions, one process at a time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,22 @@ from .rows import (
     BriefVector,
     from_record,
     from_track_row,
+    from_whole_track_row,
     kept_brief,
     kept_sound,
     same_vector,
     to_track_row,
     unit_vector,
 )
-from .schema import READABLE, SCHEMA_VERSION, TRACK_ROW, table_encoder, table_version, track_schema
+from .schema import (
+    READABLE,
+    SCHEMA_VERSION,
+    TRACK_COLUMNS,
+    TRACK_ROW,
+    table_encoder,
+    table_version,
+    track_schema,
+)
 
 __all__ = ["Change", "TrackTable"]
 
@@ -125,6 +135,27 @@ class TrackTable:
         changed = self.durable.commit(f"track {track_id} cannot be changed", write)
         self._maintenance.run_when_due(self.durable)
         return changed
+
+    def to_purge(self, latest: datetime) -> tuple[list[Row], list[str]]:
+        """Return the rows that came into the trash up to `latest`, and the paths of the audio that no other row names.
+
+        Raises Damage when a row in the trash differs from its checked record, when another row's record or the audio
+        it names does, and when two rows have one id: then nobody knows what may go.
+        """
+        trashed = self.read(equals("state", "trashed"), columns=TRACK_COLUMNS)
+        going = [(row, from_whole_track_row(row)) for row in trashed]
+        going = [(row, track) for row, track in going if track.trashed_at and track.trashed_at <= latest]
+        ids = [track.id for _, track in going]
+        if not ids:
+            return [], []
+        if self.count(one_of("id", ids)) != len(set(ids)):
+            raise Damage("one id names several rows; run `catalog doctor`")
+        named = set()
+        for row in self.read(f"NOT ({one_of('id', ids)})", columns=(*TRACK_ROW, "audio_path")):
+            named.add(path := from_record(row).audio_path)
+            if path != row["audio_path"]:
+                raise Damage(f"the row {row['id']!r} differs from its record; run `catalog doctor --fix`")
+        return [row for row, _ in going], sorted({track.audio_path for _, track in going} - named)
 
     def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
         """Write how the tracks of these ids sound; rows that have gone meanwhile are passed over."""

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 import soundfile
 
 from tests.command_line import CALM, SHORT, data, run
@@ -112,3 +113,12 @@ def test_rejecting_and_taking_it_back(copy):
     assert run("find", CALM, *SHORT, home=copy).exit_code == 3
     assert data(run("reject", served["id"], "--undo", "--json", home=copy))["verdict"] == "allowed"
     assert data(run("find", CALM, *SHORT, "--json", home=copy))["id"] == served["id"]
+
+
+@pytest.mark.parametrize("days", ["inf", "nan", "1e9", "-1"])
+@pytest.mark.parametrize("command", [("rm", "--purge", "--older-than"), ("history", "--days")])
+def test_days_out_of_range_get_one_sentence(home, command, days):
+    refused = run(*command, days, home=home)
+    assert refused.exit_code == 2
+    assert command[-1] in refused.stderr
+    assert "is not in the range 0<=x<=36500" in refused.stderr

@@ -322,6 +322,82 @@ def test_purge_keeps_audio_another_row_names(store):
     assert store.care.check() == []
 
 
+def test_purge_keeps_rows_and_audio_in_lost_for_a_week(store, monkeypatch):
+    track = add(store, "a")
+    store.audio.put_sidecar(track.audio_path, {"id": "a"})
+    store.tracks.trash("a")
+    assert store.care.purge() == 1
+    (folder,) = (store.home / "lost").iterdir()
+    name = Path(track.audio_path).name
+    assert (folder / name).read_bytes() == b"audio of a"
+    assert {path.suffix for path in folder.iterdir()} == {".wav", ".json", ".jsonl"}
+    (row,) = map(json.loads, (folder / "rows.jsonl").read_text().splitlines())
+    assert (row["id"], json.loads(row["record"])["audio_path"]) == ("a", track.audio_path)
+    assert store.care.purge() == 0
+    assert (folder / name).exists()
+    monkeypatch.setattr(audit, "KEPT_AFTER_PURGE", timedelta(seconds=-1))
+    assert store.care.purge() == 0
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("altered", "column", "value"),
+    [
+        ("b", "state", "trashed"),  # a ready track that looks trashed
+        (
+            "b",
+            "audio_path",
+            "audio/00/other.wav",
+        ),  # a ready track whose audio seems to belong to the trash alone
+        ("b", "row_sha256", "0" * 64),
+        ("a", "trashed_at", NOON),
+        ("a", "audio_path", "audio/00/other.wav"),
+    ],
+)
+def test_purge_refuses_where_a_column_differs_from_the_record(store, altered, column, value):
+    first, other = add(store, "a"), add(store, "b", audio="audio of a")
+    add(store, "c")
+    store.tracks.trash("a")
+    alter(store, altered, **{column: value})
+    if column == "state":
+        alter(store, altered, trashed_at=NOON)
+    with pytest.raises(Damage, match="the trash cannot be emptied: the row"):
+        store.care.purge()
+    assert store.tracks.table.count(None) == 3
+    assert store.audio.exists(first)
+    assert not (store.home / "lost").exists()
+    for problem in store.care.check():
+        store.care.fix(problem)
+    assert store.care.purge() == 1
+    assert store.audio.exists(other) == (store.tracks.get("b") is not None)
+    assert (store.tracks.get("b") is None) == (column == "row_sha256")
+
+
+def test_purge_refuses_an_id_of_two_rows(store):
+    add(store, "a")
+    store.tracks.trash("a")
+    row = store.tracks.table.read("id = 'a'", columns=[*store.tracks.table.durable.table.schema.names])[0]
+    table = store.tracks.table.durable.table
+    table.add(to_arrow([row], table.schema), on_bad_vectors="null")
+    with pytest.raises(Damage, match="one id names several rows"):
+        store.care.purge()
+
+
+@pytest.mark.parametrize("age", [float("inf"), float("nan"), 1e12, -1.0])
+def test_purge_of_an_age_that_is_none(store, age):
+    with pytest.raises(InputError, match=r"older_than_s is .*; pass 0 to 3,153,600,000 seconds"):
+        store.care.purge(older_than_s=age)
+
+
+def test_a_file_that_only_a_record_names_is_not_cleared(store, monkeypatch):
+    monkeypatch.setattr(audit, "LEFT_OVER_AFTER_S", 0.0)
+    track = add(store, "a")
+    alter(store, "a", audio_path="audio/00/other.wav")
+    assert [problem.kind for problem in store.care.check()] == ["altered-row"]
+    assert not audit.clear(store.home, store.tracks.table, track.audio_path)
+    assert store.audio.exists(track)
+
+
 # Search
 
 
