@@ -15,6 +15,7 @@ from .brief.language_model import LanguageModel, Unread
 from .errors import CatalogError, Unavailable
 from .models import Value
 from .request.builder import load_library
+from .store.audit import Problem
 from .store.sounds import measure_sounds
 from .store.store import Store
 from .text import encoder as encoders
@@ -147,12 +148,19 @@ def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: b
             Check(name="vectors", status="fixed", detail=f"{count} rows embedded with {reader.identity}")
         )
     for problem in store.care.check(deep=deep):
-        mended = fix and store.care.fix(problem)
+        mended = fix and _fix(store, reader, problem)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _sounds(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
     return [*checks, Check(name="catalog", status=status, detail=detail)]
+
+
+def _fix(store: Store, reader: Encoder, problem: Problem) -> bool:
+    # A vector is made anew alone only by the encoder that made the others; `--reembed` replaces all of them.
+    same = problem.kind != "table" and store.tracks.table.stored_encoder == reader.identity
+    encode = (lambda texts: [embed_document(reader, text) for text in texts]) if same else None
+    return store.care.fix(problem, encode)
 
 
 def _sounds(store: Store, *, fix: bool) -> list[Check]:

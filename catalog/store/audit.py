@@ -20,11 +20,11 @@ from ..disk import files
 from ..disk.table import DurableTable
 from ..errors import Damage, StorageError
 from ..models import Track, Value
-from ..search.filters import equals
+from ..search.filters import both, equals
 from .audio import AudioFiles, beside
-from .rows import from_whole_track_row
+from .rows import checked_id, from_whole_track_row
 from .schema import TRACK_COLUMNS
-from .track_table import TrackTable
+from .track_table import TrackTable, VectorOf
 
 __all__ = [
     "KEPT_AFTER_PURGE",
@@ -35,6 +35,7 @@ __all__ = [
     "forget_purged",
     "in_child",
     "keep_purged",
+    "mend",
     "move_audio",
     "read_through",
     "set_aside",
@@ -89,12 +90,40 @@ def clear(home: Path, tracks: TrackTable, relative: str) -> bool:
         return True
 
 
-def drop(home: Path, tracks: TrackTable, track_id: str) -> None:
-    """Copy the row of an id to `lost/`, then delete it."""
-    predicate = equals("id", track_id)
-    _keep_rows(home / "lost", tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector")))
-    what = f"row {track_id} cannot be dropped"
-    tracks.durable.commit(what, lambda table: table.delete(predicate), point="drop")
+def mend(home: Path, tracks: TrackTable, track_id: str, vector_of: VectorOf | None) -> bool:
+    """Write the rows under an id anew from their checked records, and drop those whose records are damaged.
+
+    `vector_of` makes an altered vector anew. Returns False, and leaves the row, where it is needed and not given, and
+    where the id in the record names another row.
+    """
+    rows = tracks.read(equals("id", track_id), columns=(*TRACK_COLUMNS, "vector"))
+    own_ids = [checked_id(row) for row in rows]
+    # Rows that do not belong under the id go first: a row is written by its id, to every row of that id.
+    mended = True
+    for row, own_id in zip(rows, own_ids, strict=True):
+        if own_id is None:
+            mended &= drop(home, tracks, row)
+        elif own_id != track_id:
+            mended &= tracks.rename(row, own_id)
+    for own_id in {each for each in own_ids if mended and each is not None}:
+        try:
+            tracks.change(own_id, lambda _: {}, vector_of)
+        except Damage:
+            mended = False
+    return mended
+
+
+def drop(home: Path, tracks: TrackTable, row: Row) -> bool:
+    """Copy a row to `lost/`, then delete it; return False where an intact row cannot be told from it."""
+    predicate = both(equals("id", row["id"]), equals("row_sha256", row["row_sha256"]))
+    what = f"row {row['id']} cannot be dropped"
+    with tracks.durable.locked():
+        stored = tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector"))
+        if any(checked_id(one) is not None for one in stored):
+            return False
+        _keep_rows(home / "lost", stored)
+        tracks.durable.commit_locked(what, lambda table: table.delete(predicate), point="drop")
+    return True
 
 
 def set_aside(home: Path, relative: str) -> Path:

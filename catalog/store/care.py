@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -72,26 +73,31 @@ class Care:
         """
         return audit.check(self._home, self._maintenance.tables, self._tracks.table, deep=deep)
 
-    def fix(self, problem: Problem) -> bool:
+    def fix(self, problem: Problem, encode: Encode | None = None) -> bool:
         """Mend what can be mended without losing anything; return whether it was.
 
-        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns or sound differ
-        from its record is written anew from that; one whose record or vector does is copied to `lost/` and deleted.
+        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns, id or sound
+        differ from its record is written anew from that. An altered vector is made anew by `encode`, which must be of
+        the table's encoder; without it the row stays as it is. Only a row whose record is damaged is copied to `lost/`
+        and deleted.
         """
         check_writable(self._home, "nothing can be mended")
         if problem.kind == "table":
             return False
         if problem.kind == "leftover":
             return audit.clear(self._home, self._tracks.table, problem.subject)
-        try:
-            if problem.kind == "altered-row":
-                self._tracks.change(problem.subject, lambda _: {})
-            else:
+        vector_of = None if encode is None else lambda track: encode([track.context])[0]
+        if problem.kind == "altered-row":
+            return audit.mend(self._home, self._tracks.table, problem.subject, vector_of)
+        with contextlib.suppress(NotFound):  # the row went meanwhile
+            try:
                 track = self._tracks.trash(problem.subject)
-                if problem.kind == "altered-audio":
-                    audit.set_aside(self._home, track.audio_path)
-        except (Damage, NotFound):
-            audit.drop(self._home, self._tracks.table, problem.subject)
+            except Damage:  # its vector is altered too
+                if not audit.mend(self._home, self._tracks.table, problem.subject, vector_of):
+                    return False
+                track = self._tracks.trash(problem.subject)
+            if problem.kind == "altered-audio":
+                audit.set_aside(self._home, track.audio_path)
         return True
 
     # Space

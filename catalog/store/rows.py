@@ -22,6 +22,7 @@ from .schema import CONVERTED, JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_C
 
 __all__ = [
     "BriefVector",
+    "checked_id",
     "from_judgement_row",
     "from_record",
     "from_request_row",
@@ -95,12 +96,22 @@ def from_record(row: Mapping[str, Any]) -> Track:
     raise _altered(row)
 
 
+def checked_id(row: Mapping[str, Any]) -> str | None:
+    """Return the id that the record of a row states; None where the record fails its checksum or the model."""
+    try:
+        return from_record({**row, "id": json.loads(row["record"])["id"]}).id
+    except (Damage, KeyError, TypeError, ValueError):
+        return None
+
+
 def from_track_row(row: Mapping[str, Any]) -> Track:
     """Return what `from_record` does; raises Damage also where a vector or sound in the row fails its checksum."""
     track = from_record(row)
     for name in ("vector", "sound"):
         if row.get(name) is not None and not same_vector(row, name):
-            raise Damage(f"the {name} of the row {row['id']!r} does not match its checksum")
+            raise Damage(
+                f"the {name} of the row {row['id']!r} does not match its checksum; run `catalog doctor --deep --fix`"
+            )
     return track
 
 

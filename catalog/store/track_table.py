@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -42,10 +43,12 @@ from .schema import (
     track_schema,
 )
 
-__all__ = ["Change", "TrackTable"]
+__all__ = ["Change", "TrackTable", "VectorOf"]
 
 
 Change = Callable[[Track], Mapping[str, Any]]
+VectorOf = Callable[[Track], ArrayLike]
+"""Return the vector of a track's context."""
 Parts = Callable[[Track, Row], tuple["ArrayLike | None", "BriefVector | None"]]
 """Return how a track sounds and its brief vector, as its row is to have them."""
 
@@ -110,24 +113,31 @@ class TrackTable:
             self.durable.commit_locked(f"track {track.id} cannot be inserted", write, adds_only=first)
         self._maintenance.run_when_due(self.durable)
 
-    def change(self, track_id: str, change: Change) -> Track:
-        """Write a row anew with the fields that `change` returns for its track; NotFound without the row."""
+    def change(self, track_id: str, change: Change, vector_of: VectorOf | None = None) -> Track:
+        """Write a row anew with the fields that `change` returns for its track; NotFound without the row.
+
+        `vector_of` makes a vector anew that does not match its checksum; without it, that raises Damage.
+        """
         if not self.durable.exists():
             raise NotFound(f"there is no track {track_id!r}")
         self._upgrade()
 
         def write(table: Any) -> Track:
-            rows = self.read(equals("id", _valid_id(track_id)), columns=_WITH_VECTORS, limit=1)
+            rows = self.read(equals("id", _valid_id(track_id)), columns=_WITH_VECTORS, limit=2)
             if not rows:
                 raise NotFound(f"there is no track {track_id!r}")
-            track = from_record(rows[0])
+            if len(rows) > 1:  # the merge below would write the one over the other
+                raise Damage(f"the id {track_id} names several rows; run `catalog doctor --fix`")
+            track, vector = from_record(rows[0]), rows[0]["vector"]
             if not same_vector(rows[0], "vector"):
-                raise Damage(
-                    f"track {track_id} cannot be changed: its vector does not match its checksum; "
-                    "run `catalog doctor --reembed`"
-                )
+                if vector_of is None:
+                    raise Damage(
+                        f"track {track_id} cannot be changed: its vector does not match its checksum; "
+                        "run `catalog doctor --reembed`"
+                    )
+                vector = vector_of(track)
             changed = track.model_copy(update=dict(change(track)))
-            row = to_track_row(changed, rows[0]["vector"], kept_sound(rows[0]), kept_brief(rows[0]))
+            row = to_track_row(changed, vector, kept_sound(rows[0]), kept_brief(rows[0]))
             merge = table.merge_insert("id").when_matched_update_all().use_index(False)
             merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
             return from_record(row)
@@ -135,6 +145,16 @@ class TrackTable:
         changed = self.durable.commit(f"track {track_id} cannot be changed", write)
         self._maintenance.run_when_due(self.durable)
         return changed
+
+    def rename(self, row: Row, own_id: str) -> bool:
+        """Give a row the id that its record states; return False where another row has that id."""
+        same = both(equals("id", row["id"]), equals("row_sha256", row["row_sha256"]))
+        with self.durable.locked():
+            if self.count(equals("id", own_id)):
+                return False
+            what = f"the row {row['id']!r} cannot be given its id {own_id}"
+            self.durable.commit_locked(what, lambda table: table.update(where=same, values={"id": own_id}))
+        return True
 
     def to_purge(self, latest: datetime) -> tuple[list[Row], list[str]]:
         """Return the rows that came into the trash up to `latest`, and the paths of the audio that no other row names.
@@ -174,9 +194,13 @@ class TrackTable:
 
         def write(table: Any) -> None:
             stored = self.read(one_of("id", [*ids]), columns=_WITH_VECTORS)
+            times = Counter(
+                row["id"] for row in stored
+            )  # a merge would write one row of an id over the other
             rows = [
                 to_track_row(track, row["vector"], *parts(track, row))
                 for row in stored
+                if times[row["id"]] == 1
                 for track in intact([row], from_record)
                 if same_vector(row, "vector")
             ]

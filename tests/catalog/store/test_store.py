@@ -34,7 +34,14 @@ from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, Storag
 from catalog.models import Filter, Mood
 from catalog.store import audit
 from catalog.store.migrations import RECORDS_SINCE
-from catalog.store.rows import BriefVector, row_sha256, to_judgement_row, to_request_row, to_track_row
+from catalog.store.rows import (
+    BriefVector,
+    row_sha256,
+    to_judgement_row,
+    to_request_row,
+    to_track_row,
+    unit_vector,
+)
 from catalog.store.schema import (
     READABLE,
     SCHEMA_VERSION,
@@ -742,6 +749,11 @@ def alter(store, track_id, **columns):
     store.tracks.table.durable.table.update(where=f"id = '{track_id}'", values=columns)
 
 
+def encode_b(texts):
+    """Return vectors of texts as the encoder that made that of `b` does."""
+    return [vector_of(text.removeprefix("the context of ")) for text in texts]
+
+
 def test_altered_rows_are_never_returned(store, caplog):
     for name in ("a", "b", "c"):
         add(store, name)
@@ -758,12 +770,14 @@ def test_altered_rows_are_never_returned(store, caplog):
         problem.subject: problem for problem in audit.read_through(store.home, store.tracks.table, deep=True)
     }
     assert {each: problem.kind for each, problem in found.items()} == {"a": "altered-row", "b": "altered-row"}
-    for problem in found.values():
-        assert store.care.fix(problem)
+    assert store.care.fix(found["a"])
+    assert not store.care.fix(found["b"])
     kept = [json.loads(line)["id"] for line in (store.home / "lost" / "rows.jsonl").read_text().splitlines()]
-    assert sorted(kept) == ["a", "b"]
+    assert kept == ["a"]
+    assert store.care.fix(found["b"], encode_b)
     assert audit.read_through(store.home, store.tracks.table, deep=True) == []
-    assert ids(store.tracks.list(ALL)) == ["c"]
+    assert ids(store.tracks.list(ALL)) == ["b", "c"]
+    assert np.allclose(store.tracks.vector_of("b"), unit_vector(vector_of("b")), atol=1e-7)
 
 
 def test_an_altered_column_changes_no_track_and_is_written_anew_from_the_record(store):
@@ -811,26 +825,60 @@ def test_an_altered_sound_is_forgotten_and_an_altered_vector_is_embedded_anew(st
     assert not (store.home / "lost").exists()
 
 
-def test_a_row_of_altered_vector_and_missing_audio_is_put_aside(store):
+def test_a_row_of_altered_vector_and_missing_audio_goes_to_the_trash(store):
     track = add(store, "a")
     turned = (vector_of("b") / np.linalg.norm(vector_of("b"))).tolist()
     alter(store, "a", vector=turned)
     store.audio.path_of(track).unlink()
     (problem,) = store.care.check()
     assert problem.kind == "missing-audio"
-    assert store.care.fix(problem)
+    assert not store.care.fix(problem)
+    assert store.care.fix(problem, encode_b)
     assert store.care.check(deep=True) == []
-    assert (store.home / "lost" / "rows.jsonl").exists()
+    assert ids(store.tracks.list(Filter(state="trashed"))) == ["a"]
+    assert not (store.home / "lost").exists()
 
 
-def test_a_row_under_another_id_is_damage(store):
-    add(store, "a")
-    alter(store, "a", id="b")
-    with pytest.raises(Damage):
-        store.tracks.get("b")
-    (problem,) = store.care.check()
+@pytest.mark.parametrize("other", ["b", "A'", "c"])
+def test_a_row_under_another_id_gets_its_own_back(store, other):
+    track, beside = add(store, "a"), add(store, "c", 1)
+    turned = unit_vector(vector_of("b")).tolist()
+    alter(store, "a", id=other, vector=turned)  # "c" names two rows then
+    if other == "b":
+        with pytest.raises(Damage):
+            store.tracks.get("b")
+    if other == "c":
+        with pytest.raises(Damage, match="the id c names several rows"):
+            store.tracks.update("c", rating=1)
+        store.tracks.put_briefs("kind", {"c": np.ones(BRIEF_DIMENSION)})
+    problems = [problem for problem in store.care.check() if problem.kind == "altered-row"]
+    assert [problem.subject for problem in problems] == [other]
+    assert store.care.fix(problems[0], encode_b)
+    assert audit.read_through(store.home, store.tracks.table, deep=True) == []
+    assert store.tracks.list(ALL) == [beside, track]
+    assert not (store.home / "lost").exists()
+
+
+def test_only_the_damaged_row_of_an_id_is_dropped(store):
+    intact = add(store, "a")
+    add(store, "b")
+    record = store.tracks.table.read("id = 'b'")[0]["record"]
+    alter(store, "b", id="a", record=record.replace("rain", "snow"))
+    (problem,) = [problem for problem in store.care.check() if problem.kind == "altered-row"]
     assert store.care.fix(problem)
-    assert store.tracks.list(ALL) == []
+    assert store.tracks.list(ALL) == [intact]
+    assert len((store.home / "lost" / "rows.jsonl").read_text().splitlines()) == 1
+
+
+def test_an_id_that_another_row_has_is_not_given_twice(store):
+    add(store, "a")
+    columns = [*store.tracks.table.durable.table.schema.names]
+    (row,) = store.tracks.table.read("id = 'a'", columns=columns)
+    table = store.tracks.table.durable.table
+    table.add(to_arrow([{**row, "id": "b"}], table.schema), on_bad_vectors="null")
+    (problem,) = store.care.check()
+    assert not store.care.fix(problem)
+    assert store.tracks.table.count(None) == 2
 
 
 def test_damaged_files_are_reported_and_mended(store, monkeypatch):
