@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..disk.arrays import array_in
 from ..disk.files import write_file
+from ..errors import Damage
 from .encoder import Encoder
 
 __all__ = ["PROTOTYPES", "vectors"]
@@ -227,12 +228,12 @@ def _split(flat: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
 
 def _read(path: Path, encoder: Encoder) -> Mapping[str, NDArray[np.float32]] | None:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            flat = np.asarray(file["vectors"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+        flat = array_in(path.read_bytes(), "vectors")
+    except (OSError, Damage):
         return None
     expected = (sum(map(len, PROTOTYPES.values())), encoder.dimension)
-    return _split(flat) if flat.shape == expected and np.isfinite(flat).all() else None
+    whole = flat.dtype == np.float32 and flat.shape == expected and np.isfinite(flat).all()
+    return _split(flat) if whole else None
 
 
 def _write(path: Path, table: Mapping[str, NDArray[np.float32]]) -> None:

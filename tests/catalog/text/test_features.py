@@ -342,6 +342,22 @@ class TestPrototypes:
         assert np.array_equal(again["valence+"], first["valence+"])
         assert file.stat().st_size > 1000
 
+    def test_no_flipped_bit_of_the_cache_is_an_error_or_believed(self, tmp_path: Path) -> None:
+        first = prototypes.vectors(WordHashEncoder(), tmp_path)
+        (file,) = tmp_path.iterdir()
+        whole = file.read_bytes()
+        # The headers of the archive and of the array, the numbers, and the list of members at the end.
+        for place in (
+            *range(240),
+            *range(240, len(whole), len(whole) // 40),
+            *range(len(whole) - 120, len(whole)),
+        ):
+            for bit in (1, 32):
+                file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+                prototypes._TABLES.clear()
+                again = prototypes.vectors(WordHashEncoder(), tmp_path)
+                assert all(np.array_equal(again[name], first[name]) for name in first), place
+
     def test_a_cache_that_cannot_be_written_only_costs_time(self, tmp_path: Path) -> None:
         blocked = tmp_path / "file"
         blocked.write_text("")
