@@ -123,7 +123,7 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
     except OSError as error:
         raise StorageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     for track, target in zip(tracks, targets, strict=True):
-        write_audio(store.audio.path_of(track), target)
+        write_audio(store.audio.verified_path(track), target)
     return targets
 
 

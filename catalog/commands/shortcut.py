@@ -81,6 +81,7 @@ class KeptCall:
         content = {
             "audio_path": track.audio_path,
             "audio_bytes": track.audio_bytes,
+            "audio_sha256": track.audio_sha256,
             "traces": answers.traces_of(traced),
             "payload": report.payload(repeat, repeat.path),
             "line": line.model_dump(mode="json"),

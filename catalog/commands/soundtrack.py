@@ -92,7 +92,7 @@ def mix(
     def find_track(track_id: str) -> tuple[Any, Path]:
         with open_store(home) as store:
             track = store.tracks.find_id(track_id)
-            return track, store.audio.path_of(track)
+            return track, store.audio.verified_path(track)
 
     levels = present({name: options.pop(name) for name in ("voice_lufs", "bed_lufs")})
     ducking = present({name: options.pop(name) for name in ("depth_db", "attack_s", "hold_s", "release_s")})

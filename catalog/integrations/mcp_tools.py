@@ -157,7 +157,7 @@ class Tools:
     async def audio(self, track_id: str) -> bytes:
         """Return the audio of a track, a WAV file."""
         track = await read_in_thread(self._track, track_id)
-        return await read_in_thread(self.service.store.audio.path_of(track).read_bytes)
+        return await read_in_thread(lambda: self.service.store.audio.verified_path(track).read_bytes())
 
     def newest(self) -> list[Resource]:
         """Return the newest tracks as resources."""
@@ -251,7 +251,7 @@ class Tools:
     def _inline(self, track: Track, audio: Format) -> ContentBlock:
         from generator import audio as audio_
 
-        data = self.service.store.audio.path_of(track).read_bytes()
+        data = self.service.store.audio.verified_path(track).read_bytes()
         if audio != "wav":
             data = audio_.encode(audio_.read(data), audio)
         if len(data) > MAX_INLINE_BYTES:

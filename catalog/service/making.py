@@ -156,10 +156,10 @@ def followed(store: Store, track_id: str, request: Request) -> Audio:
             f"track {track.id} lasts {track.duration_s:g} s and duration_s is {request.config['duration_s']:g} "
             f"(by {request.config_sources['duration_s']}), which counts it; ask for more"
         )
-    if not store.audio.exists(track):
+    if not store.audio.path_of(track).is_file():
         raise Damage(f"track {track.id} cannot be continued: its file {track.audio_path} is gone")
     with generator_errors("the track to continue"):
-        sound = audio.read(store.audio.path_of(track))
+        sound = audio.read(store.audio.verified_path(track))
     return replace(sound, codes=store.audio.codes_of(track))
 
 

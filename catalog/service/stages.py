@@ -134,7 +134,17 @@ class Flow:
         return Call(command, context, choices, key, audience, melody)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
-        """Look for a track: theme, repeat, read, search, decide, choose. A repeat needs neither encoder nor model."""
+        """Look for a track whose audio is as it was stored: theme, repeat, read, search, decide, choose.
+
+        A repeat needs neither encoder nor model.
+        """
+        outcome = self._look(call, terms, explain=explain)
+        # Audio that is found to be altered is passed over from then on, so that another track or none is chosen.
+        while outcome.track is not None and not self.store.audio.intact(outcome.track):
+            outcome = self._look(call, terms, explain=explain)
+        return outcome
+
+    def _look(self, call: Call, terms: Terms, *, explain: bool) -> Outcome:
         rejections = Rejections(self.store, call.key)
         listener = Listener(self.store, call.audience)
         repeats, repeat = Repeats(self.store, call.key, rejections), None

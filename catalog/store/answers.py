@@ -2,8 +2,9 @@
 
 Answers are files below `cache/`: one for each request key, with its track, and one for each call as it was typed, with
 all that is printed. Each states the stamps of the tables it was read from; `TableFiles.stamp` changes with every commit
-that may change a row. An answer holds only while the stamps are the same, nothing is being committed, and the audio
-file has its size. So a lost or damaged file costs time and never gives a wrong answer. Standard library only.
+that may change a row. An answer holds only while the stamps are the same, nothing is being committed, there is a table
+of tracks, and the audio file holds what was stored. So a lost or damaged file costs time and never gives a wrong
+answer. Standard library only.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..disk.digests import digest_of
 from ..disk.files import inside, write_file
 from ..disk.versions import TableFiles
 from ..errors import CatalogError
 
-__all__ = ["recall", "remember", "stamp_of", "traces_hold", "traces_of"]
+__all__ = ["forget", "recall", "remember", "stamp_of", "traces_hold", "traces_of"]
 
 
 STAMPED = ("tracks", "judgements")
@@ -62,7 +65,7 @@ def remember(
 def recall(home: Path, kind: str, name: str) -> Content | None:
     """Return the content kept under `name`; None without any, or where it no longer holds.
 
-    The content names its audio file as `audio_path` and `audio_bytes`.
+    The content names its audio file as `audio_path`, with `audio_bytes` and `audio_sha256`.
     """
     try:
         checksum, _, text = _path(home, kind, name).read_text("ascii").partition("\n")
@@ -73,9 +76,21 @@ def recall(home: Path, kind: str, name: str) -> Content | None:
         audio = inside(home, content["audio_path"])
         if audio.stat().st_size != content["audio_bytes"] or kept["stamp"] != stamp_of(home):
             return None
+        # The stamp of a table that was never changed is that of a table that is gone.
+        if TableFiles(home, "tracks").head() is None:
+            return None
+        if digest_of(audio) != content["audio_sha256"]:
+            _warn_of(content["audio_path"])
+            return None
     except (OSError, ValueError, KeyError, TypeError, CatalogError):
         return None
     return content
+
+
+def forget(home: Path, kinds: Iterable[str] = ("calls", "repeats")) -> None:
+    """Delete the answers of some kinds; those that cannot be deleted stay."""
+    for kind in kinds:
+        shutil.rmtree(home / "cache" / kind, ignore_errors=True)
 
 
 # Files that an answer depends on
@@ -97,6 +112,14 @@ def _trace(path: Path) -> list[int]:
     except OSError:
         return []
     return [stat.st_mtime_ns, stat.st_size]
+
+
+def _warn_of(audio_path: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning(
+        "%s is not served, since it no longer holds what was stored; run `catalog doctor --deep`", audio_path
+    )
 
 
 def _path(home: Path, kind: str, name: str) -> Path:

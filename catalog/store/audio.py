@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,12 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..disk.arrays import array_in
+from ..disk.digests import digest_of, known_digest
 from ..disk.files import check_writable, inside, sha256_of, storing, sync, write_file
 from ..errors import Damage, InputError
 from ..models import Track
 
 __all__ = ["AudioFiles", "beside"]
 
+
+_log = logging.getLogger(__name__)
 
 SIDECAR, CODES = ".json", ".codes.npz"
 """Endings of what stands beside an audio file under its name."""
@@ -81,10 +84,8 @@ class AudioFiles:
     def codes_of(self, track: Track) -> NDArray[np.int16] | None:
         """Return the codes that the audio was decoded from, None where none were kept or they cannot be read."""
         try:
-            data = self.path_of(track).with_suffix(CODES).read_bytes()
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                codes: NDArray[np.int16] = archive["codes"]
-        except (OSError, ValueError, EOFError, KeyError, AttributeError, zlib.error, zipfile.BadZipFile):
+            codes: NDArray[np.int16] = array_in(self.path_of(track).with_suffix(CODES).read_bytes(), "codes")
+        except (OSError, Damage):
             return None
         return codes if codes.dtype == np.int16 and codes.ndim == 2 else None
 
@@ -93,12 +94,47 @@ class AudioFiles:
         return inside(self._home, track.audio_path)
 
     def exists(self, track: Track) -> bool:
-        """Tell whether the audio file is there with the size the row states; a deep check reads it too."""
+        """Tell whether the audio file is there with the size the row states, and is not known to be altered.
+
+        `verified_path` reads the file; until then it is not known.
+        """
         try:
+            path = self.path_of(track)
             # Searches come by here for every track, and a Path's own `stat` takes longer.
-            return os.stat(self.path_of(track)).st_size == track.audio_bytes  # noqa: PTH116
+            stat = os.stat(path)  # noqa: PTH116
         except (OSError, Damage):
             return False
+        return stat.st_size == track.audio_bytes and known_digest(path, stat) in (None, track.audio_sha256)
+
+    def verified_path(self, track: Track) -> Path:
+        """Return the path of the audio file, whose bytes are those that were stored.
+
+        They are read once in a process for as long as the file stays the same. Raises Damage where the file is gone or
+        altered, StorageError where it cannot be read.
+        """
+        path = self.path_of(track)
+        if not path.is_file():
+            raise Damage(f"the audio file {path} of track {track.id} is missing; run `catalog doctor`")
+        with storing(f"the audio of track {track.id} cannot be read"):
+            digest = digest_of(path)
+        if digest != track.audio_sha256:
+            raise Damage(
+                f"the audio of track {track.id} is not served, since {track.audio_path} no longer holds what was "
+                "stored; run `catalog doctor --deep`"
+            )
+        return path
+
+    def intact(self, track: Track) -> bool:
+        """Tell whether the bytes of the audio file are those that were stored; where not, a warning is logged.
+
+        From then on `exists` is false, so that no search returns the track. Raises StorageError.
+        """
+        try:
+            self.verified_path(track)
+        except Damage as error:
+            _log.warning("%s", error)
+            return False
+        return True
 
     def files(self) -> Iterator[Path]:
         """Yield every file below `audio/`: audio, sidecars, codes and temporary files, in order."""

@@ -231,12 +231,14 @@ def _keep_rows(folder: Path, stored: Sequence[Row]) -> None:
 
 
 def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
-    if track.state != "ready":
+    if track.state != "ready" and not deep:
         return
     try:
         path = files.inside(home, track.audio_path)
         size = path.stat().st_size
     except (OSError, Damage):
+        if track.state != "ready":
+            return  # where the audio of a track went that was mended before
         yield Problem(
             kind="missing-audio", subject=track.id, detail=f"{track.audio_path} of {track.id} is gone"
         )

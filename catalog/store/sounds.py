@@ -63,6 +63,6 @@ def measure_sounds(store: Store, tracks: Sequence[Track]) -> int:
 
 def _measured(store: Store, track: Track) -> NDArray[np.float32] | None:
     try:
-        return timbre.sound_vector(audio.read(store.audio.path_of(track)))
+        return timbre.sound_vector(audio.read(store.audio.verified_path(track)))
     except AudioError as error:
         raise StorageError(f"{error}; run `catalog doctor --deep`") from error

@@ -140,6 +140,7 @@ class Store:
         content = {
             "audio_path": track.audio_path,
             "audio_bytes": track.audio_bytes,
+            "audio_sha256": track.audio_sha256,
             "track": track.model_dump(mode="json"),
         }
         answers.remember(self.home, _KIND, track.key, stamp, content)

@@ -20,6 +20,7 @@ from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Filter, Track
 from ..search.facets import Facets
 from ..search.filters import both, equals, literal, meets, one_of, to_sql
+from . import answers
 from .audio import AudioFiles
 from .rows import BriefVector, from_track_row, unit_vector
 from .track_table import Change, TrackTable
@@ -101,6 +102,9 @@ class Tracks:
                     f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
                 )
 
+        if not self.table.durable.exists():
+            # A new table has the stamp that the answers of an earlier one may bear, whose tracks it does not hold.
+            answers.forget(self._home)
         self.table.insert(track, vector, sound, brief, check_audio)
 
     def get(self, track_id: str) -> Track | None:

@@ -67,7 +67,7 @@ class Shared:
         """Return the samples of a track. Raises Damage where its file cannot be read as the row states it."""
         from generator import audio
 
-        path = self.service.store.audio.path_of(track)
+        path = self.service.store.audio.verified_path(track)
         try:
             return audio.read(path, max_bytes=track.audio_bytes, max_duration_s=MOST_S)
         except AudioError as error:

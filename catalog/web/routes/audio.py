@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from ...errors import Damage
 from ...export import name_of, write_audio
 from ...models import Track
 from ..json_response import Json
@@ -61,9 +60,7 @@ def audio(
 ) -> Response:
     """Send the audio of a track, whole or in the parts that a Range header names."""
     track = shared.track(track_id)
-    source = shared.service.store.audio.path_of(track)
-    if not shared.service.store.audio.exists(track):
-        raise Damage(f"the audio file {source} of track {track.id} is missing; run `catalog doctor`")
+    source = shared.service.store.audio.verified_path(track)
     file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
     headers = {"Cache-Control": UNCHANGING}
     if download:

@@ -83,6 +83,17 @@ def test_a_continuation_begins_with_the_codes_of_the_track(service):
     assert np.array_equal(codes[:, :50], service.store.audio.codes_of(first))
 
 
+def test_no_flipped_bit_of_kept_codes_is_an_error_or_believed(service):
+    first = service.find_or_make(CALM, **SHORT).track
+    file = codes_file(service, first)
+    whole, codes = file.read_bytes(), service.store.audio.codes_of(first)
+    for place in range(len(whole)):
+        for bit in (1, 32):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            read = service.store.audio.codes_of(first)
+            assert read is None or np.array_equal(read, codes), place
+
+
 def test_only_the_same_continuation_is_reused(service):
     first = service.find_or_make(CALM, **SHORT).track
     other = service.generate(CALM, **SHORT).track

@@ -136,6 +136,22 @@ def test_the_audio_must_be_there_in_its_size(store):
     assert store.recall(track.key) is None
 
 
+def test_altered_audio_is_not_recalled(store):
+    track = kept(store)
+    assert store.recall(track.key) == track
+    path = store.audio.path_of(track)
+    path.write_bytes(path.read_bytes()[::-1])
+    assert store.recall(track.key) is None
+
+
+def test_tracks_of_tables_that_were_removed_are_not_recalled(store, home):
+    track = kept(store)
+    shutil.rmtree(home / "lance")
+    assert open_store(home).recall(track.key) is None
+    add(open_store(home), "b")  # a new table begins, which holds another track alone
+    assert open_store(home).recall(track.key) is None
+
+
 def test_a_damaged_file_costs_time_alone(store, home):
     track = kept(store)
     (path,) = (home / "cache" / "repeats").iterdir()

@@ -910,6 +910,18 @@ def test_damaged_files_are_reported_and_mended(store, monkeypatch):
     assert len(store.tracks.list(Filter(state="trashed"))) == 3
 
 
+def test_altered_audio_in_the_trash_is_reported_and_put_aside_once(store):
+    track = add(store, "a")
+    store.tracks.trash("a")
+    path = store.audio.path_of(track)
+    path.write_bytes(path.read_bytes()[::-1])
+    (problem,) = store.care.check(deep=True)
+    assert (problem.kind, problem.subject) == ("altered-audio", "a")
+    assert store.care.fix(problem)
+    assert store.care.check(deep=True) == []
+    assert len([*(store.home / "lost").iterdir()]) == 1
+
+
 def test_the_audio_of_a_track_being_made_is_no_leftover(store):
     stored(store, "a")
     assert store.care.check() == []

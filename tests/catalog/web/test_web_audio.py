@@ -9,11 +9,23 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.errors import Damage
 from catalog.web.ranges import parse
 
 
 def ranged(client, track_id, header, **headers):
     return client.get(f"/api/tracks/{track_id}/audio", headers={"Range": header, **headers})
+
+
+def test_altered_audio_is_not_sent(client, made):
+    store = client.app.state.shared.service.store
+    path = store.audio.path_of(store.tracks.get(made["id"]))
+    assert client.get(f"/api/tracks/{made['id']}/audio").status_code == 200
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    for what in ("audio", "audio?format=flac", "peaks"):
+        answer = client.get(f"/api/tracks/{made['id']}/{what}")
+        assert (answer.status_code, answer.json()["exit_code"]) == (500, Damage.exit_code), what
 
 
 def test_audio_comes_whole_and_in_parts(client, made):
