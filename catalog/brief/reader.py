@@ -39,6 +39,7 @@ __all__ = [
     "digest",
     "file_name",
     "from_descriptions",
+    "has_own",
     "inputs",
     "load",
     "moods_of",
@@ -96,6 +97,16 @@ def load(identity: str, home: Path | None = None) -> BriefModel | None:
         if encoder == identity:
             return model
     return None
+
+
+def has_own(identity: str, home: Path) -> bool:
+    """Return whether `home` holds a model of the user's own for the encoder with that identity. Raises Unavailable."""
+    return any(_identity_of(path) == identity for path in home.glob("brief-*.safetensors"))
+
+
+def _identity_of(path: Path) -> str:
+    stat = path.stat()
+    return read_model(path, stat.st_mtime_ns, stat.st_size)[0]
 
 
 def file_name(identity: str) -> str:

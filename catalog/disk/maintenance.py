@@ -53,6 +53,10 @@ class Maintenance:
             if table.exists():
                 self._compact(table, None)
 
+    def compact_table(self, table: DurableTable) -> None:
+        """Merge the fragments of one table, make its indexes and drop old versions."""
+        self._compact(table, None)
+
     def ensure_index(self, table: DurableTable, column: str) -> None:
         """Make the index of `column`, which a search for words needs, unless it is there."""
         if column not in _indexed(table.table):

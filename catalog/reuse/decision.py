@@ -24,7 +24,7 @@ from ..brief.reader import StyleLike
 from ..models import Candidate, Decision, Filter, Request, RequestRecord, Track
 from ..search.filters import meets
 from .evidence import Card, evidence, probability
-from .terms import Terms
+from .terms import LIKELY, Terms
 from .weighing import EXCHANGED, MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
 
 __all__ = ["decide", "exact", "like"]
@@ -201,6 +201,8 @@ def _too_far(best: Candidate, terms: Terms) -> str:
     because = f"; {best.against[0]}" if best.against else ""
     if best.sounds and terms.music_threshold is not None:
         chance = f"chance {_worth(best):.2f} to serve it, {terms.music_threshold:.2f} needed"
+        if terms.fit == "fits" and _worth(best) >= terms.music_threshold:
+            chance = f"chance {best.fits or 0.0:.2f} to fit, {LIKELY:.2f} needed"
         return f"no track serves this text well enough: the best is {best.sounds} ({chance}){because}"
-    fit = _closeness(best, terms)
-    return f"closest track does not fit: {fit}, {terms.threshold:.2f} needed{because}"
+    needed = "" if best.needed is None else f", {best.needed:.2f} needed"
+    return f"closest track does not fit: {_closeness(best, terms)}{needed}{because}"

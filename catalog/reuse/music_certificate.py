@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, field_validator
 
-from ..brief.reader import MODEL_FILE, load
+from ..brief.reader import MODEL_FILE, has_own
 from ..disk.files import storing, write_file
 from ..models import Value
 from ..text import features
@@ -115,10 +115,9 @@ def standing(home: Path, encoder: str) -> MusicCertificate | None:
     """
     own = home / OWN
     found = _read(own if own.exists() else SHIPPED)
-    if found is None or load(encoder, home) is not load(encoder):
+    if found is None or (found.encoder, found.features) != (encoder, version()):
         return None
-    counts = (found.encoder, found.brief, found.features) == (encoder, brief_digest(), version())
-    return found if counts else None
+    return found if found.brief == brief_digest() and not has_own(encoder, home) else None
 
 
 def save(certificate: MusicCertificate, path: Path) -> None:

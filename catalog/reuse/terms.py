@@ -41,6 +41,8 @@ class Terms:
     """Why no certificate counts."""
     uncovered: str = ""
     """Why the certificate does not hold for the language of the text; "" where it does."""
+    music_uncovered: str = ""
+    """The same of the certificate for the decision on music."""
     music: MusicCertificate | None = None
     """The certificate for the decision on music; None where none counts for the encoder in use."""
     reach: Reach = "music"
@@ -50,10 +52,11 @@ class Terms:
 
     def for_language(self, spoken: str) -> Terms:
         """Return the terms for a text in the language `spoken`: no threshold where the certificate knows none of it."""
-        holds = self.certificate or self.music
-        if self.by_score or holds is None:
+        if self.by_score or self.certificate is None:
             return self
-        return replace(self, uncovered=languages.uncovered(holds.languages, spoken))
+        uncovered = languages.uncovered(self.certificate.languages, spoken)
+        in_music = languages.uncovered(self.music.languages, spoken) if self.music else uncovered
+        return replace(self, uncovered=uncovered, music_uncovered=in_music)
 
     @property
     def by_score(self) -> bool:
@@ -75,7 +78,7 @@ class Terms:
     @property
     def music_threshold(self) -> float | None:
         """The chance that a track of another scene must reach; None where only the same scene is reused."""
-        if self.reach == "scene" or self.by_score or self.uncovered:
+        if self.reach == "scene" or self.by_score or self.music_uncovered:
             return None
         if self.certificate is None or self.music is None:
             return None
@@ -121,13 +124,14 @@ class Terms:
         return same and terms.reached(line.score, line.probability)
 
     def _stands_by_music(self, line: RequestRecord) -> bool:
-        if self.music is None or line.created_at < self.music.made_at or line.probability is None:
+        # The line holds the chance to pass alone, so a wish for more is decided anew.
+        if self.fit == "fits" or self.music is None or line.probability is None:
             return False
         terms = self.for_language(line.features.language) if line.features else self
-        # The line holds the chance it was compared by; under another wish for fit that is another number.
         threshold = terms.music_threshold
-        same = threshold is not None and abs(line.threshold - threshold) < 1e-6
-        return same and line.probability >= line.threshold
+        if threshold is None or line.created_at < self.music.made_at:
+            return False
+        return abs(line.threshold - threshold) < 1e-6 and line.probability >= threshold
 
     def reached(self, score: float | None, probability: float | None) -> bool:
         """Return whether a track with this score, or this probability of fitting, would be reused."""

@@ -94,8 +94,11 @@ def choose(
         return decision
     resting = _resting(worth, last_plays, now, cooldown)
     fresh = {each: worth[each] - _penalty(each, plays, now, cooldown) for each in worth.keys() - resting}
+    if decision.track_id in fresh and decision.track_id not in last_plays:
+        return decision
     if fresh:
-        best = min(fresh, key=lambda each: (-fresh[each], each))
+        scene = {one.track_id for one in decision.candidates if one.same_scene} | {*repeats}
+        best = min(fresh, key=lambda each: (each not in scene, -fresh[each], each))
         if best == decision.track_id:
             return decision
         return _take(decision, best, "varied", f"of {len(worth)} that fit, one not heard lately")
@@ -131,5 +134,8 @@ def _take(decision: Decision, track_id: str, rule: str, why: str) -> Decision:
     figures: dict[str, Any] = {"similarity": 1.0, "score": 1.0}
     if one is not None:
         figures = {"similarity": one.similarity, "score": one.score, "probability": one.worth}
+        if one.needed is not None and one.needed != decision.threshold:
+            # It was compared by the other of the two decisions, with another certificate.
+            figures |= {"threshold": one.needed, "certificate": ""}
     chosen = {"action": "reuse", "rule": rule, "reason": why, "track_id": track_id}
     return decision.model_copy(update={**figures, **chosen})

@@ -32,7 +32,8 @@ class MusicVectors:
 
     @property
     def _model(self) -> reader.BriefModel | None:
-        return reader.load(self._encoder.identity, self._store.home)
+        model = reader.load(self._encoder.identity, self._store.home)
+        return model if model is not None and len(model.names) <= vectors.STYLES else None
 
     def of_request(self, request: Request) -> BriefVector | None:
         """Return the vector that finds tracks for a request; None without a brief of its text."""
@@ -67,6 +68,9 @@ class MusicVectors:
         if self._filled:
             return
         self._filled = True
+        tracks = self._store.tracks
+        if not tracks.table.has_briefs() and tracks.count_ready() > FILLED_AT_ONCE:
+            return  # a search does not rewrite a large table; the next new track does
         try:
             self.fill(FILLED_AT_ONCE)
         except CatalogError as error:
@@ -78,7 +82,10 @@ class MusicVectors:
         if model is None:
             return 0
         kind = vectors.kind(model)
-        found = {track.id: self.of_track(track) for track in self._store.tracks.without_brief(kind, limit)}
+        found = {
+            track.id: self.of_track(track)
+            for track in self._store.tracks.without_brief(kind, [*self._library.styles], limit)
+        }
         made = {each: one.vector for each, one in found.items() if one is not None}
         self._store.tracks.put_briefs(kind, made)
         return len(made)

@@ -255,9 +255,7 @@ class Flow:
             by_music = beside.submit(self.store.tracks.search_brief, brief, vector, facts, wanted)
             hits = self.store.tracks.search(vector, facts, wanted)
         near = {track.id for track, _ in hits}
-        # A search that found fewer than it asked for has found them all.
-        others = by_music.result() if len(hits) >= wanted else []
-        return hits + [(track, cosine) for track, cosine in others if track.id not in near]
+        return hits + [(track, cosine) for track, cosine in by_music.result() if track.id not in near]
 
     def _rejected_by(self, search: Search) -> dict[str, int]:
         """Return how many ready tracks each hard fact alone rejects, and how many near ones people rejected."""

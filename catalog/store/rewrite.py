@@ -129,7 +129,9 @@ def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
         track = from_record(row)
     except Damage:
         digest = vector_sha256(vector)
-        return {**row, "encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
+        without_brief = {"brief_kind": "", "brief": None}
+        changed = {"encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
+        return {**without_brief, **row, **changed}
     return to_track_row(
         track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row)
     )

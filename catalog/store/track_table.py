@@ -91,9 +91,9 @@ class TrackTable:
         check: Callable[[], None],
     ) -> None:
         """Add the row of `track` unless its id is there; `check` runs under the lock and may refuse by raising."""
-        self._upgrade()
         row = to_track_row(track, vector, sound, brief)
         self._expect(track.encoder, len(row["vector"]))
+        self._upgrade()
         schema = track_schema(self.dimension, track.encoder)
 
         def write(table: Any) -> None:
@@ -292,9 +292,13 @@ class TrackTable:
 
     def _upgrade(self) -> None:
         """Bring a table of an earlier version, which is read as it is, to the present one."""
-        if self.durable.exists() and table_version(self.durable.table.schema) < SCHEMA_VERSION:
-            encoder = table_encoder(self.durable.table.schema)
-            migrate(self.durable, lambda _: track_schema(self.dimension, encoder))
+        if not self.durable.exists() or table_version(self.durable.table.schema) == SCHEMA_VERSION:
+            return
+        migrate(
+            self.durable, lambda old: track_schema(old.field("vector").type.list_size, table_encoder(old))
+        )
+        # A table that is written anew has no index any more.
+        self._maintenance.compact_table(self.durable)
 
     def search_words(self, text: str, predicate: str | None, count: int) -> list[Row]:
         """Return the `count` rows that have words of `text`, best BM25 `_score` first."""

@@ -324,10 +324,10 @@ class Tracks:
         if sounds:
             self.table.put_sounds(sounds)
 
-    def without_brief(self, kind: str, limit: int | None = None) -> TrackList:
-        """Return ready tracks without a brief vector of that kind, at most `limit`."""
+    def without_brief(self, kind: str, styles: Sequence[str], limit: int | None = None) -> TrackList:
+        """Return ready tracks of these styles without a brief vector of that kind, at most `limit`."""
         other = f"brief_kind != {literal(kind)}" if self.table.has_briefs() else None
-        where = both(other, equals("state", "ready"))
+        where = both(other, one_of("style", [*styles]), equals("state", "ready"))
         return [*intact(self.table.read(where, limit=limit), from_track_row)]
 
     def put_briefs(self, kind: str, briefs: Mapping[str, ArrayLike]) -> None:

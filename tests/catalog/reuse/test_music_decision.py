@@ -21,6 +21,7 @@ from catalog.reuse.certificate import Bound, Standing
 from catalog.reuse.decision import decide
 from catalog.reuse.music_certificate import MusicCertificate
 from catalog.reuse.terms import Terms, checked_terms
+from catalog.reuse.variety import Play, choose
 from catalog.text import encoder as encoders
 
 STYLES = presets.load(None).styles
@@ -277,6 +278,7 @@ def test_a_line_of_the_log_stands_while_the_same_rule_holds():
     assert not Terms(certificate=CERTIFICATE, music=MUSIC, reach="scene").stands(line)
     assert not Terms(certificate=CERTIFICATE, music=MUSIC, max_false_reuse=0.05).stands(line)
     assert not Terms(certificate=CERTIFICATE).stands(line)
+    assert not Terms(certificate=CERTIFICATE, music=MUSIC, fit="fits").stands(line)
     older = a_record("r", rule="music", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), probability=0.9)
     assert not BY_MUSIC.stands(older)
 
@@ -300,3 +302,33 @@ def test_ratings_of_tracks_reused_for_their_music_certify_anew(tmp_path):
     assert music_certificate.standing(tmp_path, identity) == made
     (tmp_path / music_certificate.OWN).write_text("{}", "utf-8")
     assert music_certificate.standing(tmp_path, identity) is None
+
+
+def test_each_certificate_holds_for_its_own_languages():
+    german = Terms(certificate=CERTIFICATE.model_copy(update={"languages": ("de",)}), music=MUSIC)
+    assert german.for_language("de").music_threshold is None
+    assert german.for_language("en").music_threshold == 0.8
+    assert german.for_language("en").threshold is None
+
+
+def test_the_reason_names_what_failed_when_a_track_must_fit():
+    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.1, passes=0.72)}})
+    fits = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, fit="fits")
+    assert " to fit, 0.50 needed" in decide(wanting(brief), shelf(1), fits, styles=STYLES).reason
+
+
+def test_a_track_of_a_deleted_style_is_refused_in_words_without_a_threshold():
+    certificate = CERTIFICATE.model_copy(update={"bounds": (Bound(max_false_reuse=0.1, threshold=None),)})
+    terms = Terms(certificate=certificate, music=MUSIC)
+    decision = decide(wanting(), shelf(1, style="deleted"), terms, styles=STYLES)
+    assert decision.reason.startswith("closest track does not fit: fits with probability ")
+
+
+def test_a_listener_keeps_the_same_scene_before_other_music():
+    now = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    same = a_track(id="z", context="The parish register lists every baptism since 1703.")
+    decision = decide(wanting(), [*shelf(3), (same, 0.99)], BY_MUSIC, styles=STYLES)
+    plays = [Play("t0", now - timedelta(hours=5))]
+    assert choose(decision, plays, now).track_id == "z"
+    again = choose(decision, [*plays, Play("z", now)], now)
+    assert (again.rule, again.threshold, again.certificate) == ("varied", 0.8, "")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from sample_texts import SHORT
 
+import presets
 from catalog.brief.vectors import DIMENSION
 from catalog.text import encoder as encoders
 
+STYLES = [*presets.load(None).styles]
 PLAIN = (
     "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen inside the chloroplasts of plants.",
     "The council voted 7 to 2 on Tuesday to move the bus depot to the old brickworks by 2028.",
@@ -78,7 +80,7 @@ def test_earlier_tracks_get_brief_vectors_on_the_first_search_that_needs_them(
     service.find_or_make(PANIC, variety=1, **SHORT)
     kind = service._flow.music.of_track(first.track).kind
     service.store.tracks.table.put_briefs("", {first.track.id: [1.0] * DIMENSION})
-    assert [track.id for track in service.store.tracks.without_brief(kind)] == [first.track.id]
+    assert [track.id for track in service.store.tracks.without_brief(kind, STYLES)] == [first.track.id]
     later = open_service(encoder=encoders.load(), min_similarity=None)
     later.find("The corridor burned, and she wrote a plain report of it for the council.", variety=1, **SHORT)
-    assert later.store.tracks.without_brief(kind) == []
+    assert later.store.tracks.without_brief(kind, STYLES) == []

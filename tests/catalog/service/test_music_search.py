@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from builders import a_request
@@ -12,7 +14,7 @@ from catalog.brief.reader import load
 from catalog.brief.vectors import DIMENSION, STYLES
 from catalog.history.rejections import Rejections
 from catalog.models import Brief, Choices, StyleFit
-from catalog.reuse import music_certificate
+from catalog.reuse import certificate, music_certificate
 from catalog.reuse.facts import hard_facts
 from catalog.reuse.terms import Terms
 from catalog.service.music_vectors import MusicVectors
@@ -60,9 +62,9 @@ def listed(hits):
     return [(track.id, cosine) for track, cosine in hits]
 
 
-def by_music():
+def by_music(home=Path("nowhere")):
     shipped = music_certificate.MusicCertificate.model_validate_json(music_certificate.SHIPPED.read_bytes())
-    return {"music": shipped}
+    return {"music": shipped, "certificate": certificate.standing(home, shipped.encoder).certificate}
 
 
 def test_the_nearest_texts_come_first_and_then_the_best_music(flow):

@@ -9,7 +9,8 @@ const SHOWN = 5; // candidates before a click shows the rest
 
 /** Return the card of candidates; `others` is the element for the tracks that no score could help. */
 export function candidates(decision, request, others) {
-  const tracks = decision.candidates;
+  // The one that is served comes first, then those that serve best.
+  const tracks = [...decision.candidates].sort((a, b) => (b.track_id === decision.track_id) - (a.track_id === decision.track_id));
   const counts = ruledOutCounts(decision);
   const list = h("ol", { class: "candidates", role: "list" }, tracks.slice(0, SHOWN).map((one) => candidate(one, decision)));
   const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, tracks.map((one) => candidate(one, decision))), more.remove()) }, `Show all ${tracks.length}`);
@@ -79,6 +80,8 @@ function measureOf(one, decision) {
 function stateOf(one, decision, measure) {
   if (one.track_id === decision.track_id) return ["chosen", "check", "Reused"];
   if (one.refused) return ["refused", "refuse", "Refused: the mood differs too much"];
+  if (one.admissible && decision.rule === "growth") return ["also", "check", "Would do; for variety another is made"];
+  if (one.admissible && decision.rule === "music") return ["also", "check", "Would do as well; another was drawn"];
   if (one.admissible) return ["also", "check", "Would do; another is nearer"];
   if (hasNoThreshold(decision)) return ["below", "below", "Not reused: no threshold is certified"];
   return ["below", "below", measure.lack];
