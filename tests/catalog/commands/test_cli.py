@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import soundfile
 from click.testing import CliRunner
 
 import cli
+from catalog.store.store import Store
 from tests.command_line import CALM, SHORT, data, run
 
 
@@ -176,6 +178,19 @@ def test_another_encoder_is_refused_until_the_rows_are_embedded_anew(open_servic
     assert "fixed" in run("doctor", "--reembed", home=home).stdout
     found = data(run("find", CALM + " Indeed.", *SHORT, "--json", home=home))
     assert (found["action"], found["id"]) == ("reused", made.track.id)
+
+
+def test_doctor_encodes_an_altered_vector_again(copy):
+    (track,) = data(run("list", "--json", home=copy))["tracks"]
+    with closing(Store.open(copy)) as store:
+        table = store.tracks.table.durable.table
+        before = store.tracks.vector_of(track["id"])
+        table.update(where="true", values={"vector": [1.0, *[0.0] * (len(before) - 1)]})
+    assert run("doctor", "--deep", home=copy).exit_code != 0
+    assert "fixed" in run("doctor", "--deep", "--fix", home=copy).stdout
+    with closing(Store.open(copy)) as store:
+        assert abs(store.tracks.vector_of(track["id"]) - before).max() < 1e-6
+    assert run("doctor", "--deep", home=copy).exit_code == 0
 
 
 def test_doctor_finds_a_changed_file(copy):
