@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +88,8 @@ def recall(home: Path, kind: str, name: str) -> Content | None:
 
 def forget(home: Path, kinds: Iterable[str] = ("calls", "repeats")) -> None:
     """Delete the answers of some kinds; those that cannot be deleted stay."""
+    import shutil  # takes some milliseconds, and a repeat does without
+
     for kind in kinds:
         shutil.rmtree(home / "cache" / kind, ignore_errors=True)
 
