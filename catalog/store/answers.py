@@ -64,7 +64,8 @@ def remember(
 def recall(home: Path, kind: str, name: str) -> Content | None:
     """Return the content kept under `name`; None without any, or where it no longer holds.
 
-    The content names its audio file as `audio_path`, with `audio_bytes` and `audio_sha256`.
+    The content names its audio file as `audio_path`, with `audio_bytes` and `audio_sha256`; that of an earlier version
+    lacks the last.
     """
     try:
         checksum, _, text = _path(home, kind, name).read_text("ascii").partition("\n")
@@ -78,7 +79,8 @@ def recall(home: Path, kind: str, name: str) -> Content | None:
         # The stamp of a table that was never changed is that of a table that is gone.
         if TableFiles(home, "tracks").head() is None:
             return None
-        if digest_of(audio) != content["audio_sha256"]:
+        # Answers of earlier versions do not state it; the file is named by it.
+        if digest_of(audio) != content.get("audio_sha256", audio.stem):
             _warn_of(content["audio_path"])
             return None
     except (OSError, ValueError, KeyError, TypeError, CatalogError):

@@ -175,14 +175,6 @@ def test_a_failed_replacement_keeps_the_old_file(home, monkeypatch):
     assert not temporaries(home)
 
 
-def test_deleting_audio_takes_its_sidecar_along(home):
-    path, *_ = AudioFiles(home).put(b"audio")
-    AudioFiles(home).put_sidecar(path, {})
-    AudioFiles(home).delete(path)
-    assert not [*AudioFiles(home).files()]
-    AudioFiles(home).delete(path)
-
-
 def test_a_lock_is_held_by_one_at_a_time(tmp_path):
     inside, most = [0], [0]
 
