@@ -20,6 +20,7 @@ from .store.sounds import measure_sounds
 from .store.store import Store
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
+from .upkeep.backup import back_up
 from .version import package_version
 
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
@@ -40,9 +41,19 @@ class Check(Value):
 
 
 def examine(
-    home: str, *, config: str | None = None, deep: bool = False, fix: bool = False, reembed: bool = False
+    home: str,
+    *,
+    config: str | None = None,
+    deep: bool = False,
+    fix: bool = False,
+    reembed: bool = False,
+    backup: str | None = None,
+    on_progress: Progress | None = None,
 ) -> list[Check]:
-    """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew."""
+    """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew.
+
+    `backup` is a folder that gets a copy of what is sound then; with `deep`, what it has already is read too.
+    """
     checks = [_versions(), *_configuration(config, home), _encoder(), _models(), _disk(home)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
@@ -52,7 +63,8 @@ def examine(
     except CatalogError as error:
         return [*checks, Check(name="catalog", status="damage", detail=str(error))]
     try:
-        return [*checks, *_catalog(store, reader, deep=deep, fix=fix, reembed=reembed)]
+        checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed)
+        return checks if backup is None else [*checks, *_backup(store, backup, deep, on_progress)]
     finally:
         store.close()
 
@@ -161,6 +173,17 @@ def _fix(store: Store, reader: Encoder, problem: Problem) -> bool:
     same = problem.kind != "table" and store.tracks.table.stored_encoder == reader.identity
     encode = (lambda texts: [embed_document(reader, text) for text in texts]) if same else None
     return store.care.fix(problem, encode)
+
+
+def _backup(store: Store, folder: str, deep: bool, on_progress: Progress | None) -> list[Check]:
+    """Back the catalog up; return what was damaged, and what the backup has now."""
+    done = back_up(store, folder, deep=deep, on_progress=on_progress)
+    checks = [Check(name="backup", status="damage", detail=problem.detail) for problem in done.problems]
+    detail = (
+        f"snapshot {done.snapshot} in {folder}: {done.tracks} tracks, {done.files} files of "
+        f"{done.size_bytes / 1e6:.1f} MB; {done.copied_files} of {done.copied_bytes / 1e6:.1f} MB were new"
+    )
+    return [*checks, Check(name="backup", status="ok", detail=detail)]
 
 
 def _sounds(store: Store, *, fix: bool) -> list[Check]:

@@ -21,6 +21,7 @@ FLAGS = {
     "request_id": "--for",
     "reuse": "--reuse",
     "role": "--role",
+    "snapshot": "--snapshot",
     "table": "--table",
     "variety": "--variety",
 }

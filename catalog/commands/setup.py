@@ -91,14 +91,37 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
 @click.option("--deep", is_flag=True, help="Also read every audio file and compare its checksum.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended without losing anything.")
 @click.option("--reembed", is_flag=True, help="Embed every row again with the encoder in use.")
+@click.option(
+    "--backup",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Then copy what is new and sound to the backup in DIR; `catalog restore --from DIR` brings it back.",
+)
 @json_option
 @home_option
 @config_option
-def doctor(deep: bool, fix: bool, reembed: bool, as_json: bool, home: str, config: str | None) -> None:
-    """Check versions, encoder, models, disk and the catalog itself."""
+def doctor(
+    deep: bool,
+    fix: bool,
+    reembed: bool,
+    backup: str | None,
+    as_json: bool,
+    home: str,
+    config: str | None,
+) -> None:
+    """Check versions, encoder, models, disk and the catalog itself; back it up."""
     from ..doctor import examine
 
-    checks = examine(home, config=config, deep=deep, fix=fix, reembed=reembed)
+    with progress_bar("copying") as on_progress:
+        checks = examine(
+            home,
+            config=config,
+            deep=deep,
+            fix=fix,
+            reembed=reembed,
+            backup=backup,
+            on_progress=on_progress,
+        )
     if as_json:
         print_json({"checks": [check.model_dump(mode="json") for check in checks]})
     else:

@@ -19,7 +19,7 @@ from .options import (
     json_option,
     list_output,
 )
-from .terminal import Command, print_json, print_rows
+from .terminal import Command, print_json, print_rows, progress_bar
 
 __all__ = ["export", "list_", "rate", "reject", "restore", "rm", "show"]
 
@@ -150,14 +150,76 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
 
 
 @click.command(cls=Command)
-@click.argument("track_ids", nargs=-1, required=True)
+@click.argument("track_ids", nargs=-1)
+@click.option(
+    "--from",
+    "backup",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Bring the whole catalog back from the backup in DIR into a home that is absent or empty.",
+)
+@click.option("--snapshot", metavar="NAME", help="With --from: this snapshot [default: the newest].")
+@click.option("--list", "listing", is_flag=True, help="With --from: only list the snapshots, newest first.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="With --from: move what the home holds to a folder before-restore-* in it.",
+)
+@json_option
 @home_option
-def restore(track_ids: tuple[str, ...], home: str) -> None:
-    """Take tracks out of the trash."""
-    with open_store(home) as store:
-        for track_id in [store.tracks.find_id(name).id for name in track_ids]:
-            store.tracks.restore(track_id)
-            click.echo(track_id)
+def restore(
+    track_ids: tuple[str, ...],
+    backup: str | None,
+    snapshot: str | None,
+    listing: bool,
+    force: bool,
+    as_json: bool,
+    home: str,
+) -> None:
+    """Take tracks out of the trash, or bring a catalog back from a backup."""
+    if bool(track_ids) == (backup is not None):
+        raise InputError("name the tracks to take out of the trash, or a backup with --from; one of the two")
+    if backup is None:
+        if snapshot or listing or force or as_json:
+            raise InputError("--snapshot, --list, --force and --json go with --from")
+        with open_store(home) as store:
+            for track_id in [store.tracks.find_id(name).id for name in track_ids]:
+                store.tracks.restore(track_id)
+                click.echo(track_id)
+    elif listing:
+        _print_snapshots(Path(backup), as_json)
+    else:
+        _bring_back(backup, home, snapshot, force, as_json)
+
+
+def _print_snapshots(backup: Path, as_json: bool) -> None:
+    from ..upkeep.snapshots import summaries
+
+    rows = [summary.model_dump(mode="json") for summary in summaries(backup)]
+    lines = [f"{row['name']}  {row['detail']}" for row in rows]
+    print_rows("snapshots", rows, as_json, False, lines)
+
+
+def _bring_back(backup: str, home: str, snapshot: str | None, force: bool, as_json: bool) -> None:
+    from ..upkeep.restore import restore as bring_back
+
+    with progress_bar("restoring") as on_progress:
+        restored = bring_back(backup, home, snapshot=snapshot, force=force, on_progress=on_progress)
+    if restored.aside:
+        click.echo(f"note: what was there before is in {restored.aside}", err=True)
+    for path in restored.lacking:
+        click.echo(f"damage: {path} is not in the backup as it was stored", err=True)
+    click.echo(
+        f"{restored.tracks} tracks, {restored.files} files of {restored.size_bytes / 1e6:.1f} MB "
+        f"from the snapshot {restored.snapshot}",
+        err=True,
+    )
+    if as_json:
+        print_json(restored.model_dump(mode="json"))
+    else:
+        click.echo(restored.home)
+    if restored.lacking:
+        raise click.exceptions.Exit(5)
 
 
 @click.command(cls=Command)

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import Damage, StorageError
+from ..errors import CatalogError, Damage, StorageError
 from .failpoint import failpoint
 
 __all__ = ["TEMPORARY", "check_writable", "inside", "refusal", "sha256_of", "storing", "sync", "write_file"]
@@ -154,7 +154,7 @@ def storing(what: str) -> Iterator[None]:
     """Turn an OSError of the body into a StorageError that begins with `what`."""
     try:
         yield
-    except StorageError:
+    except CatalogError:  # some are OSErrors too
         raise
     except OSError as error:
         raise StorageError(f"{what}: {reason(error)}") from error

@@ -26,7 +26,10 @@ MOST_SET_ASIDE = 8
 """An acknowledged commit is synced before the next begins, so damage can only be in the last few versions."""
 EMPTY = 1
 """The first version of a table, which has no rows."""
-FROM_A_COPY = "bring the folder back from a copy"
+FROM_A_COPY = (
+    "bring the folder back from a copy: `catalog restore --from DIR --force` takes the newest of those that "
+    "`catalog doctor --backup DIR` made"
+)
 
 
 def recover(table: TableFiles, connection: Connection) -> None:

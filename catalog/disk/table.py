@@ -66,6 +66,12 @@ class DurableTable(TableFiles):
             opened = self._query_table = self._connection.open_for_queries(self.name)
         return run(build(opened).to_arrow())
 
+    def opened_at(self, version: int) -> Any:
+        """Return the Lance table as it was at `version`, opened anew; commits of others do not move it."""
+        table = self._connection.connect().open_table(self.name)
+        table.checkout(version)
+        return table
+
     def exists(self) -> bool:
         """Open the table unless it is open, and tell whether there is one; without any, Lance is not loaded."""
         if self._table is None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from ..disk.lance import Connection
 from ..disk.locks import hold
 from ..disk.maintenance import Maintenance
 from ..disk.table import DurableTable
-from ..errors import InputError, NotFound, StorageError
+from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Track
 from . import answers, audit
 from .audio import AudioFiles
@@ -32,11 +32,13 @@ from .schema import VERSIONS, index_for, table_version
 from .track_table import TrackTable
 from .tracks import Tracks
 
-__all__ = ["Store", "audit_deep", "make_folders"]
+__all__ = ["RESTORING", "Store", "audit_deep", "make_folders"]
 
 
 FOLDERS = ("audio", "locks", "cache", "lance")
 """Lance last: a home that has it has the others."""
+RESTORING = ".restoring-"
+"""How the name of the folder begins in which `catalog restore --from` builds a home."""
 _KIND = "repeats"
 
 
@@ -89,6 +91,10 @@ class Store:
             if folder.exists() and not folder.is_dir():
                 raise StorageError(f"{folder} is a file; pass a folder for the catalog")
             exists = (folder / "lance").is_dir()
+            if not exists and any(folder.glob(f"{RESTORING}*")):
+                raise Damage(
+                    f"a restore of {folder} is not finished; run `catalog restore --from DIR` again, with --force"
+                )
         if not exists and not create:
             raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
         if not exists or os.access(folder, os.W_OK):
@@ -102,6 +108,11 @@ class Store:
         for table in self._tables:
             table.close()
         self._connection.close()
+
+    @property
+    def tables(self) -> Mapping[str, DurableTable]:
+        """The tables by name."""
+        return {table.name: table for table in self._tables}
 
     @property
     def opened(self) -> bool:

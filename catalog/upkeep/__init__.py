@@ -1,0 +1,1 @@
+"""Keeps a home: spare copies of it in another folder, and the way back from them."""

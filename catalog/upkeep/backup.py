@@ -1,0 +1,244 @@
+"""Spare copies of a home: incremental, checked while they are made, and whole at every moment.
+
+A backup is a folder of files under their sha256 and of snapshots that list them. A snapshot is written last, when all
+of its files are on the disk, so that whatever happens to a later one leaves the earlier ones as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from generator import Progress
+
+from ..disk.arrays import array_in
+from ..disk.failpoint import failpoint
+from ..disk.files import TEMPORARY, inside, refusal, storing
+from ..disk.queue import queued
+from ..disk.table import DurableTable
+from ..errors import Damage, InputError, StorageError
+from ..models import Track, Value
+from ..store.audio import beside
+from ..store.audit import Problem
+from ..store.store import Store
+from ..version import package_version
+from .objects import Objects, Stored
+from .snapshots import Snapshot, TableState, newest, write
+from .tables import copy_table
+
+__all__ = ["Backup", "back_up"]
+
+
+NOT_COPIED = ("serve.json", "scrub.json")
+"""Files of a home that concern the process or the machine."""
+
+
+class Backup(Value):
+    """What a backup did."""
+
+    snapshot: str
+    tracks: int
+    files: int
+    size_bytes: int
+    """Of every file of the snapshot."""
+    copied_files: int
+    copied_bytes: int
+    """Of those that the folder did not have yet."""
+    problems: tuple[Problem, ...] = ()
+    """What was damaged. The snapshot has what an earlier one had in its place, where there was one."""
+
+
+def back_up(
+    store: Store, folder: str | Path, *, deep: bool = False, on_progress: Progress | None = None
+) -> Backup:
+    """Copy what the catalog has, and the backup in `folder` has not, and write a snapshot of it.
+
+    Rows and audio are compared with their checksums. A table with a damaged row stays as it was in the snapshot before,
+    and so does a damaged file. `deep` reads also what the folder has, and copies anew what was altered there. Writers
+    may go on. Raises InputError for a folder in the home, StorageError where the disk refuses; earlier snapshots stay.
+    """
+    target = _checked_folder(store.home, folder)
+    with storing(f"the backup in {target} cannot be written"):
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        objects, before = Objects(target, deep=deep), newest(target)
+        try:
+            return _snapshot(store, target, objects, before, on_progress)
+        finally:
+            objects.clear()
+
+
+def _snapshot(
+    store: Store, target: Path, objects: Objects, before: Snapshot | None, on_progress: Progress | None
+) -> Backup:
+    problems: list[Problem] = []
+    # The table before the audio: a row is only in a version whose audio was stored before.
+    store.requests.table  # noqa: B018  # the lines that wait go into the table
+    states: dict[str, TableState] = {}
+    tracks: list[Track] = []
+    for table in (store.tables[name] for name in ("requests", "judgements", "tracks")):
+        state, tracks = _table(table, objects, before, problems)
+        states |= {table.name: state} if state else {}
+    audio, lacking = _audio(store, tracks, objects, before, problems, on_progress)
+    if before and "tracks" in states and states["tracks"] is before.tables.get("tracks"):
+        # Rows of the state before may name audio that no row names now.
+        audio = {**before.audio, **audio}
+        lacking = (*before.lacking, *lacking)
+    others = _others(store.home, objects)
+    objects.flush()
+    failpoint("backup.copied")
+    snapshot = Snapshot(
+        made_at=datetime.now(timezone.utc),
+        program=package_version(),
+        home=str(store.home),
+        tables=states,
+        audio=audio,
+        others=others,
+        lacking=tuple(path for path in dict.fromkeys(lacking) if path not in audio),
+    )
+    name = write(target, snapshot)
+    return _told(name, snapshot, objects, problems)
+
+
+def _told(name: str, snapshot: Snapshot, objects: Objects, problems: Sequence[Problem]) -> Backup:
+    files = snapshot.files
+    return Backup(
+        snapshot=name,
+        tracks=snapshot.tracks,
+        files=len(files),
+        size_bytes=sum(stored.size_bytes for stored in files.values()),
+        copied_files=len(objects.copied),
+        copied_bytes=sum(stored.size_bytes for stored in objects.copied),
+        problems=tuple(problems),
+    )
+
+
+def _table(
+    table: DurableTable, objects: Objects, before: Snapshot | None, problems: list[Problem]
+) -> tuple[TableState | None, list[Track]]:
+    """Copy a table; return its newest sound state and the tracks that its rows hold today."""
+    earlier = before.tables.get(table.name) if before else None
+    try:
+        copied = copy_table(table, objects)
+    except StorageError as error:
+        if refusal(error):
+            raise
+        if earlier is None:
+            raise
+        problems.append(Problem(kind="table", subject=table.name, detail=str(error)))
+        return earlier, []
+    if copied is None:
+        return None, []
+    state, tracks, damaged = copied
+    problems += damaged
+    if damaged and earlier and earlier.sound:
+        detail = (
+            f"the backup keeps the {table.name} as they were on {earlier.taken_at:%Y-%m-%d %H:%M} UTC, since rows "
+            "are damaged now; run `catalog doctor --fix`, then back up again"
+        )
+        problems.append(Problem(kind="table", subject=table.name, detail=detail))
+        return earlier, tracks
+    return state, tracks
+
+
+def _audio(
+    store: Store,
+    tracks: Sequence[Track],
+    objects: Objects,
+    before: Snapshot | None,
+    problems: list[Problem],
+    on_progress: Progress | None,
+) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    """Copy the audio of tracks and what stands beside it; return these files, and the paths of those that are lost."""
+    audio: dict[str, Stored] = {}
+    lacking = []
+    for number, track in enumerate(tracks):
+        path, stored = track.audio_path, Stored(track.audio_sha256, track.audio_bytes)
+        if path in audio:
+            continue
+        try:
+            audio[path] = objects.add(store.audio.path_of(track), stored)
+        except (Damage, FileNotFoundError) as error:
+            lacking.append(path)
+            # A track that was mended, or is being purged, is in the trash without its audio.
+            if track.state == "ready" or isinstance(error, Damage):
+                problems.append(_lost(track, error))
+        audio |= _beside(store.home, path, objects, before, problems)
+        if on_progress is not None:
+            on_progress(number + 1, len(tracks))
+    return audio, tuple(lacking)
+
+
+def _lost(track: Track, error: Exception) -> Problem:
+    if isinstance(error, Damage):
+        return Problem(kind="altered-audio", subject=track.id, detail=str(error))
+    detail = f"{track.audio_path} of {track.id} is gone, and the backup does not have it"
+    return Problem(kind="missing-audio", subject=track.id, detail=detail)
+
+
+def _beside(
+    home: Path, audio_path: str, objects: Objects, before: Snapshot | None, problems: list[Problem]
+) -> dict[str, Stored]:
+    """Copy sidecar and codes; one that cannot be read stays as it was in the snapshot before."""
+    found = {}
+    for relative in beside(audio_path):
+        path = inside(home, relative)
+        try:
+            _check_beside(path)
+            found[relative] = _add_changing(objects, path)
+        except FileNotFoundError:
+            continue
+        except Damage as error:
+            if before and relative in before.audio:
+                found[relative] = before.audio[relative]
+            problems.append(
+                Problem(kind="altered-audio", subject=relative, detail=f"{relative} is damaged: {error}")
+            )
+    return found
+
+
+def _check_beside(path: Path) -> None:
+    """Raise Damage for a sidecar that is no JSON, and for codes whose checksums are wrong."""
+    data = path.read_bytes()
+    if path.suffix == ".npz":
+        array_in(data, "codes")
+        return
+    try:
+        json.loads(data)
+    except ValueError as error:
+        raise Damage(f"it is no JSON: {error}") from None
+
+
+def _others(home: Path, objects: Objects) -> dict[str, Stored]:
+    """Copy the files of a home beside tables and audio: configuration, certificates, lines that wait."""
+    own = (path for path in home.iterdir() if path.is_file() and path.name not in NOT_COPIED)
+    found = {}
+    for path in [*sorted(path for path in own if not path.name.startswith(TEMPORARY)), *queued(home)]:
+        with contextlib.suppress(FileNotFoundError):  # a line that went into the table meanwhile
+            found[path.relative_to(home).as_posix()] = _add_changing(objects, path)
+    return found
+
+
+def _add_changing(objects: Objects, path: Path) -> Stored:
+    """Copy a file that another process may replace meanwhile; then it is copied once more."""
+    try:
+        return objects.add(path)
+    except Damage:
+        return objects.add(path)
+
+
+def _checked_folder(home: Path, folder: str | Path) -> Path:
+    """Return the folder of a backup. Raises InputError for an address, and for a folder in the home or around it."""
+    if "://" in str(folder) or not str(folder).strip():
+        raise InputError(f"the backup cannot be written to {str(folder)!r}; pass a local folder")
+    target = Path(folder).expanduser().absolute()
+    own, other = home.resolve(), target.resolve()
+    if own.is_relative_to(other) or other.is_relative_to(own):
+        raise InputError(
+            f"the backup folder {target} and the home {home} hold one another; pass another folder"
+        )
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; pass a folder for the backup")
+    return target

@@ -1,0 +1,126 @@
+"""One version of a table, read whole, compared with its checksums, and copied into a backup."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ..disk.files import refusal
+from ..disk.lance import lance_errors
+from ..disk.table import DurableTable
+from ..disk.versions import Marks
+from ..errors import Damage, StorageError
+from ..models import Track
+from ..store.audit import Problem
+from ..store.rows import (
+    from_judgement_row,
+    from_request_row,
+    from_whole_track_row,
+    vector_sha256,
+)
+from ..store.schema import JUDGEMENT_COLUMNS, REQUEST_COLUMNS, TRACK_COLUMNS
+from .objects import Objects
+from .snapshots import TableState
+
+__all__ = ["copy_table", "damaged_row"]
+
+
+ATTEMPTS = 3
+"""A compaction may remove the files of a version while they are copied. At the last attempt writers wait."""
+ROWS_AT_ONCE = 256
+HINT = "latest_version_hint.json"
+"""A note of Lance that it writes anew with each version, and does without."""
+
+Row = Mapping[str, Any]
+_COLUMNS: Mapping[str, Sequence[str]] = {
+    "tracks": (*TRACK_COLUMNS, "vector", "sound"),
+    "requests": (*REQUEST_COLUMNS, "vector"),
+    "judgements": (*JUDGEMENT_COLUMNS, "vector"),
+}
+_LINES: Mapping[str, Callable[[Row], Any]] = {"requests": from_request_row, "judgements": from_judgement_row}
+
+
+def copy_table(table: DurableTable, objects: Objects) -> tuple[TableState, list[Track], list[Problem]] | None:
+    """Copy the newest version of a table; return its state, the tracks that its rows hold, and what is wrong.
+
+    A version that cannot be read to its end raises Damage. None without a table. Writers go on meanwhile, unless
+    they compact the table again and again. Raises StorageError where the system refuses.
+    """
+    if not table.exists():
+        return None
+    for attempt in range(ATTEMPTS):
+        last = attempt == ATTEMPTS - 1
+        with contextlib.ExitStack() as stack:
+            if os.access(table.home / "locks", os.W_OK):  # nobody writes to a home that is read-only
+                stack.enter_context(table.locked())
+            version, marks, paths = table.head() or 0, table.marks, sorted(table.files())
+            if not last:
+                stack.close()
+            try:
+                tracks, count, problems = _read(table, version)
+                files = {
+                    path.relative_to(table.home).as_posix(): objects.add(path)
+                    for path in paths
+                    if path.name != HINT
+                }
+            except (StorageError, FileNotFoundError) as error:
+                if last or refusal(error):
+                    raise
+                continue
+        return _state(version, count, marks, files, sound=not problems), tracks, problems
+    raise AssertionError("the last attempt returns or raises")
+
+
+def damaged_row(table: str, row: Row) -> Problem | None:
+    """Return what is wrong with a row of one of the tables, None where it matches its checksums."""
+    try:
+        _checked(table, row)
+    except Damage as error:
+        return Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
+    return None
+
+
+def _state(version: int, rows: int, marks: Marks, files: Mapping[str, Any], *, sound: bool) -> TableState:
+    return TableState(
+        version=version,
+        rows=rows,
+        taken_at=datetime.now(timezone.utc),
+        sound=sound,
+        compacted=marks.compacted,
+        schema_version=marks.schema,
+        files=dict(files),
+    )
+
+
+def _read(table: DurableTable, version: int) -> tuple[list[Track], int, list[Problem]]:
+    """Read every row of a version; return the tracks of a table of tracks, the number of rows, and what is wrong."""
+    tracks, problems, count = [], [], 0
+    for row in _rows(table, version):
+        count += 1
+        try:
+            value = _checked(table.name, row)
+        except Damage as error:
+            problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
+        else:
+            tracks += [value] if isinstance(value, Track) else []
+    return tracks, count, problems
+
+
+def _rows(table: DurableTable, version: int) -> Iterator[Row]:
+    with lance_errors(f"version {version} of the {table.name} table in {table.home} cannot be read"):
+        query = table.opened_at(version).search().select([*_COLUMNS[table.name]]).limit(None)
+        for batch in query.to_batches(ROWS_AT_ONCE):
+            yield from batch.to_pylist()
+
+
+def _checked(table: str, row: Row) -> Any:
+    """Return the value of a row of one of the tables; raises Damage where a column or a vector was altered."""
+    if table == "tracks":
+        return from_whole_track_row(row)
+    value, vector = _LINES[table](row), row["vector"]
+    if row["vector_sha256"] != ("" if vector is None else vector_sha256(vector)):
+        raise Damage(f"the vector of the row {row['id']!r} of the {table} does not match its checksum")
+    return value

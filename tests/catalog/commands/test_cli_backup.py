@@ -1,0 +1,83 @@
+"""`catalog doctor --backup` and `catalog restore --from`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tests.command_line import CALM, SHORT, data, run
+
+
+@pytest.fixture
+def backup(copy, tmp_path):
+    folder = tmp_path / "backup"
+    done = run("doctor", "--backup", str(folder), home=copy)
+    assert done.exit_code == 0, done.output
+    assert "1 tracks" in done.stdout
+    return folder
+
+
+def test_a_catalog_comes_back(copy, backup):
+    again = data(run("doctor", "--backup", str(backup), "--json", home=copy))["checks"][-1]
+    assert "; 0 of 0.0 MB were new" in again["detail"]
+    shutil.rmtree(copy)
+    restored = run("restore", "--from", str(backup), home=copy)
+    assert restored.exit_code == 0, restored.output
+    assert restored.stdout == f"{copy}\n"
+    assert "1 tracks" in restored.stderr
+    assert data(run("find-or-make", CALM, *SHORT, "--json", home=copy))["action"] == "reused"
+    assert run("doctor", "--deep", home=copy).exit_code == 0
+
+
+def test_a_home_in_use_needs_force(copy, backup):
+    refused = run("restore", "--from", str(backup), home=copy)
+    assert refused.exit_code == 2
+    assert "is not empty; pass --force, and what it holds moves to" in refused.stderr
+    restored = data(run("restore", "--from", str(backup), "--force", "--json", home=copy))
+    assert restored["tracks"] == 1
+    assert restored["aside"] is not None
+
+
+def test_snapshots_are_listed_and_chosen(copy, backup, tmp_path):
+    run("find-or-make", "Drums of war roll over the burning hills.", *SHORT, home=copy)
+    assert run("doctor", "--backup", str(backup), home=copy).exit_code == 0
+    new, old = data(run("restore", "--from", str(backup), "--list", "--json"))["snapshots"]
+    assert (new["tracks"], old["tracks"]) == (2, 1)
+    assert old["name"] in run("restore", "--from", str(backup), "--list").stdout
+    target = tmp_path / "old"
+    run("restore", "--from", str(backup), "--snapshot", old["name"], home=target)
+    assert len(data(run("list", "--json", home=target))["tracks"]) == 1
+
+
+def test_the_refusal_names_a_command_that_works(copy, backup):
+    table = copy / "lance" / "tracks.lance"
+    for path in (table / "_versions").iterdir():
+        path.write_bytes(b"")
+    refused = run("list", home=copy)
+    assert refused.exit_code == 5
+    assert "`catalog restore --from DIR --force`" in refused.stderr
+    assert "`catalog restore --from DIR --force`" in run("doctor", home=copy).stdout
+    assert run("restore", "--from", str(backup), "--force", home=copy).exit_code == 0
+    assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
+
+
+def test_damage_ends_with_code_5(copy, backup, tmp_path):
+    (track,) = (json.loads(line) for line in run("list", "--jsonl", home=copy).stdout.splitlines())
+    sha256 = track["path"].rpartition("/")[2].removesuffix(".wav")
+    (backup / "objects" / sha256[:2] / sha256).write_bytes(b"x")
+    restored = run("restore", "--from", str(backup), home=tmp_path / "new")
+    assert restored.exit_code == 5
+    assert f"{sha256}.wav is not in the backup as it was stored" in restored.stderr
+    mended = run("doctor", "--backup", str(backup), home=copy)
+    assert "; 1 of" in mended.stdout
+    assert run("restore", "--from", str(backup), home=tmp_path / "other").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["x", "--from", "y"], ["x", "--force"], ["--list"], ["--from", "no-backup"], ["x", "--json"]],
+)
+def test_arguments_that_do_not_go_together(arguments, copy):
+    assert run("restore", *arguments, home=copy).exit_code in (2, 3)
