@@ -3,7 +3,7 @@
 Lance commits by linking a manifest file and syncs nothing, so a power cut may leave a manifest that is empty, or one
 whose data files are. Three rules close that gap: writers take turns under a file lock; what a commit wrote is synced
 before it counts as acknowledged, and its version noted in a small file; on opening, versions newer than that note are
-read through, and set aside when they cannot be.
+read through, and set aside when they cannot be or when their rows do not match their checksums.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from .failpoint import failpoint
 from .files import storing, sync
 from .lance import Connection, lance_errors, run
 from .locks import hold
-from .recovery import EMPTY, FROM_A_COPY, has_lost_its_schema, recover
+from .recovery import EMPTY, FROM_A_COPY, IntactIds, has_lost_its_schema, recover, sample
 from .versions import Marks, TableFiles, is_whole, new_stamp
 
 __all__ = ["DurableTable"]
 
 
 _Result = TypeVar("_Result")
+_SAMPLED: set[Path] = set()
+"""The folders of the tables that this process has read a few rows of."""
 
 
 class DurableTable(TableFiles):
@@ -39,6 +41,7 @@ class DurableTable(TableFiles):
         *,
         lock_timeout_s: float = 0.0,
         version_of: Callable[[Any], int] = lambda _: 0,
+        intact_ids: IntactIds = lambda batch: [""] * len(batch),
     ) -> None:
         """`version_of` returns the schema version that an arrow schema states."""
         super().__init__(home, name)
@@ -46,6 +49,7 @@ class DurableTable(TableFiles):
         self._lock = home / "locks" / f"{name}.lock"
         self._lock_timeout_s = lock_timeout_s
         self._version_of = version_of
+        self._intact_ids = intact_ids
         self._table: Any = None
         self._query_table: Any = None
 
@@ -115,16 +119,20 @@ class DurableTable(TableFiles):
         self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
     ) -> _Result:
         """Like `commit`, for a caller that already holds the lock."""
+        self.exists()
+        if (
+            self.marks.acknowledged != self.head()
+        ):  # a writer died after its commit, while the table was open here
+            with storing(what):
+                recover(self, self._connection, self._intact_ids)
+            self.close()
+        known = self.files()
         table = self.table
-        # A writer that died after its commit left files that nobody synced; then every file is synced, and the stamp
-        # drawn anew, since nobody knows what that commit changed.
-        settled = self.marks.acknowledged == self.head()
-        known = self.files() if settled else frozenset()
         with lance_errors(what):
             result = write(table)
         failpoint(f"{point}.merged")
         with storing(what):
-            self._acknowledge(known, point=point, changed=not (adds_only and settled))
+            self._acknowledge(known, point=point, changed=not adds_only)
         return result
 
     def replace(self, what: str, write: Callable[[Any], Any]) -> None:
@@ -160,24 +168,34 @@ class DurableTable(TableFiles):
         with storing(what):
             newest = self.newest()
             if newest and not (self.marks.acknowledged == newest[0] and is_whole(newest[1])):
-                self._recover_if_free(*newest)
-            if self.head() is None:
+                self._recover_if_free(newest[0], readable=is_whole(newest[1]))
+            head = self.head()
+            if head is None:
                 return  # not even the first version was whole
-            schema = self.marks.schema
+            table = self._opened(what)
+            if table.version < head:  # the manifest of that name is a copy of an earlier one
+                self._recover_if_free(head, readable=False)
+                table = self._opened(what)
+        if self.folder not in _SAMPLED:
+            _SAMPLED.add(self.folder)
+            sample(self.name, table, self._intact_ids)
+        self._table = table
+
+    def _opened(self, what: str) -> Any:
+        schema = self.marks.schema
         with lance_errors(what):
             table = self._connection.connect().open_table(self.name)
             if has_lost_its_schema(table.schema, schema):
                 raise Damage(f"{what}: its newest version has lost its columns; {FROM_A_COPY}")
-        self._table = table
+        return table
 
-    def _recover_if_free(self, head: int, manifest: Path) -> None:
+    def _recover_if_free(self, head: int, *, readable: bool) -> None:
         """Recover the table, whose newest version is not the noted one, unless its writer is still at work."""
-        readable = is_whole(manifest)
         if os.access(self.folder.parent, os.W_OK):
             # A writer between its commit and its note is no damage: it holds the lock, and a reader takes the version
             # as it is. Only an unreadable manifest is worth waiting for.
             with contextlib.suppress(TimeoutError), self._alone(0.0 if readable else self._lock_timeout_s):
-                recover(self, self._connection)
+                recover(self, self._connection, self._intact_ids)
         elif not readable:
             raise Damage(
                 f"version {head} of the {self.name} table in {self.home} cannot be read; "

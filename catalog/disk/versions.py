@@ -59,6 +59,11 @@ class TableFiles:
             newest = max(((_LARGEST - int(match[1]), name) for match, name in names if match), default=None)
         return (newest[0], folder / newest[1]) if newest else None
 
+    def versions(self) -> list[int]:
+        """Return the versions on the disk, newest first; raises OSError."""
+        matches = (_MANIFEST.fullmatch(path.name) for path in (self.folder / "_versions").iterdir())
+        return sorted((_LARGEST - int(match[1]) for match in matches if match), reverse=True)
+
     def head(self) -> int | None:
         """Return the newest version on the disk, None without any."""
         newest = self.newest()

@@ -61,7 +61,7 @@ class Problem(Value):
 
 
 def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, deep: bool) -> list[Problem]:
-    """Return what is wrong with tables, rows and files; `deep` reads vectors and audio too, in a child process."""
+    """Return what is wrong with tables, rows and files; `deep` reads audio too, and works in a child process."""
     problems = [
         Problem(kind="table", subject=table.name, detail=detail)
         for table in tables
@@ -75,7 +75,7 @@ def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, dee
 
 def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:
     """Return what is wrong with rows and files, all read in this process."""
-    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector", "sound") if deep else TRACK_COLUMNS)
+    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector", "sound"))
     return [*_rows(home, stored, deep=deep), *_leftovers(home, stored)]
 
 
@@ -159,7 +159,7 @@ def in_child(home: Path) -> list[Problem]:
 
 
 def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the rows and their audio; `deep` reads vectors, which must be there, and audio."""
+    """Yield what is wrong with the rows and their audio; the vectors must be there, and `deep` reads audio."""
     for track_id, count in Counter(row["id"] for row in stored).items():
         if count > 1:
             yield Problem(kind="table", subject="tracks", detail=f"the id {track_id} names {count} rows")

@@ -67,7 +67,7 @@ class Care:
     # Damage
 
     def check(self, *, deep: bool = False) -> Sequence[Problem]:
-        """Return what is wrong with tables, rows and files; `deep` also reads every vector and audio file.
+        """Return what is wrong with tables, rows and files; `deep` also reads every audio file.
 
         Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
         """

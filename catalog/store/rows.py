@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,9 @@ from ..search.filters import QUALITY_RANK
 from .cells import canonical, checked_text, from_cell, sha256, to_cell
 from .schema import CONVERTED, JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_COLUMNS, TRACK_KINDS, CellValue
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = [
     "BriefVector",
     "checked_id",
@@ -28,6 +32,7 @@ __all__ = [
     "from_request_row",
     "from_track_row",
     "from_whole_track_row",
+    "intact_ids",
     "kept_brief",
     "kept_sound",
     "matches",
@@ -41,6 +46,9 @@ __all__ = [
     "unit_vector",
     "vector_sha256",
 ]
+
+
+_VECTORS = ("vector", "sound", "brief")
 
 
 class BriefVector(NamedTuple):
@@ -147,13 +155,58 @@ def matches(row: Mapping[str, Any]) -> bool:
         return False
 
 
+def intact_ids(batch: pa.RecordBatch) -> list[str | None]:
+    """Return the id of each row of a table, of any schema version and read with all columns.
+
+    None stands for a row whose columns or vectors do not match its checksums.
+    """
+    try:
+        batch.validate(full=True)  # a damaged column must not bring down what reads it
+        vectors = {name: _vectors(batch[name]) for name in _VECTORS if name in batch.schema.names}
+        rows = batch.drop_columns([*vectors]).to_pylist()
+    except ValueError:
+        return (
+            [each for place in range(len(batch)) for each in intact_ids(batch.slice(place, 1))]
+            if len(batch) > 1
+            else [None]
+        )
+    return [
+        row["id"] if _is_intact(row, {name: values[place] for name, values in vectors.items()}) else None
+        for place, row in enumerate(rows)
+    ]
+
+
+def _vectors(column: pa.FixedSizeListArray) -> list[NDArray[np.float32] | None]:
+    # As Python numbers, the vectors would take most of the time.
+    values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+    intact = iter(values)
+    return [next(intact) if valid else None for valid in column.is_valid().to_pylist()]
+
+
+def _is_intact(row: Mapping[str, Any], vectors: Mapping[str, NDArray[np.float32] | None]) -> bool:
+    try:
+        for name, vector in vectors.items():
+            if name == "brief":  # it has no checksum
+                if vector is not None and abs(float(np.linalg.norm(vector)) - 1.0) > 1e-3:
+                    return False
+            elif row[f"{name}_sha256"] != ("" if vector is None else vector_sha256(vector)):
+                return False
+        if "record" not in row:
+            return matches(row)
+        same = sha256(row["record"]) == row["row_sha256"] and recorded(row)["record"] == row["record"]
+        follows = row["words"], row["quality_rank"]
+        return same and follows == (_track_words(SimpleNamespace(**row)), QUALITY_RANK[row["quality"]])
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
 def kept_brief(row: Mapping[str, Any]) -> BriefVector | None:
     """Return the brief vector of a row, None where it has none."""
     return None if row.get("brief") is None else BriefVector(row["brief_kind"], row["brief"])
 
 
-def _track_words(track: Track) -> str:
-    """Return the text that a search for words reads."""
+def _track_words(track: Track | SimpleNamespace) -> str:
+    """Return the text that a search for words reads, of a track or of the columns of its row."""
     own = (" ".join(track.tags), track.note)
     made = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
     return "\n".join((*made, *filter(None, own)))

@@ -28,6 +28,7 @@ from .audio import AudioFiles
 from .care import Care
 from .judgements import Judgements
 from .requests import Requests
+from .rows import intact_ids
 from .schema import VERSIONS, index_for, table_version
 from .track_table import TrackTable
 from .tracks import Tracks
@@ -52,7 +53,12 @@ class Store:
         self._connection = Connection(home / "lance")
         self._tables = [
             DurableTable(
-                self._connection, home, name, lock_timeout_s=lock_timeout_s, version_of=table_version
+                self._connection,
+                home,
+                name,
+                lock_timeout_s=lock_timeout_s,
+                version_of=table_version,
+                intact_ids=intact_ids,
             )
             for name in VERSIONS
         ]

@@ -183,9 +183,9 @@ def test_another_encoder_is_refused_until_the_rows_are_embedded_anew(open_servic
 def test_doctor_encodes_an_altered_vector_again(copy):
     (track,) = data(run("list", "--json", home=copy))["tracks"]
     with closing(Store.open(copy)) as store:
-        table = store.tracks.table.durable.table
         before = store.tracks.vector_of(track["id"])
-        table.update(where="true", values={"vector": [1.0, *[0.0] * (len(before) - 1)]})
+        altered = {"where": "true", "values": {"vector": [1.0, *[0.0] * (len(before) - 1)]}}
+        store.tracks.table.durable.commit("damage", lambda table: table.update(**altered))
     assert run("doctor", "--deep", home=copy).exit_code != 0
     assert "fixed" in run("doctor", "--deep", "--fix", home=copy).stdout
     with closing(Store.open(copy)) as store:

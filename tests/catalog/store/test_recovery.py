@@ -210,7 +210,7 @@ def test_a_version_that_cannot_be_looked_at_is_put_back(tmp_path, monkeypatch):
     def refused(*arguments: object) -> bool:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("catalog.disk.recovery._reads_through", refused)
+    monkeypatch.setattr("catalog.disk.recovery._read_through", refused)
     with pytest.raises(StorageError, match="Input/output error"):
         open_store(home)
     assert tables_below(home) == before
