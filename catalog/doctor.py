@@ -21,6 +21,8 @@ from .store.store import Store
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up
+from .upkeep.place import read_place
+from .upkeep.scrub import count_deep_check, still_damaged
 from .version import package_version
 
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
@@ -64,6 +66,7 @@ def examine(
         return [*checks, Check(name="catalog", status="damage", detail=str(error))]
     try:
         checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed)
+        checks.append(_scrub(store, config))
         return checks if backup is None else [*checks, *_backup(store, backup, deep, on_progress)]
     finally:
         store.close()
@@ -159,13 +162,47 @@ def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: b
         checks.append(
             Check(name="vectors", status="fixed", detail=f"{count} rows embedded with {reader.identity}")
         )
-    for problem in store.care.check(deep=deep):
+    for problem in _problems(store, deep=deep):
         mended = fix and _fix(store, reader, problem)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _sounds(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
     return [*checks, Check(name="catalog", status=status, detail=detail)]
+
+
+def _problems(store: Store, *, deep: bool) -> list[Problem]:
+    """Return what a check finds, and what the scrub found that is still so."""
+    problems = [*store.care.check(deep=deep)]
+    if deep:
+        count_deep_check(store, problems)
+        return problems
+    told = {(problem.kind, problem.subject) for problem in problems}
+    try:
+        found = still_damaged(store)
+    except (CatalogError, OSError) as error:
+        found = [
+            Problem(kind="table", subject="scrub", detail=f"what the scrub found cannot be read: {error}")
+        ]
+    # A file of another size is told as one that is altered, by both.
+    return [*problems, *(each for each in found if (each.kind, each.subject) not in told)]
+
+
+def _scrub(store: Store, config: str | None) -> Check:
+    """Return how far the slow check of everything stored came, when it last ended, and its pace."""
+    place = read_place(store.home)
+    try:
+        days = load_library(config, store.home).scrub.days
+    except CatalogError:
+        days = None
+    pace = "is off" if days is None else f"reads everything in {days:g} days while `catalog serve` runs"
+    last = "no full pass yet; `catalog doctor --deep` is one"
+    if place.finished_at is not None:
+        last = f"last full pass ended on {place.finished_at:%Y-%m-%d %H:%M} UTC"
+    found = f"{len(place.damaged)} tracks found damaged" if place.damaged else "nothing found"
+    total = store.tracks.table.count(None)
+    detail = f"{pace}; {last}; this pass: {place.tracks} of {total} tracks, {place.size_bytes / 1e6:.1f} MB; {found}"
+    return Check(name="scrub", status="ok" if place.finished_at else "note", detail=detail)
 
 
 def _fix(store: Store, reader: Encoder, problem: Problem) -> bool:

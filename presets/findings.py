@@ -18,6 +18,7 @@ from .schema import (
     Reader,
     Role,
     RoleDucking,
+    Scrub,
     Style,
     Tier,
 )
@@ -32,6 +33,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "roles": Role,
     "quality": Tier,
     "reader": Reader,
+    "scrub": Scrub,
 }
 _SHOWN_OF_READER = {"model", "timeout_s", "temperature"}
 

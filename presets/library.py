@@ -28,6 +28,7 @@ from .schema import (
     PromptMetadata,
     Reader,
     Role,
+    Scrub,
     Style,
     Tier,
 )
@@ -71,9 +72,11 @@ class Library:
     quality: Mapping[str, Tier]
     reader: Reader | None
     """The language model that reads texts; None for the built-in reader alone."""
+    scrub: Scrub
+    """How fast a service checks what is stored."""
     digest: str
-    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor is
-    where the reader is found, how long it may take, or which variable holds its key."""
+    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor is the
+    scrub, nor where the reader is found, how long it may take, or which variable holds its key."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
@@ -109,6 +112,7 @@ class Library:
             "roles": self.roles,
             "quality": self.quality,
             "reader": self.reader or {},
+            "scrub": self.scrub,
         }
         return dict(_flat(sections))
 
@@ -268,7 +272,9 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
     # Without a reader the section is left out, so that digests from before it stay the same.
     of_reader: Any = {"base_url", "api_key_env", "timeout_s"} if valid.reader else True
     canonical = json.dumps(
-        valid.model_dump(mode="json", exclude={"roles": {"__all__": {"ducking"}}, "reader": of_reader}),
+        valid.model_dump(
+            mode="json", exclude={"roles": {"__all__": {"ducking"}}, "reader": of_reader, "scrub": True}
+        ),
         sort_keys=True,
         separators=(",", ":"),
     )
@@ -280,6 +286,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         roles=MappingProxyType(valid.roles),
         quality=MappingProxyType({str(name): tier for name, tier in valid.quality.items()}),
         reader=valid.reader,
+        scrub=valid.scrub,
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
         _origins=origins,
     )

@@ -26,6 +26,7 @@ __all__ = [
     "Reader",
     "Role",
     "RoleDucking",
+    "Scrub",
     "Style",
     "Tier",
 ]
@@ -274,6 +275,15 @@ class Reader(Strict):
     """None leaves it to the server, for models that take no temperature."""
 
 
+class Scrub(Strict):
+    """How a service reads everything that is stored, slowly, to find what a drive altered."""
+
+    days: Annotated[float, Field(gt=0, le=365)] | None = 7.0
+    """How long a pass over the whole catalog takes; None for no scrub."""
+    most_mb_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    """Audio that is read at most, in MB a second, where a pass is behind."""
+
+
 class Configuration(Strict):
     """Everything under `musicgen:`, merged."""
 
@@ -284,6 +294,7 @@ class Configuration(Strict):
     roles: dict[Name, Role]
     quality: dict[Literal["preview", "standard", "final"], Tier]
     reader: Reader | None = None
+    scrub: Scrub = Scrub()
 
 
 class Overrides(Generation):

@@ -49,6 +49,7 @@ __all__ = ["mcp", "serve"]
 @config_option
 def serve(home: str, config: str | None, **options: Any) -> None:
     """Serve the catalog over HTTP, with a page at its address, until interrupted."""
+    from ..upkeep.scrub import scrubbing
     from ..web.note import settings_of
 
     try:
@@ -60,7 +61,9 @@ def serve(home: str, config: str | None, **options: Any) -> None:
         ) from error
     settings = settings_of(home, config)
     with open_service(home, config) as service:
-        at_rest = server.serve(service, settings=settings, on_ready=click.echo, **options)
+        pace = service.library.scrub
+        with scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
+            at_rest = server.serve(service, settings=settings, on_ready=click.echo, **options)
     if not at_rest:
         end_at_once()
 

@@ -1,1 +1,1 @@
-"""Keeps a home: spare copies of it in another folder, and the way back from them."""
+"""Keeps a home: spare copies in another folder and the way back from them, and a slow check of what is stored."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,48 @@ def test_damage_ends_with_code_5(copy, backup, tmp_path):
 )
 def test_arguments_that_do_not_go_together(arguments, copy):
     assert run("restore", *arguments, home=copy).exit_code in (2, 3)
+
+
+def test_doctor_tells_of_the_scrub(copy):
+    def scrub():
+        checks = data(run("doctor", "--json", home=copy))["checks"]
+        return next(each for each in checks if each["name"] == "scrub")
+
+    before = scrub()
+    assert before["status"] == "note"
+    assert "reads everything in 7 days while `catalog serve` runs; no full pass yet" in before["detail"]
+    assert run("doctor", "--deep", home=copy).exit_code == 0
+    assert scrub()["status"] == "ok"
+    assert "last full pass ended on 20" in scrub()["detail"]
+    (copy / "catalog.yaml").write_text("musicgen:\n  scrub: {days: null}\n", "utf-8")
+    assert scrub()["detail"].startswith("is off; last full pass")
+
+
+def test_doctor_tells_what_the_scrub_found(copy):
+    (track,) = data(run("list", "--json", home=copy))["tracks"]
+    with Path(track["path"]).open("r+b") as file:
+        file.write(b"x")
+    assert run("doctor", home=copy).exit_code == 0  # its size is right, and nobody has read it
+    assert run("doctor", "--deep", home=copy).exit_code == 5
+    told = run("doctor", home=copy)
+    assert told.exit_code == 5
+    assert "no longer holds what was stored" in told.stdout
+    assert "1 tracks found damaged" in told.stdout
+    assert "fixed" in run("doctor", "--fix", home=copy).stdout
+    assert run("doctor", home=copy).exit_code == 0
+
+
+@pytest.mark.parametrize(("days", "runs"), [("7", True), ("null", False)])
+def test_a_service_scrubs(copy, monkeypatch, days, runs):
+    from catalog.web import server
+
+    names = []
+
+    def serve(service, **options):
+        names.extend(thread.name for thread in threading.enumerate())
+        return True
+
+    monkeypatch.setattr(server, "serve", serve)
+    (copy / "catalog.yaml").write_text(f"musicgen:\n  scrub: {{days: {days}}}\n", "utf-8")
+    assert run("serve", home=copy).exit_code == 0
+    assert ("catalog-scrub" in names) == runs
