@@ -7,6 +7,7 @@ CatalogError                exit 1
 ├── Busy                    exit 4   another process holds what is needed, and the allowed wait is over
 ├── StorageError            exit 1   the home folder cannot be read or written
 │   └── Damage              exit 5   stored data fails its check
+├── Interrupted             exit 1   the process ended, several times, while it did the work
 ├── EncoderMismatch         exit 2   the table was embedded by another encoder
 └── Unavailable             exit 6   a generator, its weights or the encoder cannot be had
     └── MissingExtra        exit 6   an optional package is not installed
@@ -21,6 +22,7 @@ __all__ = [
     "Damage",
     "EncoderMismatch",
     "InputError",
+    "Interrupted",
     "MissingExtra",
     "NotFound",
     "StorageError",
@@ -64,6 +66,10 @@ class Damage(StorageError):
     """Stored data fails its check: a file is missing or altered, or a row contradicts itself."""
 
     exit_code = 5
+
+
+class Interrupted(CatalogError):
+    """The process ended, several times, while it did the work."""
 
 
 class EncoderMismatch(CatalogError):

@@ -9,10 +9,12 @@ from typing import Any
 
 from presets import Library
 
+from .errors import CatalogError
 from .history.over_time import OverTime
 from .history.requests import PastRequest
 from .history.statistics import Statistics
 from .models import Candidate, Features, Hit, Result, StockPlan, Track
+from .models.job import Job
 from .reuse.certificate import Certificate
 from .reuse.music_certificate import MusicCertificate
 from .text.language import name_of
@@ -25,6 +27,7 @@ __all__ = [
     "figures",
     "headline",
     "hits_json",
+    "job_json",
     "line",
     "past_json",
     "past_line",
@@ -132,6 +135,33 @@ def certificate_lines(certificate: Certificate | MusicCertificate) -> Iterator[s
             f"seen {bound.false_reuse:.1%}, at most {bound.upper_bound:.1%} "
             f"({bound.wrong} of {bound.scenes} scenes with a wrong reuse{hits})"
         )
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """Return a job as plain JSON; its result is that of `result_json` with the request and the decision."""
+    result = job.result
+    return {
+        "id": job.id,
+        "state": job.state,
+        "progress": {"done": job.progress[0], "total": job.progress[1]} if job.progress else None,
+        "created_at": job.created_at.isoformat(),
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "requests": job.requests,
+        "request": dict(job.request),
+        "result": result_json(result, result.path, explain=True) if result else None,
+        "error": _error_json(job.error) if job.error else None,
+    }
+
+
+def _error_json(error: Exception) -> dict[str, Any]:
+    if isinstance(error, CatalogError):
+        return {"type": type(error).__name__, "detail": str(error), "exit_code": error.exit_code}
+    return {
+        "type": "Failure",
+        "detail": "the make failed unexpectedly; the service's log says why",
+        "exit_code": 1,
+    }
 
 
 def line(track: Track) -> str:

@@ -9,13 +9,24 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import CatalogError, Damage, StorageError
 from .failpoint import failpoint
 
-__all__ = ["TEMPORARY", "check_writable", "inside", "refusal", "sha256_of", "storing", "sync", "write_file"]
+__all__ = [
+    "TEMPORARY",
+    "check_writable",
+    "inside",
+    "refusal",
+    "set_aside",
+    "sha256_of",
+    "storing",
+    "sync",
+    "write_file",
+]
 
 TEMPORARY = ".tmp-"
 MOST_AT_ONCE = 8
@@ -140,6 +151,18 @@ def inside(folder: Path, relative: str) -> Path:
     if linked and not path.resolve().is_relative_to(folder.resolve()):
         raise Damage(f"the stored path {relative!r} is a link out of the home folder {folder}")
     return path
+
+
+def set_aside(home: Path, relative: str) -> Path:
+    """Move a file to `lost/` below the home folder, under a name that is free, and return its new path."""
+    path = inside(home, relative)
+    folder = home / "lost"
+    with storing(f"{relative} cannot be moved to {folder}"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / f"{int(time.time())}-{os.urandom(3).hex()}-{path.name.lstrip('.')}"
+        path.rename(target)
+        sync([], [folder, path.parent])
+    return target
 
 
 def check_writable(home: Path, what: str) -> None:

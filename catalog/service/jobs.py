@@ -1,6 +1,7 @@
 """Jobs that make music one after the other in the background: a bounded queue with progress, cancel and events.
 
-The HTTP service and the MCP adapter share it, so it knows no web framework.
+A job that was accepted is on the disk, in `catalog.disk.journal`. After a crash the next queue of the home makes it,
+under its id. The HTTP service and the MCP adapter share the queue, so it knows no web framework.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from generator import Cancelled, Progress
 
-from .. import report
-from ..errors import Busy, CatalogError, NotFound
+from ..disk.journal import Journal, Line
+from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound, StorageError
 from ..models import Result
+from ..models.job import Job, JobState
+from ..report import job_json
+from ..request.context import read_context
 
 if TYPE_CHECKING:
     from .service import MusicService
@@ -27,12 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Job", "JobState", "Jobs", "QueueFull", "job_json"]
 
 
-JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-
 KEPT, KEPT_S = 200, 3600.0
 """How many finished jobs are remembered, and for how long."""
 DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse", "reach", "fit", "variety")
 """Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
+MOST_STARTS = 3
+"""A job is begun so often; one that the process never survived then fails, lest it brings down each next one."""
 CANCEL_S = 5.0
 """How long closing waits for a running job after cancelling it."""
 REST_S = 0.5
@@ -45,30 +50,6 @@ class QueueFull(Busy):
     """The queue holds as many jobs as it may."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """The state of one make at a moment."""
-
-    id: str
-    created_at: datetime
-    request: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments of the request, as plain JSON values."""
-    state: JobState = "queued"
-    progress: tuple[int, int] | None = None
-    """Steps done, and steps in all, as the generator counts them."""
-    result: Result | None = None
-    error: Exception | None = None
-    requests: int = 1
-    """How many callers wait for it: the same request joins it instead of queueing."""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the job is done, failed or cancelled."""
-        return self.state in ("done", "failed", "cancelled")
-
-
 Work = Callable[[Progress], Result]
 OnChange = Callable[[Job], None]
 
@@ -79,9 +60,12 @@ class _Entry:
 
     job: Job
     work: Work
-    dropped: Callable[[], None]
+    dropped: Callable[[], None] = lambda: None
     """Records that the work was cancelled before it could record that itself."""
-    key: tuple[object, ...] | None
+    key: tuple[object, ...] | None = None
+    call: dict[str, Any] | None = None
+    """What the journal keeps to do the work again; None for work that is not kept."""
+    starts: int = 0
     cancelling: bool = False
     over_at: float = 0.0
 
@@ -98,6 +82,8 @@ class Jobs:
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
         self._closed = False
+        self._journal = Journal(service.store.home)
+        self._take_over()
 
     # Submitting
 
@@ -109,17 +95,17 @@ class Jobs:
         It joins a job under way for the same request, listener and theme, held to the same `reuse`, `min_similarity`
         and `max_false_reuse`; with `reuse` "never" it joins none. `request` is shown in the job instead of the
         arguments. Raises InputError for arguments that cannot be used, QueueFull when `limit` jobs wait, Busy once the
-        service stops.
+        service stops, StorageError where the disk does not take the job.
         """
-        key = self.service.key_of(text_context, **arguments)
-        reuse = arguments.get("reuse", "auto")
-        decisive = (reuse, *(arguments.get(name) for name in DECISIVE))
-        return self.submit(
-            lambda on_progress: self.service.find_or_make(text_context, on_progress=on_progress, **arguments),
-            request={"context": text_context, **arguments} if request is None else request,
-            key=None if reuse == "never" else (key, *decisive),
-            dropped=lambda: self.service.log_cancelled(text_context, **arguments),
-        )
+        context = read_context(text_context).model_dump(mode="json", exclude_defaults=True)
+        call = {"context": context, "arguments": arguments}
+        shown = {"context": text_context, **arguments} if request is None else request
+        return self.submit(**self._plan(call), request=shown, call=call)
+
+    def again(self, track_id: str, *, variation: bool = False, request: Mapping[str, Any]) -> Job:
+        """Queue `MusicService.again` and return its job, which shows `request`. Raises as `submit` does."""
+        call = {"again": track_id, "variation": variation}
+        return self.submit(**self._plan(call), request=request, call=call)
 
     def submit(
         self,
@@ -128,11 +114,13 @@ class Jobs:
         request: Mapping[str, Any],
         key: tuple[object, ...] | None = None,
         dropped: Callable[[], None] = lambda: None,
+        call: dict[str, Any] | None = None,
     ) -> Job:
         """Queue `work(on_progress)` and return its job; a job under way with the same `key` is joined.
 
-        `dropped` is called when the work is cancelled before it could record that itself. Raises QueueFull, and Busy
-        once closed.
+        `dropped` is called when the work is cancelled before it could record that itself. `call` is what `_plan` makes
+        the work of once more after a crash; without it the job is lost with the process. Raises QueueFull, Busy once
+        closed, and StorageError where the disk does not take the job.
         """
         with self._changed:
             self._forget()
@@ -145,21 +133,19 @@ class Jobs:
                     f"{len(self._queue)} makes are waiting, as many as are accepted; try again when one has finished"
                 )
             job = Job(id=uuid.uuid4().hex[:16], created_at=_now(), request=request)
-            entry = _Entry(job, work, dropped, key)
-            self._entries[job.id] = entry
-            self._queue.append(entry)
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._run, name="catalog-jobs", daemon=True)
-                self._worker.start()
-            self._changed.notify_all()
+            entry = _Entry(job, work, dropped, key, call)
+            self._keep(entry)
+            self._wait_in_line(entry)
             self._tell(job)
             return job
 
     # Looking and steering
 
     def get(self, job_id: str) -> Job:
-        """Return the job of that id. Raises NotFound."""
+        """Return the job of that id, one of another process as that last wrote it. Raises NotFound."""
         with self._changed:
+            if job_id not in self._entries and (elsewhere := self._journal.find(job_id)):
+                return elsewhere
             return self._entry(job_id).job
 
     def list(self) -> list[Job]:
@@ -176,6 +162,8 @@ class Jobs:
     def position(self, job_id: str) -> int:
         """Return how many jobs run before this one; 0 for a running or finished one. Raises NotFound."""
         with self._changed:
+            if job_id not in self._entries and self._journal.find(job_id):
+                return 0
             entry = self._entry(job_id)
             running = any(one.job.state == "running" for one in self._entries.values())
             return self._queue.index(entry) + running if entry in self._queue else 0
@@ -232,8 +220,6 @@ class Jobs:
             self._changed.notify_all()
         for entry in waiting:
             self._dropped(entry)
-        if self._worker is None:
-            return
         with self._changed:
             running = [entry for entry in self._entries.values() if not entry.job.finished]
             self._changed.wait_for(lambda: all(entry.job.finished for entry in running), grace_s)
@@ -245,6 +231,7 @@ class Jobs:
                 self._over(entry, state="cancelled")
         for entry in stuck:
             self._dropped(entry)
+        self._journal.close()
 
     @property
     def at_rest(self) -> bool:
@@ -253,7 +240,64 @@ class Jobs:
             self._worker.join(REST_S)
         return self._worker is None or not self._worker.is_alive()
 
+    # Jobs of processes that died
+
+    def _take_over(self) -> None:
+        """Queue the jobs that a process left when it died, and remember those that it had finished."""
+        try:
+            lines = self._journal.take_over()
+        except StorageError as error:
+            _log.warning("%s", error)
+            return
+        with self._changed:
+            for line in lines:
+                self._take(line)
+            self._forget()
+
+    def _take(self, line: Line) -> None:
+        job = line.job
+        kept: dict[str, Any] = {"call": line.call, "starts": line.starts}
+        over = self._entries[job.id] = _Entry(job, _nothing, **kept)
+        if job.finished_at is not None:
+            over.over_at = time.monotonic() - max(0.0, (_now() - job.finished_at).total_seconds())
+            if isinstance(job.error, Damage):
+                self._set(over, kept=True)  # its file was set aside
+            return
+        if line.starts >= MOST_STARTS:
+            reason = f"the service ended {line.starts} times while it made this; ask again to try once more"
+            self._over(over, state="failed", error=Interrupted(reason))
+            return
+        waiting = replace(job, state="queued", progress=None, started_at=None)
+        try:
+            self._wait_in_line(_Entry(waiting, **self._plan(line.call), **kept))
+        except CatalogError as error:
+            self._over(over, state="failed", error=error)
+
+    def _plan(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the work of a call, its key, and what records that it was cancelled, as `submit` takes them."""
+        if "again" in call:
+            again = partial(self.service.again, call["again"], variation=call["variation"])
+            return {"work": lambda on_progress: again(on_progress=on_progress)}
+        context, arguments = call["context"], call["arguments"]
+        reuse = arguments.get("reuse", "auto")
+        key = self.service.key_of(context, **arguments)
+        decisive = (reuse, *(arguments.get(name) for name in DECISIVE))
+        make = partial(self.service.find_or_make, context, **arguments)
+        return {
+            "work": lambda on_progress: make(on_progress=on_progress),
+            "key": None if reuse == "never" else (key, *decisive),
+            "dropped": partial(self.service.log_cancelled, context, **arguments),
+        }
+
     # The worker
+
+    def _wait_in_line(self, entry: _Entry) -> None:
+        self._entries[entry.job.id] = entry
+        self._queue.append(entry)
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._run, name="catalog-jobs", daemon=True)
+            self._worker.start()
+        self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -262,7 +306,8 @@ class Jobs:
                 if not self._queue:
                     return
                 entry = self._queue.popleft()
-                self._set(entry, state="running", started_at=_now())
+                entry.starts += 1
+                self._set(entry, kept=True, state="running", started_at=_now())
             self._make(entry)
 
     def _make(self, entry: _Entry) -> None:
@@ -291,6 +336,8 @@ class Jobs:
 
     def _entry(self, job_id: str) -> _Entry:
         if job_id not in self._entries:
+            if self._journal.find(job_id):
+                raise Busy(f"the job {job_id} is one of another process; ask that one")
             raise NotFound(f"there is no job {job_id!r}; jobs are remembered for an hour after they end")
         return self._entries[job_id]
 
@@ -300,14 +347,24 @@ class Jobs:
         same = (entry for entry in self._entries.values() if entry.key == key and not entry.cancelling)
         return next((entry for entry in same if not entry.job.finished), None)
 
-    def _set(self, entry: _Entry, **changes: Any) -> Job:
+    def _set(self, entry: _Entry, *, kept: bool = False, **changes: Any) -> Job:
+        """Change a job and tell of it; with `kept` the change outlives this process, as far as the disk takes it."""
         entry.job = replace(entry.job, **changes)
+        if kept:
+            try:
+                self._keep(entry)
+            except StorageError as error:
+                _log.warning("after a crash the job %s would be made again: %s", entry.job.id, error)
         self._tell(entry.job)
         return entry.job
 
+    def _keep(self, entry: _Entry) -> None:
+        if entry.call is not None:
+            self._journal.write(Line(entry.job, entry.call, entry.starts))
+
     def _over(self, entry: _Entry, **changes: Any) -> None:
         entry.over_at = time.monotonic()
-        self._set(entry, finished_at=_now(), **changes)
+        self._set(entry, kept=True, finished_at=_now(), **changes)
         self._changed.notify_all()
 
     def _tell(self, job: Job) -> None:
@@ -321,6 +378,8 @@ class Jobs:
         for place, entry in enumerate(over):
             if entry.over_at < late or place < len(over) - KEPT:
                 del self._entries[entry.job.id]
+                if entry.call is not None:
+                    self._journal.delete(entry.job.id)
 
     def _dropped(self, entry: _Entry) -> None:
         try:
@@ -329,31 +388,8 @@ class Jobs:
             _log.warning("the cancelled job %s is not in the log of requests: %s", entry.job.id, error)
 
 
-def job_json(job: Job) -> dict[str, Any]:
-    """Return a job as plain JSON; its result is that of `report.result_json` with the request and the decision."""
-    result = job.result
-    return {
-        "id": job.id,
-        "state": job.state,
-        "progress": {"done": job.progress[0], "total": job.progress[1]} if job.progress else None,
-        "created_at": job.created_at.isoformat(),
-        "started_at": job.started_at.isoformat() if job.started_at else None,
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
-        "requests": job.requests,
-        "request": dict(job.request),
-        "result": report.result_json(result, result.path, explain=True) if result else None,
-        "error": _error_json(job.error) if job.error else None,
-    }
-
-
-def _error_json(error: Exception) -> dict[str, Any]:
-    if isinstance(error, CatalogError):
-        return {"type": type(error).__name__, "detail": str(error), "exit_code": error.exit_code}
-    return {
-        "type": "Failure",
-        "detail": "the make failed unexpectedly; the service's log says why",
-        "exit_code": 1,
-    }
+def _nothing(_: Progress) -> Result:
+    raise AssertionError("a job that is over does no work")
 
 
 def _now() -> datetime:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..disk import files
+from ..disk.files import set_aside
 from ..disk.table import DurableTable
 from ..errors import Damage, StorageError
 from ..models import Track, Value
@@ -124,18 +125,6 @@ def drop(home: Path, tracks: TrackTable, row: Row) -> bool:
         _keep_rows(home / "lost", stored)
         tracks.durable.commit_locked(what, lambda table: table.delete(predicate), point="drop")
     return True
-
-
-def set_aside(home: Path, relative: str) -> Path:
-    """Move a file to `lost/` below the home folder, under a name that is free, and return its new path."""
-    path = files.inside(home, relative)
-    folder = home / "lost"
-    with files.storing(f"{relative} cannot be moved to {folder}"):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        target = folder / f"{int(time.time())}-{os.urandom(3).hex()}-{path.name.lstrip('.')}"
-        path.rename(target)
-        files.sync([], [folder, path.parent])
-    return target
 
 
 def in_child(home: Path) -> list[Problem]:

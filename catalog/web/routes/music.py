@@ -8,8 +8,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from generator import Progress
-
 from ... import report
 from ...models import Result
 from ...service.jobs import Job
@@ -88,12 +86,9 @@ def search(body: SearchBody, shared: SharedState, trusted: Trusted) -> Response:
 def again(track_id: TrackId, body: AgainBody, shared: SharedState, trusted: Trusted) -> Response:
     """Have a track made once more: from its seed, which gives the same samples, or as a variation from another."""
     track = shared.track(track_id)
-
-    def work(on_progress: Progress) -> Result:
-        return shared.service.again(track.id, variation=body.variation, on_progress=on_progress)
-
     request = {"context": track.context, "again": track.id, "variation": body.variation}
-    return job_response(shared, shared.jobs.submit(work, request=request), trusted)
+    job = shared.jobs.again(track.id, variation=body.variation, request=request)
+    return job_response(shared, job, trusted)
 
 
 def job_response(shared: Shared, job: Job, trusted: bool) -> Response:
