@@ -19,6 +19,7 @@ from .failpoint import failpoint
 __all__ = [
     "TEMPORARY",
     "check_writable",
+    "evict",
     "inside",
     "refusal",
     "set_aside",
@@ -96,6 +97,17 @@ def sync(files: Iterable[Path], folders: Iterable[Path]) -> None:
             descriptor = os.open(last, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            finally:
+                os.close(descriptor)
+
+
+def evict(files: Iterable[Path]) -> None:
+    """Let the system forget what it holds of synced files in memory, where it can: they are read from the disk then."""
+    for path in files if hasattr(os, "posix_fadvise") else ():
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             finally:
                 os.close(descriptor)
 

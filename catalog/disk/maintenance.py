@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
-from ..errors import Busy, CatalogError
+from ..errors import Busy, CatalogError, StorageError
+from .files import refusal
 from .lance import index_config
 from .table import DurableTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["WORDS", "Maintenance"]
 
@@ -24,6 +29,7 @@ ROWS_PER_COMMIT = 200
 KEEP_OLD = timedelta(minutes=2)
 """How long an old version stays, for readers that opened it."""
 _FOREVER = timedelta(days=36_500)
+_CHUNK_ROWS = 1000
 
 VECTOR_KINDS, LEAST_VECTORS = ("vector", "whole_vector"), 256
 
@@ -64,28 +70,36 @@ class Maintenance:
                 self._add_index(table, column, self._index_for(table.name, 0)[column])
 
     def _compact(self, table: DurableTable, timeout_s: float | None) -> None:
-        what = f"the {table.name} table cannot be compacted"
         with table.locked(timeout_s):
-            # Old versions are removed in a second commit. Before the first is synced, a power cut may leave only them.
-            table.commit_locked(
-                what,
-                lambda lance: lance.optimize(cleanup_older_than=_FOREVER),
-                point="compact",
-                adds_only=True,
-            )
-            for column, kind in self._index_for(table.name, table.table.count_rows()).items():
-                # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
-                if column not in table.table.schema.names:
-                    continue
-                if kind not in VECTOR_KINDS or _vectors(table.table, column) >= LEAST_VECTORS:
-                    self._add_index(table, column, kind)
-            table.commit_locked(
-                what,
-                lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD),
-                point="cleanup",
-                adds_only=True,
-            )
-            table.mark_compacted()
+            try:
+                self._compact_locked(table)
+            except StorageError as error:
+                # Lance reads the manifests of earlier versions too.
+                if refusal(error) or not table.set_aside_unreadable():
+                    raise
+                self._compact_locked(table)
+
+    def _compact_locked(self, table: DurableTable) -> None:
+        what = f"the {table.name} table cannot be compacted"
+        # Old versions are removed in a second commit. Before the first is synced and read back whole, only they may
+        # have the rows.
+        table.commit_locked(
+            what,
+            lambda lance: lance.optimize(cleanup_older_than=_FOREVER),
+            point="compact",
+            adds_only=True,
+            check=_same_rows,
+        )
+        for column, kind in self._index_for(table.name, table.table.count_rows()).items():
+            # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
+            if column not in table.table.schema.names:
+                continue
+            if kind not in VECTOR_KINDS or _vectors(table.table, column) >= LEAST_VECTORS:
+                self._add_index(table, column, kind)
+        table.commit_locked(
+            what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="cleanup", adds_only=True
+        )
+        table.mark_compacted()
 
     def _add_index(self, table: DurableTable, column: str, kind: str) -> None:
         if column in _indexed(table.table):
@@ -108,3 +122,25 @@ def _vectors(lance: Any, column: str) -> int:
 
 def _indexed(lance: Any) -> set[str]:
     return {column for index in lance.list_indices() for column in index.columns}
+
+
+def _same_rows(before: Any, after: Any) -> bool:
+    """Tell whether two Lance tables have the same rows in the same order, value by value."""
+    return all(one == other for one, other in zip_longest(_chunks(before), _chunks(after)))
+
+
+def _chunks(lance: Any) -> Iterator[pa.Table]:
+    """Yield the rows of a table, `_CHUNK_ROWS` at a time: Lance ends its batches where its files end."""
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    for batch in lance.search().to_batches(_CHUNK_ROWS):
+        rest = batch
+        while len(rest):
+            part = rest.slice(0, _CHUNK_ROWS - sum(map(len, held)))
+            held, rest = [*held, part], rest.slice(len(part))
+            if sum(map(len, held)) == _CHUNK_ROWS:
+                yield pa.Table.from_batches(held)
+                held = []
+    if held:
+        yield pa.Table.from_batches(held)

@@ -8,18 +8,17 @@ is changed then. Nothing is changed either when no version can be read.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import Damage, StorageError
-from .files import refusal, sync
+from .damage.aside import put_back, report, set_aside, set_aside_later, version_of
+from .files import refusal
 from .lance import Connection, lance_errors
-from .versions import Marks, TableFiles, ends_in_magic, is_whole, manifest_path, new_stamp
+from .versions import Marks, TableFiles, ends_in_magic, is_whole, new_stamp
 
 __all__ = ["EMPTY", "FROM_A_COPY", "IntactIds", "has_lost_its_schema", "recover", "sample"]
 
@@ -67,29 +66,20 @@ def recover(table: TableFiles, connection: Connection, intact_ids: IntactIds) ->
         head, rows = _newest_readable(table, connection, marks, rows_of, aside)
         if rows and rows.altered:
             head, rows = _with_fewest_altered(table, head, rows, marks.acknowledged, rows_of)
-            for version in [version for version in table.versions() if version > head]:
-                _set_aside(table, version, manifest_path(table.folder, version), aside)
+            set_aside_later(table, head, aside)
         if aside and _begins_anew(table, connection, marks, aside, head):
             raise Damage(
                 f"no version of the {table.name} table in {table.home} that has rows can be read; {FROM_A_COPY}"
             )
-        if aside:
-            sync([], [table.folder / "_versions", aside[0].parent])
         if head > marks.acknowledged:
             table.sync(table.files())  # its writer died before it could
         schema = marks.schema if head == marks.acknowledged else 0
         # What was remembered of the table may be of a version that is gone now, so the stamp is another one.
         table.write_marks(Marks(head, min(head, marks.compacted), new_stamp(), schema))
     except BaseException:
-        _put_back(table, aside)
+        put_back(table, aside)
         raise
-    for path in aside:
-        _log.warning(
-            "version %d of the %s table is damaged and is set aside as %s",
-            _version_in(path),
-            table.name,
-            path,
-        )
+    report(table, aside)
     if aside and head < marks.acknowledged:
         _log.warning("the %s table lost its acknowledged version %d", table.name, marks.acknowledged)
     if rows and rows.altered:
@@ -120,7 +110,7 @@ def _newest_readable(
                 f"none of the last {MOST_SET_ASIDE} versions of the {table.name} table in {table.home} "
                 f"can be read; {FROM_A_COPY}"
             )
-        _set_aside(table, head, manifest, aside)
+        set_aside(table, head, aside)
     return 0, None
 
 
@@ -220,28 +210,7 @@ def _begins_anew(
     if 0 < marks.acknowledged <= head:
         return False  # what was acknowledged is there
     if not head:
-        versions = [marks.acknowledged, *map(_version_in, aside)]
+        versions = [marks.acknowledged, *map(version_of, aside)]
         return max(versions) > EMPTY or any(path.parent.name == "data" for path in table.files())
     with lance_errors(f"the {table.name} table in {table.home} cannot be read"):
         return not connection.connect().open_table(table.name).count_rows()
-
-
-def _set_aside(table: TableFiles, version: int, manifest: Path, aside: list[Path]) -> None:
-    folder = table.home / "lance" / "damaged"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / f"{table.name}-{version}-{os.urandom(3).hex()}.manifest"
-    manifest.rename(target)
-    aside.append(target)
-    # Lance's own note of the newest version may name the one set aside; it is a hint and is made anew.
-    (manifest.parent / "latest_version_hint.json").unlink(missing_ok=True)
-
-
-def _put_back(table: TableFiles, aside: Sequence[Path]) -> None:
-    for path in aside:
-        path.rename(manifest_path(table.folder, _version_in(path)))
-    with contextlib.suppress(OSError):  # a system that refuses is told by the error that led here
-        sync([], [table.folder / "_versions", *{path.parent for path in aside}])
-
-
-def _version_in(path: Path) -> int:
-    return int(path.name.split("-")[1])

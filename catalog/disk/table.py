@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import Damage, StorageError
+from .damage.aside import set_aside_after, set_aside_unreadable
 from .failpoint import failpoint
-from .files import storing, sync
+from .files import evict, refusal, storing, sync
 from .lance import Connection, lance_errors, run
 from .locks import hold
 from .recovery import EMPTY, FROM_A_COPY, IntactIds, has_lost_its_schema, recover, sample
@@ -99,7 +100,8 @@ class DurableTable(TableFiles):
             if self.head() is None:
                 with lance_errors(f"the table {self.name} cannot be made in {self.home}"):
                     self._table = self._connection.connect().create_table(self.name, schema=schema)
-                self._acknowledge(frozenset(), point="create", changed=False, reshaped=True)
+                self._sync_new(frozenset(), point="create")
+                self._note_head(point="create", changed=False, reshaped=True)
                 sync([], [self.folder.parent, self.home])
         return self.table
 
@@ -116,23 +118,35 @@ class DurableTable(TableFiles):
             return self.commit_locked(what, write, point=point, adds_only=adds_only)
 
     def commit_locked(
-        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+        self,
+        what: str,
+        write: Callable[[Any], _Result],
+        *,
+        point: str = "row",
+        adds_only: bool = False,
+        check: Callable[[Any, Any], bool] | None = None,
     ) -> _Result:
-        """Like `commit`, for a caller that already holds the lock."""
+        """Like `commit`, for a caller that already holds the lock.
+
+        `check` is given the Lance table as it was and as it reads from the disk now. Where it returns False, or what
+        was written cannot be read, the version before stays the newest and Damage is raised.
+        """
         self.exists()
-        if (
-            self.marks.acknowledged != self.head()
-        ):  # a writer died after its commit, while the table was open here
+        # A writer may have died after its commit while the table was open here.
+        if self.marks.acknowledged != self.head():
             with storing(what):
                 recover(self, self._connection, self._intact_ids)
             self.close()
-        known = self.files()
+        known, before = self.files(), self.head()
         table = self.table
         with lance_errors(what):
             result = write(table)
         failpoint(f"{point}.merged")
         with storing(what):
-            self._acknowledge(known, point=point, changed=not adds_only)
+            new = self._sync_new(known, point=point)
+            if check and before and self.head() != before:
+                self._read_back(what, before, new, check)
+            self._note_head(point=point, changed=not adds_only)
         return result
 
     def replace(self, what: str, write: Callable[[Any], Any]) -> None:
@@ -143,7 +157,15 @@ class DurableTable(TableFiles):
             self._table, self._query_table = write(self._connection.connect()), None
         failpoint("table.replaced")
         with storing(what):
-            self._acknowledge(known, point="replace", reshaped=True)
+            self._sync_new(known, point="replace")
+            self._note_head(point="replace", reshaped=True)
+
+    def set_aside_unreadable(self) -> bool:
+        """Set aside the versions before the newest that cannot be opened, and tell whether there was one.
+
+        The caller holds the lock.
+        """
+        return set_aside_unreadable(self, self.opened_at)
 
     def mark_compacted(self) -> None:
         """Note that the newest version is a compacted one; the caller holds the lock."""
@@ -202,12 +224,30 @@ class DurableTable(TableFiles):
                 "make the folder writable and open it once, and the version before it is taken"
             )
 
-    def _acknowledge(
-        self, known: frozenset[Path], *, point: str, changed: bool = True, reshaped: bool = False
-    ) -> None:
-        """Sync the files that are not `known`, then note the newest version. This order is the promise of a commit."""
-        self.sync(self.files() - known)
+    def _sync_new(self, known: frozenset[Path], *, point: str) -> frozenset[Path]:
+        """Sync the files that are not `known`, and return them; only then may the version be noted."""
+        new = self.files() - known
+        self.sync(new)
         failpoint(f"{point}.synced")
+        return new
+
+    def _read_back(
+        self, what: str, before: int, new: frozenset[Path], check: Callable[[Any, Any], bool]
+    ) -> None:
+        evict(new)  # what the system keeps of a file in memory tells nothing about the drive
+        try:
+            with lance_errors(what):
+                same = check(self.opened_at(before), self.opened_at(self.head() or 0))
+        except StorageError as error:
+            if refusal(error):
+                raise
+            same = False
+        if not same:
+            set_aside_after(self, before)
+            raise Damage(f"{what}: what was written does not read as it should; version {before} stays")
+
+    def _note_head(self, *, point: str, changed: bool = True, reshaped: bool = False) -> None:
+        """Note the newest version as safe on the disk."""
         marks = self.marks
         self.write_marks(
             Marks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from homes import a_record, add, finish, open_store, start, vector_of
 
 from catalog.brief import vectors as briefs
+from catalog.disk import maintenance, table
 from catalog.disk.lance import Connection
 from catalog.disk.versions import TableFiles, manifest_path
+from catalog.errors import Damage
 from catalog.store import audit, rows
 from catalog.store.store import Store
 from generator.audio import timbre
@@ -182,6 +185,74 @@ def opening_warns(home: str) -> None:
     assert lines == [
         "1 of 1 rows read from the tracks table do not match their checksums; run `catalog doctor`"
     ]
+
+
+# A compaction is read back
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_a_compaction_that_does_not_read_as_it_should_does_not_count(tmp_path, monkeypatch, part):
+    home = tmp_path / "home"
+    store = open_store(home)
+    for number in range(ROWS):
+        add(store, f"t{number}", number)
+    monkeypatch.setattr(maintenance, "KEEP_OLD", timedelta(milliseconds=1))
+
+    def tear(files: object) -> None:
+        content = bytearray(newest_data(home).read_bytes())
+        place = (len(content) // PAGE_BYTES // 2 + part) * PAGE_BYTES
+        content[place : place + PAGE_BYTES] = bytes(PAGE_BYTES)
+        newest_data(home).write_bytes(content)
+
+    monkeypatch.setattr(table, "evict", tear)
+    before = tracks_of(home).head()
+    with pytest.raises(Damage, match=f"cannot be compacted: .* version {before} stays"):
+        store.care.compact()
+    assert tracks_of(home).head() == tracks_of(home).marks.acknowledged == before
+    monkeypatch.setattr(table, "evict", lambda files: None)
+    for opened in (store, open_store(home)):
+        assert len(ids(opened)) == ROWS
+        assert faults(opened) == []
+    add(store, "later")
+    store.care.compact()
+    assert len(ids(open_store(home))) == ROWS + 1
+    assert faults(store) == []
+
+
+def test_rows_are_compared_across_the_ends_of_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "_CHUNK_ROWS", 3)
+    store = open_store(tmp_path / "home")
+    for number in range(8):
+        add(store, f"t{number}", number)
+    store.tracks.trash("t3")
+    store.care.purge()
+    durable = store.tracks.table.durable
+    before = durable.head()
+    store.care.compact()
+    compacted = durable.head()
+    store.tracks.update("t5", note="another")
+    one, two, three = (durable.opened_at(version) for version in (before, compacted, durable.head()))
+    assert one.stats()["fragment_stats"]["num_fragments"] > two.stats()["fragment_stats"]["num_fragments"]
+    assert maintenance._same_rows(one, two)
+    assert not maintenance._same_rows(two, three)
+    assert not maintenance._same_rows(two, durable.opened_at(before - 2))
+    assert [len(chunk) for chunk in maintenance._chunks(two)] == [3, 3, 1]
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "hole"])
+def test_a_damaged_earlier_manifest_does_not_stop_compaction(tmp_path, caplog, damage):
+    home = tmp_path / "home"
+    store = open_store(home)
+    for name in ("a", "b", "c"):
+        add(store, name)
+    manifest = manifest_path(home / "lance" / "tracks.lance", tracks_of(home).head() - 1)
+    content = manifest.read_bytes()
+    altered = {"empty": b"", "cut": content[:-100], "hole": content[:100] + bytes(200) + content[300:]}
+    manifest.write_bytes(altered[damage])
+    store.care.compact()
+    assert "of the tracks table is damaged and is set aside" in caplog.text
+    assert ids(open_store(home)) == {"a", "b", "c"}
+    assert tracks_of(home).marks.compacted == tracks_of(home).head()
 
 
 # A manifest under another number

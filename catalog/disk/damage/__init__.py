@@ -1,0 +1,1 @@
+"""Parts of a table that are damaged, and what is done with them."""
