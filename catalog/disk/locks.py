@@ -17,10 +17,12 @@ from pathlib import Path
 
 from ..errors import Busy, StorageError
 
-__all__ = ["hold", "is_held"]
+__all__ = ["hold", "is_held", "remove_abandoned"]
 
 
 _HELD_ELSEWHERE = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK}
+ABANDONED_AFTER_S = 3600.0
+"""The age from which a lock file that nobody holds is of a process that was killed."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.05
 
 
@@ -63,6 +65,21 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove old lock files in `folder` that nobody holds, for locks whose file goes away with them.
+
+    Each is removed while it is held, as `hold` does, so nobody else can hold a file without a name.
+    """
+    latest = time.time() - ABANDONED_AFTER_S
+    for path in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime <= latest and (descriptor := _try(path)) is not None:
+                try:
+                    path.unlink()
+                finally:
+                    os.close(descriptor)
 
 
 def _try(path: Path) -> int | None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from ..disk.files import check_writable, storing, sync
 from ..disk.lance import Connection
-from ..disk.locks import hold
+from ..disk.locks import hold, remove_abandoned
 from ..disk.maintenance import Maintenance
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError, NotFound, StorageError
@@ -134,8 +135,12 @@ class Store:
         check_writable(self.home, "a track cannot be made")
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         wait_s = self._lock_timeout_s if timeout_s is None else timeout_s
-        with hold(self.home / "locks" / f"make-{name}.lock", wait_s, "the making of this track", remove=True):
-            yield
+        locks = self.home / "locks"
+        try:
+            with hold(locks / f"make-{name}.lock", wait_s, "the making of this track", remove=True):
+                yield
+        finally:
+            remove_abandoned(locks, "make-*.lock")
 
     # Exact repeats
 
@@ -166,15 +171,23 @@ class Store:
 def make_folders(home: Path) -> None:
     """Create the home folder and the folders in it, readable by their owner only."""
     with storing(f"the home folder {home} cannot be made"):
+        above = [folder for folder in (home, *home.parents) if not folder.is_dir()]
         missing = [folder for folder in (home, *(home / name for name in FOLDERS)) if not folder.is_dir()]
         for folder in missing:
             folder.mkdir(mode=0o700, parents=folder == home, exist_ok=True)
         if missing:
-            sync([], [home])
+            # The name of a new home is an entry of the folder above it, which some may not read.
+            named_in = [folder.parent for folder in above if os.access(folder.parent, os.R_OK)]
+            sync([], [home, *named_in])
 
 
-def audit_deep(home: str) -> None:
-    """Print the findings of a deep audit of `home` as JSON; the child process of `Care.check` runs this."""
+def audit_deep(home: str, most_bytes: int) -> None:
+    """Print the findings of a deep audit of `home` as JSON; the child process of `Care.check` runs this.
+
+    It may have `most_bytes` of memory, where the system has such a limit.
+    """
+    with contextlib.suppress(OSError, ValueError):  # a lower limit is set already
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     store = Store.open(home, create=False)
     problems = audit.read_through(store.home, store.tracks.table, deep=True)
     print(json.dumps([problem.model_dump() for problem in problems]))  # noqa: T201

@@ -8,15 +8,17 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
-from homes import claim_and_die, finish, start
+from homes import add, claim_and_die, finish, open_store, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.disk import files
-from catalog.disk.locks import hold
+from catalog.disk import files, locks
+from catalog.disk.locks import hold, remove_abandoned
 from catalog.errors import Busy, Damage, InputError, StorageError
+from catalog.store import audit
 from catalog.store.audio import AudioFiles
 from catalog.store.store import make_folders
 
@@ -215,3 +217,113 @@ def test_the_lock_of_a_dead_holder_is_free(tmp_path):
     (lock,) = (tmp_path / "home" / "locks").glob("make-*.lock")
     with hold(lock, 0, "it"):
         pass
+
+
+# The folder above a new home
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc names the open files")
+def test_the_name_of_a_new_home_is_synced(tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    make_folders(tmp_path / "new" / "folder" / "home")
+    assert {str(tmp_path), str(tmp_path / "new"), str(tmp_path / "new" / "folder")} <= {*synced}
+    synced.clear()
+    make_folders(tmp_path / "new" / "folder" / "home")
+    assert synced == []
+
+
+def test_a_folder_above_that_cannot_be_read_is_no_fault(tmp_path, monkeypatch):
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path and real(path, mode))
+    make_folders(tmp_path / "home")
+    assert (tmp_path / "home" / "lance").is_dir()
+
+
+# Locks of makers that were killed
+
+
+def test_locks_of_killed_makers_do_not_pile_up(home, tmp_path):
+    for number in range(3):
+        assert finish(start(claim_and_die, str(home), f"k{number}", str(tmp_path / "journal"))) == [-9]
+    left = [*(home / "locks").glob("make-*.lock")]
+    assert len(left) == 3
+    store = open_store(home)
+    with store.claim("young"):
+        pass
+    assert len([*(home / "locks").glob("make-*.lock")]) == 3  # they may be of makers that begin just now
+    for path in left:
+        os.utime(path, (0, 0))
+    with store.claim("other"):
+        pass
+    assert [*(home / "locks").glob("make-*.lock")] == []
+
+
+def test_an_old_lock_that_is_held_stays(home):
+    path = home / "locks" / "make-x.lock"
+    with hold(path, 0, "x", remove=True):
+        os.utime(path, (0, 0))
+        remove_abandoned(home / "locks", "make-*.lock")
+        assert path.is_file()
+        with pytest.raises(Busy), hold(path, 0, "x"):
+            pass
+    assert not path.exists()
+
+
+def test_nobody_holds_a_lock_twice_while_old_ones_are_removed(home, monkeypatch):
+    monkeypatch.setattr(locks, "ABANDONED_AFTER_S", -1.0)
+    path, inside, most, stop = home / "locks" / "make-x.lock", [], [], threading.Event()
+
+    def take():
+        for _ in range(60):
+            with hold(path, 60, "x", remove=True):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    def remove():
+        while not stop.is_set():
+            remove_abandoned(home / "locks", "make-*.lock")
+
+    takers, remover = [threading.Thread(target=take) for _ in range(3)], threading.Thread(target=remove)
+    for thread in (remover, *takers):
+        thread.start()
+    for thread in takers:
+        thread.join(120)
+    stop.set()
+    remover.join(120)
+    assert len(most) == 180
+    assert max(most) == 1
+
+
+# The limits of a deep check
+
+
+def test_a_deep_check_that_takes_too_long_is_given_up(home, monkeypatch):
+    add(open_store(home), "a")
+    monkeypatch.setattr(audit, "_limits", lambda home: (0.01, 8_000_000_000))
+    (problem,) = open_store(home).care.check(deep=True)
+    assert (problem.kind, problem.detail) == ("table", "reading everything was given up after 0 s")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_a_deep_check_that_asks_for_too_much_memory_is_told(home, monkeypatch):
+    add(open_store(home), "a")
+    monkeypatch.setattr(audit, "_limits", lambda home: (600.0, 100_000_000))
+    (problem,) = open_store(home).care.check(deep=True)
+    assert (problem.kind, problem.subject) == ("table", "tracks")
+    assert problem.detail.startswith("reading every row failed")
+
+
+def test_the_limits_grow_with_the_catalog(home):
+    least_s, least_bytes = audit._limits(home)
+    assert (least_s, least_bytes) == (600.0, 8_000_000_000)
+    add(open_store(home), "a", audio="x" * 4_000_000)
+    most_s, most_bytes = audit._limits(home)
+    assert most_s > least_s + 2
+    assert most_bytes > least_bytes
