@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
@@ -38,12 +39,14 @@ def create_app(
     secret: str | None = None,
     hosts: Sequence[str] = LOOPBACK,
     queue_limit: int = 8,
+    workers: int | None = None,
 ) -> FastAPI:
     """Return the ASGI application over `service`.
 
     With a `token` callers must show it. `secret` proves that a caller can read the home, as the command line can; by
     default it is random. `hosts` are the names that a Host header may hold, "*" for every IP address. At most
-    `queue_limit` makes wait. The jobs end with the application; the caller closes `service`.
+    `queue_limit` makes wait. At most `workers` requests are worked on at the same time, by default as many as the
+    framework has threads. The jobs end with the application; the caller closes `service`.
     """
     jobs = Jobs(service, limit=queue_limit)
     metrics = Metrics(jobs)
@@ -53,6 +56,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
+        if workers is not None:
+            anyio.to_thread.current_default_thread_limiter().total_tokens = workers
         yield
         jobs.close(grace_s=0.0)
         cache.close()

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .guesses import Guesses, TooManyGuesses, too_many_guesses
-from .problems import problem_from, problem_response, refusal_response
+from .problems import full_response, problem_from, problem_response, refusal_response
 from .sessions import Sessions
 
 __all__ = ["Guard", "Policy"]
@@ -28,7 +28,8 @@ HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
-OPEN = ("/login", "/login.js", "/login.css", "/api/login", "/api/health", "/favicon.ico")
+HEALTH = "/api/health"
+OPEN = ("/login", "/login.js", "/login.css", "/api/login", HEALTH, "/favicon.ico")
 """The addresses that need no token: those that take one, and the health of the service."""
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
@@ -114,17 +115,21 @@ class Guard:
             return
         headers = Headers(scope=scope)
         trusted = self.policy.trusts(headers)
-        scope.setdefault("state", {})["trusted"] = trusted
+        state = scope.setdefault("state", {})
+        state["trusted"] = trusted
+        full = state.get("full", False)
 
         began = False
 
         async def send_guarded(message: Message) -> None:
             nonlocal began
             began = True
-            _add_headers(message)
+            _add_headers(message, {"Connection": "close"} if full else {})
             await send(message)
 
         refusal = self._refusal(scope, headers)
+        if refusal is None and full and scope["path"] != HEALTH:
+            refusal = full_response()
         if refusal is None and not (trusted or scope["path"] in OPEN):
             refusal = await self._stranger(scope, headers)
         if refusal is None and scope["method"] not in SAFE:
@@ -177,11 +182,11 @@ class Guard:
         )
 
 
-def _add_headers(message: Message) -> None:
-    """Add the headers of every answer to the message that starts one; a header that the answer has stays."""
+def _add_headers(message: Message, more: dict[str, str]) -> None:
+    """Add the headers of every answer, and `more`, to the message that starts one; a header it has stays."""
     if message["type"] == "http.response.start":
         headers = MutableHeaders(scope=message)
-        for name, value in {**HEADERS, "Cache-Control": "no-store"}.items():
+        for name, value in {**HEADERS, "Cache-Control": "no-store", **more}.items():
             headers.setdefault(name, value)
 
 

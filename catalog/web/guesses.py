@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from .problems import refusal_response
 
-__all__ = ["Guesses", "TooManyGuesses", "too_many_guesses"]
+__all__ = ["Guesses", "TooManyGuesses", "network_of", "too_many_guesses"]
 
 
 MOST_WRONG, WINDOW_S = 20, 60.0
@@ -46,7 +46,7 @@ class Guesses:
 
         Raises TooManyGuesses instead of returning False to a client that has to wait, and where too many wait already.
         """
-        address = _network(client)
+        address = network_of(client)
         slowed = self._guessed_much(address)
         if slowed:
             await self._wait(address)
@@ -89,8 +89,8 @@ def too_many_guesses() -> Response:
     )
 
 
-def _network(client: tuple[str, int] | None) -> str:
-    """Return the address that guesses are counted under: an IPv4 address, or the network of an IPv6 address."""
+def network_of(client: tuple[str, int] | None) -> str:
+    """Return what stands for one client: an IPv4 address, or the network of an IPv6 address."""
     host = client[0] if client else ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

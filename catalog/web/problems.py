@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http
 import logging
 import re
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from ..disk.files import refusal
 from ..errors import Busy, CatalogError, EncoderMismatch, InputError, NotFound, StorageError, Unavailable
 from ..service.jobs import QueueFull
 from .json_response import Json
@@ -21,6 +23,7 @@ __all__ = [
     "PROBLEMS",
     "ProblemDocument",
     "add_handlers",
+    "full_response",
     "openapi",
     "problem_from",
     "problem_response",
@@ -30,6 +33,7 @@ __all__ = [
 
 RETRY_S = 5
 """After how many seconds to try again when the queue is full or the catalog is busy."""
+FULL = f"the service has as many requests as it can serve; try again in {RETRY_S} s"
 STATUS: tuple[tuple[type[CatalogError], int], ...] = (
     (QueueFull, 429),
     (InputError, 422),
@@ -62,6 +66,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def problem_from(error: Exception, *, trusted: bool = False) -> ProblemDocument:
     """Return the problem document of `error`; paths are in it only for a `trusted` caller, who can read the home."""
+    if refusal(error) in (errno.EMFILE, errno.ENFILE):
+        _log.warning("a request was refused, since too many files are open: %s", error)
+        return _document(503, "Busy", FULL, Busy.exit_code)
     if not isinstance(error, CatalogError):
         return _document(500, "Failure", _logged(error))
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
@@ -81,6 +88,11 @@ def problem_response(problem: ProblemDocument, headers: dict[str, str] | None = 
         media_type=MEDIA_TYPE,
         headers={**more, **(headers or {})},
     )
+
+
+def full_response() -> Json:
+    """Return the answer to a request that comes while every connection is in use."""
+    return problem_response(_document(503, "Busy", FULL, Busy.exit_code))
 
 
 def refusal_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Json:

@@ -11,28 +11,31 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import CatalogError, InputError
 from ..service.jobs import Jobs
 from ..service.service import MusicService
 from .app import create_app
+from .connections import Connection
 from .guard import LOOPBACK
+from .limits import Limits, limits_for, raise_descriptor_limit
 from .note import only_service, remove_note, write_note
 
 __all__ = ["serve"]
 
 
 MIN_TOKEN = 12
-HEADER_S = 10.0
-"""How long a connection may take to send its first request."""
 KEEP_ALIVE_S = 15
-MOST_CONNECTIONS = 512
+ACCEPTED_AT_ONCE = 8
+"""Connections that are accepted before the first of them is looked at: few, since each takes a descriptor."""
+QUEUED_CONNECTIONS = 512
+"""Connections that the system keeps until they are accepted."""
 CONNECTIONS_S = 5
 """How long a stop waits until answers have been sent."""
 
@@ -66,7 +69,10 @@ def serve(
     with only_service(home), _bound(host, port) as listening:
         real_port = listening.getsockname()[1]
         hosts = (*LOOPBACK, *_names(host), *(name.lower() for name in allow_hosts))
-        app = create_app(service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit)
+        limits = limits_for(raise_descriptor_limit())
+        app = create_app(
+            service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit, workers=limits.workers
+        )
         reached = "127.0.0.1" if host in ("", "0.0.0.0", "localhost") else "::1" if host == "::" else host
         note = {"address": _address(reached, real_port), "secret": secret, **(settings or {})}
         warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
@@ -82,7 +88,7 @@ def serve(
             remove_note(home)
 
         jobs: Jobs = app.state.shared.jobs
-        _GracefulServer(_config(app), jobs, grace_s, ready, stopping).run(sockets=[listening])
+        _GracefulServer(_config(app, limits), jobs, grace_s, ready, stopping).run(sockets=[listening])
         return jobs.at_rest and not warming.is_alive()
 
 
@@ -97,10 +103,10 @@ def _check_token(host: str, token: str | None) -> None:
         raise InputError(f"the token has {len(token)} characters; give at least {MIN_TOKEN}")
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        http=partial(Connection, limits),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,
@@ -108,7 +114,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=CONNECTIONS_S,
-        limit_concurrency=MOST_CONNECTIONS,
+        backlog=ACCEPTED_AT_ONCE,
     )
 
 
@@ -128,6 +134,8 @@ class _GracefulServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listening in sockets or []:
+            listening.listen(QUEUED_CONNECTIONS)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -157,18 +165,6 @@ class _GracefulServer(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-class _Protocol(H11Protocol):
-    """HTTP/1.1 that closes a connection which sends no request."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.loop.call_later(HEADER_S, self._close_when_silent)
-
-    def _close_when_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
 
 
 @contextlib.contextmanager
