@@ -1,6 +1,7 @@
 # make demo   set up and run the main job, offline
 # make test   set up and run the tests
 # make test-browser  install a driver for Chromium and test the page in it
+# make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
 # make check  lint, format, types, import and export tests
 # make bench  print the benchmarks (EVAL=folder for those that read public data sets); fit_heads.py is no benchmark
 
@@ -11,8 +12,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # librosa's helpers are compiled when it is first imported, for some 20 seconds; here rather than with the first track.
 WARM   := $(BIN)/python -c 'import librosa.feature, librosa.onset'
 EVAL   ?=
+FAULTS ?=
 
-.PHONY: demo test test-browser check format bench clean
+.PHONY: demo test test-browser test-faults check format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
@@ -44,6 +46,9 @@ test-browser: $(VENV)/.browser
 		|| $(BIN)/python -m playwright install chromium \
 		|| echo "no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM to its path" >&2
 	$(BIN)/python -m pytest -rs tests/browser
+
+test-faults: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/faults $(FAULTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

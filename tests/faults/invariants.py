@@ -1,0 +1,303 @@
+"""What must hold after every fault, and processes that may die of one.
+
+I1 the catalog opens with no manual step; I2 what was acknowledged is there with its audio; I3 ids and keys are unique;
+I4 no row lacks its audio; I5 what was not acknowledged is absent or complete; I6 after `doctor --fix` nothing is wrong;
+I7 an error is one sentence that names the cause. I1 and I7 are counted as "crash or unopenable".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import multiprocessing
+import os
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import wait
+
+import numpy as np
+from fakes import WordHashEncoder
+from starlette.testclient import TestClient
+
+from catalog import MusicService
+from catalog.disk.lance import import_lancedb
+from catalog.errors import CatalogError, NotFound
+from catalog.models import Filter
+from catalog.store import audit, store
+from catalog.web.app import create_app
+from generator import Audio
+
+# Imported but not used where processes are forked from, so that a fork is ready at once.
+import_lancedb()
+warnings.filterwarnings("ignore", message="lancedb fork support")
+PRELOADED = [
+    "invariants",
+    "pytest",
+    "librosa.feature",
+    "librosa.onset",
+    "pyloudnorm",
+    "scipy.signal",
+    "soundfile",
+]
+
+READY, ALL = Filter(), Filter(state=None)
+LOST, DUPLICATE, WRONG, CRASH = "lost", "duplicate", "silently wrong", "crash or unopenable"
+SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural"}
+SEARCHED = 2
+"""Tracks that are searched for after each fault."""
+FIX_ROUNDS = 3
+"""Mending one thing may show another: a dropped row leaves its audio over."""
+
+# A make in a few milliseconds, and a home that uses it
+
+
+class Tone:
+    """Makes a tone whose pitch follows from the seed, and calls `made` each time."""
+
+    def __init__(self, made=lambda: None):
+        self._made = made
+
+    def generate_music(self, prompt, config, **rest):
+        self._made()
+        times = np.arange(round(config["duration_s"] * 8_000)) / 8_000
+        tone = 0.1 * np.sin(2 * np.pi * 110.0 * (1 + config["seed"] / 2**32) * times)
+        samples = np.repeat((tone * np.linspace(0.2, 1.0, len(times)))[:, None], 2, axis=1).astype(np.float32)
+        provenance = {"backend": "procedural", "model": "tone", "weights_license": "none", "versions": {}}
+        return Audio(samples, 8_000, {**provenance, "seed": config["seed"]})
+
+
+def open_service(home, made=lambda: None, encoder=None):
+    tone = Tone(made)
+    return MusicService.open(
+        home, encoder=encoder or WordHashEncoder(), generators=lambda backend, size: tone, min_similarity=0.55
+    )
+
+
+def client_of(service):
+    """Return a client of the HTTP service in this process."""
+    app = create_app(service, secret="the secret")
+    return TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False)
+
+
+def encoder_of(home):
+    """Return an encoder of the identity that the table of a home has, so that its vectors compare."""
+    opened = store.Store.open(home)
+    encoder = WordHashEncoder()
+    encoder.identity = opened.care.stats()["encoder"] or encoder.identity
+    opened.close()
+    return encoder
+
+
+def text_of(number):
+    """Return a text that shares no word with the text of another number, so that each makes a track of its own."""
+    words = hashlib.sha256(str(number).encode()).hexdigest()
+    return " ".join(f"w{words[place : place + 6]}" for place in range(0, 36, 6))
+
+
+# What must hold
+
+
+def acknowledged(track):
+    """Return what a caller that was answered with `track` may rely on."""
+    return {"sha256": track.audio_sha256, "state": track.state, "rating": track.rating, "key": track.key}
+
+
+def look_over(home, expected, *, unknown=0, mend=True, again=()):
+    """Return what does not hold in `home`, as pairs of a column and a sentence; run in a process of its own.
+
+    `expected` gives for each id the states it may have: what was acknowledged, and what was being done; None where it
+    may be absent. `unknown` further tracks may be there. With `mend` the findings of doctor are mended, and must be
+    gone then. The requests `again` are made once more.
+    """
+    os.fsync = os.fdatasync = lambda descriptor: None
+    logging.disable()
+    # The deep check in this process: a child for each would take longer than all the rest.
+    audit.in_child = audited_here
+    try:
+        with open_service(home, encoder=encoder_of(home)) as service:
+            found = [*_rows(service, expected, unknown), *_found(service)]
+            if mend:
+                found += _mended(service)
+            for text in again:
+                service.find_or_make(text, **SHORT)
+            found += _unique(service)
+            return found
+    except BaseException as error:  # a panic of Rust is no Exception
+        return [(CRASH, f"{type(error).__name__}: {str(error)[:300]}")]
+
+
+def _rows(service, expected, unknown):
+    tracks = {track.id: track for track in service.store.tracks.list(ALL)}
+    for track_id, states in expected.items():
+        track = tracks.get(track_id)
+        if track is None and None not in states:
+            yield LOST, f"track {track_id} is gone"
+        elif track is not None and acknowledged(track) not in states:
+            yield LOST, f"track {track_id} is {acknowledged(track)}, not {states}"
+    if (more := len(tracks.keys() - expected.keys()) - unknown) > 0:
+        yield WRONG, f"{more} tracks that nobody made"
+    for track in tracks.values():
+        path = service.store.audio.path_of(track)
+        if not path.is_file():
+            yield LOST, f"the audio of {track.id} is gone"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != track.audio_sha256:
+            yield WRONG, f"the audio of {track.id} is not its own"
+
+
+def _found(service):
+    """Yield which of the newest tracks, whose texts share no words, a search for its text does not find."""
+    for track in service.store.tracks.list(limit=SEARCHED):
+        for by in ("meaning", "words", "both"):
+            if track.id not in {hit.track.id for hit in service.search(track.context, by=by)}:
+                yield LOST, f"track {track.id} is not found by {by}"
+        if not service.history(track.context, by="words"):
+            yield LOST, f"the request of track {track.id} is not found by words"
+
+
+def _unique(service):
+    for what, where in (("id", ALL), ("key", READY)):
+        for value, count in Counter(
+            getattr(track, what) for track in service.store.tracks.list(where)
+        ).items():
+            if count > 1:
+                yield DUPLICATE, f"{count} tracks with the {what} {value}"
+    for value, count in Counter(line.id for line in service.store.requests.list()).items():
+        if count > 1:
+            yield DUPLICATE, f"{count} lines of the log with the id {value}"
+
+
+def _mended(service):
+    """Mend what doctor finds, and yield what it cannot."""
+    audit.LEFT_OVER_AFTER_S = 0.0
+    care = service.store.care
+    encode = service.encoder.encode if care.stats()["encoder"] == service.encoder.identity else None
+    for _ in range(FIX_ROUNDS):
+        problems = care.check(deep=True)
+        if not problems:
+            return
+        for problem in problems:
+            care.fix(problem, encode)
+    for problem in care.check(deep=True):
+        yield WRONG, f"doctor cannot mend: {problem.kind} {problem.detail}"
+
+
+def audited_here(home, *rest):
+    """Run the deep check, which doctor runs in a child process, in this one."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        store.audit_deep(str(home), *rest)
+    return [audit.Problem.model_validate(item) for item in json.loads(printed.getvalue())]
+
+
+# A sentence or an answer
+
+
+def one_sentence(call):
+    """Call `call`; return what is wrong with the way it failed, "" where it answered or refused in one sentence."""
+    try:
+        call()
+    except (CatalogError, NotFound) as error:
+        return (
+            ""
+            if str(error) and "\n" not in str(error) and "Traceback" not in str(error)
+            else repr(str(error))
+        )
+    except BaseException as error:
+        return f"{type(error).__name__}: {str(error)[:200]}"
+    return ""
+
+
+# Processes
+
+
+class Died(Exception):
+    """The process died, with this exit code, before it had an answer; 0 where it took too long."""
+
+
+def _forking():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def start(work, *arguments):
+    """Start `work(*arguments)` in a process forked from one that has everything imported."""
+    process = _forking().Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def in_process(work, *arguments, timeout_s=120.0):
+    """Return `work(*arguments)` of a process of its own; raise Died where it gives none."""
+    ours, theirs = multiprocessing.Pipe()
+    process = start(_answer_one, theirs, work, arguments)
+    theirs.close()
+    try:
+        if not ours.poll(timeout_s):
+            process.kill()
+            raise Died(0)
+        return ours.recv()
+    except EOFError:
+        process.join()
+        raise Died(process.exitcode) from None
+    finally:
+        process.join(timeout_s)
+
+
+def side_by_side(do, cases):
+    """Yield pairs of a case and `do(case)`, as many at a time as there are cores."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        yield from zip(cases, threads.map(do, cases), strict=True)
+
+
+def in_batches(work, cases, *shared, timeout_s=120.0):
+    """Yield pairs of a case and `work(case, *shared)`, or Died; a process goes from case to case until one kills it."""
+    left, busy = iter(cases), {}
+
+    def begin(process=None, ours=None):
+        case = next(left, None)
+        if case is None:
+            if ours is not None:
+                ours.close()
+                process.join()
+            return
+        if ours is None:
+            ours, theirs = multiprocessing.Pipe()
+            process = start(_answer_many, theirs, work, shared)
+            theirs.close()
+        ours.send(case)
+        busy[ours] = (process, case)
+
+    for _ in range(os.cpu_count() or 1):
+        begin()
+    while busy:
+        ready = wait([*busy], timeout_s)
+        for ours in ready or [*busy]:
+            process, case = busy.pop(ours)
+            try:
+                if not ready:
+                    process.kill()
+                    raise EOFError
+                answer = ours.recv()
+            except (EOFError, ConnectionError):
+                process.join()
+                yield case, Died(process.exitcode)
+                ours.close()
+                begin()
+            else:
+                yield case, answer
+                begin(process, ours)
+
+
+def _answer_one(connection, work, arguments):
+    connection.send(work(*arguments))
+
+
+def _answer_many(connection, work, shared):
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            connection.send(work(connection.recv(), *shared))
