@@ -27,7 +27,18 @@ __all__ = [
     "NotFound",
     "StorageError",
     "Unavailable",
+    "in_one_line",
 ]
+
+
+def in_one_line(message: str) -> str:
+    """Return `message` with line breaks and other characters that cannot be printed as escapes.
+
+    A message repeats refused values, which may hold a line break or a command for the terminal.
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in message
+    )
 
 
 class CatalogError(Exception):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..errors import CatalogError
+from ..errors import CatalogError, in_one_line
 from .flags import in_flags, result_in_flags
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Failure(click.ClickException):
     """A catalog error on its way to the terminal."""
 
     def __init__(self, error: CatalogError) -> None:
-        super().__init__(in_flags(str(error)))
+        super().__init__(in_one_line(in_flags(str(error))))
         self.exit_code = error.exit_code  # type: ignore[misc]
 
 
@@ -62,7 +62,7 @@ class Command(click.Command):
                 # The reader of the pipe went away (`| head`); click ends the process quietly.
                 raise
             place = f" ({error.filename})" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{place}") from error
+            raise click.ClickException(in_one_line(f"{error.strerror or error}{place}")) from error
 
 
 class Group(click.Group):

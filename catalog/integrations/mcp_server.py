@@ -18,7 +18,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import CallToolResult, InputRequiredResult, Resource, ToolAnnotations
 from pydantic import Field, ValidationError
 
-from ..errors import CatalogError, NotFound
+from ..errors import CatalogError, NotFound, in_one_line
 from ..service.jobs import Jobs
 from ..service.service import MusicService
 from ..validation import nearest, sentence
@@ -106,7 +106,7 @@ class CatalogServer(MCPServer[Any]):
                 raise ResourceNotFoundError(str(cause)) from None
             if isinstance(cause, CatalogError):
                 raise ResourceError(str(cause)) from None
-            raise
+            raise type(error)(in_one_line(str(error))) from cause
 
 
 def _with_arguments(tool: Callable[..., Any]) -> Callable[..., Any]:

@@ -251,6 +251,13 @@ def test_control_characters_of_a_context_do_not_reach_the_terminal(copy):
         assert "\x07" not in shown.output
 
 
+def test_control_characters_of_a_refused_value_do_not_reach_the_terminal(home):
+    refused = run("find", CALM, "--config", "a\nb\x1b[31m\u2028", home=home)
+    assert refused.exit_code == 2
+    (line,) = refused.stderr.splitlines()
+    assert r"a\nb\x1b[31m\u2028" in line
+
+
 def test_binary_standard_input_is_refused(home):
     result = run("find-or-make", "-", home=home, stdin=b"\x89PNG\r\n\x1a\n\xff\x00")
     assert result.exit_code == 2

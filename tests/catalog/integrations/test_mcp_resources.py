@@ -27,6 +27,7 @@ def test_tracks_are_resources(service):
             "track://nothing/audio",
             "track://..%2F..%2Fetc/audio",
             "file:///etc/passwd",
+            "track://two\nlines/",
         ):
             with pytest.raises(MCPError) as refused:
                 await client.read_resource(uri)
@@ -46,6 +47,7 @@ def test_tracks_are_resources(service):
     assert audio.mime_type == "audio/wav"
     assert base64.b64decode(audio.blob) == made.path.read_bytes()
     assert refusals[0].startswith("there is no track 'nothing'")
+    assert all(refusal.isprintable() for refusal in refusals)
     assert not any("Traceback" in refusal or "/tmp" in refusal for refusal in refusals)
 
 
