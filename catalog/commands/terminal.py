@@ -52,6 +52,13 @@ class Failure(click.ClickException):
 class Command(click.Command):
     """A command whose catalog errors become one line and an exit code, also when a host CLI mounts it."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.message = in_one_line(error.message)  # type: ignore[misc]
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -252,10 +252,12 @@ def test_control_characters_of_a_context_do_not_reach_the_terminal(copy):
 
 
 def test_control_characters_of_a_refused_value_do_not_reach_the_terminal(home):
-    refused = run("find", CALM, "--config", "a\nb\x1b[31m\u2028", home=home)
-    assert refused.exit_code == 2
-    (line,) = refused.stderr.splitlines()
-    assert r"a\nb\x1b[31m\u2028" in line
+    for words in (("find", CALM, "--config"), ("presets", "list"), ("list", "--limit")):
+        refused = run(*words, "a\nb\x1b[31m\u2028", home=home)
+        assert refused.exit_code == 2
+        line = refused.stderr.splitlines()[-1]
+        assert line.startswith("Error: ")
+        assert r"a\nb\x1b[31m\u2028" in line
 
 
 def test_binary_standard_input_is_refused(home):
