@@ -12,7 +12,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 @pytest.fixture(autouse=True)
 def no_outside_settings(monkeypatch, tmp_path_factory):
     """Keep the settings, models and caches of the machine out of the tests."""
-    for name in ("CATALOG_HOME", "CATALOG_CONFIG", "CATALOG_ENCODER", "CATALOG_FAILPOINT"):
+    names = ("CATALOG_HOME", "CATALOG_CONFIG", "CATALOG_ENCODER", "CATALOG_FAILPOINT", "CATALOG_NETWORK_HOME")
+    for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
 

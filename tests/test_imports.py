@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "catalog": (
         "models errors version",
-        "validation disk",
+        "validation mounts disk",
         "text search",
         "brief",
         "request store reuse",

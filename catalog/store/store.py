@@ -24,6 +24,7 @@ from ..disk.maintenance import Maintenance
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Track
+from ..mounts import check_local
 from . import answers, audit
 from .audio import AudioFiles
 from .care import Care
@@ -85,15 +86,16 @@ class Store:
         """Open the catalog in `home`, made on first use; a torn last write is set aside, an older shape upgraded.
 
         `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None takes the table's
-        own. A home that cannot be written opens for reading. Raises NotFound without a home and `create`,
-        StorageError for a place that cannot be a home or a table of a newer version, Busy when another process writes
-        for longer than `lock_timeout_s`.
+        own. A home that cannot be written opens for reading. Raises NotFound without a home and `create`, StorageError
+        for a place that cannot be a home, such as a network file system, and for a table of a newer version, Busy when
+        another process writes for longer than `lock_timeout_s`.
         """
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", str(home)):
             raise StorageError(f"{home} is a remote address; so far a catalog is kept in a local folder")
         if not str(home).strip():
             raise InputError("the home folder's name is empty; pass a folder for the catalog")
         folder = Path(home).expanduser().absolute()
+        check_local(folder)
         with storing(f"the home folder {folder} cannot be read"):
             if folder.exists() and not folder.is_dir():
                 raise StorageError(f"{folder} is a file; pass a folder for the catalog")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..disk.checksummed import from_checked, to_checked
 from ..disk.files import storing, write_file
+from ..errors import Damage
 from ..models import Value
 
 __all__ = ["NAME", "Place", "read_place", "write_place"]
@@ -57,23 +58,12 @@ def read_place(home: Path) -> Place:
     """Return the state of the scrub of a home; that of one that never was where it is absent or altered."""
     with storing(f"the state of the scrub in {home} cannot be read"):
         try:
-            text, _, checksum = (home / NAME).read_bytes().partition(b"\n")
-        except FileNotFoundError:
+            return Place.model_validate(from_checked((home / NAME).read_bytes()))
+        except (FileNotFoundError, Damage, ValidationError):
             return Place()
-    if checksum != _checksum(text):
-        return Place()
-    try:
-        return Place.model_validate_json(text)
-    except ValidationError:
-        return Place()
 
 
 def write_place(home: Path, place: Place) -> None:
     """Keep the state of the scrub of a home, on the disk on return. Raises StorageError."""
-    text = place.model_dump_json().encode("utf-8")
     with storing(f"the state of the scrub in {home} cannot be kept"):
-        write_file(home / NAME, text + b"\n" + _checksum(text), point="scrub")
-
-
-def _checksum(text: bytes) -> bytes:
-    return hashlib.sha256(text).hexdigest().encode("ascii") + b"\n"
+        write_file(home / NAME, to_checked(place.model_dump(mode="json")), point="scrub")

@@ -18,6 +18,7 @@ from ..disk.locks import hold, is_held
 from ..disk.versions import Marks, TableFiles, new_stamp
 from ..errors import Busy, Damage, InputError, StorageError
 from ..models import Value
+from ..mounts import check_local
 from ..store.schema import VERSIONS
 from ..store.store import RESTORING, Store, make_folders
 from .objects import Objects, Stored, copy
@@ -101,6 +102,7 @@ def _existing(home: Path) -> list[Path]:
 
 def _check_place(home: Path, snapshot: Snapshot, *, force: bool) -> None:
     """Raise Busy for a home that is served, InputError for one that holds something, StorageError for want of space."""
+    check_local(home)
     if is_held(home / "locks" / "serve.lock"):
         raise Busy(f"a service runs in {home}; stop it, then restore")
     if _existing(home) and not force:
