@@ -20,6 +20,7 @@ from ..version import package_version
 from .cache import FileCache
 from .guard import LOOPBACK, Guard, Policy
 from .metrics import Metered, Metrics
+from .note import proof_of
 from .problems import add_handlers, openapi
 from .routes import audio, history, login, music, pictures, tracks
 from .routes import jobs as jobs_routes
@@ -37,6 +38,7 @@ def create_app(
     *,
     token: str | None = None,
     secret: str | None = None,
+    address: str = "",
     hosts: Sequence[str] = LOOPBACK,
     queue_limit: int = 8,
     workers: int | None = None,
@@ -44,13 +46,15 @@ def create_app(
     """Return the ASGI application over `service`.
 
     With a `token` callers must show it. `secret` proves that a caller can read the home, as the command line can; by
-    default it is random. `hosts` are the names that a Host header may hold, "*" for every IP address. At most
-    `queue_limit` makes wait. At most `workers` requests are worked on at the same time, by default as many as the
-    framework has threads. The jobs end with the application; the caller closes `service`.
+    default it is random. The application proves that it knows it, as the service at `address`. `hosts` are the names
+    that a Host header may hold, "*" for every IP address. At most `queue_limit` makes wait. At most `workers` requests
+    are worked on at the same time, by default as many as the framework has threads. The jobs end with the application;
+    the caller closes `service`.
     """
     jobs = Jobs(service, limit=queue_limit)
     metrics = Metrics(jobs)
-    policy = Policy(secret=secret or secrets.token_urlsafe(32), token=token, hosts=tuple(hosts))
+    secret = secret or secrets.token_urlsafe(32)
+    policy = Policy(secret=secret, token=token, hosts=tuple(hosts))
     cache = FileCache(service.store.home / "cache" / "web", looked_up=metrics.looked_up)
 
     @asynccontextmanager
@@ -79,6 +83,7 @@ def create_app(
         cache=cache,
         version=package_version(),
         token_required=token is not None,
+        prove=partial(proof_of, secret, address),
     )
     add_handlers(app)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]

@@ -1,8 +1,8 @@
 """A client of the service that runs in a home; the command line uses it. Standard library only, to start quickly.
 
 Only a caller with the settings of the service (configuration, encoder, version) uses it, so that its answers are
-those that the caller would work out itself. Where the service cannot be reached the client raises Gone, and the
-caller does the work itself.
+those that the caller would work out itself. Where the service cannot be reached, or does not prove that it is the one
+of the home, the client raises Gone, and the caller does the work itself.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from socket import SHUT_RDWR, socket
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
 from .. import errors
 from ..errors import Busy, CatalogError
-from .note import read_note, settings_of
+from .note import draw_nonce, is_proof, read_note, settings_of
 
 __all__ = ["Gone", "RunningService", "Stopped", "running_service"]
 
 
+PROOF_S = 5.0
+"""How long a service may take to prove that it is the one of the home."""
 ANSWER_S = 600.0
 """How long an answer may take, and how long to wait for a full queue: as long as for the lock of another process."""
+MOST_PROOF_BYTES = 4096
 SILENCE_S = 60.0
 """How long the events of a job may be silent; the service sends a comment every 15 seconds."""
 
@@ -31,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 class Gone(Exception):
-    """The service cannot be reached, or is stopping."""
+    """The service cannot be reached, is stopping, or is another one than that of the home."""
 
 
 class Stopped(CatalogError):
@@ -57,7 +62,7 @@ class RunningService:
     def __init__(self, home: str, address: str, secret: str) -> None:
         place = urlsplit(address)
         self._home, self._host, self._port = home, place.hostname or "", place.port or 80
-        self._secret = secret
+        self._address, self._secret = address, secret
 
     def find_or_make(self, body: Mapping[str, Any], progress: Callable[[], Any]) -> dict[str, Any]:
         """Return the result for a request, waiting for its job where it must be made.
@@ -131,7 +136,8 @@ class RunningService:
         self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = ANSWER_S
     ) -> HTTPResponse:
         """Return the answer to a request; raise the error of one that failed."""
-        connection = HTTPConnection(self._host, self._port, timeout=timeout_s)
+        connection = self._proven()
+        connection.sock.settimeout(timeout_s)
         headers = {"Authorization": f"Bearer {self._secret}", "Connection": "close"}
         content = None
         if body is not None:
@@ -153,11 +159,49 @@ class RunningService:
             raise Gone  # something else answers on that port
         raise _error(problem)
 
+    def _proven(self) -> HTTPConnection:
+        """Return a connection whose other side has proved that it is the service of the home; it is never reopened."""
+        connection, nonce = HTTPConnection(self._host, self._port, timeout=PROOF_S), draw_nonce()
+        with ExitStack() as closing:
+            closing.callback(connection.close)
+            try:
+                connection.connect()
+                connection.auto_open = 0
+                # The time limit of a socket holds for each byte anew, so another thread ends the wait.
+                with _ended_after(PROOF_S, connection.sock):
+                    connection.request("GET", f"/api/proof?nonce={nonce}")
+                    answer = _parsed(connection.getresponse().read(MOST_PROOF_BYTES))
+            except (OSError, HTTPException) as error:
+                raise Gone from error
+            if connection.sock is None or not is_proof(
+                answer.get("proof"), self._secret, self._address, nonce
+            ):
+                raise Gone
+            closing.pop_all()
+        return connection
+
     def _unless_stopping(self) -> None:
         """Raise Gone when the service has removed its note."""
         note = read_note(self._home)
         if note is None or note.get("secret") != self._secret:
             raise Gone
+
+
+@contextmanager
+def _ended_after(seconds: float, connection: socket) -> Iterator[None]:
+    """Shut `connection` down unless the block is over in `seconds`."""
+
+    def end() -> None:
+        with suppress(OSError):
+            connection.shutdown(SHUT_RDWR)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class _Full(Exception):

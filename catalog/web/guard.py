@@ -29,8 +29,8 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEALTH = "/api/health"
-OPEN = ("/login", "/login.js", "/login.css", "/api/login", HEALTH, "/favicon.ico")
-"""The addresses that need no token: those that take one, and the health of the service."""
+OPEN = ("/login", "/login.js", "/login.css", "/api/login", HEALTH, "/api/proof", "/favicon.ico")
+"""The addresses that need no token: those that take one, the health of the service, and the proof which one it is."""
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
 BODY_S = 15.0

@@ -4,12 +4,18 @@ The service holds the lock file `locks/serve.lock` for as long as it runs. A not
 The system frees the lock when the process dies, however it dies; a process id can be taken again by another program.
 
 The note holds a secret. Only its owner can read it; who can read it can read the catalog too.
+
+Where another program listens at the address of a note by now, it must learn nothing. So the caller first sends a random
+number, a nonce, and the service proves that it knows the secret by the HMAC of the nonce. The address is part of it, so
+that no program can pass the question on to a service that listens elsewhere.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -20,11 +26,23 @@ from ..disk.locks import hold, is_held
 from ..errors import Busy, StorageError
 from ..version import package_version
 
-__all__ = ["only_service", "read_note", "remove_note", "settings_of", "write_note"]
+__all__ = [
+    "NONCE",
+    "draw_nonce",
+    "is_proof",
+    "only_service",
+    "proof_of",
+    "read_note",
+    "remove_note",
+    "settings_of",
+    "write_note",
+]
 
 
 NAME = "serve.json"
 LOCK = Path("locks", "serve.lock")
+NONCE = "^[0-9a-f]{32}$"
+"""What a nonce looks like."""
 LOCK_S = 0.5
 """How long a start waits for the lock; a reader of the note holds it for a moment to see whether it is free."""
 SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS")
@@ -90,6 +108,22 @@ def remove_note(home: str | Path) -> None:
     if note and note["pid"] == os.getpid():
         with suppress(OSError):
             (Path(home) / NAME).unlink()
+
+
+def draw_nonce() -> str:
+    """Return a random number that was never sent before, in 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def proof_of(secret: str, address: str, nonce: str) -> str:
+    """Return the HMAC-SHA256 of `nonce` and `address` under `secret`, in hexadecimal digits."""
+    return hmac.digest(secret.encode(), f"catalog {nonce} {address}".encode(), "sha256").hex()
+
+
+def is_proof(shown: object, secret: str, address: str, nonce: str) -> bool:
+    """Return whether a service `shown` that it knows `secret`; nothing is a proof where there is no secret."""
+    right = proof_of(secret, address, nonce)
+    return bool(secret) and isinstance(shown, str) and hmac.compare_digest(shown.encode(), right.encode())
 
 
 def _content(home: str | Path) -> dict[str, Any] | None:

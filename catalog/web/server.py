@@ -70,11 +70,17 @@ def serve(
         real_port = listening.getsockname()[1]
         hosts = (*LOOPBACK, *_names(host), *(name.lower() for name in allow_hosts))
         limits = limits_for(raise_descriptor_limit())
-        app = create_app(
-            service, token=token, secret=secret, hosts=hosts, queue_limit=queue_limit, workers=limits.workers
-        )
         reached = "127.0.0.1" if host in ("", "0.0.0.0", "localhost") else "::1" if host == "::" else host
         note = {"address": _address(reached, real_port), "secret": secret, **(settings or {})}
+        app = create_app(
+            service,
+            token=token,
+            secret=secret,
+            address=note["address"],
+            hosts=hosts,
+            queue_limit=queue_limit,
+            workers=limits.workers,
+        )
         warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
 
         def ready() -> None:

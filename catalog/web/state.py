@@ -54,6 +54,8 @@ class Shared:
     cache: FileCache
     version: str
     token_required: bool
+    prove: Callable[[str], str]
+    """Return the proof, for a nonce, that this service knows the secret of its home."""
     map: Memo = field(default_factory=Memo)
 
     def track(self, track_id: str) -> Track:

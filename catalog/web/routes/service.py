@@ -14,6 +14,7 @@ from ...history.statistics import Statistics
 from ...history.suggestions import PresetSuggestion
 from ...report import preset_rows
 from ..json_response import Json
+from ..note import NONCE
 from ..problems import PROBLEMS
 from ..state import SharedState
 
@@ -31,6 +32,12 @@ class Health(BaseModel):
     version: str
     uptime_s: float
     token_required: bool
+
+
+class Proof(BaseModel):
+    """The HMAC-SHA256 of a nonce and of the address of the service, under the secret of its home."""
+
+    proof: str
 
 
 class PresetJson(BaseModel):
@@ -66,6 +73,12 @@ async def health(shared: SharedState) -> Response:
             "token_required": shared.token_required,
         }
     )
+
+
+@router.get("/api/proof", response_model=Proof)
+async def proof(shared: SharedState, nonce: Annotated[str, Query(pattern=NONCE)]) -> Response:
+    """Prove that this is the service of its home, to a caller who can read the secret there. It needs no token."""
+    return Json({"proof": shared.prove(nonce)})
 
 
 @router.get("/api/presets", response_model=PresetsResponse)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import soundfile
-from calls import CARGO, RAIN
+from calls import CARGO, RAIN, SECRET
 from click.testing import CliRunner
 
 import cli
 from catalog.errors import Busy, InputError, NotFound
+from catalog.web import client
 from catalog.web.client import Gone, RunningService, running_service
-from catalog.web.note import only_service, read_note, settings_of, write_note
+from catalog.web.note import is_proof, only_service, proof_of, read_note, settings_of, write_note
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ["--duration", "1", "--quality", "preview"]
@@ -261,6 +265,102 @@ def test_errors_of_a_service_come_back_as_what_they_were(homes):
         running.audio("nothing", "wav")
     with pytest.raises(Gone):
         RunningService(str(homes[1]), "http://127.0.0.1:9/", "x").find({"context": RAIN})
+
+
+# Who answers
+
+
+@contextlib.contextmanager
+def listening(answer):
+    """Listen in a thread and let `answer` treat each connection; yield the address and the bytes that came in."""
+    received = []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    answer(connection, received)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", received
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(WAIT_S)
+
+
+def http_answer(content, *more):
+    head = ["HTTP/1.1 200 OK", "Content-Type: application/json", f"Content-Length: {len(content)}", *more]
+    return "\r\n".join([*head, "", content]).encode()
+
+
+def impersonating(connection, received):
+    """Answer every request as if a track were found, with a proof that is none."""
+    while data := connection.recv(65_536):
+        received.append(data)
+        result = {"action": "reused", "path": "/etc/passwd", "id": "a", "lines": ["x"]}
+        connection.sendall(http_answer(json.dumps({"result": result, "proof": "0" * 64})))
+
+
+def mute(connection, received):
+    while data := connection.recv(65_536):
+        received.append(data)
+
+
+def dripping(connection, received):
+    """Send an answer byte by byte, for as long as anybody reads it."""
+    received.append(connection.recv(65_536))
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("answer", [impersonating, mute, dripping])
+def test_another_program_at_the_address_of_the_note_learns_nothing_and_decides_nothing(
+    homes, tmp_path, monkeypatch, answer
+):
+    monkeypatch.setattr(client, "PROOF_S", 0.5)
+    home = shutil.copytree(homes[0], tmp_path / "home")
+    with listening(answer) as (address, received), only_service(home):
+        write_note(home, {"address": address, "secret": SECRET, **settings_of(home, None)})
+        result = run("find-or-make", RAIN, *SHORT, home=home)
+    assert (result.exit_code, "passwd" in result.stdout) == (0, False)
+    assert Path(result.stdout.strip()).is_file()
+    assert "the service of this home does not answer; going on without it" in result.stderr
+    assert received
+    for secret in (SECRET, "Authorization", "rain", "library"):
+        assert secret.encode() not in b"".join(received)
+
+
+def test_a_proof_is_not_passed_on_to_the_service_of_another_address(homes):
+    served = homes[1]
+    note = read_note(served)
+    place = urlsplit(note["address"])
+
+    def relaying(connection, received):
+        with socket.create_connection((place.hostname, place.port), WAIT_S) as service:
+            received.append(connection.recv(65_536))
+            service.sendall(received[0])
+            while b"}" not in (data := service.recv(65_536)):
+                connection.sendall(data)
+            connection.sendall(data)
+            received.append(connection.recv(65_536))
+
+    with listening(relaying) as (address, received), pytest.raises(Gone):
+        RunningService(str(served), address, note["secret"]).find({"context": RAIN})
+    assert received[1:] in ([], [b""])
+    RunningService(str(served), note["address"], note["secret"]).find({"context": RAIN})
+
+
+def test_the_proof_needs_no_token_and_a_nonce(open_client):
+    client = open_client(token="a-long-enough-token", address="http://127.0.0.1:8765/")
+    shown = client.get(f"/api/proof?nonce={'0' * 32}").json()["proof"]
+    assert is_proof(shown, SECRET, "http://127.0.0.1:8765/", "0" * 32)
+    assert not is_proof(shown, SECRET, "http://127.0.0.1:8765/", "1" * 32)
+    assert not is_proof(proof_of("", "", "0" * 32), "", "", "0" * 32)
+    assert client.get("/api/proof?nonce=" + "0" * 33).status_code == 422
 
 
 DEAF = """
