@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Busy, CatalogError, StorageError
+from .damage.indexes import drop_damaged
 from .files import refusal
 from .lance import index_config
 from .table import DurableTable
@@ -69,13 +70,24 @@ class Maintenance:
             with table.locked():
                 self._add_index(table, column, self._index_for(table.name, 0)[column])
 
+    def remake_index(self, table: DurableTable, column: str) -> None:
+        """Make the index of `column` anew where it is damaged, or was dropped for that and is still wanted."""
+        with table.locked():
+            drop_damaged(table, whole=True)
+            if kind := self._index_for(table.name, table.table.count_rows()).get(column):
+                self._index(table, column, kind)
+            table.indexes.write(table.table, {column: ""})
+
     def _compact(self, table: DurableTable, timeout_s: float | None) -> None:
         with table.locked(timeout_s):
             try:
                 self._compact_locked(table)
             except StorageError as error:
-                # Lance reads the manifests of earlier versions too.
-                if refusal(error) or not table.set_aside_unreadable():
+                if refusal(error):
+                    raise
+                # Lance reads the manifests of earlier versions too, and the files of the indexes.
+                mended = [table.set_aside_unreadable(), drop_damaged(table, whole=True)]
+                if not any(mended):
                     raise
                 self._compact_locked(table)
 
@@ -91,15 +103,18 @@ class Maintenance:
             check=_same_rows,
         )
         for column, kind in self._index_for(table.name, table.table.count_rows()).items():
-            # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
-            if column not in table.table.schema.names:
-                continue
-            if kind not in VECTOR_KINDS or _vectors(table.table, column) >= LEAST_VECTORS:
-                self._add_index(table, column, kind)
+            self._index(table, column, kind)
         table.commit_locked(
             what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="cleanup", adds_only=True
         )
         table.mark_compacted()
+
+    def _index(self, table: DurableTable, column: str, kind: str) -> None:
+        # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
+        if column not in table.table.schema.names:
+            return
+        if kind not in VECTOR_KINDS or _vectors(table.table, column) >= LEAST_VECTORS:
+            self._add_index(table, column, kind)
 
     def _add_index(self, table: DurableTable, column: str, kind: str) -> None:
         if column in _indexed(table.table):
@@ -125,8 +140,24 @@ def _indexed(lance: Any) -> set[str]:
 
 
 def _same_rows(before: Any, after: Any) -> bool:
-    """Tell whether two Lance tables have the same rows in the same order, value by value."""
-    return all(one == other for one, other in zip_longest(_chunks(before), _chunks(after)))
+    """Tell whether two Lance tables have the same rows, value by value, in any order."""
+    ids, others = _ids(before), _ids(after)
+    if ids == others:
+        return all(one == other for one, other in zip_longest(_chunks(before), _chunks(after)))
+    # A compaction moves rows that were changed, together with those beside them.
+    if sorted(ids) != sorted(others):
+        return False
+    places = {each: place for place, each in enumerate(others)}
+    for chunk in _chunks(before):
+        moved = after.take_offsets([places[each] for each in chunk["id"].to_pylist()]).to_arrow()
+        if chunk.sort_by("id") != moved.sort_by("id"):
+            return False
+    return True
+
+
+def _ids(lance: Any) -> list[str]:
+    ids: list[str] = lance.search().select(["id"]).limit(None).to_arrow()["id"].to_pylist()
+    return ids
 
 
 def _chunks(lance: Any) -> Iterator[pa.Table]:

@@ -18,7 +18,7 @@ from ..errors import Damage, StorageError
 from .damage.aside import put_back, report, set_aside, set_aside_later, version_of
 from .files import refusal
 from .lance import Connection, lance_errors
-from .versions import Marks, TableFiles, ends_in_magic, is_whole, new_stamp
+from .versions import Marks, TableFiles, is_whole, new_stamp
 
 __all__ = ["EMPTY", "FROM_A_COPY", "IntactIds", "has_lost_its_schema", "recover", "sample"]
 
@@ -139,10 +139,6 @@ def _read_through(
 
     Raises StorageError or OSError when the system refuses.
     """
-    # Reading every row reads no index, so the ends of the index files are looked at.
-    indexes = (path for path in table.files() if path.is_relative_to(table.folder / "_indices"))
-    if not all(ends_in_magic(path) for path in indexes if path.suffix in (".lance", ".idx")):
-        return None
     ids: list[str | None] = []
     try:
         with lance_errors(f"the {table.name} table in {table.home} cannot be read"):
@@ -151,6 +147,7 @@ def _read_through(
                 opened.checkout(version)
             if opened.version != version or has_lost_its_schema(opened.schema, schema):
                 return None
+            opened.list_indices()  # in a part of the manifest that is read on its own
             for batch in opened.search().to_batches(_BATCH_ROWS):
                 ids += intact_ids(batch)
     except StorageError as error:

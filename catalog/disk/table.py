@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..errors import Damage, StorageError
 from .damage.aside import set_aside_after, set_aside_unreadable
+from .damage.indexes import IndexFiles, drop_damaged, look_over
 from .failpoint import failpoint
 from .files import evict, refusal, storing, sync
 from .lance import Connection, lance_errors, run
@@ -46,6 +47,7 @@ class DurableTable(TableFiles):
     ) -> None:
         """`version_of` returns the schema version that an arrow schema states."""
         super().__init__(home, name)
+        self.indexes = IndexFiles(self)
         self._connection = connection
         self._lock = home / "locks" / f"{name}.lock"
         self._lock_timeout_s = lock_timeout_s
@@ -136,7 +138,8 @@ class DurableTable(TableFiles):
         if self.marks.acknowledged != self.head():
             with storing(what):
                 recover(self, self._connection, self._intact_ids)
-            self.close()
+            self._table, self._query_table = self._opened(what), None
+            drop_damaged(self, whole=False)
         known, before = self.files(), self.head()
         table = self.table
         with lance_errors(what):
@@ -146,6 +149,8 @@ class DurableTable(TableFiles):
             new = self._sync_new(known, point=point)
             if check and before and self.head() != before:
                 self._read_back(what, before, new, check)
+            if self.indexes.written(new):
+                self.indexes.write(table)
             self._note_head(point=point, changed=not adds_only)
         return result
 
@@ -189,19 +194,23 @@ class DurableTable(TableFiles):
         what = f"the {self.name} table in {self.home} cannot be opened"
         with storing(what):
             newest = self.newest()
-            if newest and not (self.marks.acknowledged == newest[0] and is_whole(newest[1])):
+            settled = newest is not None and self.marks.acknowledged == newest[0] and is_whole(newest[1])
+            if newest and not settled:
                 self._recover_if_free(newest[0], readable=is_whole(newest[1]))
-            head = self.head()
-            if head is None:
+                newest = self.newest()
+            if newest is None:
                 return  # not even the first version was whole
             table = self._opened(what)
-            if table.version < head:  # the manifest of that name is a copy of an earlier one
-                self._recover_if_free(head, readable=False)
+            if table.version < newest[0]:  # the manifest of that name is a copy of an earlier one
+                self._recover_if_free(newest[0], readable=False)
                 table = self._opened(what)
         if self.folder not in _SAMPLED:
             _SAMPLED.add(self.folder)
             sample(self.name, table, self._intact_ids)
         self._table = table
+        with storing(f"the index files of the {self.name} table in {self.home} cannot be looked at"):
+            if not (settled and self.indexes.look_same()):
+                look_over(self)
 
     def _opened(self, what: str) -> Any:
         schema = self.marks.schema

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..disk import files
+from ..disk.damage import indexes
 from ..disk.files import set_aside
 from ..disk.table import DurableTable
 from ..errors import Damage, StorageError
@@ -55,9 +56,9 @@ _PURGED = "purged-"
 class Problem(Value):
     """One finding of `Care.check`."""
 
-    kind: Literal["table", "altered-row", "missing-audio", "altered-audio", "leftover"]
+    kind: Literal["table", "index", "altered-row", "missing-audio", "altered-audio", "leftover"]
     subject: str
-    """The table, the id of the track, or the path below the home folder."""
+    """The table, the column of an index with its table, the id of the track, or the path below the home folder."""
     detail: str
 
 
@@ -69,6 +70,11 @@ def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, dee
         for detail in table.problems()
     ]
     try:
+        problems += [
+            Problem(kind="index", subject=f"{table.name}.{column}", detail=detail)
+            for table in tables
+            for column, detail in indexes.problems(table)
+        ]
         return [*problems, *(in_child(home) if deep else read_through(home, tracks, deep=False))]
     except StorageError as error:
         return [*problems, Problem(kind="table", subject=tracks.durable.name, detail=str(error))]

@@ -76,14 +76,19 @@ class Care:
     def fix(self, problem: Problem, encode: Encode | None = None) -> bool:
         """Mend what can be mended without losing anything; return whether it was.
 
-        A row without its audio goes to the trash, a file no row names to `lost/`. A row whose columns, id or sound
-        differ from its record is written anew from that. An altered vector is made anew by `encode`, which must be of
-        the table's encoder; without it the row stays as it is. Only a row whose record is damaged is copied to `lost/`
-        and deleted.
+        A damaged index is made anew. A row without its audio goes to the trash, a file no row names to `lost/`. A row
+        whose columns, id or sound differ from its record is written anew from that. An altered vector is made anew by
+        `encode`, which must be of the table's encoder; without it the row stays as it is. Only a row whose record is
+        damaged is copied to `lost/` and deleted.
         """
         check_writable(self._home, "nothing can be mended")
         if problem.kind == "table":
             return False
+        if problem.kind == "index":
+            name, column = problem.subject.split(".")
+            (table,) = [table for table in self._maintenance.tables if table.name == name]
+            self._maintenance.remake_index(table, column)
+            return True
         if problem.kind == "leftover":
             return audit.clear(self._home, self._tracks.table, problem.subject)
         vector_of = None if encode is None else lambda track: encode([track.context])[0]

@@ -219,11 +219,17 @@ def test_a_compaction_that_does_not_read_as_it_should_does_not_count(tmp_path, m
     assert faults(store) == []
 
 
-def test_rows_are_compared_across_the_ends_of_files(tmp_path, monkeypatch):
+@pytest.mark.parametrize("changed", [[], ["t5"], ["t5", "t1", "t6"]])
+def test_rows_are_compared_across_the_ends_of_files_in_any_order(tmp_path, monkeypatch, changed):
     monkeypatch.setattr(maintenance, "_CHUNK_ROWS", 3)
     store = open_store(tmp_path / "home")
-    for number in range(8):
+    for number in range(4):
         add(store, f"t{number}", number)
+    store.care.compact()
+    for number in range(4, 8):
+        add(store, f"t{number}", number)
+    for name in changed:
+        store.tracks.update(name, rating=3)
     store.tracks.trash("t3")
     store.care.purge()
     durable = store.tracks.table.durable
@@ -235,8 +241,24 @@ def test_rows_are_compared_across_the_ends_of_files(tmp_path, monkeypatch):
     assert one.stats()["fragment_stats"]["num_fragments"] > two.stats()["fragment_stats"]["num_fragments"]
     assert maintenance._same_rows(one, two)
     assert not maintenance._same_rows(two, three)
+    assert not maintenance._same_rows(three, two)
     assert not maintenance._same_rows(two, durable.opened_at(before - 2))
     assert [len(chunk) for chunk in maintenance._chunks(two)] == [3, 3, 1]
+
+
+def test_a_compaction_that_moves_rows_counts(tmp_path, caplog):
+    store = open_store(tmp_path / "home")
+    for number in range(3):
+        add(store, f"t{number}", number)
+    store.care.compact()
+    add(store, "t3", 3)
+    for name in ("t3", "t0", "t1"):
+        store.tracks.update(name, rating=4)
+        store.care.compact()
+        durable = store.tracks.table.durable
+        assert durable.marks.compacted == durable.head()
+    assert not (store.home / "lance" / "damaged").exists()
+    assert len(ids(store)) == 4
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "hole"])

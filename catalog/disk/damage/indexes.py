@@ -1,0 +1,230 @@
+"""The files of the indexes of a table, and the note of what was written into them.
+
+Lance fails for good where an index file is gone, and believes an altered one. So an index that is damaged is dropped:
+reads scan the rows instead, until it is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...errors import Damage, StorageError
+from ..checksummed import from_checked, to_checked
+from ..files import refusal, sha256_of, write_file
+from ..lance import lance_errors
+from ..versions import TableFiles, ends_in_magic
+
+if TYPE_CHECKING:
+    from ..table import DurableTable
+
+__all__ = ["DamagedIndex", "IndexFiles", "drop_damaged", "look_over", "problems"]
+
+
+_log = logging.getLogger(__name__)
+
+FOLDER = "_indices"
+_CHECKED = (".lance", ".idx")
+"""How the names of files end that have Lance's last bytes."""
+
+
+WAIT_S = 10.0
+"""How long opening a table waits for a writer where an index is damaged."""
+
+
+class DamagedIndex(NamedTuple):
+    """An index that reads must not use."""
+
+    name: str
+    columns: tuple[str, ...]
+    reason: str
+    """Empty where a process died before it noted the index: nobody knows whether its files are whole."""
+
+
+class _File(NamedTuple):
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    def looks_same(self, path: Path) -> bool:
+        stat = path.stat()
+        return (stat.st_size, stat.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+class _Note(NamedTuple):
+    files: Mapping[str, _File]
+    """The files of the indexes by their paths below `_indices`, which begin with the number of the index."""
+    lost: Mapping[str, str]
+    """Columns whose index was dropped and not made anew yet, each with the reason."""
+
+
+class IndexFiles:
+    """The index files of a table, and the note `home/lance/<name>.indexes` beside it."""
+
+    def __init__(self, table: TableFiles) -> None:
+        self._folder = table.folder / FOLDER
+        self._path = table.folder.with_suffix(".indexes")
+
+    def written(self, paths: frozenset[Path]) -> bool:
+        """Tell whether one of these files is of an index."""
+        return any(path.is_relative_to(self._folder) for path in paths)
+
+    def look_same(self) -> bool:
+        """Tell whether every file has the size and the time that are noted; no file is read."""
+        note = self._read()
+        if note is None:
+            return not self._folder.is_dir()
+        try:
+            return all(file.looks_same(self._folder / path) for path, file in note.files.items())
+        except FileNotFoundError:
+            return False
+
+    def damaged(self, lance: Any, *, whole: bool) -> list[DamagedIndex]:
+        """Return the indexes of an open table that are damaged.
+
+        Files are compared with their sha256 where their size or time is another one; with `whole`, all are.
+        """
+        note = self._read()
+        found = []
+        for index in lance.list_indices():
+            reason = self._reason(index.index_uuid, note, whole=whole)
+            if reason is not None:
+                found.append(DamagedIndex(index.name, tuple(index.columns), reason))
+        return found
+
+    @property
+    def lost(self) -> Mapping[str, str]:
+        """Columns whose index was dropped because of damage and is not made anew yet, each with the reason."""
+        note = self._read()
+        return note.lost if note else {}
+
+    def write(self, lance: Any, lost: Mapping[str, str] | None = None) -> None:
+        """Note the files of the indexes that an open table has, on the disk on return; the caller holds its lock.
+
+        `lost` adds columns whose index was dropped; an empty reason takes one off the note.
+        """
+        known = self._read() or _Note({}, {})
+        indexes = lance.list_indices()
+        files = {
+            path.relative_to(self._folder).as_posix(): path
+            for index in indexes
+            for path in sorted((self._folder / index.index_uuid).rglob("*"))
+            if path.is_file()
+        }
+        indexed = {column for index in indexes for column in index.columns}
+        note = _Note(
+            {name: _noted(path, known.files.get(name)) for name, path in files.items()},
+            {
+                column: reason
+                for column, reason in {**known.lost, **(lost or {})}.items()
+                if reason and column not in indexed
+            },
+        )
+        write_file(self._path, to_checked(note._asdict()))
+
+    def _read(self) -> _Note | None:
+        """Return the note; None without one, and where it was altered."""
+        try:
+            content = from_checked(self._path.read_bytes())
+            return _Note({name: _File(*file) for name, file in content["files"].items()}, content["lost"])
+        except (FileNotFoundError, Damage):
+            return None
+
+    def _reason(self, number: str, note: _Note | None, *, whole: bool) -> str | None:
+        """Return why an index is damaged, None where it is not."""
+        folder = self._folder / number
+        if note is None:
+            # Tables of an earlier version of this program have no note.
+            paths = [path for path in folder.rglob("*") if path.suffix in _CHECKED]
+            return None if paths and all(map(ends_in_magic, paths)) else f"files in {folder} are gone or cut"
+        files = {path: file for path, file in note.files.items() if path.startswith(f"{number}/")}
+        return next(self._altered(files, whole=whole), None) if files else ""
+
+    def _altered(self, files: Mapping[str, _File], *, whole: bool) -> Iterator[str]:
+        for name, file in files.items():
+            path = self._folder / name
+            try:
+                if (whole or not file.looks_same(path)) and sha256_of(path) != file.sha256:
+                    yield f"{path} does not hold what was written"
+            except FileNotFoundError:
+                yield f"{path} is gone"
+
+
+def _noted(path: Path, known: _File | None) -> _File:
+    """Return what is noted of a file: what was noted before, unless it is the same file with another time."""
+    if known and known.looks_same(path):
+        return known
+    stat, sha256 = path.stat(), sha256_of(path)
+    return known if known and known.sha256 != sha256 else _File(stat.st_size, stat.st_mtime_ns, sha256)
+
+
+def look_over(table: DurableTable) -> None:
+    """Drop the damaged indexes of an open table, and note the files of the others as they are.
+
+    A table that cannot be written keeps them, with a warning.
+    """
+    writable = os.access(table.folder.parent, os.W_OK)
+    try:
+        damaged = [index for index in _damaged(table, whole=False) if index.reason]
+        if not writable:
+            for index in damaged:
+                _log.warning("%s; make the folder writable and open it once", _unusable(table, index))
+            return
+        # Searches fail while a damaged index is there, which is worth waiting for a writer.
+        with contextlib.suppress(TimeoutError), table.locked(WAIT_S if damaged else 0.0):
+            if not drop_damaged(table, whole=False):
+                table.indexes.write(table.table)
+    except StorageError as error:
+        if refusal(error):
+            raise
+        _log.warning("%s", error)
+
+
+def drop_damaged(table: DurableTable, *, whole: bool) -> bool:
+    """Drop the damaged indexes of an open table, and tell whether there was one; see `IndexFiles.damaged`.
+
+    Reads scan the rows until an index is made anew. The caller holds the lock.
+    """
+    damaged = _damaged(table, whole=whole)
+    for index in damaged:
+        what = f"the index {index.name} of the {table.name} table cannot be dropped"
+        drop = partial(_drop, name=index.name)
+        table.commit_locked(what, drop, point="index", adds_only=True)
+        if index.reason:
+            _log.warning("%s; reads scan until `catalog doctor --fix` makes it anew", _unusable(table, index))
+    if damaged:
+        table.indexes.write(
+            table.table, {column: index.reason for index in damaged for column in index.columns}
+        )
+    return bool(damaged)
+
+
+def problems(table: DurableTable) -> list[tuple[str, str]]:
+    """Return the columns whose index is damaged, or was dropped for that, each with a sentence; reads index files."""
+    if not table.exists():
+        return []
+    damaged = _damaged(table, whole=True)
+    found = {column: _unusable(table, index) for index in damaged for column in index.columns if index.reason}
+    lost = {
+        column: f"the index of {table.name}.{column} was dropped: {reason}"
+        for column, reason in table.indexes.lost.items()
+    }
+    return [*{**lost, **found}.items()]
+
+
+def _damaged(table: DurableTable, *, whole: bool) -> list[DamagedIndex]:
+    with lance_errors(f"the indexes of the {table.name} table cannot be looked at"):
+        return table.indexes.damaged(table.table, whole=whole)
+
+
+def _drop(lance: Any, name: str) -> None:
+    lance.drop_index(name)
+
+
+def _unusable(table: DurableTable, index: DamagedIndex) -> str:
+    return f"the index of {table.name}.{', '.join(index.columns)} cannot be used: {index.reason}"

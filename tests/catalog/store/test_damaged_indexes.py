@@ -1,0 +1,250 @@
+"""Index files that are gone, cut or altered: reads scan, `check` tells, `fix` makes the index anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from homes import DIMENSION, ENCODER, add, finish, open_store, start, stored, vector_of
+
+from catalog.brief import vectors as briefs
+from catalog.disk.reading import to_arrow
+from catalog.disk.versions import TableFiles
+from catalog.models import Filter
+from catalog.store import schema
+from catalog.store.rows import BriefVector, to_track_row
+from catalog.store.store import Store
+
+ROWS = 320
+INDEXED = ("words", "state", "key", "mood_tags", "vector", "brief")
+QUERY = BriefVector("kind", np.arange(briefs.DIMENSION) + 1.0)
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_indexed(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: None, raising=False)
+    monkeypatch.setattr(schema, "INDEX_ROWS", 50)
+    monkeypatch.setattr(schema, "VECTOR_INDEX_ROWS", 300)
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory) -> Path:
+    """Return a home whose tracks have every kind of index."""
+    home = tmp_path_factory.mktemp("indexed") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "INDEX_ROWS", 50)
+        patch.setattr(schema, "VECTOR_INDEX_ROWS", 300)
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        store = open_store(home)
+        add(store, "first")
+        draw = np.random.default_rng(0)
+        tracks = [stored(store, f"t{number}", number, audio="one") for number in range(1, ROWS)]
+        vectors = [BriefVector("kind", draw.normal(size=briefs.DIMENSION)) for _ in tracks]
+        rows = [
+            to_track_row(track, vector_of(track.id), None, brief)
+            for track, brief in zip(tracks, vectors, strict=True)
+        ]
+        durable = store.tracks.table.durable
+        data = to_arrow(rows, durable.table.schema)
+        durable.commit("rows", lambda table: table.add(data, on_bad_vectors="null"))
+        store.care.compact()
+        assert {column for index in durable.table.list_indices() for column in index.columns} >= {*INDEXED}
+        store.close()
+    return home
+
+
+@pytest.fixture
+def home(indexed, tmp_path) -> Path:
+    copy = tmp_path / "home"
+    shutil.copytree(indexed, copy)
+    return copy
+
+
+def files_of(store: Store, column: str) -> list[Path]:
+    (index,) = [
+        index for index in store.tracks.table.durable.table.list_indices() if index.columns == [column]
+    ]
+    folder = store.home / "lance" / "tracks.lance" / "_indices" / index.index_uuid
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def answers(store: Store) -> list[object]:
+    """Return what reads give that use the indexes."""
+    tracks = store.tracks
+    return [
+        [row["id"] for row in tracks.table.search_words("rain", None, 400)],
+        [row["id"] for row in tracks.table.search_words("t7", "state = 'ready'", 400)],
+        [track.id for track, _ in tracks.search(vector_of("t9"), limit=5)],
+        [track.id for track, _ in tracks.search(vector_of("t9"), Filter(mood=("calm",)), limit=5)],
+        [track.id for track, _ in tracks.search_brief(QUERY, vector_of("q"), limit=3)],
+        next(tracks.made_for("key-t11")).id,
+        tracks.count(Filter(style="ambient_lofi", mood=("calm",))),
+        len(tracks.list()),
+    ]
+
+
+def damage(path: Path, how: str, place: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    else:
+        content[len(content) // 2 if place < 0 else place] ^= 1
+        path.write_bytes(content)
+
+
+def index_problems(store: Store) -> set[str]:
+    return {problem.subject for problem in store.care.check() if problem.kind == "index"}
+
+
+def mend(store: Store) -> None:
+    for problem in store.care.check():
+        assert problem.kind == "index"
+        assert store.care.fix(problem)
+    assert store.care.check() == []
+
+
+@pytest.mark.parametrize("column", INDEXED)
+def test_reads_scan_where_an_index_is_damaged_until_it_is_made_anew(home, caplog, column):
+    store = open_store(home)
+    right, names = answers(store), [path.name for path in files_of(store, column)]
+    store.close()
+    for number, (name, how) in enumerate((name, how) for name in names for how in ("gone", "cut", "flip")):
+        store = open_store(home)
+        damage(next(path for path in files_of(store, column) if path.name == name), how)
+        store.close()
+        caplog.clear()
+        store = open_store(home)
+        assert answers(store) == right, (name, how)
+        assert f"the index of tracks.{column} cannot be used" in caplog.text
+        # A search for words makes its index at once.
+        assert index_problems(store) == (set() if column == "words" else {f"tracks.{column}"})
+        if number % 2:
+            mend(store)
+        else:
+            store.care.compact()
+        assert store.care.check() == []
+        assert files_of(store, column)
+        assert answers(store) == right, (name, how)
+        store.close()
+
+
+def test_an_index_whose_folder_is_gone(home):
+    store = open_store(home)
+    right = answers(store)
+    for column in INDEXED:
+        shutil.rmtree(files_of(store, column)[0].parent)
+    store = open_store(home)
+    assert index_problems(store) == {f"tracks.{column}" for column in INDEXED}
+    assert answers(store) == right
+    mend(store)
+    assert answers(store) == right
+
+
+def test_a_flip_that_left_size_and_time_is_told_by_check(home):
+    store = open_store(home)
+    right = answers(store)
+    for column in INDEXED:
+        path = files_of(store, column)[-1]
+        before = path.stat()
+        damage(path, "flip")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    store = open_store(home)
+    assert index_problems(store) == {f"tracks.{column}" for column in INDEXED}
+    mend(store)
+    assert answers(open_store(home)) == right
+
+
+def test_a_copied_home_trusts_its_indexes(home, caplog):
+    note = home / "lance" / "tracks.indexes"
+    before = note.read_bytes()
+    store = open_store(home)
+    for column in INDEXED:
+        for path in files_of(store, column):
+            os.utime(path)
+    for _ in range(2):
+        store = open_store(home)
+        assert len(files_of(store, "state")) > 0
+    assert "cannot be used" not in caplog.text
+    assert note.read_bytes() != before  # the times of the files are noted, so that they are not read again
+    assert store.tracks.table.durable.indexes.look_same()
+
+
+@pytest.mark.parametrize("note", [None, b"altered"])
+def test_without_a_note_the_files_are_looked_at(home, caplog, note):
+    path = home / "lance" / "tracks.indexes"
+
+    def forget() -> None:
+        path.unlink() if note is None else path.write_bytes(note)
+
+    store = open_store(home)
+    right, gone = answers(store), files_of(store, "state")[0]
+    store.close()
+    forget()
+    assert answers(open_store(home)) == right
+    assert "cannot be used" not in caplog.text
+    forget()
+    gone.unlink()
+    store = open_store(home)
+    assert answers(store) == right
+    assert index_problems(store) == {"tracks.state"}
+    mend(store)
+
+
+@pytest.mark.parametrize("column", INDEXED)
+def test_a_compaction_goes_on_without_an_index_file(home, column):
+    store = open_store(home)
+    right = answers(store)[:-2]
+    files_of(store, column)[0].unlink()
+    add(store, "later")
+    store.care.compact()
+    durable = store.tracks.table.durable
+    assert durable.marks.compacted == durable.head()
+    store = open_store(home)
+    assert answers(store)[2:-2] == right[2:]
+    mend(store)
+    assert files_of(store, column)
+
+
+def compact_and_die(home: str) -> None:
+    os.fsync = os.fdatasync = lambda descriptor: None
+    schema.INDEX_ROWS = 50
+    store = open_store(home)
+    os.environ["CATALOG_FAILPOINT"] = "index.merged"
+    add(store, "later")
+    store.care.compact()
+
+
+def test_an_index_that_nobody_noted_is_not_believed(tmp_path):
+    home = tmp_path / "home"
+    store = open_store(home)
+    for number in range(60):
+        add(store, f"t{number}", number, audio="one")
+    assert finish(start(compact_and_die, str(home))) == [-9]
+    before = TableFiles(home, "tracks").marks.acknowledged
+    store = open_store(home)
+    durable = store.tracks.table.durable
+    assert durable.head() > before + 1  # the index was taken, and then dropped
+    columns = {column for index in durable.table.list_indices() for column in index.columns}
+    assert columns == {"words"}
+    assert store.care.check() == []
+    store.care.compact()
+    assert len(durable.table.list_indices()) > 5
+    assert len(store.tracks.list()) == 61
+
+
+def test_a_home_that_cannot_be_written_tells(home, caplog, monkeypatch):
+    store = open_store(home)
+    files_of(store, "state")[0].unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    store = Store.open(home, encoder=ENCODER, dimension=DIMENSION)
+    assert len(store.tracks.table.search_words("rain", None, 400)) == ROWS
+    assert "the index of tracks.state cannot be used" in caplog.text
+    assert "make the folder writable" in caplog.text
