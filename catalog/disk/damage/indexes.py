@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ...errors import Damage, StorageError
 from ..checksummed import from_checked, to_checked
@@ -20,10 +20,7 @@ from ..files import refusal, sha256_of, write_file
 from ..lance import lance_errors
 from ..versions import TableFiles, ends_in_magic
 
-if TYPE_CHECKING:
-    from ..table import DurableTable
-
-__all__ = ["DamagedIndex", "IndexFiles", "drop_damaged", "look_over", "problems"]
+__all__ = ["DamagedIndex", "IndexFiles", "IndexedTable", "drop_damaged", "look_over", "problems"]
 
 
 _log = logging.getLogger(__name__)
@@ -163,7 +160,30 @@ def _noted(path: Path, known: _File | None) -> _File:
     return known if known and known.sha256 != sha256 else _File(stat.st_size, stat.st_mtime_ns, sha256)
 
 
-def look_over(table: DurableTable) -> None:
+class IndexedTable(Protocol):
+    """What is needed of a `DurableTable`, which imports this module."""
+
+    name: str
+    folder: Path
+    indexes: IndexFiles
+
+    @property
+    def table(self) -> Any:
+        """The open Lance table."""
+
+    def exists(self) -> bool:
+        """Open the table, and tell whether there is one."""
+
+    def locked(self, timeout_s: float | None = None) -> contextlib.AbstractContextManager[None]:
+        """Hold the write lock."""
+
+    def commit_locked(
+        self, what: str, write: Callable[[Any], None], *, point: str = ..., adds_only: bool = ...
+    ) -> None:
+        """Run `write` on the Lance table as one commit."""
+
+
+def look_over(table: IndexedTable) -> None:
     """Drop the damaged indexes of an open table, and note the files of the others as they are.
 
     A table that cannot be written keeps them, with a warning.
@@ -185,7 +205,7 @@ def look_over(table: DurableTable) -> None:
         _log.warning("%s", error)
 
 
-def drop_damaged(table: DurableTable, *, whole: bool) -> bool:
+def drop_damaged(table: IndexedTable, *, whole: bool) -> bool:
     """Drop the damaged indexes of an open table, and tell whether there was one; see `IndexFiles.damaged`.
 
     Reads scan the rows until an index is made anew. The caller holds the lock.
@@ -204,7 +224,7 @@ def drop_damaged(table: DurableTable, *, whole: bool) -> bool:
     return bool(damaged)
 
 
-def problems(table: DurableTable) -> list[tuple[str, str]]:
+def problems(table: IndexedTable) -> list[tuple[str, str]]:
     """Return the columns whose index is damaged, or was dropped for that, each with a sentence; reads index files."""
     if not table.exists():
         return []
@@ -217,7 +237,7 @@ def problems(table: DurableTable) -> list[tuple[str, str]]:
     return [*{**lost, **found}.items()]
 
 
-def _damaged(table: DurableTable, *, whole: bool) -> list[DamagedIndex]:
+def _damaged(table: IndexedTable, *, whole: bool) -> list[DamagedIndex]:
     with lance_errors(f"the indexes of the {table.name} table cannot be looked at"):
         return table.indexes.damaged(table.table, whole=whole)
 
@@ -226,5 +246,5 @@ def _drop(lance: Any, name: str) -> None:
     lance.drop_index(name)
 
 
-def _unusable(table: DurableTable, index: DamagedIndex) -> str:
+def _unusable(table: IndexedTable, index: DamagedIndex) -> str:
     return f"the index of {table.name}.{', '.join(index.columns)} cannot be used: {index.reason}"
