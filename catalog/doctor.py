@@ -21,8 +21,10 @@ from .store.store import Store
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up
+from .upkeep.lines import check_lines, mend_line
 from .upkeep.place import read_place
 from .upkeep.scrub import count_deep_check, still_damaged
+from .upkeep.sidecars import check_sidecars, mend_sidecar
 from .version import package_version
 
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
@@ -173,10 +175,11 @@ def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: b
 
 def _problems(store: Store, *, deep: bool) -> list[Problem]:
     """Return what a check finds, and what the scrub found that is still so."""
-    problems = [*store.care.check(deep=deep)]
+    problems, lines = [*store.care.check(deep=deep)], check_lines(store, deep=deep)
     if deep:
+        problems += check_sidecars(store)
         count_deep_check(store, problems)
-        return problems
+        return [*problems, *lines]
     told = {(problem.kind, problem.subject) for problem in problems}
     try:
         found = still_damaged(store)
@@ -185,7 +188,7 @@ def _problems(store: Store, *, deep: bool) -> list[Problem]:
             Problem(kind="table", subject="scrub", detail=f"what the scrub found cannot be read: {error}")
         ]
     # A file of another size is told as one that is altered, by both.
-    return [*problems, *(each for each in found if (each.kind, each.subject) not in told)]
+    return [*problems, *lines, *(each for each in found if (each.kind, each.subject) not in told)]
 
 
 def _scrub(store: Store, config: str | None) -> Check:
@@ -206,6 +209,10 @@ def _scrub(store: Store, config: str | None) -> Check:
 
 
 def _fix(store: Store, reader: Encoder, problem: Problem) -> bool:
+    if problem.kind == "altered-line":
+        return mend_line(store, problem)
+    if problem.kind == "altered-sidecar":
+        return mend_sidecar(store, problem.subject)
     # A vector is made anew alone only by the encoder that made the others; `--reembed` replaces all of them.
     same = problem.kind != "table" and store.tracks.table.stored_encoder == reader.identity
     encode = (lambda texts: [embed_document(reader, text) for text in texts]) if same else None

@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..errors import Damage
+from .checksummed import from_checked, to_checked
 from .files import sync, write_file
 
-__all__ = ["MOST_QUEUED", "delete", "enqueue", "queued"]
+__all__ = ["MOST_QUEUED", "delete", "enqueue", "line_in", "queued"]
 
 MOST_QUEUED = 256
 """Lines that may wait; at more, the next call opens the table and moves them into it."""
@@ -26,7 +28,19 @@ def enqueue(home: Path, line: Mapping[str, Any]) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, exist_ok=True)
         sync([], [home])
-    write_file(folder / f"{line['id']}.json", json.dumps(dict(line)).encode("ascii"), point="queue")
+    write_file(folder / f"{line['id']}.json", to_checked(line), point="queue")
+
+
+def line_in(data: bytes) -> dict[str, Any]:
+    """Return the line in the bytes of a file. Raises Damage where they are not as they were written."""
+    if not data.startswith(b"{"):
+        return from_checked(data)
+    # Earlier versions wrote the line alone.
+    try:
+        line: dict[str, Any] = json.loads(data)
+        return line
+    except (ValueError, RecursionError):
+        raise Damage("the line is no JSON") from None
 
 
 def queued(home: Path) -> list[Path]:

@@ -53,7 +53,7 @@ class Rejections:
 
     @cached_property
     def _judgements(self) -> Sequence[Judgement]:
-        return self._store.judgements.list(key=self._key)
+        return self._store.judgements.list(key=self._key, cautious=True)
 
 
 def newest_verdicts(judgements: Iterable[Judgement]) -> Iterable[Judgement]:

@@ -25,6 +25,7 @@ from generator.weights.sizes import MODEL_RANKS
 from ..errors import Damage, InputError, Unavailable
 from ..models import Request, Track
 from ..store.store import Store
+from ..upkeep.sidecars import sidecar
 from ..version import package_version
 from .call import Call
 
@@ -36,12 +37,6 @@ Measured = TypeVar("Measured", float, str)
 
 CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
-SOURCE_TYPES = {
-    "mlx": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
-    "procedural": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
-}
-"""IPTC's terms for media made by a trained model, and by an algorithm without one."""
-
 Generators = Callable[[str, str], Generator]
 """Takes backend and model size; returns the generator, loaded once."""
 
@@ -218,12 +213,6 @@ def _measured(analyse: Callable[[Audio], Measured | None], shaped: Audio) -> Mea
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
-
-
-def sidecar(track: Track) -> dict[str, Any]:
-    """Return the JSON that is written beside the audio file: the row, and the IPTC mark of machine-made media."""
-    row = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
-    return {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **row}
 
 
 def noted(task: MakingTask, raw: Audio) -> Request:

@@ -21,7 +21,7 @@ from ..disk.files import check_writable, inside, sha256_of, storing, sync, write
 from ..errors import Damage, InputError
 from ..models import Track
 
-__all__ = ["AudioFiles", "beside"]
+__all__ = ["CODES", "SIDECAR", "AudioFiles", "beside"]
 
 
 _log = logging.getLogger(__name__)

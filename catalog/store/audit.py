@@ -37,6 +37,7 @@ __all__ = [
     "forget_purged",
     "in_child",
     "keep_purged",
+    "keep_rows",
     "mend",
     "move_audio",
     "read_through",
@@ -56,9 +57,19 @@ _PURGED = "purged-"
 class Problem(Value):
     """One finding of `Care.check`."""
 
-    kind: Literal["table", "index", "altered-row", "missing-audio", "altered-audio", "leftover"]
+    kind: Literal[
+        "table",
+        "index",
+        "altered-row",
+        "missing-audio",
+        "altered-audio",
+        "leftover",
+        "altered-line",
+        "altered-sidecar",
+    ]
     subject: str
-    """The table, the column of an index with its table, the id of the track, or the path below the home folder."""
+    """The table, the column of an index with its table, the id of the track, the path below the home folder, or the log
+    and the id of its line."""
     detail: str
 
 
@@ -128,7 +139,7 @@ def drop(home: Path, tracks: TrackTable, row: Row) -> bool:
         stored = tracks.read(predicate, columns=(*TRACK_COLUMNS, "vector"))
         if any(checked_id(one) is not None for one in stored):
             return False
-        _keep_rows(home / "lost", stored)
+        keep_rows(home / "lost", stored)
         tracks.durable.commit_locked(what, lambda table: table.delete(predicate), point="drop")
     return True
 
@@ -208,7 +219,7 @@ def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
 def keep_purged(home: Path, stored: Sequence[Row]) -> Path:
     """Write the rows of a purge to a new folder below `lost/`, on the disk on return; return the folder."""
     folder = home / "lost" / f"{_PURGED}{int(time.time())}-{os.urandom(3).hex()}"
-    _keep_rows(folder, stored)
+    keep_rows(folder, stored)
     files.sync([], [home / "lost", home])
     return folder
 
@@ -241,7 +252,7 @@ def _named(stored: Sequence[Row]) -> set[str]:
     return named
 
 
-def _keep_rows(folder: Path, stored: Sequence[Row]) -> None:
+def keep_rows(folder: Path, stored: Sequence[Row]) -> None:
     """Append rows as JSON to `rows.jsonl` in `folder`, on the disk on return."""
     path = folder / "rows.jsonl"
     with files.storing(f"rows cannot be kept in {path}"):

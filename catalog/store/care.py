@@ -82,8 +82,8 @@ class Care:
         damaged is copied to `lost/` and deleted.
         """
         check_writable(self._home, "nothing can be mended")
-        if problem.kind == "table":
-            return False
+        if problem.kind in ("table", "altered-line", "altered-sidecar"):
+            return False  # `catalog.upkeep` mends lines and sidecars
         if problem.kind == "index":
             name, column = problem.subject.split(".")
             (table,) = [table for table in self._maintenance.tables if table.name == name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Maintenance
-from ..disk.reading import Row, intact, read, to_arrow
+from ..disk.reading import Row, intact, read, to_arrow, where
 from ..disk.table import DurableTable
 from ..errors import InputError
 from ..models import Judgement, RequestRecord
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["LineFormat", "LogTable"]
 
 
+ROWS_AT_ONCE = 4_096
+"""Rows that are held in memory where a whole log is read."""
 _Line = TypeVar("_Line", RequestRecord, Judgement)
 
 
@@ -121,12 +123,47 @@ class LogTable(Generic[_Line]):
         self._maintenance.run_when_due(self.durable)
 
     def read(
-        self, limit: int | None, facts: Mapping[str, str], predicate: str | None = None
+        self,
+        limit: int | None,
+        facts: Mapping[str, str],
+        predicate: str | None = None,
+        decode: Callable[[Row], _Line] | None = None,
     ) -> Sequence[_Line]:
-        """Return the lines whose columns equal `facts` and that meet `predicate`, newest first."""
+        """Return the lines whose columns equal `facts` and that meet `predicate`, newest first.
+
+        Altered ones are left out, with a warning; `decode` may make a line of them.
+        """
         where = both(self._where(facts), predicate)
         rows = read(self.durable, where, self._format.columns, order="-created_at", limit=limit)
-        return list(intact(rows, self._format.from_row))
+        return list(intact(rows, decode or self._format.from_row))
+
+    def rows(self, predicate: str | None = None, *, vectors: bool) -> Iterator[Row]:
+        """Yield the rows as they are stored, some thousand at a time, altered ones too."""
+        if not self.durable.exists():
+            return
+        names = [*self._format.columns, *(["vector"] if vectors else [])]
+        with lance_errors(f"the {self.durable.name} table cannot be read"):
+            query = where(self.durable.table.search(), predicate).select(names).limit(None)
+            for batch in query.to_batches(ROWS_AT_ONCE):
+                rows = batch.select(self._format.columns).to_pylist()
+                if vectors:
+                    for row, vector in zip(rows, batch["vector"], strict=True):
+                        row["vector"] = vector.values.to_numpy() if vector.is_valid else None
+                yield from rows
+
+    def replace(self, row: Row, other: Row | None) -> None:
+        """Write `other`, with its vector, in place of an altered row; delete the row where `other` is None."""
+
+        def write(table: Any) -> None:
+            if other is None:
+                table.delete(both(equals("id", row["id"]), equals("row_sha256", row["row_sha256"])))
+                return
+            # Of the id and the checksum one at most was altered.
+            on = "row_sha256" if other["row_sha256"] == row["row_sha256"] else "id"
+            merge = table.merge_insert(on).when_matched_update_all().use_index(False)
+            merge.execute(to_arrow([other], self._format.schema(self.dimension)), on_bad_vectors="null")
+
+        self.durable.commit(f"a line of the {self.durable.name} cannot be mended", write, point="mend")
 
     def vectors(self, encoder: str, predicate: str | None = None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors `encoder` made, by the id of their line."""

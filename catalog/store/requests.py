@@ -21,7 +21,7 @@ from ..disk.lance import Connection
 from ..disk.maintenance import Maintenance
 from ..disk.reading import MOST_RESULTS, Row, checked_limit, checked_words, scan
 from ..disk.table import DurableTable
-from ..errors import InputError
+from ..errors import Damage, InputError
 from ..models import RequestRecord
 from ..search.filters import both, equals, literal, one_of
 from .audit import set_aside
@@ -195,10 +195,10 @@ class Requests:
         records = []
         for path in lines:
             try:
-                records.append(RequestRecord.model_validate_json(path.read_bytes()))
+                records.append(RequestRecord.model_validate(queue.line_in(path.read_bytes())))
             except FileNotFoundError:
                 pass  # another process absorbed it
-            except ValidationError:
+            except (Damage, ValidationError):
                 aside = set_aside(self._home, path.relative_to(self._home).as_posix())
                 _log.warning("a line for the log of requests cannot be read and is set aside as %s", aside)
         self._table.absorb(records)

@@ -23,6 +23,7 @@ from ..store.rows import from_whole_track_row
 from ..store.schema import TRACK_COLUMNS
 from ..store.store import Store
 from .place import Place, read_place, write_place
+from .sidecars import check_sidecar
 
 __all__ = ["Scrub", "check_track", "count_deep_check", "scrubbing", "still_damaged"]
 
@@ -137,8 +138,8 @@ def check_track(store: Store, track_id: str) -> tuple[list[Problem], int]:
         except Damage as error:
             problems.append(Problem(kind="altered-row", subject=track_id, detail=str(error)))
             continue
-        problem = _check_audio(store, track)
-        problems += [problem] if problem else []
+        found = _check_audio(store, track), check_sidecar(store, track)
+        problems += [problem for problem in found if problem]
         size_bytes += track.audio_bytes
     return problems, size_bytes
 

@@ -218,6 +218,29 @@ def test_a_line_that_cannot_be_read_is_set_aside(store, home, caplog):
     assert [path.name.split("-", 2)[2] for path in (home / "lost").iterdir()] == ["torn.json"]
 
 
+@pytest.mark.parametrize(("place", "bit"), [(0, 1), (63, 0), (64, 2), (90, 4), (-3, 1)])
+def test_an_altered_line_that_waits_never_gets_a_checksum(store, home, place, bit, caplog):
+    add(store, "a")
+    for name in ("r", "s"):
+        open_store(home).requests.enqueue(a_record(name))
+    path = home / "queue" / "r.json"
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1 << bit
+    path.write_bytes(data)
+    assert [record.id for record in store.requests.list()] == ["s"]
+    assert "is set aside" in caplog.text
+    (aside,) = (home / "lost").iterdir()
+    assert aside.read_bytes() == data
+
+
+def test_a_line_that_an_earlier_version_queued_is_absorbed(store, home):
+    add(store, "a")
+    open_store(home).requests.enqueue(a_record("r"))
+    path = home / "queue" / "r.json"
+    path.write_bytes(path.read_bytes().partition(b"\n")[2])
+    assert [record.id for record in store.requests.list()] == ["r"]
+
+
 def test_a_full_queue_goes_to_the_table(store, home, monkeypatch):
     add(store, "a")
     monkeypatch.setattr(queue, "MOST_QUEUED", 3)

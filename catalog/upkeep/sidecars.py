@@ -1,0 +1,81 @@
+"""Sidecars: how a track was made, for readers of its audio file who have no catalog."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import Damage
+from ..models import Track
+from ..store.audio import SIDECAR
+from ..store.audit import Problem, set_aside
+from ..store.cells import canonical, sha256
+from ..store.rows import from_record
+from ..store.schema import TRACK_ROW
+from ..store.store import Store
+
+__all__ = ["check_sidecar", "check_sidecars", "mend_sidecar", "sidecar"]
+
+
+SOURCE_TYPES = {
+    "mlx": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+    "procedural": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
+}
+"""IPTC's terms for media made by a trained model, and by an algorithm without one."""
+CHECKSUM = "content_sha256"
+"""The checksum of everything else in a sidecar; those of earlier versions have none."""
+
+
+def sidecar(track: Track) -> dict[str, Any]:
+    """Return the JSON that is written beside the audio file: the row, IPTC's mark of machine-made media, a checksum."""
+    row = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
+    content = {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **row}
+    return {**content, CHECKSUM: sha256(canonical(content))}
+
+
+def check_sidecars(store: Store) -> Iterator[Problem]:
+    """Yield the sidecars that were altered; rows that fail their checksums are passed over."""
+    for row in store.tracks.table.read(None, columns=TRACK_ROW):
+        try:
+            problem = check_sidecar(store, from_record(row))
+        except Damage:
+            continue
+        if problem is not None:
+            yield problem
+
+
+def check_sidecar(store: Store, track: Track) -> Problem | None:
+    """Return what is wrong with the sidecar of a track; None also where it has none.
+
+    A sidecar may be that of another track with the same audio. Its `encoder` may differ from the row, whose vector may
+    have been made anew by another encoder.
+    """
+    path = store.audio.path_of(track).with_suffix(SIDECAR)
+    detail = f"the sidecar of {track.id} ({path.name}) no longer says what was written"
+    problem = Problem(kind="altered-sidecar", subject=track.id, detail=detail)
+    try:
+        found = json.loads(path.read_bytes())
+        stated = found.pop(CHECKSUM, None)
+        whole = stated in (None, sha256(canonical(found)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return problem
+    expected = sidecar(track)
+    if not whole or not found.keys() <= expected.keys():
+        return problem
+    differing = {name for name, value in found.items() if value != expected[name]}
+    same = differing <= {"encoder"} or (stated is not None and "id" in differing)
+    return None if same else problem
+
+
+def mend_sidecar(store: Store, track_id: str) -> bool:
+    """Write the sidecar of a track anew from its row; the altered one goes to `lost/`."""
+    track = store.tracks.get(track_id)
+    if track is None:
+        return False
+    path = store.audio.path_of(track).with_suffix(SIDECAR)
+    set_aside(store.home, path.relative_to(store.home).as_posix())
+    store.audio.put_sidecar(track.audio_path, sidecar(track))
+    return True
