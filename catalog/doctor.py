@@ -58,7 +58,7 @@ def examine(
 
     `backup` is a folder that gets a copy of what is sound then; with `deep`, what it has already is read too.
     """
-    checks = [_versions(), *_configuration(config, home), _encoder(), _models(), _disk(home)]
+    checks = [_versions(), *_configuration(config, home), _encoder(), _models(deep=deep), _disk(home)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     try:
@@ -139,10 +139,19 @@ def _encoder() -> Check:
     return Check(name="encoder", status="ok", detail=reader.identity)
 
 
-def _models() -> Check:
-    present = [info.name for info in weights.available() if info.path]
+def _models(*, deep: bool) -> Check:
+    """Return which checkpoints are here; with `deep` whether the files of those that were pulled are as they were."""
+    present = [info for info in weights.available() if info.path]
+    for info in present if deep else ():
+        try:
+            if info.path and (info.path / weights.MANIFEST).is_file():
+                weights.verify(info.path)
+        except (WeightsError, OSError) as error:
+            return Check(name="models", status="damage", detail=f"MusicGen {info.name}: {error}")
     if present:
-        return Check(name="models", status="ok", detail=f"MusicGen {', '.join(present)}")
+        return Check(
+            name="models", status="ok", detail=f"MusicGen {', '.join(info.name for info in present)}"
+        )
     detail = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
     return Check(name="models", status="note", detail=detail)
 

@@ -37,7 +37,8 @@ class Hub:
         siblings = []
         for file in sorted(self.repos[repo].iterdir()):
             data = file.read_bytes()
-            entry: dict[str, object] = {"rfilename": file.name, "size": len(data), "blobId": "0" * 40}
+            git_sha1 = hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+            entry: dict[str, object] = {"rfilename": file.name, "size": len(data), "blobId": git_sha1}
             if file.suffix in (".safetensors", ".bin"):
                 sha256 = hashlib.sha256(data).hexdigest()
                 entry["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 134}

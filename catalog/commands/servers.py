@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from ..errors import Unavailable
+from ..errors import InputError, Unavailable
 from .home import open_service
 from .options import config_option, home_option
 from .terminal import Command, end_at_once
 
 __all__ = ["mcp", "serve"]
+
+
+MOST_TOKEN = 4096
 
 
 @click.command(cls=Command)
@@ -24,7 +30,17 @@ __all__ = ["mcp", "serve"]
 @click.option(
     "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
 )
-@click.option("--token", envvar="CATALOG_TOKEN", show_envvar=True, help="What callers must show.")
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="A file with the token that callers must show; - reads it from the standard input.",
+)
+@click.option(
+    "--token",
+    envvar="CATALOG_TOKEN",
+    show_envvar=True,
+    help="The token itself. Prefer the variable or the file: everybody on the machine can read arguments.",
+)
 @click.option(
     "--allow-host", "allow_hosts", multiple=True, help="A further name the service is called by; repeatable."
 )
@@ -47,8 +63,12 @@ __all__ = ["mcp", "serve"]
 @click.option("--warm/--no-warm", default=True, show_default=True, help="Load the text encoder at the start.")
 @home_option
 @config_option
-def serve(home: str, config: str | None, **options: Any) -> None:
+def serve(home: str, config: str | None, token: str | None, token_file: str | None, **options: Any) -> None:
     """Serve the catalog over HTTP, with a page at its address, until interrupted."""
+    if token and click.get_current_context().get_parameter_source("token") is ParameterSource.COMMANDLINE:
+        _hide_token(token)
+    if token_file:
+        token = _read_token(token_file)
     from ..upkeep.scrub import scrubbing
     from ..web.note import settings_of
 
@@ -63,9 +83,39 @@ def serve(home: str, config: str | None, **options: Any) -> None:
     with open_service(home, config) as service:
         pace = service.library.scrub
         with scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
-            at_rest = server.serve(service, settings=settings, on_ready=click.echo, **options)
+            at_rest = server.serve(service, settings=settings, on_ready=click.echo, token=token, **options)
     if not at_rest:
         end_at_once()
+
+
+def _hide_token(token: str) -> None:
+    """Start this process anew with the token in its environment, which only its owner can read, unlike arguments."""
+    arguments, left = iter(sys.orig_argv), []
+    for argument in arguments:
+        if argument == "--token":
+            next(arguments)
+        elif not argument.startswith("--token="):
+            left.append(argument)
+    if left == sys.orig_argv:  # called from a program, not from a shell
+        return
+    click.echo(
+        "warning: others could read --token in the list of processes; use --token-file or CATALOG_TOKEN",
+        err=True,
+    )
+    os.execve(sys.executable, left, {**os.environ, "CATALOG_TOKEN": token})
+
+
+def _read_token(path: str) -> str:
+    """Return the token on the first line of a file; "-" is the standard input."""
+    try:
+        with click.open_file(path, encoding="utf-8") as file:
+            token: str = file.readline(MOST_TOKEN).strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(f"--token-file {path} cannot be read: {reason}") from error
+    if not token:
+        raise InputError(f"--token-file {path} is empty; write the token on its first line")
+    return token
 
 
 @click.command(cls=Command)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from .conversion import convert
-from .models import ModelInfo, available, find, license_of, models_home, pull, resolve, traces
+from .files import MANIFEST
+from .models import ModelInfo, available, find, license_of, models_home, pull, resolve, traces, verify
 from .sizes import MODELS
 
 __all__ = [
+    "MANIFEST",
     "MODELS",
     "ModelInfo",
     "available",
@@ -17,4 +19,5 @@ __all__ = [
     "pull",
     "resolve",
     "traces",
+    "verify",
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import WeightsError
 from ..networks.bundle import Networks
-from .files import PARTS, check_safetensors, read_json, read_manifest, read_tensors
+from .files import PARTS, check_safetensors, read_json, read_manifest, read_tensors, verify_changed
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -31,7 +31,8 @@ GROUP_SIZES = (64, 32)
 def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = None) -> Networks:
     """Build the networks of a folder in our own or in transformers' safetensors layout.
 
-    The files are checked now. The weights are read when they are used, or by `generator.weights.reading.read_weights`.
+    The files are checked now, those of our own layout by their sha256 once after each change. The weights are read when
+    they are used, or by `generator.weights.reading.read_weights`.
 
     `dtype` is the decoder's: by default float16 on a GPU and float32 on the CPU. The text encoder follows to bfloat16
     but not to float16, which overflows in T5. The codec stays float32. `bits` (8 or 4) quantizes the decoder; by
@@ -40,7 +41,9 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
     """
     config, manifest = read_json(folder / "config.json"), read_manifest(folder)
     if manifest is not None:
-        return build_own(folder, config, manifest, dtype=dtype, bits=bits)
+        networks = build_own(folder, config, manifest, dtype=dtype, bits=bits)
+        verify_changed(folder, manifest)
+        return networks
     return build_networks(config, split_parts(read_tensors(folder)), dtype=dtype, bits=bits, source=folder)
 
 

@@ -38,7 +38,7 @@ def convert(
     from mlx.utils import tree_flatten
 
     networks = _built(source_folder, dtype, bits)
-    with tempfile.TemporaryDirectory(prefix=".converting-", dir=target.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=f".converting-{target.name}-", dir=target.parent) as temporary:
         made = Path(temporary) / target.name
         made.mkdir()
         for part in PARTS:

@@ -7,6 +7,7 @@ session, endpoint and login, into files that the next run continues.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 
 from ..errors import WeightsError
 from ..protocol import Progress
-from .files import sha256_of
+from .files import git_sha1_of, sha256_of
 
 __all__ = ["Source", "cached_snapshot", "download", "snapshot_mark"]
 
@@ -48,7 +49,10 @@ class Source:
 class _File:
     name: str
     size: int
-    sha256: str | None
+    sha256: str | None = None
+    """Of a large file."""
+    git_sha1: str | None = None
+    """Of any other: the name that git has for its content."""
 
 
 def cached_snapshot(repo: str, revision: str | None = None) -> Path | None:
@@ -123,7 +127,9 @@ def _listing(repo: str, revision: str | None) -> tuple[Source, list[_File]]:
     except Exception as error:  # the client's transport, and so its errors, differ between its versions
         raise _Unreachable(type(error).__name__) from error
     files = {
-        entry.rfilename: _File(entry.rfilename, entry.size or 0, _lfs_sha256(entry.lfs))
+        entry.rfilename: _File(
+            entry.rfilename, entry.size or 0, _lfs_sha256(entry.lfs), getattr(entry, "blob_id", None) or None
+        )
         for entry in info.siblings or ()
     }
     card = getattr(info, "card_data", None)
@@ -146,25 +152,40 @@ def _wanted(repo: str, files: dict[str, _File]) -> list[_File]:
 
 
 def _bring(source: Source, file: _File, folder: Path) -> Iterator[int]:
-    """Put one file into the folder, from the cache or the hub; yield byte counts as they are there."""
+    """Put one file into the folder, from the cache or the hub; yield byte counts as they are there.
+
+    A file that an earlier run left, or that the cache has, serves only where it is what the hub recorded: a power cut
+    may have left zeros in it.
+    """
     from huggingface_hub import hf_hub_url
 
     goal = folder / file.name
-    if goal.exists():
+    if _is_recorded(goal, file):
         yield file.size
         return
     snapshot = cached_snapshot(source.repo, source.revision)
-    if snapshot is not None and (snapshot / file.name).is_file():
-        goal.unlink(missing_ok=True)
+    goal.unlink(missing_ok=True)
+    if snapshot is not None and _is_recorded(snapshot / file.name, file):
         goal.symlink_to((snapshot / file.name).resolve())
         yield file.size
         return
     part = folder / f"{file.name}.part"
     yield from _fetch(hf_hub_url(source.repo, file.name, revision=source.revision), file, part)
-    if file.sha256 is not None and sha256_of(part) != file.sha256:
+    if not _is_recorded(part, file):
         part.unlink()
         raise WeightsError(f"{file.name} of {source.repo} arrived damaged; run the same command again.")
     part.replace(goal)
+
+
+def _is_recorded(path: Path, file: _File) -> bool:
+    """Tell whether a file is there with the size and the checksum that the hub, or its cache, recorded."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    if file.sha256 is not None:
+        return sha256_of(path) == file.sha256
+    if file.git_sha1 is not None:
+        return git_sha1_of(path) == file.git_sha1
+    return True
 
 
 def _fetch(url: str, file: _File, part: Path) -> Iterator[int]:
@@ -231,9 +252,21 @@ def _from_cache(repo: str, folder: Path, revision: str | None, error: Exception)
         ) from error
     _start_folder(folder, snapshot.name)
     for file in snapshot.iterdir():
+        if not _is_recorded(file, _cached(file.resolve())):
+            raise WeightsError(
+                f"{file.resolve()} in the hub's cache is not what was fetched, and the hub cannot be reached "
+                f"({error}); delete it and connect once."
+            ) from error
         (folder / file.name).unlink(missing_ok=True)
         (folder / file.name).symlink_to(file.resolve())
     return Source(repo, snapshot.name, "unknown")
+
+
+def _cached(blob: Path) -> _File:
+    """Return what the hub's cache recorded of a file: it is named by its sha256, or by git's sha1."""
+    name, size = blob.name, blob.stat().st_size
+    known = name if re.fullmatch(r"[0-9a-f]{40,64}", name) else ""
+    return _File(name, size, known if len(known) == 64 else None, known if len(known) == 40 else None)
 
 
 def _start_folder(folder: Path, revision: str | None) -> None:

@@ -19,7 +19,7 @@ from ..protocol import Progress
 from .checkpoint import DTYPES, check_config
 from .companions import missing_companions
 from .conversion import convert
-from .files import MANIFEST, read_manifest, safetensors_files
+from .files import MANIFEST, note_verified, read_manifest, safetensors_files, verify
 from .hub import Source, cached_snapshot, download, snapshot_mark
 from .placing import restore, standing
 from .sizes import MODELS
@@ -34,6 +34,7 @@ __all__ = [
     "pull",
     "resolve",
     "traces",
+    "verify",
 ]
 
 
@@ -120,8 +121,8 @@ def pull(
     """Fetch a model, convert it once and return its folder under the models home.
 
     `name`: one of `MODELS`, a repository `owner/name` or a local folder. `dtype` (default: as published) and
-    `bits` (8 or 4) apply to the decoder. A model that is here already in the same form is not fetched again, a
-    quantized one is made from an unquantized one that is here, and an interrupted download goes on where it stopped.
+    `bits` (8 or 4) apply to the decoder. A model that is here already in the same form is read through and not fetched
+    again, a quantized one is made from an unquantized one that is here, and an interrupted download goes on.
     `on_progress` counts bytes per repository; checkpoints without text encoder or codec need further ones. Raises
     WeightsError.
     """
@@ -138,7 +139,9 @@ def pull(
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f".{target.name}.lock"):
         restore(target)
-        if _is_same(target, repo, revision, dtype, bits):
+        for left in target.parent.glob(f".converting-{target.name}-*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a pull that was killed
+        if _is_same(target, repo, revision, dtype, bits) and _is_verified(target):
             return target
         staging = target.parent / ".downloads" / target.name
         if is_local:
@@ -154,6 +157,7 @@ def pull(
             source = replace(source, license=META_LICENSE)
         folder = _with_companions(folder, staging, on_progress)
         convert(folder, target, source, dtype=dtype, bits=bits)
+        note_verified(target, read_manifest(target) or {"files": {}})
         shutil.rmtree(staging, ignore_errors=True)
     return target
 
@@ -174,7 +178,16 @@ def _source_held(target: Path, repo: str, revision: str | None, dtype: str | Non
     if manifest is None or not _is_same(target, repo, revision, None, None):
         return None
     exact = dtype in (None, manifest.get("dtype")) or manifest.get("dtype") == "float32"
-    return _local_source(target) if exact else None
+    return _local_source(target) if exact and _is_verified(target) else None
+
+
+def _is_verified(folder: Path) -> bool:
+    """Read a folder of our own through, and tell whether every file is as it was written."""
+    try:
+        verify(folder)
+    except WeightsError:
+        return False
+    return True
 
 
 def _with_companions(folder: Path, staging: Path, on_progress: Progress | None) -> Path:

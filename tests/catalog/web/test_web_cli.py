@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -265,6 +266,51 @@ def test_errors_of_a_service_come_back_as_what_they_were(homes):
         running.audio("nothing", "wav")
     with pytest.raises(Gone):
         RunningService(str(homes[1]), "http://127.0.0.1:9/", "x").find({"context": RAIN})
+
+
+# The token
+
+TOKEN = "a-long-enough-token"
+
+
+def arguments_of(process):
+    """Return the arguments of a process as every user of the machine sees them."""
+    entry = Path(f"/proc/{process.pid}/cmdline")
+    if entry.exists():
+        return entry.read_text("utf-8")
+    ps = ["ps", "-o", "args=", "-ww", "-p", str(process.pid)]
+    return subprocess.run(ps, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("given", [["--token", TOKEN], [f"--token={TOKEN}"], ["--token-file"]])
+def test_nobody_reads_the_token_in_the_list_of_processes(tmp_path, given):
+    if given == ["--token-file"]:
+        (tmp_path / "token").write_text(f"{TOKEN}\n", "utf-8")
+        given = [*given, str(tmp_path / "token")]
+    process, address = start(tmp_path / "home", "--no-warm", *given)
+    place = urlsplit(address)
+    arguments = arguments_of(process)
+    assert ("serve" in arguments, TOKEN in arguments) == (True, False)
+    for token, status in ((TOKEN, 200), ("another-long-token", 401)):
+        connection = HTTPConnection(place.hostname, place.port, timeout=WAIT_S)
+        connection.request(
+            "GET", "/api/jobs", headers={"Authorization": f"Bearer {token}", "Connection": "close"}
+        )
+        with connection.getresponse() as answer:
+            assert answer.status == status
+    stop(process)
+
+
+def test_a_token_file_that_cannot_be_read_is_told(tmp_path):
+    for content, words in ((b"", "is empty"), (b"\xff\xfe", "no text"), (None, "No such file")):
+        path = tmp_path / "token"
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+        result = run("serve", "--token-file", path, home=tmp_path)
+        assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+    result = run("serve", "--token-file", "-", stdin="short", home=tmp_path)
+    assert (result.exit_code, "at least 12" in result.stderr) == (2, True), result.stderr
 
 
 # Who answers

@@ -31,6 +31,7 @@ from generator.networks.musicgen import (  # noqa: E402
     Condition,
     MusicgenConfig,
 )
+from generator.weights import files  # noqa: E402
 from generator.weights.checkpoint import build_networks, load_networks, split_parts  # noqa: E402
 from generator.weights.files import read_json, read_tensors, sha256_of, verify  # noqa: E402
 
@@ -221,6 +222,83 @@ def test_bytes_other_than_the_hub_recorded_are_refused_and_not_kept(home, online
         assert not list((home / ".downloads" / "musicgen-small").glob("model*"))
         hub.forged.clear()
         verify(weights.pull("small"))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_staged_file_that_a_power_cut_left_with_zeros_is_fetched_again(home, online, sources, name):
+    source, staging = sources("safetensors"), home / ".downloads" / "musicgen-small"
+    staging.mkdir(parents=True)
+    (staging / ".revision").write_text(COMMIT)
+    for file in source.iterdir():
+        shutil.copyfile(file, staging / file.name)
+    data = bytearray((staging / name).read_bytes())
+    data[-400:] = bytes(400)
+    (staging / name).write_bytes(data)
+    with serve(Hub({REPO: source})) as hub:
+        online(hub.url)
+        folder = weights.pull("small")
+        assert {file for _, file, _ in hub.requests} == {name}
+    assert_equal(parameters(folder), parameters(source))
+
+
+def test_a_damaged_file_of_the_cache_is_never_converted(home, online, sources, monkeypatch):
+    from huggingface_hub import hf_hub_download
+
+    source = sources("safetensors")
+    with serve(Hub({REPO: source})) as hub:
+        online(hub.url)
+        for name in ("config.json", "tokenizer.json", "model.safetensors"):
+            cached = Path(hf_hub_download(REPO, name)).resolve()
+        cached.write_bytes(cached.read_bytes()[:-400] + bytes(400))
+        hub.requests.clear()
+        online(NOBODY)
+        assert f"{cached} in the hub's cache is not what was fetched" in pull_error()
+        assert not (home / "musicgen-small").exists()
+        online(hub.url)
+        assert_equal(parameters(weights.pull("small")), parameters(source))
+        assert {file for _, file, _ in hub.requests} == {"model.safetensors"}
+
+
+def test_a_pulled_model_that_was_altered_is_fetched_again_and_refused_before_that(home, online, sources):
+    source = sources("safetensors")
+    with serve(Hub({REPO: source})) as hub:
+        online(hub.url)
+        folder = weights.pull("small")
+        file = folder / "decoder.safetensors"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(WeightsError, match=r"decoder\.safetensors is missing or damaged; pull the model"):
+            load_networks(folder)
+        hub.requests.clear()
+        weights.pull("small", bits=4)  # not of the altered one
+        assert hub.downloads("model.safetensors") == [None]
+        weights.pull("small")
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        weights.pull("small")
+        verify(folder)
+        load_networks(folder)
+
+
+def test_files_are_read_through_once_after_each_change(home, sources, monkeypatch):
+    folder, read = weights.pull(str(sources("safetensors"))), []
+    real = files.sha256_of
+    monkeypatch.setattr(files, "sha256_of", lambda path: read.append(path.name) or real(path))
+    load_networks(folder)
+    assert read == []
+    os.utime(folder / "codec.safetensors")
+    for _ in range(2):
+        load_networks(folder)
+    assert sorted(set(read)) == sorted(set(read_json(folder / "manifest.json")["files"]))
+    assert len(read) == len(set(read))
+
+
+def test_what_a_killed_conversion_left_goes_with_the_next_pull(home, sources):
+    left = home / ".converting-tiny-abc" / "tiny"
+    left.mkdir(parents=True)
+    source = home.parent / "tiny"
+    shutil.copytree(sources("safetensors"), source)
+    weights.pull(str(source))
+    assert not left.parent.exists()
 
 
 def test_a_cached_snapshot_serves_offline(home, online, sources, monkeypatch):
