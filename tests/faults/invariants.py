@@ -14,9 +14,11 @@ import json
 import logging
 import multiprocessing
 import os
+import traceback
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from multiprocessing.connection import wait
 
 import numpy as np
@@ -119,7 +121,7 @@ def look_over(home, expected, *, unknown=0, mend=True, again=()):
     audit.in_child = audited_here
     try:
         with open_service(home, encoder=encoder_of(home)) as service:
-            found = [*_rows(service, expected, unknown), *_found(service)]
+            found = [*_rows(service, expected, unknown), *_found(service, expected)]
             if mend:
                 found += _mended(service)
             for text in again:
@@ -148,9 +150,10 @@ def _rows(service, expected, unknown):
             yield WRONG, f"the audio of {track.id} is not its own"
 
 
-def _found(service):
-    """Yield which of the newest tracks, whose texts share no words, a search for its text does not find."""
-    for track in service.store.tracks.list(limit=SEARCHED):
+def _found(service, expected):
+    """Yield which of the newest acknowledged tracks a search for their texts, which share no words, does not find."""
+    known = (track for track in service.store.tracks.list() if None not in expected.get(track.id, [None]))
+    for track in islice(known, SEARCHED):
         for by in ("meaning", "words", "both"):
             if track.id not in {hit.track.id for hit in service.search(track.context, by=by)}:
                 yield LOST, f"track {track.id} is not found by {by}"
@@ -185,11 +188,11 @@ def _mended(service):
         yield WRONG, f"doctor cannot mend: {problem.kind} {problem.detail}"
 
 
-def audited_here(home, *rest):
-    """Run the deep check, which doctor runs in a child process, in this one."""
+def audited_here(home):
+    """Run the deep check, which doctor runs in a child process, in this one; its limit of memory is out of reach."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        store.audit_deep(str(home), *rest)
+        store.audit_deep(str(home), 2**50)
     return [audit.Problem.model_validate(item) for item in json.loads(printed.getvalue())]
 
 
@@ -240,12 +243,15 @@ def in_process(work, *arguments, timeout_s=120.0):
         if not ours.poll(timeout_s):
             process.kill()
             raise Died(0)
-        return ours.recv()
+        answer = ours.recv()
     except EOFError:
         process.join()
         raise Died(process.exitcode) from None
     finally:
         process.join(timeout_s)
+    if isinstance(answer, Raised):
+        raise RuntimeError(answer.told)
+    return answer
 
 
 def side_by_side(do, cases):
@@ -293,8 +299,19 @@ def in_batches(work, cases, *shared, timeout_s=120.0):
                 begin(process, ours)
 
 
+class Raised:
+    """What work in another process raised."""
+
+    def __init__(self, error):
+        self.told = "".join(traceback.format_exception(error))
+
+
 def _answer_one(connection, work, arguments):
-    connection.send(work(*arguments))
+    try:
+        answer = work(*arguments)
+    except Exception as error:
+        answer = Raised(error)
+    connection.send(answer)
 
 
 def _answer_many(connection, work, shared):

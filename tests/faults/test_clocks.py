@@ -21,7 +21,11 @@ def set_clock(hours):
     time.time = lambda: real() + shift
     time.time_ns = lambda: int((real() + shift) * 1e9)
 
-    class Shifted(standard.datetime):
+    class Likewise(type):
+        def __instancecheck__(cls, value):
+            return isinstance(value, standard.datetime)
+
+    class Shifted(standard.datetime, metaclass=Likewise):
         @classmethod
         def now(cls, tz=None):
             return standard.datetime.fromtimestamp(real() + shift, tz)
@@ -58,15 +62,8 @@ def under_way(home, number):
         data = service.store.audio.path_of(track).read_bytes() + bytes(4)
         path, sha256, size = service.store.audio.put(data)
         service.store.audio.put_sidecar(path, {"id": "under way"})
-    return track.model_copy(
-        update={
-            "id": f"way{number}",
-            "key": f"way{number}",
-            "audio_path": path,
-            "audio_sha256": sha256,
-            "audio_bytes": size,
-        }
-    )
+    stored = {"audio_path": path, "audio_sha256": sha256, "audio_bytes": size}
+    return track.model_copy(update={"id": f"way{number}", "key": f"way{number}", **stored})
 
 
 def inserted(home, track):
