@@ -229,9 +229,13 @@ def _from_here(headers: Headers, host: str) -> bool:
 
 
 def _may_read(headers: Headers) -> bool:
-    """Return whether a safe request comes from our page, from no page, or from a link that a person follows."""
-    site = headers.get("sec-fetch-site")
-    return site in (None, "same-origin", "none") or headers.get("sec-fetch-mode") == "navigate"
+    """Return whether a safe request comes from our page, from no page, or from a link that a person follows.
+
+    A frame or an object of another site navigates too, but not to a `document`.
+    """
+    if headers.get("sec-fetch-site") in (None, "same-origin", "none"):
+        return True
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
 
 def _is_json(headers: Headers) -> bool:

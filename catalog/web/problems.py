@@ -42,7 +42,14 @@ STATUS: tuple[tuple[type[CatalogError], int], ...] = (
     (EncoderMismatch, 409),
     (Unavailable, 409),
 )
-PATH = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\][^\s'\",;:()<>]+")
+_PART = r"[^\s'\",;:()<>]"
+PATH = re.compile(
+    rf"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\]{_PART}+"
+    # Names of folders and files may have spaces: up to four words more belong to the path where a separator or the
+    # ending of a file follows. A path of its own begins with a separator, ~ or a drive.
+    rf"(?:(?: (?![/\\~]|[A-Za-z]:){_PART}+){{0,3}} (?![/\\~]|[A-Za-z]:)"
+    rf"(?:{_PART}*[/\\]{_PART}*|{_PART}+\.[A-Za-z]\w{{0,4}}(?!\w)))*"
+)
 
 _log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -213,7 +214,12 @@ def _bytes_of(source: str | os.PathLike[str] | bytes, max_bytes: int) -> tuple[b
     else:
         name = os.fspath(source)
         try:
-            with Path(source).open("rb") as file:
+            # Nobody may ever write to a named pipe; O_NONBLOCK opens it without waiting for that.
+            with open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise AudioError(
+                        f"cannot read {name}: it is no regular file; pass a WAV, FLAC or OGG file"
+                    )
                 data = file.read(max_bytes + 1)
         except (OSError, ValueError) as error:
             raise AudioError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None

@@ -304,6 +304,10 @@ def test_other_sites_may_link_here_but_embed_nothing(client, site):
     assert client.get("/api/tracks", headers={"Sec-Fetch-Site": site}).status_code == 403
     linked = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert client.get("/api/health", headers=linked).status_code == 200
+    for kind in ("iframe", "frame", "embed", "object", ""):
+        assert client.get("/", headers={**linked, "Sec-Fetch-Dest": kind}).status_code == 403
+    own = {**linked, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"}
+    assert client.get("/api/health", headers=own).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in UNSAFE if one[0] != "DELETE"])

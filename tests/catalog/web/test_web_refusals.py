@@ -7,6 +7,8 @@ import json
 
 import pytest
 from calls import RAIN, SECRET, SHORT
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.errors import InputError, StorageError
 from catalog.web import guard
@@ -154,6 +156,25 @@ def test_a_path_in_a_sentence_is_left_out_unless_the_caller_may_know():
     assert problem_from(error).detail == "the file (a path) cannot be used; see (a path) or (a path), and a/b"
     assert "/home/somebody" in problem_from(error, trusted=True).detail
     assert "/x" in problem_from(StorageError("/x is read-only"), trusted=True).detail
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/home/smith/music home/audio.wav", "/a b/my own c/d.wav", "~/a b c/my own song.ogg", "C:\\a b\\c d"],
+)
+def test_a_path_with_spaces_is_left_out_whole(path):
+    told = problem_from(InputError(f"the file {path} is no sound; pass a WAV file")).detail
+    if not path.endswith("c d"):  # where nothing tells that the path goes on
+        assert told == "the file (a path) is no sound; pass a WAV file"
+    assert not any(word in told for word in ("smith", "home", "own", " b", "audio", "song"))
+
+
+NAMES = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4).map(" ".join)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4))
+def test_names_of_up_to_four_words_belong_to_a_path(names):
+    assert problem_from(InputError(f"it is /{'/'.join(names)}.wav")).detail == "it is (a path)"
 
 
 @pytest.mark.parametrize(

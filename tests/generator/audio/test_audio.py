@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import struct
 
 import numpy as np
@@ -485,3 +486,16 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(form, edits, keep):
 
 
 SAMPLES = {form: audio.encode(noise(0.02), form, title="t", comment="c") for form in audio.FORMATS}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_only_a_regular_file_is_read(tmp_path, kind):
+    path = tmp_path / "melody.wav"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(os.devnull)
+    with pytest.raises(AudioError, match=r"melody\.wav: (it is no regular file; pass a WAV|Is a directory)"):
+        audio.read(path)
