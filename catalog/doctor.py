@@ -22,6 +22,7 @@ from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up
 from .upkeep.lines import check_lines, mend_line
+from .upkeep.mending import bring_back_audio
 from .upkeep.place import read_place
 from .upkeep.scrub import count_deep_check, still_damaged
 from .upkeep.sidecars import check_sidecars, mend_sidecar
@@ -56,7 +57,8 @@ def examine(
 ) -> list[Check]:
     """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew.
 
-    `backup` is a folder that gets a copy of what is sound then; with `deep`, what it has already is read too.
+    `backup` is a folder that gets a copy of what is sound then. With `deep`, what it has already is read too; with
+    `fix`, audio that was altered or is gone comes back from it.
     """
     checks = [_versions(), *_configuration(config, home), _encoder(), _models(deep=deep), _disk(home)]
     if not (Path(home) / "lance").is_dir():
@@ -67,7 +69,7 @@ def examine(
     except CatalogError as error:
         return [*checks, Check(name="catalog", status="damage", detail=str(error))]
     try:
-        checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed)
+        checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed, backup=backup)
         checks.append(_scrub(store, config))
         return checks if backup is None else [*checks, *_backup(store, backup, deep, on_progress)]
     finally:
@@ -164,7 +166,9 @@ def _disk(home: str) -> Check:
     return Check(name="disk", status=status, detail=f"{free / 1e9:.1f} GB free at {folder}")
 
 
-def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool) -> list[Check]:
+def _catalog(
+    store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool, backup: str | None
+) -> list[Check]:
     checks = []
     if reembed:
         count = store.care.reembed(
@@ -174,7 +178,7 @@ def _catalog(store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: b
             Check(name="vectors", status="fixed", detail=f"{count} rows embedded with {reader.identity}")
         )
     for problem in _problems(store, deep=deep):
-        mended = fix and _fix(store, reader, problem)
+        mended = fix and _fix(store, reader, problem, backup)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _sounds(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
@@ -217,11 +221,14 @@ def _scrub(store: Store, config: str | None) -> Check:
     return Check(name="scrub", status="ok" if place.finished_at else "note", detail=detail)
 
 
-def _fix(store: Store, reader: Encoder, problem: Problem) -> bool:
+def _fix(store: Store, reader: Encoder, problem: Problem, backup: str | None) -> bool:
     if problem.kind == "altered-line":
         return mend_line(store, problem)
     if problem.kind == "altered-sidecar":
         return mend_sidecar(store, problem.subject)
+    lost = problem.kind in ("missing-audio", "altered-audio")
+    if lost and backup is not None and bring_back_audio(store, backup, problem.subject):
+        return True
     # A vector is made anew alone only by the encoder that made the others; `--reembed` replaces all of them.
     same = problem.kind != "table" and store.tracks.table.stored_encoder == reader.identity
     encode = (lambda texts: [embed_document(reader, text) for text in texts]) if same else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,10 +71,12 @@ def check_local(folder: Path) -> None:
 
 def mount_of(path: Path, table: Iterable[Mount]) -> Mount | None:
     """Return the mount that holds an absolute path without links, None where the table has none."""
-    found = None
+    found, within = None, f"{path}/"
     for mount in table:
         # Of two mounts on one point, the later one is on top.
-        if path.is_relative_to(mount.point) and (found is None or len(mount.point) >= len(found.point)):
+        if within.startswith(f"{mount.point.rstrip('/')}/") and (
+            found is None or len(mount.point) >= len(found.point)
+        ):
             found = mount
     return found
 
@@ -94,6 +95,8 @@ def mounts() -> list[Mount]:
 
 
 def _of_macos() -> list[Mount]:
+    import subprocess
+
     try:
         done = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -95,7 +95,8 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
     "--backup",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Then copy what is new and sound to the backup in DIR; `catalog restore --from DIR` brings it back.",
+    help="Copy what is new and sound to the backup in DIR; with --fix, take lost audio from it first. "
+    "`catalog restore --from DIR` brings the whole back.",
 )
 @json_option
 @home_option

@@ -20,14 +20,14 @@ from ..disk.files import TEMPORARY, inside, refusal, storing
 from ..disk.queue import queued
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError, StorageError
-from ..models import Track, Value
+from ..models import Value
 from ..store.audio import beside
 from ..store.audit import Problem
 from ..store.store import Store
 from ..version import package_version
 from .objects import Objects, Stored
 from .snapshots import Snapshot, TableState, newest, write
-from .tables import copy_table
+from .tables import TrackAudio, copy_table
 
 __all__ = ["Backup", "back_up"]
 
@@ -77,7 +77,7 @@ def _snapshot(
     # The table before the audio: a row is only in a version whose audio was stored before.
     store.requests.table  # noqa: B018  # the lines that wait go into the table
     states: dict[str, TableState] = {}
-    tracks: list[Track] = []
+    tracks: list[TrackAudio] = []
     for table in (store.tables[name] for name in ("requests", "judgements", "tracks")):
         state, tracks = _table(table, objects, before, problems)
         states |= {table.name: state} if state else {}
@@ -117,8 +117,8 @@ def _told(name: str, snapshot: Snapshot, objects: Objects, problems: Sequence[Pr
 
 def _table(
     table: DurableTable, objects: Objects, before: Snapshot | None, problems: list[Problem]
-) -> tuple[TableState | None, list[Track]]:
-    """Copy a table; return its newest sound state and the tracks that its rows hold today."""
+) -> tuple[TableState | None, list[TrackAudio]]:
+    """Copy a table; return its newest sound state and the audio that its rows name today."""
     earlier = before.tables.get(table.name) if before else None
     try:
         copied = copy_table(table, objects)
@@ -145,7 +145,7 @@ def _table(
 
 def _audio(
     store: Store,
-    tracks: Sequence[Track],
+    tracks: Sequence[TrackAudio],
     objects: Objects,
     before: Snapshot | None,
     problems: list[Problem],
@@ -155,27 +155,26 @@ def _audio(
     audio: dict[str, Stored] = {}
     lacking = []
     for number, track in enumerate(tracks):
-        path, stored = track.audio_path, Stored(track.audio_sha256, track.audio_bytes)
-        if path in audio:
+        if track.path in audio:
             continue
         try:
-            audio[path] = objects.add(store.audio.path_of(track), stored)
+            audio[track.path] = objects.add(inside(store.home, track.path), track.stored)
         except (Damage, FileNotFoundError) as error:
-            lacking.append(path)
+            lacking.append(track.path)
             # A track that was mended, or is being purged, is in the trash without its audio.
-            if track.state == "ready" or isinstance(error, Damage):
+            if track.ready or isinstance(error, Damage):
                 problems.append(_lost(track, error))
-        audio |= _beside(store.home, path, objects, before, problems)
+        audio |= _beside(store.home, track.path, objects, before, problems)
         if on_progress is not None:
             on_progress(number + 1, len(tracks))
     return audio, tuple(lacking)
 
 
-def _lost(track: Track, error: Exception) -> Problem:
+def _lost(track: TrackAudio, error: Exception) -> Problem:
     if isinstance(error, Damage):
-        return Problem(kind="altered-audio", subject=track.id, detail=str(error))
-    detail = f"{track.audio_path} of {track.id} is gone, and the backup does not have it"
-    return Problem(kind="missing-audio", subject=track.id, detail=detail)
+        return Problem(kind="altered-audio", subject=track.track_id, detail=str(error))
+    detail = f"{track.path} of {track.track_id} is gone, and the backup does not have it"
+    return Problem(kind="missing-audio", subject=track.track_id, detail=detail)
 
 
 def _beside(

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..disk.files import refusal
 from ..disk.lance import lance_errors
@@ -22,10 +22,10 @@ from ..store.rows import (
     vector_sha256,
 )
 from ..store.schema import JUDGEMENT_COLUMNS, REQUEST_COLUMNS, TRACK_COLUMNS
-from .objects import Objects
+from .objects import Objects, Stored
 from .snapshots import TableState
 
-__all__ = ["copy_table", "damaged_row"]
+__all__ = ["TrackAudio", "copy_table"]
 
 
 ATTEMPTS = 3
@@ -33,6 +33,17 @@ ATTEMPTS = 3
 ROWS_AT_ONCE = 256
 HINT = "latest_version_hint.json"
 """A note of Lance that it writes anew with each version, and does without."""
+
+
+class TrackAudio(NamedTuple):
+    """What a row says of the audio of its track."""
+
+    track_id: str
+    ready: bool
+    path: str
+    """Below the home folder."""
+    stored: Stored
+
 
 Row = Mapping[str, Any]
 _COLUMNS: Mapping[str, Sequence[str]] = {
@@ -43,8 +54,10 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
 _LINES: Mapping[str, Callable[[Row], Any]] = {"requests": from_request_row, "judgements": from_judgement_row}
 
 
-def copy_table(table: DurableTable, objects: Objects) -> tuple[TableState, list[Track], list[Problem]] | None:
-    """Copy the newest version of a table; return its state, the tracks that its rows hold, and what is wrong.
+def copy_table(
+    table: DurableTable, objects: Objects
+) -> tuple[TableState, list[TrackAudio], list[Problem]] | None:
+    """Copy the newest version of a table; return its state, the audio that its rows name, and what is wrong.
 
     A version that cannot be read to its end raises Damage. None without a table. Writers go on meanwhile, unless
     they compact the table again and again. Raises StorageError where the system refuses.
@@ -60,7 +73,7 @@ def copy_table(table: DurableTable, objects: Objects) -> tuple[TableState, list[
             if not last:
                 stack.close()
             try:
-                tracks, count, problems = _read(table, version)
+                audio, count, problems = _read(table, version)
                 files = {
                     path.relative_to(table.home).as_posix(): objects.add(path)
                     for path in paths
@@ -70,17 +83,8 @@ def copy_table(table: DurableTable, objects: Objects) -> tuple[TableState, list[
                 if last or refusal(error):
                     raise
                 continue
-        return _state(version, count, marks, files, sound=not problems), tracks, problems
+        return _state(version, count, marks, files, sound=not problems), audio, problems
     raise AssertionError("the last attempt returns or raises")
-
-
-def damaged_row(table: str, row: Row) -> Problem | None:
-    """Return what is wrong with a row of one of the tables, None where it matches its checksums."""
-    try:
-        _checked(table, row)
-    except Damage as error:
-        return Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
-    return None
 
 
 def _state(version: int, rows: int, marks: Marks, files: Mapping[str, Any], *, sound: bool) -> TableState:
@@ -95,18 +99,20 @@ def _state(version: int, rows: int, marks: Marks, files: Mapping[str, Any], *, s
     )
 
 
-def _read(table: DurableTable, version: int) -> tuple[list[Track], int, list[Problem]]:
-    """Read every row of a version; return the tracks of a table of tracks, the number of rows, and what is wrong."""
-    tracks, problems, count = [], [], 0
+def _read(table: DurableTable, version: int) -> tuple[list[TrackAudio], int, list[Problem]]:
+    """Read every row of a version; return the audio that tracks name, the number of rows, and what is wrong."""
+    audio, problems, count = [], [], 0
     for row in _rows(table, version):
         count += 1
         try:
             value = _checked(table.name, row)
         except Damage as error:
             problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
-        else:
-            tracks += [value] if isinstance(value, Track) else []
-    return tracks, count, problems
+            continue
+        if isinstance(value, Track):  # a track has ten times the memory of what is kept of it
+            stored = Stored(value.audio_sha256, value.audio_bytes)
+            audio.append(TrackAudio(value.id, value.state == "ready", value.audio_path, stored))
+    return audio, count, problems
 
 
 def _rows(table: DurableTable, version: int) -> Iterator[Row]:

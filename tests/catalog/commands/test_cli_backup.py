@@ -33,6 +33,30 @@ def test_a_catalog_comes_back(copy, backup):
     assert run("doctor", "--deep", home=copy).exit_code == 0
 
 
+@pytest.mark.parametrize("alter", [lambda path: path.write_bytes(b"x" * 9), Path.unlink])
+def test_fix_brings_audio_back_from_the_backup(copy, backup, alter):
+    (track,) = data(run("list", "--json", home=copy))["tracks"]
+    path, whole = Path(track["path"]), Path(track["path"]).read_bytes()
+    alter(path)
+    altered = path.exists()
+    fixed = run("doctor", "--fix", "--backup", str(backup), home=copy)
+    assert "fixed" in fixed.stdout
+    assert fixed.exit_code == 0
+    assert path.read_bytes() == whole
+    assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
+    assert [kept.read_bytes() for kept in (copy / "lost").glob("*.wav")] == ([b"x" * 9] if altered else [])
+    assert run("doctor", "--deep", home=copy).exit_code == 0
+
+
+def test_fix_trashes_what_the_backup_lacks_too(copy, backup):
+    (track,) = data(run("list", "--json", home=copy))["tracks"]
+    sha256 = track["path"].rpartition("/")[2].removesuffix(".wav")
+    (backup / "objects" / sha256[:2] / sha256).write_bytes(b"x")
+    Path(track["path"]).unlink()
+    assert "fixed" in run("doctor", "--fix", "--backup", str(backup), home=copy).stdout
+    assert data(run("list", "--json", home=copy))["tracks"] == []
+
+
 def test_a_home_in_use_needs_force(copy, backup):
     refused = run("restore", "--from", str(backup), home=copy)
     assert refused.exit_code == 2
