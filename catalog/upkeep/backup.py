@@ -7,7 +7,6 @@ of its files are on the disk, so that whatever happens to a later one leaves the
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +25,7 @@ from ..store.audit import Problem
 from ..store.store import Store
 from ..version import package_version
 from .objects import Objects, Stored
+from .sidecars import is_whole
 from .snapshots import Snapshot, TableState, newest, write
 from .tables import TrackAudio, copy_table
 
@@ -199,15 +199,12 @@ def _beside(
 
 
 def _check_beside(path: Path) -> None:
-    """Raise Damage for a sidecar that is no JSON, and for codes whose checksums are wrong."""
+    """Raise Damage for a sidecar, or for codes, whose checksum is wrong."""
     data = path.read_bytes()
     if path.suffix == ".npz":
         array_in(data, "codes")
-        return
-    try:
-        json.loads(data)
-    except ValueError as error:
-        raise Damage(f"it is no JSON: {error}") from None
+    elif not is_whole(data):
+        raise Damage("it no longer says what was written")
 
 
 def _others(home: Path, objects: Objects) -> dict[str, Stored]:

@@ -39,6 +39,8 @@ AGAIN_S = 600.0
 END_S = 30.0
 """How long the end of a service waits for the track that is being read."""
 IDS_AT_ONCE = 100
+_OF_TRACKS = ("altered-row", "missing-audio", "altered-audio", "altered-sidecar")
+"""Problems whose subject is the id of a track."""
 
 
 class Scrub:
@@ -125,7 +127,7 @@ def scrubbing(store: Store, *, days: float | None, most_mb_per_s: float) -> Iter
 
 
 def check_track(store: Store, track_id: str) -> tuple[list[Problem], int]:
-    """Return what is wrong with the rows of an id and with their audio, and how many bytes of audio were read.
+    """Return what is wrong with the rows of an id, their audio and its sidecar, and how many bytes of audio were read.
 
     Audio is read from the disk, not from the memory of the system. Raises StorageError or OSError where the table or
     the drive refuses.
@@ -170,6 +172,6 @@ def count_deep_check(store: Store, problems: Sequence[Problem]) -> None:
     """Keep that everything was read just now, and what was found; not where a table could not be read."""
     if any(problem.kind == "table" for problem in problems) or not os.access(store.home, os.W_OK):
         return
-    found = [problem.subject for problem in problems if problem.kind != "leftover"]
+    found = [problem.subject for problem in problems if problem.kind in _OF_TRACKS]
     now = datetime.now(timezone.utc)
     write_place(store.home, Place(damaged=tuple(dict.fromkeys(found))).ended(now))

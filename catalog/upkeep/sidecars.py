@@ -15,7 +15,7 @@ from ..store.rows import from_record
 from ..store.schema import TRACK_ROW
 from ..store.store import Store
 
-__all__ = ["check_sidecar", "check_sidecars", "mend_sidecar", "sidecar"]
+__all__ = ["check_sidecar", "check_sidecars", "is_whole", "mend_sidecar", "sidecar"]
 
 
 SOURCE_TYPES = {
@@ -68,6 +68,15 @@ def check_sidecar(store: Store, track: Track) -> Problem | None:
     differing = {name for name, value in found.items() if value != expected[name]}
     same = differing <= {"encoder"} or (stated is not None and "id" in differing)
     return None if same else problem
+
+
+def is_whole(data: bytes) -> bool:
+    """Tell whether a sidecar is as it was written; of one without a checksum, whether it is JSON."""
+    try:
+        content = json.loads(data)
+        return content.pop(CHECKSUM, None) in (None, sha256(canonical(content)))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return False
 
 
 def mend_sidecar(store: Store, track_id: str) -> bool:

@@ -15,6 +15,7 @@ from catalog.store.store import Store
 from catalog.upkeep import snapshots, tables
 from catalog.upkeep.backup import back_up
 from catalog.upkeep.restore import restore
+from catalog.upkeep.sidecars import sidecar
 
 NAMES = [f"t{number}" for number in range(6)]
 
@@ -243,6 +244,20 @@ def test_damaged_audio_never_replaces_a_good_copy(home, backup, tmp_path):
     assert [each.kind for each in back.care.check()] == ["missing-audio"]
     for name in ("t0", "t1"):
         assert back.audio.verified_path(back.tracks.get(name)).read_bytes() == f"audio of {name}".encode()
+
+
+def test_a_damaged_sidecar_never_replaces_a_good_copy(home, backup, tmp_path):
+    store = open_store(home)
+    track = store.tracks.get("t1")
+    store.audio.put_sidecar(track.audio_path, sidecar(track))
+    back_up(store, backup)
+    path = store.audio.path_of(track).with_suffix(".json")
+    whole_text = path.read_bytes()
+    path.write_bytes(whole_text.replace(b"calm", b"cold"))
+    (problem,) = back_up(store, backup).problems
+    assert "is damaged: it no longer says what was written" in problem.detail
+    restore(backup, tmp_path / "new")
+    assert (tmp_path / "new" / path.relative_to(home)).read_bytes() == whole_text
 
 
 @pytest.mark.parametrize("text", [b"the context of t3", b"audio/"])

@@ -14,6 +14,7 @@ from catalog.errors import Damage
 from catalog.upkeep import scrub as scrubs
 from catalog.upkeep.place import NAME, Place, read_place, write_place
 from catalog.upkeep.scrub import Scrub, scrubbing, still_damaged
+from catalog.upkeep.sidecars import sidecar
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 TRACKS = 4
@@ -127,6 +128,15 @@ def test_missing_audio_and_altered_rows_are_found(store):
         name: [each.kind for each in scrubs.check_track(store, name)[0]] for name in ("t0", "t1", "t2", "t3")
     }
     assert kinds == {"t0": ["missing-audio"], "t1": [], "t2": ["altered-row"], "t3": []}
+
+
+def test_an_altered_sidecar_is_found(store):
+    track = store.tracks.get("t1")
+    store.audio.put_sidecar(track.audio_path, sidecar(track))
+    assert scrubs.check_track(store, "t1")[0] == []
+    path = store.audio.path_of(track).with_suffix(".json")
+    path.write_bytes(path.read_bytes().replace(b"calm", b"cold"))
+    assert [each.kind for each in scrubs.check_track(store, "t1")[0]] == ["altered-sidecar"]
 
 
 def scrub_and_die(home, point, days):
