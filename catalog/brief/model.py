@@ -25,6 +25,10 @@ class BriefModel:
     names: tuple[str, ...]
     digests: tuple[str, ...]
     """Of each style's description: under another one the style counts as one that was never fitted."""
+    layers: tuple[int, ...]
+    """The inner layers of the encoder whose vectors are read beside that of the last, 0 the first."""
+    centre: Array
+    """The mean of each input over the texts fitted to, shape (inputs,); it is taken off."""
     hidden: Array
     """Weights and bias of the hidden layer, shape (hidden, inputs + 1)."""
     weights: Array
@@ -57,6 +61,7 @@ class BriefModel:
 
     def read(self, inputs: Array) -> Array:
         """Return the inputs of a text with the hidden layer beside them, and 1; shape (inputs + hidden + 1,)."""
+        inputs = inputs - self.centre
         hidden = np.maximum(self.hidden[:, :-1] @ inputs + self.hidden[:, -1], 0)
         return np.concatenate([inputs, hidden, [1.0]]).astype(np.float32)
 
@@ -66,6 +71,7 @@ class BriefModel:
         return (
             len(self.names) == len(self.digests) == len(self.described) == styles
             and self.bias.shape == (styles,)
+            and self.centre.shape == (self.width,)
             and self.width + len(self.hidden) == read
             and self.affect.shape == (2, read + 1)
             and self.linear.shape == (styles, self.width + 1)
@@ -89,6 +95,8 @@ def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
         model = BriefModel(
             names=tuple(about["styles"]),
             digests=tuple(about["descriptions"]),
+            layers=tuple(about.get("layers", ())),
+            centre=tensors.get("centre", np.zeros(tensors["hidden"].shape[1] - 1, np.float32)),
             hidden=tensors["hidden"],
             weights=tensors["weights"],
             bias=tensors["bias"],

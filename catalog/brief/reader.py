@@ -1,8 +1,10 @@
 """From a text to its brief: how well music of each style would serve it, and how the music should feel.
 
-One small model reads the text's vector and features. `tests/benchmarks/catalog/fit_brief.py` fitted it to texts that
-language models judged as music supervisors. It is bound to the encoder that it was fitted to. It reads a style that it
-was not fitted to, such as a user's own, by the style's description, mood and topics. docs/BRIEF.md holds the figures.
+One small model reads the text's features and its vectors after some layers of the encoder: the inner layers tell mood
+and manner, which the last one, trained to tell topics, leaves out. `tests/benchmarks/catalog/fit_brief.py` fitted it to
+texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. It reads a
+style that it was not fitted to, such as a user's own, by the style's description, mood and topics. docs/BRIEF.md holds
+the figures.
 
 A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
 rectified linear units beside them; c compares the text with what the preset says of the style. The chance that the
@@ -50,7 +52,7 @@ __all__ = [
 Array = NDArray[np.float32]
 
 MODEL_FILE = Path(__file__).with_name("brief.safetensors")
-VECTOR_SCALE, FEATURE_SCALE = 4.0, 0.7
+VECTOR_SCALE, LAYER_SCALE, FEATURE_SCALE = 4.0, 5.6, 0.7
 """Bring the inputs to a size at which one penalty on the weights suits both."""
 COSINE_SCALE = 3.0
 MOST_SHARED = 3
@@ -116,7 +118,7 @@ def file_name(identity: str) -> str:
 
 def read_brief(
     text: str,
-    vector: Array,
+    layers: Array,
     features: Features,
     styles: Mapping[str, StyleLike],
     encoder: Encoder,
@@ -124,13 +126,18 @@ def read_brief(
 ) -> Brief | None:
     """Return the brief of a text over the presets `styles`; None with an encoder that no model was fitted to.
 
-    `vector` is the unit vector of the text, shape (dimension,). `home` may hold the user's own models. Raises
-    Unavailable for a model that cannot be read.
+    `layers` are the unit vectors of the text after each layer of the encoder, shape (layers, dimension). `home` may
+    hold the user's own models. Raises Unavailable for a model that cannot be read.
     """
     model = load(encoder.identity, home)
     if model is None:
         return None
-    read = inputs(vector, features)
+    if max(model.layers, default=0) >= len(layers):
+        raise Unavailable(
+            f"the model of the brief for {encoder.identity} reads layer {max(model.layers) + 1} of the encoder, which "
+            f"gives {len(layers)}; fit it again with fit_brief.py, or delete it"
+        )
+    read = inputs(layers, features, model.layers)
     if len(read) != model.width:
         raise Unavailable(
             f"the model of the brief for {encoder.identity} reads {model.width} inputs and a text has {len(read)}; "
@@ -139,7 +146,7 @@ def read_brief(
     read = model.read(read)
     weights, bias, vectors, unseen = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
     usual = model.described[:, : vectors.shape[1]].mean(axis=0)
-    compared = compare(text, vector, features, styles, vectors, usual)
+    compared = compare(text, layers[-1], features, styles, vectors, usual)
     valence, energy = np.clip(model.affect @ read, -1, 1).tolist()
     fitted = compared @ model.compared
     other = compared @ model.linear_compared + added_unseen(
@@ -187,10 +194,18 @@ def added_unseen(compared: Array, moods: Array, wanted: Any) -> Array:
     return np.asarray(UNSEEN_TOPIC_WEIGHT * compared[..., TOPICS] - UNSEEN_MOOD_WEIGHT * far)
 
 
-def inputs(vector: Array, features: Features) -> Array:
-    """Return what the model reads of a text: its vector and its mood; float32 of shape (inputs,)."""
-    rest = [features.valence, features.energy, *(tag in features.mood_tags for tag in TAGS)]
-    return np.concatenate([VECTOR_SCALE * vector, FEATURE_SCALE * np.asarray(rest)]).astype(np.float32)
+def inputs(layers: Array, features: Features, inner: Sequence[int]) -> Array:
+    """Return what the model reads of a text, float32 of shape (inputs,): its vector, its mood, the `inner` layers.
+
+    `layers` are its unit vectors after each layer of the encoder, shape (layers, dimension).
+    """
+    mood = [features.valence, features.energy, *(tag in features.mood_tags for tag in TAGS)]
+    parts = [
+        VECTOR_SCALE * layers[-1],
+        FEATURE_SCALE * np.asarray(mood),
+        LAYER_SCALE * layers[[*inner]].ravel(),
+    ]
+    return np.concatenate(parts).astype(np.float32)
 
 
 def compare(

@@ -46,9 +46,12 @@ class Supervisor:
         return bool(context.brief or self._model or reader.load(self._encoder.identity, self._home))
 
     def read(
-        self, context: Context, vector: NDArray[np.float32], features: Features
+        self, context: Context, layers: NDArray[np.float32], features: Features
     ) -> tuple[Brief | None, tuple[str, ...]]:
-        """Return the brief of a text, None where nobody reads it, and warnings where the language model did not."""
+        """Return the brief of a text, None where nobody reads it, and warnings where the language model did not.
+
+        `layers` are the unit vectors of its text after each layer of the encoder, shape (layers, dimension).
+        """
         if context.brief is not None:
             return brief_of(context.brief, self._styles, "caller"), ()
         warnings: tuple[str, ...] = ()
@@ -61,5 +64,5 @@ class Supervisor:
             else:
                 return brief_of(stated, self._styles, "language model"), ()
         text = f"{context.query} {context.text}".strip()
-        brief = reader.read_brief(text, vector, features, self._styles, self._encoder, self._home)
+        brief = reader.read_brief(text, layers, features, self._styles, self._encoder, self._home)
         return brief, warnings

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_
 from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
 
-__all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "embed_together", "load", "locate"]
+__all__ = ["DEFAULT_MODEL", "Encoded", "Encoder", "embed_document", "embed_together", "load", "locate"]
 
 
 POOLING = "pool-1"
@@ -56,6 +57,22 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A text of any length as the encoder reads it, and other texts from the same pass."""
+
+    layers: NDArray[np.float32]
+    """Unit vectors of the text after each layer of the encoder, shape (layers, dimension); one row where the encoder
+    gives its last layer alone."""
+    others: NDArray[np.float32]
+    """Unit vectors of the other texts, shape (others, dimension)."""
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """Return the unit vector of the text, shape (dimension,): its last layer."""
+        return np.asarray(self.layers[-1])
+
+
 class LocalEncoder:
     """A MiniLM that is found, checked and loaded when first used. Safe to share between threads."""
 
@@ -69,6 +86,10 @@ class LocalEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (len(texts), dimension). Raises Unavailable without weights."""
         return self._loaded().encode(texts)
+
+    def encode_layers(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors after each layer, shape (len(texts), layers, dimension). Raises Unavailable."""
+        return self._loaded().encode_layers(texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text takes, without the markers at its ends."""
@@ -151,16 +172,13 @@ def embed_document(encoder: Encoder, text: str) -> NDArray[np.float32]:
     takes whole; the mean of their vectors, weighted by token count, is brought to unit length. Of more than 16 chunks,
     16 are read, spread evenly from first to last.
     """
-    return embed_together(encoder, text, ())[0]
+    return embed_together(encoder, text, ()).vector
 
 
-def embed_together(
-    encoder: Encoder, text: str, others: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the vector of `text` as `embed_document` gives it, and those of `others`, in one pass of the encoder.
+def embed_together(encoder: Encoder, text: str, others: Sequence[str]) -> Encoded:
+    """Return the vectors of `text`, the last as `embed_document` gives it, and of `others`, in one pass of the encoder.
 
-    The others are texts that the encoder takes whole; their vectors have the shape (len(others), dimension). A text
-    that stands there more than once is encoded once.
+    The others are texts that the encoder takes whole. A text that stands there more than once is encoded once.
     """
     chunks, sizes = _spread_chunks(encoder, text) if len(text) > HUGE_CHARACTERS else _chunks(encoder, text)
     if len(chunks) > MAX_CHUNKS:
@@ -168,12 +186,19 @@ def embed_together(
         chunks, sizes = [chunks[i] for i in picked], [sizes[i] for i in picked]
     wanted = [*chunks, *others]
     rows = {one: row for row, one in enumerate(dict.fromkeys(wanted))}
-    vectors = encoder.encode([*rows])[[rows[one] for one in wanted]]
-    parts, rest = vectors[: len(chunks)], vectors[len(chunks) :]
+    vectors = _by_layer(encoder, [*rows])[[rows[one] for one in wanted]]
+    parts, rest = vectors[: len(chunks)], vectors[len(chunks) :, -1]
     if len(parts) == 1:
-        return parts[0], rest
-    mean = np.asarray(sizes, dtype=np.float32) @ parts
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32), rest
+        return Encoded(parts[0], rest)
+    means = np.einsum("c,cld->ld", np.asarray(sizes, dtype=np.float32), parts)
+    lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return Encoded(np.asarray(means / lengths, dtype=np.float32), rest)
+
+
+def _by_layer(encoder: Encoder, texts: list[str]) -> NDArray[np.float32]:
+    """Return unit vectors, shape (len(texts), layers, dimension); one layer where the encoder gives its last alone."""
+    inner: Callable[[Sequence[str]], NDArray[np.float32]] | None = getattr(encoder, "encode_layers", None)
+    return encoder.encode(texts)[:, None] if inner is None else inner(texts)
 
 
 def _spread_chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:

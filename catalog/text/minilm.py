@@ -86,8 +86,15 @@ class MiniLM:
         A text over `max_tokens` tokens is cut there, as sentence-transformers does; `encoder.embed_document` takes a
         text of any length.
         """
+        return np.ascontiguousarray(self.encode_layers(texts)[:, -1])
+
+    def encode_layers(self, texts: Sequence[str]) -> Array:
+        """Return the unit mean of the tokens after each layer, float32 of shape (len(texts), layers, dimension).
+
+        The last layer gives the vectors of `encode`, from the same pass.
+        """
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
-        vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
+        vectors = np.zeros((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
         packs = _packs([len(t) for t in tokens], _cores())
         with _single_threaded_blas():
             passed = _side_by_side(lambda rows: self._forward([tokens[row] for row in rows]), packs)
@@ -109,13 +116,14 @@ class MiniLM:
         hidden = self._words[np.concatenate(tokens)]
         hidden += self._positions[np.concatenate([np.arange(n) for n in lengths])]
         hidden = _layer_norm(hidden, self._norm, self._epsilon)
-        for layer in self._layers:
+        pooled = np.empty((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
+        for number, layer in enumerate(self._layers):
             attended = _linear(self._attention(_linear(hidden, layer["qkv"]), spans), layer["attention"])
             hidden = _layer_norm(attended + hidden, layer["attention_norm"], self._epsilon)
             widened = _linear(_gelu_by_block(_linear(hidden, layer["up"])), layer["down"])
             hidden = _layer_norm(widened + hidden, layer["norm"], self._epsilon)
-        pooled: Array = np.add.reduceat(hidden, starts, axis=0)
-        pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+            pooled[:, number] = np.add.reduceat(hidden, starts, axis=0)
+        pooled /= np.linalg.norm(pooled, axis=2, keepdims=True)
         return pooled
 
     def _attention(self, qkv: Array, spans: list[slice]) -> Array:

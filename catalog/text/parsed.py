@@ -57,13 +57,18 @@ class ParsedText:
     """The same at unit length."""
     piece_vectors: NDArray[np.float32] | None
     """One unit vector a row, shape (len(pieces), dimension)."""
-    whole: NDArray[np.float32] | None
-    """The unit vector of the text as it was sent, as `embed_document` gives it, shape (dimension,)."""
+    layers: NDArray[np.float32] | None
+    """Unit vectors of the text as it was sent, after each layer of the encoder, shape (layers, dimension)."""
     prototypes: Mapping[str, NDArray[np.float32]]
     heads: heads.Heads | None
     """None without an encoder, and with one that they were not fitted to."""
     inputs: NDArray[np.float32]
     """What the heads read; empty without them."""
+
+    @property
+    def whole(self) -> NDArray[np.float32] | None:
+        """Return the unit vector of the text as it was sent, as `embed_document` gives it, shape (dimension,)."""
+        return None if self.layers is None else np.asarray(self.layers[-1])
 
     @property
     def trust(self) -> float:
@@ -85,7 +90,8 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     plain = plain_text(spread(context.text))
     spoken = (context.language or language.guess(plain)).split("-")[0].lower()
     pieces = segments(plain)
-    whole, vectors = (None, None) if encoder is None else embed_together(encoder, context.text, pieces)
+    encoded = None if encoder is None else embed_together(encoder, context.text, pieces)
+    vectors = None if encoded is None else encoded.others
     document = None if vectors is None else vectors.mean(axis=0)
     fitted = heads.load(encoder.identity) if encoder is not None else None
     words = read_mood(plain, spoken)
@@ -103,7 +109,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         document=document,
         direction=None if document is None else document / max(float(np.linalg.norm(document)), 1e-12),
         piece_vectors=vectors,
-        whole=whole,
+        layers=None if encoded is None else encoded.layers,
         prototypes=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
         heads=fitted,
         inputs=inputs,

@@ -14,10 +14,10 @@ Array = NDArray[Any]
 
 HIDDEN = 384
 EPOCHS, BATCH = 25, 128
-LEARNING_RATE, DECAY = 2e-3, 5e-2
+LEARNING_RATE, DECAY = 2e-3, 0.15
 SHARED_RATE = 2e-2
 """For the weights of the comparisons: few, large and not decayed, so that they hold for styles never fitted."""
-DROPPED_INPUTS, DROPPED_HIDDEN = 0.1, 0.5
+DROPPED_INPUTS, DROPPED_HIDDEN = 0.25, 0.5
 MOOD_WEIGHT = 3.0
 """Of the squared errors of valence and energy, beside a log-likelihood that is a sum over the styles."""
 FITS, PASSABLE = 2, 1

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from catalog.models import Context, Features
 from catalog.text import features
-from catalog.text.encoder import Encoder, embed_document
+from catalog.text.encoder import Encoder, embed_together
 
 __all__ = ["Reading", "read_all"]
 
 Reading = tuple[NDArray[np.float32], Features]
-"""The unit vector of a text, shape (dimension,), and its features."""
+"""The unit vectors of a text after each layer of the encoder, shape (layers, dimension), and its features."""
 SAVED_EVERY = 500
 
 
@@ -29,7 +29,8 @@ def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> l
         key = _key(text, encoder)
         if key in kept:
             continue
-        kept[key] = (embed_document(encoder, text), features.extract(Context(text=text), encoder))
+        layers = embed_together(encoder, text, ()).layers
+        kept[key] = (layers, features.extract(Context(text=text), encoder))
         print(f"\rread {number + 1:,} of {len(texts):,}", end="", file=sys.stderr)
         if cache is not None and len(kept) % SAVED_EVERY == 0:
             _save(cache, kept)
@@ -46,11 +47,10 @@ def _key(text: str, encoder: Encoder) -> str:
 
 def _load(cache: Path) -> dict[str, Reading]:
     with np.load(cache) as file:
-        vectors, rest = file["vectors"], json.loads(file["features"].tobytes())
+        layers, rest = file["layers"], json.loads(file["features"].tobytes())
     pairs: list[tuple[str, dict[str, Any]]] = rest
     return {
-        key: (vector, Features.model_validate(values))
-        for vector, (key, values) in zip(vectors, pairs, strict=True)
+        key: (one, Features.model_validate(values)) for one, (key, values) in zip(layers, pairs, strict=True)
     }
 
 
@@ -59,6 +59,6 @@ def _save(cache: Path, kept: dict[str, Reading]) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     half = cache.with_name(f"{cache.name}.half")
     with half.open("wb") as file:
-        vectors = np.stack([vector for vector, _ in kept.values()])
-        np.savez(file, vectors=vectors, features=np.frombuffer(rest.encode(), dtype=np.uint8))
+        layers = np.stack([one for one, _ in kept.values()])
+        np.savez(file, layers=layers, features=np.frombuffer(rest.encode(), dtype=np.uint8))
     half.replace(cache)

@@ -47,7 +47,12 @@ class Texts:
     """Labelled texts with all that the model reads of them; one row a text."""
 
     rows: list[dict[str, Any]]
+    layers: tuple[int, ...]
+    """The inner layers of the encoder that are read."""
+    centre: Array
+    """The mean of each input over the texts that models are fitted to, shape (inputs,)."""
     inputs: Array
+    """Above the centre, shape (texts, inputs)."""
     compared: Array
     """Shape (texts, styles, comparisons)."""
     grades: NDArray[np.int64]
@@ -82,21 +87,31 @@ def gather(
 ) -> Texts:
     """Return what the model reads of each labelled text; `vectors` are of the styles' descriptions."""
     names = list(styles)
+    inner = inner_layers(len(readings[0][0]))
     inputs, compared, policy = [], [], []
     grades = np.zeros((len(labelled), len(names)), dtype=np.int64)
     judged = np.ones_like(grades, dtype=bool)
     earlier = {s for row in labelled if row.get("earlier") for s in (*row["fits"], *row["passable"])}
-    for number, (row, (vector, read)) in enumerate(zip(labelled, readings, strict=True)):
+    for number, (row, (layers, read)) in enumerate(zip(labelled, readings, strict=True)):
         context = Context(text=row["text"])
-        inputs.append(brief.inputs(vector, read))
-        compared.append(brief.compare(context.text, vector, read, styles, vectors, vectors.mean(axis=0)))
+        inputs.append(brief.inputs(layers, read, inner))
+        compared.append(brief.compare(context.text, layers[-1], read, styles, vectors, vectors.mean(axis=0)))
         policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
         grades[number, [names.index(name) for name in row["passable"]]] = PASSABLE
         grades[number, [names.index(name) for name in row["fits"]]] = FITS
         if row.get("earlier"):
             judged[number] = [name in earlier for name in names]
     places = np.array([PLACES.index(read.environment) for _, read in readings])
-    return Texts(labelled, np.stack(inputs), np.stack(compared), grades, judged, np.array(policy), places)
+    every, fitted_to = np.stack(inputs), np.array(["part" not in row for row in labelled])
+    centre = every[fitted_to].mean(axis=0)
+    return Texts(
+        labelled, inner, centre, every - centre, np.stack(compared), grades, judged, np.array(policy), places
+    )
+
+
+def inner_layers(count: int) -> tuple[int, ...]:
+    """Return which inner layers of an encoder of `count` layers are read: after a third, two thirds, five sixths."""
+    return tuple(count * sixths // 6 - 1 for sixths in (2, 4, 5)) if count >= 6 else ()
 
 
 def fit(texts: Texts, rows: Any, columns: Any = slice(None)) -> Fitted:

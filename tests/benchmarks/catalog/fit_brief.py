@@ -197,8 +197,9 @@ def _measure_unseen(
 def ablation(texts: Texts) -> None:
     """Print the figures without each kind of input, of the kinds left alone and of fresh texts to calibrate on."""
     width = texts.inputs.shape[1]
-    mood = list(range(width - 2 - len(brief.TAGS), width))
-    vector, nothing = list(range(mood[0])), list[int]()
+    dimension = (width - 2 - len(brief.TAGS)) // (1 + len(texts.layers))
+    mood = list(range(dimension, dimension + 2 + len(brief.TAGS)))
+    vector, inner, nothing = list(range(dimension)), list(range(mood[-1] + 1, width)), list[int]()
     english = np.array([row["lang"] == "en" for row in texts.rows])
     apart = np.isin([row["kind"] for row in texts.rows], TEST)
     earlier = np.array([bool(row.get("earlier")) for row in texts.rows])
@@ -211,6 +212,7 @@ def ablation(texts: Texts) -> None:
     for title, inputs, comparisons in (
         ("nothing", nothing, nothing),
         ("the vector and its cosines", vector, [3]),
+        ("the vectors of inner layers", inner, nothing),
         ("mood of the features (words, heads)", mood, [0, 1]),
         ("mood as input, compared still", mood, nothing),
         ("place of the features (prototypes)", nothing, [4, 5]),
@@ -266,6 +268,7 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
         "encoder": identity,
         "styles": list(styles),
         "descriptions": [brief.digest(style) for style in styles.values()],
+        "layers": texts.layers,
         "unseen_penalty": UNSEEN_PENALTY,
         "text_kinds": KINDS,
         "cultures": CULTURES,
@@ -281,6 +284,7 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
         "scene": np.vstack([network.kinds, network.cultures, network.moods[2:]]),
     }
     small = {
+        "centre": texts.centre,
         "bias": network.bias,
         "compared": network.compared,
         "step": np.array([network.step]),

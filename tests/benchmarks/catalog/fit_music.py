@@ -115,12 +115,12 @@ def read_all(
     rows: list[Any] = []
     for pair in read_pairs():
         row, track = of_id[pair["text"]], tracks[pair["track"]]
-        cosine = readings(row["text"])[0] @ readings(of_id[track["made_for"]]["text"])[0]
+        cosine = readings(row["text"])[0][-1] @ readings(of_id[track["made_for"]]["text"])[0][-1]
         part = row.get("part", "fit")
         rows.append((part, pair["text"], track["style"], numbers(row["text"], track), cosine, pair["grade"]))
     for pair in earlier:
         text, track = pair["text"], pair["track"]
-        cosine = readings(text)[0] @ readings(track["made_for"])[0]
+        cosine = readings(text)[0][-1] @ readings(track["made_for"])[0][-1]
         rows.append(("earlier", text, track["style"], numbers(text, track), cosine, pair["grade"]))
     part, text, style, found, cosines, grade = zip(*rows, strict=True)
     places = np.array([names.index(name) for name in style])
@@ -312,7 +312,7 @@ def main() -> None:
 
 
 class Readings:
-    """The vector, the features and the shipped brief of texts."""
+    """The vectors, the features and the shipped brief of texts."""
 
     def __init__(self, known: dict[str, Any], styles: dict[str, Any], reader: encoder.Encoder) -> None:
         self._known, self._styles, self._reader = known, styles, reader
@@ -323,8 +323,8 @@ class Readings:
 
     def brief(self, text: str) -> Any:
         if text not in self._briefs:
-            vector, read = self(text)
-            self._briefs[text] = read_brief(text, vector, read, self._styles, self._reader)
+            layers, read = self(text)
+            self._briefs[text] = read_brief(text, layers, read, self._styles, self._reader)
         return self._briefs[text]
 
 

@@ -65,8 +65,8 @@ def main() -> None:
     reader, styles = encoder.load(), presets.load(None).styles
     readings = dict(zip(texts, read_all(texts, reader, options.cache), strict=True))
     briefs = {
-        text: brief.read_brief(text, vector, read, styles, reader)
-        for text, (vector, read) in readings.items()
+        text: brief.read_brief(text, layers, read, styles, reader)
+        for text, (layers, read) in readings.items()
     }
 
     def pick(text: str, *, by_brief: bool = True) -> str:

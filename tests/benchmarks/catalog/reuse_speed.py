@@ -273,7 +273,7 @@ def wishes(draw: np.random.Generator, count: int, folder: Path) -> list[Request]
     for number, place in enumerate(np.linspace(0, len(LABELS) - 1, count).astype(int)):
         context = Context(text=LABELS[place]["text"])
         text = parse(context, ENCODER, folder)
-        assert text.whole is not None
+        assert text.layers is not None
         features = features_of(context, text)
         preset = LABELS[place]["fits"][0] if number % 2 else None
         requests.append(
@@ -281,7 +281,7 @@ def wishes(draw: np.random.Generator, count: int, folder: Path) -> list[Request]
                 key=f"wish-{number}",
                 context=context,
                 features=features,
-                brief=read_brief(context.text, text.whole, features, LIBRARY.styles, ENCODER),
+                brief=read_brief(context.text, text.layers, features, LIBRARY.styles, ENCODER),
                 role=str(draw.choice(ROLES)),
                 config={"duration_s": float(draw.integers(10, 100)), "loopable": bool(draw.integers(2))},
                 choices=Choices(preset=preset),

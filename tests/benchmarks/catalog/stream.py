@@ -114,9 +114,9 @@ def read_requests(
 ) -> list[Request]:
     """Return the request of each text, as a call of `find_or_make` builds it."""
     requests = []
-    for text, (vector, read) in zip(texts, readings, strict=True):
+    for text, (layers, read) in zip(texts, readings, strict=True):
         context = Context(text=text)
-        brief = read_brief(text, vector, read, library.styles, reader)
+        brief = read_brief(text, layers, read, library.styles, reader)
         key = key_of(context, Choices(), library, {})
         requests.append(
             build(context, read, Choices(), library, key=key, find_weights=lambda _: None, brief=brief)
@@ -131,7 +131,8 @@ def run(
     model = load(reader.identity)
     assert model is not None
     shelf, served = Shelf(), []
-    for request, (vector, _) in zip(requests, readings, strict=True):
+    for request, (layers, _) in zip(requests, readings, strict=True):
+        vector = layers[-1]
         assert request.brief is not None
         wanted = vectors.request_vector(model, request.brief, request.key)
         hits = shelf.near(request, vector, wanted)

@@ -34,8 +34,8 @@ def encoder():
 def read(text, encoder, styles=STYLES, **stated):
     context = Context(text=text, **stated)
     found = features.extract(context, encoder)
-    vector = encoders.embed_document(encoder, text)
-    return context, found, brief.read_brief(text, vector, found, styles, encoder)
+    layers = encoders.embed_together(encoder, text, ()).layers
+    return context, found, brief.read_brief(text, layers, found, styles, encoder)
 
 
 def picked(text, encoder, styles=STYLES, **stated):

@@ -21,10 +21,11 @@ STYLES = presets.load(None).styles
 ENCODER = WordHashEncoder()
 
 
-def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, **changes):
+def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layers=(), **changes):
     """Write a model of random weights for an encoder."""
     rng = np.random.default_rng(0)
-    width = len(brief.inputs(np.zeros(dimension), features.extract(Context(text="x"))))
+    some = np.zeros((max(layers, default=0) + 1, dimension))
+    width = len(brief.inputs(some, features.extract(Context(text="x")), layers))
     tensors = {
         "weights": rng.normal(size=(len(STYLES), width)),
         "bias": rng.normal(size=len(STYLES)),
@@ -38,14 +39,19 @@ def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, **cha
         "encoder": identity,
         "styles": list(STYLES),
         "descriptions": [brief.digest(style) for style in STYLES.values()],
+        "layers": layers,
         "unseen_penalty": 1.0,
     }
     save_file(tensors, str(path), metadata={"about": json.dumps(about)})
 
 
+def layers_of(text):
+    return encoders.embed_together(ENCODER, text, ()).layers
+
+
 def test_a_model_in_the_home_reads_briefs_with_its_encoder(tmp_path):
     context = Context(text="Rain on the old town.")
-    read = features.extract(context, ENCODER), encoders.embed_document(ENCODER, context.text)
+    read = features.extract(context, ENCODER), layers_of(context.text)
     supervisor = Supervisor(STYLES, ENCODER, None, tmp_path)
     assert not supervisor.reads(context)
     write(tmp_path / brief.file_name(ENCODER.identity))
@@ -77,11 +83,37 @@ def test_a_model_with_a_hidden_layer_is_read_and_one_without_it_still_is(tmp_pat
     model = brief.load(ENCODER.identity, deep)
     inputs = np.arange(width, dtype=np.float32)
     read = model.read(inputs)
+    assert np.array_equal(model.centre, np.zeros(width))
     expected = np.maximum(layer["hidden"][:, :-1] @ inputs + layer["hidden"][:, -1], 0)
     assert np.allclose(read, [*inputs, *expected, 1], rtol=1e-4)
     write(deep / "brief-deep.safetensors", **{**layer, "hidden": np.ones((3, width + 1))})
     with pytest.raises(Unavailable, match="its tensors do not go together"):
         brief.load(ENCODER.identity, deep)
+
+
+def test_the_mean_of_each_input_is_taken_off(tmp_path):
+    write(tmp_path / "brief-mine.safetensors")
+    width = brief.load(ENCODER.identity, tmp_path).width
+    write(tmp_path / "brief-mine.safetensors", centre=np.arange(width))
+    model = brief.load(ENCODER.identity, tmp_path)
+    assert np.array_equal(model.read(np.ones(width, np.float32)), [*(1 - np.arange(width)), 1])
+
+
+def test_inner_layers_are_read_beside_the_last_one(tmp_path):
+    write(tmp_path / "brief-mine.safetensors", layers=(0, 2))
+    context = Context(text="Rain on the old town.")
+    read = features.extract(context, ENCODER)
+    layers = np.random.default_rng(2).normal(size=(4, ENCODER.dimension)).astype(np.float32)
+
+    def briefed(layers):
+        return brief.read_brief(context.text, layers, read, STYLES, ENCODER, tmp_path)
+
+    for layer, matters in enumerate((True, False, True, True)):
+        other = layers.copy()
+        other[layer] += 1
+        assert (briefed(other) != briefed(layers)) == matters
+    with pytest.raises(Unavailable, match="reads layer 3 of the encoder, which gives 1; fit it again"):
+        briefed(layers[-1:])
 
 
 def test_it_is_named_by_the_weights_of_its_encoder():
@@ -131,7 +163,7 @@ def test_a_model_for_other_inputs_is_refused_when_a_text_is_read(tmp_path):
     with pytest.raises(Unavailable, match="fit it again"):
         brief.read_brief(
             context.text,
-            encoders.embed_document(ENCODER, context.text),
+            layers_of(context.text),
             features.extract(context, ENCODER),
             STYLES,
             ENCODER,

@@ -11,7 +11,7 @@ from catalog.text import encoder as encoders
 
 STYLES = [*presets.load(None).styles]
 PLAIN = (
-    "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen inside the chloroplasts of plants.",
+    "The company was founded in 1921 and makes bearings for railway carriages at two plants in the north.",
     "The council voted 7 to 2 on Tuesday to move the bus depot to the old brickworks by 2028.",
     "The Treaty of Utrecht, signed in 1713, ended the War of the Spanish Succession.",
     "A federal state shares power between one central government and the governments of its regions.",

@@ -53,8 +53,13 @@ def test_the_numpy_network_equals_sentence_transformers(folder: Path, loaded: en
     script = (
         "import json, sys, warnings; warnings.simplefilter('ignore')\n"
         "from sentence_transformers import SentenceTransformer\n"
-        "model = SentenceTransformer(sys.argv[1], device='cpu')\n"
-        "print(json.dumps(model.encode(json.loads(sys.stdin.read())).tolist()))"
+        "from torch.nn.functional import normalize\n"
+        "model, texts = SentenceTransformer(sys.argv[1], device='cpu'), json.loads(sys.stdin.read())\n"
+        "def layers(text):\n"
+        "    tokens = model.tokenizer(text, truncation=True, max_length=model.max_seq_length, return_tensors='pt')\n"
+        "    states = model[0].auto_model(**tokens, output_hidden_states=True).hidden_states[1:]\n"
+        "    return [normalize(state[0].mean(0), dim=0).tolist() for state in states]\n"
+        "print(json.dumps([model.encode(texts).tolist(), [layers(text) for text in texts]]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder)],
@@ -63,8 +68,11 @@ def test_the_numpy_network_equals_sentence_transformers(folder: Path, loaded: en
         text=True,
         check=True,
     )
-    reference = np.asarray(json.loads(done.stdout.splitlines()[-1]), dtype=np.float32)
-    assert np.abs(loaded.encode(TEXTS) - reference).max() < 1e-5
+    vectors, layers = (np.asarray(one) for one in json.loads(done.stdout.splitlines()[-1]))
+    assert np.abs(loaded.encode(TEXTS) - vectors).max() < 1e-5
+    read = loaded.encode_layers(TEXTS)
+    assert read.shape == layers.shape
+    assert np.abs(read - layers).max() < 1e-5
 
 
 def test_a_vector_does_not_depend_on_its_neighbours(loaded: encoder.Encoder) -> None:
@@ -87,6 +95,26 @@ def test_texts_divided_among_cores_have_the_same_vectors(
     assert np.array_equal(on_three, loaded.encode(TEXTS))
 
 
+def test_the_layers_of_a_long_text_are_the_means_of_its_chunks(loaded: encoder.Encoder) -> None:
+    text = " ".join(f"Sentence number {number} of a very long report on rivers." for number in range(60))
+    chunks, sizes = encoder._chunks(loaded, text)
+    mean = np.average(loaded.encode_layers(chunks), axis=0, weights=sizes)
+    read = encoder.embed_together(loaded, text, ())
+    assert len(chunks) > 2
+    assert np.abs(read.layers - mean / np.linalg.norm(mean, axis=1, keepdims=True)).max() < 1e-6
+    assert np.array_equal(read.vector, encoder.embed_document(loaded, text))
+
+
+def test_an_encoder_without_inner_layers_gives_its_last(loaded: encoder.Encoder) -> None:
+    class Plain:
+        identity, dimension = loaded.identity, loaded.dimension
+        encode = staticmethod(loaded.encode)
+
+    read = encoder.embed_together(Plain(), "The sea was calm.", ())
+    assert read.layers.shape == (1, loaded.dimension)
+    assert np.array_equal(read.vector, loaded.encode(["The sea was calm."])[0])
+
+
 @given(st.lists(st.integers(2, 512), max_size=60), st.integers(1, 16))
 def test_packs_hold_every_text_once_and_no_more_than_they_may(lengths: list[int], cores: int) -> None:
     packs = minilm._packs(lengths, cores)
@@ -102,10 +130,10 @@ def test_packs_hold_every_text_once_and_no_more_than_they_may(lengths: list[int]
 def test_one_pass_gives_the_vectors_of_two(loaded: encoder.Encoder) -> None:
     pieces = ["The sea was calm.", "a", "The sea was calm.", "Nobody spoke a word."]
     for text in (*filter(None, TEXTS), "The sea was calm."):
-        whole, parts = encoder.embed_together(loaded, text, pieces)
-        assert np.abs(whole - encoder.embed_document(loaded, text)).max() < 1e-6
-        assert np.abs(parts - loaded.encode(pieces)).max() < 1e-6
-        assert np.array_equal(parts[0], parts[2])
+        read = encoder.embed_together(loaded, text, pieces)
+        assert np.abs(read.vector - encoder.embed_document(loaded, text)).max() < 1e-6
+        assert np.abs(read.others - loaded.encode(pieces)).max() < 1e-6
+        assert np.array_equal(read.others[0], read.others[2])
 
 
 def test_erf_gelu_is_exact() -> None:

@@ -72,8 +72,9 @@ class TestOnePass:
         together = parsed.parse(Context(text=text), encoder, None)
         features = features_of(Context(text=text), together)
 
-        def two_passes(encoder: Encoder, text: str, others: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-            return encoders.embed_document(encoder, text), encoder.encode(others)
+        def two_passes(encoder: Encoder, text: str, others: Sequence[str]) -> encoders.Encoded:
+            whole = encoders.embed_together(encoder, text, ())
+            return encoders.Encoded(whole.layers, encoder.encode(others))
 
         monkeypatch.setattr(parsed, "embed_together", two_passes)
         apart = parsed.parse(Context(text=text), encoder, None)
