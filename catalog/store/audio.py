@@ -136,6 +136,22 @@ class AudioFiles:
             return False
         return True
 
+    def bring_back(self, track: Track) -> None:
+        """Move the audio of a track, and what stands beside it, back from `lost/`; the caller holds the table's lock.
+
+        A file is taken for left over by its age, and the clock may have been set, or its maker have slept. Raises
+        StorageError.
+        """
+        with storing(f"the audio of track {track.id} cannot be brought back from {self._home / 'lost'}"):
+            for relative in (track.audio_path, *beside(track.audio_path)):
+                goal = inside(self._home, relative)
+                kept = [] if goal.exists() else sorted((self._home / "lost").glob(f"*-{goal.name}"))
+                if relative == track.audio_path:
+                    kept = [path for path in kept if sha256_of(path) == track.audio_sha256]
+                if kept:
+                    kept[-1].rename(goal)
+                    sync([], [goal.parent, kept[-1].parent])
+
     def files(self) -> Iterator[Path]:
         """Yield every file below `audio/`: audio, sidecars, codes and temporary files, in order."""
         root = self._home / "audio"

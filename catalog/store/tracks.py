@@ -98,6 +98,8 @@ class Tracks:
 
         def check_audio() -> None:
             if not self._audio.exists(track):
+                self._audio.bring_back(track)
+            if not self._audio.exists(track):
                 raise StorageError(
                     f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
                 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -333,6 +334,26 @@ def test_purge_keeps_audio_another_row_names(store):
     assert store.audio.exists(other)
     assert not store.audio.exists(alone)
     assert store.care.check() == []
+
+
+def test_audio_that_a_shifted_clock_took_for_left_over_is_brought_back(store, monkeypatch):
+    track = stored(store, "late")
+    store.audio.put_sidecar(track.audio_path, {"id": "late"})
+    store.audio.put_codes(track.audio_path, np.ones((4, 8), np.int16))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 7_200)
+    problems = store.care.check()
+    assert [problem.kind for problem in problems] == ["leftover"] * 3
+    assert all(store.care.fix(problem) for problem in problems)
+    monkeypatch.undo()
+    assert not store.audio.exists(track)
+    forged = store.home / "lost" / f"9-9-{track.audio_sha256}.wav"
+    forged.write_bytes(b"other")
+    store.tracks.insert(track, vector_of("late"))
+    assert store.audio.verified_path(track).with_suffix(".json").is_file()
+    assert store.audio.codes_of(track) is not None
+    assert [path.name for path in (store.home / "lost").iterdir()] == [forged.name]
+    assert store.care.check(deep=True) == []
 
 
 def test_purge_keeps_rows_and_audio_in_lost_for_a_week(store, monkeypatch):
