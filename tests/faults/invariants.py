@@ -25,11 +25,12 @@ import numpy as np
 from fakes import WordHashEncoder
 from starlette.testclient import TestClient
 
-from catalog import MusicService
+from catalog import MusicService, doctor
 from catalog.disk.lance import import_lancedb
 from catalog.errors import CatalogError, NotFound
 from catalog.models import Filter
 from catalog.store import audit, store
+from catalog.text import encoder as encoders
 from catalog.web.app import create_app
 from generator import Audio
 
@@ -117,13 +118,12 @@ def look_over(home, expected, *, unknown=0, mend=True, again=()):
     """
     os.fsync = os.fdatasync = lambda descriptor: None
     logging.disable()
-    # The deep check in this process: a child for each would take longer than all the rest.
-    audit.in_child = audited_here
     try:
         with open_service(home, encoder=encoder_of(home)) as service:
             found = [*_rows(service, expected, unknown), *_found(service, expected)]
-            if mend:
-                found += _mended(service)
+        if mend:
+            found += _mended(home)
+        with open_service(home, encoder=encoder_of(home)) as service:
             for text in again:
                 service.find_or_make(text, **SHORT)
             found += _unique(service)
@@ -173,19 +173,24 @@ def _unique(service):
             yield DUPLICATE, f"{count} lines of the log with the id {value}"
 
 
-def _mended(service):
+def _mended(home):
     """Mend what doctor finds, and yield what it cannot."""
     audit.LEFT_OVER_AFTER_S = 0.0
-    care = service.store.care
-    encode = service.encoder.encode if care.stats()["encoder"] == service.encoder.identity else None
     for _ in range(FIX_ROUNDS):
-        problems = care.check(deep=True)
-        if not problems:
+        damage = damage_of(home, fix=True)
+        if not damage:
             return
-        for problem in problems:
-            care.fix(problem, encode)
-    for problem in care.check(deep=True):
-        yield WRONG, f"doctor cannot mend: {problem.kind} {problem.detail}"
+    for what in damage_of(home):
+        yield WRONG, f"doctor cannot mend: {what}"
+
+
+def damage_of(home, *, fix=False):
+    """Return what `catalog doctor --deep` tells of a home; with `fix` mend it first."""
+    audit.in_child = audited_here  # a child for each check would take longer than all the rest
+    reader = encoder_of(home)
+    encoders.load = lambda: reader
+    checks = doctor.examine(str(home), deep=True, fix=fix)
+    return sorted(f"{check.name} {check.detail}" for check in checks if check.status in ("damage", "fixed"))
 
 
 def audited_here(home):
