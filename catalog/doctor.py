@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import shutil
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from .store.sounds import measure_sounds
 from .store.store import Store
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
-from .upkeep.backup import back_up
+from .upkeep.backup import back_up, last_backup
 from .upkeep.lines import check_lines, mend_line
 from .upkeep.mending import bring_back_audio
 from .upkeep.place import read_place
@@ -63,6 +64,7 @@ def examine(
     checks = [_versions(), *_configuration(config, home), _encoder(), _models(deep=deep), _disk(home)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
+    checks += [_last_backup(Path(home))] if backup is None else []
     try:
         reader = encoders.load()
         store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=False)
@@ -235,6 +237,18 @@ def _fix(store: Store, reader: Encoder, problem: Problem, backup: str | None) ->
     return store.care.fix(problem, encode)
 
 
+def _last_backup(home: Path) -> Check:
+    last = last_backup(home)
+    if last is None:
+        detail = "there is no backup of this catalog; `catalog doctor --backup DIR` makes one"
+        return Check(name="backup", status="note", detail=detail)
+    detail = (
+        f"{last.tracks} tracks in {last.folder} on {last.made_at:%Y-%m-%d %H:%M} UTC; "
+        f"`catalog restore --from {shlex.quote(last.folder)} --force` would bring them back"
+    )
+    return Check(name="backup", status="ok", detail=detail)
+
+
 def _backup(store: Store, folder: str, deep: bool, on_progress: Progress | None) -> list[Check]:
     """Back the catalog up; return what was damaged, and what the backup has now."""
     done = back_up(store, folder, deep=deep, on_progress=on_progress)
@@ -243,7 +257,10 @@ def _backup(store: Store, folder: str, deep: bool, on_progress: Progress | None)
         f"snapshot {done.snapshot} in {folder}: {done.tracks} tracks, {done.files} files of "
         f"{done.size_bytes / 1e6:.1f} MB; {done.copied_files} of {done.copied_bytes / 1e6:.1f} MB were new"
     )
-    return [*checks, Check(name="backup", status="ok", detail=detail)]
+    if done.altered_files:
+        detail += f"; {done.altered_files} files of the backup were altered, and copied anew where the home has them"
+    status: Literal["ok", "warning"] = "warning" if done.altered_files else "ok"
+    return [*checks, Check(name="backup", status=status, detail=detail)]
 
 
 def _sounds(store: Store, *, fix: bool) -> list[Check]:

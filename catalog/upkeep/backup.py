@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from generator import Progress
 
 from ..disk.arrays import array_in
+from ..disk.checksummed import from_checked, to_checked
 from ..disk.failpoint import failpoint
-from ..disk.files import TEMPORARY, inside, refusal, storing
+from ..disk.files import TEMPORARY, inside, refusal, storing, write_file
 from ..disk.queue import queued
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError, StorageError
@@ -29,10 +32,11 @@ from .sidecars import is_whole
 from .snapshots import Snapshot, TableState, newest, write
 from .tables import TrackAudio, copy_table
 
-__all__ = ["Backup", "back_up"]
+__all__ = ["Backup", "LastBackup", "back_up", "last_backup"]
 
 
-NOT_COPIED = ("serve.json", "scrub.json")
+NOTE = "backup.json"
+NOT_COPIED = ("serve.json", "scrub.json", NOTE)
 """Files of a home that concern the process or the machine."""
 
 
@@ -47,8 +51,18 @@ class Backup(Value):
     copied_files: int
     copied_bytes: int
     """Of those that the folder did not have yet."""
+    altered_files: int
+    """Files of the folder that were found altered; those that the home has are among the copied ones."""
     problems: tuple[Problem, ...] = ()
     """What was damaged. The snapshot has what an earlier one had in its place, where there was one."""
+
+
+class LastBackup(Value):
+    """The note of the newest backup, in the home."""
+
+    made_at: datetime
+    folder: str
+    tracks: int
 
 
 def back_up(
@@ -65,9 +79,21 @@ def back_up(
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         objects, before = Objects(target, deep=deep), newest(target)
         try:
-            return _snapshot(store, target, objects, before, on_progress)
+            done = _snapshot(store, target, objects, before, on_progress)
         finally:
             objects.clear()
+    with contextlib.suppress(OSError):  # a home that is read-only keeps no note
+        last = LastBackup(made_at=datetime.now(timezone.utc), folder=str(target), tracks=done.tracks)
+        write_file(store.home / NOTE, to_checked(last.model_dump(mode="json")), point="note")
+    return done
+
+
+def last_backup(home: Path) -> LastBackup | None:
+    """Return when and where a home was last backed up, None where it was not or the note is altered."""
+    try:
+        return LastBackup.model_validate(from_checked((home / NOTE).read_bytes()))
+    except (OSError, ValidationError):
+        return None
 
 
 def _snapshot(
@@ -111,6 +137,7 @@ def _told(name: str, snapshot: Snapshot, objects: Objects, problems: Sequence[Pr
         size_bytes=sum(stored.size_bytes for stored in files.values()),
         copied_files=len(objects.copied),
         copied_bytes=sum(stored.size_bytes for stored in objects.copied),
+        altered_files=len({*objects.altered}),
         problems=tuple(problems),
     )
 

@@ -42,6 +42,8 @@ class Objects:
         self._waiting: dict[Path, Path] = {}
         """Copies that are not synced yet, and the paths they will have."""
         self.copied: list[Stored] = []
+        self.altered: list[Stored] = []
+        """What was there, and was found altered; it is copied anew where the home has it."""
 
     def path(self, stored: Stored) -> Path:
         """Return where a content is, or would be."""
@@ -51,11 +53,13 @@ class Objects:
         """Tell whether a content is there: by its size, or by reading it where the folder is read deeply."""
         path = self.path(stored)
         try:
-            return path.stat().st_size == stored.size_bytes and (
-                not self._deep or sha256_of(path) == stored.sha256
-            )
+            whole = path.stat().st_size == stored.size_bytes
+            whole = whole and (not self._deep or sha256_of(path) == stored.sha256)
         except FileNotFoundError:
             return False
+        if not whole:
+            self.altered.append(stored)
+        return whole
 
     def add(self, source: Path, expected: Stored | None = None) -> Stored:
         """Copy a file unless its content is there; return what it is stored as.

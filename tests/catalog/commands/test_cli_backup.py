@@ -15,6 +15,7 @@ from tests.command_line import CALM, SHORT, data, run
 @pytest.fixture
 def backup(copy, tmp_path):
     folder = tmp_path / "backup"
+    assert "there is no backup of this catalog" in run("doctor", home=copy).stdout
     done = run("doctor", "--backup", str(folder), home=copy)
     assert done.exit_code == 0, done.output
     assert "1 tracks" in done.stdout
@@ -84,7 +85,10 @@ def test_the_refusal_names_a_command_that_works(copy, backup):
     refused = run("list", home=copy)
     assert refused.exit_code == 5
     assert "`catalog restore --from DIR --force`" in refused.stderr
-    assert "`catalog restore --from DIR --force`" in run("doctor", home=copy).stdout
+    told = run("doctor", home=copy)
+    assert told.exit_code == 5
+    assert "`catalog restore --from DIR --force`" in told.stdout
+    assert f"`catalog restore --from {backup} --force` would bring them back" in told.stdout
     assert run("restore", "--from", str(backup), "--force", home=copy).exit_code == 0
     assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
 
@@ -98,6 +102,7 @@ def test_damage_ends_with_code_5(copy, backup, tmp_path):
     assert f"{sha256}.wav is not in the backup as it was stored" in restored.stderr
     mended = run("doctor", "--backup", str(backup), home=copy)
     assert "; 1 of" in mended.stdout
+    assert "1 files of the backup were altered, and copied anew where the home has them" in mended.stdout
     assert run("restore", "--from", str(backup), home=tmp_path / "other").exit_code == 0
 
 

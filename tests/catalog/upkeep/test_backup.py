@@ -13,7 +13,7 @@ from homes import a_judgement, a_record, add, finish, newest_for, note, open_sto
 from catalog.errors import Busy, Damage, InputError, NotFound
 from catalog.store.store import Store
 from catalog.upkeep import snapshots, tables
-from catalog.upkeep.backup import back_up
+from catalog.upkeep.backup import back_up, last_backup
 from catalog.upkeep.restore import restore
 from catalog.upkeep.sidecars import sidecar
 
@@ -308,7 +308,9 @@ def test_a_flipped_bit_in_the_backup_is_told(home, backup, tmp_path):
     assert restored.lacking == (track.audio_path,)
     # Reading the backup finds it, and copies it anew from a home that has it.
     assert copied(home, backup).copied_files == 0
-    assert copied(home, backup, deep=True).copied_files == 1
+    mended = copied(home, backup, deep=True)
+    assert (mended.altered_files, mended.copied_files) == (1, 1)
+    assert copied(home, backup, deep=True).altered_files == 0
     assert restore(backup, tmp_path / "two").lacking == ()
     whole(tmp_path / "two")
 
@@ -424,6 +426,17 @@ def test_folders_that_cannot_hold_a_backup(home, backup, tmp_path):
     with pytest.raises(NotFound, match="there is no backup in"):
         restore(tmp_path / "nothing", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_the_home_knows_its_last_backup(home, backup, tmp_path):
+    assert last_backup(home) is None
+    copied(home, backup)
+    last = last_backup(home)
+    assert (last.folder, last.tracks) == (str(backup), len(NAMES))
+    restore(backup, tmp_path / "new")
+    assert last_backup(tmp_path / "new") is None
+    flip(home / "backup.json")
+    assert last_backup(home) is None
 
 
 def test_an_empty_catalog(tmp_path, backup):
