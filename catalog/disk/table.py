@@ -204,13 +204,15 @@ class DurableTable(TableFiles):
             if table.version < newest[0]:  # the manifest of that name is a copy of an earlier one
                 self._recover_if_free(newest[0], readable=False)
                 table = self._opened(what)
-        if self.folder not in _SAMPLED:
+        first = self.folder not in _SAMPLED
+        if first:
             _SAMPLED.add(self.folder)
             sample(self.name, table, self._intact_ids)
         self._table = table
         with storing(f"the index files of the {self.name} table in {self.home} cannot be looked at"):
-            if not (settled and self.indexes.look_same()):
-                look_over(self)
+            same = settled and self.indexes.look_same() and not (first and not self.indexes.sample_same())
+            if not same:
+                look_over(self, whole=first)
 
     def _opened(self, what: str) -> Any:
         schema = self.marks.schema

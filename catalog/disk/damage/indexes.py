@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ _CHECKED = (".lance", ".idx")
 """How the names of files end that have Lance's last bytes."""
 
 
+SAMPLE_BYTES = 4_000_000
 WAIT_S = 10.0
 """How long opening a table waits for a writer where an index is damaged."""
 
@@ -80,6 +82,19 @@ class IndexFiles:
             return all(file.looks_same(self._folder / path) for path, file in note.files.items())
         except FileNotFoundError:
             return False
+
+    def sample_same(self) -> bool:
+        """Tell whether files drawn at random, of `SAMPLE_BYTES` in all, have the sha256 that is noted."""
+        note, left = self._read(), SAMPLE_BYTES
+        files = list(note.files.items()) if note else []
+        random.shuffle(files)
+        for path, file in files:
+            left -= file.size
+            if left < 0:
+                break
+            if sha256_of(self._folder / path) != file.sha256:
+                return False
+        return True
 
     def damaged(self, lance: Any, *, whole: bool) -> list[DamagedIndex]:
         """Return the indexes of an open table that are damaged.
@@ -183,21 +198,21 @@ class IndexedTable(Protocol):
         """Run `write` on the Lance table as one commit."""
 
 
-def look_over(table: IndexedTable) -> None:
+def look_over(table: IndexedTable, *, whole: bool) -> None:
     """Drop the damaged indexes of an open table, and note the files of the others as they are.
 
-    A table that cannot be written keeps them, with a warning.
+    A table that cannot be written keeps them, with a warning. `whole` as for `IndexFiles.damaged`.
     """
     writable = os.access(table.folder.parent, os.W_OK)
     try:
-        damaged = [index for index in _damaged(table, whole=False) if index.reason]
+        damaged = [index for index in _damaged(table, whole=whole) if index.reason]
         if not writable:
             for index in damaged:
                 _log.warning("%s; make the folder writable and open it once", _unusable(table, index))
             return
         # Searches fail while a damaged index is there, which is worth waiting for a writer.
         with contextlib.suppress(TimeoutError), table.locked(WAIT_S if damaged else 0.0):
-            if not drop_damaged(table, whole=False):
+            if not drop_damaged(table, whole=whole):
                 table.indexes.write(table.table)
     except StorageError as error:
         if refusal(error):

@@ -11,6 +11,8 @@ import pytest
 from homes import DIMENSION, ENCODER, add, finish, open_store, start, stored, vector_of
 
 from catalog.brief import vectors as briefs
+from catalog.disk import table
+from catalog.disk.damage import indexes
 from catalog.disk.reading import to_arrow
 from catalog.disk.versions import TableFiles
 from catalog.models import Filter
@@ -160,6 +162,21 @@ def test_a_flip_that_left_size_and_time_is_told_by_check(home):
     assert index_problems(store) == {f"tracks.{column}" for column in INDEXED}
     mend(store)
     assert answers(open_store(home)) == right
+
+
+def test_the_first_opening_in_a_process_reads_index_files(home, caplog, monkeypatch):
+    path = files_of(open_store(home), "state")[0]
+    before = path.stat()
+    damage(path, "flip")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    monkeypatch.setattr(indexes, "SAMPLE_BYTES", 0)
+    monkeypatch.setattr(table, "_SAMPLED", set())
+    assert open_store(home).tracks.table.durable.exists()
+    assert "cannot be used" not in caplog.text
+    monkeypatch.undo()
+    monkeypatch.setattr(table, "_SAMPLED", set())
+    assert open_store(home).tracks.table.durable.exists()
+    assert "the index of tracks.state cannot be used" in caplog.text
 
 
 def test_a_copied_home_trusts_its_indexes(home, caplog):
