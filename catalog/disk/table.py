@@ -135,12 +135,14 @@ class DurableTable(TableFiles):
         """
         self.exists()
         # A writer may have died after its commit while the table was open here.
-        if self.marks.acknowledged != self.head():
+        before = self.head()
+        if self.marks.acknowledged != before:
             with storing(what):
                 recover(self, self._connection, self._intact_ids)
             self._table, self._query_table = self._opened(what), None
             drop_damaged(self, whole=False)
-        known, before = self.files(), self.head()
+            before = self.head()
+        known = self.files()
         table = self.table
         with lance_errors(what):
             result = write(table)
