@@ -31,6 +31,7 @@ from catalog.brief.vectors import DIMENSION as BRIEF_DIMENSION
 from catalog.disk import maintenance
 from catalog.disk.lance import Connection
 from catalog.disk.reading import to_arrow
+from catalog.disk.versions import TableFiles
 from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from catalog.models import Filter, Mood
 from catalog.store import audit
@@ -969,6 +970,16 @@ def test_stats(store):
     assert stats["audio_bytes"] == len(b"audio of a") + len(b"audio of b")
     assert (stats["encoder"], stats["dimension"]) == (ENCODER, DIMENSION)
     assert stats["table_bytes"] > 0
+
+
+def test_a_file_that_goes_while_the_disk_is_measured_counts_as_none(tmp_path, monkeypatch):
+    def files(self):
+        return frozenset((self.folder / "there", self.folder / "gone"))
+
+    (tmp_path / "lance" / "x.lance").mkdir(parents=True)
+    (tmp_path / "lance" / "x.lance" / "there").write_bytes(b"12345")
+    monkeypatch.setattr(TableFiles, "files", files)
+    assert TableFiles(tmp_path, "x").size_bytes() == 5
 
 
 # A catalog over time, against a dictionary
