@@ -103,7 +103,7 @@ def main() -> None:
 
     def served(asked: str, known: str) -> bool:
         track = made_for(of_text[known], reader, 0)
-        cosine = float(readings[asked][0] @ readings[known][0])
+        cosine = float(readings[asked][0][-1] @ readings[known][0][-1])
         return decide(of_text[asked], [(track, cosine)], terms, styles=styles).action == "reuse"
 
     shares = [np.mean([served(b, a) for a, b in pairs]) for pairs in named.values()]
