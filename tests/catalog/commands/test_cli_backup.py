@@ -68,7 +68,7 @@ def test_a_home_in_use_needs_force(copy, backup):
 
 
 def test_snapshots_are_listed_and_chosen(copy, backup, tmp_path):
-    run("find-or-make", "Drums of war roll over the burning hills.", *SHORT, home=copy)
+    run("musicgen", "Drums of war roll over the burning hills.", *SHORT, home=copy)
     assert run("doctor", "--backup", str(backup), home=copy).exit_code == 0
     new, old = data(run("restore", "--from", str(backup), "--list", "--json"))["snapshots"]
     assert (new["tracks"], old["tracks"]) == (2, 1)
