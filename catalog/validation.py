@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import collections.abc
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, get_args
+import functools
+import inspect
+import numbers
+import types
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
+from typing_extensions import Unpack
 
 from .errors import InputError
 
-__all__ = ["Model", "nearest", "sentence", "validated"]
+__all__ = ["Function", "Model", "check_type", "checked", "nearest", "sentence", "validated"]
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def checked(function: Function) -> Function:
+    """Make a function refuse arguments of another type than its annotations state, with InputError that names them.
+
+    Texts, numbers, those of numpy too, collections, mappings, functions and classes are told apart; the function itself
+    checks what else a value must be. A call with missing or unknown arguments raises TypeError, as ever.
+    """
+
+    @functools.wraps(function)
+    def checking(*given: Any, **named: Any) -> Any:
+        for name, hint, value in _arguments(function, given, named):
+            check_type(name, hint, value)
+        return function(*given, **named)
+
+    return cast(Function, checking)
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -64,3 +87,91 @@ def _fields(model: type[BaseModel], place: Sequence[Any]) -> Iterable[str]:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+# Types of arguments
+
+_Kind = tuple[Callable[[Any], bool], str]
+"""Whether a value is of a type, and how that is called in a sentence."""
+_KINDS: Mapping[Any, _Kind] = {
+    str: (lambda value: isinstance(value, str), "a text"),
+    int: (lambda value: isinstance(value, numbers.Integral), "a whole number"),
+    float: (lambda value: isinstance(value, numbers.Real) and not _too_large(value), "a number"),
+    types.NoneType: (lambda value: value is None, "None"),
+    collections.abc.Callable: (callable, "a function"),
+    collections.abc.Mapping: (lambda value: isinstance(value, Mapping), "a mapping"),
+}
+_COLLECTIONS = (list, tuple, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
+
+
+def check_type(name: str, hint: Any, value: Any) -> None:
+    """Raise InputError for a value of another type than the annotation `hint`, naming the argument."""
+    kinds = _kinds(hint)
+    if kinds is not None and not any(fits(value) for fits, _ in kinds):
+        raise InputError(f"{name} is {_short(value)}; pass {' or '.join(words for _, words in kinds)}")
+
+
+def _too_large(value: numbers.Real) -> bool:
+    try:
+        float(value)
+    except OverflowError:
+        return True
+    return False
+
+
+def _arguments(
+    function: Callable[..., Any], given: tuple[Any, ...], named: Mapping[str, Any]
+) -> Iterable[tuple[str, Any, Any]]:
+    """Yield name, annotation and value of each argument of a call; nothing for one that does not fit the function."""
+    signature, hints = _signature(function)
+    try:
+        bound = signature.bind(*given, **named).arguments
+    except TypeError:
+        return
+    for name, value in bound.items():
+        hint = hints.get(name)
+        if signature.parameters[name].kind is not inspect.Parameter.VAR_KEYWORD:
+            yield name, hint, value
+            continue
+        fields = get_type_hints(get_args(hint)[0]) if get_origin(hint) is Unpack else None
+        yield from ((key, fields.get(key) if fields else hint, one) for key, one in value.items())
+
+
+@functools.lru_cache(maxsize=256)
+def _signature(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, Any]]:
+    return inspect.signature(function), get_type_hints(function)
+
+
+def _kinds(hint: Any) -> list[_Kind] | None:
+    """Return the types that an annotation allows; None where it allows any, or cannot be judged."""
+    origin = get_origin(hint) or hint
+    if origin in (Union, types.UnionType):
+        members = [_kinds(member) for member in get_args(hint)]
+        return None if None in members else [kind for member in members if member for kind in member]
+    if origin is Literal:
+        return [_KINDS[str]] if all(isinstance(one, str) for one in get_args(hint)) else None
+    if origin is Annotated:
+        return _kinds(get_args(hint)[0])
+    if origin in _COLLECTIONS:
+        return [_collection(get_args(hint))]
+    if origin in _KINDS:
+        return [_KINDS[origin]]
+    # Any value is true or false, and a protocol has no instances to tell.
+    if (
+        not isinstance(origin, type)
+        or origin in (Any, bool, object)
+        or getattr(origin, "_is_protocol", False)
+    ):
+        return None
+    return [(lambda value: isinstance(value, origin), f"a {origin.__name__}")]
+
+
+def _collection(arguments: tuple[Any, ...]) -> _Kind:
+    of_texts = arguments[:1] == (str,)
+
+    def fits(value: Any) -> bool:
+        if isinstance(value, str | bytes | bytearray) or not isinstance(value, Iterable):
+            return False
+        return not (of_texts and isinstance(value, Collection)) or all(isinstance(one, str) for one in value)
+
+    return fits, "a list of texts" if of_texts else "a list"

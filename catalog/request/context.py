@@ -103,13 +103,17 @@ def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
     if text is None:
         raise InputError(
             f"the context has no text: none of {', '.join(TEXT_KEYS)} is a string among its keys "
-            f"({', '.join(sorted(map(str, payload))[:10]) or 'none'})"
+            f"({', '.join(_shown(key) for key in sorted(map(str, payload))[:10]) or 'none'})"
         )
     query = next((payload[key] for key in QUERY_KEYS if isinstance(payload.get(key), str)), "")
     others = Context.model_fields.keys() - {"text", "query"}
     known = {name: payload[name] for name in others & payload.keys() if _fits(name, payload[name])}
     features = payload.get("features")
     return {"text": text, "query": query, **known, **(features if isinstance(features, Mapping) else {})}
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else ascii(key)
 
 
 def _fits(name: str, value: Any) -> bool:

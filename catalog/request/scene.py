@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ..errors import InputError
 from ..models import Context, Environment, Features, TimeOfDay
-from ..validation import nearest
+from ..validation import check_type, checked, nearest
 from .context import ContextSource, read_context
 
 __all__ = ["LONGEST_S", "loop_arguments", "loop_length_s", "pick_preset", "read_scene"]
@@ -62,6 +62,7 @@ def loop_arguments(
     InputError for a length that cannot be served.
     """
     preset, notes = pick_preset(context, features, presets)
+    check_type("generation", Mapping, arguments.get("generation", {}))
     generation = {**arguments.get("generation", {}), "duration_s": loop_length_s(duration_s)}
     loop = {"preset": preset, "role": "loop_bed", **arguments, "generation": generation, "loopable": True}
     return {name: value for name, value in loop.items() if value is not None}, notes
@@ -92,6 +93,7 @@ def pick_preset(
     return preset, tuple(notes)
 
 
+@checked
 def loop_length_s(duration_s: float) -> float:
     """Return how long a loop to make for a scene of `duration_s`.
 

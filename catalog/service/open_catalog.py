@@ -21,13 +21,14 @@ from ..history.certification import certify
 from ..history.over_time import By
 from ..history.statistics import Statistics, statistics
 from ..models import Context, Features, Hit, Judgement, Page, Track
-from ..request.context import read_context
+from ..request.context import ContextSource, read_context
 from ..reuse.certificate import Certificate
 from ..reuse.music_certificate import MusicCertificate
 from ..search.query import Query, add_facts, parse
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
+from ..validation import checked
 from .browse import NEWEST, SearchBy, best, checked_by, page, similar
 
 __all__ = ["OpenCatalog"]
@@ -43,6 +44,7 @@ class OpenCatalog:
 
     # Tracks
 
+    @checked
     def search(
         self,
         text: str | Query,
@@ -63,6 +65,7 @@ class OpenCatalog:
             raise InputError("the search text is empty; pass at least one word")
         return self._hits(best(self.store, self.encoder, query, by, limit))
 
+    @checked
     def similar(
         self, track_id: str, *, by: Literal["text", "sound"] = "text", limit: int = 10, **facts: Any
     ) -> list[Hit]:
@@ -74,6 +77,7 @@ class OpenCatalog:
         track, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
         return self._hits(similar(self.store, track, by, where, limit))
 
+    @checked
     def browse(
         self,
         query: str | Query = "",
@@ -109,6 +113,7 @@ class OpenCatalog:
 
     # The certificate that decisions rest on
 
+    @checked
     def calibrate(
         self,
         *,
@@ -139,10 +144,12 @@ class OpenCatalog:
 
     # What people say
 
+    @checked
     def rate(self, track_id: str, rating: int | None, *, request_id: str | None = None) -> Track:
         """Rate a track 1 to 5, or clear its rating with None; with `request_id` as the answer to that request."""
         return feedback.rate(self.store, track_id, rating, request_id)
 
+    @checked
     def reject(self, track_id: str, request_id: str | None = None, *, undo: bool = False) -> Judgement:
         """Keep a track from a request that it is wrong for, by default the last it answered, and from near ones.
 
@@ -152,6 +159,7 @@ class OpenCatalog:
 
     # The log
 
+    @checked
     def history(
         self,
         text: str | None = None,
@@ -169,7 +177,8 @@ class OpenCatalog:
             self.store, self._vector_of, text, by=by, limit=limit, since=since, facts=facts
         )
 
-    def suggest_presets(self, query: str, limit: int = 5) -> list[suggestions.PresetSuggestion]:
+    @checked
+    def suggest_presets(self, query: ContextSource, limit: int = 5) -> list[suggestions.PresetSuggestion]:
         """Return the style presets that served requests like `query` well, best first.
 
         Where the log holds too little, the descriptions of the presets decide; each suggestion says which did. A preset
@@ -185,6 +194,7 @@ class OpenCatalog:
         """The vectors of the style presets' descriptions, shape (styles, dimension)."""
         return self.encoder.encode([style.description for style in self.library.styles.values()])
 
+    @checked
     def statistics(self, by: By | None = None) -> Statistics:
         """Return how many requests there were, how many reused a track, what that saved, and how many were wrong.
 

@@ -13,16 +13,7 @@ from presets import Library
 
 from .. import report
 from ..errors import InputError, NotFound
-from ..models import (
-    Audience,
-    Choices,
-    Context,
-    Match,
-    RequestRecord,
-    Result,
-    Stock,
-    StockPlan,
-)
+from ..models import Audience, Choices, Context, Match, RequestRecord, Result, Stock, StockPlan
 from ..request.builder import load_library
 from ..request.context import ContextSource
 from ..request.corpus import SAMPLE, Corpus
@@ -35,6 +26,7 @@ from ..reuse.terms import Reach, Reuse, Terms, checked_terms
 from ..store.store import Store
 from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
+from ..validation import checked
 from . import batches
 from .call import Call, failure_of, record_of
 from .making import Generators
@@ -300,6 +292,7 @@ class MusicService(OpenCatalog):
             (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True)
         return self._flow.finish(call, outcome)
 
+    @checked
     def attach_soundtrack(self, answer_payload: Mapping[str, Any], **arguments: Any) -> dict[str, Any]:
         """Return a copy of `answer_payload` with a "music" entry for its answer.
 
@@ -375,6 +368,7 @@ class MusicService(OpenCatalog):
         repeat = self._flow.result(call, Outcome(again, exact(track), track))
         return repeat, record_of(call, repeat)
 
+    @checked
     def _terms(
         self,
         reuse: Reuse,

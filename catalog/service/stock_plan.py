@@ -22,7 +22,7 @@ from ..reuse.facts import hard_facts
 from ..search.filters import both, equals, one_of, to_sql
 from ..store.requests import STOCKING
 from ..store.store import Store
-from ..validation import nearest
+from ..validation import checked, nearest
 from .call import Call
 from .cover import Pick, greedy_cover
 from .serving import SERVES, chance_to_serve
@@ -74,6 +74,7 @@ class Texts:
         ]
 
 
+@checked
 def plan_stock(
     flow: Flow,
     corpus: Corpus,

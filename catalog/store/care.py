@@ -17,6 +17,7 @@ from ..disk.table import DurableTable
 from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Filter, Track
 from ..search.filters import both, equals, one_of
+from ..validation import checked
 from . import audit
 from .audio import AudioFiles
 from .audit import Problem
@@ -107,6 +108,7 @@ class Care:
 
     # Space
 
+    @checked
     def purge(self, *, older_than_s: float = 0.0) -> int:
         """Take tracks that lie in the trash for `older_than_s` seconds out of the table; return how many went.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Unpack
 
 from generator.audio import timbre
 
@@ -20,6 +21,7 @@ from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Filter, Track
 from ..search.facets import Facets
 from ..search.filters import both, equals, literal, meets, one_of, to_sql
+from ..validation import checked
 from . import answers
 from .audio import AudioFiles
 from .rows import BriefVector, from_track_row, unit_vector
@@ -27,7 +29,6 @@ from .track_table import Change, TrackTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from typing_extensions import Unpack
 
 __all__ = ["MEANING_WEIGHT", "ORDERS", "Changes", "Tracks", "blend"]
 
@@ -109,10 +110,12 @@ class Tracks:
             answers.forget(self._home)
         self.table.insert(track, vector, sound, brief, check_audio)
 
+    @checked
     def get(self, track_id: str) -> Track | None:
         """Return the track of that id, None without. Raises Damage when its row does not match its checksum."""
         return self.table.get(track_id)
 
+    @checked
     def find_id(self, prefix: str) -> Track:
         """Return the one track whose id begins with `prefix`.
 
@@ -142,6 +145,7 @@ class Tracks:
         """Return how many tracks were made for the request `key`, those in the trash included."""
         return self.table.count(equals("key", key))
 
+    @checked
     def update(self, track_id: str, **changes: Unpack[Changes]) -> Track:
         """Change what is passed and nothing else, and return the track as it now is.
 
@@ -157,11 +161,13 @@ class Tracks:
             values["tags"] = tuple(dict.fromkeys(values["tags"]))
         return self.change(track_id, lambda _: values)
 
+    @checked
     def trash(self, track_id: str) -> Track:
         """Move a track to the trash, where no search finds it; its row and its audio stay. Return it."""
         trashed = {"state": "trashed", "trashed_at": datetime.now(timezone.utc)}
         return self.change(track_id, lambda track: {} if track.state == "trashed" else trashed)
 
+    @checked
     def restore(self, track_id: str) -> Track:
         """Take a track back from the trash and return it. Raises Damage when its audio file is gone."""
 
@@ -179,6 +185,7 @@ class Tracks:
 
     # Search
 
+    @checked
     def search(
         self, vector: ArrayLike, where: Filter = READY, limit: int = 20, *, among: Sequence[str] | None = None
     ) -> Scored:
@@ -220,6 +227,7 @@ class Tracks:
             lambda count: self.table.nearest_sound(sound, predicate, count), "_similarity", limit, where
         )
 
+    @checked
     def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks whose summary, mood, style, prompt or context has words of `text`.
 
@@ -230,6 +238,7 @@ class Tracks:
             lambda count: self.table.search_words(words, predicate, count), "_score", limit, where
         )
 
+    @checked
     def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks by words and meaning together, best first.
 
@@ -251,6 +260,7 @@ class Tracks:
 
     # Many tracks
 
+    @checked
     def list(
         self, where: Filter = READY, *, order: str = "-created_at", limit: int | None = None, offset: int = 0
     ) -> TrackList:
@@ -265,6 +275,7 @@ class Tracks:
         rows = self.table.read(to_sql(where), order=order, limit=limit, offset=offset)
         return [track for track in intact(rows, from_track_row) if meets(track, where)]
 
+    @checked
     def count(self, where: Filter = READY) -> int:
         """Return how many tracks meet `where`."""
         return self.table.count(to_sql(where))
