@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from array import array
 from collections.abc import Iterable, Sequence
@@ -61,6 +62,8 @@ def read_corpus(
     """
     if sample < 1:
         raise InputError(f"sample is {sample}; read at least 1 text")
+    if isinstance(corpus, str | Path) and not _is_file_name(corpus):
+        raise InputError(f"the corpus {str(corpus)!a} has a name that no file can have")
     draw = _Draw(sample, sample_seed)
     if not isinstance(corpus, str | Path):
         found = _from_texts(corpus, draw)
@@ -77,6 +80,13 @@ def read_corpus(
     if not found.texts:
         raise InputError(f"{_name(corpus)} holds no text")
     return found
+
+
+def _is_file_name(name: str | Path) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 @dataclass(frozen=True)
