@@ -102,7 +102,8 @@ class Store:
             exists = (folder / "lance").is_dir()
             if not exists and any(folder.glob(f"{RESTORING}*")):
                 raise Damage(
-                    f"a restore of {folder} is not finished; run `catalog restore --from DIR` again, with --force"
+                    f"a restore of {folder} is not finished; run `catalog restore --from DIR` again, "
+                    "as `catalog restore --from DIR --force`"
                 )
         if not exists and not create:
             raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
