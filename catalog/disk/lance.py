@@ -23,6 +23,8 @@ __all__ = ["Connection", "index_config", "lance_errors", "ordering", "run"]
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
+METADATA_BYTES = 128 * 1024**2
+"""How much Lance keeps of what it read about tables. Every commit adds to it, and Lance's own limit is 1 GB."""
 ALWAYS = timedelta(0)
 """How old the known state of a table may be: every read looks for commits of other processes."""
 
@@ -44,7 +46,7 @@ class Connection:
         """Return the connection of the synchronous interface."""
         if self._connection is None:
             lancedb = import_lancedb()
-            self._session = lancedb.Session()
+            self._session = lancedb.Session(metadata_cache_size_bytes=METADATA_BYTES)
             self._connection = lancedb.connect(**self._options())
         return self._connection
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from catalog.brief.vectors import DIMENSION as BRIEF_DIMENSION
-from catalog.disk import maintenance
+from catalog.disk import lance, maintenance
 from catalog.disk.lance import Connection
 from catalog.disk.reading import to_arrow
 from catalog.disk.versions import TableFiles
@@ -980,6 +980,17 @@ def test_a_file_that_goes_while_the_disk_is_measured_counts_as_none(tmp_path, mo
     (tmp_path / "lance" / "x.lance" / "there").write_bytes(b"12345")
     monkeypatch.setattr(TableFiles, "files", files)
     assert TableFiles(tmp_path, "x").size_bytes() == 5
+
+
+def test_what_lance_keeps_of_earlier_versions_is_bounded(store, monkeypatch):
+    monkeypatch.setattr(lance, "METADATA_BYTES", 2**20)
+    store.close()
+    for number in range(30):
+        add(store, f"track-{number}")
+        store.tracks.list()
+    assert store.tracks.count() == 30
+    (connection,) = {table._connection for table in store.care._maintenance.tables}
+    assert 0 < connection._session.size_bytes < 2 * 2**20
 
 
 # A catalog over time, against a dictionary
