@@ -19,8 +19,8 @@ __all__ = ["VARIETY", "Reach", "Reuse", "Terms", "checked_terms"]
 Reuse = Literal["auto", "always", "never"]
 Reach = Literal["music", "scene"]
 """Which tracks may be reused: every one whose music serves the text, or only those of the same scene."""
-VARIETY = 15
-"""Until so many different tracks serve a text, some requests make another one. With 15 the most played track had under
+VARIETY = 18
+"""Until so many different tracks serve a text, some requests make another one. With 18 the most played track had under
 5 % of the plays in a stream of 2,000 texts: see docs/REUSE.md."""
 LIKELY = 0.5
 """The chance from which on a track more likely than not fits."""

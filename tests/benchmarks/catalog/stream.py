@@ -244,7 +244,7 @@ def main() -> None:
         "only the same scene": Terms(certificate=scene, music=music, reach="scene"),
         "nearest text, however near (reuse=always)": Terms("always", certificate=scene, reach="scene"),
     }
-    for variety in (1, 8, 15):
+    for variety in (1, 8, 18):
         rules[f"music, variety {variety}"] = Terms(certificate=scene, music=music, variety=variety)
     rules["music, fit=fits"] = Terms(certificate=scene, music=music, fit="fits")
     rules["music, at most 5% wrong"] = Terms(certificate=scene, music=music, max_false_reuse=0.05)

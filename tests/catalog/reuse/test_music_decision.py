@@ -15,10 +15,11 @@ from test_decision import CERTIFICATE
 import presets
 from catalog.errors import InputError
 from catalog.models import Brief, Choices, Context, StyleFit
+from catalog.models.result import Candidate
 from catalog.reuse import music_certificate, serving
 from catalog.reuse.calibration import music_from_ratings
 from catalog.reuse.certificate import Bound, Standing
-from catalog.reuse.decision import decide
+from catalog.reuse.decision import _spread, decide
 from catalog.reuse.music_certificate import MusicCertificate
 from catalog.reuse.terms import Terms, checked_terms
 from catalog.reuse.variety import Play, choose
@@ -199,6 +200,17 @@ def test_requests_spread_over_the_tracks_that_serve():
         decide(wanting(key="one"), order, BY_MUSIC, styles=STYLES).track_id for order in (hits, hits[::-1])
     }
     assert len(again) == 1
+
+
+def test_a_track_that_is_twice_as_likely_to_fit_is_drawn_eight_times_as_often():
+    both = [
+        Candidate(
+            track_id=name, style="quiet_room", summary="", similarity=0, mood_distance=0, score=0, fits=fits
+        )
+        for name, fits in (("likely", 0.8), ("unlikely", 0.4))
+    ]
+    drawn = Counter(_spread(f"key {number}", both).track_id for number in range(2_000))
+    assert 1_700 < drawn["likely"] < 1_850
 
 
 def test_a_new_track_takes_over_its_share_and_no_more():
