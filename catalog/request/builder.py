@@ -17,7 +17,7 @@ from presets import load as load_presets
 
 from ..errors import ConfigError, InputError, Unavailable
 from ..models import Brief, Choices, Context, Features, Request
-from .prompt import prompt_of
+from .prompt import mood_of, prompt_of
 from .selection import pick_quality, pick_role, pick_style
 from .synthesis import shade
 
@@ -101,7 +101,7 @@ def build(
     if choices.melody is not None:
         _follow_melody(config, sources, choices.melody)
     substitution = _pick_backend(config, sources, find_weights)
-    _arrange(config, sources, library, style, features)
+    _arrange(config, sources, library, style, features, mood_of(features, brief))
     if choices.continue_from is not None:
         config["continue_from"], sources["continue_from"] = choices.continue_from, "caller"
     _agree(config, role, library)
@@ -115,7 +115,7 @@ def build(
         role=role,
         quality=quality,
         why={"style": why_style, "role": why_role, "quality": why_quality},
-        prompt=prompt_of(resolved, features),
+        prompt=prompt_of(resolved, features, brief),
         config=config,
         config_sources=sources,
         warnings=(*warnings, *resolved.warnings, *_unread(config)),
@@ -175,9 +175,14 @@ def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights:
 
 
 def _arrange(
-    config: dict[str, Any], sources: dict[str, str], library: Library, style: str, features: Features
+    config: dict[str, Any],
+    sources: dict[str, str],
+    library: Library,
+    style: str,
+    features: Features,
+    mood: tuple[float, float],
 ) -> None:
-    """Set the synthesizer's parameters, shifted towards the mood of the context; MusicGen needs none."""
+    """Set the synthesizer's parameters, shifted towards the `mood` (valence, energy); MusicGen needs none."""
     if config["backend"] != "procedural":
         config["synthesis"] = None
         return
@@ -189,8 +194,8 @@ def _arrange(
     try:
         shaded, reasons = shade(
             config["synthesis"],
-            valence=features.valence,
-            energy=features.energy,
+            valence=mood[0],
+            energy=mood[1],
             style_valence=preset.valence,
             style_energy=preset.energy,
             time_of_day=features.time_of_day,

@@ -17,7 +17,7 @@ from .encoder import Encoder
 from .parsed import ParsedText, parse
 from .summary import summarize
 
-__all__ = ["VERSION", "extract", "features_of"]
+__all__ = ["VERSION", "extract", "features_of", "tone_of"]
 
 
 VERSION = "features-3"
@@ -68,7 +68,7 @@ def features_of(context: Context, text: ParsedText) -> Features:
     topic = summarize(text.pieces, text.piece_vectors) or context.text[:80]
     values = {
         "summary_of_topic": choose("summary_of_topic", topic, by),
-        "emotional_tone_description": choose("emotional_tone_description", _tone(tags, energy), "text"),
+        "emotional_tone_description": choose("emotional_tone_description", tone_of(tags, energy), "text"),
         "valence": valence,
         "energy": energy,
         "mood_tags": tags,
@@ -85,10 +85,10 @@ def features_of(context: Context, text: ParsedText) -> Features:
     )
 
 
-def _tone(tags: tuple[str, ...], energy: float) -> str:
-    """Return the mood in words: "calm and hopeful, low energy"."""
+def tone_of(tags: tuple[str, ...], energy: float) -> str:
+    """Return the mood in words: "calm and hopeful, low energy"; without tags the energy alone."""
     named = tags[:3]
-    moods = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
+    moods = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else "".join(named)
     levels = ((-0.6, "very low"), (-0.2, "low"), (0.2, "moderate"), (0.6, "high"))
     level = next((word for bound, word in levels if energy < bound), "very high")
-    return f"{moods}, {level} energy"
+    return f"{moods}, {level} energy" if moods else f"{level} energy"

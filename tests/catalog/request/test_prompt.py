@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from builders import some_features
 
-from catalog.models import Choices, Context
+from catalog.models import Brief, Choices, Context
 from catalog.request.builder import build, key_of, load_library
-from catalog.request.prompt import prompt_of
+from catalog.request.prompt import mood_of, prompt_of
 from catalog.text import language
 from catalog.text.features import extract
 from catalog.text.summary import is_prose, plain_text, segments, summarize
@@ -60,6 +60,33 @@ def test_the_caller_may_state_an_english_topic_of_a_foreign_text_and_no_foreign_
     assert "Regen" not in prompt("Soft rain.", summary_of_topic="Leiser Regen fällt auf das Dach")
     assert "ruhig" not in prompt("Soft rain.", emotional_tone_description="ruhig und ein wenig traurig")
     assert "voices" not in prompt("Soft voices in the hall.", language="de")
+
+
+TRIUMPH = "What a triumphant victory, a glorious and joyful landslide for the party."
+
+
+def with_brief(brief: Brief, text: str = TRIUMPH, **stated: object) -> str:
+    resolved = LIBRARY.resolve("ambient_lofi", "background_bed", "preview")
+    return prompt_of(resolved, extract(Context(text=text, **stated)), brief)
+
+
+def test_mood_words_that_contradict_the_music_wanted_are_left_out() -> None:
+    assert "party. triumphant" in with_brief(Brief(styles={}, valence=0.7, energy=0.7))
+    assert with_brief(Brief(styles={}, valence=0.0, energy=-0.3)).endswith("party. low energy.")
+
+
+def test_a_mood_that_the_caller_states_stands_in_it_whatever_the_brief_says() -> None:
+    brief = Brief(styles={}, valence=0.0, energy=-0.3)
+    assert "party. triumphant, very high energy" in with_brief(brief, mood_tags=("triumphant",), energy=0.9)
+    assert with_brief(brief, emotional_tone_description="proud and loud").endswith("proud and loud.")
+
+
+def test_the_mood_of_the_music_is_the_callers_else_the_briefs_else_the_texts() -> None:
+    brief = Brief(styles={}, valence=0.1, energy=-0.3)
+    read = extract(Context(text=TRIUMPH))
+    assert mood_of(read, None) == (read.valence, read.energy)
+    assert mood_of(read, brief) == (0.1, -0.3)
+    assert mood_of(extract(Context(text=TRIUMPH, valence=-0.5)), brief)[0] == -0.5
 
 
 def test_a_prompt_in_another_language_is_the_users_choice(tmp_path) -> None:
