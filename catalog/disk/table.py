@@ -144,6 +144,10 @@ class DurableTable(TableFiles):
             before = self.head()
         known = self.files()
         table = self.table
+        # Without a note, an index of a process that dies here would pass for one of an earlier version of this program.
+        if not self.indexes.is_noted():
+            with storing(what), lance_errors(what):
+                self.indexes.write(table)
         with lance_errors(what):
             result = write(table)
         failpoint(f"{point}.merged")

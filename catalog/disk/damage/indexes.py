@@ -69,6 +69,10 @@ class IndexFiles:
         self._folder = table.folder / FOLDER
         self._path = table.folder.with_suffix(".indexes")
 
+    def is_noted(self) -> bool:
+        """Tell whether the table has a note."""
+        return self._path.exists()
+
     def written(self, paths: frozenset[Path]) -> bool:
         """Tell whether one of these files is of an index."""
         return any(path.is_relative_to(self._folder) for path in paths)

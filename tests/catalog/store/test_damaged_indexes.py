@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from homes import DIMENSION, ENCODER, add, finish, open_store, start, stored, vector_of
+from homes import DIMENSION, ENCODER, a_record, add, finish, open_store, start, stored, vector_of
 
 from catalog.brief import vectors as briefs
 from catalog.disk import table
@@ -255,6 +255,24 @@ def test_an_index_that_nobody_noted_is_not_believed(tmp_path):
     store.care.compact()
     assert len(durable.table.list_indices()) > 5
     assert len(store.tracks.list()) == 61
+
+
+def log_and_die(home: str) -> None:
+    os.fsync = os.fdatasync = lambda descriptor: None
+    store = open_store(home)
+    for name in ("r", "s"):
+        store.requests.append(a_record(name))
+    os.environ["CATALOG_FAILPOINT"] = "index.merged"
+    store.care.compact()
+
+
+def test_the_first_index_of_a_table_that_nobody_noted_is_not_believed(tmp_path):
+    home = tmp_path / "home"
+    assert finish(start(log_and_die, str(home))) == [-9]
+    for path in (home / "lance" / "requests.lance" / "_indices").rglob("part_0_invert.lance"):
+        content = path.read_bytes()
+        path.write_bytes(bytes(512) + content[512:])
+    assert {record.id for record, _ in open_store(home).requests.search_words("rain", 5)} == {"r", "s"}
 
 
 def test_a_home_that_cannot_be_written_tells(home, caplog, monkeypatch):
