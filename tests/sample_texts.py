@@ -6,4 +6,5 @@ PANIC = "Hard rain hammers on the library windows while students scream in terri
 ELSEWHERE = (
     "The quarterly report shows that container shipping volumes through Rotterdam grew by four percent."
 )
+BATTLE = "The riders broke through the gate, swords raised, and the courtyard became a storm of screams."
 SHORT = {"duration_s": 2.0, "quality": "preview"}

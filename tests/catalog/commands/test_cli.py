@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import cli
 from catalog.store.store import Store
 from tests.command_line import CALM, SHORT, data, run
+from tests.sample_texts import BATTLE
 
 
 def test_find_or_make_prints_the_path_on_stdout_and_the_rest_on_stderr(home):
@@ -88,7 +89,7 @@ def test_find_exits_3_when_nothing_fits(home):
 
 
 def test_dry_run_makes_nothing(copy):
-    payload = data(run("find-or-make", "Something new entirely.", *SHORT, "--dry-run", "--json", home=copy))
+    payload = data(run("find-or-make", BATTLE, *SHORT, "--dry-run", "--json", home=copy))
     assert (payload["action"], payload["id"], payload["path"]) == ("none", None, None)
     assert len(data(run("list", "--json", home=copy))["tracks"]) == 1
 
@@ -123,9 +124,7 @@ def test_musicgen_always_makes_and_mounts_in_a_host_command_line(copy):
 
 def test_a_batch_of_contexts_gives_a_line_each(copy, tmp_path):
     batch = tmp_path / "contexts.jsonl"
-    batch.write_text(
-        f"{json.dumps(CALM)}\n\n{json.dumps({'answer': 'Container shipping volumes grew.'})}\n", "utf-8"
-    )
+    batch.write_text(f"{json.dumps(CALM)}\n\n{json.dumps({'answer': BATTLE})}\n", "utf-8")
     result = run("find-or-make", "--batch", str(batch), *SHORT, home=copy)
     assert result.exit_code == 0, result.output
     payloads = [json.loads(line) for line in result.stdout.splitlines()]
