@@ -300,6 +300,8 @@ def in_batches(work, cases, *shared, timeout_s=120.0):
                 ours.close()
                 begin()
             else:
+                if isinstance(answer, Raised):
+                    raise RuntimeError(answer.told)
                 yield case, answer
                 begin(process, ours)
 
@@ -322,4 +324,9 @@ def _answer_one(connection, work, arguments):
 def _answer_many(connection, work, shared):
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            connection.send(work(connection.recv(), *shared))
+            case = connection.recv()
+            try:
+                answer = work(case, *shared)
+            except Exception as error:
+                answer = Raised(error)
+            connection.send(answer)

@@ -71,7 +71,7 @@ def _asked(dice, routes, ids):
     known = {"track_id": dice.choice(ids), "job_id": "job"}
 
     def filled(match):
-        value = odd_text(dice) if dice.random() < 0.5 else known.get(match[1], "x")
+        value = odd_text(dice)[:5000] if dice.random() < 0.5 else known.get(match[1], "x")
         return quote(value.encode("utf-8", "surrogatepass"), safe="")
 
     query = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 
@@ -54,11 +55,13 @@ async def _failure(client, dice, tools, ids):
             arguments[name] = dice.choice([*ids, "calm rain", 1]) if dice.random() < 0.3 else odd_json(dice)
     if dice.random() < 0.1:
         arguments[odd_text(dice)[:20]] = odd_json(dice)
-    name = odd_text(dice)[:40] if dice.random() < 0.02 else tool.name
+    # The client refuses to send half of a character.
+    arguments = json.loads(json.dumps(arguments).replace("\\ud800", "?"))
+    name = odd_text(dice)[:40].replace("\ud800", "?") if dice.random() < 0.02 else tool.name
     called = f"{name!r} {arguments!r:.300}"
     try:
         if dice.random() < 0.1:
-            called = f"track://{odd_text(dice)[:200]}"
+            called = f"track://{odd_text(dice)[:200]}".replace("\ud800", "?")
             answer = await client.read_resource(called)
             return ""
         answer = await client.call_tool(name, arguments)
