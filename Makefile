@@ -10,6 +10,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # librosa's helpers are compiled when it is first imported, for some 20 seconds; here rather than with the first track.
+# Types of an editable install are seen by editors and mypy only where its modules are links; new modules need new links,
+# and a folder is newer than the stamp when a module was added to it.
+LINKS  := --config-settings editable_mode=strict
+FOLDERS := $(shell find catalog generator presets -type d -not -name __pycache__)
 WARM   := $(BIN)/python -c 'import librosa.feature, librosa.onset'
 EVAL   ?=
 FAULTS ?=
@@ -20,13 +24,13 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[offline]'
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt $(FOLDERS)
+	$(PIP) $(LINKS) --editable '.[offline]'
 	$(WARM)
 	touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[dev]'
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt $(FOLDERS)
+	$(PIP) $(LINKS) --editable '.[dev]'
 	$(WARM)
 	touch $@ $(VENV)/.demo
 
@@ -37,7 +41,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 $(VENV)/.browser: $(VENV)/.dev
-	$(PIP) --editable '.[dev,browser]'
+	$(PIP) $(LINKS) --editable '.[dev,browser]'
 	touch $@
 
 # A Chromium of the system is used where there is one; otherwise playwright fetches its own, where it can.

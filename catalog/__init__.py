@@ -48,8 +48,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the service and the values when they are first used, so that `catalog --help` stays instant."""
     if name not in __all__:
-        raise AttributeError(f"module 'catalog' has no attribute {name!r}")
-    module = "catalog.service.service" if name == "MusicService" else "catalog.models"
-    value = getattr(importlib.import_module(module), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = ".service.service" if name == "MusicService" else ".models"
+    value = getattr(importlib.import_module(module, __name__), name)
     globals()[name] = value
     return value

@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from generator import Progress, WeightsError, weights
-from presets import Library, Reader
-
 from .brief.language_model import LanguageModel, Unread
 from .errors import CatalogError, Unavailable
+from .generator import Progress, WeightsError, weights
 from .models import Value
+from .presets import Library, Reader
 from .request.builder import load_library
 from .store.audit import Problem
 from .store.sounds import measure_sounds

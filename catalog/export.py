@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import Audio, AudioError, audio
-from generator.audio.files import write_blocks
-
 from .disk import files
 from .errors import Damage, InputError, StorageError
+from .generator import Audio, AudioError, audio
+from .generator.audio.files import write_blocks
 from .models import Track
 from .store.store import Store
 
@@ -96,7 +95,7 @@ def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = 
 
 def write_audio(source: Path, target: Path) -> None:
     """Write the WAV at `source` to `target` in the format its ending names, tags kept."""
-    from generator import AudioError, audio
+    from .generator import AudioError, audio
 
     target = target.resolve()
     if not source.is_file():

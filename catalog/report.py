@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from presets import Library
-
 from .errors import CatalogError
 from .history.over_time import OverTime
 from .history.requests import PastRequest
 from .history.statistics import Statistics
 from .models import Candidate, Features, Hit, Result, StockPlan, Track
 from .models.job import Job
+from .presets import Library
 from .reuse.certificate import Certificate
 from .reuse.music_certificate import MusicCertificate
 from .text.language import name_of

@@ -19,8 +19,8 @@ from typing import Any
 
 import lancedb
 
-from catalog import CatalogError, MusicService
-from catalog.text.encoder import Encoder
+from music_catalog import CatalogError, MusicService
+from music_catalog.text.encoder import Encoder
 
 CHUNKS = Path(__file__).with_name("chunks.md")
 CHUNK_WORDS = 90

@@ -22,8 +22,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool, create_retriever_tool
 
-from catalog import CatalogError, MusicService
-from catalog.integrations.langchain import TrackRetriever, find_or_make_tool
+from music_catalog import CatalogError, MusicService
+from music_catalog.integrations.langchain import TrackRetriever, find_or_make_tool
 
 NEAR = 0.6
 

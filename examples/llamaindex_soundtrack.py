@@ -23,8 +23,8 @@ from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers.no_text import NoText
 from llama_index.core.schema import TextNode
 
-from catalog import CatalogError, MusicService
-from catalog.integrations.llamaindex import SoundtrackPostprocessor
+from music_catalog import CatalogError, MusicService
+from music_catalog.integrations.llamaindex import SoundtrackPostprocessor
 
 CHUNKS = Path(__file__).with_name("chunks.md")
 

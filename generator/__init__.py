@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 
-_HOMES = {"MusicgenAdapter": "generator.musicgen.adapter", "ProceduralGenerator": "generator.synth.generator"}
+_HOMES = {"MusicgenAdapter": ".musicgen.adapter", "ProceduralGenerator": ".synth.generator"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a generator when it is first used; the networks bring mlx with them."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'generator' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name], __name__), name)
     globals()[name] = value
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from catalog.models import Choices, Context, Features, Request, Track
+from music_catalog.models import Choices, Context, Features, Request, Track
 
 CONFIG: dict[str, Any] = {
     "backend": "procedural",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-import cli
+from music_catalog import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
@@ -33,7 +33,7 @@ def start(*args, **options):
     """Return the process of a command that was just started."""
     env = {**os.environ, "NO_COLOR": "1", **options.pop("env", {})}
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", *args],
+        [sys.executable, "-m", "music_catalog", *args],
         cwd=ROOT,
         env=env,
         stdout=subprocess.PIPE,

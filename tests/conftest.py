@@ -21,7 +21,7 @@ def no_outside_settings(monkeypatch, tmp_path_factory):
 @pytest.fixture
 def open_service(tmp_path):
     """Return a function that opens a service on a temporary home with the word-hash encoder."""
-    from catalog import MusicService
+    from music_catalog import MusicService
 
     opened = []
 

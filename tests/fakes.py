@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import ProceduralGenerator
+from music_catalog.generator import ProceduralGenerator
 
 
 class WordHashEncoder:

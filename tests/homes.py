@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from builders import a_track
 
-from catalog.errors import StorageError
-from catalog.models import Judgement, RequestRecord, Track
-from catalog.store.store import Store
+from music_catalog.errors import StorageError
+from music_catalog.models import Judgement, RequestRecord, Track
+from music_catalog.store.store import Store
 
 ENCODER = "test@1/8"
 DIMENSION = 8

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-import presets
-from generator.synth.generator import ProceduralGenerator
-from generator.synth.parameters import Tonic, names_of
+from music_catalog import presets
+from music_catalog.generator.synth.generator import ProceduralGenerator
+from music_catalog.generator.synth.parameters import Tonic, names_of
 
 RATE = 32_000
 STYLES = {

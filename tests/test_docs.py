@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-import cli
+from music_catalog import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -85,7 +85,7 @@ def test_what_mcp_clients_are_configured_with_parses():
 
 
 def test_the_configuration_of_the_readme_loads(tmp_path):
-    import presets
+    from music_catalog import presets
 
     (text,) = [block for kind, block in BLOCKS if kind == "yaml"]
     path = tmp_path / "catalog.yaml"

@@ -229,7 +229,7 @@ def generate_codes(
     """Return int32 codes (batch, codebooks, frames) of `stream_codes`, those of the prompt first."""
     import mlx.core as mx
 
-    from generator.musicgen.generation import stream_codes
+    from music_catalog.generator.musicgen.generation import stream_codes
 
     options |= {"frames": frames, "seeds": seeds, "prompt_codes": prompt_codes}
     chunks = [

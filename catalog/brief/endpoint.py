@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from presets import Reader
-
 from ..models import clean_line
+from ..presets import Reader
 
 __all__ = ["MAX_ANSWER_BYTES", "EndpointError", "FormatRefused", "Message", "complete"]
 

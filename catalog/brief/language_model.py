@@ -11,9 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from presets import Reader
-
 from ..models import StatedBrief
+from ..presets import Reader
 from .asked import PROMPT_VERSION, Unusable, parse, question, schema
 from .endpoint import EndpointError, FormatRefused, complete
 from .kept import Kept, Pause

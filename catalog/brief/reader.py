@@ -22,10 +22,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from presets.vocabulary import MOODS
-
 from ..errors import Unavailable
 from ..models import Brief, Features, StyleFit
+from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
 from .model import BriefModel, read_model
 from .topics import fold, topics_in

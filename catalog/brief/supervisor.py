@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from presets import Reader
-
 from ..errors import InputError
 from ..models import Brief, Context, Features
+from ..presets import Reader
 from ..text.encoder import Encoder
 from . import reader
 from .language_model import LanguageModel, Unread

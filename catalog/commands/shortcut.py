@@ -26,9 +26,8 @@ __all__ = ["PROGRAM", "KeptCall", "digest_program"]
 
 
 KIND = "calls"
-PROGRAM = Path(__file__).parents[2]
-"""The folder of `cli.py` and of the packages it runs."""
-PROGRAM_FOLDERS = ("catalog", "generator", "presets")
+PROGRAM = Path(__file__).parents[1]
+"""The folder of the package: everything that runs."""
 PROGRAM_ENDINGS = (".py", ".yaml", ".json", ".jsonl", ".safetensors")
 SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS", "HF_", "HUGGINGFACE_", "XDG_", "HOME")
 """First letters of the environment variables that decide where models and settings are."""
@@ -67,9 +66,8 @@ class KeptCall:
 
     def keep(self, service: MusicService, result: Result) -> None:
         """Keep what this call gives from now on, where that is known from its `result`."""
-        from generator import weights
-
         from .. import report
+        from ..generator import weights
 
         next_time = service.next_time(result)
         if next_time is None:
@@ -105,9 +103,8 @@ class KeptCall:
 
 def digest_program(folder: Path) -> str:
     """Return a digest of the program's files (names, times, sizes), so that a changed one uses no old answer."""
-    start = (folder / "cli.py").stat()
-    files = [("cli.py", start.st_mtime_ns, start.st_size)]
-    waiting = [str(folder / name) for name in PROGRAM_FOLDERS]
+    files = []
+    waiting = [str(folder)]
     # By hand and not with Path.rglob, which takes several times as long: every call pays for it.
     while waiting:
         with os.scandir(waiting.pop()) as entries:

@@ -17,8 +17,7 @@ from ..errors import CatalogError, in_one_line
 from .flags import in_flags, result_in_flags
 
 if TYPE_CHECKING:
-    from generator import Progress
-
+    from ..generator import Progress
     from ..models import Result
 
 __all__ = [

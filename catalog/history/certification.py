@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generator import Progress
-
 from ..errors import InputError
+from ..generator import Progress
 from ..reuse import certificate, music_certificate
 from ..reuse.certificate import Certificate
 from ..reuse.labels import read_labels

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generator.weights.sizes import MODEL_RANKS, MODELS
-
+from ..generator.weights.sizes import MODEL_RANKS, MODELS
 from ..store.store import Store
 
 __all__ = ["MakingTime", "making_time"]

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from generator import Progress
-
 from ..errors import CatalogError
+from ..generator import Progress
 from ..models import Context, Hit, Result
 from ..report import entry
 from ..service.service import MusicService

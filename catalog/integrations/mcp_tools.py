@@ -249,7 +249,7 @@ class Tools:
         return {"uri": _uri(track), "audio_uri": f"{_uri(track)}/audio", **track_metadata(track, path, score)}
 
     def _inline(self, track: Track, audio: Format) -> ContentBlock:
-        from generator import audio as audio_
+        from ..generator import audio as audio_
 
         data = self.service.store.audio.verified_path(track).read_bytes()
         if audio != "wav":

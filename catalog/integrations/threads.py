@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from generator import Cancelled
+from ..generator import Cancelled
 
 __all__ = ["make_in_thread", "read_in_thread"]
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat
 
-from presets.vocabulary import Environment
-
+from ..presets.vocabulary import Environment
 from .base import Unit, Value
 
 __all__ = ["Brief", "StatedBrief", "StyleFit"]
@@ -39,7 +38,7 @@ class StyleFit(Value):
 
 
 class Brief(Value):
-    """Which music would serve a text, as `catalog.text.brief` reads it."""
+    """Which music would serve a text, as `music_catalog.brief.reader` reads it."""
 
     styles: dict[str, StyleFit]
     """By the name of the style preset."""
@@ -66,8 +65,8 @@ def _or_none(value: Any) -> Any:
 class StatedBrief(Value):
     """A brief in the words of a language model or an application: styles by name in place of chances.
 
-    The descriptions of its fields are what a language model is told: raise `catalog.brief.asked.PROMPT_VERSION` with
-    them.
+    The descriptions of its fields are what a language model is told: raise
+    `music_catalog.brief.asked.PROMPT_VERSION` with them.
     """
 
     fits: Annotated[tuple[StyleName, ...], Field(min_length=1, max_length=12)] = Field(

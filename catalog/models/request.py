@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from presets import Environment, TimeOfDay
-
+from ..presets import Environment, TimeOfDay
 from .base import Line, Name, Tag, Unit, Value, clean_text
 from .brief import Brief, StatedBrief
 
@@ -57,7 +56,7 @@ class Features(Value):
     """What the context is about and how it feels.
 
     `sources` has who read each field; `confidences` how far a reading may be trusted, 0 to 1, for the fields that can
-    be wrong (`catalog.text.confidence`): 1 for a field that the caller stated, no entry where nothing was read.
+    be wrong (`music_catalog.text.confidence`): 1 for a field that the caller stated, no entry where nothing was read.
     """
 
     summary_of_topic: Line

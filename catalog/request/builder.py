@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from generator import GeneratorError
-from generator.synth.parameters import Synthesis
-from generator.weights.sizes import choices_for, melody_size
-from presets import Library, PresetError
-from presets import load as load_presets
-
 from ..errors import ConfigError, InputError, Unavailable
+from ..generator import GeneratorError
+from ..generator.synth.parameters import Synthesis
+from ..generator.weights.sizes import choices_for, melody_size
 from ..models import Brief, Choices, Context, Features, Request
+from ..presets import Library, PresetError
+from ..presets import load as load_presets
 from .prompt import mood_of, prompt_of
 from .selection import pick_quality, pick_role, pick_style
 from .synthesis import shade

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from generator import Audio, AudioError, audio
-from generator.musicgen.chroma import check_melody
-
 from ..errors import InputError
+from ..generator import Audio, AudioError, audio
+from ..generator.musicgen.chroma import check_melody
 
 __all__ = ["read_melody"]
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 
-from presets import Resolved
-from presets.vocabulary import MOODS
-
 from ..models import Brief, Features
+from ..presets import Resolved
+from ..presets.vocabulary import MOODS
 from ..text import language
 from ..text.features import tone_of
 from ..text.summary import is_prose

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from generator.synth.parameters import Synthesis
+from ..generator.synth.parameters import Synthesis
 
 __all__ = ["shade"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from generator.weights.sizes import MODEL_RANKS
-
+from ..generator.weights.sizes import MODEL_RANKS
 from ..models import Filter, Request
 
 __all__ = ["DURATION_TOLERANCE", "MIN_DURATION_TOLERANCE_S", "alone", "hard_facts"]

@@ -18,7 +18,7 @@ def covers(languages: Iterable[str], spoken: str) -> bool:
     """Return whether a certificate for `languages` holds for a text in `spoken`, a code such as "en" or "pt-BR".
 
     A language that could not be determined ("und") counts as English: such a text is short, in Latin letters, and has
-    no word or letter that says otherwise (`catalog.text.language`).
+    no word or letter that says otherwise (`music_catalog.text.language`).
     """
     return _read_as(language.code_of(spoken)) in languages
 
@@ -38,8 +38,8 @@ def uncovered(languages: Sequence[str], spoken: str) -> str:
 def languages_of(units: Iterable[Iterable[str]], least: int) -> tuple[str, ...]:
     """Return the languages of at least `least` units, the commonest first; a unit is the texts of one scene or pair.
 
-    A unit counts for the language of most of its texts, as `catalog.text.language` tells it. Units in a language that
-    is not known there count for none.
+    A unit counts for the language of most of its texts, as `music_catalog.text.language` tells it. Units in a language
+    that is not known there count for none.
     """
     counts = Counter(_read_as(_language_of(texts)) for texts in units)
     return tuple(code for code, count in counts.most_common() if count >= least and code != language.UNKNOWN)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from generator import Cancelled, Progress
-
 from ..errors import CatalogError
+from ..generator import Cancelled, Progress
 from ..models import Result
 from ..reuse.decision import like
 from ..reuse.terms import Terms

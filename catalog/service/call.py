@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import Audio, Cancelled
-
 from ..errors import CatalogError
+from ..generator import Audio, Cancelled
 from ..models import Audience, Choices, Context, Features, Request, RequestRecord, Result
 
 __all__ = ["Call", "failure_of", "record_of"]

@@ -1,7 +1,7 @@
 """Jobs that make music one after the other in the background: a bounded queue with progress, cancel and events.
 
-A job that was accepted is on the disk, in `catalog.disk.journal`. After a crash the next queue of the home makes it,
-under its id. The HTTP service and the MCP adapter share the queue, so it knows no web framework.
+A job that was accepted is on the disk, in `music_catalog.disk.journal`. After a crash the next queue of the home makes
+it, under its id. The HTTP service and the MCP adapter share the queue, so it knows no web framework.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from generator import Cancelled, Progress
-
 from ..disk.journal import Journal, Line
 from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound, StorageError
+from ..generator import Cancelled, Progress
 from ..models import Result
 from ..models.job import Job, JobState
 from ..report import job_json

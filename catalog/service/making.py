@@ -17,12 +17,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, audio
-from generator.audio import analysis, timbre
-from generator.audio.seam import measure_seam
-from generator.weights.sizes import MODEL_RANKS
-
 from ..errors import Damage, InputError, Unavailable
+from ..generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, audio
+from ..generator.audio import analysis, timbre
+from ..generator.audio.seam import measure_seam
+from ..generator.weights.sizes import MODEL_RANKS
 from ..models import Request, Track
 from ..store.store import Store
 from ..upkeep.sidecars import sidecar

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from presets import Library
-
 from ..brief import reader, vectors
 from ..errors import CatalogError
 from ..models import Request, StyleFit, Track
+from ..presets import Library
 from ..store.rows import BriefVector
 from ..store.store import Store
 from ..text.encoder import Encoder

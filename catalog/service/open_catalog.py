@@ -11,16 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import Progress
-from presets import Library
-
 from ..brief import asked
 from ..errors import InputError
+from ..generator import Progress
 from ..history import feedback, requests, suggestions
 from ..history.certification import certify
 from ..history.over_time import By
 from ..history.statistics import Statistics, statistics
 from ..models import Context, Features, Hit, Judgement, Page, Track
+from ..presets import Library
 from ..request.context import ContextSource, read_context
 from ..reuse.certificate import Certificate
 from ..reuse.music_certificate import MusicCertificate
@@ -56,7 +55,7 @@ class OpenCatalog:
         """Return the tracks that meet the query `text`, nearest first; `facts` are further fields of `Filter`.
 
         The query may hold facts beside words, as in `calm rain mood:calm length:30..60`; see
-        `catalog.search.query`. A `Query` is taken as it is. Without words the newest come, with score 0.
+        `music_catalog.search.query`. A `Query` is taken as it is. Without words the newest come, with score 0.
         Raises InputError.
         """
         checked_by(by)

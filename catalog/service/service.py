@@ -8,12 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from generator import Cancelled, Progress, load_generator
-from presets import Library
-
 from .. import report
 from ..errors import InputError, NotFound
+from ..generator import Cancelled, Progress, load_generator
 from ..models import Audience, Choices, Context, Match, RequestRecord, Result, Stock, StockPlan
+from ..presets import Library
 from ..request.builder import load_library
 from ..request.context import ContextSource
 from ..request.corpus import SAMPLE, Corpus
@@ -266,7 +265,7 @@ class MusicService(OpenCatalog):
 
         `environment` and `time_of_day`, passed here or in `chunk` beside its text or under "tags", win over what the
         text says; a contradiction is among the warnings. The place picks an `environment_*` preset, and the mood
-        changes it. A new loop is 30 to 60 s long; `catalog.export.write_at_length` repeats it to `duration_s`.
+        changes it. A new loop is 30 to 60 s long; `music_catalog.export.write_at_length` repeats it to `duration_s`.
         `arguments` are as for `find_or_make`. Raises InputError for an unknown place, with the nearest names.
         """
         context = read_scene(chunk, environment, time_of_day)

@@ -18,8 +18,8 @@ def chance_to_serve(request: Request, style: str, valence: float, energy: float)
     """Return the chance that nobody would object to a track under the text of `request`, 0 to 1.
 
     `style` is that of the track, `valence` and `energy` its mood, -1 to 1. A track whose mood lies far from that of
-    the text loses chances as a style does when one is picked (`catalog.request.selection`). A style that the brief
-    does not know has none. The request must have a brief.
+    the text loses chances as a style does when one is picked (`music_catalog.request.selection`). A style that the
+    brief does not know has none. The request must have a brief.
     """
     assert request.brief is not None
     fit = request.brief.styles.get(style)

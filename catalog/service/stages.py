@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import Cancelled, Generator, Progress, weights
-from presets import Library
-
 from ..brief.supervisor import Supervisor
 from ..errors import CatalogError, InputError, StorageError
+from ..generator import Cancelled, Generator, Progress, weights
 from ..history.rejections import Rejections
 from ..models import (
     Audience,
@@ -31,6 +29,7 @@ from ..models import (
     Result,
     Track,
 )
+from ..presets import Library
 from ..request.builder import build, key_of, preset_errors
 from ..request.context import ContextSource, read_context
 from ..request.melody import read_melody

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from generator import Cancelled, Progress
-
 from ..errors import CatalogError
+from ..generator import Cancelled, Progress
 from ..models import Decision, PlannedTrack, Result, Stock, StockPlan, Track
 from ..store.requests import STOCKING
 from .batches import BATCH

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import Progress
-from presets import Library
-
 from ..disk.reading import Row
 from ..errors import InputError, Unavailable
+from ..generator import Progress
 from ..history.making_time import making_time
 from ..models import Choices, Filter, PlannedTrack, Request, StockPlan, Track
+from ..presets import Library
 from ..request.corpus import SAMPLE, Corpus, Sample, read_corpus
 from ..reuse.facts import hard_facts
 from ..search.filters import both, equals, one_of, to_sql

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from generator import Audio, AudioError, audio
-from generator.audio.ducking import Ducking
-from presets import Role, RoleDucking
-
 from ..errors import Damage, InputError
+from ..generator import Audio, AudioError, audio
+from ..generator.audio.ducking import Ducking
 from ..models import Track
+from ..presets import Role, RoleDucking
 from ..validation import nearest
 from .narration import MAX_BYTES, MAX_DURATION_S, reader
 

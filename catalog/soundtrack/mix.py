@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import AudioError
-from generator.audio.levels import Levels
-from generator.audio.timeline import cues, mix
-from presets import Role
-
 from ..errors import InputError
 from ..export import check_target
+from ..generator import AudioError
+from ..generator.audio.levels import Levels
+from ..generator.audio.timeline import cues, mix
+from ..presets import Role
 from .beds import FindTrack, pick_ducking, read_bed
 from .cues import check_cues, write_cues
 from .narration import read_narration

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import Audio, AudioError, audio
-from generator.audio.levels import Levels, clipped_share, level_voice
-
 from ..errors import InputError, Unavailable
+from ..generator import Audio, AudioError, audio
+from ..generator.audio.levels import Levels, clipped_share, level_voice
 from .renderers import Renderer
 from .story import Chunk
 

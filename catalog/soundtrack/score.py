@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import AudioError, Progress
-from generator.audio.levels import Levels
-from generator.audio.timeline import cues
-
 from ..disk.files import sha256_of
 from ..errors import InputError
 from ..export import check_target, write_bytes
+from ..generator import AudioError, Progress
+from ..generator.audio.levels import Levels
+from ..generator.audio.timeline import cues
 from ..models import Result
 from ..service.service import MusicService
 from .beds import ducking_of

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generator import AudioError
-from generator.audio.files import write_blocks
-from generator.audio.timeline import Timeline
-
 from ..errors import InputError, StorageError
+from ..generator import AudioError
+from ..generator.audio.files import write_blocks
+from ..generator.audio.timeline import Timeline
 
 __all__ = ["check_stems", "stem_paths", "write_mix"]
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from generator import Audio, audio
-from generator.audio.ducking import Ducking
-from generator.audio.levels import Levels, level_bed
-from generator.audio.timeline import Bed, Narration, Timeline
-
+from ..generator import Audio, audio
+from ..generator.audio.ducking import Ducking
+from ..generator.audio.levels import Levels, level_bed
+from ..generator.audio.timeline import Bed, Narration, Timeline
 from .beds import read_track
 from .narration import NarratedChunk, reader
 from .story import Chunk, Scene

@@ -150,7 +150,7 @@ def in_child(home: Path) -> list[Problem]:
     command = [
         sys.executable,
         "-c",
-        "import sys; from catalog.store.store import audit_deep; audit_deep(sys.argv[1], int(sys.argv[2]))",
+        "import sys; from music_catalog.store.store import audit_deep; audit_deep(sys.argv[1], int(sys.argv[2]))",
     ]
     most_s, most_bytes = _limits(home)
     try:

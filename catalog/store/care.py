@@ -84,7 +84,7 @@ class Care:
         """
         check_writable(self._home, "nothing can be mended")
         if problem.kind in ("table", "altered-line", "altered-sidecar"):
-            return False  # `catalog.upkeep` mends lines and sidecars
+            return False  # `music_catalog.upkeep` mends lines and sidecars
         if problem.kind == "index":
             name, column = problem.subject.split(".")
             (table,) = [table for table in self._maintenance.tables if table.name == name]

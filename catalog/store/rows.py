@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
-from generator.audio import timbre
-
 from ..errors import Damage, InputError
+from ..generator.audio import timbre
 from ..models import Judgement, RequestRecord, Track
 from ..search.filters import QUALITY_RANK
 from .cells import canonical, checked_text, from_cell, sha256, to_cell
@@ -52,7 +51,7 @@ _VECTORS = ("vector", "sound", "brief")
 
 
 class BriefVector(NamedTuple):
-    """What finds a track by its music: see `catalog.brief.vectors`."""
+    """What finds a track by its music: see `music_catalog.brief.vectors`."""
 
     kind: str
     """Only vectors of one kind can be compared."""

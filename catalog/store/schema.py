@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from generator.audio import timbre
-
 from ..brief import vectors as briefs
 from ..disk.maintenance import WORDS
+from ..generator.audio import timbre
 from .cells import NONE
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from generator import AudioError, audio
-from generator.audio import timbre
-
 from ..errors import CatalogError, InputError, StorageError
+from ..generator import AudioError, audio
+from ..generator.audio import timbre
 from ..models import Track
 from .store import Store
 

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generator.audio import timbre
-
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Maintenance
 from ..disk.reading import MOST_RESULTS, Row, intact, read, to_arrow, to_rows, where, where_async
 from ..disk.table import DurableTable
 from ..errors import Damage, EncoderMismatch, InputError, NotFound
+from ..generator.audio import timbre
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Unpack
 
-from generator.audio import timbre
-
 from ..disk.files import check_writable
 from ..disk.reading import MOST_RESULTS, Row, checked_limit, checked_words, intact, scan
 from ..errors import Damage, InputError, NotFound, StorageError
+from ..generator.audio import timbre
 from ..models import Filter, Track
 from ..search.facets import Facets
 from ..search.filters import both, equals, literal, meets, one_of, to_sql

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from presets.vocabulary import MOODS
-
 from ..models import Context
+from ..presets.vocabulary import MOODS
 from . import confidence
 from .mood import read_mood
 from .parsed import ParsedText, exclamations, vader

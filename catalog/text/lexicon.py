@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from presets.vocabulary import MOODS
+from ..presets.vocabulary import MOODS
 
 __all__ = [
     "CONCESSIONS",

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from presets.vocabulary import MOODS
-
+from ..presets.vocabulary import MOODS
 from .lexicon import (
     CONCESSIONS,
     CONTRASTS,

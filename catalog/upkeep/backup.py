@@ -13,8 +13,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from generator import Progress
-
 from ..disk.arrays import array_in
 from ..disk.checksummed import from_checked, to_checked
 from ..disk.failpoint import failpoint
@@ -22,6 +20,7 @@ from ..disk.files import TEMPORARY, inside, refusal, storing, write_file
 from ..disk.queue import queued
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError, StorageError
+from ..generator import Progress
 from ..models import Value
 from ..store.audio import beside
 from ..store.audit import Problem

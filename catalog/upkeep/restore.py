@@ -10,13 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator import Progress
-
 from ..disk.failpoint import failpoint
 from ..disk.files import inside, storing, sync
 from ..disk.locks import hold, is_held
 from ..disk.versions import Marks, TableFiles, new_stamp
 from ..errors import Busy, Damage, InputError, StorageError
+from ..generator import Progress
 from ..models import Value
 from ..mounts import check_local
 from ..store.schema import VERSIONS

@@ -9,9 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Request
 
-from generator import Audio, AudioError
-
 from ..errors import Damage, NotFound
+from ..generator import Audio, AudioError
 from ..models import Track
 from ..service.jobs import Jobs
 from ..service.service import MusicService
@@ -67,7 +66,7 @@ class Shared:
 
     def samples(self, track: Track) -> Audio:
         """Return the samples of a track. Raises Damage where its file cannot be read as the row states it."""
-        from generator import audio
+        from ..generator import audio
 
         path = self.service.store.audio.verified_path(track)
         try:

@@ -145,7 +145,7 @@ def write_blocks(
 def _replacing(target: Path) -> Iterator[Any]:
     """Yield a file beside `target` to write into; it replaces `target` when it is whole and on the disk.
 
-    `catalog.disk.files` has the same for the catalog's own files; this room imports nothing of the catalog.
+    `music_catalog.disk.files` has the same for the catalog's own files; this room imports nothing of the catalog.
     """
     try:
         with tempfile.NamedTemporaryFile(

@@ -57,7 +57,7 @@ class Gate:
 
 @pytest.fixture(scope="session")
 def gate():
-    from generator import load_generator
+    from music_catalog.generator import load_generator
 
     return Gate(load_generator("procedural", "small"))
 
@@ -65,7 +65,7 @@ def gate():
 @pytest.fixture(scope="session")
 def catalog_home(tmp_path_factory, gate):
     """Make two dozen real tracks, once for the session; tests work on copies."""
-    from catalog import MusicService
+    from music_catalog import MusicService
 
     if chromium() is None:
         pytest.skip(NO_BROWSER)
@@ -83,7 +83,7 @@ def catalog_home(tmp_path_factory, gate):
 
 @contextlib.contextmanager
 def _service(home, gate):
-    from catalog import MusicService
+    from music_catalog import MusicService
 
     with MusicService.open(home, encoder=WordHashEncoder(), generators=lambda *_: gate) as service:
         yield service
@@ -177,7 +177,7 @@ def many(tmp_path_factory):
     """The address of a service on 10,000 tracks that share one file of sound."""
     from many_tracks import fill
 
-    from catalog import MusicService
+    from music_catalog import MusicService
 
     home = tmp_path_factory.mktemp("many") / "home"
     fill(home, 10_000)

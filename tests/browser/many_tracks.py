@@ -10,10 +10,10 @@ import numpy as np
 from builders import a_track
 from fakes import WordHashEncoder
 
-from catalog.disk.reading import to_arrow
-from catalog.store.rows import to_track_row
-from catalog.store.schema import track_schema
-from catalog.store.store import Store
+from music_catalog.disk.reading import to_arrow
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
+from music_catalog.store.store import Store
 
 CHUNK_ROWS = 2_500
 MOODS = (("calm", "warm"), ("tense", "dark"))

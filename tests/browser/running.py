@@ -40,7 +40,7 @@ def serving(service) -> Iterator[str]:
     """Run the service on a free port of this machine; yields its address."""
     import uvicorn
 
-    from catalog.web.app import create_app
+    from music_catalog.web.app import create_app
 
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

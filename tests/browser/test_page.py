@@ -9,9 +9,9 @@ import types
 
 import pytest
 
-from catalog.errors import Unavailable
-from generator import Cancelled
-from generator.errors import GeneratorError
+from music_catalog.errors import Unavailable
+from music_catalog.generator import Cancelled
+from music_catalog.generator.errors import GeneratorError
 
 pytest.importorskip("uvicorn", reason="the page needs the extra serve: pip install 'music-catalog[serve]'")
 sync_api = pytest.importorskip(

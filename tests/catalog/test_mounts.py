@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from homes import add, open_store
 
-from catalog import mounts
-from catalog.errors import StorageError
-from catalog.mounts import Mount, check_local, mount_of
-from catalog.upkeep.backup import back_up
-from catalog.upkeep.restore import restore
+from music_catalog import mounts
+from music_catalog.errors import StorageError
+from music_catalog.mounts import Mount, check_local, mount_of
+from music_catalog.upkeep.backup import back_up
+from music_catalog.upkeep.restore import restore
 
 LOCAL = "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"
 

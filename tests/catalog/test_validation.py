@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import Unpack
 
-from catalog import CatalogError
-from catalog.errors import InputError
-from catalog.validation import checked
+from music_catalog import CatalogError
+from music_catalog.errors import InputError
+from music_catalog.validation import checked
 
 
 class Changes(TypedDict, total=False):
@@ -145,7 +145,7 @@ FIRST = {"rate": {"rating": 3}, "plan_stock": {"tracks": 1}, "scene": {"dry_run"
 def catalog_of_one(tmp_path_factory):
     from fakes import WordHashEncoder
 
-    from catalog import MusicService
+    from music_catalog import MusicService
 
     home = tmp_path_factory.mktemp("homes") / "home"
     with pytest.MonkeyPatch.context() as patch:

@@ -25,14 +25,14 @@ import numpy as np
 from fakes import WordHashEncoder
 from starlette.testclient import TestClient
 
-from catalog import MusicService, doctor
-from catalog.disk.lance import import_lancedb
-from catalog.errors import CatalogError, NotFound
-from catalog.models import Filter
-from catalog.store import audit, store
-from catalog.text import encoder as encoders
-from catalog.web.app import create_app
-from generator import Audio
+from music_catalog import MusicService, doctor
+from music_catalog.disk.lance import import_lancedb
+from music_catalog.errors import CatalogError, NotFound
+from music_catalog.generator import Audio
+from music_catalog.models import Filter
+from music_catalog.store import audit, store
+from music_catalog.text import encoder as encoders
+from music_catalog.web.app import create_app
 
 # Imported but not used where processes are forked from, so that a fork is ready at once.
 import_lancedb()

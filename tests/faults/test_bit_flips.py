@@ -29,9 +29,9 @@ from invariants import (
     text_of,
 )
 
-from catalog.errors import CatalogError
-from catalog.models import Filter
-from catalog.store import schema
+from music_catalog.errors import CatalogError
+from music_catalog.models import Filter
+from music_catalog.store import schema
 
 FLIPS = 1000
 TEXTS = 7
@@ -153,7 +153,7 @@ def answers(home):
     """Return the answer of each read of a home, and what doctor finds in it."""
     os.fsync = os.fdatasync = lambda descriptor: None
     heard = Heard()
-    logging.getLogger("catalog").addHandler(heard)
+    logging.getLogger("music_catalog").addHandler(heard)
     seen = {}
 
     def answer(name, read):
@@ -172,7 +172,7 @@ def answers(home):
         answer("doctor", lambda: damage_of(home))
 
     answer("open", every)
-    logging.getLogger("catalog").removeHandler(heard)
+    logging.getLogger("music_catalog").removeHandler(heard)
     return seen
 
 

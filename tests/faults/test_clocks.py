@@ -9,7 +9,7 @@ import time
 
 from invariants import CRASH, SHORT, acknowledged, in_process, look_over, open_service, side_by_side, text_of
 
-from catalog.models import Filter
+from music_catalog.models import Filter
 
 HOURS = (-20 * 365 * 24, -30 * 24, -2, 2, 30 * 24, 20 * 365 * 24)
 TRIES = 30
@@ -31,7 +31,7 @@ def set_clock(hours):
             return standard.datetime.fromtimestamp(real() + shift, tz)
 
     for name, module in [*sys.modules.items()]:
-        if name.startswith("catalog.") and getattr(module, "datetime", None) is standard.datetime:
+        if name.startswith("music_catalog.") and getattr(module, "datetime", None) is standard.datetime:
             module.datetime = Shifted
 
 

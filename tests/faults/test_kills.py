@@ -31,10 +31,10 @@ from invariants import (
     text_of,
 )
 
-from catalog.disk import failpoint as points
-from catalog.disk import files, table
-from catalog.models import Filter
-from catalog.store import audit, requests
+from music_catalog.disk import failpoint as points
+from music_catalog.disk import files, table
+from music_catalog.models import Filter
+from music_catalog.store import audit, requests
 
 OLD_HOME = Path(__file__).parents[1] / "data" / "home-0.1.tar.gz"
 EACH, RANDOM = 8, 200

@@ -26,7 +26,7 @@ from invariants import (
     text_of,
 )
 
-from catalog.errors import Damage
+from music_catalog.errors import Damage
 
 LIMITS = 40
 """Limits of each kind that are tried."""

@@ -12,9 +12,9 @@ from fakes import WordHashEncoder
 from invariants import CRASH, SHORT, Tone, in_process, open_service, text_of
 from odd_values import odd_text, relative, try_each
 
-import cli
-from catalog.service import making, service
-from catalog.text import encoder
+from music_catalog import cli
+from music_catalog.service import making, service
+from music_catalog.text import encoder
 
 INPUTS = 10_000
 CODES = (0, 1, 2, 3, 4, 5, 6)

@@ -23,8 +23,8 @@ def tried(seeds, home, ids):
     """Send one odd call for each seed to one server, over one session in memory."""
     from mcp.client.client import Client
 
-    from catalog.integrations.mcp import server
-    from catalog.service.jobs import Jobs
+    from music_catalog.integrations.mcp import server
+    from music_catalog.service.jobs import Jobs
 
     os.fsync = os.fdatasync = lambda descriptor: None
 

@@ -12,10 +12,10 @@ import random
 from invariants import ALL, CRASH, SHORT, WRONG, in_process, one_sentence, open_service, text_of
 from odd_values import odd_text, try_each
 
-from catalog.errors import InputError
-from catalog.models import Filter
-from catalog.search.fields import FIELDS
-from catalog.search.query import parse
+from music_catalog.errors import InputError
+from music_catalog.models import Filter
+from music_catalog.search.fields import FIELDS
+from music_catalog.search.query import parse
 
 INPUTS = 10_000
 PIECES = [

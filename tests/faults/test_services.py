@@ -17,7 +17,7 @@ import pytest
 from homes import note
 from invariants import CRASH, LOST, SHORT, in_process, look_over, open_service, start, text_of
 
-from catalog.web.server import serve
+from music_catalog.web.server import serve
 
 KILLS, JOBS = 40, 9
 CLIENTS, DESCRIPTORS, LOAD_S = (8, 24, 64), 256, 20.0

@@ -20,7 +20,7 @@ from invariants import (
     text_of,
 )
 
-from catalog.errors import Damage
+from music_catalog.errors import Damage
 
 FATES = ("kept", "absent", "zero", "half")
 STATES = 1024

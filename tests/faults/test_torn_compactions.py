@@ -19,7 +19,7 @@ from invariants import (
     text_of,
 )
 
-from catalog.disk import table
+from music_catalog.disk import table
 
 ROWS = 30
 SIZES = {"page": 4096, "sector": 512}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tiny_musicgen import write_checkpoint
 
-from generator import memory
-from generator.errors import GeneratorError
-from generator.musicgen.adapter import MusicgenAdapter
+from music_catalog.generator import memory
+from music_catalog.generator.errors import GeneratorError
+from music_catalog.generator.musicgen.adapter import MusicgenAdapter
 
 LINUX = sys.platform == "linux"
 PROMPT = "calm warm piano"
@@ -124,7 +124,8 @@ def test_no_more_is_demanded_than_is_taken(checkpoint, monkeypatch):
     adapter.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1})
     for seconds, many in ((0.4, 1), (4.0, 1), (4.0, 3)):
         demands = []
-        monkeypatch.setattr("generator.musicgen.adapter.require", lambda needed, *_: demands.append(needed))  # noqa: B023
+        required = "music_catalog.generator.musicgen.adapter.require"
+        monkeypatch.setattr(required, lambda needed, *_: demands.append(needed))  # noqa: B023
         mx.reset_peak_memory()
         before = mx.get_active_memory()
         tracemalloc.start()
@@ -141,7 +142,7 @@ def compiled() -> None:
     With an empty cache the compiler takes 75 MB more than a later start (187 MB against 113 were measured), and LLVM
     ends a process that it finds no memory in.
     """
-    code = "from generator.cpu.warmup import start_loops; start_loops('float32', None)"
+    code = "from music_catalog.generator.cpu.warmup import start_loops; start_loops('float32', None)"
     subprocess.run(
         [sys.executable, "-c", code],
         check=True,
@@ -157,10 +158,10 @@ def test_under_a_limit_the_process_says_so_and_lives(tmp_path, when, spare_mb):
     write_checkpoint(tmp_path / "model", hidden_size=512, ffn_dim=8192)
     script = f"""
 import resource, sys
-from generator.musicgen.adapter import MusicgenAdapter
-from generator.errors import GeneratorError
+from music_catalog.generator.musicgen.adapter import MusicgenAdapter
+from music_catalog.generator.errors import GeneratorError
 
-import generator.cpu.decoder, generator.cpu.text, generator.cpu.warmup
+import music_catalog.generator.cpu.decoder, music_catalog.generator.cpu.text, music_catalog.generator.cpu.warmup
 
 def limit():
     used = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData"))

@@ -14,9 +14,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import presets
-from presets import PresetError
-from presets.document import parse
+from music_catalog import presets
+from music_catalog.presets import PresetError
+from music_catalog.presets.document import parse
 
 ROLES = ("ui_sfx", "background_bed", "narration_bed", "intro_sting", "transition", "loop_bed", "focus_track")
 TIERS = ("preview", "standard", "final")
@@ -222,7 +222,7 @@ def test_aliases_and_merge_keys_of_sensible_size_are_read(user_file):
 
 
 def test_the_page_offers_the_places_and_times_of_the_vocabulary():
-    scripts = Path(presets.__file__).parents[1].joinpath("catalog", "web", "static").rglob("*.js")
+    scripts = Path(presets.__file__).parents[1].joinpath("web", "static").rglob("*.js")
     text = "\n".join(script.read_text("utf-8") for script in scripts)
     for name, valid in (("PLACES", presets.ENVIRONMENTS), ("TIMES", presets.TIMES_OF_DAY)):
         (listed,) = re.findall(rf"const {name} = (\[[^\]]*\])", text)

@@ -111,7 +111,7 @@ def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> Bin
 
 def _outline(shared: Shared, track: Track) -> bytes:
     """Return the finest outline as pairs of signed bytes, 2 * FINEST of them."""
-    from generator.audio import analysis
+    from ...generator.audio import analysis
 
     spans = analysis.peaks(shared.samples(track), FINEST)
     return np.clip(np.rint(spans * 127), -127, 127).astype(np.int8).tobytes()

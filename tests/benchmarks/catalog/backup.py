@@ -28,12 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from builders import a_track
 
-from catalog.disk.reading import to_arrow
-from catalog.store.rows import to_track_row
-from catalog.store.schema import track_schema
-from catalog.store.store import Store
-from catalog.upkeep.backup import back_up
-from catalog.upkeep.restore import restore
+from music_catalog.disk.reading import to_arrow
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
+from music_catalog.store.store import Store
+from music_catalog.upkeep.backup import back_up
+from music_catalog.upkeep.restore import restore
 
 DIMENSION, ENCODER = 384, "synthetic@1/384"
 

@@ -41,7 +41,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class Network:
-    """Weights as `catalog.brief.reader.BriefModel` has them, float32."""
+    """Weights as `music_catalog.brief.reader.BriefModel` has them, float32."""
 
     hidden: Array
     """Shape (hidden, inputs + 1)."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.models import Context, Features
-from catalog.text import features
-from catalog.text.encoder import Encoder, embed_together
+from music_catalog.models import Context, Features
+from music_catalog.text import features
+from music_catalog.text.encoder import Encoder, embed_together
 
 __all__ = ["Reading", "read_all"]
 

@@ -10,11 +10,11 @@ from brief_network import Network, Targets, train
 from brief_readings import Reading
 from numpy.typing import NDArray
 
-from catalog.brief import reader as brief
-from catalog.models import Choices, Context
-from catalog.models.brief import Culture, TextKind
-from catalog.request.selection import pick_style
-from presets.vocabulary import ENVIRONMENTS
+from music_catalog.brief import reader as brief
+from music_catalog.models import Choices, Context
+from music_catalog.models.brief import Culture, TextKind
+from music_catalog.presets.vocabulary import ENVIRONMENTS
+from music_catalog.request.selection import pick_style
 
 __all__ = [
     "CULTURES",

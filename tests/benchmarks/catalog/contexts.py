@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from catalog import MusicService
-from catalog.history.statistics import upper_bound
-from catalog.models import Result
-from catalog.reuse.decision import like
-from catalog.reuse.facts import hard_facts
-from catalog.search.filters import QUALITY_RANK
+from music_catalog import MusicService
+from music_catalog.history.statistics import upper_bound
+from music_catalog.models import Result
+from music_catalog.reuse.decision import like
+from music_catalog.reuse.facts import hard_facts
+from music_catalog.search.filters import QUALITY_RANK
 
 Pair = tuple[str, str]
 

@@ -22,17 +22,17 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from catalog.disk.files import sha256_of  # noqa: E402
-from catalog.text import encoder, encoder_files  # noqa: E402
+from music_catalog.disk.files import sha256_of  # noqa: E402
+from music_catalog.text import encoder, encoder_files  # noqa: E402
 
 NUMPY = """
-from catalog.text import encoder
+from music_catalog.text import encoder
 made = encoder.load()
 encode = made.encode
 """
 REFERENCE = """
 import warnings; warnings.simplefilter("ignore")
-from catalog.text import encoder_files as weights
+from music_catalog.text import encoder_files as weights
 from sentence_transformers import SentenceTransformer
 encode = SentenceTransformer(str(weights.locate()), device="cpu").encode
 """

@@ -26,13 +26,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from catalog import models
-from catalog.models import Context, Features
-from catalog.text import encoder as encoders
-from catalog.text import features, feeling, heads, language, mood, parsed, prototypes, summary
-from catalog.text import setting as place
-from catalog.text.mood import mood_distance
-from catalog.text.parsed import parse
+from music_catalog import models
+from music_catalog.models import Context, Features
+from music_catalog.text import encoder as encoders
+from music_catalog.text import features, feeling, heads, language, mood, parsed, prototypes, summary
+from music_catalog.text import setting as place
+from music_catalog.text.mood import mood_distance
+from music_catalog.text.parsed import parse
 from tests.scene_moods import SCENES, chosen_on
 
 Extract = Callable[[str], Features]

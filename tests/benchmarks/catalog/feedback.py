@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from homes import a_judgement, a_record
 from store import DIMENSION, ENCODER, STYLES, WORDS, clusters, fill, timed
 
-from catalog.disk.reading import to_arrow
-from catalog.history.rejections import NEAR, Rejections
-from catalog.history.statistics import statistics
-from catalog.history.suggestions import served_tracks
-from catalog.store.rows import to_judgement_row, to_request_row
-from catalog.store.schema import judgement_schema, request_schema
-from catalog.store.store import Store
+from music_catalog.disk.reading import to_arrow
+from music_catalog.history.rejections import NEAR, Rejections
+from music_catalog.history.statistics import statistics
+from music_catalog.history.suggestions import served_tracks
+from music_catalog.store.rows import to_judgement_row, to_request_row
+from music_catalog.store.schema import judgement_schema, request_schema
+from music_catalog.store.store import Store
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 CHUNK_ROWS, REJECTIONS, LISTENERS = 5_000, 500, 20
@@ -129,7 +129,7 @@ def measure(store: Store, queries: NDArray[np.float32], calls: int) -> None:
 
 
 def near_pairs(folder: Path) -> None:
-    from catalog.text.encoder import load
+    from music_catalog.text.encoder import load
 
     with (folder / "stsb/stsb-en-dev.csv").open(encoding="utf-8", newline="") as file:
         pairs = [(one, two, float(score)) for one, two, score in csv.reader(file)]

@@ -48,7 +48,7 @@ def cold(home: Path, runs: int) -> None:
     floor, _ = timed([sys.executable, "-c", "pass"], runs)
     rows: list[tuple[str, list[str]]] = [
         ("python -c pass", [sys.executable, "-c", "pass"]),
-        ("catalog --help", [sys.executable, "-m", "cli", "--help"]),
+        ("catalog --help", [sys.executable, "-m", "music_catalog", "--help"]),
         ("miss: 10 s made", [*command(home, TEXT), "--reuse", "never"]),
         ("exact repeat", command(home, TEXT)),
         ("new context that reuses", command(home, AGAIN)),
@@ -61,7 +61,17 @@ def cold(home: Path, runs: int) -> None:
 
 
 def command(home: Path, text: str) -> list[str]:
-    return [sys.executable, "-m", "cli", "find-or-make", text, "--duration", "10", "--home", str(home)]
+    return [
+        sys.executable,
+        "-m",
+        "music_catalog",
+        "find-or-make",
+        text,
+        "--duration",
+        "10",
+        "--home",
+        str(home),
+    ]
 
 
 def timed(words: list[str], runs: int) -> tuple[list[float], float]:
@@ -82,7 +92,7 @@ def timed(words: list[str], runs: int) -> tuple[list[float], float]:
 
 
 def warm(home: Path, tracks: int) -> None:
-    from catalog import MusicService
+    from music_catalog import MusicService
 
     subjects = [f"{who} {does} {where}" for who in WHO for does in DOES for where in WHERE][:tracks]
     ask: dict[str, Any] = {"duration_s": 3.0, "quality": "preview"}

@@ -31,9 +31,9 @@ from brief_texts import CULTURES, FITS, KINDS, PLACES, WRONG, Fitted, Texts, fit
 from brief_texts import sigmoid as _sigmoid
 from music_labels import read_labels, read_second
 
-import presets
-from catalog.brief import reader as brief
-from catalog.text import encoder
+from music_catalog import presets
+from music_catalog.brief import reader as brief
+from music_catalog.text import encoder
 
 Array = NDArray[np.float64]
 

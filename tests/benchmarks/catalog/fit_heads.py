@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from threat_sentences import HARMLESS, PAIRS
 
-from catalog.text import encoder as encoders
-from catalog.text import feeling, heads, language, parsed, summary
-from catalog.text.sentences import spread
-from catalog.text.tensors import read_tensors
+from music_catalog.text import encoder as encoders
+from music_catalog.text import feeling, heads, language, parsed, summary
+from music_catalog.text.sentences import spread
+from music_catalog.text.tensors import read_tensors
 
 Array = NDArray[np.float64]
 

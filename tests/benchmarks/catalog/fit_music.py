@@ -30,16 +30,16 @@ import fit_brief
 from brief_readings import read_all as read_texts
 from music_labels import FOLDER, read_labels, read_pairs, read_tracks
 
-import presets
-from catalog.brief.reader import read_brief
-from catalog.brief.vectors import logit
-from catalog.reuse.calibration import GRID, RATES, certified, scenes_needed
-from catalog.reuse.music_certificate import MusicCertificate, brief_digest, identified, version
-from catalog.reuse.serving import HURTS, NUMBERS
-from catalog.reuse.terms import LIKELY
-from catalog.reuse.trials import Trial
-from catalog.text import encoder
-from catalog.text.mood import mood_distance
+from music_catalog import presets
+from music_catalog.brief.reader import read_brief
+from music_catalog.brief.vectors import logit
+from music_catalog.reuse.calibration import GRID, RATES, certified, scenes_needed
+from music_catalog.reuse.music_certificate import MusicCertificate, brief_digest, identified, version
+from music_catalog.reuse.serving import HURTS, NUMBERS
+from music_catalog.reuse.terms import LIKELY
+from music_catalog.reuse.trials import Trial
+from music_catalog.text import encoder
+from music_catalog.text.mood import mood_distance
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ class Model:
 def read_all(
     texts: fit_brief.Texts, earlier: list[dict[str, Any]], readings: Readings, styles: dict[str, Any]
 ) -> Pairs:
-    """Return every graded pair with its evidence, as `catalog.reuse.serving.evidence` gives it for a request."""
+    """Return every graded pair with its evidence, as `music_catalog.reuse.serving.evidence` gives it for a request."""
     passes, affect = _cross_fitted(texts)
     row_of = {row["text"]: number for number, row in enumerate(texts.rows)}
     of_id = {row["id"]: row for row in texts.rows}

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from music_labels import read_labels
 
-from catalog.reuse.labels import shipped_labels
-from catalog.text import language
-from catalog.text.summary import plain_text
+from music_catalog.reuse.labels import shipped_labels
+from music_catalog.text import language
+from music_catalog.text.summary import plain_text
 
 FIRST_WORDS = (3, 5, 8, 15)
 LEAST_USES, MOST_WORDS = 5, 8_000

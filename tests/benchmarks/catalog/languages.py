@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from language_texts import TEXTS
 
-from catalog import MusicService
-from catalog.models import Request
-from catalog.reuse.decision import like
-from catalog.reuse.terms import Terms
-from catalog.text import language
+from music_catalog import MusicService
+from music_catalog.models import Request
+from music_catalog.reuse.decision import like
+from music_catalog.reuse.terms import Terms
+from music_catalog.text import language
 
 Asked = tuple[Request, NDArray[np.float32]]
 EVERY_LANGUAGE = (*TEXTS, language.UNKNOWN, *language._names())

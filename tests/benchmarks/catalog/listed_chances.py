@@ -14,12 +14,12 @@ from typing import Any
 
 from music_labels import FOLDER, read_second
 
-import presets
-from catalog.brief.listed import brief_of
-from catalog.models import Choices, Context, StatedBrief
-from catalog.request.selection import pick_style
-from catalog.text import encoder as encoders
-from catalog.text import features
+from music_catalog import presets
+from music_catalog.brief.listed import brief_of
+from music_catalog.models import Choices, Context, StatedBrief
+from music_catalog.request.selection import pick_style
+from music_catalog.text import encoder as encoders
+from music_catalog.text import features
 
 
 def places(judged: dict[str, Any], styles: set[str]) -> Iterator[tuple[str, str]]:

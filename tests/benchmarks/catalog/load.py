@@ -90,7 +90,7 @@ def served(folder: Path, descriptors: int) -> Iterator[tuple[subprocess.Popen[st
 
     log = (folder / "log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--home", str(folder / "home"), "--port", "0"],
+        [sys.executable, "-m", "music_catalog", "serve", "--home", str(folder / "home"), "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=log,

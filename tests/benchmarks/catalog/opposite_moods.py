@@ -22,15 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from brief_readings import read_all
 from stream import made_for, read_requests
 
-import presets
-from catalog.brief import reader as brief
-from catalog.models import Choices, Context
-from catalog.request import selection
-from catalog.reuse import certificate, music_certificate
-from catalog.reuse.decision import decide
-from catalog.reuse.labels import shipped_labels
-from catalog.reuse.terms import Terms
-from catalog.text import encoder
+from music_catalog import presets
+from music_catalog.brief import reader as brief
+from music_catalog.models import Choices, Context
+from music_catalog.request import selection
+from music_catalog.reuse import certificate, music_certificate
+from music_catalog.reuse.decision import decide
+from music_catalog.reuse.labels import shipped_labels
+from music_catalog.reuse.terms import Terms
+from music_catalog.text import encoder
 
 Pairs = list[tuple[str, str]]
 

@@ -22,7 +22,7 @@ from fakes import WordHashEncoder
 from many_tracks import fill
 from running import chromium, serving
 
-from catalog import MusicService
+from music_catalog import MusicService
 
 CHANGED = """async ([act, text]) => {
     const list = document.querySelector('.rows-list');

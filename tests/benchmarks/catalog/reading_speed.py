@@ -30,10 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import reuse_speed
 
-from catalog import MusicService
-from catalog.text import encoder as encoders
-from catalog.text import minilm
-from catalog.text.summary import plain_text, segments
+from music_catalog import MusicService
+from music_catalog.text import encoder as encoders
+from music_catalog.text import minilm
+from music_catalog.text.summary import plain_text, segments
 
 LABELS = reuse_speed.ROOT / "catalog" / "reuse" / "labels.jsonl"
 SIZES = (20, 100, 300)

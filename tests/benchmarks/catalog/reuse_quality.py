@@ -29,25 +29,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from builders import a_request, a_track
 from contexts import sts, swaps
 
-from catalog.models import Choices, Context
-from catalog.reuse import calibration
-from catalog.reuse.calibration import certified, fit, wrong_shares
-from catalog.reuse.decision import decide
-from catalog.reuse.evidence import probability
-from catalog.reuse.facts import hard_facts
-from catalog.reuse.labels import shipped_labels
-from catalog.reuse.terms import Terms
-from catalog.reuse.trials import Case, Known, Trial, _compared, cases, read_texts, trials
-from catalog.reuse.weighing import (
+from music_catalog.models import Choices, Context
+from music_catalog.reuse import calibration
+from music_catalog.reuse.calibration import certified, fit, wrong_shares
+from music_catalog.reuse.decision import decide
+from music_catalog.reuse.evidence import probability
+from music_catalog.reuse.facts import hard_facts
+from music_catalog.reuse.labels import shipped_labels
+from music_catalog.reuse.terms import Terms
+from music_catalog.reuse.trials import Case, Known, Trial, _compared, cases, read_texts, trials
+from music_catalog.reuse.weighing import (
     MAX_MOOD_DISTANCE,
     MOOD_COST,
     OPPOSITE_MOOD_DISTANCE,
     PLACE_COST,
     TIME_COST,
 )
-from catalog.search.filters import QUALITY_RANK
-from catalog.store.store import Store
-from catalog.text import encoder as encoders
+from music_catalog.search.filters import QUALITY_RANK
+from music_catalog.store.store import Store
+from music_catalog.text import encoder as encoders
 
 Found = Mapping[str, float]
 Scorer = Callable[[Found], float]

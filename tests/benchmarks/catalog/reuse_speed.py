@@ -36,22 +36,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from builders import a_request, a_track
 from music_labels import read_labels
 
-import presets
-from catalog.brief.reader import load, read_brief
-from catalog.brief.vectors import kind, request_vector, track_vector
-from catalog.history.rejections import Rejections
-from catalog.models import Choices, Context, Request
-from catalog.reuse import certificate, music_certificate
-from catalog.reuse.decision import decide
-from catalog.reuse.facts import hard_facts
-from catalog.reuse.terms import Terms
-from catalog.service.stages import Flow
-from catalog.store.rows import recorded, to_track_row, vector_sha256
-from catalog.store.schema import track_schema
-from catalog.store.store import Store
-from catalog.text import encoder as encoders
-from catalog.text.features import features_of
-from catalog.text.parsed import parse
+from music_catalog import presets
+from music_catalog.brief.reader import load, read_brief
+from music_catalog.brief.vectors import kind, request_vector, track_vector
+from music_catalog.history.rejections import Rejections
+from music_catalog.models import Choices, Context, Request
+from music_catalog.reuse import certificate, music_certificate
+from music_catalog.reuse.decision import decide
+from music_catalog.reuse.facts import hard_facts
+from music_catalog.reuse.terms import Terms
+from music_catalog.service.stages import Flow
+from music_catalog.store.rows import recorded, to_track_row, vector_sha256
+from music_catalog.store.schema import track_schema
+from music_catalog.store.store import Store
+from music_catalog.text import encoder as encoders
+from music_catalog.text.features import features_of
+from music_catalog.text.parsed import parse
 
 ROOT = Path(__file__).resolve().parents[3]
 DIMENSION, CLUSTERS, CHUNK = 384, 2_000, 10_000
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def cold(home: Path, runs: int) -> None:
-    catalog = [sys.executable, "-m", "cli", "find-or-make"]
+    catalog = [sys.executable, "-m", "music_catalog", "find-or-make"]
     settings = ["--duration", "10", "--role", "background_bed", "--home", str(home)]
     subprocess.run([*catalog, TEXT, *settings], cwd=ROOT, check=True, capture_output=True)
     print(

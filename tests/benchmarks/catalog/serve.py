@@ -58,7 +58,7 @@ def main() -> None:
 @contextlib.contextmanager
 def served(home: Path):
     """Run the service in `home`, and yield the home and the address."""
-    command = [sys.executable, "-m", "cli", "serve", "--home", str(home), "--port", "0"]
+    command = [sys.executable, "-m", "music_catalog", "serve", "--home", str(home), "--port", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         yield home, process.stdout.readline().strip()

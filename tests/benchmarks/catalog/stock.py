@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from music_labels import read_labels
 
-from catalog import MusicService
-from catalog.service.cover import greedy_cover
-from catalog.service.serving import SERVES, chance_to_serve
+from music_catalog import MusicService
+from music_catalog.service.cover import greedy_cover
+from music_catalog.service.serving import SERVES, chance_to_serve
 
 COUNTS = (4, 8, 16, 32)
 SEED = 0

@@ -28,11 +28,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_track
 
-from catalog.disk.reading import to_arrow
-from catalog.models import Filter, Track
-from catalog.store.rows import to_track_row
-from catalog.store.schema import track_schema
-from catalog.store.store import Store
+from music_catalog.disk.reading import to_arrow
+from music_catalog.models import Filter, Track
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
+from music_catalog.store.store import Store
 
 DIMENSION, ENCODER, CLUSTERS = 384, "synthetic@1/384", 200
 STYLES = ("ambient_lofi", "cinematic", "jazz_noir", "folk", "drone")

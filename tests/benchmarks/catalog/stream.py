@@ -30,17 +30,17 @@ from brief_readings import Reading
 from brief_readings import read_all as read_texts
 from music_labels import _public, read_labels
 
-import presets
-from catalog.brief import vectors
-from catalog.brief.reader import load, read_brief
-from catalog.models import Choices, Context, Request, Track
-from catalog.request.builder import build, key_of
-from catalog.reuse import certificate, music_certificate
-from catalog.reuse.decision import decide
-from catalog.reuse.facts import hard_facts
-from catalog.reuse.terms import Terms
-from catalog.search.filters import meets
-from catalog.text import encoder
+from music_catalog import presets
+from music_catalog.brief import vectors
+from music_catalog.brief.reader import load, read_brief
+from music_catalog.models import Choices, Context, Request, Track
+from music_catalog.request.builder import build, key_of
+from music_catalog.reuse import certificate, music_certificate
+from music_catalog.reuse.decision import decide
+from music_catalog.reuse.facts import hard_facts
+from music_catalog.reuse.terms import Terms
+from music_catalog.search.filters import meets
+from music_catalog.text import encoder
 
 SETS = {
     "twowiki_corpus": 0.2,

@@ -28,13 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_track
 
-from catalog.disk.reading import to_arrow
-from catalog.models import Filter
-from catalog.store.rows import to_track_row
-from catalog.store.schema import track_schema
-from catalog.store.store import Store
-from catalog.store.tracks import MEANING_WEIGHT, blend
-from catalog.text import encoder as encoders
+from music_catalog.disk.reading import to_arrow
+from music_catalog.models import Filter
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
+from music_catalog.store.store import Store
+from music_catalog.store.tracks import MEANING_WEIGHT, blend
+from music_catalog.text import encoder as encoders
 
 Pair = tuple[str, str]
 

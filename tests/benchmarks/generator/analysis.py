@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-import presets
-from generator.audio import analysis, resample, to_mono
-from generator.protocol import Audio
-from generator.synth.generator import ProceduralGenerator
-from generator.synth.parameters import Texture, names_of
+from music_catalog import presets
+from music_catalog.generator.audio import analysis, resample, to_mono
+from music_catalog.generator.protocol import Audio
+from music_catalog.generator.synth.generator import ProceduralGenerator
+from music_catalog.generator.synth.parameters import Texture, names_of
 
 RATE = 22_050
 DURATION_S = 24.0
@@ -163,7 +163,7 @@ def own_key(signal: np.ndarray) -> str | None:
     """Fold the partials that stand out of an 8192-point spectrum; both halves of the frames must agree."""
     from scipy.ndimage import uniform_filter1d
 
-    from generator.musicgen.chroma import chroma_filters
+    from music_catalog.generator.musicgen.chroma import chroma_filters
 
     spectrum = magnitude(signal, 8192, 4096)
     partials = np.maximum(spectrum - 2 * uniform_filter1d(spectrum, 61, axis=0), 0)
@@ -212,7 +212,7 @@ def librosa_key(signal: np.ndarray, method: str, **options: Any) -> str | None:
 
 
 TEMPO: dict[str, Callable[[np.ndarray], float | None]] = {
-    "generator.audio.analysis": lambda signal: analysis.tempo_bpm(audio_of(signal)),
+    "music_catalog.generator.audio.analysis": lambda signal: analysis.tempo_bpm(audio_of(signal)),
     "numpy and scipy": own_tempo,
     "tempo, defaults": librosa_tempo,
     "tempo, hop 256, start 115": lambda signal: librosa_tempo(signal, 256, start_bpm=115),
@@ -223,7 +223,7 @@ TEMPO: dict[str, Callable[[np.ndarray], float | None]] = {
     "beat_track": tracked_tempo,
 }
 KEY: dict[str, Callable[[np.ndarray], str | None]] = {
-    "generator.audio.analysis": lambda signal: analysis.musical_key(audio_of(signal)),
+    "music_catalog.generator.audio.analysis": lambda signal: analysis.musical_key(audio_of(signal)),
     "numpy and scipy": own_key,
     "chroma_stft": lambda signal: librosa_key(signal, "stft"),
     "chroma_stft, 8192": lambda signal: librosa_key(signal, "stft", n_fft=8192, hop_length=4096),
@@ -346,7 +346,7 @@ def main() -> None:
         cold_s, warm_ms = cost("KEY", name)
         print(f"{name:28}{line}{false_alarms:10}{cold_s:8.2f}{warm_ms:8.0f}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        first_s, _ = cost("TEMPO", "generator.audio.analysis", NUMBA_CACHE_DIR=folder)
+        first_s, _ = cost("TEMPO", "music_catalog.generator.audio.analysis", NUMBA_CACHE_DIR=folder)
     print(f"\nfirst tempo after installation, numba's cache empty: {first_s:.1f} s of processor time")
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from generator import audio
-from generator.audio import analysis
-from generator.protocol import Audio
+from music_catalog.generator import audio
+from music_catalog.generator.audio import analysis
+from music_catalog.generator.protocol import Audio
 
 RATE = 32_000
 DURATION_S = 30.0
@@ -29,9 +29,9 @@ print(time.perf_counter() - began, time.process_time() - worked)
 """
 STEPS = {
     "import scipy.signal (needed by loudness)": "import scipy.signal",
-    "loudness of 30 s": "from generator import audio; audio.loudness_lufs(clip)",
+    "loudness of 30 s": "from music_catalog.generator import audio; audio.loudness_lufs(clip)",
     "loudness, tempo and key of 30 s": (
-        "from generator import audio; from generator.audio import analysis\n"
+        "from music_catalog.generator import audio; from music_catalog.generator.audio import analysis\n"
         "audio.loudness_lufs(clip); analysis.tempo_bpm(clip); analysis.musical_key(clip)"
     ),
 }
@@ -60,7 +60,7 @@ def median_s(step: Callable[[], object]) -> float:
 def cold_s(code: str) -> tuple[float, float]:
     """Return wall and processor time that `code` takes in a fresh process, numpy and a clip at hand."""
     setup = (
-        "import numpy as np\nfrom generator.protocol import Audio\n"
+        "import numpy as np\nfrom music_catalog.generator.protocol import Audio\n"
         f"clip = Audio(np.random.default_rng(0).standard_normal(({round(DURATION_S * RATE)}, 2))"
         f".astype(np.float32) * 0.1, {RATE})\n"
     )

@@ -23,11 +23,11 @@ import numpy as np
 import torch
 import transformers
 
-from generator.cpu import accelerate
-from generator.networks.bundle import Networks
-from generator.networks.encodec import EncodecConfig, EncodecModel
-from generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
-from generator.networks.t5 import T5Config, T5Encoder
+from music_catalog.generator.cpu import accelerate
+from music_catalog.generator.networks.bundle import Networks
+from music_catalog.generator.networks.encodec import EncodecConfig, EncodecModel
+from music_catalog.generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
+from music_catalog.generator.networks.t5 import T5Config, T5Encoder
 
 CODEC = {
     "target_bandwidths": [2.2],

@@ -195,9 +195,9 @@ def ours(options: argparse.Namespace, compiled: bool | None = None) -> Iterator[
     import mlx.core as mx
     from mlx.utils import tree_flatten, tree_map
 
-    from generator.cpu.decoder import ProcessorDecoder
-    from generator.musicgen.generation import stream_codes
-    from generator.networks.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize
+    from music_catalog.generator.cpu.decoder import ProcessorDecoder
+    from music_catalog.generator.musicgen.generation import stream_codes
+    from music_catalog.generator.networks.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize
 
     (variant,), (batch,) = options.variants, options.batch
     hidden, layers, heads, feed_forward = SIZES[options.size]

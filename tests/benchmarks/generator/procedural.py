@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-import presets
-from generator.synth import tones
-from generator.synth.composition import compose
-from generator.synth.generator import SEND, ProceduralGenerator
-from generator.synth.notes import NoteCache
-from generator.synth.parameters import Synthesis
-from generator.synth.reverb import impulse_response
-from generator.synth.tones import SAMPLE_RATE
+from music_catalog import presets
+from music_catalog.generator.synth import tones
+from music_catalog.generator.synth.composition import compose
+from music_catalog.generator.synth.generator import SEND, ProceduralGenerator
+from music_catalog.generator.synth.notes import NoteCache
+from music_catalog.generator.synth.parameters import Synthesis
+from music_catalog.generator.synth.reverb import impulse_response
+from music_catalog.generator.synth.tones import SAMPLE_RATE
 
 REFERENCE_STYLES = ("jazz_lounge", "acoustic_folk", "sad_piano", "world_percussion")
 SHIPPED = [Path(presets.__file__).parent / name for name in ("styles.yaml", "environments.yaml")]

@@ -27,8 +27,8 @@ import numba
 import numpy as np
 import threadpoolctl
 
-from generator.cpu import products
-from generator.cpu.matrices import BFLOAT16, FLOAT16, FLOAT32, Weights
+from music_catalog.generator.cpu import products
+from music_catalog.generator.cpu.matrices import BFLOAT16, FLOAT16, FLOAT32, Weights
 
 SIZE, LAYERS, VOCABULARY, CODEBOOKS = 1024, 24, 2048, 4
 # Per layer: q, k and v in one; attention's output; the text's queries and output; the feed-forward pair.
@@ -123,7 +123,7 @@ def loops(module: ModuleType, x, stored) -> Callable[[], list[np.ndarray]]:
 
 def module_of(path: Path) -> ModuleType:
     """Import a file as a neighbour of `products.py`, so that its relative imports work."""
-    spec = importlib.util.spec_from_file_location(f"generator.cpu.{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"music_catalog.generator.cpu.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -24,13 +24,13 @@ import scipy.signal
 import soundfile
 import yaml
 
-import presets
-from generator import Audio
-from generator.audio.ducking import Ducking
-from generator.audio.loop import cut_loop, extra_s
-from generator.audio.seam import measure_seam
-from generator.audio.timeline import Timeline, mix
-from generator.synth.generator import ProceduralGenerator
+from music_catalog import presets
+from music_catalog.generator import Audio
+from music_catalog.generator.audio.ducking import Ducking
+from music_catalog.generator.audio.loop import cut_loop, extra_s
+from music_catalog.generator.audio.seam import measure_seam
+from music_catalog.generator.audio.timeline import Timeline, mix
+from music_catalog.generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
 ROOT = Path(__file__).resolve().parents[3]

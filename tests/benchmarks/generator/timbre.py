@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-import presets
-from generator.audio import timbre
-from generator.protocol import Audio
-from generator.synth.generator import ProceduralGenerator
+from music_catalog import presets
+from music_catalog.generator.audio import timbre
+from music_catalog.generator.protocol import Audio
+from music_catalog.generator.synth.generator import ProceduralGenerator
 
 SHIPPED = [Path(presets.__file__).parent / name for name in ("styles.yaml", "environments.yaml")]
 FITTED_FROM = 100

@@ -79,10 +79,10 @@ def in_process(*arguments: object) -> dict[str, float]:
 def load(folder: Path) -> dict[str, float]:
     import mlx.core as mx
 
-    from generator import cpu
-    from generator.weights.checkpoint import load_networks
-    from generator.weights.files import read_manifest
-    from generator.weights.reading import read_weights, size_bytes
+    from music_catalog.generator import cpu
+    from music_catalog.generator.weights.checkpoint import load_networks
+    from music_catalog.generator.weights.files import read_manifest
+    from music_catalog.generator.weights.reading import read_weights, size_bytes
 
     for file in folder.iterdir():  # into the page cache
         with file.open("rb") as stream:
@@ -104,8 +104,8 @@ def load(folder: Path) -> dict[str, float]:
 
 def write_forms(base: Path, size: str) -> None:
     """Write a random checkpoint in each form that is not there yet."""
-    from generator.weights.conversion import convert
-    from generator.weights.hub import Source
+    from music_catalog.generator.weights.conversion import convert
+    from music_catalog.generator.weights.hub import Source
 
     wanted = {form: base / form.replace(" ", "-") for form in FORMS}
     if all(folder.is_dir() for folder in wanted.values()):
@@ -124,10 +124,10 @@ def write_random(folder: Path, size: str) -> None:
     from mlx.utils import tree_flatten, tree_map
     from tokenizers import Tokenizer, models
 
-    from generator.networks.encodec import EncodecConfig, EncodecModel
-    from generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
-    from generator.networks.t5 import T5Config, T5Encoder
-    from generator.weights.files import MANIFEST, sha256_of
+    from music_catalog.generator.networks.encodec import EncodecConfig, EncodecModel
+    from music_catalog.generator.networks.musicgen import MusicgenConfig, MusicgenDecoder
+    from music_catalog.generator.networks.t5 import T5Config, T5Encoder
+    from music_catalog.generator.weights.files import MANIFEST, sha256_of
 
     config = {"model_type": "musicgen", "text_encoder": TEXT, "audio_encoder": CODEC, "decoder": SHAPES[size]}
     networks = {

@@ -9,10 +9,10 @@ from chat_server import GOOD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import presets
-from catalog.brief.asked import Unusable, instructions, parse, schema
-from catalog.brief.listed import brief_of, unknown_style
-from catalog.models import StatedBrief
+from music_catalog import presets
+from music_catalog.brief.asked import Unusable, instructions, parse, schema
+from music_catalog.brief.listed import brief_of, unknown_style
+from music_catalog.models import StatedBrief
 
 STYLES = presets.load().styles
 SCHEMA = schema(STYLES)

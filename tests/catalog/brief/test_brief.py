@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from fakes import WordHashEncoder
 
-import presets
-from catalog.brief import reader as brief
-from catalog.models import Choices, Context
-from catalog.request.selection import pick_style
-from catalog.text import encoder as encoders
-from catalog.text import features
+from music_catalog import presets
+from music_catalog.brief import reader as brief
+from music_catalog.models import Choices, Context
+from music_catalog.request.selection import pick_style
+from music_catalog.text import encoder as encoders
+from music_catalog.text import features
 
 STYLES = presets.load(None).styles
 ABSTRACT = (

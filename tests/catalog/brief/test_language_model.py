@@ -14,11 +14,11 @@ from chat_server import GOOD, drips, fails, raw, says, serve, silent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import presets
-from catalog.brief import language_model
-from catalog.brief.endpoint import MAX_ANSWER_BYTES, EndpointError, complete
-from catalog.brief.language_model import LanguageModel, Unread
-from presets import Reader
+from music_catalog import presets
+from music_catalog.brief import language_model
+from music_catalog.brief.endpoint import MAX_ANSWER_BYTES, EndpointError, complete
+from music_catalog.brief.language_model import LanguageModel, Unread
+from music_catalog.presets import Reader
 
 STYLES = presets.load().styles
 TEXT = "Soft rain taps on the library windows."
@@ -179,7 +179,7 @@ def test_a_damaged_file_is_asked_for_again(folder):
 
 
 def test_the_folder_does_not_grow_without_bound(folder, monkeypatch):
-    from catalog.brief import kept
+    from music_catalog.brief import kept
 
     monkeypatch.setattr(kept, "MOST_KEPT", 20)
     monkeypatch.setattr(kept, "PRUNED_EVERY", 1)

@@ -14,10 +14,10 @@ from socket import socket
 
 import pytest
 
-import presets
-from catalog.brief.endpoint import complete
-from catalog.brief.language_model import LanguageModel, Unread
-from presets import Reader
+from music_catalog import presets
+from music_catalog.brief.endpoint import complete
+from music_catalog.brief.language_model import LanguageModel, Unread
+from music_catalog.presets import Reader
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("mlx_lm") is None, reason="mlx_lm is not installed")
 

@@ -9,13 +9,13 @@ import pytest
 from fakes import WordHashEncoder
 from safetensors.numpy import save_file
 
-import presets
-from catalog.brief import reader as brief
-from catalog.brief.supervisor import Supervisor
-from catalog.errors import Unavailable
-from catalog.models import Context
-from catalog.text import encoder as encoders
-from catalog.text import features
+from music_catalog import presets
+from music_catalog.brief import reader as brief
+from music_catalog.brief.supervisor import Supervisor
+from music_catalog.errors import Unavailable
+from music_catalog.models import Context
+from music_catalog.text import encoder as encoders
+from music_catalog.text import features
 
 STYLES = presets.load(None).styles
 ENCODER = WordHashEncoder()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import presets
-from catalog.brief import vectors
-from catalog.brief.reader import load, shares_of
-from catalog.models import Brief, StyleFit
-from catalog.text import encoder as encoders
+from music_catalog import presets
+from music_catalog.brief import vectors
+from music_catalog.brief.reader import load, shares_of
+from music_catalog.models import Brief, StyleFit
+from music_catalog.text import encoder as encoders
 
 STYLES = presets.load(None).styles
 

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import cli
-from catalog.store.store import Store
+from music_catalog import cli
+from music_catalog.store.store import Store
 from tests.command_line import CALM, SHORT, data, run
 from tests.sample_texts import BATTLE
 

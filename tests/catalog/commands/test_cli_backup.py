@@ -147,7 +147,7 @@ def test_doctor_tells_what_the_scrub_found(copy):
 
 @pytest.mark.parametrize(("days", "runs"), [("7", True), ("null", False)])
 def test_a_service_scrubs(copy, monkeypatch, days, runs):
-    from catalog.web import server
+    from music_catalog.web import server
 
     names = []
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from catalog.commands import terminal
+from music_catalog.commands import terminal
 from tests.command_line import CALM, ROOT, SHORT, data, run, start
 
 
 def test_a_closed_or_full_standard_stream_is_no_traceback(home):
-    line = f"{sys.executable} -m cli"
+    line = f"{sys.executable} -m music_catalog"
     full, closed, gone = "presets list > /dev/full", f"find - --home {home} <&-", "presets list | true"
     for shell in (f"{line} {full}", f"{line} {closed}", f"{line} {gone}"):
         ended = subprocess.run(["sh", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)

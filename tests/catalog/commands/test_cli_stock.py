@@ -7,7 +7,7 @@ import json
 import pytest
 from command_line import SHORT, data, run
 
-from catalog.commands import stock as commands
+from music_catalog.commands import stock as commands
 
 TEXTS = [
     "Turn the heating off, wait half an hour, and open the valve of the radiator a quarter turn until water drips.",
@@ -80,7 +80,7 @@ def test_a_wrong_call_gets_one_sentence(corpus, tmp_path, arguments, refusal):
 
 
 def test_the_sample_of_the_command_is_that_of_the_library():
-    from catalog.request.corpus import SAMPLE
+    from music_catalog.request.corpus import SAMPLE
 
     (default,) = (option.default for option in commands.stock.params if option.name == "sample")
     assert default == SAMPLE

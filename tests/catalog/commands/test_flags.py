@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-import cli
-from catalog.commands.flags import in_flags, result_in_flags
+from music_catalog import cli
+from music_catalog.commands.flags import in_flags, result_in_flags
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-import cli
-from catalog.commands import shortcut
-from catalog.errors import CatalogError
+from music_catalog import cli
+from music_catalog.commands import shortcut
+from music_catalog.errors import CatalogError
 
 FILES = (
     "cli.py",
-    "catalog/errors.py",
-    "catalog/text/heads.py",
-    "catalog/text/heads.safetensors",
-    "catalog/reuse/certificate.json",
-    "catalog/reuse/labels.jsonl",
-    "catalog/web/routes/music.py",
+    "errors.py",
+    "text/heads.py",
+    "text/heads.safetensors",
+    "reuse/certificate.json",
+    "reuse/labels.jsonl",
+    "web/routes/music.py",
     "generator/audio/loop.py",
     "presets/roles.yaml",
 )
@@ -59,7 +59,7 @@ def test_a_change_of_any_file_of_the_program_makes_kept_answers_stale(made, prog
         )
 
     assert answered()  # the long way, which keeps the answer
-    monkeypatch.setattr("catalog.service.service.MusicService.open", refuse)
+    monkeypatch.setattr("music_catalog.service.service.MusicService.open", refuse)
     assert answered()
     for name in FILES:
         os.utime(program / name, ns=(10**18 + 1, 10**18 + 1))
@@ -70,11 +70,11 @@ def test_a_change_of_any_file_of_the_program_makes_kept_answers_stale(made, prog
 
 def test_the_digest_of_the_program_covers_names_and_sizes_and_leaves_out_what_python_writes(program):
     before = shortcut.digest_program(program)
-    (program / "catalog" / "__pycache__").mkdir()
-    (program / "catalog" / "__pycache__" / "errors.py").write_text("compiled")
-    (program / "catalog" / "notes.txt").write_text("not read by the program")
+    (program / "__pycache__").mkdir()
+    (program / "__pycache__" / "errors.py").write_text("compiled")
+    (program / "notes.txt").write_text("not read by the program")
     assert shortcut.digest_program(program) == before
-    (program / "catalog" / "text" / "new.py").write_text("")
+    (program / "text" / "new.py").write_text("")
     added = shortcut.digest_program(program)
-    (program / "catalog" / "text" / "new.py").rename(program / "catalog" / "text" / "newer.py")
+    (program / "text" / "new.py").rename(program / "text" / "newer.py")
     assert len({before, added, shortcut.digest_program(program)}) == 3

@@ -9,10 +9,10 @@ from fakes import Counting
 from homes import a_record
 from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 
-from catalog.errors import InputError, NotFound
-from catalog.history.rejections import NEAR, Rejections
-from catalog.models import Filter
-from catalog.report import explanation
+from music_catalog.errors import InputError, NotFound
+from music_catalog.history.rejections import NEAR, Rejections
+from music_catalog.models import Filter
+from music_catalog.report import explanation
 
 
 def test_a_rating_is_kept_on_the_track_and_in_the_log(service):
@@ -315,7 +315,7 @@ def test_at_random_nothing_unfit_rejected_or_just_heard_is_served(open_service):
 
 
 def test_a_theme_keeps_its_track_however_many_are_nearer(service, monkeypatch):
-    monkeypatch.setattr("catalog.service.stages.CANDIDATES", 1)
+    monkeypatch.setattr("music_catalog.service.stages.CANDIDATES", 1)
     hero = service.find_or_make(CALM, theme="hero", **SHORT)
     service.generate(CALM_AGAIN, **SHORT)
     assert ask(service, CALM_AGAIN.replace("the library", "a library"), theme="hero") == (

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 
-from catalog import report
-from catalog.errors import InputError
-from catalog.history.requests import verdicts
-from catalog.history.statistics import Statistics, false_reuse, upper_bound
-from catalog.history.suggestions import ServedTrack, rank
+from music_catalog import report
+from music_catalog.errors import InputError
+from music_catalog.history.requests import verdicts
+from music_catalog.history.statistics import Statistics, false_reuse, upper_bound
+from music_catalog.history.suggestions import ServedTrack, rank
 
 # The log
 

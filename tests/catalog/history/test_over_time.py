@@ -9,10 +9,10 @@ from homes import NOON, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import report
-from catalog.errors import InputError
-from catalog.history.over_time import MOST_PERIODS, over_time
-from catalog.history.statistics import Statistics
+from music_catalog import report
+from music_catalog.errors import InputError
+from music_catalog.history.over_time import MOST_PERIODS, over_time
+from music_catalog.history.statistics import Statistics
 
 COST = {"a": 2.0, "b": 3.5}
 

@@ -7,9 +7,9 @@ import threading
 import anyio
 from mcp.client.client import Client
 
-from catalog.integrations.mcp import server
-from catalog.service.jobs import Jobs
-from generator import Cancelled, ProceduralGenerator
+from music_catalog.generator import Cancelled, ProceduralGenerator
+from music_catalog.integrations.mcp import server
+from music_catalog.service.jobs import Jobs
 
 CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
 PANIC = "Hard rain hammers on the library windows while students scream in terrifying, angry chaos."

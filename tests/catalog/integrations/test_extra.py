@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import MissingExtra, Unavailable
-from catalog.integrations.optional import extra
+from music_catalog.errors import MissingExtra, Unavailable
+from music_catalog.integrations.optional import extra
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_a_missing_framework_is_one_sentence_with_what_to_install(name, package):
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
-        f"try:\n    import catalog.integrations.{name}\n"
+        f"try:\n    import music_catalog.integrations.{name}\n"
         "except ImportError as error:\n    print(type(error).__name__, error.exit_code, error)"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -41,7 +41,10 @@ def test_callers_may_catch_it_as_either():
 
 
 def test_the_command_tells_it_in_one_line(tmp_path):
-    code = "import sys; sys.modules['mcp'] = None; sys.argv = ['catalog', 'mcp']; import cli; cli.main()"
+    code = (
+        "import sys; sys.modules['mcp'] = None; sys.argv = ['catalog', 'mcp']; "
+        "from music_catalog import cli; cli.main()"
+    )
     env = {**os.environ, "CATALOG_HOME": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False

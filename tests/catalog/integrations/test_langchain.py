@@ -12,10 +12,10 @@ from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import create_retriever_tool
 
-from catalog import MusicService
-from catalog.errors import InputError
-from catalog.integrations.langchain import TrackRetriever, find_or_make_tool
-from generator import Cancelled, ProceduralGenerator
+from music_catalog import MusicService
+from music_catalog.errors import InputError
+from music_catalog.generator import Cancelled, ProceduralGenerator
+from music_catalog.integrations.langchain import TrackRetriever, find_or_make_tool
 
 CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
 PANIC = "Hard rain hammers on the library windows while students scream in terrifying, angry chaos."

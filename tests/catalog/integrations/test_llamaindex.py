@@ -16,10 +16,10 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 from llama_index.core.tools import FunctionTool
 from llama_index.core.tools.calling import acall_tool, call_tool
 
-from catalog import MusicService
-from catalog.errors import InputError
-from catalog.integrations.llamaindex import SoundtrackPostprocessor, TrackRetriever, find_or_make_tool
-from generator import GeneratorError
+from music_catalog import MusicService
+from music_catalog.errors import InputError
+from music_catalog.generator import GeneratorError
+from music_catalog.integrations.llamaindex import SoundtrackPostprocessor, TrackRetriever, find_or_make_tool
 
 CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
 CALM_AGAIN = "In calm, peaceful silence students read while soft rain taps on the windows of the library."

@@ -9,8 +9,8 @@ import pytest
 from mcp_calls import CALM, LONG_WAIT, PANIC, SHORT, Waiting, against, call
 from mcp_types import AudioContent, ResourceLink, TextContent
 
-from catalog.service.jobs import Jobs
-from generator import GeneratorError
+from music_catalog.generator import GeneratorError
+from music_catalog.service.jobs import Jobs
 
 
 def test_the_tools_say_what_they_do_and_take(service):

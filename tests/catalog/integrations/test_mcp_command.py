@@ -20,8 +20,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_calls import CALM, LONG_WAIT, PANIC, SHORT
 
-import cli
-from catalog import MusicService
+from music_catalog import MusicService, cli
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -41,7 +40,9 @@ def environment(home):
 
 @asynccontextmanager
 async def over_stdio(home, log, mode):
-    command = StdioServerParameters(command=sys.executable, args=["-m", "cli", "mcp"], env=environment(home))
+    command = StdioServerParameters(
+        command=sys.executable, args=["-m", "music_catalog", "mcp"], env=environment(home)
+    )
     with log.open("w") as errors:
         async with Client(stdio_client(command, errlog=errors), mode=mode) as client:
             with anyio.fail_after(120):
@@ -95,7 +96,7 @@ def test_stdout_carries_the_protocol_only(home):
         message(3, "tools/call", name="find_or_make", arguments={"context": CALM, "preset": "none such"}),
     ]
     server = subprocess.Popen(
-        [sys.executable, "-m", "cli", "mcp"],
+        [sys.executable, "-m", "music_catalog", "mcp"],
         cwd=ROOT,
         env=environment(home),
         stdin=subprocess.PIPE,
@@ -120,7 +121,7 @@ def test_stdout_carries_the_protocol_only(home):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_while_stdin_is_open(home, number):
     server = subprocess.Popen(
-        [sys.executable, "-m", "cli", "mcp"],
+        [sys.executable, "-m", "music_catalog", "mcp"],
         cwd=ROOT,
         env=environment(home),
         stdin=subprocess.PIPE,
@@ -149,7 +150,7 @@ def test_a_signal_ends_it_while_stdin_is_open(home, number):
 def address(home):
     """Return the address of a server of these tests' own on a free loopback port."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "cli", "mcp", "--transport", "http", "--port", "0"],
+        [sys.executable, "-m", "music_catalog", "mcp", "--transport", "http", "--port", "0"],
         cwd=ROOT,
         env=environment(home),
         stdout=subprocess.PIPE,
@@ -183,7 +184,7 @@ def test_over_streamable_http_clients_share_the_catalog(address):
 
 def test_a_stop_over_http_records_what_was_being_made(tmp_path):
     server = subprocess.Popen(
-        [sys.executable, "-m", "cli", "mcp", "--transport", "http", "--port", "0"],
+        [sys.executable, "-m", "music_catalog", "mcp", "--transport", "http", "--port", "0"],
         cwd=ROOT,
         env=environment(tmp_path),
         stdout=subprocess.DEVNULL,

@@ -10,8 +10,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_calls import CALM, LONG_WAIT, SHORT, against, call
 from mcp_types import AudioContent
 
-from catalog.integrations import mcp_tools
-from generator import audio as audio_
+from music_catalog.generator import audio as audio_
+from music_catalog.integrations import mcp_tools
 
 
 def test_tracks_are_resources(service):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from catalog.models import Context, Environment, QualityName, TimeOfDay, clean_line, clean_text
-from presets import ENVIRONMENTS, TIMES_OF_DAY
-from presets import load as load_presets
+from music_catalog.models import Context, Environment, QualityName, TimeOfDay, clean_line, clean_text
+from music_catalog.presets import ENVIRONMENTS, TIMES_OF_DAY
+from music_catalog.presets import load as load_presets
 
 
 def test_the_words_of_the_values_are_those_of_the_presets():

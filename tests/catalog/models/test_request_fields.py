@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.commands.music import find_or_make
-from catalog.integrations.arguments import FindOrMakeArguments
-from catalog.models import Audience, Choices, Context
-from catalog.web.schemas import FindOrMakeBody
+from music_catalog.commands.music import find_or_make
+from music_catalog.integrations.arguments import FindOrMakeArguments
+from music_catalog.models import Audience, Choices, Context
+from music_catalog.web.schemas import FindOrMakeBody
 
 MODELS = (Context, Choices, Audience)
 FIELDS = {name: model for model in MODELS for name in model.model_fields}

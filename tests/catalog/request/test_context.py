@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.errors import InputError
-from catalog.models import Context
-from catalog.request.context import read_bytes, read_context
+from music_catalog.errors import InputError
+from music_catalog.models import Context
+from music_catalog.request.context import read_bytes, read_context
 
 
 def test_a_text_is_the_context():

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.errors import InputError, StorageError
-from catalog.models import Context
-from catalog.request.corpus import read_corpus
+from music_catalog.errors import InputError, StorageError
+from music_catalog.models import Context
+from music_catalog.request.corpus import read_corpus
 
 TEXTS = ["Calm rain on the roof.", "A sword fight at the gate.", "How to bleed a radiator."]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from builders import some_features
 
-from catalog.models import Brief, Choices, Context
-from catalog.request.builder import build, key_of, load_library
-from catalog.request.prompt import mood_of, prompt_of
-from catalog.text import language
-from catalog.text.features import extract
-from catalog.text.summary import is_prose, plain_text, segments, summarize
-from presets import load as load_presets
+from music_catalog.models import Brief, Choices, Context
+from music_catalog.presets import load as load_presets
+from music_catalog.request.builder import build, key_of, load_library
+from music_catalog.request.prompt import mood_of, prompt_of
+from music_catalog.text import language
+from music_catalog.text.features import extract
+from music_catalog.text.summary import is_prose, plain_text, segments, summarize
 
 LIBRARY = load_presets(None)
 TAGS = ", ".join(LIBRARY.style("ambient_lofi").prompt_tags)

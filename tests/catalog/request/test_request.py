@@ -9,13 +9,13 @@ from builders import some_features
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import presets
-from catalog.errors import ConfigError, InputError, Unavailable
-from catalog.models import Choices, Context
-from catalog.request.builder import build, key_of, load_library
-from catalog.request.prompt import prompt_of
-from catalog.text import language
-from catalog.text.summary import is_prose
+from music_catalog import presets
+from music_catalog.errors import ConfigError, InputError, Unavailable
+from music_catalog.models import Choices, Context
+from music_catalog.request.builder import build, key_of, load_library
+from music_catalog.request.prompt import prompt_of
+from music_catalog.text import language
+from music_catalog.text.summary import is_prose
 
 LIBRARY = presets.load()
 NOWHERE = {}
@@ -170,6 +170,9 @@ def test_a_configuration_that_cannot_be_read_is_a_configuration_error(tmp_path):
 
 
 def test_building_a_request_does_not_import_how_reuse_is_decided():
-    code = "import sys, catalog.request.builder; print(*[name for name in sys.modules if 'catalog.reuse' in name])"
+    code = (
+        "import sys, music_catalog.request.builder; "
+        "print(*[name for name in sys.modules if 'music_catalog.reuse' in name])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == ""

@@ -7,10 +7,10 @@ from builders import some_features
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import presets
-from catalog.brief.listed import brief_of
-from catalog.models import Choices, Context, StatedBrief
-from catalog.request.selection import pick_quality, pick_role, pick_style
+from music_catalog import presets
+from music_catalog.brief.listed import brief_of
+from music_catalog.models import Choices, Context, StatedBrief
+from music_catalog.request.selection import pick_quality, pick_role, pick_style
 
 
 def style(valence, energy, *, moods=(), topics=(), environment=None):

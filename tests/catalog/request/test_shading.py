@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from renders import STYLES, centroid_hz, major_third_share, onsets_per_s, render
 
-from catalog.request.synthesis import shade
-from generator import GeneratorError
-from generator.synth.parameters import Synthesis
+from music_catalog.generator import GeneratorError
+from music_catalog.generator.synth.parameters import Synthesis
+from music_catalog.request.synthesis import shade
 
 MUSIC = [
     "piano_reflective", "acoustic_folk", "jazz_lounge", "corporate_upbeat", "electronic_focus", "synthwave",

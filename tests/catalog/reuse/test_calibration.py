@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_certificate import a_certificate
 
-from catalog.errors import InputError
-from catalog.models import Judgement
-from catalog.reuse import calibration
-from catalog.reuse.calibration import (
+from music_catalog.errors import InputError
+from music_catalog.models import Judgement
+from music_catalog.reuse import calibration
+from music_catalog.reuse.calibration import (
     GRID,
     calibrate,
     calibrate_from_ratings,
@@ -23,10 +23,10 @@ from catalog.reuse.calibration import (
     scenes_needed,
     wrong_shares,
 )
-from catalog.reuse.certificate import CERTIFICATE, save
-from catalog.reuse.evidence import HURTS, MOOD, TOPIC
-from catalog.reuse.labels import LabelledScene, Labels, Pair, read_labels, shipped_labels
-from catalog.reuse.trials import PREVALENCE, Trial, cases, read_texts, trials
+from music_catalog.reuse.certificate import CERTIFICATE, save
+from music_catalog.reuse.evidence import HURTS, MOOD, TOPIC
+from music_catalog.reuse.labels import LabelledScene, Labels, Pair, read_labels, shipped_labels
+from music_catalog.reuse.trials import PREVALENCE, Trial, cases, read_texts, trials
 
 PLACES = ("harbour", "meadow", "kitchen", "station", "glacier", "market", "chapel", "tunnel")
 NEVER = {**dict.fromkeys((*TOPIC, *MOOD), 0.0), "topic": -9.0, "mood": 0.0}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import InputError, StorageError
-from catalog.reuse import certificate, labels
-from catalog.reuse.certificate import Bound, Certificate, identified, save, standing, version
-from catalog.text import encoder
+from music_catalog.errors import InputError, StorageError
+from music_catalog.reuse import certificate, labels
+from music_catalog.reuse.certificate import Bound, Certificate, identified, save, standing, version
+from music_catalog.text import encoder
 
 SHIPPED_ENCODER = encoder.load().identity
 

@@ -8,14 +8,14 @@ from homes import a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.models import Choices, Context, Filter, QualityName
-from catalog.reuse import weighing
-from catalog.reuse.certificate import Bound, Certificate
-from catalog.reuse.decision import decide, exact
-from catalog.reuse.facts import alone, hard_facts
-from catalog.reuse.terms import Terms
-from catalog.reuse.weighing import weigh
-from catalog.search.filters import QUALITY_RANK
+from music_catalog.models import Choices, Context, Filter, QualityName
+from music_catalog.reuse import weighing
+from music_catalog.reuse.certificate import Bound, Certificate
+from music_catalog.reuse.decision import decide, exact
+from music_catalog.reuse.facts import alone, hard_facts
+from music_catalog.reuse.terms import Terms
+from music_catalog.reuse.weighing import weigh
+from music_catalog.search.filters import QUALITY_RANK
 
 CALM = some_features()
 BY_SCORE = Terms(min_similarity=0.55)

@@ -10,18 +10,18 @@ from homes import a_record
 from test_certificate import a_certificate
 from test_decision import CERTIFICATE, CERTIFIED
 
-from catalog.errors import InputError
-from catalog.models import Context
-from catalog.report import certificate_lines
-from catalog.reuse.calibration import calibrate
-from catalog.reuse.certificate import CERTIFICATE as FILE
-from catalog.reuse.certificate import identified, save, standing
-from catalog.reuse.decision import decide, like
-from catalog.reuse.labels import LabelledScene, Labels, Pair
-from catalog.reuse.languages import covers, languages_of, uncovered
-from catalog.reuse.terms import Terms
-from catalog.text import encoder as encoders
-from catalog.text.features import extract
+from music_catalog.errors import InputError
+from music_catalog.models import Context
+from music_catalog.report import certificate_lines
+from music_catalog.reuse.calibration import calibrate
+from music_catalog.reuse.certificate import CERTIFICATE as FILE
+from music_catalog.reuse.certificate import identified, save, standing
+from music_catalog.reuse.decision import decide, like
+from music_catalog.reuse.labels import LabelledScene, Labels, Pair
+from music_catalog.reuse.languages import covers, languages_of, uncovered
+from music_catalog.reuse.terms import Terms
+from music_catalog.text import encoder as encoders
+from music_catalog.text.features import extract
 from tests.fakes import WordHashEncoder
 
 THAI = a_request(features=some_features(language="th"))

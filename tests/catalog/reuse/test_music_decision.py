@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_decision import CERTIFICATE
 
-import presets
-from catalog.errors import InputError
-from catalog.models import Brief, Choices, Context, StyleFit
-from catalog.models.result import Candidate
-from catalog.reuse import music_certificate, serving
-from catalog.reuse.calibration import music_from_ratings
-from catalog.reuse.certificate import Bound, Standing
-from catalog.reuse.decision import _spread, decide
-from catalog.reuse.music_certificate import MusicCertificate
-from catalog.reuse.terms import Terms, checked_terms
-from catalog.reuse.variety import Play, choose
-from catalog.text import encoder as encoders
+from music_catalog import presets
+from music_catalog.errors import InputError
+from music_catalog.models import Brief, Choices, Context, StyleFit
+from music_catalog.models.result import Candidate
+from music_catalog.reuse import music_certificate, serving
+from music_catalog.reuse.calibration import music_from_ratings
+from music_catalog.reuse.certificate import Bound, Standing
+from music_catalog.reuse.decision import _spread, decide
+from music_catalog.reuse.music_certificate import MusicCertificate
+from music_catalog.reuse.terms import Terms, checked_terms
+from music_catalog.reuse.variety import Play, choose
+from music_catalog.text import encoder as encoders
 
 STYLES = presets.load(None).styles
 MUSIC = MusicCertificate(

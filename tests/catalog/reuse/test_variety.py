@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.models import Candidate, Decision
-from catalog.reuse.variety import COOLDOWN, Play, choose, offered
+from music_catalog.models import Candidate, Decision
+from music_catalog.reuse.variety import COOLDOWN, Play, choose, offered
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 NAMES = tuple("abcdefghij")

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 from homes import stored
 
-from catalog.errors import InputError
-from catalog.models import Filter
-from catalog.search.query import Query, parse, require_words
+from music_catalog.errors import InputError
+from music_catalog.models import Filter
+from music_catalog.search.query import Query, parse, require_words
 
 MOODS = ("calm", "dark", "warm")
 

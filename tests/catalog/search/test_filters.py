@@ -11,12 +11,12 @@ from homes import DIMENSION, NOON, newest_for, open_store, stored, vector_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.disk.reading import to_arrow
-from catalog.errors import InputError
-from catalog.models import Filter, Track
-from catalog.search.filters import QUALITY_RANK, both, equals, literal, meets, one_of, to_sql
-from catalog.store.rows import to_track_row
-from catalog.store.schema import track_schema
+from music_catalog.disk.reading import to_arrow
+from music_catalog.errors import InputError
+from music_catalog.models import Filter, Track
+from music_catalog.search.filters import QUALITY_RANK, both, equals, literal, meets, one_of, to_sql
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
 
 INJECTIONS = (
     "x' OR '1'='1",

@@ -11,13 +11,13 @@ from homes import DIMENSION, ENCODER, NOON, open_store, stored, vector_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.disk.reading import to_arrow
-from catalog.errors import InputError
-from catalog.models import Condition, FieldName, Filter, Period, Span, Track
-from catalog.search.fields import FIELDS
-from catalog.search.query import Query, parse
-from catalog.store.rows import to_track_row
-from catalog.store.schema import track_schema
+from music_catalog.disk.reading import to_arrow
+from music_catalog.errors import InputError
+from music_catalog.models import Condition, FieldName, Filter, Period, Span, Track
+from music_catalog.search.fields import FIELDS
+from music_catalog.search.query import Query, parse
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
 
 STYLES = {"style": ("ambient_lofi", "drone", "folk"), "role": ("background_bed", "intro_sting")}
 

@@ -7,9 +7,9 @@ import os
 import pytest
 from sample_texts import CALM, CALM_AGAIN, SHORT
 
-from catalog.disk import digests
-from catalog.errors import Damage
-from catalog.export import export_tracks
+from music_catalog.disk import digests
+from music_catalog.errors import Damage
+from music_catalog.export import export_tracks
 
 
 def alter(path):

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from tiny_musicgen import write_checkpoint
 
-from catalog.errors import InputError, NotFound, Unavailable
+from music_catalog.errors import InputError, NotFound, Unavailable
 
 pytest.importorskip("mlx.core")
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from generator import ProceduralGenerator
-from generator.audio import resample
-from generator.musicgen.adapter import MusicgenAdapter
-from generator.weights import models as weights
+from music_catalog.generator import ProceduralGenerator
+from music_catalog.generator.audio import resample
+from music_catalog.generator.musicgen.adapter import MusicgenAdapter
+from music_catalog.generator.weights import models as weights
 
 CALM = "Soft rain taps on the library windows while students read in calm, peaceful silence."
 SHORT = {"duration_s": 1.0, "quality": "preview"}

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.service.cover import greedy_cover
+from music_catalog.service.cover import greedy_cover
 
 
 @st.composite

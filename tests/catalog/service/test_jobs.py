@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from catalog.errors import Busy, InputError, NotFound, Unavailable
-from catalog.service.jobs import Jobs, QueueFull, job_json
-from generator import Audio, GeneratorError
+from music_catalog.errors import Busy, InputError, NotFound, Unavailable
+from music_catalog.generator import Audio, GeneratorError
+from music_catalog.service.jobs import Jobs, QueueFull, job_json
 
 RAIN = "Soft rain taps on the library windows while students read in calm, peaceful silence."
 SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural"}
@@ -211,9 +211,9 @@ def test_events_of_one_job_end_with_the_subscription(jobs, slow):
 def test_finished_jobs_are_forgotten_after_a_while_and_beyond_a_number(jobs, slow, monkeypatch):
     slow.go.set()
     ids = [jobs.wait(asked(jobs, number).id, WAIT_S).id for number in range(3)]
-    monkeypatch.setattr("catalog.service.jobs.KEPT", 2)
+    monkeypatch.setattr("music_catalog.service.jobs.KEPT", 2)
     assert [job.id for job in jobs.list()] == [ids[2], ids[1]]
-    monkeypatch.setattr("catalog.service.jobs.KEPT_S", -1.0)
+    monkeypatch.setattr("music_catalog.service.jobs.KEPT_S", -1.0)
     assert jobs.list() == []
 
 
@@ -240,7 +240,7 @@ def test_a_stop_cancels_what_outlives_its_grace(jobs, slow):
 
 
 def test_a_stop_records_what_does_not_listen(jobs, monkeypatch):
-    monkeypatch.setattr("catalog.service.jobs.CANCEL_S", 0.0)
+    monkeypatch.setattr("music_catalog.service.jobs.CANCEL_S", 0.0)
     go, began, dropped = threading.Event(), threading.Event(), []
 
     def work(on_progress):

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import Busy, Damage, InputError, Interrupted, NotFound, StorageError
-from catalog.models import Context
-from catalog.service.jobs import Jobs, job_json
+from music_catalog.errors import Busy, Damage, InputError, Interrupted, NotFound, StorageError
+from music_catalog.models import Context
+from music_catalog.service.jobs import Jobs, job_json
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural"}
@@ -33,7 +33,7 @@ class Held:
         self.go, self.began = threading.Event(), threading.Semaphore(0)
 
     def generate_music(self, prompt, config, *, on_progress=None, **rest):
-        from generator import ProceduralGenerator
+        from music_catalog.generator import ProceduralGenerator
 
         self.began.release()
         while not self.go.wait(0.005):
@@ -137,7 +137,7 @@ def test_what_was_over_can_still_be_read_for_an_hour(started, held, monkeypatch)
     assert isinstance(second.get(failed.id).error, NotFound)
     assert second.get(cancelled.id).state == "cancelled"
     crash(second)
-    monkeypatch.setattr("catalog.service.jobs._now", lambda: done.finished_at + timedelta(hours=2))
+    monkeypatch.setattr("music_catalog.service.jobs._now", lambda: done.finished_at + timedelta(hours=2))
     third = started()
     with pytest.raises(NotFound, match="there is no job"):
         third.get(done.id)
@@ -198,7 +198,7 @@ def test_a_job_that_cannot_be_kept_is_refused(started, monkeypatch):
     def full(path, data, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("catalog.disk.journal.write_file", full)
+    monkeypatch.setattr("music_catalog.disk.journal.write_file", full)
     with pytest.raises(StorageError, match="the job cannot be kept on the disk: the disk is full; free some"):
         jobs.find_or_make(RAIN, **SHORT)
     monkeypatch.undo()
@@ -237,10 +237,10 @@ def test_a_context_of_any_form_is_kept(started, held):
 
 HELD = """
 import functools, os, time
-import cli
-from catalog import MusicService
+from music_catalog import cli
+from music_catalog import MusicService
 from fakes import WordHashEncoder
-from generator import ProceduralGenerator
+from music_catalog.generator import ProceduralGenerator
 
 class Held:
     def generate_music(self, prompt, config, **options):

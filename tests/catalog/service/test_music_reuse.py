@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sample_texts import SHORT
 
-import presets
-from catalog.brief.vectors import DIMENSION
-from catalog.text import encoder as encoders
+from music_catalog import presets
+from music_catalog.brief.vectors import DIMENSION
+from music_catalog.text import encoder as encoders
 
 STYLES = [*presets.load(None).styles]
 PLAIN = (
@@ -75,7 +75,7 @@ def test_a_catalog_grows_until_enough_tracks_serve(service):
 def test_earlier_tracks_get_brief_vectors_on_the_first_search_that_needs_them(
     service, open_service, monkeypatch
 ):
-    monkeypatch.setattr("catalog.service.stages.CANDIDATES", 1)
+    monkeypatch.setattr("music_catalog.service.stages.CANDIDATES", 1)
     first = service.find_or_make(PLAIN[0], variety=1, **SHORT)
     service.find_or_make(PANIC, variety=1, **SHORT)
     kind = service._flow.music.of_track(first.track).kind

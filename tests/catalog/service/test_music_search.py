@@ -9,18 +9,18 @@ import pytest
 from builders import a_request
 from homes import open_store, stored, vector_of
 
-import presets
-from catalog.brief.reader import load
-from catalog.brief.vectors import DIMENSION, STYLES
-from catalog.history.rejections import Rejections
-from catalog.models import Brief, Choices, StyleFit
-from catalog.reuse import certificate, music_certificate
-from catalog.reuse.facts import hard_facts
-from catalog.reuse.terms import Terms
-from catalog.service.music_vectors import MusicVectors
-from catalog.service.stages import CANDIDATES, Flow
-from catalog.store.rows import BriefVector
-from catalog.text import encoder
+from music_catalog import presets
+from music_catalog.brief.reader import load
+from music_catalog.brief.vectors import DIMENSION, STYLES
+from music_catalog.history.rejections import Rejections
+from music_catalog.models import Brief, Choices, StyleFit
+from music_catalog.reuse import certificate, music_certificate
+from music_catalog.reuse.facts import hard_facts
+from music_catalog.reuse.terms import Terms
+from music_catalog.service.music_vectors import MusicVectors
+from music_catalog.service.stages import CANDIDATES, Flow
+from music_catalog.store.rows import BriefVector
+from music_catalog.text import encoder
 
 WANTED = BriefVector("brief-test", np.eye(DIMENSION, dtype=np.float32)[0])
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from tiny_musicgen import FILE_RATE, tone, write_checkpoint
 
-import cli
-from catalog.errors import InputError
-from generator import weights
-from generator.audio import encode, read
-from generator.protocol import Audio
+from music_catalog import cli
+from music_catalog.errors import InputError
+from music_catalog.generator import weights
+from music_catalog.generator.audio import encode, read
+from music_catalog.generator.protocol import Audio
 
 pytest.importorskip("mlx.core")
 pytest.importorskip("torch")
@@ -96,7 +96,7 @@ def test_the_same_seed_makes_the_same_samples(home):
 
 
 def test_a_file_of_contexts_is_made_in_one_batch(home, tmp_path, monkeypatch):
-    from generator.musicgen.adapter import MusicgenAdapter
+    from music_catalog.generator.musicgen.adapter import MusicgenAdapter
 
     batches = []
     inner = MusicgenAdapter.generate_batch
@@ -328,7 +328,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(home, models, files, monke
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of memory are set the POSIX way")
 def test_want_of_memory_is_told_and_leaves_nothing(home, monkeypatch):
-    from generator.networks.encodec import EncodecModel
+    from music_catalog.generator.networks.encodec import EncodecModel
 
     def exhausted(self, chunks, poll):
         raise RuntimeError("[malloc] Unable to allocate 99 bytes.")

@@ -10,9 +10,9 @@ import pytest
 from fakes import Counting
 from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC, SHORT
 
-from catalog.errors import ConfigError, InputError, NotFound, StorageError, Unavailable
-from catalog.models import Filter
-from generator import Cancelled, GeneratorError, audio
+from music_catalog.errors import ConfigError, InputError, NotFound, StorageError, Unavailable
+from music_catalog.generator import Cancelled, GeneratorError, audio
+from music_catalog.models import Filter
 
 
 class Failing:

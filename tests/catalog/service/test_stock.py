@@ -10,16 +10,16 @@ import pytest
 from builders import a_request, some_features
 from fakes import Counting
 
-from catalog import report
-from catalog.errors import InputError, StorageError, Unavailable
-from catalog.models import Brief, StyleFit
-from catalog.reuse.facts import hard_facts
-from catalog.search.filters import meets
-from catalog.service import stock
-from catalog.service.serving import SERVES, chance_to_serve
-from catalog.text import encoder as encoders
-from generator import Cancelled, ProceduralGenerator, weights
-from generator.errors import GeneratorError
+from music_catalog import report
+from music_catalog.errors import InputError, StorageError, Unavailable
+from music_catalog.generator import Cancelled, ProceduralGenerator, weights
+from music_catalog.generator.errors import GeneratorError
+from music_catalog.models import Brief, StyleFit
+from music_catalog.reuse.facts import hard_facts
+from music_catalog.search.filters import meets
+from music_catalog.service import stock
+from music_catalog.service.serving import SERVES, chance_to_serve
+from music_catalog.text import encoder as encoders
 
 FIGHT = "The riders broke through the gate, swords raised, and the yard became a storm of screams and steel."
 CORPUS = [

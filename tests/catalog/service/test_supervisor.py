@@ -9,9 +9,9 @@ import yaml
 from chat_server import GOOD, fails, says, serve
 from sample_texts import CALM, SHORT
 
-from catalog import doctor
-from catalog.errors import InputError
-from catalog.report import explanation
+from music_catalog import doctor
+from music_catalog.errors import InputError
+from music_catalog.report import explanation
 
 KEY = "sk-very-secret-0123456789"
 STATED = {"fits": ["synthwave", "dark_techno"], "valence": -0.2, "energy": 0.5}

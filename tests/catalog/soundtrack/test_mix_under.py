@@ -9,11 +9,10 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import cli
-import presets
-from catalog.errors import InputError, NotFound
-from catalog.soundtrack.mix import mix_under
-from generator import Audio, audio
+from music_catalog import cli, presets
+from music_catalog.errors import InputError, NotFound
+from music_catalog.generator import Audio, audio
+from music_catalog.soundtrack.mix import mix_under
 
 RATE = 16_000
 ROLES = presets.load().roles

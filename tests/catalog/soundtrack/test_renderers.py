@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from catalog.errors import InputError, Unavailable
-from catalog.soundtrack.renderers import COVERS, NARRATORS, narrator, renderer
+from music_catalog.errors import InputError, Unavailable
+from music_catalog.soundtrack.renderers import COVERS, NARRATORS, narrator, renderer
 
 OPTIONS = json.loads(
     (Path(__file__).resolve().parents[2] / "data" / "renderer_options.json").read_text("utf-8")

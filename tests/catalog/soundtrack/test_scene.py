@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from catalog.errors import InputError
-from catalog.export import write_at_length
-from catalog.request.scene import loop_length_s, read_scene
-from generator import Audio, audio
+from music_catalog.errors import InputError
+from music_catalog.export import write_at_length
+from music_catalog.generator import Audio, audio
+from music_catalog.request.scene import loop_length_s, read_scene
 
 WOOD = "Deep in the forest the leaves rustle over moss and pines, and birds sing in the trees."
 SHORT = {"quality": "preview", "backend": "procedural"}

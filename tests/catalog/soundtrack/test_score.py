@@ -12,12 +12,12 @@ import pytest
 import soundfile
 from fakes import WordHashEncoder
 
-from catalog import MusicService
-from catalog.errors import InputError, Unavailable
-from catalog.soundtrack.renderers import COVERS, renderer
-from catalog.soundtrack.score import score
-from catalog.soundtrack.story import read_story, split_scenes
-from generator import Audio, audio
+from music_catalog import MusicService
+from music_catalog.errors import InputError, Unavailable
+from music_catalog.generator import Audio, audio
+from music_catalog.soundtrack.renderers import COVERS, renderer
+from music_catalog.soundtrack.score import score
+from music_catalog.soundtrack.story import read_story, split_scenes
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "story.jsonl"
 SHORT = {"quality": "preview", "backend": "procedural"}

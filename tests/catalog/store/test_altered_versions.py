@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 from homes import a_record, add, finish, open_store, start, vector_of
 
-from catalog.brief import vectors as briefs
-from catalog.disk import maintenance, table
-from catalog.disk.lance import Connection
-from catalog.disk.versions import TableFiles, manifest_path
-from catalog.errors import Damage
-from catalog.store import audit, rows
-from catalog.store.store import Store
-from generator.audio import timbre
+from music_catalog.brief import vectors as briefs
+from music_catalog.disk import maintenance, table
+from music_catalog.disk.lance import Connection
+from music_catalog.disk.versions import TableFiles, manifest_path
+from music_catalog.errors import Damage
+from music_catalog.generator.audio import timbre
+from music_catalog.store import audit, rows
+from music_catalog.store.store import Store
 
 ROWS, PAGE_BYTES = 30, 4096
 
@@ -179,7 +179,7 @@ def opening_warns(home: str) -> None:
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("catalog").addHandler(handler)
+    logging.getLogger("music_catalog").addHandler(handler)
     for _ in range(2):
         open_store(home).tracks.count()
     assert lines == [

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from homes import add, open_store, stored, vector_of
 
-from catalog.brief.vectors import DIMENSION
-from catalog.models import Filter
-from catalog.store.rows import BriefVector
+from music_catalog.brief.vectors import DIMENSION
+from music_catalog.models import Filter
+from music_catalog.store.rows import BriefVector
 
 KIND = "brief-test"
 STYLES = ["ambient_lofi", "quiet_room", "dark_techno"]
@@ -83,8 +83,8 @@ def test_vectors_of_texts_made_anew_keep_those_of_the_music(store):
 
 
 def test_a_table_with_hardly_a_brief_vector_is_compacted(store, monkeypatch):
-    monkeypatch.setattr("catalog.store.schema.VECTOR_INDEX_ROWS", 1)
-    monkeypatch.setattr("catalog.store.schema.INDEX_ROWS", 1)
+    monkeypatch.setattr("music_catalog.store.schema.VECTOR_INDEX_ROWS", 1)
+    monkeypatch.setattr("music_catalog.store.schema.INDEX_ROWS", 1)
     add(store, "a")
     store.care.compact()
     assert [track.id for track, _ in store.tracks.search(vector_of("a"))] == ["a"]

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from homes import DIMENSION, ENCODER, a_record, add, finish, open_store, start, stored, vector_of
 
-from catalog.brief import vectors as briefs
-from catalog.disk import table
-from catalog.disk.damage import indexes
-from catalog.disk.reading import to_arrow
-from catalog.disk.versions import TableFiles
-from catalog.models import Filter
-from catalog.store import schema
-from catalog.store.rows import BriefVector, to_track_row
-from catalog.store.store import Store
+from music_catalog.brief import vectors as briefs
+from music_catalog.disk import table
+from music_catalog.disk.damage import indexes
+from music_catalog.disk.reading import to_arrow
+from music_catalog.disk.versions import TableFiles
+from music_catalog.models import Filter
+from music_catalog.store import schema
+from music_catalog.store.rows import BriefVector, to_track_row
+from music_catalog.store.store import Store
 
 ROWS = 320
 INDEXED = ("words", "state", "key", "mood_tags", "vector", "brief")

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from catalog import MusicService
-from catalog.disk.lance import Connection
-from catalog.disk.queue import queued
-from catalog.disk.versions import TableFiles
-from catalog.store.schema import VERSIONS
-from catalog.store.store import Store
+from music_catalog import MusicService
+from music_catalog.disk.lance import Connection
+from music_catalog.disk.queue import queued
+from music_catalog.disk.versions import TableFiles
+from music_catalog.store.schema import VERSIONS
+from music_catalog.store.store import Store
 
 ARCHIVE = Path(__file__).parents[2] / "data" / "home-0.1.tar.gz"
 RAIN = "Calm rain over a quiet library at night."

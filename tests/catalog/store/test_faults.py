@@ -35,12 +35,12 @@ from homes import (
     write_until_killed,
 )
 
-from catalog.disk import recovery
-from catalog.errors import Damage, StorageError
-from catalog.models import Filter
-from catalog.store import audit
-from catalog.store.schema import track_schema
-from catalog.store.store import Store
+from music_catalog.disk import recovery
+from music_catalog.errors import Damage, StorageError
+from music_catalog.models import Filter
+from music_catalog.store import audit
+from music_catalog.store.schema import track_schema
+from music_catalog.store.store import Store
 
 ALL = Filter(state=None)
 NAMES = ["a", "b", "c"]

@@ -15,12 +15,12 @@ from homes import add, claim_and_die, finish, open_store, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.disk import files, locks
-from catalog.disk.locks import hold, remove_abandoned
-from catalog.errors import Busy, Damage, InputError, StorageError
-from catalog.store import audit
-from catalog.store.audio import AudioFiles
-from catalog.store.store import make_folders
+from music_catalog.disk import files, locks
+from music_catalog.disk.locks import hold, remove_abandoned
+from music_catalog.errors import Busy, Damage, InputError, StorageError
+from music_catalog.store import audit
+from music_catalog.store.audio import AudioFiles
+from music_catalog.store.store import make_folders
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def test_a_thread_that_outlives_the_main_one_still_syncs_and_encodes(tmp_path):
     script = """
 import sys, threading
 from pathlib import Path
-from catalog.disk import files
-from catalog.text import encoder, minilm
+from music_catalog.disk import files
+from music_catalog.text import encoder, minilm
 loaded = encoder.load()
 loaded.encode(["warm"])
 minilm._cores = lambda: 2

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from homes import add, finish, open_store, start
 
-from catalog.disk.files import refusal
-from catalog.disk.lance import lance_errors
-from catalog.disk.maintenance import EVERY_COMMITS
-from catalog.disk.versions import Marks, TableFiles
-from catalog.errors import Damage, StorageError
-from catalog.store.store import Store
+from music_catalog.disk.files import refusal
+from music_catalog.disk.lance import lance_errors
+from music_catalog.disk.maintenance import EVERY_COMMITS
+from music_catalog.disk.versions import Marks, TableFiles
+from music_catalog.errors import Damage, StorageError
+from music_catalog.store.store import Store
 
 ROWS = 12
 PAGE_BYTES, SECTOR_BYTES = 4096, 512
@@ -210,7 +210,7 @@ def test_a_version_that_cannot_be_looked_at_is_put_back(tmp_path, monkeypatch):
     def refused(*arguments: object) -> bool:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("catalog.disk.recovery._read_through", refused)
+    monkeypatch.setattr("music_catalog.disk.recovery._read_through", refused)
     with pytest.raises(StorageError, match="Input/output error"):
         open_store(home)
     assert tables_below(home) == before

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from homes import NOON, a_record, add, finish, newest_for, open_store, start, vector_of
 
-import cli
-from catalog.disk import queue
-from catalog.disk.lance import Connection
-from catalog.models import Judgement
-from catalog.store import answers
+from music_catalog import cli
+from music_catalog.disk import queue
+from music_catalog.disk.lance import Connection
+from music_catalog.models import Judgement
+from music_catalog.store import answers
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("lancedb", "pyarrow", "tokenizers", "sentence_transformers", "torch", "librosa", "scipy")
@@ -348,7 +348,10 @@ def copy(made, tmp_path):
 def test_a_repeat_on_the_command_line_imports_nothing_heavy(made):
     home, first = made
     typed = ["find-or-make", TEXT, *TYPED, "--json"]
-    code = f"import cli, sys\ncli.catalog({typed!r}, standalone_mode=False)\nassert 'pydantic' not in sys.modules"
+    code = (
+        "import sys\nfrom music_catalog import cli\n"
+        f"cli.catalog({typed!r}, standalone_mode=False)\nassert 'pydantic' not in sys.modules"
+    )
     printed, heavy = cold(code, home)
     again = json.loads(printed)
     assert heavy == []
@@ -364,7 +367,7 @@ def test_a_repeat_on_the_command_line_imports_nothing_heavy(made):
 def test_a_repeat_in_python_imports_neither_lance_nor_an_encoder(made):
     home, first = made
     code = (
-        "from catalog import MusicService\n"
+        "from music_catalog import MusicService\n"
         f"with MusicService.open({str(home)!r}) as service:\n"
         f"    print(service.find_or_make({TEXT!r}, duration_s=2.0, quality='preview', backend='procedural').track.id)"
     )
@@ -394,7 +397,7 @@ def run_uncaught(home, *typed):
 def short_way(monkeypatch):
     """Make the long way fail, so that only the short one answers."""
     monkeypatch.setattr(
-        "catalog.service.service.MusicService.open", lambda *_, **__: pytest.fail("the long way")
+        "music_catalog.service.service.MusicService.open", lambda *_, **__: pytest.fail("the long way")
     )
 
 

@@ -12,10 +12,10 @@ from homes import a_judgement, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.disk.reading import to_arrow
-from catalog.errors import Damage, InputError
-from catalog.models import Judgement, Mood, RequestRecord, Track
-from catalog.store.rows import (
+from music_catalog.disk.reading import to_arrow
+from music_catalog.errors import Damage, InputError
+from music_catalog.models import Judgement, Mood, RequestRecord, Track
+from music_catalog.store.rows import (
     from_judgement_row,
     from_request_row,
     from_track_row,
@@ -28,7 +28,7 @@ from catalog.store.rows import (
     unit_vector,
     vector_sha256,
 )
-from catalog.store.schema import (
+from music_catalog.store.schema import (
     JUDGEMENT_COLUMNS,
     REQUEST_COLUMNS,
     TRACK_COLUMNS,

@@ -9,12 +9,11 @@ import pytest
 from click.testing import CliRunner
 from homes import vector_of
 
-import cli
-from catalog import doctor
-from catalog.disk.reading import to_arrow
-from catalog.errors import InputError, NotFound
-from catalog.store.rows import to_track_row
-from generator.audio import timbre
+from music_catalog import cli, doctor
+from music_catalog.disk.reading import to_arrow
+from music_catalog.errors import InputError, NotFound
+from music_catalog.generator.audio import timbre
+from music_catalog.store.rows import to_track_row
 
 ASKED = {"duration_s": 3.0, "quality": "preview", "backend": "procedural", "reuse": "never"}
 
@@ -93,7 +92,7 @@ def test_a_silent_track_cannot_be_compared_by_sound(service, four):
 
     silent = stored(service.store, "silent", encoder=service.encoder.identity)
     path = service.store.audio.path_of(silent)
-    from generator import Audio, audio
+    from music_catalog.generator import Audio, audio
 
     data = audio.encode(Audio(np.zeros((32_000, 1), np.float32), 32_000))
     relative, sha256, size = service.store.audio.put(data)

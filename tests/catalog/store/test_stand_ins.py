@@ -54,7 +54,7 @@ def test_what_was_imported_before_is_left_alone(tmp_path):
 
 def test_a_version_that_uses_the_client_is_imported_as_it_is(tmp_path):
     broken = """
-from catalog.disk import stand_ins
+from music_catalog.disk import stand_ins
 def refuse(self, name):
     if name.startswith("__"):
         raise AttributeError(name)
@@ -66,7 +66,7 @@ stand_ins._Module.__getattr__ = refuse
 
 def test_a_class_made_of_a_stand_in_is_refused():
     code = """
-from catalog.disk.stand_ins import without_rest_client
+from music_catalog.disk.stand_ins import without_rest_client
 try:
     with without_rest_client():
         from lance_namespace_urllib3_client.models import CreateTableRequest

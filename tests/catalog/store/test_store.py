@@ -27,17 +27,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from catalog.brief.vectors import DIMENSION as BRIEF_DIMENSION
-from catalog.disk import lance, maintenance
-from catalog.disk.lance import Connection
-from catalog.disk.reading import to_arrow
-from catalog.disk.versions import TableFiles
-from catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
-from catalog.models import Filter, Mood
-from catalog.store import audit
-from catalog.store.audit import Problem
-from catalog.store.migrations import RECORDS_SINCE
-from catalog.store.rows import (
+from music_catalog.brief.vectors import DIMENSION as BRIEF_DIMENSION
+from music_catalog.disk import lance, maintenance
+from music_catalog.disk.lance import Connection
+from music_catalog.disk.reading import to_arrow
+from music_catalog.disk.versions import TableFiles
+from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
+from music_catalog.generator.audio import timbre
+from music_catalog.models import Filter, Mood
+from music_catalog.store import audit
+from music_catalog.store.audit import Problem
+from music_catalog.store.migrations import RECORDS_SINCE
+from music_catalog.store.rows import (
     BriefVector,
     row_sha256,
     to_judgement_row,
@@ -45,7 +46,7 @@ from catalog.store.rows import (
     to_track_row,
     unit_vector,
 )
-from catalog.store.schema import (
+from music_catalog.store.schema import (
     READABLE,
     SCHEMA_VERSION,
     VERSION,
@@ -53,9 +54,8 @@ from catalog.store.schema import (
     request_schema,
     track_schema,
 )
-from catalog.store.store import Store
-from catalog.store.tracks import MEANING_WEIGHT, ORDERS, blend
-from generator.audio import timbre
+from music_catalog.store.store import Store
+from music_catalog.store.tracks import MEANING_WEIGHT, ORDERS, blend
 
 ALL = Filter(state=None)
 
@@ -755,8 +755,8 @@ def test_indexes_answer_as_the_plain_scan_does(store, monkeypatch):
     plain = [searched(where) for where in wheres]
     assert [len(hits) for hits in plain] == [20] * len(wheres)
     listed = [store.tracks.list(where) for where in wheres]
-    monkeypatch.setattr("catalog.store.schema.INDEX_ROWS", 100)
-    monkeypatch.setattr("catalog.store.schema.VECTOR_INDEX_ROWS", 100)
+    monkeypatch.setattr("music_catalog.store.schema.INDEX_ROWS", 100)
+    monkeypatch.setattr("music_catalog.store.schema.VECTOR_INDEX_ROWS", 100)
     store.care.compact()
     indexed = {
         column for index in store.tracks.table.durable.table.list_indices() for column in index.columns

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.errors import InputError, Unavailable
-from catalog.text import encoder, minilm
-from catalog.text import encoder_files as weights
-from catalog.text.sentences import slices, split_sentences
+from music_catalog.errors import InputError, Unavailable
+from music_catalog.text import encoder, minilm
+from music_catalog.text import encoder_files as weights
+from music_catalog.text.sentences import slices, split_sentences
 from tests.fakes import WordHashEncoder
 
 TEXTS = [
@@ -146,7 +146,7 @@ def test_erf_gelu_is_exact() -> None:
 
 def test_importing_and_opening_load_nothing_heavy() -> None:
     script = (
-        "import sys; from catalog.text import encoder; encoder.load().encode(['calm']);"
+        "import sys; from music_catalog.text import encoder; encoder.load().encode(['calm']);"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'huggingface_hub', 'scipy'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

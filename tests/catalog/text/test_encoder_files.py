@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.text import encoder
-from catalog.text import encoder_files as weights
+from music_catalog.text import encoder
+from music_catalog.text import encoder_files as weights
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,8 @@ def _from_the_hub(home: Path, endpoint: str, code: str) -> subprocess.CompletedP
         "NO_PROXY": "*",
     }
     prelude = (
-        "from catalog.text import encoder, encoder_files\nencoder_files.OFFLINE_PACKAGE = 'no_such_package'\n"
+        "from music_catalog.text import encoder, encoder_files\n"
+        "encoder_files.OFFLINE_PACKAGE = 'no_such_package'\n"
     )
     command = [sys.executable, "-c", prelude + code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.models import Context, Features, clean_line
-from catalog.text import encoder as encoders
-from catalog.text import language, lexicon, mood, parsed, prototypes, setting, summary
-from catalog.text.encoder import Encoder
-from catalog.text.features import extract, features_of
-from presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
+from music_catalog.models import Context, Features, clean_line
+from music_catalog.presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
+from music_catalog.text import encoder as encoders
+from music_catalog.text import language, lexicon, mood, parsed, prototypes, setting, summary
+from music_catalog.text.encoder import Encoder
+from music_catalog.text.features import extract, features_of
 from tests.fakes import WordHashEncoder
 
 
@@ -110,7 +110,7 @@ class TestAnyText:
 
     def test_the_same_in_another_process(self) -> None:
         code = (
-            "from catalog.text.features import extract; from catalog.models import Context;"
+            "from music_catalog.text.features import extract; from music_catalog.models import Context;"
             "from tests.fakes import WordHashEncoder as W;"
             "t = 'Gloomy rain fell on the angry sea. It was late, and the joyful crew sang.';"
             "print(extract(Context(text=t), W()).model_dump_json(), extract(Context(text=t)).model_dump_json())"
@@ -129,7 +129,7 @@ class TestAnyText:
 
     def test_no_heavy_import_and_vader_only_when_used(self) -> None:
         code = (
-            "import sys, catalog.text.features; heavy = {'torch', 'tokenizers', 'vaderSentiment', 'scipy'};"
+            "import sys, music_catalog.text.features; heavy = {'torch', 'tokenizers', 'vaderSentiment', 'scipy'};"
             "print(sorted(heavy & set(sys.modules)))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from catalog import report
-from catalog.models import Context, Features
-from catalog.reuse.certificate import standing
-from catalog.reuse.evidence import Card, evidence, probability
-from catalog.text import confidence, feeling, heads
-from catalog.text import encoder as encoders
-from catalog.text.encoder import Encoder
-from catalog.text.features import extract
-from catalog.text.mood import mood_distance
-from catalog.text.parsed import parse
-from presets.vocabulary import MOODS
+from music_catalog import report
+from music_catalog.models import Context, Features
+from music_catalog.presets.vocabulary import MOODS
+from music_catalog.reuse.certificate import standing
+from music_catalog.reuse.evidence import Card, evidence, probability
+from music_catalog.text import confidence, feeling, heads
+from music_catalog.text import encoder as encoders
+from music_catalog.text.encoder import Encoder
+from music_catalog.text.features import extract
+from music_catalog.text.mood import mood_distance
+from music_catalog.text.parsed import parse
 from tests.fakes import WordHashEncoder
 from tests.scene_moods import SCENES, chosen_on
 
@@ -66,7 +66,7 @@ class TestFile:
         root = Path(__file__).resolve().parents[3]
         shipped = (root / "pyproject.toml").read_text("utf-8").split("[tool.setuptools.package-data]")[1]
         assert "*.safetensors" in shipped.split("[tool")[0]
-        assert heads.HEADS_FILE.parent == root / "catalog" / "text"
+        assert heads.HEADS_FILE.resolve().parent == root / "catalog" / "text"
 
     def test_it_belongs_to_one_encoder(self, encoder: Encoder) -> None:
         assert heads.load(encoder.identity) is not None
@@ -88,7 +88,7 @@ class TestFile:
 
     def test_reading_it_takes_numpy_alone(self) -> None:
         code = (
-            "import sys; from catalog.text import heads; heads._shipped();"
+            "import sys; from music_catalog.text import heads; heads._shipped();"
             "print(sorted({'torch', 'scipy', 'safetensors', 'sklearn'} & set(sys.modules)))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

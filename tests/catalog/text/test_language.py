@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.text import language
-from catalog.text.language import UNDETERMINED, UNKNOWN, code_of, guess, name_of, recognize
+from music_catalog.text import language
+from music_catalog.text.language import UNDETERMINED, UNKNOWN, code_of, guess, name_of, recognize
 
 READ_AS_ENGLISH = ("en", UNDETERMINED)
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.models import Context, Features
-from catalog.text import encoder as encoders
-from catalog.text.encoder import Encoder
-from catalog.text.features import extract
-from catalog.text.lexicon import OPPOSITES, english, foreign, stem, unspaced
-from catalog.text.mood import denied_moods, mood_distance, read_mood
-from presets.vocabulary import MOODS
+from music_catalog.models import Context, Features
+from music_catalog.presets.vocabulary import MOODS
+from music_catalog.text import encoder as encoders
+from music_catalog.text.encoder import Encoder
+from music_catalog.text.features import extract
+from music_catalog.text.lexicon import OPPOSITES, english, foreign, stem, unspaced
+from music_catalog.text.mood import denied_moods, mood_distance, read_mood
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tiny_encoder import write_tiny_encoder
 
-from catalog.text import encoder, minilm
+from music_catalog.text import encoder, minilm
 
 TEXTS = [
     "calm rain on the roof",

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from homes import a_judgement, a_record, add, finish, newest_for, note, open_store, start, vector_of
 
-from catalog.errors import Busy, Damage, InputError, NotFound
-from catalog.store.store import Store
-from catalog.upkeep import snapshots, tables
-from catalog.upkeep.backup import back_up, last_backup
-from catalog.upkeep.restore import restore
-from catalog.upkeep.sidecars import sidecar
+from music_catalog.errors import Busy, Damage, InputError, NotFound
+from music_catalog.store.store import Store
+from music_catalog.upkeep import snapshots, tables
+from music_catalog.upkeep.backup import back_up, last_backup
+from music_catalog.upkeep.restore import restore
+from music_catalog.upkeep.sidecars import sidecar
 
 NAMES = [f"t{number}" for number in range(6)]
 
@@ -216,7 +216,7 @@ def test_a_home_that_holds_something_is_left(home, backup, tmp_path):
 
 
 def test_a_home_at_work_is_left(home, backup):
-    from catalog.disk.locks import hold
+    from music_catalog.disk.locks import hold
 
     copied(home, backup)
     with (
@@ -382,7 +382,7 @@ def test_a_compaction_meanwhile_is_no_damage(home, backup, tmp_path, monkeypatch
     """The files of the version that is copied go away in the middle; then the version after it is copied."""
     from datetime import timedelta
 
-    from catalog.disk import maintenance
+    from music_catalog.disk import maintenance
 
     monkeypatch.setattr(maintenance, "KEEP_OLD", timedelta(0))
     store, real, times = open_store(home), tables._read, []

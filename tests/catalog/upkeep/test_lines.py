@@ -12,14 +12,14 @@ from homes import NOON, a_judgement, a_record, add, open_store, vector_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import doctor
-from catalog.history.rejections import Rejections
-from catalog.store.audit import Problem
-from catalog.store.rows import to_judgement_row, to_request_row, vector_sha256
-from catalog.upkeep import scrub
-from catalog.upkeep.flipped import mended_row, mended_vector
-from catalog.upkeep.lines import check_lines, mend_line
-from catalog.upkeep.sidecars import check_sidecar, check_sidecars, mend_sidecar, sidecar
+from music_catalog import doctor
+from music_catalog.history.rejections import Rejections
+from music_catalog.store.audit import Problem
+from music_catalog.store.rows import to_judgement_row, to_request_row, vector_sha256
+from music_catalog.upkeep import scrub
+from music_catalog.upkeep.flipped import mended_row, mended_vector
+from music_catalog.upkeep.lines import check_lines, mend_line
+from music_catalog.upkeep.sidecars import check_sidecar, check_sidecars, mend_sidecar, sidecar
 
 REJECTED = {"verdict": "rejected", "rating": None, "request_id": "r", "key": "k"}
 

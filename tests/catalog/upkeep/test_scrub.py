@@ -10,11 +10,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from homes import add, finish, open_store, start
 
-from catalog.errors import Damage
-from catalog.upkeep import scrub as scrubs
-from catalog.upkeep.place import NAME, Place, read_place, write_place
-from catalog.upkeep.scrub import Scrub, scrubbing, still_damaged
-from catalog.upkeep.sidecars import sidecar
+from music_catalog.errors import Damage
+from music_catalog.upkeep import scrub as scrubs
+from music_catalog.upkeep.place import NAME, Place, read_place, write_place
+from music_catalog.upkeep.scrub import Scrub, scrubbing, still_damaged
+from music_catalog.upkeep.sidecars import sidecar
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 TRACKS = 4
@@ -107,7 +107,7 @@ def test_altered_audio_is_found_and_told(store, caplog):
 
 def test_a_digest_that_is_remembered_hides_nothing(store, monkeypatch):
     """A drive that alters what it stores changes no time of the file."""
-    from catalog.disk import digests
+    from music_catalog.disk import digests
 
     track = store.tracks.get("t1")
     path = store.audio.verified_path(track)

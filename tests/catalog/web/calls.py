@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import soundfile
 
-from generator import Audio
+from music_catalog.generator import Audio
 
 SECRET = "the-secret-of-the-home"
 SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural"}

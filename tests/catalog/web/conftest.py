@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from calls import CARGO, RAIN, SECRET, WOLVES, Client, StepGenerator
 
-from catalog.web.app import create_app
+from music_catalog.web.app import create_app
 
 
 @pytest.fixture

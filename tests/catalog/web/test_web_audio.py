@@ -9,8 +9,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.errors import Damage
-from catalog.web.ranges import parse
+from music_catalog.errors import Damage
+from music_catalog.web.ranges import parse
 
 
 def ranged(client, track_id, header, **headers):

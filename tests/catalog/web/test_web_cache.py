@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import InputError
-from catalog.web import cache as cache_module
-from catalog.web.cache import FileCache
+from music_catalog.errors import InputError
+from music_catalog.web import cache as cache_module
+from music_catalog.web.cache import FileCache
 
 
 def content(cache, name, made):

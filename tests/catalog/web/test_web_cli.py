@@ -21,11 +21,11 @@ import soundfile
 from calls import CARGO, RAIN, SECRET
 from click.testing import CliRunner
 
-import cli
-from catalog.errors import Busy, InputError, NotFound
-from catalog.web import client
-from catalog.web.client import Gone, RunningService, running_service
-from catalog.web.note import is_proof, only_service, proof_of, read_note, settings_of, write_note
+from music_catalog import cli
+from music_catalog.errors import Busy, InputError, NotFound
+from music_catalog.web import client
+from music_catalog.web.client import Gone, RunningService, running_service
+from music_catalog.web.note import is_proof, only_service, proof_of, read_note, settings_of, write_note
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ["--duration", "1", "--quality", "preview"]
@@ -41,7 +41,7 @@ def run(*args, home, stdin=None):
 def start(home, *options):
     """Start a service in `home` and return its process and address once it answers."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--home", str(home), "--port", "0", *options],
+        [sys.executable, "-m", "music_catalog", "serve", "--home", str(home), "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -411,8 +411,9 @@ def test_the_proof_needs_no_token_and_a_nonce(open_client):
 
 DEAF = """
 import functools, numpy, scipy.fft
-import catalog.service.jobs, cli
-from catalog import MusicService
+import music_catalog.service.jobs
+from music_catalog import cli
+from music_catalog import MusicService
 
 class Deaf:
     def generate_music(self, *arguments, **options):
@@ -420,7 +421,7 @@ class Deaf:
         while True:
             scipy.fft.fft(signal)
 
-catalog.service.jobs.CANCEL_S = 0.2
+music_catalog.service.jobs.CANCEL_S = 0.2
 MusicService.open = functools.partial(MusicService.open, generators=lambda *_: Deaf())
 cli.main()
 """

@@ -21,10 +21,10 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.errors import StorageError
-from catalog.web import connections, server
-from catalog.web.limits import Limits, limits_for
-from catalog.web.problems import problem_from
+from music_catalog.errors import StorageError
+from music_catalog.web import connections, server
+from music_catalog.web.limits import Limits, limits_for
+from music_catalog.web.problems import problem_from
 
 ROOT = Path(__file__).resolve().parents[3]
 WAIT_S = 60.0
@@ -51,7 +51,7 @@ def test_few_descriptors_still_serve_and_many_serve_many():
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one():
-    code = "import catalog.web.limits as limits; print(limits.raise_descriptor_limit())"
+    code = "import music_catalog.web.limits as limits; print(limits.raise_descriptor_limit())"
 
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 300))
@@ -229,7 +229,17 @@ def few_descriptors(tmp_path):
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
-    command = [sys.executable, "-m", "cli", "serve", "--home", str(tmp_path), "--port", "0", "--no-warm"]
+    command = [
+        sys.executable,
+        "-m",
+        "music_catalog",
+        "serve",
+        "--home",
+        str(tmp_path),
+        "--port",
+        "0",
+        "--no-warm",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=few)
     yield int(process.stdout.readline().strip().strip("/").rpartition(":")[2])
     process.send_signal(signal.SIGTERM)

@@ -9,9 +9,9 @@ from typing import get_args
 
 import pytest
 
-from catalog.models import Environment, QualityName, TimeOfDay
-from catalog.models.request import Source
-from catalog.store.requests import LOOKING
+from music_catalog.models import Environment, QualityName, TimeOfDay
+from music_catalog.models.request import Source
+from music_catalog.store.requests import LOOKING
 
 STATIC = Path(__file__).resolve().parents[3] / "catalog" / "web" / "static"
 SCRIPTS = sorted(STATIC.rglob("*.js"))

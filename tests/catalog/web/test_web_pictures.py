@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from calls import samples
 
-from catalog.web.routes.pictures import HEIGHT, WIDTH, colours, layout, spectrogram_png
+from music_catalog.web.routes.pictures import HEIGHT, WIDTH, colours, layout, spectrogram_png
 
 
 @pytest.mark.parametrize("points", [1, 7, 400, 2000])

@@ -10,10 +10,10 @@ from calls import RAIN, SECRET, SHORT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.errors import InputError, StorageError
-from catalog.web import guard
-from catalog.web.guard import HEADERS
-from catalog.web.problems import problem_from
+from music_catalog.errors import InputError, StorageError
+from music_catalog.web import guard
+from music_catalog.web.guard import HEADERS
+from music_catalog.web.problems import problem_from
 
 # Headers
 
@@ -196,7 +196,7 @@ def test_a_body_that_is_no_request_is_told_as_a_problem(client, body):
 
 
 def test_no_prompt_is_logged(client, made, caplog):
-    caplog.set_level("DEBUG", logger="catalog")
+    caplog.set_level("DEBUG", logger="music_catalog")
     client.post("/api/find", {"context": "a very private thing", **SHORT})
     client.post("/api/find", {"context": "a very private thing", "preset": "nonsense"})
     assert "private" not in caplog.text

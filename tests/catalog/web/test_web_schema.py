@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from catalog import MusicService
-from catalog.web.app import create_app
+from music_catalog import MusicService
+from music_catalog.web.app import create_app
 
 HOST = {"Host": "127.0.0.1:8765"}
 CHECKS = [

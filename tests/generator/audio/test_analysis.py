@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from generator.audio import analysis
-from generator.errors import AudioError
-from generator.protocol import Audio
+from music_catalog.generator.audio import analysis
+from music_catalog.generator.errors import AudioError
+from music_catalog.generator.protocol import Audio
 
 RATE = 32_000
 CADENCES = {

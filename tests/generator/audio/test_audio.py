@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from generator import audio
-from generator.audio import files
-from generator.errors import AudioError
-from generator.protocol import Audio
+from music_catalog.generator import audio
+from music_catalog.generator.audio import files
+from music_catalog.generator.errors import AudioError
+from music_catalog.generator.protocol import Audio
 
 RATE = 32_000
 property_test = settings(max_examples=40, deadline=None)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator import Audio, AudioError
-from generator.audio.loop import cut_loop, extra_s, find_cuts, turned
-from generator.audio.seam import measure_seam
-from generator.synth.generator import ProceduralGenerator
+from music_catalog.generator import Audio, AudioError
+from music_catalog.generator.audio.loop import cut_loop, extra_s, find_cuts, turned
+from music_catalog.generator.audio.seam import measure_seam
+from music_catalog.generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
 
@@ -112,7 +112,7 @@ def adapter(tmp_path_factory):
     pytest.importorskip("transformers")
     from tiny_musicgen import write_checkpoint
 
-    from generator.musicgen.adapter import MusicgenAdapter
+    from music_catalog.generator.musicgen.adapter import MusicgenAdapter
 
     folder = tmp_path_factory.mktemp("loop") / "tiny-mono"
     write_checkpoint(folder, "mono")
@@ -136,8 +136,8 @@ def test_musicgen_makes_loops_alone_in_batches_and_streamed(adapter):
 def test_codes_decoded_round_are_the_middle_of_themselves_repeated(adapter):
     import mlx.core as mx
 
-    from generator.musicgen.codes import decode_round
-    from generator.musicgen.progress import Repeated
+    from music_catalog.generator.musicgen.codes import decode_round
+    from music_catalog.generator.musicgen.progress import Repeated
 
     codes = mx.random.randint(0, 64, (1, 4, 150), key=mx.random.key(1))
     loop = decode_round(adapter.networks, codes, Repeated(None))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import yaml
 
-import presets
-from generator import Audio, AudioError
-from generator.audio.seam import find_beat, measure_seam
-from generator.synth.generator import ProceduralGenerator
+from music_catalog import presets
+from music_catalog.generator import Audio, AudioError
+from music_catalog.generator.audio.seam import find_beat, measure_seam
+from music_catalog.generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
 STYLES = {

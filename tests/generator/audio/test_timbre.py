@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
-import presets
-from generator import Audio, AudioError
-from generator.audio import timbre
-from generator.synth.generator import ProceduralGenerator
+from music_catalog import presets
+from music_catalog.generator import Audio, AudioError
+from music_catalog.generator.audio import timbre
+from music_catalog.generator.synth.generator import ProceduralGenerator
 
 STYLES = yaml.safe_load((Path(presets.__file__).parent / "styles.yaml").read_text("utf-8"))["musicgen"][
     "presets"
@@ -49,7 +49,7 @@ def test_it_is_a_unit_vector_of_fixed_length(rendered):
 
 
 def test_loudness_rate_and_channels_hardly_matter(rendered):
-    from generator.audio import resample, to_mono
+    from music_catalog.generator.audio import resample, to_mono
 
     audio = rendered["ambient_lofi", 11]
     vector = timbre.sound_vector(audio)

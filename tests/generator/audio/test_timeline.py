@@ -13,12 +13,12 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import presets
-from generator import Audio, AudioError, audio
-from generator.audio.ducking import Ducking
-from generator.audio.levels import Levels, clipped_share, level_bed
-from generator.audio.timeline import Bed, Timeline, cues, mix
-from generator.synth.generator import ProceduralGenerator
+from music_catalog import presets
+from music_catalog.generator import Audio, AudioError, audio
+from music_catalog.generator.audio.ducking import Ducking
+from music_catalog.generator.audio.levels import Levels, clipped_share, level_bed
+from music_catalog.generator.audio.timeline import Bed, Timeline, cues, mix
+from music_catalog.generator.synth.generator import ProceduralGenerator
 
 RATE = 32_000
 SPOKEN = Path(__file__).resolve().parents[2] / "data" / "speechlike.flac"

@@ -8,7 +8,14 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["generator.cpu", "generator.musicgen.adapter", "generator.weights"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "music_catalog.generator.cpu",
+        "music_catalog.generator.musicgen.adapter",
+        "music_catalog.generator.weights",
+    ],
+)
 def test_importing_it_brings_neither_numba_nor_mlx(module):
     code = f"import sys, {module}; print(*sorted({{'numba', 'llvmlite', 'mlx'}} & sys.modules.keys()))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 
-from generator.cpu.kernels import advance_lstm, attend, elu, normalize
+from music_catalog.generator.cpu.kernels import advance_lstm, attend, elu, normalize
 
 
 def numbers(*shape: int, seed: int = 0) -> np.ndarray:

@@ -9,8 +9,8 @@ import numba
 import numpy as np
 import pytest
 
-from generator.cpu.matrices import BFLOAT16, FLOAT16, Weights
-from generator.cpu.products import ADD, GELU, SET, by_outputs, convolve, product
+from music_catalog.generator.cpu.matrices import BFLOAT16, FLOAT16, Weights
+from music_catalog.generator.cpu.products import ADD, GELU, SET, by_outputs, convolve, product
 
 
 def numbers(*shape: int, seed: int = 0) -> np.ndarray:

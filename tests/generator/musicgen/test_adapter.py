@@ -18,30 +18,30 @@ mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from generator import weights  # noqa: E402
-from generator.cpu import keep_in_files  # noqa: E402
-from generator.errors import (  # noqa: E402
+from music_catalog.generator import weights  # noqa: E402
+from music_catalog.generator.cpu import keep_in_files  # noqa: E402
+from music_catalog.generator.errors import (  # noqa: E402
     AudioError,
     Cancelled,
     GeneratorError,
     WeightsError,
 )
-from generator.musicgen.adapter import (  # noqa: E402
+from music_catalog.generator.musicgen.adapter import (  # noqa: E402
     MusicgenAdapter,
 )
-from generator.musicgen.chroma import (  # noqa: E402
+from music_catalog.generator.musicgen.chroma import (  # noqa: E402
     extract_chroma,
     fit_frames,
 )
-from generator.musicgen.generation import STRIDE_FRAMES, WINDOW_FRAMES, stream_codes  # noqa: E402
-from generator.musicgen.piece import Piece  # noqa: E402
-from generator.musicgen.settings import Settings  # noqa: E402
-from generator.networks.musicgen import Condition  # noqa: E402
-from generator.networks.sampling import Sampling  # noqa: E402
-from generator.protocol import Audio  # noqa: E402
-from generator.weights.checkpoint import load_networks  # noqa: E402
-from generator.weights.conversion import convert  # noqa: E402
-from generator.weights.hub import Source  # noqa: E402
+from music_catalog.generator.musicgen.generation import STRIDE_FRAMES, WINDOW_FRAMES, stream_codes  # noqa: E402
+from music_catalog.generator.musicgen.piece import Piece  # noqa: E402
+from music_catalog.generator.musicgen.settings import Settings  # noqa: E402
+from music_catalog.generator.networks.musicgen import Condition  # noqa: E402
+from music_catalog.generator.networks.sampling import Sampling  # noqa: E402
+from music_catalog.generator.protocol import Audio  # noqa: E402
+from music_catalog.generator.weights.checkpoint import load_networks  # noqa: E402
+from music_catalog.generator.weights.conversion import convert  # noqa: E402
+from music_catalog.generator.weights.hub import Source  # noqa: E402
 
 PROMPT = "calm piano with rain"
 ROOT = Path(__file__).resolve().parents[3]
@@ -251,7 +251,7 @@ def test_stream_is_the_whole_in_pieces_and_starts_early(adapters):
 @pytest.mark.parametrize("kind", ["stereo", "stereo-melody"])
 def test_over_several_windows_the_stream_is_the_whole_in_stereo(adapters, kind, monkeypatch):
     short = partial(stream_codes, window_frames=60, stride_frames=36)
-    monkeypatch.setattr("generator.musicgen.generation.stream_codes", short)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation.stream_codes", short)
     adapter, frames = adapters(kind), 150
     config = {"duration_s": frames / FRAME_RATE, "seed": 5}
     whole = adapter.generate_music(PROMPT, config)
@@ -455,10 +455,10 @@ def test_all_loops_are_compiled_while_loading(checkpoints, options):
     """In a process of its own, where nothing ran before and nothing may be compiled after the load."""
     lines = f"""
 import numpy as np
-from generator.musicgen.adapter import MusicgenAdapter
-from generator.cpu.kernels import advance_lstm, attend, elu, normalize
-from generator.cpu.products import convolve, product
-from generator.protocol import Audio
+from music_catalog.generator.musicgen.adapter import MusicgenAdapter
+from music_catalog.generator.cpu.kernels import advance_lstm, attend, elu, normalize
+from music_catalog.generator.cpu.products import convolve, product
+from music_catalog.generator.protocol import Audio
 
 adapter = MusicgenAdapter.from_pretrained({str(checkpoints("mono")[0])!r}, **{options!r})
 for loop in (attend, normalize, elu, advance_lstm, convolve, product):
@@ -528,7 +528,7 @@ def test_want_of_memory_when_loading_is_one_sentence(checkpoints, monkeypatch):
     def exhausted(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("generator.musicgen.adapter.load_networks", exhausted)
+    monkeypatch.setattr("music_catalog.generator.musicgen.adapter.load_networks", exhausted)
     with pytest.raises(GeneratorError, match="not enough memory to load this model; ask for a smaller one"):
         MusicgenAdapter.from_pretrained(checkpoints("mono")[0])
 
@@ -537,7 +537,7 @@ def test_want_of_memory_when_a_loop_is_closed_is_one_sentence(adapter, monkeypat
     def exhausted(*_):
         raise RuntimeError("[malloc] Unable to allocate 99 bytes.")
 
-    monkeypatch.setattr("generator.musicgen.adapter.decode_round", exhausted)
+    monkeypatch.setattr("music_catalog.generator.musicgen.adapter.decode_round", exhausted)
     with pytest.raises(GeneratorError, match="not enough memory to make this"):
         adapter.generate_music(PROMPT, {"duration_s": 3, "seed": 1, "loopable": True})
 
@@ -580,7 +580,7 @@ def test_making_music_imports_neither_torch_nor_transformers(checkpoints):
     code = f"""
 import sys
 from pathlib import Path
-from generator import MusicgenAdapter
+from music_catalog.generator import MusicgenAdapter
 adapter = MusicgenAdapter.from_pretrained(Path({str(checkpoints("mono")[0])!r}))
 made = adapter.generate_music("calm", {{"duration_s": 0.1}})
 assert made.samples.shape == (5 * 64, 1), made.samples.shape

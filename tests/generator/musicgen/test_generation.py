@@ -12,12 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_musicgen import generate_codes
 
-from generator.cpu.decoder import Block, ProcessorDecoder
-from generator.errors import Cancelled, GeneratorError
-from generator.musicgen.generation import stream_codes
-from generator.networks.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
-from generator.networks.musicgen import Condition, CrossAttention, MusicgenConfig, MusicgenDecoder
-from generator.networks.sampling import Sampling
+from music_catalog.generator.cpu.decoder import Block, ProcessorDecoder
+from music_catalog.generator.errors import Cancelled, GeneratorError
+from music_catalog.generator.musicgen.generation import stream_codes
+from music_catalog.generator.networks.delay import UNKNOWN, delay_codes, delays_for, undelay_codes
+from music_catalog.generator.networks.musicgen import (
+    Condition,
+    CrossAttention,
+    MusicgenConfig,
+    MusicgenDecoder,
+)
+from music_catalog.generator.networks.sampling import Sampling
 
 MONO = MusicgenConfig(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=2, ffn_dim=48, vocab_size=40, text_dim=8
@@ -170,8 +175,8 @@ def test_exactly_the_frames_asked_for_of_valid_codes(model, frames):
 def test_a_long_prompt_is_read_in_pieces_to_the_same_end(mono, monkeypatch):
     arguments = {"frames": 30, "seeds": [0, 1], "prompt_codes": prompt(mono, 25)}
     whole = generate_codes(mono, condition(), **arguments)
-    monkeypatch.setattr("generator.musicgen.generation._PREFILL_COLUMNS", 4)
-    monkeypatch.setattr("generator.musicgen.generation._FEWEST_COLUMNS", 1)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation._PREFILL_COLUMNS", 4)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation._FEWEST_COLUMNS", 1)
     assert mx.array_equal(generate_codes(mono, condition(), **arguments), whole)
 
 
@@ -328,8 +333,8 @@ def test_progress_counts_new_frames_to_the_end(mono):
 
 
 def test_progress_reports_while_a_prompt_is_read(mono, monkeypatch):
-    monkeypatch.setattr("generator.musicgen.generation._PREFILL_COLUMNS", 4)
-    monkeypatch.setattr("generator.musicgen.generation._FEWEST_COLUMNS", 1)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation._PREFILL_COLUMNS", 4)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation._FEWEST_COLUMNS", 1)
     seen = []
 
     def stop(done, total):
@@ -344,7 +349,7 @@ def test_progress_reports_while_a_prompt_is_read(mono, monkeypatch):
 
 
 def test_an_exception_from_progress_stops_at_once(mono, monkeypatch):
-    monkeypatch.setattr("generator.musicgen.generation._POLL_S", math.inf)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation._POLL_S", math.inf)
     calls = []
 
     def stop(done, total):
@@ -359,7 +364,7 @@ def test_an_exception_from_progress_stops_at_once(mono, monkeypatch):
 
 
 def test_a_pass_that_takes_long_lets_the_caller_stop_between_its_blocks(monkeypatch):
-    monkeypatch.setattr("generator.musicgen.generation._POLL_S", 0.0)
+    monkeypatch.setattr("music_catalog.generator.musicgen.generation._POLL_S", 0.0)
     seen = []
 
     def stop(done, total):

@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.errors import AudioError
-from generator.musicgen.chroma import ChromaConfig, chroma_filters, extract_chroma, fit_frames, null_chroma
-from generator.protocol import Audio
+from music_catalog.generator.errors import AudioError
+from music_catalog.generator.musicgen.chroma import (
+    ChromaConfig,
+    chroma_filters,
+    extract_chroma,
+    fit_frames,
+    null_chroma,
+)
+from music_catalog.generator.protocol import Audio
 
 RATE = 32_000
 C4_HZ = 261.6256

@@ -13,12 +13,12 @@ mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from generator.cpu.codec import ProcessorCodec  # noqa: E402
-from generator.errors import (  # noqa: E402
+from music_catalog.generator.cpu.codec import ProcessorCodec  # noqa: E402
+from music_catalog.generator.errors import (  # noqa: E402
     Cancelled,
     WeightsError,
 )
-from generator.networks.encodec import (  # noqa: E402
+from music_catalog.generator.networks.encodec import (  # noqa: E402
     EncodecConfig,
     EncodecModel,
 )

@@ -14,10 +14,17 @@ import pytest
 from mlx.utils import tree_flatten
 from tiny_musicgen import generate_codes
 
-from generator.cpu.decoder import ProcessorDecoder
-from generator.errors import WeightsError
-from generator.networks.musicgen import Condition, MusicgenConfig, MusicgenDecoder, Span, quantize, sanitize
-from generator.networks.sampling import Sampling
+from music_catalog.generator.cpu.decoder import ProcessorDecoder
+from music_catalog.generator.errors import WeightsError
+from music_catalog.generator.networks.musicgen import (
+    Condition,
+    MusicgenConfig,
+    MusicgenDecoder,
+    Span,
+    quantize,
+    sanitize,
+)
+from music_catalog.generator.networks.sampling import Sampling
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -272,7 +279,7 @@ def test_cached_steps_equal_one_pass(which, pieces, request):
 
 @pytest.mark.parametrize("which", ["mono", "melody"])
 def test_compiled_steps_equal_one_pass_across_a_retrace(which, request, monkeypatch):
-    monkeypatch.setattr("generator.networks.musicgen._COMPILED_COLUMNS", 5)
+    monkeypatch.setattr("music_catalog.generator.networks.musicgen._COMPILED_COLUMNS", 5)
     pair = request.getfixturevalue(which)
     mask = mx.arange(6) < mx.array([6, 3])[:, None]
     condition, tokens = (

@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from generator.errors import GeneratorError
-from generator.networks.sampling import (
+from music_catalog.generator.errors import GeneratorError
+from music_catalog.generator.networks.sampling import (
     Sampling,
     guide,
     keep_top_k,

@@ -11,8 +11,8 @@ mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from generator.errors import WeightsError  # noqa: E402
-from generator.networks.t5 import (  # noqa: E402
+from music_catalog.generator.errors import WeightsError  # noqa: E402
+from music_catalog.generator.networks.t5 import (  # noqa: E402
     RelativePositionBias,
     T5Config,
     T5Encoder,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.synth.composition import compose
-from generator.synth.form import plan_form
-from generator.synth.harmony import SCALES, chord_on, degrees_of, lead_voices, tonic_class
-from generator.synth.melodies import melody_line
-from generator.synth.parameters import PROGRESSIONS, Mode, Synthesis, names_of
+from music_catalog.generator.synth.composition import compose
+from music_catalog.generator.synth.form import plan_form
+from music_catalog.generator.synth.harmony import SCALES, chord_on, degrees_of, lead_voices, tonic_class
+from music_catalog.generator.synth.melodies import melody_line
+from music_catalog.generator.synth.parameters import PROGRESSIONS, Mode, Synthesis, names_of
 
 
 def part(score, role):

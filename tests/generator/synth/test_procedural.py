@@ -21,9 +21,9 @@ from renders import (
     spectrogram,
 )
 
-from generator import Audio, Cancelled, Generator, GeneratorError
-from generator.synth.generator import ProceduralGenerator
-from generator.synth.parameters import (
+from music_catalog.generator import Audio, Cancelled, Generator, GeneratorError
+from music_catalog.generator.synth.generator import ProceduralGenerator
+from music_catalog.generator.synth.parameters import (
     Bass,
     ChordColour,
     Comping,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator import GeneratorError
-from generator.synth.grooves import DRUMS
-from generator.synth.instruments import BASSES, INSTRUMENTS
-from generator.synth.parameters import (
+from music_catalog.generator import GeneratorError
+from music_catalog.generator.synth.grooves import DRUMS
+from music_catalog.generator.synth.instruments import BASSES, INSTRUMENTS
+from music_catalog.generator.synth.parameters import (
     PROGRESSIONS,
     Bass,
     BassLine,
@@ -20,8 +20,8 @@ from generator.synth.parameters import (
     Texture,
     names_of,
 )
-from generator.synth.patterns import BASS_LINES, COMPING
-from generator.synth.textures import TEXTURES
+from music_catalog.generator.synth.patterns import BASS_LINES, COMPING
+from music_catalog.generator.synth.textures import TEXTURES
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from generator import weights
-from generator.weights import placing
+from music_catalog.generator import weights
+from music_catalog.generator.weights import placing
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_kill_between_the_renames_leaves_the_older_model(home):
     code = f"""
 import os
 from pathlib import Path
-from generator.weights import placing
+from music_catalog.generator.weights import placing
 
 rename, target = Path.rename, Path({str(target)!r})
 

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from generator.weights import MODELS
-from generator.weights.sizes import CHECKPOINTS, MODEL_RANKS, choices_for, melody_size
-from presets.schema import Size
+from music_catalog.generator.weights import MODELS
+from music_catalog.generator.weights.sizes import CHECKPOINTS, MODEL_RANKS, choices_for, melody_size
+from music_catalog.presets.schema import Size
 
 
 def test_every_checkpoint_has_a_rank():

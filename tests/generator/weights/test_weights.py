@@ -22,18 +22,18 @@ pytest.importorskip("transformers")
 import mlx.nn as nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
-from generator import weights  # noqa: E402
-from generator.errors import (  # noqa: E402
+from music_catalog.generator import weights  # noqa: E402
+from music_catalog.generator.errors import (  # noqa: E402
     Cancelled,
     WeightsError,
 )
-from generator.networks.musicgen import (  # noqa: E402
+from music_catalog.generator.networks.musicgen import (  # noqa: E402
     Condition,
     MusicgenConfig,
 )
-from generator.weights import files  # noqa: E402
-from generator.weights.checkpoint import build_networks, load_networks, split_parts  # noqa: E402
-from generator.weights.files import read_json, read_tensors, sha256_of, verify  # noqa: E402
+from music_catalog.generator.weights import files  # noqa: E402
+from music_catalog.generator.weights.checkpoint import build_networks, load_networks, split_parts  # noqa: E402
+from music_catalog.generator.weights.files import read_json, read_tensors, sha256_of, verify  # noqa: E402
 
 LAYOUTS = ("safetensors", "sharded", "pickled", "pickled-sharded")
 REPO = "facebook/musicgen-small"
@@ -101,7 +101,7 @@ def run(home: Path, url: str, code: str) -> str:
         "HF_HOME": str(home.parent / "hub"),
         "CATALOG_MODELS": str(home),
     }
-    prelude = "from generator import weights\n"
+    prelude = "from music_catalog.generator import weights\n"
     done = subprocess.run(
         [sys.executable, "-c", prelude + code], env=settings, capture_output=True, text=True, timeout=120
     )
@@ -379,7 +379,7 @@ def test_audiocraft_folders_convert_to_the_same_networks(home, tmp_path, kind, o
 
 def write_mlx_codec(folder: Path, kind: str = "mono") -> None:
     """Write the codec of the random model as `mlx-community/encodec-32khz-float32` has it."""
-    from generator.networks.encodec import EncodecModel
+    from music_catalog.generator.networks.encodec import EncodecModel
 
     model = make_model(kind).audio_encoder
     model.config.save_pretrained(folder)

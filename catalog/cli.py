@@ -1,0 +1,82 @@
+"""The `catalog` command: parse, call, print. stdout carries data only; progress and notes go to stderr.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 nothing found, 4 busy, 5 damage found, 6 generator or model
+unavailable, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import click
+
+from .commands import history, music, presets, schema, servers, setup, soundtrack, stock, tracks
+from .commands.music import musicgen
+from .commands.terminal import Group, interrupt
+
+__all__ = ["catalog", "main", "musicgen"]
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="music-catalog", prog_name="catalog")
+def catalog() -> None:
+    """Music that fits what your application just said: reuse a close match, or make and insert a new track."""
+
+
+def main() -> None:
+    """Run the command line with one error border."""
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        code = catalog.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        # An interrupt during the import of a module leaves a mark that would make the interpreter kill itself at its
+        # end; the next exec takes the mark away.
+        exec("")
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except OSError as error:
+        click.echo(f"Error: standard output cannot be written: {error.strerror}", err=True)
+        # The rest of the buffer cannot be written either, and the interpreter must not try that at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+for command in (
+    music.find_or_make,
+    music.musicgen,
+    music.find,
+    music.search,
+    music.similar,
+    stock.stock,
+    soundtrack.scene,
+    soundtrack.mix,
+    soundtrack.score,
+    tracks.list_,
+    tracks.show,
+    tracks.export,
+    tracks.rm,
+    tracks.restore,
+    tracks.rate,
+    tracks.reject,
+    history.history,
+    history.stats,
+    history.calibrate,
+    presets.presets,
+    schema.schema,
+    setup.config_,
+    setup.models,
+    setup.doctor,
+    setup.completion,
+    servers.serve,
+    servers.mcp,
+):
+    catalog.add_command(command)

@@ -1,0 +1,119 @@
+"""What is installed is one package: nothing of it is left out, and it lives beside a user's own modules."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where pytest brings it
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+FOLDERS = {
+    "catalog": "music_catalog",
+    "generator": "music_catalog.generator",
+    "presets": "music_catalog.presets",
+}
+
+APPLICATION = """
+import json
+import catalog, cli, generator, presets
+assert (catalog.MINE, cli.MINE, generator.MINE, presets.MINE) == (1, 2, 3, 4)
+import music_catalog
+from music_catalog import MusicService
+
+with MusicService.open("home") as service:
+    answers = [service.find_or_make("Rain on the roof.", duration_s=1.0, quality="preview") for _ in range(2)]
+print(json.dumps({"file": music_catalog.__file__, "actions": [answer.action for answer in answers]}))
+"""
+
+
+def test_every_folder_with_modules_is_installed():
+    expected = {
+        ".".join((package, *path.parent.relative_to(ROOT / folder).parts))
+        for folder, package in FOLDERS.items()
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == expected
+
+
+def test_every_file_that_is_read_is_installed():
+    data = PROJECT["tool"]["setuptools"]["package-data"]
+    places = {name: ROOT / PROJECT["tool"]["setuptools"]["package-dir"].get(name, "") for name in data}
+    places["music_catalog.web"] = ROOT / "catalog" / "web"
+    listed = {path for name, patterns in data.items() for one in patterns for path in places[name].glob(one)}
+    files = {
+        path
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    }
+    assert files - listed == set()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Return the interpreter of an environment of its own in which the wheel is installed.
+
+    What the package depends on is taken from the environment of the tests.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    source = folder / "source"
+    source.mkdir()
+    for name in (*FOLDERS, "pyproject.toml", "README.md", "LICENSE", "cli.py"):
+        (source / name).symlink_to(ROOT / name)
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run(wheel, check=True)
+    venv.create(folder / "environment", with_pip=False, symlinks=True)
+    python = folder / "environment" / "bin" / "python"
+    (wheel_file,) = folder.glob("*.whl")
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel_file)], check=True)
+    (site,) = (folder / "environment").glob("lib/python*/site-packages")
+    # A path in a .pth file is searched last, and the .pth files in it are not read: no editable install comes along.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def test_the_wheel_works_beside_modules_of_the_same_names(installed, tmp_path):
+    (tmp_path / "presets.py").write_text("MINE = 4\n")
+    (tmp_path / "cli.py").write_text("MINE = 2\n")
+    for name, value in (("catalog", 1), ("generator", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"MINE = {value}\n")
+    (tmp_path / "app.py").write_text(APPLICATION)
+    done = run(installed, "app.py", cwd=tmp_path)
+    printed = json.loads(done.stdout.splitlines()[-1])
+    assert Path(printed["file"]).is_relative_to(installed.parents[1])
+    assert printed["actions"] == ["generated", "reused"]
+
+
+def test_the_command_starts_as_a_module_and_as_a_program(installed, tmp_path):
+    told = [run(installed, *words, cwd=tmp_path).stdout for words in (("-m", "music_catalog", "--version"),)]
+    command = installed.with_name("catalog")
+    told.append(subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout)
+    assert told[0] == told[1]
+    assert PROJECT["project"]["version"] in told[0]
+
+
+def test_the_command_starts_from_the_checkout():
+    assert "find-or-make" in run(Path(sys.executable), "cli.py", "--help", cwd=ROOT).stdout
+
+
+def run(python, *words, cwd):
+    """Return a finished process that sees no folder of this checkout but through its own environment."""
+    inherited = {} if python != Path(sys.executable) else {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | inherited | {"NO_COLOR": "1"}
+    return subprocess.run(
+        [python, *words], cwd=cwd, env=env, capture_output=True, text=True, check=True, timeout=200
+    )
