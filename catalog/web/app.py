@@ -30,7 +30,8 @@ from .state import Shared
 __all__ = ["create_app"]
 
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).resolve().parent / "static"
+"""The page. Resolved, since an editable install is a tree of links and no link is served."""
 
 
 def create_app(

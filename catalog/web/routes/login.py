@@ -19,7 +19,8 @@ from ..sessions import SESSION_S, Sessions
 __all__ = ["routes"]
 
 
-FILES = Path(__file__).parents[1] / "login"
+FILES = Path(__file__).resolve().parents[1] / "login"
+"""Resolved as in `app.STATIC`."""
 
 
 def routes(token: str | None, sessions: Sessions, guesses: Guesses) -> APIRouter:
