@@ -74,11 +74,13 @@ def installed(tmp_path_factory):
     for name in (*FOLDERS, "pyproject.toml", "README.md", "LICENSE", "cli.py"):
         (source / name).symlink_to(ROOT / name)
     wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-    subprocess.run(wheel, check=True)
+    subprocess.run(wheel, check=True, env=elsewhere())
     venv.create(folder / "environment", with_pip=False, symlinks=True)
     python = folder / "environment" / "bin" / "python"
     (wheel_file,) = folder.glob("*.whl")
-    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel_file)], check=True)
+    subprocess.run(
+        [*pip, "--python", str(python), "install", "--no-deps", str(wheel_file)], check=True, env=elsewhere()
+    )
     (site,) = (folder / "environment").glob("lib/python*/site-packages")
     # A path in a .pth file is searched last, and the .pth files in it are not read: no editable install comes along.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -112,8 +114,12 @@ def test_the_command_starts_from_the_checkout():
 
 def run(python, *words, cwd):
     """Return a finished process that sees no folder of this checkout but through its own environment."""
-    inherited = {} if python != Path(sys.executable) else {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | inherited | {"NO_COLOR": "1"}
+    env = {**(os.environ if python == Path(sys.executable) else elsewhere()), "NO_COLOR": "1"}
     return subprocess.run(
         [python, *words], cwd=cwd, env=env, capture_output=True, text=True, check=True, timeout=200
     )
+
+
+def elsewhere():
+    """Return an environment in which Python looks for modules only where it is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
