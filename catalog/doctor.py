@@ -231,7 +231,9 @@ def _fix(store: Store, reader: Encoder, problem: Problem, backup: str | None) ->
     if lost and backup is not None and bring_back_audio(store, backup, problem.subject):
         return True
     # A vector is made anew alone only by the encoder that made the others; `--reembed` replaces all of them.
-    same = problem.kind != "table" and store.tracks.table.stored_encoder == reader.identity
+    # There is no table yet where the first make was killed after it had stored its audio.
+    table = store.tracks.table
+    same = problem.kind != "table" and table.durable.exists() and table.stored_encoder == reader.identity
     encode = (lambda texts: [embed_document(reader, text) for text in texts]) if same else None
     return store.care.fix(problem, encode)
 

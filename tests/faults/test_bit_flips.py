@@ -29,14 +29,16 @@ from invariants import (
     text_of,
 )
 
+from music_catalog.commands.shortcut import KIND, KeptCall
 from music_catalog.errors import CatalogError
 from music_catalog.models import Filter
+from music_catalog.store import answers as kept
 from music_catalog.store import schema
 
 FLIPS = 1000
 TEXTS = 7
 BY_DOCTOR = "told by doctor"
-MADE_AGAIN = ("codes ", "repeat ")
+MADE_AGAIN = ("call ", "codes ", "repeat ")
 """Reads that may give nothing: what they would give is made again, or looked up elsewhere."""
 
 
@@ -61,7 +63,9 @@ def a_home(home):
         for track_id in (ids[0], ids[1], ids[3]):
             client.get(f"/api/tracks/{track_id}/peaks")
     with open_service(home) as service:
+        call = KeptCall(home, None, text_of(0), {})
         result = service.find_or_make(text_of(0), **SHORT)
+        call.keep(service, result)
         service.store.requests.enqueue(service.next_time(result)[1])
 
 
@@ -94,6 +98,10 @@ def reads_of(service):
         "judgements": lambda: store.judgements.list(),
         **{f"codes {track.id}": partial(_codes, service, track) for track in every},
         **{f"repeat {track.id}": partial(store.recall, track.key) for track in every},
+        **{
+            f"call {path.stem}": partial(kept.recall, store.home, KIND, path.stem)
+            for path in (store.home / "cache" / KIND).iterdir()
+        },
         **{
             f"sidecar {track.id}": store.audio.path_of(track).with_suffix(".json").read_bytes
             for track in every
@@ -205,6 +213,7 @@ def test_a_bit_is_flipped(tmp_path, dice, scaled, tally):
         wholes.append(in_process(answers, str(tmp_path / name)))
     whole, again = wholes
     assert [read for read, answer in whole.items() if answer != again[read] or answer.told] == []
+    assert all(answer.text != "None" for read, answer in whole.items() if read.startswith("call "))
     files = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
     by_kind = {}
     for name in files:

@@ -6,10 +6,12 @@ home that version 0.1 wrote. Before each step it notes what it is about to do, a
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -147,9 +149,7 @@ def an_upgrade(home, journal, failpoint, fates):
     os.environ[points.VARIABLE] = failpoint
     journal = Journal(journal)
     with open_service(home, encoder=encoder_of(home)) as service:
-        tracks = service.store.tracks.list(Filter(state=None))
-        journal.done(*((track.id, acknowledged(track)) for track in tracks))
-        first = tracks[fates % 2].id
+        first = service.store.tracks.list(Filter(state=None))[fates % 2].id
         for rating in (1 + fates % 5, None, 3):
             journal.doing(first, to={"rating": rating})
             service.rate(first, rating)
@@ -176,8 +176,7 @@ def hits_of(life, home, journal):
 def killed(life, folder, number, failpoint, after_s):
     """Run a life that ends at a point or after a time, look its home over, and return what does not hold."""
     home, journal = folder / f"{number}", folder / f"{number}.journal"
-    journal.touch()
-    _begin(life, home)
+    _begin(life, home, journal)
     process = start(life, str(home), str(journal), failpoint or "none", number)
     process.join(after_s)
     if process.exitcode is None:
@@ -206,10 +205,35 @@ def looked_over(home, expected, unknown, again, log):
     return [*found, *((LOST, f"line {line} of the log is gone") for line in log - lines)]
 
 
-def _begin(life, home):
+def _begin(life, home, journal):
+    """Put the home in place that a life begins with, and note what was acknowledged in it already."""
+    journal.touch()
     if life is an_upgrade:
-        with tarfile.open(OLD_HOME) as archive:
-            archive.extractall(home, filter="data")
+        _extract(home)
+        tracks, lines = what_the_old_home_has()
+        Journal(journal).done(*tracks)
+        for line in lines:
+            Journal(journal).done(line=line)
+
+
+def _extract(home):
+    with tarfile.open(OLD_HOME) as archive:
+        archive.extractall(home, filter="data")
+
+
+@functools.cache
+def what_the_old_home_has():
+    """Return the states of the tracks of the home that version 0.1 wrote, by id, and the ids of its log lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        _extract(folder)
+        return in_process(_has, folder)
+
+
+def _has(home):
+    with open_service(home, encoder=encoder_of(home)) as service:
+        tracks = service.store.tracks.list(Filter(state=None))
+        lines = [line.id for line in service.store.requests.list()]
+    return [(track.id, acknowledged(track)) for track in tracks], lines
 
 
 LIVES = {"make, rate, purge, mend, compact, re-embed": a_life, "upgrade from version 0.1": an_upgrade}
@@ -218,7 +242,7 @@ LIVES = {"make, rate, purge, mend, compact, re-embed": a_life, "upgrade from ver
 @pytest.mark.parametrize("name", LIVES)
 def test_killed_at_named_points(name, tmp_path, dice, scaled, tally):
     life = LIVES[name]
-    _begin(life, tmp_path / "whole")
+    _begin(life, tmp_path / "whole", tmp_path / "whole.journal")
     hits, _ = in_process(hits_of, life, str(tmp_path / "whole"), str(tmp_path / "whole.journal"))
     kills = [
         f"{point}:{dice.randint(1, most)}"
@@ -234,7 +258,7 @@ def test_killed_at_named_points(name, tmp_path, dice, scaled, tally):
 @pytest.mark.parametrize("name", LIVES)
 def test_killed_at_random_times(name, tmp_path, dice, scaled, tally):
     life = LIVES[name]
-    _begin(life, tmp_path / "whole")
+    _begin(life, tmp_path / "whole", tmp_path / "whole.journal")
     _, takes_s = in_process(hits_of, life, str(tmp_path / "whole"), str(tmp_path / "whole.journal"))
     moments = [round(dice.uniform(0.0, takes_s), 4) for _ in range(scaled(RANDOM // len(LIVES)))]
     with tally(f"kill at a random time: {name}") as count:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from music_catalog import doctor
 from music_catalog.history.rejections import Rejections
+from music_catalog.store import audit
 from music_catalog.store.audit import Problem
 from music_catalog.store.rows import to_judgement_row, to_request_row, vector_sha256
 from music_catalog.upkeep import scrub
@@ -240,3 +241,15 @@ def test_the_doctor_tells_and_mends_lines_and_sidecars(service):
         assert {one.name: one.status for one in found if one.name in kinds} == kinds
     assert "damage" not in {check.status for check in doctor.examine(home, deep=True)}
     assert [*scrub.check_track(service.store, made.track.id)[0]] == []
+
+
+def test_the_doctor_clears_a_catalog_whose_first_make_was_killed(service, monkeypatch):
+    """Its audio is there and no table yet."""
+    monkeypatch.setattr(audit, "LEFT_OVER_AFTER_S", 0.0)
+    service.store.audio.put(b"nobody's")
+    (service.store.home / "lance").mkdir(exist_ok=True)
+    home = str(service.store.home)
+    for status in ("damage", "fixed"):
+        checks = doctor.examine(home, fix=status == "fixed")
+        assert [one.name for one in checks if one.status == status] == ["leftover"]
+    assert "damage" not in {check.status for check in doctor.examine(home)}
