@@ -14,6 +14,7 @@ import json
 import logging
 import multiprocessing
 import os
+import sys
 import traceback
 import warnings
 from collections import Counter
@@ -109,23 +110,27 @@ def acknowledged(track):
     return {"sha256": track.audio_sha256, "state": track.state, "rating": track.rating, "key": track.key}
 
 
-def look_over(home, expected, *, unknown=0, mend=True, again=()):
+def look_over(home, expected, *, unknown=0, mend=True, again=(), torn=()):
     """Return what does not hold in `home`, as pairs of a column and a sentence; run in a process of its own.
 
     `expected` gives for each id the states it may have: what was acknowledged, and what was being done; None where it
     may be absent. `unknown` further tracks may be there. With `mend` the findings of doctor are mended, and must be
-    gone then. The requests `again` are made once more.
+    gone then; until then the audio of the tracks `torn` may be damaged. The requests `again` are made once more.
     """
     os.fsync = os.fdatasync = lambda descriptor: None
     logging.disable()
     try:
         with open_service(home, encoder=encoder_of(home)) as service:
             found = [*_rows(service, expected, unknown), *_found(service, expected)]
+            tracks = service.store.tracks.list(ALL)
+            found += _audio(service, [track for track in tracks if track.id not in torn])
         if mend:
             found += _mended(home)
         with open_service(home, encoder=encoder_of(home)) as service:
             for text in again:
                 service.find_or_make(text, **SHORT)
+            tracks = service.store.tracks.list(ALL) if mend else []
+            found += _audio(service, [track for track in tracks if track.state == "ready"])
             found += _unique(service)
             return found
     except BaseException as error:  # a panic of Rust is no Exception
@@ -142,7 +147,10 @@ def _rows(service, expected, unknown):
             yield LOST, f"track {track_id} is {acknowledged(track)}, not {states}"
     if (more := len(tracks.keys() - expected.keys()) - unknown) > 0:
         yield WRONG, f"{more} tracks that nobody made"
-    for track in tracks.values():
+
+
+def _audio(service, tracks):
+    for track in tracks:
         path = service.store.audio.path_of(track)
         if not path.is_file():
             yield LOST, f"the audio of {track.id} is gone"
@@ -229,6 +237,8 @@ class Died(Exception):
 def _forking():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    # Before 3.12.4 Python does not hand sys.path to the process that is forked from, which then imports little of it.
+    os.environ["PYTHONPATH"] = os.pathsep.join(path or "." for path in sys.path)
     return context
 
 

@@ -67,12 +67,13 @@ def torn(case, home, folder, expected, third, names):
     third_id, third_state = third
     whole = fates[names.index(next(name for name in names if name.endswith(".wav")))] == "kept"
     found = [] if whole else [*_served_only_whole(copy, third_id)]
-    # Mending comes after that; a third whose audio was torn is in the trash then.
+    # Doctor moves a third whose audio was torn to the trash.
     mend = number % MEND_EACH == 0
     states = [None, third_state, {**third_state, "state": "trashed"}] if mend else [None, third_state]
     if whole or mend:
         again = [text_of(2)] if mend else []
-        found += look_over(copy, {**expected, third_id: states}, mend=mend, again=again)
+        torn_audio = () if whole else (third_id,)
+        found += look_over(copy, {**expected, third_id: states}, mend=mend, again=again, torn=torn_audio)
     shutil.rmtree(copy)
     return found
 
