@@ -314,7 +314,8 @@ class TrackTable:
         if not self.durable.exists():
             return 0, {name: {} for name in FACETS}
         query_key = (self.durable.head() or 0, predicate, text)
-        if query_key not in self._counted:
+        # Another thread may clear this meanwhile: what is returned is never read back.
+        if (counted := self._counted.get(query_key)) is None:
             with lance_errors("tracks cannot be counted"):
                 table = self.durable.table
                 if text:
@@ -324,10 +325,11 @@ class TrackTable:
                     query = table.search().limit(None)
                 columns = [*FACETS.values(), *(["_score"] if text else [])]
                 values = where(query, predicate).select(columns).to_arrow()
-                if len(self._counted) >= _COUNTS_KEPT:
-                    self._counted.clear()
-                self._counted[query_key] = values.num_rows, count_facets(values)
-        return self._counted[query_key]
+                counted = values.num_rows, count_facets(values)
+            if len(self._counted) >= _COUNTS_KEPT:
+                self._counted.clear()
+            self._counted[query_key] = counted
+        return counted
 
     def vectors(self, predicate: str | None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors of rows by id."""

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -51,6 +52,10 @@ KINDS = {
     "make": 1,
 }
 """Kinds of requests, and how often each is sent."""
+MARK = re.compile(r"^error [0-9a-f]{8}$", re.MULTILINE)
+"""The line before a traceback, with a mark that is another one each time."""
+ENTRY = re.compile(r"^(?=error [0-9a-f]{8}$)|^(?=\w.*; it is passed over$)", re.MULTILINE)
+MOST_ENTRIES = 20
 Request = tuple[str, str, dict | None, dict[str, str]]
 
 
@@ -66,6 +71,9 @@ def main() -> None:
         "--descriptors", type=int, default=0, help="files that the service may open; 0: as here"
     )
     parser.add_argument("--sample-s", type=float, default=5.0, help="seconds between looks at memory")
+    parser.add_argument(
+        "--alone", type=int, default=0, help="requests of each kind that one client sends first"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     with (
@@ -74,6 +82,8 @@ def main() -> None:
     ):
         tracks = make_tracks(address)
         print(f"{len(tracks)} tracks; {memory(process.pid)}")
+        if args.alone:
+            one_client(process.pid, address, tracks, args)
         for clients in args.clients:
             load(process.pid, address, tracks, clients, args)
             time.sleep(2)
@@ -104,8 +114,16 @@ def served(folder: Path, descriptors: int) -> Iterator[tuple[subprocess.Popen[st
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         log.close()
-        lines = (folder / "log").read_text().splitlines()
-        print(f"the service ended with {process.returncode}; its log has {len(lines)} lines: {lines[:3]}")
+        print(f"the service ended with {process.returncode}")
+        print_log((folder / "log").read_text())
+
+
+def print_log(log: str) -> None:
+    """Print each different entry of the service's log once, tracebacks whole, with how often it is there."""
+    entries = Counter(MARK.sub("error", entry).rstrip() for entry in ENTRY.split(log) if entry.strip())
+    print(f"its log has {entries.total()} entries, {len(entries)} of them different")
+    for entry, count in entries.most_common(MOST_ENTRIES):
+        print(f"--- {count} times:\n{entry}")
 
 
 def make_tracks(address: str) -> list[str]:
@@ -157,8 +175,30 @@ def load(pid: int, address: str, tracks: list[str], clients: int, args: argparse
         time.sleep(0.1)
     print_load(clients, args.seconds, took, answers)
     each_ms = (processor_s(pid) - worked) / max(1, answers.total()) * 1e3
-    print(f"  processor time of the service: {each_ms:.0f} ms an answer")
+    print(
+        f"  processor time of the service: {each_ms:.1f} ms an answer; "
+        f"load average of the machine {os.getloadavg()[0]:.1f}"
+    )
     print(f"  most descriptors {most}; RSS every {args.sample_s:g} s: {' '.join(map(str, samples))} MB")
+
+
+def one_client(pid: int, address: str, tracks: list[str], args: argparse.Namespace) -> None:
+    """Let one client ask `args.alone` times for each kind, and print the processor time of an answer."""
+    draw, mean_ms = random.Random(args.seed), 0.0
+    with contextlib.closing(connected(address)) as connection:
+        for kind, weight in KINDS.items():
+            if kind == "make":
+                continue
+            for measured in (False, True):
+                worked, began = processor_s(pid), time.perf_counter()
+                for _ in range(args.alone if measured else 5):
+                    status, content, _ = sent(connection, request(kind, draw, tracks))
+                    assert status < 300, content
+            each_ms = (processor_s(pid) - worked) / args.alone * 1e3
+            took_ms = (time.perf_counter() - began) / args.alone * 1e3
+            mean_ms += each_ms * weight / (sum(KINDS.values()) - KINDS["make"])
+            print(f"  alone: {kind:12} {each_ms:6.1f} ms of processor time, {took_ms:6.1f} ms in all")
+    print(f"  alone: {mean_ms:.1f} ms of processor time an answer, in the mix of kinds")
 
 
 def print_load(

@@ -92,6 +92,18 @@ def test_facets_follow_the_table(filled):
     assert filled.browse("is:trashed").total == 1
 
 
+class Forgetful(dict):
+    """A dictionary that another thread clears as soon as a value is in it."""
+
+    def __setitem__(self, key, value):
+        self.clear()
+
+
+def test_facets_are_returned_where_another_thread_forgets_them_at_once(filled, monkeypatch):
+    monkeypatch.setattr(filled.store.tracks.table, "_counted", Forgetful())
+    assert filled.browse("style:jazz_lounge", limit=0).total == 6
+
+
 def test_a_page_of_a_search_comes_best_first(filled):
     whole = filled.browse("soft rain", limit=12)
     assert [whole.scores[track.id] for track in whole.tracks] == sorted(whole.scores.values(), reverse=True)
