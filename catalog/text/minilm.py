@@ -172,7 +172,7 @@ _blas_lock = threading.Lock()
 
 @contextmanager
 def _single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread while any encoding runs.
+    """Hold BLAS to one thread while any encoding runs, in whichever thread it does.
 
     These matrices are small: a second thread gains little on an idle machine, and on a busy one the threads of OpenBLAS
     spin while they wait for each other (16 chunks took 26 s with two threads and 3 s with one). Nothing changes where
@@ -184,15 +184,27 @@ def _single_threaded_blas() -> Iterator[None]:
         if _blas_users == 1:
             with suppress(ImportError):
                 # By name, since it ships no types; it comes with other libraries and may be missing.
-                _blas_limit = importlib.import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
+                threadpools = importlib.import_module("threadpoolctl")
+                _let_any_thread_limit(threadpools)
+                _blas_limit = threadpools.threadpool_limits(1, user_api="blas")
     try:
         yield
     finally:
         with _blas_lock:
             _blas_users -= 1
             if _blas_users == 0 and _blas_limit is not None:
+                threadpools = importlib.import_module("threadpoolctl")
+                _let_any_thread_limit(threadpools)
                 _blas_limit.restore_original_limits()
+                _let_any_thread_limit(threadpools)
                 _blas_limit = None
+
+
+def _let_any_thread_limit(threadpools: Any) -> None:
+    """Make threadpoolctl forget which thread set a limit: from 3.8 on it ignores all others while that one lives."""
+    clear = getattr(getattr(threadpools, "OpenBLASController", None), "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
 
 
 def _read_tokenizer(path: Path) -> Any:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -348,19 +349,39 @@ class TestWordHash:
         assert float(rain @ storm) > 0.5 > 0.3 > abs(float(rain @ other))
 
 
+def blas_threads() -> list[int]:
+    from threadpoolctl import threadpool_info
+
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
 def test_encoding_holds_blas_to_one_thread_and_gives_it_back(
     loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from threadpoolctl import threadpool_info
-
-    def threads() -> list[int]:
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
     seen: list[list[int]] = []
     real = minilm._layer_norm
-    monkeypatch.setattr(minilm, "_layer_norm", lambda *args: (seen.append(threads()), real(*args))[1])
-    before = threads()
-    loaded.encode(["calm"])
-    assert seen
-    assert all(count == 1 for counts in seen for count in counts)
-    assert threads() == before
+    monkeypatch.setattr(minilm, "_layer_norm", lambda *args: (seen.append(blas_threads()), real(*args))[1])
+    before = blas_threads()
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for encode in (
+            lambda: loaded.encode(["calm"]),
+            lambda: one.submit(loaded.encode, ["calm"]).result(),
+            lambda: other.submit(loaded.encode, ["calm"]).result(),
+        ):
+            seen.clear()
+            encode()
+            assert seen
+            assert all(count == 1 for counts in seen for count in counts)
+            assert blas_threads() == before
+
+
+def test_blas_is_given_back_by_the_thread_that_encodes_last() -> None:
+    before = blas_threads()
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        first, second = minilm._single_threaded_blas(), minilm._single_threaded_blas()
+        one.submit(first.__enter__).result()
+        other.submit(second.__enter__).result()
+        one.submit(first.__exit__, None, None, None).result()
+        assert all(count == 1 for count in blas_threads())
+        other.submit(second.__exit__, None, None, None).result()
+        assert blas_threads() == before
