@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .models import Choices, Context, Decision, Features, Filter, Hit, Match, Request, Result, Track
     from .service.service import MusicService
 
+    __version__: str
+
 __all__ = [
     "Busy",
     "CatalogError",
@@ -42,6 +44,7 @@ __all__ = [
     "StorageError",
     "Track",
     "Unavailable",
+    "__version__",
 ]
 
 
@@ -49,7 +52,10 @@ def __getattr__(name: str) -> Any:
     """Import the service and the values when they are first used, so that `catalog --help` stays instant."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = ".service.service" if name == "MusicService" else ".models"
-    value = getattr(importlib.import_module(module, __name__), name)
+    if name == "__version__":
+        value = importlib.import_module(".version", __name__).package_version()
+    else:
+        module = ".service.service" if name == "MusicService" else ".models"
+        value = getattr(importlib.import_module(module, __name__), name)
     globals()[name] = value
     return value

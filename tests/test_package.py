@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -106,6 +107,25 @@ def test_the_command_starts_as_a_module_and_as_a_program(installed, tmp_path):
     told.append(subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout)
     assert told[0] == told[1]
     assert PROJECT["project"]["version"] in told[0]
+
+
+VERSIONS = """
+import music_catalog
+from music_catalog.generator.protocol import versions
+from music_catalog.version import package_version
+print(music_catalog.__version__, package_version(), versions("music-catalog")["music-catalog"])
+"""
+
+
+def test_every_place_tells_the_version_of_the_project(installed, tmp_path):
+    told = run(installed, "-c", VERSIONS, cwd=tmp_path).stdout.split()
+    assert told == [PROJECT["project"]["version"]] * 3
+
+
+def test_the_changelog_begins_with_the_version_of_the_project():
+    newest = re.search(r"^## (\S+), (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert newest
+    assert newest[1] == PROJECT["project"]["version"]
 
 
 def test_the_command_starts_from_the_checkout():
