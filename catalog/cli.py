@@ -22,7 +22,10 @@ __all__ = ["catalog", "main", "musicgen"]
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="music-catalog", prog_name="catalog")
 def catalog() -> None:
-    """Music that fits what your application just said: reuse a close match, or make and insert a new track."""
+    """Music that fits what your application just said: reuse a close match, or make and insert a new track.
+
+    `catalog COMMAND --help` shows the options of a command and an example.
+    """
 
 
 def main() -> None:
@@ -50,33 +53,27 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-for command in (
-    music.find_or_make,
-    music.musicgen,
-    music.find,
+catalog.add_section("Make and reuse", music.find_or_make, music.musicgen, music.find, stock.stock)
+catalog.add_section(
+    "Look",
     music.search,
     music.similar,
-    stock.stock,
-    soundtrack.scene,
-    soundtrack.mix,
-    soundtrack.score,
     tracks.list_,
     tracks.show,
     tracks.export,
-    tracks.rm,
-    tracks.restore,
-    tracks.rate,
-    tracks.reject,
     history.history,
     history.stats,
-    history.calibrate,
+)
+catalog.add_section("Listen and judge", tracks.rate, tracks.reject, tracks.rm, tracks.restore)
+catalog.add_section("Scenes and stories", soundtrack.scene, soundtrack.mix, soundtrack.score)
+catalog.add_section(
+    "Set up",
     presets.presets,
     schema.schema,
     setup.config_,
     setup.models,
     setup.doctor,
+    history.calibrate,
     setup.completion,
-    servers.serve,
-    servers.mcp,
-):
-    catalog.add_command(command)
+)
+catalog.add_section("Serve", servers.serve, servers.mcp)

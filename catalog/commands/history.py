@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "history", "stats"]
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=['catalog history "resting by a fire" --days 7'])
 @click.argument("text", required=False)
 @click.option(
     "--by",
@@ -62,7 +62,10 @@ def history(
     config: str | None,
     **facts: Any,
 ) -> None:
-    """List requests and what came of them, newest first; with TEXT the requests most like it."""
+    """List requests and what came of them, newest first.
+
+    With TEXT these are the requests most like it.
+    """
     from datetime import datetime, timedelta, timezone
 
     from ..report import past_json, past_line
@@ -76,7 +79,7 @@ def history(
         raise NotFound("no request matches; loosen the filters")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog stats --by week"])
 @click.option(
     "--by",
     type=click.Choice(["day", "week", "month"]),
@@ -85,7 +88,11 @@ def history(
 @json_option
 @home_option
 def stats(by: By | None, as_json: bool, home: str) -> None:
-    """Print requests, hits, seconds saved, also over time, the rate of wrong reuses among those judged, and sizes."""
+    """Print how many requests reuse served, and how well.
+
+    It counts requests, hits and seconds saved, also over time, the rate of wrong reuses among those judged, and
+    sizes.
+    """
     from ..history.statistics import statistics
     from ..report import figures
 
@@ -98,7 +105,7 @@ def stats(by: By | None, as_json: bool, home: str) -> None:
         click.echo(line)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog calibrate", "catalog calibrate --labels mine.jsonl"])
 @click.option(
     "--labels",
     type=click.Path(dir_okay=False),
@@ -127,7 +134,10 @@ def calibrate(
     home: str,
     config: str | None,
 ) -> None:
-    """Certify which threshold holds which rate of false reuse, for the encoder in use."""
+    """Certify which threshold holds which rate of false reuse.
+
+    The certificate is for the encoder in use.
+    """
     from ..report import certificate_lines
 
     with open_service(home, config) as service, progress_bar("reading labels") as on_progress:

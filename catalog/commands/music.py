@@ -11,6 +11,7 @@ from .flags import result_in_flags
 from .home import ask_service, open_service, request_body, save_download
 from .inputs import check_out_file, present, read_arguments, read_context, read_input, read_request
 from .options import (
+    about_text,
     audience_options,
     config_option,
     context_options,
@@ -20,6 +21,8 @@ from .options import (
     json_option,
     list_output,
     no_server_option,
+    on_output,
+    on_reuse,
     out_options,
     reuse_options,
 )
@@ -32,14 +35,28 @@ if TYPE_CHECKING:
 __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
 
 
-@click.command(cls=Command, name="find-or-make")
+@click.command(
+    cls=Command,
+    name="find-or-make",
+    examples=[
+        'catalog find-or-make "Waves roll onto an empty beach at dusk, slow and peaceful." --duration 20',
+        'echo "The heroes storm the gate." | catalog find-or-make - --json',
+        "catalog find-or-make --context-file payload.json --role narration_bed --out answer.flac",
+    ],
+)
 @context_options
+@on_reuse(
+    "--reuse",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "always", "never"]),
+    help="Reuse what fits and else make; only reuse; only make.",
+)
 @audience_options
-@click.option("--reuse", default="auto", show_default=True, type=click.Choice(["auto", "always", "never"]))
 @reuse_options
-@click.option("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
+@on_output("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
 @explain_option
-@click.option(
+@about_text(
     "--batch",
     type=click.Path(dir_okay=False, allow_dash=True),
     help="Serve a file of contexts, one JSON string or payload a line; prints one JSON object a line.",
@@ -61,7 +78,10 @@ def find_or_make(
     no_server: bool,
     **options: Any,
 ) -> None:
-    """Reuse a track that fits TEXT, or make one. TEXT may be - for standard input."""
+    """Reuse a track that fits TEXT, or make one.
+
+    TEXT may be - for standard input.
+    """
     if batch is not None:
         text, path, reuse = (options.pop(name) for name in ("text", "context_file", "reuse"))
         if text or path or out or dry_run or reuse != "auto":
@@ -118,9 +138,14 @@ def _serve_batch(batch: str, explain: bool, home: str, config: str | None, optio
         print_json(result_in_flags(result_json(result, result.path, explain=explain)))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        'catalog musicgen "A tavern fills up." --preset environment_tavern --duration 20 --out tavern.wav'
+    ],
+)
 @context_options
-@click.option("--explain", is_flag=True, help="Show features, choices and configuration.")
+@on_output("--explain", is_flag=True, help="Show features, choices and configuration.")
 @out_options
 @json_option
 @home_option
@@ -128,7 +153,10 @@ def _serve_batch(batch: str, explain: bool, home: str, config: str | None, optio
 def musicgen(
     explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **options: Any
 ) -> None:
-    """Make a new track for TEXT, whatever the catalog holds. TEXT may be - for standard input."""
+    """Make a new track for TEXT, whatever the catalog holds.
+
+    TEXT may be - for standard input.
+    """
     source, arguments = read_request(options)
     check_out_file(out, force)
     with open_service(home, config) as service, progress_bar() as on_progress:
@@ -136,7 +164,9 @@ def musicgen(
     print_result(result_payload(result, out), as_json, explain)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command, examples=['catalog find "Slow, peaceful waves on an empty beach at dusk." --explain']
+)
 @context_options
 @reuse_options
 @explain_option
@@ -147,7 +177,10 @@ def musicgen(
 def find(
     explain: bool, as_json: bool, home: str, config: str | None, no_server: bool, **options: Any
 ) -> None:
-    """Find the track that find-or-make would reuse for TEXT; exit 3 when there is none. Never makes."""
+    """Find the track that find-or-make would reuse for TEXT.
+
+    It never makes one, and ends with exit code 3 when nothing fits.
+    """
     source, arguments = read_request(options)
 
     def ask(running: RunningService) -> dict[str, Any]:
@@ -163,7 +196,10 @@ def find(
         raise NotFound(f"nothing fits: {payload['reason']}")
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=["catalog search 'calm \"empty beach\" mood:peaceful,calm length:5..60 -environment:city'"],
+)
 @click.argument("words", nargs=-1, required=True, metavar="QUERY...")
 @click.option(
     "--by",
@@ -189,7 +225,10 @@ def search(
     no_server: bool,
     **facts: Any,
 ) -> None:
-    """Search the catalog for QUERY: words, "phrases" and facts such as mood:calm length:30..60 -style:drone."""
+    """Search the catalog by meaning, words and facts.
+
+    QUERY holds words, "phrases" and facts such as mood:calm length:30..60 -style:drone.
+    """
     text = " ".join(words)
     facts = present(facts)
 
@@ -208,7 +247,7 @@ def search(
         raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog similar 3f2a9c --by sound --limit 5"])
 @click.argument("track_id")
 @click.option(
     "--by",
@@ -232,7 +271,10 @@ def similar(
     config: str | None,
     **facts: Any,
 ) -> None:
-    """List the tracks most like TRACK_ID: made for similar texts, or sounding alike."""
+    """List the tracks most like one.
+
+    They were made for texts like that of TRACK_ID, or sound like it.
+    """
     from ..report import hits_json
 
     with open_service(home, config, create=False) as service:

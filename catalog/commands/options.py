@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import CatalogError
+from .help import CATALOG, FROM_THE_TEXT, OUTPUT, REUSE, TEXT, TRACKS, WANTED, option_under
 from .home import open_library
 
 __all__ = [
     "MOST_DAYS",
     "Function",
+    "about_text",
     "audience_options",
     "complete_names",
     "config_option",
@@ -28,11 +30,15 @@ __all__ = [
     "list_output",
     "mix_out_option",
     "no_server_option",
+    "on_output",
+    "on_reuse",
     "options",
     "out_options",
     "reuse_options",
 ]
 
+DEFAULT_QUALITY = "standard"
+"""The tier where none is named, as `request.selection` picks it; not read there, since that loads more."""
 MOST_DAYS = 36_500
 """The longest time, in days, that an option takes: a hundred years."""
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -69,7 +75,14 @@ def days_option(_: click.Context, parameter: click.Parameter, value: float | Non
     return value
 
 
-home_option = click.option(
+about_text = option_under(TEXT)
+wanted = option_under(WANTED)
+on_reuse = option_under(REUSE)
+on_tracks = option_under(TRACKS)
+on_output = option_under(OUTPUT)
+on_catalog = option_under(CATALOG)
+
+home_option = on_catalog(
     "--home",
     envvar="CATALOG_HOME",
     default="data",
@@ -77,77 +90,116 @@ home_option = click.option(
     show_envvar=True,
     help="The catalog's folder; created on first use.",
 )
-config_option = click.option(
+config_option = on_catalog(
     "--config",
     envvar="CATALOG_CONFIG",
     type=click.Path(dir_okay=False),
     show_envvar=True,
-    help="A configuration file in the musicgen: shape [default: catalog.yaml in the home, if there].",
+    show_default="catalog.yaml in the home, if there",
+    help="A configuration file in the musicgen: shape.",
 )
-no_server_option = click.option(
+no_server_option = on_catalog(
     "--no-server",
     envvar="CATALOG_NO_SERVER",
     is_flag=True,
     show_envvar=True,
     help="Do the work here, even where `catalog serve` runs in this home.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+json_option = on_output("--json", "as_json", is_flag=True, help="Print one JSON object.")
 list_output = options(
-    json_option, click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
+    json_option, on_output("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
 )
-explain_option = click.option(
+explain_option = on_output(
     "--explain", is_flag=True, help="Show features, choices and candidates with their scores."
 )
-force_option = click.option("--force", is_flag=True, help="Replace files that exist.")
-mix_out_option = click.option(
+force_option = on_output("--force", is_flag=True, help="Replace files that exist.")
+mix_out_option = on_output(
     "--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg)."
 )
 context_options = options(
     click.argument("text", required=False),
-    click.option(
+    about_text(
         "--context-file",
         type=click.Path(dir_okay=False),
         help="Read the context from a file: text, or a JSON payload with an answer, chunk, scene or text.",
     ),
-    click.option("--query", help="The question that the context answers."),
-    click.option(
-        "--environment", help="Where the scene is, when your pipeline knows: forest, rain, ocean, ..."
+    about_text("--query", help="The question that the context answers."),
+    about_text(
+        "--environment",
+        show_default=FROM_THE_TEXT,
+        help="Where the scene is, when your pipeline knows: forest, rain, ocean, ...",
     ),
-    click.option("--time-of-day", help="When the scene is: dawn, morning, day, dusk, evening, night."),
-    click.option("--mood", "mood_tags", multiple=True, help="A mood tag your pipeline knows; repeatable."),
-    click.option("--valence", type=float, help="Pleasantness, -1 to 1, when your pipeline knows it."),
-    click.option("--energy", type=float, help="Energy, -1 to 1, when your pipeline knows it."),
-    click.option(
+    about_text(
+        "--time-of-day",
+        show_default=FROM_THE_TEXT,
+        help="When the scene is: dawn, morning, day, dusk, evening, night.",
+    ),
+    about_text(
+        "--mood",
+        "mood_tags",
+        multiple=True,
+        show_default=FROM_THE_TEXT,
+        help="A mood tag your pipeline knows; repeatable.",
+    ),
+    about_text(
+        "--valence",
+        type=float,
+        show_default=FROM_THE_TEXT,
+        help="Pleasantness, -1 to 1, when your pipeline knows it.",
+    ),
+    about_text(
+        "--energy",
+        type=float,
+        show_default=FROM_THE_TEXT,
+        help="Energy, -1 to 1, when your pipeline knows it.",
+    ),
+    about_text(
         "--brief",
         type=click.Path(dir_okay=False, allow_dash=True),
         metavar="FILE",
+        show_default=FROM_THE_TEXT,
         help="Which music would serve the text, as JSON; see `catalog schema brief`.",
     ),
-    click.option(
-        "--preset", shell_complete=complete_names("styles"), help="Style preset; see `catalog presets list`."
+    wanted(
+        "--preset",
+        shell_complete=complete_names("styles"),
+        show_default=FROM_THE_TEXT,
+        help="Style preset; see `catalog presets list`.",
     ),
-    click.option(
-        "--role", shell_complete=complete_names("roles"), help="What the music is for: background_bed, ..."
+    wanted(
+        "--role",
+        shell_complete=complete_names("roles"),
+        show_default=FROM_THE_TEXT,
+        help="What the music is for: background_bed, ...",
     ),
-    click.option("--quality", help="Quality tier: preview, standard or final."),
-    click.option("--duration", "duration_s", type=float, help="Length in seconds."),
-    click.option("--loop/--no-loop", "loopable", default=None, help="Whether it must loop without a seam."),
-    click.option(
-        "--seed", type=int, help="Seed for the generator; the same inputs and seed give the same samples."
+    wanted("--quality", show_default=DEFAULT_QUALITY, help="Quality tier: preview, standard or final."),
+    wanted("--duration", "duration_s", type=float, show_default="from the role", help="Length in seconds."),
+    wanted(
+        "--loop/--no-loop",
+        "loopable",
+        default=None,
+        show_default="from the role",
+        help="Whether it must loop without a seam.",
     ),
-    click.option("--backend", help="auto, mlx or procedural."),
-    click.option(
+    wanted(
+        "--seed",
+        type=int,
+        show_default=FROM_THE_TEXT,
+        help="Seed for the generator; the same inputs and seed give the same samples.",
+    ),
+    wanted("--backend", show_default="auto", help="auto, mlx or procedural."),
+    wanted(
         "--continue-from",
         metavar="TRACK",
         help="Continue this track, with MusicGen; --duration counts its length too.",
     ),
-    click.option(
+    wanted(
         "--melody",
         type=click.Path(),
         metavar="FILE",
         help="Follow the melody of this recording (.wav, .flac or .ogg, at most 10 minutes).",
     ),
-    click.option(
+    wanted(
         "--set",
         "settings",
         multiple=True,
@@ -156,61 +208,65 @@ context_options = options(
     ),
 )
 audience_options = options(
-    click.option(
-        "--listener", help="Who hears it; they get another fitting track than the one they just heard."
-    ),
-    click.option("--theme", help="A recurring theme, which keeps its track while that fits."),
+    on_reuse("--listener", help="Who hears it; they get another fitting track than the one they just heard."),
+    on_reuse("--theme", help="A recurring theme, which keeps its track while that fits."),
 )
 reuse_options = options(
-    click.option(
+    on_reuse(
         "--max-false-reuse",
         type=float,
-        help="The share of reused tracks that may turn out not to fit [default: 0.1].",
+        show_default="0.1",
+        help="The share of reused tracks that may turn out not to fit.",
     ),
-    click.option(
+    on_reuse(
         "--min-similarity",
         type=float,
         help="Decide by score: what a candidate needs, -1 to 1, certified or not.",
     ),
-    click.option(
+    on_reuse(
         "--reach",
         type=click.Choice(["music", "scene"]),
-        help="Reuse every track whose music serves the text, or only those of the same scene [default: music].",
+        show_default="music",
+        help="Reuse every track whose music serves the text, or only those of the same scene.",
     ),
-    click.option(
+    on_reuse(
         "--fit",
         type=click.Choice(["passable", "fits"]),
-        help="How choosy: a track of another scene must be passable, or fit more likely than not [default: passable].",
+        show_default="passable",
+        help="How choosy: a track of another scene must be passable, or fit more likely than not.",
     ),
-    click.option(
+    on_reuse(
         "--variety",
         type=int,
         metavar="N",
-        help="Until N tracks serve a text, some requests make another one; 1 for none [default: 15].",
+        show_default="18",
+        help="Until N tracks serve a text, some requests make another one; 1 for none.",
     ),
 )
 out_options = options(
-    click.option(
+    on_output(
         "--out", type=click.Path(dir_okay=False), help="Also write the track here (.wav, .flac or .ogg)."
     ),
-    click.option("--force", is_flag=True, help="Let --out replace an existing file."),
+    on_output("--force", is_flag=True, help="Let --out replace an existing file."),
 )
 levels_options = options(
-    click.option("--voice-lufs", type=float, help="Loudness of the voice [default: -18]."),
-    click.option("--bed-lufs", type=float, help="Loudness of the music where nobody speaks [default: -24]."),
-    click.option("--stems", type=click.Path(), help="Also write voice and music alone into this folder."),
+    on_output("--voice-lufs", type=float, show_default="-18", help="Loudness of the voice."),
+    on_output(
+        "--bed-lufs", type=float, show_default="-24", help="Loudness of the music where nobody speaks."
+    ),
+    on_output("--stems", type=click.Path(), help="Also write voice and music alone into this folder."),
 )
 filter_options = options(
-    click.option("--style", shell_complete=complete_names("styles"), help="Only this style."),
-    click.option("--role", shell_complete=complete_names("roles"), help="Only this role."),
-    click.option("--min-quality", help="Only this quality tier and better."),
-    click.option("--environment", help="Only this environment."),
-    click.option("--time-of-day", help="Only this time of day."),
-    click.option("--mood", multiple=True, help="Only tracks with this mood tag; repeatable, all must hold."),
-    click.option("--loop/--no-loop", "loopable", default=None, help="Only loops, or only one-shots."),
-    click.option("--min-duration", "min_duration_s", type=float, help="At least this long, in seconds."),
-    click.option("--max-duration", "max_duration_s", type=float, help="At most this long, in seconds."),
-    click.option("--min-tempo", "min_tempo_bpm", type=float, help="At least this fast, in BPM."),
-    click.option("--max-tempo", "max_tempo_bpm", type=float, help="At most this fast, in BPM."),
-    click.option("--made-by", "backend", help="Only tracks of this backend: mlx or procedural."),
+    on_tracks("--style", shell_complete=complete_names("styles"), help="Only this style."),
+    on_tracks("--role", shell_complete=complete_names("roles"), help="Only this role."),
+    on_tracks("--min-quality", help="Only this quality tier and better."),
+    on_tracks("--environment", help="Only this environment."),
+    on_tracks("--time-of-day", help="Only this time of day."),
+    on_tracks("--mood", multiple=True, help="Only tracks with this mood tag; repeatable, all must hold."),
+    on_tracks("--loop/--no-loop", "loopable", default=None, help="Only loops, or only one-shots."),
+    on_tracks("--min-duration", "min_duration_s", type=float, help="At least this long, in seconds."),
+    on_tracks("--max-duration", "max_duration_s", type=float, help="At most this long, in seconds."),
+    on_tracks("--min-tempo", "min_tempo_bpm", type=float, help="At least this fast, in BPM."),
+    on_tracks("--max-tempo", "max_tempo_bpm", type=float, help="At most this fast, in BPM."),
+    on_tracks("--made-by", "backend", help="Only tracks of this backend: mlx or procedural."),
 )

@@ -13,15 +13,18 @@ __all__ = ["presets", "presets_list", "presets_show", "presets_suggest"]
 
 @click.group(cls=Group)
 def presets() -> None:
-    """Style presets: list, show and suggest."""
+    """List, show and suggest style presets."""
 
 
-@presets.command("list", cls=Command)
+@presets.command("list", cls=Command, examples=["catalog presets list"])
 @list_output
 @home_option
 @config_option
 def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -> None:
-    """List the style presets, roles and quality tiers with a description to choose by."""
+    """List the style presets, roles and quality tiers.
+
+    Each has a description to choose by.
+    """
     from ..report import preset_rows
 
     rows = preset_rows(open_library(config, home))
@@ -30,13 +33,16 @@ def presets_list(as_json: bool, as_jsonl: bool, home: str, config: str | None) -
     print_rows("presets", rows, as_json, as_jsonl, lines)
 
 
-@presets.command("show", cls=Command)
+@presets.command("show", cls=Command, examples=["catalog presets show ambient_lofi"])
 @click.argument("name", shell_complete=complete_names("styles"))
 @json_option
 @home_option
 @config_option
 def presets_show(name: str, as_json: bool, home: str, config: str | None) -> None:
-    """Show every value of one preset, role or quality tier, and where it comes from."""
+    """Show every value of one preset, role or quality tier.
+
+    Each value has where it comes from.
+    """
     from ..report import shown
     from ..request.builder import preset_errors
 
@@ -52,7 +58,7 @@ def presets_show(name: str, as_json: bool, home: str, config: str | None) -> Non
         click.echo(f"{key}: {shown(value)}  [{library.origin(f'{section}.{name}.{key}')}]")
 
 
-@presets.command("suggest", cls=Command)
+@presets.command("suggest", cls=Command, examples=['catalog presets suggest "heroes rest by the fire"'])
 @click.argument("query")
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 100))
 @list_output
@@ -61,7 +67,10 @@ def presets_show(name: str, as_json: bool, home: str, config: str | None) -> Non
 def presets_suggest(
     query: str, limit: int, as_json: bool, as_jsonl: bool, home: str, config: str | None
 ) -> None:
-    """Rank the style presets for QUERY by what served similar requests well, each with its reason."""
+    """Rank the style presets that served requests like QUERY well.
+
+    Each has its reason.
+    """
     with open_service(home, config, create=False) as service:
         suggestions = service.suggest_presets(query, limit)
     width = max(len(one.name) for one in suggestions)

@@ -13,15 +13,18 @@ __all__ = ["schema", "schema_brief"]
 
 @click.group(cls=Group)
 def schema() -> None:
-    """What a pipeline may hand in, as JSON schema."""
+    """Print the JSON schema of what a pipeline may hand in."""
 
 
-@schema.command("brief", cls=Command)
+@schema.command("brief", cls=Command, examples=["catalog schema brief", "catalog schema brief --prompt"])
 @click.option("--prompt", is_flag=True, help="Print the instructions for a language model instead.")
 @home_option
 @config_option
 def schema_brief(prompt: bool, home: str, config: str | None) -> None:
-    """Print the JSON schema of a brief over the styles on offer, for the structured output of a language model."""
+    """Print the JSON schema of a brief over the styles on offer.
+
+    It is for the structured output of a language model.
+    """
     import json
 
     from ..brief import asked

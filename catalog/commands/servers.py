@@ -20,7 +20,7 @@ __all__ = ["mcp", "serve"]
 MOST_TOKEN = 4096
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog serve --port 8765"])
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -64,7 +64,10 @@ MOST_TOKEN = 4096
 @home_option
 @config_option
 def serve(home: str, config: str | None, token: str | None, token_file: str | None, **options: Any) -> None:
-    """Serve the catalog over HTTP, with a page at its address, until interrupted."""
+    """Serve the catalog over HTTP, with a page to browse it.
+
+    It prints its address, and runs until it is interrupted.
+    """
     if token and click.get_current_context().get_parameter_source("token") is ParameterSource.COMMANDLINE:
         _hide_token(token)
     if token_file:
@@ -118,7 +121,7 @@ def _read_token(path: str) -> str:
     return token
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog mcp --transport http --port 8766"])
 @click.option(
     "--transport",
     type=click.Choice(["stdio", "http"]),
@@ -137,7 +140,10 @@ def _read_token(path: str) -> str:
 @home_option
 @config_option
 def mcp(transport: str, host: str, port: int, home: str, config: str | None) -> None:
-    """Serve the catalog to MCP clients: search, find or make, rate; tracks as resources."""
+    """Serve the catalog to MCP clients.
+
+    They search, find or make, and rate; tracks are resources.
+    """
     from ..integrations.mcp import serve
 
     with open_service(home, config) as service:

@@ -16,10 +16,12 @@ SHOWN_STYLE = "ambient_lofi"
 
 @click.group(cls=Group, name="config")
 def config_() -> None:
-    """Configuration."""
+    """Show the configuration and where each value comes from."""
 
 
-@config_.command("show", cls=Command)
+@config_.command(
+    "show", cls=Command, examples=["catalog config show --preset ambient_lofi --quality preview"]
+)
 @click.option("--preset", shell_complete=complete_names("styles"), help="Show what this style makes of it,")
 @click.option("--role", shell_complete=complete_names("roles"), help="... in this role,")
 @click.option("--quality", help="... at this quality.")
@@ -29,7 +31,10 @@ def config_() -> None:
 def config_show(
     preset: str | None, role: str | None, quality: str | None, as_json: bool, home: str, config: str | None
 ) -> None:
-    """Print every value with where it came from; with --preset, --role or --quality the merged result."""
+    """Print every value with where it came from.
+
+    With --preset, --role or --quality it prints the merged result.
+    """
     from ..report import shown
     from ..request.builder import preset_errors
     from ..request.selection import USUAL_QUALITY, USUAL_ROLE
@@ -52,13 +57,16 @@ def config_show(
 
 @click.group(cls=Group)
 def models() -> None:
-    """MusicGen checkpoints: list and pull."""
+    """List and pull MusicGen checkpoints."""
 
 
-@models.command("list", cls=Command)
+@models.command("list", cls=Command, examples=["catalog models list"])
 @list_output
 def models_list(as_json: bool, as_jsonl: bool) -> None:
-    """List the checkpoints: size, type or bits, licence, where they are on this machine."""
+    """List the checkpoints and where they are on this machine.
+
+    Each has its size, its type or bits, and its licence.
+    """
     from ..doctor import checkpoints
 
     rows = checkpoints()
@@ -71,14 +79,17 @@ def models_list(as_json: bool, as_jsonl: bool) -> None:
     print_rows("models", rows, as_json, as_jsonl, lines)
 
 
-@models.command("pull", cls=Command)
+@models.command("pull", cls=Command, examples=["catalog models pull small --bits 8"])
 @click.argument("name")
 @click.option("--bits", type=click.Choice(["8", "4"]), help="Quantize the decoder.")
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Convert the decoder to this."
 )
 def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
-    """Fetch the checkpoint NAME (a size, a hub repository or a folder) and convert it once."""
+    """Fetch a checkpoint and convert it once.
+
+    NAME is a size, a repository of the hub or a folder.
+    """
     from ..doctor import pull_checkpoint
 
     click.echo("MusicGen weights are CC-BY-NC-4.0: they may not be used commercially", err=True)
@@ -87,7 +98,7 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
     click.echo(str(path))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog doctor --deep --fix", "catalog doctor --backup /media/backup"])
 @click.option("--deep", is_flag=True, help="Also read every audio file and compare its checksum.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended without losing anything.")
 @click.option("--reembed", is_flag=True, help="Embed every row again with the encoder in use.")
@@ -110,7 +121,10 @@ def doctor(
     home: str,
     config: str | None,
 ) -> None:
-    """Check versions, encoder, models, disk and the catalog itself; back it up."""
+    """Check the installation and the catalog; repair it; back it up.
+
+    It checks versions, encoder, models, disk, and the rows and files of the catalog.
+    """
     from ..doctor import examine
 
     with progress_bar("copying") as on_progress:
@@ -132,10 +146,13 @@ def doctor(
         raise click.exceptions.Exit(5)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=['eval "$(catalog completion zsh)"'])
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script for SHELL, to be sourced in its start-up file."""
+    """Print the completion script of a shell.
+
+    Source it in the start-up file of SHELL.
+    """
     from click.shell_completion import get_completion_class
 
     group = click.get_current_context().find_root().command

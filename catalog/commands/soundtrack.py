@@ -28,7 +28,12 @@ from .terminal import Command, print_json, print_result, progress_bar, result_pa
 __all__ = ["mix", "scene", "score"]
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        'catalog scene "The forest lay calm at dawn." --environment forest --duration 180 --out forest.wav'
+    ],
+)
 @context_options
 @audience_options
 @explain_option
@@ -39,7 +44,10 @@ __all__ = ["mix", "scene", "score"]
 def scene(
     explain: bool, out: str | None, force: bool, as_json: bool, home: str, config: str | None, **options: Any
 ) -> None:
-    """Find or make a seamless loop for the scene in TEXT; --out writes it as long as --duration (45 s) says."""
+    """Find or make a seamless loop for the scene in TEXT.
+
+    --out writes it as long as --duration says, 45 s where that is not given. TEXT may be - for standard input.
+    """
     from ..export import write_at_length
 
     if options.pop("loopable") is False:
@@ -58,7 +66,12 @@ def scene(
     print_result(payload, as_json, explain)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "catalog mix --bed forest.wav --loop --narration voice.wav --out mix.wav --stems stems --cues mix.vtt"
+    ],
+)
 @click.option("--bed", required=True, help="A track's id, or an audio file.")
 @click.option(
     "--narration", required=True, type=click.Path(dir_okay=False), help="The voice: WAV, FLAC or OGG."
@@ -86,7 +99,10 @@ def scene(
 def mix(
     bed: str, narration: str, out: str, as_json: bool, home: str, cue_files: tuple[str, ...], **options: Any
 ) -> None:
-    """Mix a track or file under a narration: the bed gives way to the voice and never clips."""
+    """Mix a track or file under a narration.
+
+    The bed gives way to the voice, and the mix never clips.
+    """
     from ..soundtrack.mix import mix_under
 
     def find_track(track_id: str) -> tuple[Any, Path]:
@@ -110,7 +126,7 @@ def mix(
     _print_mix(payload, as_json)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog score story.jsonl --out story.wav --narrator espeak-ng"])
 @click.argument("story", type=click.Path(dir_okay=False))
 @mix_out_option
 @click.option("--narrator", help="Who speaks where a chunk has no narration: espeak-ng, mlx-audio, orpheus.")
@@ -136,7 +152,10 @@ def score(
     config: str | None,
     **options: Any,
 ) -> None:
-    """Score STORY, one JSON chunk a line, as one timeline; cues (.json, .vtt) and a plot (.svg) go beside --out."""
+    """Score a whole story as one timeline under its narration.
+
+    STORY has one JSON chunk a line. Cues (.json, .vtt) and a plot (.svg) go beside --out.
+    """
     from ..soundtrack import renderers
     from ..soundtrack.score import levels_of
     from ..soundtrack.score import score as score_story

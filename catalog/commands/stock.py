@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["stock"]
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog stock answers.jsonl --tracks 16 --dry-run"])
 @click.argument("corpus", type=click.Path())
 @click.option("--tracks", required=True, type=click.IntRange(1), help="How many tracks to plan.")
 @click.option("--table", help="The table, where CORPUS is the folder of a LanceDB database.")
@@ -58,10 +58,10 @@ def stock(
     config: str | None,
     **options: Any,
 ) -> None:
-    """Make the tracks that serve most of CORPUS ahead of its requests; the same command again goes on.
+    """Make the tracks that serve most of a corpus in advance.
 
     CORPUS is a file of JSON Lines, a folder of .txt and .md files, or the folder of a LanceDB database. Tracks that
-    are in the catalog count first.
+    are in the catalog count first. The same command again goes on.
     """
     from ..models import Stock
 

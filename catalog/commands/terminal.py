@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +15,7 @@ import click
 
 from ..errors import CatalogError, in_one_line
 from .flags import in_flags, result_in_flags
+from .help import write_commands, write_examples, write_options
 
 if TYPE_CHECKING:
     from ..generator import Progress
@@ -51,6 +52,14 @@ class Failure(click.ClickException):
 class Command(click.Command):
     """A command whose catalog errors become one line and an exit code, also when a host CLI mounts it."""
 
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_options(self, ctx, formatter)
+        write_examples(self.examples, formatter)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
@@ -76,6 +85,19 @@ class Group(click.Group):
 
     command_class = Command
     group_class = type
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.sections: dict[str, list[str]] = {}
+
+    def add_section(self, heading: str, *commands: click.Command) -> None:
+        """Add commands that `--help` lists under a heading."""
+        for command in commands:
+            self.add_command(command)
+        self.sections[heading] = [str(command.name) for command in commands]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_commands(self, self.sections, ctx, formatter)
 
 
 def interrupt(number: int, frame: Any) -> NoReturn:

@@ -24,7 +24,7 @@ from .terminal import Command, print_json, print_rows, progress_bar
 __all__ = ["export", "list_", "rate", "reject", "restore", "rm", "show"]
 
 
-@click.command(cls=Command, name="list")
+@click.command(cls=Command, name="list", examples=['catalog list "rating:4.. made:7d"'])
 @click.argument("words", nargs=-1, metavar="[QUERY]...")
 @filter_options
 @click.option("--trashed", is_flag=True, help="List the trash instead.")
@@ -44,7 +44,10 @@ def list_(
     home: str,
     **facts: Any,
 ) -> None:
-    """List tracks, newest first: all, or those that meet QUERY, such as mood:calm rating:4.. made:7d."""
+    """List tracks, newest first: all, or those that meet QUERY.
+
+    QUERY holds facts and words, such as mood:calm rating:4.. made:7d.
+    """
     from ..report import line, track_json
 
     with open_store(home) as store:
@@ -58,12 +61,15 @@ def list_(
         click.echo(f"{len(tracks)} of {total} tracks", err=True)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog show 3f2a9c"])
 @click.argument("track_id")
 @json_option
 @home_option
 def show(track_id: str, as_json: bool, home: str) -> None:
-    """Show everything about one track: what it was made for, how, and by what."""
+    """Show everything about one track.
+
+    It tells what the track was made for, how, and by what.
+    """
     from ..report import shown
 
     with open_store(home) as store:
@@ -81,7 +87,13 @@ def show(track_id: str, as_json: bool, home: str) -> None:
             click.echo(f"{name}: {shown(value)}")
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "catalog export --format m3u --to all.m3u",
+        "catalog export --format flac --to calm --query mood:calm",
+    ],
+)
 @click.argument("track_ids", nargs=-1)
 @click.option(
     "--format",
@@ -109,7 +121,10 @@ def export(
     home: str,
     **facts: Any,
 ) -> None:
-    """Export tracks (all, those named, or those the filters leave) with what is known about them."""
+    """Export tracks with what is known about them.
+
+    Without TRACK_IDS these are all tracks, or those that the filters leave.
+    """
     from ..export import export_tracks
 
     with open_store(home) as store:
@@ -124,7 +139,7 @@ def export(
     click.echo(f"{len(tracks)} tracks exported as {form}", err=True)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog rm 3f2a9c", "catalog rm --purge --older-than 30"])
 @click.argument("track_ids", nargs=-1)
 @click.option("--purge", is_flag=True, help="Empty the trash; the folder lost/ keeps it for 7 days.")
 @click.option(
@@ -136,7 +151,10 @@ def export(
 )
 @home_option
 def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) -> None:
-    """Put tracks in the trash; `catalog restore` takes them out again."""
+    """Put tracks in the trash, or empty it.
+
+    `catalog restore` takes them out again.
+    """
     if bool(track_ids) == purge:
         raise InputError("name the tracks to put in the trash, or --purge to empty it; not both, not neither")
     with open_store(home) as store:
@@ -149,7 +167,7 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
             click.echo(track_id)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog restore 3f2a9c", "catalog restore --from /media/backup"])
 @click.argument("track_ids", nargs=-1)
 @click.option(
     "--from",
@@ -176,7 +194,10 @@ def restore(
     as_json: bool,
     home: str,
 ) -> None:
-    """Take tracks out of the trash, or bring a catalog back from a backup."""
+    """Take tracks out of the trash, or a catalog from its backup.
+
+    `catalog doctor --backup` makes a backup.
+    """
     if bool(track_ids) == (backup is not None):
         raise InputError("name the tracks to take out of the trash, or a backup with --from; one of the two")
     if backup is None:
@@ -222,7 +243,7 @@ def _bring_back(backup: str, home: str, snapshot: str | None, force: bool, as_js
         raise click.exceptions.Exit(5)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=['catalog rate 3f2a9c 5 --tag favourite --note "for the opening"'])
 @click.argument("track_id")
 @click.argument("rating", required=False, type=click.IntRange(1, 5))
 @click.option("--clear", is_flag=True, help="Take the rating back.")
@@ -265,7 +286,7 @@ def rate(
         click.echo(track.id)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["catalog reject 3f2a9c"])
 @click.argument("track_id")
 @click.option("--for", "request_id", help="The request it was wrong for [default: the last it answered].")
 @click.option("--undo", is_flag=True, help="Take the rejection back [default: its last one].")
@@ -275,7 +296,10 @@ def rate(
 def reject(
     track_id: str, request_id: str | None, undo: bool, as_json: bool, home: str, config: str | None
 ) -> None:
-    """Keep a track from a request it was wrong for, and from requests near it; others still get it."""
+    """Keep a track from a request that it was wrong for.
+
+    Requests near that one do not get it either; others still do.
+    """
     with open_service(home, config, create=False) as service:
         judgement = service.reject(track_id, request_id, undo=undo)
     click.echo(f"{judgement.verdict}: {judgement.track_id} for request {judgement.request_id}", err=True)
