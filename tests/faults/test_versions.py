@@ -31,7 +31,7 @@ from invariants import (
     text_of,
 )
 
-from catalog.store import schema
+from music_catalog.store import schema
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD_HOME = ROOT / "tests" / "data" / "home-0.1.tar.gz"
