@@ -11,13 +11,17 @@ import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CatalogError, Damage, StorageError
 from .files import refusal
 from .stand_ins import forget, without_rest_client
 
-__all__ = ["Connection", "index_config", "lance_errors", "ordering", "run"]
+if TYPE_CHECKING:
+    # For annotations elsewhere: this module alone may name lancedb.
+    from lancedb.table import LanceTable as LanceTable
+
+__all__ = ["Connection", "import_lancedb", "index_config", "lance_errors", "ordering", "run"]
 
 
 _log = logging.getLogger(__name__)

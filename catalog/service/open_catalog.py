@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
 from ..validation import checked
 from .browse import NEWEST, SearchBy, best, checked_by, page, similar
+
+if TYPE_CHECKING:
+    from ..disk.lance import LanceTable
 
 __all__ = ["OpenCatalog"]
 
@@ -95,6 +98,19 @@ class OpenCatalog:
         checked_by(by)
         narrowed = add_facts(self._query(query), facts)
         return page(self.store, self.encoder, narrowed, by=by, sort=sort, limit=limit, offset=offset)
+
+    def tracks_table(self) -> LanceTable:
+        """Return LanceDB's own table of the tracks, for reading: `to_pandas`, `search`, `where`; docs/TABLE.md.
+
+        Its methods that write raise InputError. A value that a track does not have is null. Raises NotFound where no
+        track was made yet.
+        """
+        return self.store.tracks_table()
+
+    @checked
+    def embed(self, text: str) -> NDArray[np.float32]:
+        """Return the vector of `text`, float32 of shape (dimension,) and length 1, to compare with column `vector`."""
+        return self._vector_of(text)
 
     def _hits(self, scored: Iterable[tuple[Track, float]]) -> list[Hit]:
         return [

@@ -14,13 +14,14 @@ import re
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from ..disk.files import check_writable, storing, sync
-from ..disk.lance import Connection
+from ..disk.lance import Connection, lance_errors
 from ..disk.locks import hold, remove_abandoned
-from ..disk.maintenance import Maintenance
+from ..disk.maintenance import WORDS, Maintenance
 from ..disk.table import DurableTable
 from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Track
@@ -34,6 +35,10 @@ from .rows import intact_ids
 from .schema import VERSIONS, index_for, table_version
 from .track_table import TrackTable
 from .tracks import Tracks
+from .view.read_only import open_read_only
+
+if TYPE_CHECKING:
+    from ..disk.lance import LanceTable
 
 __all__ = ["RESTORING", "Store", "audit_deep", "make_folders"]
 
@@ -65,7 +70,7 @@ class Store:
             for name in VERSIONS
         ]
         tracks, requests, judgements = self._tables
-        maintenance = Maintenance(self._tables, index_for)
+        self._maintenance = maintenance = Maintenance(self._tables, index_for)
         rows = TrackTable(tracks, maintenance, encoder, dimension)
         self.audio = AudioFiles(home)
         self.tracks = Tracks(home, rows, self.audio)
@@ -123,6 +128,22 @@ class Store:
     def tables(self) -> Mapping[str, DurableTable]:
         """The tables by name."""
         return {table.name: table for table in self._tables}
+
+    def tracks_table(self) -> LanceTable:
+        """Return LanceDB's own table of the tracks, which only reads and sees every later commit; docs/TABLE.md.
+
+        A value that a track does not have is null. Raises NotFound where no track was made yet.
+        """
+        table = self.tables["tracks"]
+        if not table.exists():
+            raise NotFound(
+                f"there is no table of tracks in {self.home}; the first track made there begins it"
+            )
+        with lance_errors("the table of tracks cannot be opened"):
+            opened = open_read_only(self._connection, table.name)
+        if os.access(table.folder, os.W_OK):
+            self._maintenance.ensure_index(table, WORDS)
+        return opened
 
     @property
     def opened(self) -> bool:

@@ -1,0 +1,1 @@
+"""The tracks table as LanceDB's users read it."""
