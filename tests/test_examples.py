@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import runpy
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def load(example):
+    """Return an example as a module."""
+    spec = importlib.util.spec_from_file_location(Path(example).stem, EXAMPLES / example)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def answered(monkeypatch, capsys, *args, example="answer_with_soundtrack.py"):
@@ -60,3 +71,111 @@ def test_the_llamaindex_engine_answers_with_sources_that_sound(monkeypatch, caps
     assert code == 0
     assert "In fog the light is lost" in sources[0]["text"]
     assert all(Path(source["soundtrack"]["path"]).is_file() for source in sources)
+
+
+# The chat page
+
+FOG = "In fog the light is lost and sound takes over: early keepers rang bells?"
+
+
+@pytest.fixture
+def chat(service):
+    """A client of the chat application over the notes of the examples."""
+    from starlette.testclient import TestClient
+
+    app = load("chat/app.py").create_app(service, (EXAMPLES / "chunks.md").read_text("utf-8"))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def picked(client, music):
+    """Return the music of an answer once it is over."""
+    until = time.monotonic() + 120
+    while music["state"] in ("queued", "running"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+        music = client.get(f"/music/{music['id']}").json()
+    return music
+
+
+def test_the_chat_answers_at_once_and_picks_music_in_the_background(chat):
+    asked = {"question": FOG}
+    answer = chat.post("/ask", json=asked).json()
+    assert "Early keepers rang bells" in answer["answer"]
+    assert answer["answer"] in answer["sources"][0]
+    music = picked(chat, answer["music"])
+    assert (music["state"], music["action"]) == ("done", "generated")
+    assert music["why"]
+    assert music["style_why"]
+    audio = chat.get(music["audio"])
+    assert (audio.headers["content-type"], audio.content[:4]) == ("audio/wav", b"RIFF")
+    again = picked(chat, chat.post("/ask", json=asked).json()["music"])
+    assert again["action"] == "reused"
+
+
+def test_music_that_the_reader_turns_down_gives_way_to_other_music(chat):
+    asked = {"question": FOG}
+    first = picked(chat, chat.post("/ask", json=asked).json()["music"])
+    other = picked(chat, chat.post(f"/music/{first['id']}/reject").json())
+    heard = [chat.get(music["audio"]).content for music in (first, other)]
+    assert heard[0] != heard[1]
+    asked_again = picked(chat, chat.post("/ask", json=asked).json()["music"])
+    assert chat.get(asked_again["audio"]).content == heard[1]
+
+
+def test_a_question_that_the_notes_do_not_answer_gets_no_music(chat):
+    answer = chat.post("/ask", json={"question": "quantum chromodynamics"}).json()
+    assert answer["answer"].startswith("There is nothing on that")
+    assert (answer["sources"], answer["music"]) == ([], None)
+
+
+def test_your_own_answerer_takes_the_place_of_the_quotation(service):
+    from starlette.testclient import TestClient
+
+    seen = []
+
+    def model(question, passages):
+        seen.append((question, passages))
+        return "Bells, guns and horns."
+
+    app = load("chat/app.py").create_app(service, "Keepers rang bells in fog.", model)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        answer = client.post("/ask", json={"question": "Who rang bells in fog?"}).json()
+        assert picked(client, answer["music"])["state"] == "done"
+    assert answer["answer"] == "Bells, guns and horns."
+    assert seen == [("Who rang bells in fog?", ["Keepers rang bells in fog."])]
+
+
+def test_an_answer_is_given_where_no_music_can_be_had(open_service):
+    from starlette.testclient import TestClient
+
+    from music_catalog import Unavailable
+
+    def none(backend, size):
+        raise Unavailable("no generator is here")
+
+    app = load("chat/app.py").create_app(open_service(generators=none), "Keepers rang bells in fog.")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        answer = client.post("/ask", json={"question": "Who rang bells in fog?"}).json()
+        music = picked(client, answer["music"])
+        assert client.get(f"/music/{music['id']}/audio").status_code == 404
+    assert answer["answer"] == "Keepers rang bells in fog."
+    assert (music["state"], music["why"]) == ("failed", "no generator is here")
+
+
+def test_the_chat_refuses_what_is_not_there_and_other_names(chat):
+    assert chat.get("/music/none").status_code == 404
+    assert chat.get("/music/none/audio").status_code == 404
+    assert chat.post("/music/none/reject").status_code == 404
+    assert chat.post("/ask", json={"question": ""}).status_code == 422
+    assert chat.get("/", headers={"host": "elsewhere.example"}).status_code == 400
+
+
+def test_the_page_of_the_chat_loads_nothing_from_elsewhere_and_names_its_controls(chat):
+    page = chat.get("/").text
+    files = [name for name in re.findall(r'(?:src|href)="([^"]+)"', page) if not name.startswith("data:")]
+    assert files == ["chat.css", "chat.js"]
+    assert not any(re.search(r"https?://|import |url\(", chat.get(f"/{name}").text) for name in files)
+    assert "default-src 'self'" in page
+    controls = re.findall(r'<input id="(\w+)"', page)
+    assert [f'for="{name}"' in page for name in controls] == [True, True]
