@@ -40,7 +40,7 @@ CHUNKS = Path(__file__).resolve().parents[1] / "chunks.md"
 NEAR = 0.2
 """A passage whose cosine with the question is lower says nothing about it."""
 NOTHING = "There is nothing on that in these notes."
-MUSIC = {"role": "loop_bed", "quality": "preview"}
+MUSIC: dict[str, Any] = {"role": "loop_bed", "quality": "preview"}
 """Music that repeats without a seam for as long as the answer is read."""
 
 Answerer = Callable[[str, Sequence[str]], str]
