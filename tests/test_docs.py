@@ -1,4 +1,4 @@
-"""What the README shows must be there: every command and flag it names, every file it links, and its Python runs."""
+"""What README and docs/ show must be there: every command line parses, every link leads somewhere, the Python runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from music_catalog import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = (ROOT / "docs" / "COMMANDS.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+
+
 LINES = [
-    line.split("|")[-1].strip()
-    for kind, block in BLOCKS
-    if kind == "sh"
-    for line in block.splitlines()
+    (page.name, shlex.split(line[line.index("catalog ") :], comments=True)[1:])
+    for page in PAGES
+    for block in blocks(page, "sh")
+    for line in block.replace("\\\n", " ").splitlines()
     if re.match(r"(echo .*\| )?catalog ", line)
 ]
 
@@ -31,35 +38,45 @@ def commands(group=cli.catalog, path=()):
             yield from commands(command, (*path, name))
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_every_command_shown_parses(line):
-    words = shlex.split(line)[1:]
+@pytest.mark.parametrize(
+    ("page", "words"), LINES, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+def test_every_command_shown_parses(page, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
     command, name = cli.catalog, "catalog"
     while isinstance(command, click.Group):
         name = words.pop(0)
-        assert name in command.commands, line
+        assert name in command.commands, page
         command = command.commands[name]
     command.make_context(name, words)
+
+
+def test_command_lines_are_read_from_readme_and_docs():
+    assert {"README.md", "COMMANDS.md", "TUTORIAL.md", "STOCK.md"} <= {page for page, _ in LINES}
 
 
 @pytest.mark.parametrize(
     "path", [path for path, command in commands() if not isinstance(command, click.Group)], ids=" ".join
 )
-def test_every_command_is_told_in_the_readme(path):
-    assert f"`{' '.join(path)}`" in README
+def test_every_command_is_told(path):
+    assert f"`{' '.join(path)}`" in COMMANDS
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 120
 
 
 def test_every_link_leads_somewhere():
-    documents = [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
-    for document in documents:
+    for document in (*PAGES, *(ROOT / name for name in ("SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"))):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links {target}"
 
 
-def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
-    (code,) = [block for kind, block in BLOCKS if kind == "python"]
+@pytest.mark.parametrize("name", ["README.md", "docs/PYTHON.md"])
+def test_the_python_shown_runs(name, tmp_path, monkeypatch, capsys):
+    (code,) = blocks(ROOT / name, "python")
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, name, "exec"), {})
     printed = capsys.readouterr().out
     assert printed.startswith("generated ")
     assert "ambient_lofi" in printed
@@ -84,10 +101,10 @@ def test_what_mcp_clients_are_configured_with_parses():
     cli.catalog.commands[name].make_context(name, words)
 
 
-def test_the_configuration_of_the_readme_loads(tmp_path):
+def test_the_configuration_shown_first_loads(tmp_path):
     from music_catalog import presets
 
-    (text,) = [block for kind, block in BLOCKS if kind == "yaml"]
+    text = blocks(ROOT / "docs" / "CONFIGURATION.md", "yaml")[0]
     path = tmp_path / "catalog.yaml"
     path.write_text(text, "utf-8")
     assert "night_radio" in presets.load(path).styles
