@@ -3,6 +3,7 @@
 # make test-browser  install a driver for Chromium and test the page in it
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
 # make check  lint, format, types, import and export tests
+# make docs   build the site from docs/ into build/site, with its links checked
 # make bench  print the benchmarks (EVAL=folder for those that read public data sets); fit_heads.py is no benchmark
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ WARM   := $(BIN)/python -c 'import librosa.feature, librosa.onset'
 EVAL   ?=
 FAULTS ?=
 
-.PHONY: demo test test-browser test-faults check format bench clean
+.PHONY: demo test test-browser test-faults check docs format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
@@ -59,6 +60,13 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_imports.py tests/test_exports.py
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(PIP) $(LINKS) --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

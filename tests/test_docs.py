@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 
+import music_catalog
 from music_catalog import cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,3 +111,30 @@ def test_the_configuration_shown_first_loads(tmp_path):
     path = tmp_path / "catalog.yaml"
     path.write_text(text, "utf-8")
     assert "night_radio" in presets.load(path).styles
+
+
+def test_the_site_names_pages_that_are_there():
+    site = runpy.run_path(str(ROOT / "docs" / "site.py"))
+    generated = {*site["FROM_THE_TOP"], "reference/python.md", "reference/commands.md"}
+    named = list(pages_of(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]))
+    assert {"index.md", "TUTORIAL.md", "reference/python.md"} <= {*named}
+    assert [page for page in named if page not in generated and not (ROOT / "docs" / page).is_file()] == []
+
+
+def pages_of(entries):
+    for entry in entries:
+        for value in entry.values():
+            yield from pages_of(value) if isinstance(value, list) else [value]
+
+
+def test_links_of_the_readme_lead_to_pages_of_the_site():
+    page = runpy.run_path(str(ROOT / "docs" / "site.py"))["page_of"](README)
+    assert "](TUTORIAL.md)" in page
+    assert "](docs/" not in page
+    assert '<audio controls src="sounds/rain-in-the-library.ogg"></audio>' in page
+
+
+def test_the_reference_names_what_the_package_exports():
+    names = runpy.run_path(str(ROOT / "docs" / "site.py"))["public_names"]()
+    assert names[0] == "music_catalog.service.service.MusicService"
+    assert {name.rsplit(".")[-1] for name in names} == {*music_catalog.__all__} - {"__version__"}

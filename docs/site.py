@@ -1,0 +1,68 @@
+"""Pages of the site that are not files of docs/: README as its first page, the changelog, and the references."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+FROM_THE_TOP = {
+    "index.md": "README.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+    "SECURITY.md": "SECURITY.md",
+}
+PYTHON = """# Python API
+
+Import these from `music_catalog`. [From Python](../PYTHON.md) shows them at work.
+
+"""
+COMMANDS = """# Commands
+
+Everything that `--help` prints. [The command line](../COMMANDS.md) tells it in short.
+
+::: mkdocs-click
+    :module: music_catalog.cli
+    :command: catalog
+    :prog_name: catalog
+    :depth: 1
+    :style: plain
+    :list_subcommands: true
+"""
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the generated pages."""
+    from mkdocs.structure.files import File
+
+    pages = {name: page_of((ROOT / source).read_text("utf-8")) for name, source in FROM_THE_TOP.items()}
+    pages["reference/python.md"] = PYTHON + "\n".join(f"::: {name}\n" for name in public_names())
+    pages["reference/commands.md"] = COMMANDS
+    for name, content in pages.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def page_of(text: str) -> str:
+    """Return a document of the top folder as a page of the site: links into docs/ are links beside it."""
+    text = re.sub(r"\[docs/(\w+\.md)\]", r"[\1]", text)
+    text = re.sub(r"(\]\()docs/", r"\1", text)
+    # The site has no page for a test or for source code: its path stays, as text.
+    text = re.sub(r"\[([^\]]+)\]\((?:tests|examples|catalog|generator|presets)/[^)]*\)", r"\1", text)
+    return re.sub(
+        r"(\*\*Hear it:\*\* .*\((sounds/[\w-]+\.ogg)\)(?:.+\n)+)",
+        r'\1\n<audio controls src="\2"></audio>\n',
+        text,
+    )
+
+
+def public_names() -> list[str]:
+    """Return the full names of what `music_catalog` exports, the service first, errors last."""
+    import music_catalog
+
+    values = [getattr(music_catalog, name) for name in music_catalog.__all__ if name != "__version__"]
+    values.sort(
+        key=lambda value: (value.__name__ != "MusicService", issubclass(value, Exception), value.__name__)
+    )
+    return [f"{value.__module__}.{value.__name__}" for value in values]
