@@ -3,6 +3,7 @@
 The model is a few rules, so that this runs offline and always the same; any chat model that calls tools takes its
 place in `answer`.
 
+    pip install 'music-catalog[offline,langchain]'
     python examples/langchain_agent.py "Fog rolls over the harbour while the foghorn sounds, calm and lonely."
 """
 
@@ -15,12 +16,17 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool, create_retriever_tool
+try:
+    from langchain_core.callbacks import CallbackManagerForLLMRun
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+    from langchain_core.outputs import ChatGeneration, ChatResult
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool, create_retriever_tool
+except ImportError as error:
+    sys.exit(
+        f"error: this example needs the extra langchain: pip install 'music-catalog[langchain]' ({error})"
+    )
 
 from music_catalog import CatalogError, MusicService
 from music_catalog.integrations.langchain import TrackRetriever, find_or_make_tool

@@ -4,6 +4,7 @@ The chunks are embedded by the catalog's own encoder; no language model writes t
 the nearest chunks are the answer. A synthesizer that asks one takes the place of NoText, and does not get to read the
 soundtracks.
 
+    pip install 'music-catalog[offline,llamaindex]'
     python examples/llamaindex_soundtrack.py "How do lighthouses warn ships in fog?"
 """
 
@@ -16,12 +17,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llama_index.core import VectorStoreIndex
-from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.llms.mock import MockLLM
-from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.response_synthesizers.no_text import NoText
-from llama_index.core.schema import TextNode
+try:
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.llms.mock import MockLLM
+    from llama_index.core.query_engine import RetrieverQueryEngine
+    from llama_index.core.response_synthesizers.no_text import NoText
+    from llama_index.core.schema import TextNode
+except ImportError as error:
+    sys.exit(
+        f"error: this example needs the extra llamaindex: pip install 'music-catalog[llamaindex]' ({error})"
+    )
 
 from music_catalog import CatalogError, MusicService
 from music_catalog.integrations.llamaindex import SoundtrackPostprocessor

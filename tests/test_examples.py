@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import runpy
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -71,6 +72,42 @@ def test_the_llamaindex_engine_answers_with_sources_that_sound(monkeypatch, caps
     assert code == 0
     assert "In fog the light is lost" in sources[0]["text"]
     assert all(Path(source["soundtrack"]["path"]).is_file() for source in sources)
+
+
+def test_the_mcp_client_has_a_track_made_and_finds_it_the_next_time(tmp_path):
+    def run(text):
+        # In a process of its own: the server it starts needs a real stderr.
+        words = [sys.executable, EXAMPLES / "mcp_client.py", text, "--home", tmp_path]
+        return subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+
+    text = "Fog rolls over the harbour while the foghorn sounds, calm and lonely."
+    made, reused = (json.loads(run(text).stdout) for _ in range(2))
+    assert (made["action"], reused["action"]) == ("generated", "reused")
+    assert made["path"] == reused["path"]
+    assert Path(made["path"]).is_file()
+    refused = run(" ")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "error: the text is empty; pass at least one character\n"
+
+
+@pytest.mark.parametrize(
+    ("example", "package", "name"),
+    [
+        ("chat/app.py", "fastapi", "serve"),
+        ("langchain_agent.py", "langchain_core", "langchain"),
+        ("llamaindex_soundtrack.py", "llama_index", "llamaindex"),
+        ("mcp_client.py", "mcp", "mcp"),
+    ],
+)
+def test_an_example_names_the_extra_that_is_missing(monkeypatch, example, package, name):
+    for module in [each for each in sys.modules if each.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(sys, "argv", [example, "a text"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / example), run_name="__main__")
+    said = f"error: this example needs the extra {name}: pip install 'music-catalog[{name}]'"
+    assert str(ended.value.code).startswith(said)
 
 
 # The chat page
