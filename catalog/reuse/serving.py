@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..brief.reader import StyleLike
 from ..brief.vectors import logit
-from ..models import Brief, Request, Track
-from ..text.mood import mood_distance
+from ..models import Brief, Request
+from ..text.mood import Feeling, mood_distance
 
-__all__ = ["HURTS", "NUMBERS", "VERSION", "Chances", "chances", "evidence", "in_words"]
+__all__ = ["HURTS", "NUMBERS", "VERSION", "Chances", "Music", "chances", "evidence", "in_words"]
 
 VERSION = "music-1"
 """Raise it when a number is computed in another way: certificates made before then expire."""
@@ -37,7 +37,14 @@ class Chances(NamedTuple):
     """That a music supervisor would play it without a second thought."""
 
 
-def evidence(request: Request, track: Track, style: StyleLike) -> dict[str, float] | None:
+class Music(Feeling, Protocol):
+    """What the decision looks at in a track, made or planned: its style and the mood it was made for."""
+
+    @property
+    def style(self) -> str: ...
+
+
+def evidence(request: Request, track: Music, style: StyleLike) -> dict[str, float] | None:
     """Return the numbers that show whether `track`, of the preset `style`, serves `request`; None without a brief.
 
     style is a logit, the others are distances of at least 0. Where the caller named the style it is not in question:

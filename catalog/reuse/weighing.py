@@ -11,7 +11,14 @@ from . import serving
 from .evidence import Card, evidence, probability
 from .terms import Terms
 
-__all__ = ["EXCHANGED", "MAX_MOOD_DISTANCE", "OPPOSITE_MOOD_DISTANCE", "difference", "weigh"]
+__all__ = [
+    "EXCHANGED",
+    "MAX_MOOD_DISTANCE",
+    "OPPOSITE_MOOD_DISTANCE",
+    "difference",
+    "serves_by_music",
+    "weigh",
+]
 
 
 # For the rule by score.
@@ -81,8 +88,19 @@ def weigh(
     )
 
 
+def serves_by_music(
+    request: Request, music: serving.Music, terms: Terms, styles: Mapping[str, StyleLike]
+) -> bool:
+    """Return whether a track with this music would be reused for `request`, had it been made for another scene."""
+    terms = terms.for_language(request.features.language)
+    if terms.music_threshold is None:
+        return False
+    chances = _music(request, music, terms, styles)[1]
+    return terms.serves(chances) and mood_distance(request.features, music) <= OPPOSITE_MOOD_DISTANCE
+
+
 def _music(
-    request: Request, track: Track, terms: Terms, styles: Mapping[str, StyleLike]
+    request: Request, track: serving.Music, terms: Terms, styles: Mapping[str, StyleLike]
 ) -> tuple[dict[str, float], serving.Chances | None, str]:
     """Return the evidence on the track's music, the chances that it serves, and how it sounds, in words."""
     style = styles.get(track.style)

@@ -329,6 +329,7 @@ class MusicService(OpenCatalog):
             corpus,
             tracks,
             options,
+            self._terms("auto", None, None, None, None, None),
             table=table,
             column=column,
             sample=sample,

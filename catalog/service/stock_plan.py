@@ -18,13 +18,14 @@ from ..models import Choices, Filter, PlannedTrack, Request, StockPlan, Track
 from ..presets import Library
 from ..request.corpus import SAMPLE, Corpus, Sample, read_corpus
 from ..reuse.facts import hard_facts
+from ..reuse.terms import Terms
+from ..reuse.weighing import serves_by_music
 from ..search.filters import both, equals, one_of, to_sql
 from ..store.requests import STOCKING
 from ..store.store import Store
 from ..validation import checked, nearest
 from .call import Call
 from .cover import Pick, greedy_cover
-from .serving import SERVES, chance_to_serve
 from .stages import Flow
 
 __all__ = ["OPTIONS", "arguments_of", "plan_stock"]
@@ -41,6 +42,16 @@ MOOD_STEP = 0.1
 
 
 @dataclass(frozen=True)
+class Music:
+    """What decides whether a track serves a text by its music."""
+
+    style: str
+    valence: float
+    energy: float
+    mood_tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Proposal:
     """A track that could be made: of this style, for one of the texts."""
 
@@ -54,23 +65,31 @@ class Proposal:
 class Texts:
     """The texts of a corpus as requests for music, with which tracks would serve them."""
 
-    def __init__(self, sample: Sample, calls: Sequence[Call], requests: Sequence[Request]) -> None:
+    def __init__(
+        self,
+        sample: Sample,
+        calls: Sequence[Call],
+        requests: Sequence[Request],
+        serves: Callable[[Request, Music], bool],
+    ) -> None:
         self.sample = sample
         self.calls = calls
         self.requests = requests
+        self._serves = serves
         self.facts = [hard_facts(request) for request in requests]
         self.with_facts: dict[str, list[int]] = {}
         """The texts by their hard facts. A track made for one of them meets the hard facts of the others."""
         for number, facts in enumerate(self.facts):
             self.with_facts.setdefault(facts.model_dump_json(), []).append(number)
 
-    def served_by(self, style: str, valence: float, energy: float, among: Iterable[int]) -> list[int]:
-        """Return which of the texts `among` a track would serve that meets their hard facts."""
-        return [
-            number
-            for number in among
-            if chance_to_serve(self.requests[number], style, valence, energy) >= SERVES
-        ]
+    def served_by(self, music: Music, among: Iterable[int]) -> list[int]:
+        """Return which of the texts `among` a track with this music would serve that meets their hard facts."""
+        return [number for number in among if self._serves(self.requests[number], music)]
+
+    def music_of(self, style: str, number: int) -> Music:
+        """Return the music of a track of `style` that is made for a text."""
+        mood = self.requests[number].features
+        return Music(style, mood.valence, mood.energy, mood.mood_tags)
 
 
 @checked
@@ -79,6 +98,7 @@ def plan_stock(
     corpus: Corpus,
     tracks: int,
     options: Mapping[str, Any],
+    terms: Terms,
     *,
     table: str | None = None,
     column: str | None = None,
@@ -88,21 +108,22 @@ def plan_stock(
 ) -> StockPlan:
     """Return up to `tracks` tracks that together serve most of a corpus (see `read_corpus`). Makes nothing.
 
-    `options` are choices named in `OPTIONS`. What the catalog holds covers first. Tracks that an earlier run made for
-    these texts and options are the first of the plan, so that it goes on where that one stopped. Raises InputError,
+    A track serves a text that it would be reused for under `terms`, and the text that it is made for. `options` are
+    choices named in `OPTIONS`. What the catalog holds covers first. Tracks that an earlier run made for these texts
+    and options are the first of the plan, so that it goes on where that one stopped. Raises InputError,
     ConfigError, Unavailable.
     """
     _check(tracks, options)
     drawn = read_corpus(corpus, table=table, column=column, sample=sample, sample_seed=sample_seed)
-    texts = _read(flow, drawn, options, on_progress)
+    texts = _read(flow, drawn, options, terms, on_progress)
     earlier = _made_earlier(flow, texts)
     covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
     proposals = [*earlier, *_propose(texts, flow.library)]
     covers = np.zeros((len(proposals), len(texts.calls)), dtype=bool)
     for row, proposal in zip(covers, proposals, strict=True):
-        mood, facts = texts.requests[proposal.text].features, texts.facts[proposal.text]
-        alike = texts.with_facts[facts.model_dump_json()]
-        row[texts.served_by(proposal.style, mood.valence, mood.energy, alike)] = True
+        alike = texts.with_facts[texts.facts[proposal.text].model_dump_json()]
+        row[texts.served_by(texts.music_of(proposal.style, proposal.text), alike)] = True
+        row[proposal.text] |= texts.requests[proposal.text].style == proposal.style
     names = [f"{proposal.style} {proposal.text:09}" for proposal in proposals]
     picks = greedy_cover(covers, names, tracks, covered=covered, first=range(len(earlier)))
     return _plan(
@@ -117,7 +138,9 @@ def _check(tracks: int, options: Mapping[str, Any]) -> None:
         raise InputError(f"stock takes no {unknown[0]!r}; {nearest(unknown[0], OPTIONS)}")
 
 
-def _read(flow: Flow, sample: Sample, options: Mapping[str, Any], on_progress: Progress | None) -> Texts:
+def _read(
+    flow: Flow, sample: Sample, options: Mapping[str, Any], terms: Terms, on_progress: Progress | None
+) -> Texts:
     """Read what music each text wants; the same text is read once. Raises Unavailable where nobody reads a brief."""
     calls: list[Call] = []
     known: dict[str, Call] = {}
@@ -131,7 +154,11 @@ def _read(flow: Flow, sample: Sample, options: Mapping[str, Any], on_progress: P
                 f"stock chooses tracks by the brief, and nobody reads that of {text.place}: no model is fitted to "
                 f"the encoder {flow.encoder.identity}; use the default encoder or a language model (docs/BRIEF.md)"
             )
-    return Texts(sample, calls, [flow.understand(call)[0] for call in calls])
+
+    def serves(request: Request, music: Music) -> bool:
+        return serves_by_music(request, music, terms, flow.library.styles)
+
+    return Texts(sample, calls, [flow.understand(call)[0] for call in calls], serves)
 
 
 def _made_earlier(flow: Flow, texts: Texts) -> list[Proposal]:
@@ -190,29 +217,37 @@ def _covered(store: Store, texts: Texts, aside: set[str]) -> NDArray[np.bool_]:
     covered = np.zeros(len(texts.calls), dtype=bool)
     for alike in texts.with_facts.values():
         left = alike
-        for style, valence, energy in _kinds(store, texts.facts[alike[0]], aside):
-            served = set(texts.served_by(style, valence, energy, left))
+        for music in _kinds(store, texts.facts[alike[0]], aside):
+            served = set(texts.served_by(music, left))
             covered[list(served)] = True
             left = [number for number in left if number not in served]
     return covered
 
 
-def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[tuple[str, float, float]]:
-    """Return style, valence and energy of the ready tracks that meet `facts`, each kind once."""
-    rows = store.tracks.table.read(to_sql(facts), columns=("id", "style", "valence", "energy"))
+def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[Music]:
+    """Return the music of the ready tracks that meet `facts`, each kind once."""
+    rows = store.tracks.table.read(to_sql(facts), columns=("id", "style", "valence", "energy", "mood_tags"))
     steps = {
-        (row["style"], round(row["valence"] / MOOD_STEP), round(row["energy"] / MOOD_STEP))
+        (
+            row["style"],
+            round(row["valence"] / MOOD_STEP),
+            round(row["energy"] / MOOD_STEP),
+            tuple(row["mood_tags"]),
+        )
         for row in rows
         if row["id"] not in aside
     }
-    return [(style, valence * MOOD_STEP, energy * MOOD_STEP) for style, valence, energy in sorted(steps)]
+    return [
+        Music(style, valence * MOOD_STEP, energy * MOOD_STEP, tags)
+        for style, valence, energy, tags in sorted(steps)
+    ]
 
 
 def _propose(texts: Texts, library: Library) -> list[Proposal]:
     """Return for each style the texts that a track of it could be made for: the one it suits best of each mood.
 
-    Texts that the style is picked for come first. The style of a place is proposed only for texts set there, as it is
-    picked only for them.
+    A style is proposed for a text that a track of it would serve, or that it is picked for. Texts that the style is
+    picked for come first. The style of a place is proposed only for texts set there, as it is picked only for them.
     """
     alike_in_form = _forms(library)
     best: dict[tuple[str, str, tuple[int, int]], tuple[bool, float, int]] = {}
@@ -224,11 +259,17 @@ def _propose(texts: Texts, library: Library) -> list[Proposal]:
             for style, preset in library.styles.items():
                 if preset.environment not in (None, mood.environment) or not alike_in_form(request, style):
                     continue
-                chance = chance_to_serve(request, style, mood.valence, mood.energy)
-                if chance >= SERVES:
-                    rated = request.style == style, chance, -number
+                picked = request.style == style
+                if picked or texts.served_by(texts.music_of(style, number), [number]):
+                    rated = picked, _passes(request, style), -number
                     best[facts, style, cell] = max(rated, best.get((facts, style, cell), rated))
     return [Proposal(style, -number) for (_, style, _), (_, _, number) in best.items()]
+
+
+def _passes(request: Request, style: str) -> float:
+    """Return the chance that nobody would object to a style under the text of `request`, 0 for an unknown one."""
+    fit = request.brief.styles.get(style) if request.brief else None
+    return fit.passes if fit else 0.0
 
 
 def _forms(library: Library) -> Callable[[Request, str], bool]:

@@ -24,8 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from music_labels import read_labels
 
 from music_catalog import MusicService
+from music_catalog.models import Features
+from music_catalog.reuse import certificate, music_certificate
+from music_catalog.reuse.terms import checked_terms
+from music_catalog.reuse.weighing import serves_by_music
 from music_catalog.service.cover import greedy_cover
-from music_catalog.service.serving import SERVES, chance_to_serve
+from music_catalog.service.stock_plan import Music
 
 COUNTS = (4, 8, 16, 32)
 SEED = 0
@@ -53,6 +57,11 @@ def served(styles: Collection[str], rows: Sequence[Row]) -> float:
     return float(np.mean([bool({*styles} & {*row["fits"], *row["passable"]}) for row in rows]))
 
 
+def music_like(style: str, mood: Features) -> Music:
+    """Return the music of a track of `style` that was made for a text of that mood."""
+    return Music(style, mood.valence, mood.energy, mood.mood_tags)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -70,12 +79,20 @@ def main() -> None:
         random = np.random.default_rng(SEED)
         drawn = random.choice(len(first), min(PICKED, len(first)), replace=False)
         requests = [service.explain(first[number]["text"], log=False).request for number in drawn]
+        styles, encoder, folder = service.library.styles, service.encoder.identity, service.store.home
+    terms = checked_terms(
+        certificate.standing(folder, encoder),
+        "auto",
+        None,
+        None,
+        music=music_certificate.standing(folder, encoder),
+    )
     picks = [request.style for request in requests]
     sure = [
         name in (*first[number]["fits"], *first[number]["passable"])
         for number, request in zip(drawn, requests, strict=True)
         for name in names
-        if chance_to_serve(request, name, request.features.valence, request.features.energy) >= SERVES
+        if serves_by_music(request, music_like(name, request.features), terms, styles)
     ]
     right = np.array([[name in (*row["fits"], *row["passable"]) for row in first] for name in names])
     popular = [names[number] for number in np.argsort(-right.sum(axis=1), kind="stable")]
@@ -86,7 +103,9 @@ def main() -> None:
         return float(np.mean([served(styles.tolist(), second) for styles in draws]))
 
     print(f"planned from {len(first)} texts, counted on {len(second)} others of the same kinds")
-    print(f"of {len(sure)} pairs of a style and one of {len(drawn)} texts with a chance of {SERVES} or more,")
+    print(
+        f"of {len(sure)} pairs of one of {len(drawn)} texts and a style of its mood that the decision reuses,"
+    )
     print(f"{np.mean(sure):.1%} are passable by the labels")
     print(f"the plan has {len(plan.tracks)} tracks; {plan.note or 'as many as were asked for'}\n")
     print(

@@ -7,18 +7,15 @@ from dataclasses import replace
 
 import lancedb
 import pytest
-from builders import a_request, some_features
 from fakes import Counting
 
 from music_catalog import report
 from music_catalog.errors import InputError, StorageError, Unavailable
 from music_catalog.generator import Cancelled, ProceduralGenerator, weights
 from music_catalog.generator.errors import GeneratorError
-from music_catalog.models import Brief, StyleFit
 from music_catalog.reuse.facts import hard_facts
 from music_catalog.search.filters import meets
 from music_catalog.service import stock
-from music_catalog.service.serving import SERVES, chance_to_serve
 from music_catalog.text import encoder as encoders
 
 FIGHT = "The riders broke through the gate, swords raised, and the yard became a storm of screams and steel."
@@ -127,15 +124,12 @@ def test_the_plan_claims_what_the_tracks_hold(stocking, tmp_path, own):
         assert {one.duration_s for one in plan.tracks} >= {2.0}
         plan = plan.model_copy(update={"tracks": tuple(one for one in plan.tracks if one.duration_s == 2)})
     made = service.make_stock(plan).tracks
+    fitting = [any(meets(track, hard_facts(request)) for track in made) for request in requests]
     served = [
-        any(
-            meets(track, hard_facts(request))
-            and chance_to_serve(request, track.style, track.valence, track.energy) >= SERVES
-            for track in made
-        )
-        for request in requests
+        service.explain(text, log=False, variety=1, **options).decision.action == "reuse" for text in CORPUS
     ]
     assert sum(served) == sum(one.newly_covered for one in plan.tracks) > 0
+    assert all(fits or not reused for fits, reused in zip(fitting, served, strict=True))
 
 
 def test_a_second_run_makes_nothing_and_more_tracks_go_on(stocking):
@@ -310,15 +304,6 @@ def test_plans_are_shown_without_the_texts(stocking):
     assert plan.tracks[0].style in lines[2]
     assert json.loads(json.dumps(report.stock_json(plan)))["tracks"][0]["place"] == plan.tracks[0].place
     assert "context" not in report.stock_json(plan)["tracks"][0]
-
-
-def test_a_far_mood_takes_chances():
-    brief = Brief(styles={"drone": StyleFit(fits=0.5, passes=0.9)}, valence=0, energy=0)
-    request = a_request(brief=brief, features=some_features(valence=0.9, energy=0.0))
-    assert chance_to_serve(request, "drone", 0.9, 0.0) == chance_to_serve(request, "drone", 0.0, 0.0) == 0.9
-    assert chance_to_serve(request, "drone", -0.6, 0.0) == pytest.approx(0.4)
-    assert chance_to_serve(request, "drone", -1.0, -1.0) == 0.0
-    assert chance_to_serve(request, "deleted", 0.9, 0.0) == 0.0
 
 
 class Batching:
