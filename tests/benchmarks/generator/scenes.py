@@ -175,7 +175,7 @@ def story(narrator):
         line += ["--stems", f"{folder}/stems", "--backend", "procedural", "--quality", "standard", "--json"]
         line += ["--narrator", narrator] if narrator else []
         began = time.perf_counter()
-        program = "import sys, cli; sys.argv[0] = 'catalog'; cli.main()"
+        program = "import sys; from music_catalog import cli; sys.argv[0] = 'catalog'; cli.main()"
         done = subprocess.run(
             [sys.executable, "-c", program, *line], cwd=ROOT, capture_output=True, text=True, check=True
         )

@@ -35,7 +35,7 @@ def home(tmp_path_factory):
 
 
 def environment(home):
-    return {**os.environ, "CATALOG_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "CATALOG_HOME": str(home)}
 
 
 @asynccontextmanager

@@ -263,7 +263,7 @@ def serve(home, go):
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "GO": str(go), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        env={**os.environ, "GO": str(go), "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     with process:
         try:

@@ -317,7 +317,7 @@ def cold(code, home):
     tail = (
         f"\nimport sys; print('HEAVY', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
-    environment = os.environ | {"CATALOG_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"CATALOG_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", code + tail],
         env=environment,
