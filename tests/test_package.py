@@ -104,7 +104,8 @@ def test_the_wheel_works_beside_modules_of_the_same_names(installed, tmp_path):
 def test_the_command_starts_as_a_module_and_as_a_program(installed, tmp_path):
     told = [run(installed, *words, cwd=tmp_path).stdout for words in (("-m", "music_catalog", "--version"),)]
     command = installed.with_name("catalog")
-    told.append(subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run([command, "--version"], env=elsewhere(), capture_output=True, text=True, check=True)
+    told.append(done.stdout)
     assert told[0] == told[1]
     assert PROJECT["project"]["version"] in told[0]
 
