@@ -6,6 +6,7 @@ unavailable, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ def catalog() -> None:
 
     `catalog COMMAND --help` shows the options of a command and an example.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a path that is no UTF-8 is printed byte by byte
 
 
 def main() -> None:

@@ -63,6 +63,9 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
+        except click.MissingParameter as error:  # its choices stand on a line each
+            message = in_one_line(" ".join(error.format_message().split()))
+            raise click.UsageError(message, error.ctx) from error
         except click.UsageError as error:
             error.message = in_one_line(error.message)  # type: ignore[misc]
             raise
@@ -168,7 +171,9 @@ def print_result(payload: dict[str, Any], as_json: bool, explain: bool) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on a line."""
-    click.echo(json.dumps({"schema_version": OUTPUT_VERSION, **value}, ensure_ascii=False))
+    text = json.dumps({"schema_version": OUTPUT_VERSION, **value}, ensure_ascii=False)
+    # A byte of a path that is no UTF-8 is half of a character, which only an escape can state.
+    click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_rows(

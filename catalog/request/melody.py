@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..generator import Audio, AudioError, audio
 from ..generator.musicgen.chroma import check_melody
 
@@ -22,7 +22,7 @@ def read_melody(path: str | Path) -> tuple[Audio, str]:
         recording = audio.read(path)
         check_melody(recording)
     except AudioError as error:
-        raise InputError(f"the melody cannot be followed: {error}") from error
+        raise InputError(in_one_line(f"the melody cannot be followed: {error}")) from error
     samples = hashlib.sha256(f"{recording.sample_rate}".encode())
     samples.update(recording.samples.tobytes())
     return recording, samples.hexdigest()

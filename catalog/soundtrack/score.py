@@ -57,6 +57,7 @@ def score(
     arguments of `MusicService.scene` (quality, backend, seed, ...). Raises InputError before anything is made.
     """
     target = Path(out)
+    check_target(target, force=force)
     beside = {suffix: target.with_suffix(suffix) for suffix in (".json", ".vtt", ".svg")}
     _check_files(target, [*beside.values(), *([target.with_suffix(".png")] if cover else [])], stems, force)
     for renderer in (voice, cover):
@@ -107,8 +108,7 @@ def levels_of(**values: float) -> Levels:
 
 
 def _check_files(target: Path, beside: Sequence[Path], stems: str | Path | None, force: bool) -> None:
-    """Refuse files that cannot be written or are in the way. Raises InputError."""
-    check_target(target, force=force)
+    """Refuse files beside `target` that cannot be written or are in the way. Raises InputError."""
     check_stems(stems, target, force=force)
     for path in beside:
         if path.exists() and not force:

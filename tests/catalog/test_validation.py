@@ -173,3 +173,8 @@ def test_an_odd_argument_is_answered_or_refused_in_one_sentence(catalog_of_one, 
         told = str(error)
     assert told
     assert "\n" not in told
+
+
+def test_a_melody_with_a_line_break_in_its_name_is_refused_in_one_line(catalog_of_one):
+    with pytest.raises(CatalogError, match=r"cannot read a\\nb: No such file"):
+        catalog_of_one.key_of("calm rain", melody="a\nb")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -257,6 +258,19 @@ def test_control_characters_of_a_refused_value_do_not_reach_the_terminal(home):
         line = refused.stderr.splitlines()[-1]
         assert line.startswith("Error: ")
         assert r"a\nb\x1b[31m\u2028" in line
+
+
+def test_a_missing_choice_is_refused_in_one_line():
+    last = run("export", "--to", "x").stderr.splitlines()[-1]
+    assert last.startswith("Error: Missing option '--format'. Choose from: wav, ")
+
+
+def test_the_name_of_a_folder_that_is_no_utf8_is_printed_as_it_is(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff")
+    shown = run("doctor", home=folder)
+    assert (shown.exit_code, os.fsencode(folder) in shown.stdout_bytes) == (0, True)
+    details = [check["detail"] for check in data(run("doctor", "--json", home=folder))["checks"]]
+    assert any(detail.startswith(str(folder)) for detail in details)
 
 
 def test_binary_standard_input_is_refused(home):

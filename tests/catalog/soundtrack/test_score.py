@@ -149,6 +149,12 @@ def test_a_story_that_cannot_be_scored_is_refused_with_its_chunk(service, story,
     assert not (tmp_path / "out.wav").exists()
 
 
+@pytest.mark.parametrize("out", ["", ".", "out"])
+def test_a_name_without_an_ending_is_refused(service, story, out):
+    with pytest.raises(InputError, match="the ending picks the format"):
+        score(service, story(), out)
+
+
 def test_a_broken_narration_and_files_in_the_way(service, story, tmp_path):
     (tmp_path / "spoken.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
     with pytest.raises(InputError, match=r"line 2 .*narration"):
