@@ -4,18 +4,24 @@
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
 # make check  lint, format, types, import and export tests
 # make docs   build the site from docs/ into build/site, with its links checked
-# make bench  print the benchmarks (EVAL=folder for those that read public data sets); fit_heads.py is no benchmark
+# make bench  print how long the benchmarks take, then run the quick ones, under 15 minutes on two cores
+#             (BENCH=all runs all, EVAL=folder also those that read public data sets)
+# INSTALLER=uv installs with uv in place of pip
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+INSTALLER ?= pip
+PIP_OF := $(BIN)/python -m pip --disable-pip-version-check install
+UV_OF  := uv pip install --python $(BIN)/python
+PIP    := $(if $(filter uv,$(INSTALLER)),$(UV_OF),$(PIP_OF)) --quiet --constraint constraints.txt
 # librosa's helpers are compiled when it is first imported, for some 20 seconds; here rather than with the first track.
 # Types of an editable install are seen by editors and mypy only where its modules are links; new modules need new links,
 # and a folder is newer than the stamp when a module was added to it.
 LINKS  := --config-settings editable_mode=strict
 FOLDERS := $(shell find catalog generator presets -type d -not -name __pycache__)
 WARM   := $(BIN)/python -c 'import librosa.feature, librosa.onset'
+BENCH  ?=
 EVAL   ?=
 FAULTS ?=
 
@@ -73,17 +79,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	for script in $(filter-out %/fit_heads.py,$(sort $(wildcard tests/benchmarks/*/[a-z]*.py))); do \
-		echo "== $$script"; \
-		set --; \
-		if grep -q '"--eval-dir"' $$script; then \
-			if [ -n "$(EVAL)" ]; then set -- --eval-dir "$(EVAL)"; \
-			elif grep -q '"--eval-dir".*required=True' $$script; then \
-				echo "skipped: reads public data sets, set EVAL=folder"; continue; \
-			fi; \
-		fi; \
-		$(BIN)/python $$script "$$@" || exit 1; \
-	done
+	$(BIN)/python tests/benchmarks/bench.py $(if $(filter all,$(BENCH)),--all) $(if $(EVAL),--eval-dir "$(EVAL)")
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -32,6 +32,15 @@ Everything that `--help` prints. [The command line](../COMMANDS.md) tells it in 
 """
 
 
+def on_config(config: Any) -> Any:
+    """Add the pages of docs/ that the navigation does not name to "How to"."""
+    (how_to,) = (entry["How to"] for entry in config.nav if "How to" in entry)
+    how_to += [
+        page for page in sorted(path.name for path in ROOT.glob("docs/*.md")) if page not in str(config.nav)
+    ]
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages."""
     from mkdocs.structure.files import File
