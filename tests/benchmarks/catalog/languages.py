@@ -57,7 +57,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as home,
         MusicService.open(home, encoder=options.encoder, config=None) as service,
     ):
-        terms = service._terms("auto", None, None)
+        terms = service._terms("auto", None, None, None, None, None)
         if terms.certificate is None:
             raise SystemExit(f"nothing is certified: {terms.note}")
         anywhere = terms.certificate.model_copy(update={"languages": EVERY_LANGUAGE})
