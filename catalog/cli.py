@@ -13,7 +13,7 @@ import sys
 
 import click
 
-from .commands import history, music, presets, schema, servers, setup, soundtrack, stock, tracks
+from .commands import history, listening, music, presets, servers, setup, soundtrack, stock, tracks
 from .commands.music import musicgen
 from .commands.terminal import Group, interrupt
 
@@ -67,12 +67,14 @@ catalog.add_section(
     history.history,
     history.stats,
 )
-catalog.add_section("Listen and judge", tracks.rate, tracks.reject, tracks.rm, tracks.restore)
+catalog.add_section(
+    "Listen and judge", listening.play, listening.rate, listening.reject, tracks.rm, tracks.restore
+)
 catalog.add_section("Scenes and stories", soundtrack.scene, soundtrack.mix, soundtrack.score)
 catalog.add_section(
     "Set up",
     presets.presets,
-    schema.schema,
+    presets.schema,
     setup.config_,
     setup.models,
     setup.doctor,

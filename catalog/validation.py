@@ -7,6 +7,7 @@ import difflib
 import functools
 import inspect
 import numbers
+import re
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -69,6 +70,9 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     elif problem["type"] == "value_error":
         cause = str(problem["ctx"]["error"])
         reason = cause if field == "text" else f"{field} cannot be used: {cause}"
+    elif problem["type"] == "literal_error" and isinstance(problem["input"], str):
+        valid = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        reason = f"{field} is {_short(problem['input'])}; {nearest(problem['input'], valid)}"
     else:
         reason = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
     return reason + (f" (and {len(others)} more)" if others else "")

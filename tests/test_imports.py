@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "catalog": (
         "models errors version",
-        "validation mounts disk",
+        "validation mounts player disk",
         "text search",
         "brief",
         "request store reuse",

@@ -29,6 +29,10 @@ _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""
 
 
+_DURATION = re.compile(r"^(?:the override )?duration_s (?=is )")
+"""Only as the subject: elsewhere `duration_s` is a column or a key of the configuration."""
+
+
 def in_flags(sentence: str) -> str:
     """Return `sentence` with flags for arguments: `reuse='auto'` becomes `--reuse auto`, `force=True` `--force`."""
 
@@ -38,7 +42,7 @@ def in_flags(sentence: str) -> str:
             return argument[0]
         return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {value}"
 
-    return _ARGUMENT.sub(flag, sentence)
+    return _DURATION.sub("--duration ", _ARGUMENT.sub(flag, sentence))
 
 
 def result_in_flags(payload: dict[str, Any]) -> dict[str, Any]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
+
+import click
 
 from ..errors import InputError
 from .home import open_library
 
 __all__ = [
+    "AFTER_DASHES",
     "MAX_READ_BYTES",
     "check_out_file",
     "present",
+    "query_hints",
     "read_arguments",
     "read_context",
     "read_filter",
@@ -23,6 +28,13 @@ __all__ = [
 
 MAX_READ_BYTES = 64_000_000
 """More than any context or batch may hold; the rest is not read."""
+AFTER_DASHES = "music_catalog.after_dashes"
+"""The key under which a context of click keeps whether "--" was typed: what follows it is taken as it is."""
+_FILE_NAME = re.compile(
+    r"(?:\.{0,2}/|~/)\S*|\S+\.(?:txt|md|rst|json|jsonl|yaml|yml|csv|html?|pdf|docx?|srt|vtt|wav|flac|ogg|mp3)",
+    re.IGNORECASE,
+)
+"""One word that begins like a path, or ends like a file that holds a text or audio."""
 
 
 def read_request(options: dict[str, Any]) -> tuple[str | bytes, dict[str, Any]]:
@@ -32,8 +44,27 @@ def read_request(options: dict[str, Any]) -> tuple[str | bytes, dict[str, Any]]:
         raise InputError("give the context once: as TEXT, as - for standard input, or with --context-file")
     if options.get("brief") == "-" and "-" in (text, path):
         raise InputError("standard input holds the text or the brief, not both; give one of them as a file")
+    if text is not None and not click.get_current_context().meta.get(AFTER_DASHES):
+        _check_no_file(text)
     source = text if text not in (None, "-") else read_input(path or "-")
     return source, read_arguments(options)
+
+
+def _check_no_file(text: str) -> None:
+    """Refuse one word that names a file: its name says nothing about the music. Raises InputError."""
+    if not _FILE_NAME.fullmatch(text):
+        return
+    try:
+        there = Path(text).is_file()
+    except (OSError, ValueError):
+        there = False
+    if there:
+        raise InputError(
+            f"{text} is a file; read it with --context-file, or write -- before it to use the word itself"
+        )
+    raise InputError(
+        f"{text} looks like the name of a file, and there is no such file; write -- before it to use the word itself"
+    )
 
 
 def read_context(source: str | bytes) -> Any:
@@ -97,9 +128,22 @@ def read_filter(line: str, facts: dict[str, Any], home: str) -> Any:
     """Return the filter for a list: the conditions of a query line, whose free words a track must have, and `facts`."""
     from ..search.query import add_facts, parse, require_words
 
-    library = open_library(None, home) if ":" in line else None
-    known = {"style": library.styles.keys(), "role": library.roles.keys()} if library else {}
+    known = _known_names(None, home) if ":" in line else {}
     return add_facts(require_words(parse(line, known)), present(facts)).where
+
+
+def query_hints(line: str, facts: dict[str, Any], home: str, config: str | None = None) -> list[str]:
+    """Return what may have been meant by words of a query and by `facts` that no track has."""
+    from ..search.hints import hints
+    from ..search.query import add_facts, parse
+
+    known = _known_names(config, home)
+    return hints(add_facts(parse(line, known), present(facts)).where, known)
+
+
+def _known_names(config: str | None, home: str) -> dict[str, Any]:
+    library = open_library(config, home)
+    return {"style": library.styles.keys(), "role": library.roles.keys()}
 
 
 def check_out_file(out: str | None, force: bool) -> None:

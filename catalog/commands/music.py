@@ -9,7 +9,15 @@ import click
 from ..errors import InputError, NotFound
 from .flags import result_in_flags
 from .home import ask_service, open_service, request_body, save_download
-from .inputs import check_out_file, present, read_arguments, read_context, read_input, read_request
+from .inputs import (
+    check_out_file,
+    present,
+    query_hints,
+    read_arguments,
+    read_context,
+    read_input,
+    read_request,
+)
 from .options import (
     about_text,
     audience_options,
@@ -141,7 +149,7 @@ def _serve_batch(batch: str, explain: bool, home: str, config: str | None, optio
 @click.command(
     cls=Command,
     examples=[
-        'catalog musicgen "A tavern fills up." --preset environment_tavern --duration 20 --out tavern.wav'
+        'catalog musicgen "A tavern fills up." --style environment_tavern --duration 20 --out tavern.wav'
     ],
 )
 @context_options
@@ -198,7 +206,7 @@ def find(
 
 @click.command(
     cls=Command,
-    examples=["catalog search 'calm \"empty beach\" mood:peaceful,calm length:5..60 -environment:city'"],
+    examples=["catalog search 'calm \"empty beach\" mood:peaceful,calm duration:5..60 -environment:city'"],
 )
 @click.argument("words", nargs=-1, required=True, metavar="QUERY...")
 @click.option(
@@ -227,7 +235,7 @@ def search(
 ) -> None:
     """Search the catalog by meaning, words and facts.
 
-    QUERY holds words, "phrases" and facts such as mood:calm length:30..60 -style:drone.
+    QUERY holds words, "phrases" and facts such as mood:calm duration:30..60 -style:drone.
     """
     text = " ".join(words)
     facts = present(facts)
@@ -244,7 +252,8 @@ def search(
     payload = ask_service(home, config, no_server, ask) or look()
     print_rows("hits", payload["hits"], as_json, as_jsonl, payload["lines"])
     if not payload["hits"]:
-        raise NotFound(f"no track matches {text!r}; loosen the filters or see `catalog list`")
+        advice = query_hints(text, facts, home, config) or ["loosen the filters or see `catalog list`"]
+        raise NotFound(f"no track matches {text!r}; {'; '.join(advice)}")
 
 
 @click.command(cls=Command, examples=["catalog similar 3f2a9c --by sound --limit 5"])

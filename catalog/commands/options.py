@@ -14,6 +14,7 @@ from .home import open_library
 
 __all__ = [
     "MOST_DAYS",
+    "STYLE",
     "Function",
     "about_text",
     "audience_options",
@@ -39,6 +40,8 @@ __all__ = [
 
 DEFAULT_QUALITY = "standard"
 """The tier where none is named, as `request.selection` picks it; not read there, since that loads more."""
+STYLE = ("--style", "--preset", "preset")
+"""The names of the option for the wanted style; the second is what earlier versions called it."""
 MOST_DAYS = 36_500
 """The longest time, in days, that an option takes: a hundred years."""
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -161,10 +164,10 @@ context_options = options(
         help="Which music would serve the text, as JSON; see `catalog schema brief`.",
     ),
     wanted(
-        "--preset",
+        *STYLE,
         shell_complete=complete_names("styles"),
         show_default=FROM_THE_TEXT,
-        help="Style preset; see `catalog presets list`.",
+        help="The style preset; see `catalog presets list`.",
     ),
     wanted(
         "--role",

@@ -1,4 +1,4 @@
-"""Commands about presets: list, show and suggest."""
+"""Commands about presets: list, show and suggest them, and the schema of a brief over them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .home import open_library, open_service
 from .options import complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, Group, print_json, print_rows
 
-__all__ = ["presets", "presets_list", "presets_show", "presets_suggest"]
+__all__ = ["presets", "presets_list", "presets_show", "presets_suggest", "schema", "schema_brief"]
 
 
 @click.group(cls=Group)
@@ -77,3 +77,26 @@ def presets_suggest(
     rows = [one.model_dump(mode="json") for one in suggestions]
     lines = [f"{one.score:5.2f}  {one.name:{width}}  {one.reason}" for one in suggestions]
     print_rows("presets", rows, as_json, as_jsonl, lines)
+
+
+@click.group(cls=Group)
+def schema() -> None:
+    """Print the JSON schema of what a pipeline may hand in."""
+
+
+@schema.command("brief", cls=Command, examples=["catalog schema brief", "catalog schema brief --prompt"])
+@click.option("--prompt", is_flag=True, help="Print the instructions for a language model instead.")
+@home_option
+@config_option
+def schema_brief(prompt: bool, home: str, config: str | None) -> None:
+    """Print the JSON schema of a brief over the styles on offer.
+
+    It is for the structured output of a language model.
+    """
+    import json
+
+    from ..brief import asked
+
+    styles = open_library(config, home).styles
+    text = asked.instructions(styles) if prompt else json.dumps(asked.schema(styles), indent=2)
+    click.echo(text)

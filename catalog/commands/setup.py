@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .home import open_library
-from .options import complete_names, config_option, home_option, json_option, list_output
+from .options import STYLE, complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, Group, print_json, print_rows, progress_bar
 
 __all__ = ["completion", "config_", "config_show", "doctor", "models", "models_list", "models_pull"]
@@ -19,10 +19,8 @@ def config_() -> None:
     """Show the configuration and where each value comes from."""
 
 
-@config_.command(
-    "show", cls=Command, examples=["catalog config show --preset ambient_lofi --quality preview"]
-)
-@click.option("--preset", shell_complete=complete_names("styles"), help="Show what this style makes of it,")
+@config_.command("show", cls=Command, examples=["catalog config show --style ambient_lofi --quality preview"])
+@click.option(*STYLE, shell_complete=complete_names("styles"), help="Show what this style makes of it,")
 @click.option("--role", shell_complete=complete_names("roles"), help="... in this role,")
 @click.option("--quality", help="... at this quality.")
 @json_option
@@ -33,7 +31,7 @@ def config_show(
 ) -> None:
     """Print every value with where it came from.
 
-    With --preset, --role or --quality it prints the merged result.
+    With --style, --role or --quality it prints the merged result.
     """
     from ..report import shown
     from ..request.builder import preset_errors

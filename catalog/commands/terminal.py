@@ -16,6 +16,7 @@ import click
 from ..errors import CatalogError, in_one_line
 from .flags import in_flags, result_in_flags
 from .help import write_commands, write_examples, write_options
+from .inputs import AFTER_DASHES
 
 if TYPE_CHECKING:
     from ..generator import Progress
@@ -61,6 +62,7 @@ class Command(click.Command):
         write_examples(self.examples, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AFTER_DASHES] = "--" in args
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter as error:  # its choices stand on a line each

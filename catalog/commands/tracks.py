@@ -1,4 +1,4 @@
-"""Commands about tracks in the catalog: list, show, export, remove, rate."""
+"""Commands about tracks in the catalog: list, show, export, remove, restore."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .home import open_service, open_store
-from .inputs import read_filter
+from .home import open_store
+from .inputs import query_hints, read_filter
 from .options import (
     MOST_DAYS,
-    config_option,
     days_option,
     filter_options,
     home_option,
@@ -21,7 +20,7 @@ from .options import (
 )
 from .terminal import Command, print_json, print_rows, progress_bar
 
-__all__ = ["export", "list_", "rate", "reject", "restore", "rm", "show"]
+__all__ = ["export", "list_", "restore", "rm", "show"]
 
 
 @click.command(cls=Command, name="list", examples=['catalog list "rating:4.. made:7d"'])
@@ -57,6 +56,9 @@ def list_(
         total = store.tracks.count(where)
         rows = [{"path": str(store.audio.path_of(track)), **track_json(track)} for track in tracks]
     print_rows("tracks", rows, as_json, as_jsonl, [line(track) for track in tracks])
+    if not tracks and total == 0:
+        for hint in query_hints(" ".join(words), facts, home):
+            click.echo(f"note: {hint}", err=True)
     if not (as_json or as_jsonl):
         click.echo(f"{len(tracks)} of {total} tracks", err=True)
 
@@ -241,69 +243,3 @@ def _bring_back(backup: str, home: str, snapshot: str | None, force: bool, as_js
         click.echo(restored.home)
     if restored.lacking:
         raise click.exceptions.Exit(5)
-
-
-@click.command(cls=Command, examples=['catalog rate 3f2a9c 5 --tag favourite --note "for the opening"'])
-@click.argument("track_id")
-@click.argument("rating", required=False, type=click.IntRange(1, 5))
-@click.option("--clear", is_flag=True, help="Take the rating back.")
-@click.option("--for", "request_id", help="Rate it as the answer to this request; see `catalog history`.")
-@click.option("--tag", "add", multiple=True, help="Put a label of your own on it; repeatable.")
-@click.option("--untag", "remove", multiple=True, help="Take a label off; repeatable.")
-@click.option("--note", help='Write a note on it; "" removes the one there is.')
-@json_option
-@home_option
-def rate(
-    track_id: str,
-    rating: int | None,
-    clear: bool,
-    request_id: str | None,
-    add: tuple[str, ...],
-    remove: tuple[str, ...],
-    note: str | None,
-    as_json: bool,
-    home: str,
-) -> None:
-    """Rate a track 1 to 5, label it, or write a note on it."""
-    from ..history import feedback
-    from ..report import track_json
-
-    if clear and rating is not None:
-        raise InputError("give a RATING or --clear, not both")
-    if rating is None and not (clear or add or remove or note is not None):
-        raise InputError(
-            "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag or --note"
-        )
-    with open_store(home) as store:
-        track = store.tracks.find_id(track_id)
-        if clear or rating is not None:
-            track = feedback.rate(store, track.id, rating, request_id)
-        if add or remove or note is not None:
-            track = feedback.label(store, track.id, add=add, remove=remove, note=note)
-    if as_json:
-        print_json(track_json(track))
-    else:
-        click.echo(track.id)
-
-
-@click.command(cls=Command, examples=["catalog reject 3f2a9c"])
-@click.argument("track_id")
-@click.option("--for", "request_id", help="The request it was wrong for [default: the last it answered].")
-@click.option("--undo", is_flag=True, help="Take the rejection back [default: its last one].")
-@json_option
-@home_option
-@config_option
-def reject(
-    track_id: str, request_id: str | None, undo: bool, as_json: bool, home: str, config: str | None
-) -> None:
-    """Keep a track from a request that it was wrong for.
-
-    Requests near that one do not get it either; others still do.
-    """
-    with open_service(home, config, create=False) as service:
-        judgement = service.reject(track_id, request_id, undo=undo)
-    click.echo(f"{judgement.verdict}: {judgement.track_id} for request {judgement.request_id}", err=True)
-    if as_json:
-        print_json(judgement.model_dump(mode="json"))
-    else:
-        click.echo(judgement.track_id)

@@ -37,6 +37,8 @@ ALIASES = {
     "duration_s": "length",
     "tempo_bpm": "tempo",
     "lang": "language",
+    "mood_tags": "mood",
+    "preset": "style",
     "loopable": "loop",
     "place": "environment",
     "time_of_day": "time",

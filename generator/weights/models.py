@@ -102,7 +102,7 @@ def resolve(folder_or_repo: str | Path) -> Path:
     folder, name = Path(folder_or_repo).expanduser(), str(folder_or_repo)
     if folder.is_dir() and folder_or_repo not in MODELS:
         return folder
-    if isinstance(folder_or_repo, Path) or name.startswith((".", "~", os.sep)):
+    if isinstance(folder_or_repo, Path) or _names_folder(name):
         raise WeightsError(f"there is no folder {name}; give a folder with weights or a model's name.")
     pulled = find(name)
     if pulled is None:
@@ -132,6 +132,8 @@ def pull(
         raise WeightsError(f"dtype {dtype!r} is not known; valid: {', '.join(DTYPES)}.")
     local = Path(name).expanduser()
     is_local = name not in MODELS and local.is_dir()
+    if not is_local and _names_folder(name):
+        raise WeightsError(f"there is no folder {name}; valid: {', '.join(MODELS)}, owner/name or a folder.")
     repo = str(local.resolve()) if is_local else _repo_of(name)
     if not is_local and "/" not in repo:
         raise WeightsError(f"no model is named {name!r}; valid: {', '.join(MODELS)}, owner/name or a folder.")
@@ -160,6 +162,11 @@ def pull(
         note_verified(target, read_manifest(target) or {"files": {}})
         shutil.rmtree(staging, ignore_errors=True)
     return target
+
+
+def _names_folder(name: str) -> bool:
+    """Tell whether a name can only be a folder's: no size and no repository looks like it."""
+    return name.startswith((".", "~", os.sep)) or name.endswith(os.sep) or name.count("/") > 1
 
 
 def _local_source(folder: Path) -> Source:

@@ -1,0 +1,132 @@
+"""Commands to listen to a track and to judge it: play, rate, reject."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import InputError, NotFound
+from .home import open_service, open_store
+from .options import config_option, home_option, json_option
+from .terminal import Command, print_json
+
+if TYPE_CHECKING:
+    from ..models import Track
+    from ..service.service import MusicService
+
+__all__ = ["play", "rate", "reject"]
+
+LONGEST_S = 86_400.0
+_ID = re.compile(r"(?=.*[0-9])[0-9a-f]{4,}")
+"""What nobody types as a query: a mistyped id must not play another track."""
+
+
+@click.command(
+    cls=Command,
+    examples=["catalog play 3f2a9c", 'catalog play "calm rain at night" --seconds 10'],
+)
+@click.argument("words", nargs=-1, required=True, metavar="TRACK")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, LONGEST_S),
+    show_default="to the end",
+    help="Stop after this many seconds.",
+)
+@home_option
+@config_option
+def play(words: tuple[str, ...], seconds: float | None, home: str, config: str | None) -> None:
+    """Play a track with a player of this machine.
+
+    TRACK is an id or its beginning; or a query, as for `catalog search`, whose first hit is played.
+    """
+    from ..player import find_player, play_file
+    from ..report import line
+
+    with open_service(home, config, create=False) as service:
+        track = _named(service, " ".join(words))
+        path = service.store.audio.verified_path(track)
+    player = find_player(path)
+    click.echo(f"playing with {player}: {line(track)}", err=True)
+    play_file(player, path, seconds)
+    click.echo(str(path))
+
+
+def _named(service: MusicService, text: str) -> Track:
+    """Return the track with the id `text`, else the first hit of a search for it."""
+    try:
+        return service.store.tracks.find_id(text)
+    except NotFound:
+        if _ID.fullmatch(text):
+            raise
+        hits = service.search(text, limit=1)
+    if not hits:
+        raise NotFound(f"no track has the id {text!r} or matches it; see `catalog list`")
+    return hits[0].track
+
+
+@click.command(cls=Command, examples=['catalog rate 3f2a9c 5 --tag favourite --note "for the opening"'])
+@click.argument("track_id")
+@click.argument("rating", required=False, type=click.IntRange(1, 5))
+@click.option("--clear", is_flag=True, help="Take the rating back.")
+@click.option("--for", "request_id", help="Rate it as the answer to this request; see `catalog history`.")
+@click.option("--tag", "add", multiple=True, help="Put a label of your own on it; repeatable.")
+@click.option("--untag", "remove", multiple=True, help="Take a label off; repeatable.")
+@click.option("--note", help='Write a note on it; "" removes the one there is.')
+@json_option
+@home_option
+def rate(
+    track_id: str,
+    rating: int | None,
+    clear: bool,
+    request_id: str | None,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    note: str | None,
+    as_json: bool,
+    home: str,
+) -> None:
+    """Rate a track 1 to 5, label it, or write a note on it."""
+    from ..history import feedback
+    from ..report import track_json
+
+    if clear and rating is not None:
+        raise InputError("give a RATING or --clear, not both")
+    if rating is None and not (clear or add or remove or note is not None):
+        raise InputError(
+            "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag or --note"
+        )
+    with open_store(home) as store:
+        track = store.tracks.find_id(track_id)
+        if clear or rating is not None:
+            track = feedback.rate(store, track.id, rating, request_id)
+        if add or remove or note is not None:
+            track = feedback.label(store, track.id, add=add, remove=remove, note=note)
+    if as_json:
+        print_json(track_json(track))
+    else:
+        click.echo(track.id)
+
+
+@click.command(cls=Command, examples=["catalog reject 3f2a9c"])
+@click.argument("track_id")
+@click.option("--for", "request_id", help="The request it was wrong for [default: the last it answered].")
+@click.option("--undo", is_flag=True, help="Take the rejection back [default: its last one].")
+@json_option
+@home_option
+@config_option
+def reject(
+    track_id: str, request_id: str | None, undo: bool, as_json: bool, home: str, config: str | None
+) -> None:
+    """Keep a track from a request that it was wrong for.
+
+    Requests near that one do not get it either; others still do.
+    """
+    with open_service(home, config, create=False) as service:
+        judgement = service.reject(track_id, request_id, undo=undo)
+    click.echo(f"{judgement.verdict}: {judgement.track_id} for request {judgement.request_id}", err=True)
+    if as_json:
+        print_json(judgement.model_dump(mode="json"))
+    else:
+        click.echo(judgement.track_id)

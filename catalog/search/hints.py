@@ -1,0 +1,53 @@
+"""What may have been meant by a word of a query that no track has: `mood:clam` is no mood, `calm` is.
+
+Tracks may have moods of the caller's own, and styles that the configuration no longer has. So such words are not
+refused; the hint is for a search that found nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+
+from ..models import Filter
+from ..presets.vocabulary import MOODS
+
+__all__ = ["hints"]
+
+CLOSE = 0.6
+"""Words less alike than this are not taken for a slip (`difflib`)."""
+BACKENDS = ("mlx", "procedural")
+
+
+def hints(where: Filter, known: Mapping[str, Collection[str]]) -> list[str]:
+    """Return a sentence for each word of `where` that is none of the known ones, with the nearest of those.
+
+    `known` holds the valid values of "style" and "role".
+    """
+    valid = {"mood": MOODS.keys(), "made-by": BACKENDS, **known}
+    asked = dict.fromkeys(_words(where))
+    return [
+        _hint(field, word, valid[field])
+        for field, word in asked
+        if field in valid and word not in valid[field]
+    ]
+
+
+def _words(where: Filter) -> Iterator[tuple[str, str]]:
+    """Yield field and word of each fact that is a word and that a track must have."""
+    yield from (("mood", tag) for tag in where.mood)
+    yield from (
+        (field, word)
+        for field, word in (("style", where.style), ("role", where.role), ("made-by", where.backend))
+        if word
+    )
+    for condition in where.conditions:
+        if not condition.negated:
+            yield from ((condition.field, word.lower()) for word in condition.any_of if isinstance(word, str))
+
+
+def _hint(field: str, word: str, valid: Collection[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), sorted(valid), n=2, cutoff=CLOSE)
+    is_none = "no backend" if field == "made-by" else f"no {field}"
+    meant = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(valid))}"
+    return f"{word!r} is {is_none}; {meant}"
