@@ -6,16 +6,16 @@ docs/ANALYSIS.md has the measurements behind the methods and the thresholds.
 from __future__ import annotations
 
 import math
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioError
 from ..protocol import Audio
+from . import onsets
 from .beat import refine_peak
 from .checks import checked
+from .constant_q import cens_chroma
 from .measured_signal import SIGNAL_RATE, measured_signal
 
 __all__ = ["musical_key", "peaks", "tempo_bpm"]
@@ -24,15 +24,13 @@ __all__ = ["musical_key", "peaks", "tempo_bpm"]
 MIN_S = 4.0
 """The shortest audio whose tempo and key are measured."""
 
-TEMPO_HOP = 256
-HOPS_PER_MINUTE = 60.0 * SIGNAL_RATE / TEMPO_HOP
+HOPS_PER_MINUTE = 60.0 * SIGNAL_RATE / onsets.HOP
 MIN_BPM, USUAL_BPM, MAX_BPM = 40.0, 115.0, 180.0
 TEMPO_SPREAD = 0.7
 """Standard deviation of tempos around the usual one, in octaves."""
 MIN_PULSE = 0.2
 """Least autocorrelation of the onset strength; 1 is exact repetition, and noise stays near 0."""
 
-KEY_HOP = 2048
 MIN_KEY_FIT = 0.6
 MIN_KEY_CONTRAST = 0.1
 """Least spread of the twelve tones against their mean; in noise all twelve are alike."""
@@ -49,39 +47,28 @@ use of large corpora to train a new type of key-finding algorithm", Music Percep
 def tempo_bpm(audio: Audio) -> float | None:
     """Return the tempo in beats per minute, from 40 to 180, or None where there is no pulse.
 
-    Method: librosa's onset strength with the maximum filter of SuperFlux (Böck and Widmer 2013), its autocorrelation,
-    and librosa's choice among the lags, which prefers those near to 115 a minute; a tempo over 180 becomes its half.
-    None for silence, for less than 4 s, and where the chosen lag repeats at less than `MIN_PULSE`. Raises AudioError
-    for samples that are not finite and where librosa cannot be loaded.
+    Method: onset strength with the maximum filter of SuperFlux (Böck and Widmer 2013), its autocorrelation, and the lag
+    that repeats best, weighted by how near it is to 115 a minute (Ellis 2007, "Beat tracking by dynamic programming"),
+    as librosa chooses; a tempo over 180 becomes its half. None for silence, for less than 4 s, and where the chosen lag
+    repeats at less than `MIN_PULSE`. Raises AudioError for samples that are not finite.
     """
     signal = measured_signal(audio, MIN_S)
     if signal is None:
         return None
-    strength = _librosa("onset").onset_strength(
-        y=signal, sr=SIGNAL_RATE, hop_length=TEMPO_HOP, lag=2, max_size=3
-    )
-    lags = math.ceil(HOPS_PER_MINUTE / MIN_BPM) + 1
-    raw = _librosa("core.audio").autocorrelate(strength - strength.mean(), max_size=lags + 1)
-    repeats = raw / max(float(raw[0]), 1e-12)
-    chosen = _librosa("feature.rhythm").tempo(
-        tg=np.maximum(repeats[:lags, None], 0.0),
-        sr=SIGNAL_RATE,
-        hop_length=TEMPO_HOP,
-        start_bpm=USUAL_BPM,
-        std_bpm=TEMPO_SPREAD,
-        max_tempo=MAX_BPM,
-    )
-    lag = round(HOPS_PER_MINUTE / float(chosen[0]))
+    repeats = _autocorrelation(onsets.onset_strength(signal))
+    lags = np.arange(math.floor(HOPS_PER_MINUTE / MAX_BPM) + 1, math.ceil(HOPS_PER_MINUTE / MIN_BPM) + 1)
+    usual = -0.5 * (np.log2(HOPS_PER_MINUTE / lags / USUAL_BPM) / TEMPO_SPREAD) ** 2
+    lag = int(lags[np.argmax(np.log1p(1e6 * np.maximum(repeats[lags], 0.0)) + usual)])
     if repeats[lag] < MIN_PULSE:
         return None
-    # librosa returns whole lags only, which are up to 1 % apart at fast tempos.
+    # Whole lags are up to 1 % apart at fast tempos.
     return round(HOPS_PER_MINUTE / refine_peak(repeats, lag), 1)
 
 
 def musical_key(audio: Audio) -> str | None:
     """Return the key as "A minor" or "C# major", or None where there is no clear one.
 
-    The mean of librosa's CENS chroma (Müller and Ewert 2011) is correlated with the 24 keys, the method of Krumhansl
+    The mean of the CENS chroma (Müller and Ewert 2011) is correlated with the 24 keys, the method of Krumhansl
     and Schmuckler with newer profiles; the best wins. Other modes come out as the nearer of the two. None for silence,
     for less than 4 s, for twelve tones alike (`MIN_KEY_CONTRAST`) and for a best correlation under `MIN_KEY_FIT`.
     Raises as `tempo_bpm` does.
@@ -89,10 +76,7 @@ def musical_key(audio: Audio) -> str | None:
     signal = measured_signal(audio, MIN_S)
     if signal is None:
         return None
-    frames = _librosa("feature.spectral").chroma_cens(
-        y=signal, sr=SIGNAL_RATE, hop_length=KEY_HOP, tuning=0.0, win_len_smooth=None
-    )
-    chroma = frames.mean(axis=1)
+    chroma = cens_chroma(signal).mean(axis=0)
     if chroma.std() < MIN_KEY_CONTRAST * chroma.mean():
         return None
     fits = {
@@ -115,12 +99,8 @@ def peaks(audio: Audio, bins: int) -> NDArray[np.float32]:
     return np.stack([low, high], axis=1)
 
 
-def _librosa(module: str) -> Any:
-    """Return one module of librosa; raise AudioError where numba has no folder for what it compiles."""
-    try:
-        return import_module(f"librosa.{module}")
-    except RuntimeError as error:
-        raise AudioError(
-            f"librosa, which measures tempo and key, cannot be loaded ({error}); "
-            "set NUMBA_CACHE_DIR to a folder that can be written"
-        ) from error
+def _autocorrelation(strength: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how well `strength` repeats after each lag in frames, shape (frames,); 1 at lag 0."""
+    spectrum = np.fft.rfft(strength - strength.mean(dtype=np.float64), 2 * len(strength))
+    repeats = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[: len(strength)]
+    return repeats / max(float(repeats[0]), 1e-12)

@@ -1,8 +1,7 @@
 """The beat as loops and seams need it: band levels every 8 ms, onsets in them, and the period of the pulse.
 
-`analysis.tempo_bpm` measures the tempo that is stored with a track, by librosa, and is wrong less often
-(docs/ANALYSIS.md). The beat here shares its hops with the seam meter, which needs the onsets themselves, and it does
-not import librosa, which takes two seconds.
+`analysis.tempo_bpm` measures the tempo that is stored with a track and is wrong less often (docs/ANALYSIS.md). The beat
+here shares its hops with the seam meter, which needs the onsets themselves.
 """
 
 from __future__ import annotations

@@ -41,8 +41,6 @@ warnings.filterwarnings("ignore", message="lancedb fork support")
 PRELOADED = [
     "invariants",
     "pytest",
-    "librosa.feature",
-    "librosa.onset",
     "pyloudnorm",
     "scipy.signal",
     "soundfile",

@@ -7,10 +7,8 @@ python -m tests.benchmarks.generator.analysis
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -269,7 +267,7 @@ def key_grade(measured: str | None, true: str) -> str:
 COLD = """
 import time
 import numpy as np
-from tests.benchmarks import analysis
+from tests.benchmarks.generator import analysis
 measure = getattr(analysis, {kind!r})[{name!r}]
 signal = (np.random.default_rng(0).standard_normal(30 * 22050) * 0.1).astype(np.float32)
 began = time.process_time()
@@ -284,7 +282,7 @@ print(cold_s, 1000 * sorted(times)[2])
 """
 
 
-def cost(kind: str, name: str, **environment: str) -> tuple[float, float]:
+def cost(kind: str, name: str) -> tuple[float, float]:
     """Return the processor time of the first call in a fresh process in s, and of later ones in ms, for 30 s."""
     code = COLD.format(kind=kind, name=name)
     done = subprocess.run(
@@ -292,7 +290,6 @@ def cost(kind: str, name: str, **environment: str) -> tuple[float, float]:
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
     )
     cold_s, warm_ms = map(float, done.stdout.split())
     return cold_s, warm_ms
@@ -303,8 +300,22 @@ def counts(grades: list[str], names: tuple[str, ...]) -> str:
     return "".join(f"{counted[name]:7}" for name in names)
 
 
+def parity(signals: list[np.ndarray]) -> None:
+    """Print in how many signals tempo or key differ from what librosa's onset strength, tempo and chroma give."""
+    from tests.generator.audio.test_librosa_parity import reference_key, reference_tempo
+
+    audios = [audio_of(signal) for signal in signals]
+    tempos = sum(analysis.tempo_bpm(audio) != reference_tempo(audio) for audio in audios)
+    keys = sum(analysis.musical_key(audio) != reference_key(audio) for audio in audios)
+    print(f"of {len(audios)} signals {tempos} have another tempo by librosa, and {keys} another key")
+
+
 def main() -> None:
-    """Print a table for tempo, one for key, and what the first use after installation costs."""
+    """Print a table for tempo and one for key; with --parity, how many of them librosa would give otherwise."""
+    if "--parity" in sys.argv:
+        return parity(
+            [each[0] for source in (renders(), clicks(), cadences()) for each in source] + [*colours()]
+        )
     music = [(signal.astype(np.float32), *truth) for signal, *truth in renders()]
     noises = [signal.astype(np.float32) for signal in colours()]
     ticks = [(signal.astype(np.float32), tempo) for signal, tempo in clicks()]
@@ -345,9 +356,6 @@ def main() -> None:
         false_alarms = sum(key(signal) is not None for signal in noises)
         cold_s, warm_ms = cost("KEY", name)
         print(f"{name:28}{line}{false_alarms:10}{cold_s:8.2f}{warm_ms:8.0f}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        first_s, _ = cost("TEMPO", "music_catalog.generator.audio.analysis", NUMBA_CACHE_DIR=folder)
-    print(f"\nfirst tempo after installation, numba's cache empty: {first_s:.1f} s of processor time")
 
 
 if __name__ == "__main__":

@@ -157,16 +157,6 @@ def test_the_shortest_clip_that_is_judged(duration_s, judged):
     assert (analysis.musical_key(Audio(music, RATE)) is not None) is judged
 
 
-def test_librosa_without_a_folder_for_its_compiled_code_is_told(monkeypatch):
-    def no_folder(name):
-        raise RuntimeError("cannot cache function: no locator available")
-
-    monkeypatch.setattr(analysis, "import_module", no_folder)
-    for measure in (analysis.tempo_bpm, analysis.musical_key):
-        with pytest.raises(AudioError, match="NUMBA_CACHE_DIR"):
-            measure(clicks(120))
-
-
 def test_samples_that_are_not_finite_are_refused():
     for measure in (analysis.tempo_bpm, analysis.musical_key, lambda clip: analysis.peaks(clip, 4)):
         with pytest.raises(AudioError, match="not finite"):
