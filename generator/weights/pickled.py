@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,21 @@ from ..errors import WeightsError
 if TYPE_CHECKING:
     import mlx.core as mx
 
-__all__ = ["load_pickle", "to_mlx"]
+__all__ = ["load_pickle", "require_torch", "to_mlx"]
+
+
+def require_torch(source: object) -> None:
+    """Raise WeightsError where torch, which reads the pickled weights of `source`, is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise WeightsError(
+            f"{source} has pickled weights only and torch, which reads them, is not installed; "
+            "pip install 'music-catalog[encoders]'"
+        )
 
 
 def load_pickle(file: Path) -> dict[str, Any]:
     """Return the mapping in a file that torch saved; raise WeightsError for anything but plain data."""
+    require_torch(file)
     import torch
 
     try:

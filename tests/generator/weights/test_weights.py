@@ -631,6 +631,20 @@ def test_pickled_code_is_refused_unrun(home, sources, tmp_path):
     assert not proof.exists()
 
 
+@pytest.mark.parametrize("layout", ["pickled", "pickled-sharded"])
+def test_pickled_weights_without_torch_are_refused_before_they_are_fetched(
+    home, online, sources, layout, monkeypatch
+):
+    source = sources(layout)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(WeightsError, match=r"torch.*not installed; pip install 'music-catalog\[encoders\]'$"):
+        weights.pull(str(source))
+    with serve(Hub({"someone/tiny": source})) as hub:
+        online(hub.url)
+        assert "someone/tiny has pickled weights only and torch" in pull_error("someone/tiny")
+        assert [name for _, name, _ in hub.requests if name.endswith(".bin")] == []
+
+
 def test_a_failed_conversion_leaves_what_was_there(home, sources, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(sources("safetensors"), folder)
