@@ -1,7 +1,7 @@
 """A chat page whose answers come with music: a question is answered from a text, and music for the answer is found or
 made in the background.
 
-    pip install 'music-catalog[offline,serve]'
+    pip install 'music-catalog[serve]'
     python examples/chat/app.py                      # then open http://127.0.0.1:8000
     python examples/chat/app.py --text notes.md --port 8001
 
