@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ C1_HZ = 440.0 * 2.0 ** (-45 / 12)
 DROPPED = 0.01
 """Share of a filter's spectrum that is left out, its smallest values."""
 STEPS = (0.4, 0.2, 0.1, 0.05)
-"""Shares of a frame's energy; a tone counts a quarter for each that it exceeds."""
+"""Shares of a frame's energy; a tone counts one for each that it exceeds."""
 
 Array = NDArray[np.float32]
 
@@ -39,7 +40,7 @@ def cens_chroma(signal: Array) -> Array:
     """
     energy = _tones(signal)
     share = _scaled(energy, energy.sum(axis=1, keepdims=True))
-    steps = np.sum([share > step for step in STEPS], axis=0, dtype=np.float32) / len(STEPS)
+    steps: Array = np.sum([share > step for step in STEPS], axis=0, dtype=np.float32)
     return _scaled(steps, np.linalg.norm(steps, axis=1, keepdims=True))
 
 
@@ -85,7 +86,7 @@ def _filters() -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
     return np.ascontiguousarray(kept.T), length
 
 
-def _scaled(values: Array, length: Array) -> Array:
+def _scaled(values: Array, length: NDArray[Any]) -> Array:
     """Return the rows of `values` divided by `length`, shape (frames, 1); rows of no length stay as they are."""
-    scaled: Array = values / np.where(length < np.finfo(np.float32).tiny, np.float32(1), length)
-    return scaled
+    scaled = values / np.where(length < np.finfo(np.float32).tiny, 1, length)
+    return scaled.astype(np.float32, copy=False)
