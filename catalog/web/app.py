@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..errors import InputError
 from ..service.jobs import Jobs
 from ..service.service import MusicService
 from ..version import package_version
@@ -33,6 +36,22 @@ __all__ = ["create_app"]
 STATIC = Path(__file__).resolve().parent / "static"
 """The page. Resolved, since an editable install is a tree of links and no link is served."""
 
+PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+
+class Prefixed:
+    """ASGI middleware that tells the application its `prefix`, where the server or an outer application does not."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app = app
+        self.prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with the prefix as its `root_path`."""
+        if scope["type"] == "http" and not scope.get("root_path"):
+            scope = {**scope, "root_path": self.prefix}
+        await self.app(scope, receive, send)
+
 
 def create_app(
     service: MusicService,
@@ -43,6 +62,7 @@ def create_app(
     hosts: Sequence[str] = LOOPBACK,
     queue_limit: int = 8,
     workers: int | None = None,
+    prefix: str = "",
 ) -> FastAPI:
     """Return the ASGI application over `service`.
 
@@ -51,7 +71,15 @@ def create_app(
     that a Host header may hold, "*" for every IP address. At most `queue_limit` makes wait. At most `workers` requests
     are worked on at the same time, by default as many as the framework has threads. The jobs end with the application;
     the caller closes `service`.
+
+    `prefix` is the path at which another application mounts this one: `app.mount("/music", create_app(service,
+    prefix="/music"))`. What is mounted is told neither of the start nor of the end: let the lifespan of the outer
+    application enter `music.router.lifespan_context(music)`. Raises InputError for a prefix that is no path.
     """
+    if prefix and not PREFIX.fullmatch(prefix):
+        raise InputError(
+            f"the prefix is {prefix!r}; write a path that begins with a slash and ends without one"
+        )
     jobs = Jobs(service, limit=queue_limit)
     metrics = Metrics(jobs)
     secret = secret or secrets.token_urlsafe(32)
@@ -101,4 +129,6 @@ def create_app(
 
     app.add_middleware(Guard, policy=policy)
     app.add_middleware(Metered, metrics=metrics)
+    if prefix:
+        app.add_middleware(Prefixed, prefix=prefix)
     return app

@@ -128,9 +128,9 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope, headers)
-        if refusal is None and full and scope["path"] != HEALTH:
+        if refusal is None and full and _route(scope) != HEALTH:
             refusal = full_response()
-        if refusal is None and not (trusted or scope["path"] in OPEN):
+        if refusal is None and not (trusted or _route(scope) in OPEN):
             refusal = await self._stranger(scope, headers)
         if refusal is None and scope["method"] not in SAFE:
             limit = MAX_TRUSTED_BODY_BYTES if trusted else MAX_BODY_BYTES
@@ -173,8 +173,8 @@ class Guard:
                 return None
         except TooManyGuesses:
             return too_many_guesses()
-        if scope["path"] == "/":
-            return RedirectResponse("/login", status_code=303)
+        if _route(scope) == "/":
+            return RedirectResponse(f"{scope.get('root_path', '')}/login", status_code=303)
         return refusal_response(
             401,
             "this service asks for its token: send it as Authorization: Bearer TOKEN",
@@ -188,6 +188,12 @@ def _add_headers(message: Message, more: dict[str, str]) -> None:
         headers = MutableHeaders(scope=message)
         for name, value in {**HEADERS, "Cache-Control": "no-store", **more}.items():
             headers.setdefault(name, value)
+
+
+def _route(scope: Scope) -> str:
+    """Return the path of a request below the one at which the application is mounted, as its router sees it."""
+    path, root = str(scope["path"]), scope.get("root_path", "")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def _not_json() -> Response:

@@ -17,7 +17,7 @@ from ..service.service import MusicService
 from .cache import FileCache
 from .metrics import Metrics
 
-__all__ = ["UNCHANGING", "Memo", "Shared", "SharedState", "TrackId", "Trusted"]
+__all__ = ["UNCHANGING", "Memo", "Root", "Shared", "SharedState", "TrackId", "Trusted"]
 
 
 MOST_S = 3_600.0
@@ -84,11 +84,17 @@ def _trusted(request: Request) -> bool:
     return bool(request.state.trusted)
 
 
+def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", ""))
+
+
 SharedState = Annotated[Shared, Depends(_shared)]
 Trusted = Annotated[bool, Depends(_trusted)]
 """Whether the caller showed the secret of the home; only then do answers contain paths."""
 
 
+Root = Annotated[str, Depends(_root)]
+"""The path at which the application is mounted; "" where it has the whole address."""
 TrackId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 UNCHANGING = "private, max-age=31536000, immutable"
 """The cache header of audio and of what is made from it: the audio of an id never changes."""

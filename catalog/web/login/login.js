@@ -6,7 +6,7 @@ async function login(token) {
   problem.textContent = "";
   let response;
   try {
-    response = await fetch("/api/login", {
+    response = await fetch("api/login", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token }),
@@ -16,7 +16,7 @@ async function login(token) {
     return;
   }
   if (response.ok) {
-    location.replace("/");
+    location.replace("./");
     return;
   }
   const { detail } = await response.json().catch(() => ({}));

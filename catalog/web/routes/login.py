@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response
 from ..guesses import Guesses, TooManyGuesses, too_many_guesses
 from ..problems import PROBLEMS, refusal_response
 from ..sessions import SESSION_S, Sessions
+from ..state import Root
 
 __all__ = ["routes"]
 
@@ -31,13 +32,15 @@ def routes(token: str | None, sessions: Sessions, guesses: Guesses) -> APIRouter
     @router.get("/login.js", include_in_schema=False)
     @router.get("/login.css", include_in_schema=False)
     async def file(request: Request) -> Response:
-        name = request.url.path.removeprefix("/")
+        name = request.url.path.rpartition("/")[2]
         return FileResponse(
             FILES / (name if "." in name else f"{name}.html"), headers={"Cache-Control": "no-cache"}
         )
 
     @router.post("/api/login", status_code=204, responses=PROBLEMS, tags=["service"])
-    async def login(request: Request, shown: Annotated[str, Body(alias="token", embed=True)]) -> Response:
+    async def login(
+        request: Request, root: Root, shown: Annotated[str, Body(alias="token", embed=True)]
+    ) -> Response:
         """Trade the service's token for a session cookie."""
         if token is None:
             return Response(status_code=204)
@@ -54,6 +57,7 @@ def routes(token: str | None, sessions: Sessions, guesses: Guesses) -> APIRouter
             sessions.cookie,
             sessions.begin(),
             max_age=SESSION_S,
+            path=f"{root}/",
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -61,11 +65,11 @@ def routes(token: str | None, sessions: Sessions, guesses: Guesses) -> APIRouter
         return response
 
     @router.delete("/api/login", status_code=204, responses=PROBLEMS, tags=["service"])
-    async def logout(request: Request) -> Response:
+    async def logout(request: Request, root: Root) -> Response:
         """End the session of this browser."""
         sessions.end(request.headers)
         response = Response(status_code=204)
-        response.delete_cookie(sessions.cookie)
+        response.delete_cookie(sessions.cookie, path=f"{root}/")
         return response
 
     return router

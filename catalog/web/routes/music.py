@@ -23,7 +23,7 @@ from ..schemas import (
     job_payload,
     result_payload,
 )
-from ..state import Shared, SharedState, TrackId, Trusted
+from ..state import Root, Shared, SharedState, TrackId, Trusted
 
 __all__ = ["job_response", "router"]
 
@@ -49,7 +49,7 @@ QUEUED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/find-or-make", response_model=ResultResponse, responses=QUEUED)
-def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted) -> Response:
+def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted, root: Root) -> Response:
     """Answer with a track that fits the context; where there is none, have it made and answer with the job."""
     service, source, request = shared.service, body.source, body.request()
     if body.dry_run or body.reuse == "always":
@@ -62,7 +62,7 @@ def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted) ->
         return _result(shared, result, trusted)
     stated = body.model_dump(mode="json", exclude_unset=True)
     job = shared.jobs.find_or_make(source, request=stated, reuse=body.reuse, explain=body.explain, **request)
-    return job_response(shared, job, trusted)
+    return job_response(shared, job, trusted, root)
 
 
 @router.post("/find", response_model=ResultResponse)
@@ -83,18 +83,18 @@ def search(body: SearchBody, shared: SharedState, trusted: Trusted) -> Response:
 
 
 @router.post("/tracks/{track_id}/again", status_code=202, response_model=JobResponse)
-def again(track_id: TrackId, body: AgainBody, shared: SharedState, trusted: Trusted) -> Response:
+def again(track_id: TrackId, body: AgainBody, shared: SharedState, trusted: Trusted, root: Root) -> Response:
     """Have a track made once more: from its seed, which gives the same samples, or as a variation from another."""
     track = shared.track(track_id)
     request = {"context": track.context, "again": track.id, "variation": body.variation}
     job = shared.jobs.again(track.id, variation=body.variation, request=request)
-    return job_response(shared, job, trusted)
+    return job_response(shared, job, trusted, root)
 
 
-def job_response(shared: Shared, job: Job, trusted: bool) -> Response:
+def job_response(shared: Shared, job: Job, trusted: bool, root: str) -> Response:
     """Return the response to a request that waits in the queue: 202 and the address of its job."""
     payload = job_payload(job, position=shared.jobs.position(job.id), trusted=trusted)
-    return Json({"job": payload}, status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+    return Json({"job": payload}, status_code=202, headers={"Location": f"{root}/api/jobs/{job.id}"})
 
 
 def _result(shared: Shared, result: Result, trusted: bool, *, counted: bool = True) -> Response:

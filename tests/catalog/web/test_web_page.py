@@ -51,7 +51,7 @@ def test_a_script_imports_files_that_are_there_and_no_higher_floor(script):
 
 
 def test_every_script_and_style_sheet_is_used():
-    linked = {STATIC / path for path in re.findall(r'(?:src|href)="/static/([^"]+)"', INDEX)}
+    linked = {STATIC / path for path in re.findall(r'(?:src|href)="static/([^"]+)"', INDEX)}
     assert set(STYLES) <= linked
     assert all(path.is_file() for path in linked)
     assert {target for script in SCRIPTS for target in imports(script)} | linked >= set(SCRIPTS)

@@ -1,4 +1,5 @@
 // The HTTP API: JSON in, JSON out. An error of the service is a Problem with a sentence for the reader.
+// Addresses are relative, so that the page works under any path that it is mounted at.
 
 /** An answer with an error status; its message is a sentence. `status` 0: the service does not answer. */
 export class Problem extends Error {
@@ -11,7 +12,7 @@ export class Problem extends Error {
 
 /** Call the API; returns {status, data}. Raises Problem, or the AbortError of `signal`. */
 export async function call(method, path, { body, query, signal } = {}) {
-  const url = `/api${path}${search(query)}`;
+  const url = `api${path}${search(query)}`;
   let response;
   try {
     response = await fetch(url, {
@@ -38,7 +39,7 @@ export const post = (path, body, signal) => call("POST", path, { body, signal })
 
 /** Return the URL of a file of a track, for an element or a link that loads it. */
 export function trackUrl(id, what, query) {
-  return `/api/tracks/${encodeURIComponent(id)}/${what}${search(query)}`;
+  return `api/tracks/${encodeURIComponent(id)}/${what}${search(query)}`;
 }
 
 /** Return the path of a track for the functions above. */

@@ -29,7 +29,7 @@ class Jobs extends EventTarget {
     if (!this.live.has(job.id)) this.live.set(job.id, {});
     this.#update(job);
     if (!this.live.has(job.id) || this.#sources.has(job.id)) return;
-    const source = new EventSource(`/api/jobs/${encodeURIComponent(job.id)}/events`);
+    const source = new EventSource(`api/jobs/${encodeURIComponent(job.id)}/events`);
     this.#sources.set(job.id, source);
     source.addEventListener("progress", (event) => {
       const progress = parsed(event.data);

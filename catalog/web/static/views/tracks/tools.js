@@ -89,7 +89,7 @@ function menu() {
 function menuList(close) {
   const { params } = here();
   const trashed = params.get("trashed");
-  const exported = ([format, text]) => h("a", { href: `/api/export?${new URLSearchParams({ format, q: queryOf(params) })}`, download: "", onclick: close }, text);
+  const exported = ([format, text]) => h("a", { href: `api/export?${new URLSearchParams({ format, q: queryOf(params) })}`, download: "", onclick: close }, text);
   return h(
     "div",
     { class: "menu-list" },
