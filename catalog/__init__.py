@@ -18,7 +18,20 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .models import Choices, Context, Decision, Features, Filter, Hit, Match, Request, Result, Track
+    from .models import (
+        Choices,
+        Context,
+        Decision,
+        Features,
+        Filter,
+        Hit,
+        Hits,
+        Match,
+        Request,
+        Result,
+        ServedResult,
+        Track,
+    )
     from .service.service import MusicService
 
     __version__: str
@@ -35,12 +48,14 @@ __all__ = [
     "Features",
     "Filter",
     "Hit",
+    "Hits",
     "InputError",
     "Match",
     "MusicService",
     "NotFound",
     "Request",
     "Result",
+    "ServedResult",
     "StorageError",
     "Track",
     "Unavailable",

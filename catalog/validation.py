@@ -17,7 +17,16 @@ from typing_extensions import Unpack
 
 from .errors import InputError
 
-__all__ = ["Function", "Model", "check_type", "checked", "nearest", "sentence", "validated"]
+__all__ = [
+    "Function",
+    "Model",
+    "check_type",
+    "checked",
+    "checked_but_keywords",
+    "nearest",
+    "sentence",
+    "validated",
+]
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -31,13 +40,12 @@ def checked(function: Function) -> Function:
     checks what else a value must be. A call with missing or unknown arguments raises TypeError, as ever.
     """
 
-    @functools.wraps(function)
-    def checking(*given: Any, **named: Any) -> Any:
-        for name, hint, value in _arguments(function, given, named):
-            check_type(name, hint, value)
-        return function(*given, **named)
+    return _checked(function, keywords=True)
 
-    return cast(Function, checking)
+
+def checked_but_keywords(function: Function) -> Function:
+    """Do what `checked` does for a function whose further keywords a model checks, which names them better."""
+    return _checked(function, keywords=False)
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -123,10 +131,23 @@ def _too_large(value: numbers.Real) -> bool:
     return False
 
 
+def _checked(function: Function, *, keywords: bool) -> Function:
+    @functools.wraps(function)
+    def checking(*given: Any, **named: Any) -> Any:
+        for name, hint, value in _arguments(function, given, named, keywords=keywords):
+            check_type(name, hint, value)
+        return function(*given, **named)
+
+    return cast(Function, checking)
+
+
 def _arguments(
-    function: Callable[..., Any], given: tuple[Any, ...], named: Mapping[str, Any]
+    function: Callable[..., Any], given: tuple[Any, ...], named: Mapping[str, Any], *, keywords: bool
 ) -> Iterable[tuple[str, Any, Any]]:
-    """Yield name, annotation and value of each argument of a call; nothing for one that does not fit the function."""
+    """Yield name, annotation and value of each argument of a call; nothing for one that does not fit the function.
+
+    Further keywords count only with `keywords`.
+    """
     signature, hints = _signature(function)
     try:
         bound = signature.bind(*given, **named).arguments
@@ -136,6 +157,8 @@ def _arguments(
         hint = hints.get(name)
         if signature.parameters[name].kind is not inspect.Parameter.VAR_KEYWORD:
             yield name, hint, value
+            continue
+        if not keywords:
             continue
         fields = get_type_hints(get_args(hint)[0]) if get_origin(hint) is Unpack else None
         yield from ((key, fields.get(key) if fields else hint, one) for key, one in value.items())

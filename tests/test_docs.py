@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import runpy
 import shlex
 from pathlib import Path
+from typing import get_type_hints
 
 import click
 import pytest
@@ -92,6 +94,40 @@ def test_the_python_shown_runs(name, tmp_path, monkeypatch, capsys):
 def test_the_python_of_the_integrations_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "INTEGRATIONS.md", "exec"), {})
+
+
+API = (ROOT / "docs" / "API.md").read_text("utf-8")
+
+
+def test_the_python_of_the_api_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", API, re.DOTALL):
+        exec(compile(code, "API.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert printed.startswith("<Result generated <Track ")
+    assert "['score', 'path', 'id', 'created_at']" in printed
+    names["service"].close()
+
+
+def test_the_api_page_tells_every_call_and_every_keyword():
+    from music_catalog import MusicService
+    from music_catalog.models import FilterArguments, RequestArguments
+    from music_catalog.reuse.terms import TermArguments
+
+    for arguments in (FilterArguments, RequestArguments, TermArguments):
+        for name in get_type_hints(arguments):
+            assert f"`{name}`" in API, name
+    for name, call in inspect.getmembers(MusicService, inspect.isfunction):
+        if name.startswith("_") or name == "close":
+            continue
+        (shown,) = re.findall(rf"`{name}\(([^)`]*)\)`", API)
+        told = {word.strip() for word in shown.split(",")} - {"", "*", "..."}
+        terms = get_type_hints(TermArguments).keys()
+        signature = inspect.signature(call).parameters
+        named = {one.name for one in signature.values() if one.kind is not one.VAR_KEYWORD} - {"self"}
+        assert told <= named | {"log", *terms}, name
+        assert named - terms <= told, name
 
 
 def test_what_mcp_clients_are_configured_with_parses():

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "catalog": (
-        "models errors version",
+        "errors version",
+        "models",
         "validation mounts player disk",
         "text search",
         "brief",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -36,6 +37,46 @@ from music_catalog import MusicService
 with MusicService.open("home") as service:
     answers = [service.find_or_make("Rain on the roof.", duration_s=1.0, quality="preview") for _ in range(2)]
 print(json.dumps({"file": music_catalog.__file__, "actions": [answer.action for answer in answers]}))
+"""
+
+TYPED = """
+from music_catalog import Filter, MusicService, Result, Track
+
+
+def answer(service: MusicService, text: str) -> str:
+    music = service.find_or_make(text, preset="ambient_lofi", duration_s=20, mood_tags="happy", reach="scene")
+    looked = service.find_or_make(text, dry_run=True)
+    service.scene({"text": text}, "forest", quality="preview", variety=1).path.read_bytes()
+    for hit in service.search("rain", mood="calm", min_duration_s=20):
+        print(hit.score, hit.track.style)
+    service.similar(music.track.id, by="sound", loopable=True)
+    service.history(style="ambient_lofi", action="reused")
+    service.calibrate(max_false_reuse=0.05).bounds
+    service.plan_stock(["Rain."], 3, quality="preview", sample=10)
+    service.attach_soundtrack({"answer": text}, role="background_bed")
+    return music.path.name
+
+
+def mistakes(service: MusicService, text: str, track: Track) -> None:
+    service.find_or_make(text, presett="ambient_lofi")  # wrong
+    service.find_or_make(text, duration_s="long")  # wrong
+    service.find_or_make(text, quality="best")  # wrong
+    service.find_or_make(text, dry_run=True).track.style  # wrong
+    service.find_or_make_all([text], moood_tags=["calm"])  # wrong
+    service.find(text, reech="scene")  # wrong
+    service.explain(text, enviroment="forest")  # wrong
+    service.reuse(text, dry_run=True)  # wrong
+    service.generate(text, seed="7")  # wrong
+    service.scene(text, "forest", looped=True)  # wrong
+    service.attach_soundtrack({"answer": text}, dry_run=True)  # wrong
+    service.plan_stock([text], 3, preset="ambient_lofi")  # wrong
+    service.stock([text], 3, samples=10)  # wrong
+    service.search("rain", moods="calm")  # wrong
+    service.browse(environment="the woods")  # wrong
+    service.similar(track.id, min_tempo_bpm="fast")  # wrong
+    service.history(presett="ambient_lofi")  # wrong
+    service.find_everything(text)  # wrong
+    track.stile  # wrong
 """
 
 
@@ -129,6 +170,33 @@ def test_the_changelog_begins_with_the_version_of_the_project():
     assert newest[1] == PROJECT["project"]["version"]
 
 
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+@pytest.mark.parametrize("how", ["wheel", "editable"])
+def test_type_checkers_find_the_mistakes_of_a_user_with_the_wheel_and_the_checkout(
+    how, checker, tmp_path, request
+):
+    if importlib.util.find_spec(checker) is None:
+        pytest.skip(f"{checker} is not installed")
+    python = request.getfixturevalue("installed") if how == "wheel" else Path(sys.executable)
+    (tmp_path / "app.py").write_text(TYPED)
+    expected = {number for number, line in enumerate(TYPED.splitlines(), 1) if line.endswith("# wrong")}
+    assert told_by(checker, python, tmp_path) == expected
+
+
+def told_by(checker, python, folder):
+    """Return the numbers of the lines of app.py in `folder` where a type checker finds a mistake."""
+    if checker == "mypy":
+        words = ["--python-executable", str(python), "--cache-dir", "cache", "--no-error-summary", "app.py"]
+    else:
+        words = ["--pythonpath", str(python), "app.py"]
+    env = None if python == Path(sys.executable) else elsewhere()
+    told = subprocess.run(
+        [sys.executable, "-m", checker, *words], cwd=folder, env=env, capture_output=True, text=True
+    )
+    assert told.returncode in (0, 1), told.stderr
+    return {int(number) for number in re.findall(r"app\.py:(\d+)[:\d]* (?:- )?error", told.stdout)}
+
+
 def test_the_command_starts_from_the_checkout():
     assert "find-or-make" in run(Path(sys.executable), "cli.py", "--help", cwd=ROOT).stdout
 
@@ -143,4 +211,4 @@ def run(python, *words, cwd):
 
 def elsewhere():
     """Return an environment in which Python looks for modules only where it is installed."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}

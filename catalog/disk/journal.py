@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import errors
 from ..errors import CatalogError, Damage, InputError
-from ..models import Result, Value
+from ..models import Result, ServedResult, Value
 from ..models.job import Job
 from .checksummed import from_checked, to_checked
 from .files import check_writable, inside, set_aside, storing, sync, write_file
@@ -164,10 +164,14 @@ def _to_json(line: Line) -> dict[str, Any]:
 def _from_json(home: Path, kept: dict[str, Any]) -> Line:
     """Return what a file keeps. Raises Damage for one that an earlier version or another program wrote."""
     try:
-        result = None if kept["result"] is None else Result.model_validate(kept["result"])
+        result = None
+        if kept["result"] is not None:
+            model: type[Result] = ServedResult if kept["result"]["track"] else Result
+            result = model.model_validate(kept["result"])
         if result is not None and result.track is not None:
             # The home may have been moved since.
-            result = result.model_copy(update={"path": inside(home, result.track.audio_path)})
+            path, track = inside(home, result.track.audio_path), result.track.at_home(home)
+            result = result.model_copy(update={"path": path, "track": track})
         job = Job(
             id=kept["id"],
             created_at=datetime.fromisoformat(kept["created_at"]),

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from typing_extensions import TypedDict
 
 from .. import report
 from ..errors import InputError
-from ..models import Environment, QualityName, Result, StatedBrief, TimeOfDay
+from ..models import Environment, OneOrMore, QualityName, Result, StatedBrief, TimeOfDay
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach, Reuse
 from ..service.service import MusicService
 from ..validation import nearest, validated
 
-__all__ = ["FindOrMakeArguments", "arguments_without", "result_text", "service_arguments", "tool_description"]
+__all__ = [
+    "FindOrMakeArguments",
+    "FixedArguments",
+    "arguments_without",
+    "result_text",
+    "service_arguments",
+    "tool_description",
+]
 
 
 class FindOrMakeArguments(BaseModel):
@@ -37,7 +45,7 @@ class FindOrMakeArguments(BaseModel):
     loopable: bool | None = Field(None, description="Whether it must repeat without a seam.")
     environment: Environment | None = Field(None, description="Where it happens, when that is known.")
     time_of_day: TimeOfDay | None = Field(None, description="When it happens, when that is known.")
-    mood_tags: list[str] | None = Field(
+    mood_tags: Annotated[list[str], OneOrMore] | None = Field(
         None, description="Words for its mood, when they are known: calm, tense."
     )
     brief: StatedBrief | None = Field(
@@ -75,6 +83,30 @@ class FindOrMakeArguments(BaseModel):
         None,
         description='"auto" reuses a track that fits and else makes one, "always" never makes, "never" always makes.',
     )
+
+
+class FixedArguments(TypedDict, total=False):
+    """The arguments of find-or-make that an application fixes, so that the model does not see them."""
+
+    query: str | None
+    preset: str | None
+    role: str | None
+    quality: QualityName | None
+    duration_s: float | None
+    loopable: bool | None
+    environment: Environment | None
+    time_of_day: TimeOfDay | None
+    mood_tags: str | Sequence[str] | None
+    brief: StatedBrief | Mapping[str, Any] | None
+    seed: int | None
+    continue_from: str | None
+    listener: str | None
+    theme: str | None
+    max_false_reuse: float | None
+    reach: Reach | None
+    fit: Fit | None
+    variety: int | None
+    reuse: Reuse
 
 
 def arguments_without(fixed: Mapping[str, Any]) -> type[BaseModel]:

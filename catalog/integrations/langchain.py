@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import Unpack
 
 from ..errors import CatalogError, InputError
 from ..models import Hit, Result
 from ..report import entry
 from ..service.service import MusicService
 from ..validation import nearest, sentence
-from .arguments import arguments_without, result_text, service_arguments, tool_description
+from .arguments import FixedArguments, arguments_without, result_text, service_arguments, tool_description
 from .description import track_metadata, track_text
 from .optional import extra
 from .queries import Where, filter_from, query_from
@@ -80,7 +81,11 @@ class TrackRetriever(BaseRetriever):
 
 
 def find_or_make_tool(
-    service: MusicService, *, name: str = "find_or_make_music", description: str | None = None, **fixed: Any
+    service: MusicService,
+    *,
+    name: str = "find_or_make_music",
+    description: str | None = None,
+    **fixed: Unpack[FixedArguments],
 ) -> StructuredTool:
     """Return find-or-make as a tool: the model reads what was done, the artifact is the track as plain JSON values.
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import Unpack
 
 from ..errors import CatalogError
 from ..generator import Progress
 from ..models import Context, Hit, Result
 from ..report import entry
 from ..service.service import MusicService
-from .arguments import arguments_without, result_text, service_arguments, tool_description
+from .arguments import FixedArguments, arguments_without, result_text, service_arguments, tool_description
 from .description import track_metadata, track_text
 from .optional import extra
 from .queries import Where, filter_from, query_from
@@ -136,7 +137,11 @@ class SoundtrackPostprocessor(BaseNodePostprocessor):
 
 
 def find_or_make_tool(
-    service: MusicService, *, name: str = "find_or_make_music", description: str | None = None, **fixed: Any
+    service: MusicService,
+    *,
+    name: str = "find_or_make_music",
+    description: str | None = None,
+    **fixed: Unpack[FixedArguments],
 ) -> FunctionTool:
     """Return find-or-make as a tool: the model reads what was done, `raw_output` is the track as plain JSON values.
 

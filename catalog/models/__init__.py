@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from .arguments import FilterArguments, LogArguments, MusicArguments, RequestArguments, SceneArguments
 from .base import (
     MAX_TEXT_BYTES,
     Label,
     Line,
     Name,
+    OneOrMore,
     Tag,
     Unit,
     Value,
@@ -16,9 +18,11 @@ from .base import (
 )
 from .brief import Brief, StatedBrief, StyleFit
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
+from .hits import Hits
 from .log import Judgement, Mood, RequestRecord
 from .request import (
     Audience,
+    Backend,
     Choices,
     Context,
     Environment,
@@ -28,7 +32,7 @@ from .request import (
     Source,
     TimeOfDay,
 )
-from .result import Action, Candidate, Decision, Match, Result
+from .result import Action, Candidate, Decision, Match, Result, ServedResult
 from .stock import PlannedTrack, Stock, StockPlan
 from .track import Hit, Page, State, Track
 
@@ -37,6 +41,7 @@ __all__ = [
     "Action",
     "Alternative",
     "Audience",
+    "Backend",
     "Brief",
     "Candidate",
     "Choices",
@@ -47,20 +52,28 @@ __all__ = [
     "Features",
     "FieldName",
     "Filter",
+    "FilterArguments",
     "Hit",
+    "Hits",
     "Judgement",
     "Label",
     "Line",
+    "LogArguments",
     "Match",
     "Mood",
+    "MusicArguments",
     "Name",
+    "OneOrMore",
     "Page",
     "Period",
     "PlannedTrack",
     "QualityName",
     "Request",
+    "RequestArguments",
     "RequestRecord",
     "Result",
+    "SceneArguments",
+    "ServedResult",
     "Source",
     "Span",
     "State",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 __all__ = [
     "MAX_TEXT_BYTES",
     "Label",
     "Line",
     "Name",
+    "OneOrMore",
     "Tag",
     "Unit",
     "Value",
@@ -72,6 +73,12 @@ def surrogate_refusal(what: str, text: str, *, first: int = 0) -> str | None:
     return None
 
 
+def _in_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMore = BeforeValidator(_in_tuple)
+"""Lets one text stand for a tuple of one."""
 Line = Annotated[str, AfterValidator(clean_line)]
 Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(clean_line)]
 Label = Annotated[str, AfterValidator(clean_line), Field(min_length=1, max_length=60)]

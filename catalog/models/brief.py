@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, FiniteFloat
 
 from ..presets.vocabulary import Environment
-from .base import Unit, Value
+from .base import OneOrMore, Unit, Value
 
 __all__ = ["Brief", "StatedBrief", "StyleFit"]
 
@@ -56,6 +56,14 @@ class Brief(Value):
     """How serious the text is: 0 a joke, 1 light, 2 ordinary, 3 grave; None where not read."""
     read_by: Literal["built-in", "language model", "caller"] = "built-in"
 
+    def __repr__(self) -> str:
+        """Return one line: the styles that fit best with their chances, and the mood."""
+        best = sorted(self.styles, key=lambda name: -self.styles[name].fits)[:3]
+        fits = ", ".join(f"{name} {self.styles[name].fits:.2f}" for name in best)
+        return f"<Brief {fits}; valence {self.valence:.2f}, energy {self.energy:.2f}>"
+
+    __str__ = __repr__
+
 
 def _or_none(value: Any) -> Any:
     """Return None for the words by which a language model says that there is none."""
@@ -69,11 +77,11 @@ class StatedBrief(Value):
     `music_catalog.brief.asked.PROMPT_VERSION` with them.
     """
 
-    fits: Annotated[tuple[StyleName, ...], Field(min_length=1, max_length=12)] = Field(
+    fits: Annotated[tuple[StyleName, ...], OneOrMore, Field(min_length=1, max_length=12)] = Field(
         description="Every style that a good music supervisor would play without a second thought, best first; often "
         "2 to 4, at least 1."
     )
-    passable: Annotated[tuple[StyleName, ...], Field(max_length=24)] = Field(
+    passable: Annotated[tuple[StyleName, ...], OneOrMore, Field(max_length=24)] = Field(
         (),
         description="Styles that nobody would object to, though one of fits is noticeably better. A style in neither "
         "list counts as wrong: a listener would notice.",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import Value
+from .base import OneOrMore, Value
 from .request import Environment, QualityName, TimeOfDay
 from .track import State
 
@@ -69,7 +69,7 @@ class Filter(Value):
     min_model_rank: int | None = None
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
-    mood: tuple[str, ...] = ()
+    mood: Annotated[tuple[str, ...], OneOrMore] = ()
     """A track must have every one of these tags."""
     loopable: bool | None = None
     min_duration_s: float | None = None

@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..presets import Environment, TimeOfDay
-from .base import Line, Name, Tag, Unit, Value, clean_text
+from .base import Line, Name, OneOrMore, Tag, Unit, Value, clean_text
 from .brief import Brief, StatedBrief
+from .display import quoted
 
 __all__ = [
     "Audience",
+    "Backend",
     "Choices",
     "Context",
     "Environment",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 Source = Literal["caller", "text", "heads", "prototypes", "encoder", "default"]
+Backend = Literal["auto", "mlx", "procedural"]
 QualityName = Literal["preview", "standard", "final"]
 
 
@@ -39,7 +42,7 @@ class Context(Value):
     emotional_tone_description: Annotated[Line, Field(max_length=500)] | None = None
     valence: Unit | None = None
     energy: Unit | None = None
-    mood_tags: Annotated[tuple[Tag, ...], Field(max_length=32)] | None = None
+    mood_tags: Annotated[tuple[Tag, ...], OneOrMore, Field(max_length=32)] | None = None
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     language: Annotated[Line, Field(max_length=35)] | None = None
@@ -77,7 +80,7 @@ class Choices(Value):
     preset: str | None = None
     role: str | None = None
     quality: QualityName | None = None
-    backend: Literal["auto", "mlx", "procedural"] | None = None
+    backend: Backend | None = None
     duration_s: float | None = None
     loopable: bool | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**32)
@@ -119,3 +122,9 @@ class Request(Value):
     warnings: tuple[str, ...] = ()
     substitution: str = ""
     """In words, what the backend stands in for; "" when it is the requested one."""
+
+    def __repr__(self) -> str:
+        """Return one line: the choices, and the beginning of the text."""
+        return f"<Request {self.style} {self.role} {self.quality} for {quoted(self.context.text)}>"
+
+    __str__ = __repr__

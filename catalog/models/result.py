@@ -8,11 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from .base import Value
+from .display import one_line
 from .filter import Filter
 from .request import Request
 from .track import Track
 
-__all__ = ["Action", "Candidate", "Decision", "Match", "Result"]
+__all__ = ["Action", "Candidate", "Decision", "Match", "Result", "ServedResult"]
 
 Action = Literal["reused", "generated", "none"]
 
@@ -99,6 +100,12 @@ class Decision(Value):
     """How many ready tracks each hard fact alone rejects; under "feedback" how many near tracks were left out because
     somebody rejected them for this request or one near it. Filled only for an explanation."""
 
+    def __repr__(self) -> str:
+        """Return one line: what was decided, by which rule, and why."""
+        return f"<Decision {self.action} by {self.rule}: {one_line(self.reason, 120)}>"
+
+    __str__ = __repr__
+
 
 class Match(Value):
     """A track that serves a request."""
@@ -113,6 +120,15 @@ class Match(Value):
     def reason(self) -> str:
         """Return why this track was chosen."""
         return self.decision.reason
+
+    def __repr__(self) -> str:
+        """Return one line: the track, and why it was chosen."""
+        return f"<Match {self.track!r}: {one_line(self.reason, 120)}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return self.track.as_html(self.path, (self.reason,))
 
 
 class Result(Value):
@@ -129,3 +145,22 @@ class Result(Value):
     request_id: str
     warnings: tuple[str, ...] = ()
     timings_s: dict[str, float] = Field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return one line: what was done, the track, and why."""
+        track = f" {self.track!r}" if self.track else ""
+        return f"<Result {self.action}{track}: {one_line(self.reason, 120)}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str | None:
+        if self.track is None or self.path is None:
+            return None
+        return self.track.as_html(self.path, (f"{self.action}: {self.reason}", *self.warnings))
+
+
+class ServedResult(Result):
+    """A result with a track, as every call returns that reuses one or makes one."""
+
+    track: Track
+    path: Path

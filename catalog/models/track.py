@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, PrivateAttr
 
+from ..errors import NotFound
 from .base import Label, Line, Unit, Value
+from .display import PLAYED_BYTES, card, quoted
 from .request import Environment, QualityName, TimeOfDay
 
 __all__ = ["Hit", "Page", "State", "Track"]
@@ -76,6 +79,43 @@ class Track(Value):
     variant_of: str | None = None
     """The id of another track for the same request, of which this is a variant with another seed."""
 
+    _home: Path | None = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Path:
+        """The path of its audio file. Raises NotFound for a track that did not come from a service."""
+        if self._home is None:
+            raise NotFound(
+                f"track {self.id} did not come from a service, so its path is not known; ask service.get({self.id!r})"
+            )
+        return self._home / self.audio_path
+
+    def at_home(self, home: Path) -> Track:
+        """Return a copy of this track that knows the folder `home` in which its file is."""
+        placed = self.model_copy()
+        placed._home = home
+        return placed
+
+    def __repr__(self) -> str:
+        """Return one line: id, style, length, and what it was made for."""
+        return f"<Track {self.id} {self.style} {self.duration_s:g} s {quoted(self.summary)}>"
+
+    __str__ = __repr__
+
+    def as_html(self, path: Path, why: Sequence[str] = (), room: int = PLAYED_BYTES) -> str:
+        """Return the track as HTML with a waveform and a player of the file at `path`; see `display.card`."""
+        tempo = "" if self.tempo_bpm is None else f"{self.tempo_bpm:.0f} bpm"
+        mood = ", ".join(self.mood_tags)
+        facts = (self.style, self.role, f"{self.duration_s:g} s", mood, tempo, self.id)
+        return card(self.summary or self.tone or self.id, facts, path, self.audio_bytes, why, room)
+
+    def _repr_html_(self) -> str | None:
+        return self.as_html(self.path) if self._home else None
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all fields are the same. Where the file is does not count: a home may be moved."""
+        return isinstance(other, Track) and self.__dict__ == other.__dict__
+
 
 class Hit(Value):
     """One search result."""
@@ -84,6 +124,20 @@ class Hit(Value):
     path: Path
     score: float
     """Cosine similarity for a search by meaning. For words or both, scores compare within one search only."""
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """Why the track was found, in words."""
+        return (f"score {self.score:.2f}",)
+
+    def __repr__(self) -> str:
+        """Return one line: the score and the track."""
+        return f"<Hit {self.score:.2f} {self.track!r}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return self.track.as_html(self.path, self.why)
 
 
 class Page(Value):
@@ -99,3 +153,9 @@ class Page(Value):
     facets: dict[str, dict[str, int]]
     """For mood, style, role, quality, environment, backend and rating: how many of these tracks have each value, most
     frequent first; "none" counts those without a value."""
+
+    def __repr__(self) -> str:
+        """Return one line: how many tracks are on it, of how many, and the query."""
+        return f"<Page of {len(self.tracks)} of {self.total} tracks for {quoted(self.query)}>"
+
+    __str__ = __repr__

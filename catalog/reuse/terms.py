@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from typing_extensions import TypedDict
+
 from ..errors import InputError
 from ..models import RequestRecord
 from ..validation import nearest
@@ -13,7 +15,7 @@ from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_
 from .music_certificate import Fit, MusicCertificate
 from .serving import Chances
 
-__all__ = ["VARIETY", "Reach", "Reuse", "Terms", "checked_terms"]
+__all__ = ["VARIETY", "Reach", "Reuse", "TermArguments", "Terms", "checked_terms"]
 
 
 Reuse = Literal["auto", "always", "never"]
@@ -26,6 +28,17 @@ LIKELY = 0.5
 """The chance from which on a track more likely than not fits."""
 MOST_VARIETY = 20
 """As many tracks as a search weighs."""
+
+
+class TermArguments(TypedDict, total=False):
+    """The keyword arguments that state the terms of a call; None leaves one to its default."""
+
+    reuse: Reuse
+    min_similarity: float | None
+    max_false_reuse: float | None
+    reach: Reach | None
+    fit: Fit | None
+    variety: int | None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from ..errors import CatalogError
 from ..generator import Cancelled, Progress
-from ..models import Result
+from ..models import ServedResult
 from ..reuse.decision import like
 from ..reuse.terms import Terms
 from .call import Call
@@ -19,12 +19,12 @@ BATCH = 8
 """How many tracks are made together at the most."""
 
 
-def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[Result]:
+def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[ServedResult]:
     """Return a result for each call; contexts near one another share a track as one after the other would.
 
     Where one fails or is cancelled, every call that has no result by then is logged with that error, which is raised.
     """
-    results: dict[str, Result] = {}
+    results: dict[str, ServedResult] = {}
     waiting = calls
     try:
         while waiting:
@@ -41,7 +41,7 @@ def _round(
     flow: Flow,
     waiting: list[Call],
     terms: Terms,
-    results: dict[str, Result],
+    results: dict[str, ServedResult],
     on_progress: Progress | None,
 ) -> list[Call]:
     """Reuse what can be reused, make one batch of the rest, and return the calls that still wait.
@@ -53,7 +53,7 @@ def _round(
     for call in waiting:
         outcome = flow.look(call, terms)
         if outcome.track:
-            results[call.id] = flow.finish(call, outcome)
+            results[call.id] = flow.served(call, outcome)
         elif len(missing) == BATCH or any(_alike(flow, call, other, terms) for other in missing):
             later.append(call)
         else:
@@ -65,7 +65,7 @@ def _round(
         looked = [(call, flow.look(call, terms)) for call in missing]
         made = flow.make([(call, outcome) for call, outcome in looked if not outcome.track], on_progress)
         for call, outcome in looked:
-            results[call.id] = flow.finish(call, outcome if outcome.track else next(made))
+            results[call.id] = flow.served(call, outcome if outcome.track else next(made))
     return later
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,12 +12,83 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from ..errors import CatalogError
-from ..generator import Audio, Cancelled
-from ..models import Audience, Choices, Context, Features, Request, RequestRecord, Result
+from ..generator import Audio, Cancelled, Progress
+from ..models import (
+    Audience,
+    Backend,
+    Choices,
+    Context,
+    Features,
+    QualityName,
+    Request,
+    RequestArguments,
+    RequestRecord,
+    Result,
+    SceneArguments,
+)
+from ..reuse.terms import TermArguments
 
-__all__ = ["Call", "failure_of", "record_of"]
+__all__ = [
+    "Call",
+    "CallArguments",
+    "FindArguments",
+    "SceneCallArguments",
+    "ServeArguments",
+    "StockArguments",
+    "StockOptions",
+    "failure_of",
+    "of_request",
+    "record_of",
+]
+
+
+class FindArguments(RequestArguments, TermArguments, total=False):
+    """The keyword arguments of `MusicService.find`."""
+
+    log: bool
+
+
+class ServeArguments(RequestArguments, TermArguments, total=False):
+    """The keyword arguments of `MusicService.find_or_make` but `dry_run`."""
+
+    explain: bool
+    on_progress: Progress | None
+
+
+class CallArguments(ServeArguments, total=False):
+    """The keyword arguments of `MusicService.find_or_make`."""
+
+    dry_run: bool
+
+
+class SceneCallArguments(SceneArguments, TermArguments, total=False):
+    """The further keyword arguments of `MusicService.scene` but `dry_run`."""
+
+    explain: bool
+    on_progress: Progress | None
+
+
+class StockOptions(TypedDict, total=False):
+    """The choices that hold for a whole stock."""
+
+    role: str | None
+    quality: QualityName | None
+    backend: Backend | None
+    duration_s: float | None
+    loopable: bool | None
+    generation: Mapping[str, Any]
+
+
+class StockArguments(StockOptions, total=False):
+    """The keyword arguments of `MusicService.plan_stock` but `on_progress`."""
+
+    table: str | None
+    column: str | None
+    sample: int
+    sample_seed: int
 
 
 @dataclass
@@ -50,6 +121,12 @@ class Call:
             yield
         finally:
             self.timings_s[name] = round(self.timings_s.get(name, 0.0) + time.perf_counter() - began, 4)
+
+
+def of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those arguments of `find_or_make` that are part of the request, not of how it is served."""
+    parts = Context.model_fields.keys() | Choices.model_fields.keys() | Audience.model_fields.keys()
+    return {name: value for name, value in arguments.items() if name in parts}
 
 
 def record_of(call: Call, result: Result) -> RequestRecord:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Unpack
 
 from ..brief import asked
 from ..errors import InputError
@@ -18,7 +19,7 @@ from ..history import feedback, requests, suggestions
 from ..history.certification import certify
 from ..history.over_time import By
 from ..history.statistics import Statistics, statistics
-from ..models import Context, Features, Hit, Judgement, Page, Track
+from ..models import Context, Features, FilterArguments, Hit, Hits, Judgement, LogArguments, Page, Track
 from ..presets import Library
 from ..request.context import ContextSource, read_context
 from ..reuse.certificate import Certificate
@@ -27,7 +28,7 @@ from ..search.query import Query, add_facts, parse
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
-from ..validation import checked
+from ..validation import check_type, checked, checked_but_keywords
 from .browse import NEWEST, SearchBy, best, checked_by, page, similar
 
 if TYPE_CHECKING:
@@ -40,21 +41,52 @@ class OpenCatalog:
     """The part of `MusicService` that neither makes music nor decides about reuse."""
 
     def __init__(self, store: Store, library: Library, encoder: Encoder) -> None:
-        self.store = store
-        self.library = library
-        self.encoder = encoder
+        self._store = store
+        self._library = library
+        self._encoder = encoder
+        self._closed = False
+
+    @property
+    def store(self) -> Store:
+        """The tables and files of the home. Raises InputError once the service is closed."""
+        self._require_open()
+        return self._store
+
+    @property
+    def library(self) -> Library:
+        """The presets on offer. Raises InputError once the service is closed."""
+        self._require_open()
+        return self._library
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes vectors of texts. Raises InputError once the service is closed."""
+        self._require_open()
+        return self._encoder
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise InputError("the service is closed; open it again with MusicService.open(...)")
 
     # Tracks
 
-    @checked
+    def get(self, track_id: str) -> Track:
+        """Return one track, in the trash or not; `track.path` is its file. The beginning of an id is enough.
+
+        Raises NotFound with the nearest ids, InputError where several ids begin so.
+        """
+        check_type("track_id", str, track_id)
+        return self._placed(self.store.tracks.find_id(track_id))
+
+    @checked_but_keywords
     def search(
         self,
         text: str | Query,
         *,
         by: SearchBy = "meaning",
         limit: int = 10,
-        **facts: Any,
-    ) -> list[Hit]:
+        **facts: Unpack[FilterArguments],
+    ) -> Hits:
         """Return the tracks that meet the query `text`, nearest first; `facts` are further fields of `Filter`.
 
         The query may hold facts beside words, as in `calm rain mood:calm length:30..60`; see
@@ -67,10 +99,15 @@ class OpenCatalog:
             raise InputError("the search text is empty; pass at least one word")
         return self._hits(best(self.store, self.encoder, query, by, limit))
 
-    @checked
+    @checked_but_keywords
     def similar(
-        self, track_id: str, *, by: Literal["text", "sound"] = "text", limit: int = 10, **facts: Any
-    ) -> list[Hit]:
+        self,
+        track_id: str,
+        *,
+        by: Literal["text", "sound"] = "text",
+        limit: int = 10,
+        **facts: Unpack[FilterArguments],
+    ) -> Hits:
         """Return the tracks nearest to one, best first: by what they were made for, or by how they sound.
 
         `track_id` may be the beginning of an id, `facts` are fields of `Filter`. The score is a cosine. Raises
@@ -79,7 +116,7 @@ class OpenCatalog:
         track, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
         return self._hits(similar(self.store, track, by, where, limit))
 
-    @checked
+    @checked_but_keywords
     def browse(
         self,
         query: str | Query = "",
@@ -88,7 +125,7 @@ class OpenCatalog:
         sort: str = NEWEST,
         limit: int = 50,
         offset: int = 0,
-        **facts: Any,
+        **facts: Unpack[FilterArguments],
     ) -> Page:
         """Return a page of the tracks that meet `query`, with the number of all and how they divide by facet.
 
@@ -97,7 +134,8 @@ class OpenCatalog:
         """
         checked_by(by)
         narrowed = add_facts(self._query(query), facts)
-        return page(self.store, self.encoder, narrowed, by=by, sort=sort, limit=limit, offset=offset)
+        found = page(self.store, self.encoder, narrowed, by=by, sort=sort, limit=limit, offset=offset)
+        return found.model_copy(update={"tracks": tuple(map(self._placed, found.tracks))})
 
     def tracks_table(self) -> LanceTable:
         """Return LanceDB's own table of the tracks, for reading: `to_pandas`, `search`, `where`; docs/TABLE.md.
@@ -112,10 +150,14 @@ class OpenCatalog:
         """Return the vector of `text`, float32 of shape (dimension,) and length 1, to compare with column `vector`."""
         return self._vector_of(text)
 
-    def _hits(self, scored: Iterable[tuple[Track, float]]) -> list[Hit]:
-        return [
-            Hit(track=track, path=self.store.audio.path_of(track), score=score) for track, score in scored
-        ]
+    def _hits(self, scored: Iterable[tuple[Track, float]]) -> Hits:
+        return Hits(
+            Hit(track=self._placed(track), path=self.store.audio.path_of(track), score=score)
+            for track, score in scored
+        )
+
+    def _placed(self, track: Track) -> Track:
+        return track.at_home(self.store.home)
 
     def _query(self, text: str | Query) -> Query:
         if isinstance(text, Query):
@@ -127,6 +169,40 @@ class OpenCatalog:
         return asked.schema(self.library.styles)
 
     # The certificate that decisions rest on
+
+    @overload
+    def calibrate(
+        self,
+        *,
+        labels: str | Path | None = None,
+        from_ratings: bool = False,
+        music: Literal[False] = False,
+        max_false_reuse: float | None = None,
+        out: str | Path | None = None,
+        on_progress: Progress | None = None,
+    ) -> Certificate: ...
+
+    @overload
+    def calibrate(
+        self,
+        *,
+        from_ratings: Literal[True],
+        music: Literal[True],
+        max_false_reuse: float | None = None,
+        out: str | Path | None = None,
+    ) -> MusicCertificate: ...
+
+    @overload
+    def calibrate(
+        self,
+        *,
+        labels: str | Path | None = None,
+        from_ratings: bool = False,
+        music: bool,
+        max_false_reuse: float | None = None,
+        out: str | Path | None = None,
+        on_progress: Progress | None = None,
+    ) -> Certificate | MusicCertificate: ...
 
     @checked
     def calibrate(
@@ -162,7 +238,7 @@ class OpenCatalog:
     @checked
     def rate(self, track_id: str, rating: int | None, *, request_id: str | None = None) -> Track:
         """Rate a track 1 to 5, or clear its rating with None; with `request_id` as the answer to that request."""
-        return feedback.rate(self.store, track_id, rating, request_id)
+        return self._placed(feedback.rate(self.store, track_id, rating, request_id))
 
     @checked
     def reject(self, track_id: str, request_id: str | None = None, *, undo: bool = False) -> Judgement:
@@ -182,7 +258,7 @@ class OpenCatalog:
         by: requests.HistoryBy = "meaning",
         limit: int = 50,
         since: datetime | None = None,
-        **facts: str,
+        **facts: Unpack[LogArguments],
     ) -> list[requests.PastRequest]:
         """Return logged requests, newest first, or with `text` the nearest by its meaning or its words.
 

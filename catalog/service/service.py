@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, overload
+
+from typing_extensions import Unpack
 
 from .. import report
 from ..errors import InputError, NotFound
 from ..generator import Cancelled, Progress, load_generator
-from ..models import Audience, Choices, Context, Match, RequestRecord, Result, Stock, StockPlan
-from ..presets import Library
+from ..models import (
+    Context,
+    Match,
+    RequestArguments,
+    RequestRecord,
+    Result,
+    ServedResult,
+)
 from ..request.builder import load_library
 from ..request.context import ContextSource
-from ..request.corpus import SAMPLE, Corpus
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
 from ..request.scene import loop_arguments, read_scene
-from ..reuse import certificate, music_certificate
 from ..reuse.decision import exact
 from ..reuse.music_certificate import Fit
-from ..reuse.terms import Reach, Reuse, Terms, checked_terms
+from ..reuse.terms import Reach, Reuse, Terms
 from ..store.store import Store
 from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
-from ..validation import checked
+from ..validation import checked_but_keywords
 from . import batches
-from .call import Call, failure_of, record_of
+from .call import (
+    Call,
+    CallArguments,
+    FindArguments,
+    SceneCallArguments,
+    ServeArguments,
+    failure_of,
+    of_request,
+    record_of,
+)
 from .making import Generators
-from .open_catalog import OpenCatalog
-from .stages import Flow, Outcome
-from .stock import make_stock
-from .stock_plan import plan_stock
+from .stages import Outcome
+from .stock import StockedCatalog
 
 __all__ = ["MusicService"]
 
 
-class MusicService(OpenCatalog):
+class MusicService(StockedCatalog):
     """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
-
-    def __init__(
-        self,
-        store: Store,
-        library: Library,
-        encoder: Encoder,
-        generators: Generators = load_generator,
-        min_similarity: float | None = None,
-    ) -> None:
-        super().__init__(store, library, encoder)
-        self._flow = Flow(store, library, encoder, generators)
-        self._min_similarity = min_similarity
 
     @classmethod
     def open(
@@ -83,16 +83,26 @@ class MusicService(OpenCatalog):
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close the store and drop the loaded models."""
-        self._flow.close()
-
     def warm(self) -> None:
         """Load the encoder and the store, so that the first call is as quick as the rest; generators are not loaded."""
         embed_document(self.encoder, "warm")
         self.store.tracks.count()
 
     # The main job
+
+    @overload
+    def find_or_make(
+        self,
+        text_context: ContextSource,
+        *,
+        dry_run: Literal[False] = False,
+        **arguments: Unpack[ServeArguments],
+    ) -> ServedResult: ...
+
+    @overload
+    def find_or_make(
+        self, text_context: ContextSource, *, dry_run: bool, **arguments: Unpack[ServeArguments]
+    ) -> Result: ...
 
     def find_or_make(
         self,
@@ -107,7 +117,7 @@ class MusicService(OpenCatalog):
         dry_run: bool = False,
         explain: bool = False,
         on_progress: Progress | None = None,
-        **arguments: Any,
+        **arguments: Unpack[RequestArguments],
     ) -> Result:
         """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
 
@@ -150,8 +160,8 @@ class MusicService(OpenCatalog):
         fit: Fit | None = None,
         variety: int | None = None,
         on_progress: Progress | None = None,
-        **arguments: Any,
-    ) -> list[Result]:
+        **arguments: Unpack[RequestArguments],
+    ) -> list[ServedResult]:
         """Return a result for each context as `find_or_make` would, with up to `batches.BATCH` tracks made together.
 
         Contexts near one another share a track as they would one after the other. Tracks that were made before an
@@ -161,28 +171,10 @@ class MusicService(OpenCatalog):
         calls = [self._flow.begin("find-or-make", source, arguments) for source in text_contexts]
         return batches.serve(self._flow, calls, terms, on_progress)
 
-    def find(
-        self,
-        text_context: ContextSource,
-        *,
-        min_similarity: float | None = None,
-        max_false_reuse: float | None = None,
-        reach: Reach | None = None,
-        fit: Fit | None = None,
-        variety: int | None = None,
-        **arguments: Any,
-    ) -> Match | None:
+    def find(self, text_context: ContextSource, **arguments: Unpack[FindArguments]) -> Match | None:
         """Return the track that `find_or_make` would reuse, or None. Never makes."""
-        result = self.explain(
-            text_context,
-            min_similarity=min_similarity,
-            max_false_reuse=max_false_reuse,
-            reach=reach,
-            fit=fit,
-            variety=variety,
-            **arguments,
-        )
-        if result.track is None or result.path is None:
+        result = self.explain(text_context, **arguments)
+        if not isinstance(result, ServedResult):
             return None
         return Match(
             track=result.track,
@@ -203,7 +195,7 @@ class MusicService(OpenCatalog):
         variety: int | None = None,
         reuse: Reuse = "auto",
         log: bool = True,
-        **arguments: Any,
+        **arguments: Unpack[RequestArguments],
     ) -> Result:
         """Return what `find_or_make` would decide, with every candidate. Never makes; logged only with `log`."""
         terms = self._terms(reuse, min_similarity, max_false_reuse, reach, fit, variety)
@@ -224,34 +216,62 @@ class MusicService(OpenCatalog):
         fit: Fit | None = None,
         variety: int | None = None,
         explain: bool = False,
-        **arguments: Any,
-    ) -> Result | None:
+        **arguments: Unpack[RequestArguments],
+    ) -> ServedResult | None:
         """Return what `find_or_make` would reuse, and log it as such; None, and no line, where it would make."""
         terms = self._terms("auto", min_similarity, max_false_reuse, reach, fit, variety)
         call = self._flow.begin("find-or-make", text_context, arguments)
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=explain)
-        return self._flow.finish(call, outcome) if outcome.track else None
+        return self._flow.served(call, outcome) if outcome.track else None
 
-    def key_of(self, text_context: ContextSource, **arguments: Any) -> str:
+    def key_of(self, text_context: ContextSource, **arguments: Unpack[CallArguments]) -> str:
         """Return the key of a request, which the same request has each time. Raises as `find_or_make` does."""
-        return self._flow.begin("find-or-make", text_context, _of_request(arguments)).key
+        return self._flow.begin("find-or-make", text_context, of_request(arguments)).key
 
-    def log_cancelled(self, text_context: ContextSource, **arguments: Any) -> None:
+    def log_cancelled(self, text_context: ContextSource, **arguments: Unpack[CallArguments]) -> None:
         """Record in the log that a request was cancelled before its track was made."""
-        call = self._flow.begin("find-or-make", text_context, _of_request(arguments))
+        call = self._flow.begin("find-or-make", text_context, of_request(arguments))
         self.store.requests.append(failure_of(call, Cancelled("cancelled before it was made")))
 
     def generate(
-        self, text_context: ContextSource, *, on_progress: Progress | None = None, **arguments: Any
-    ) -> Result:
+        self,
+        text_context: ContextSource,
+        *,
+        on_progress: Progress | None = None,
+        **arguments: Unpack[RequestArguments],
+    ) -> ServedResult:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
         call = self._flow.begin("generate", text_context, arguments)
         with self._flow.failures_logged(call):
             (outcome,) = self._flow.make(
                 [(call, self._flow.look(call, Terms("never")))], on_progress, fresh=True
             )
-        return self._flow.finish(call, outcome)
+        return self._flow.served(call, outcome)
+
+    @overload
+    def scene(
+        self,
+        chunk: ContextSource,
+        environment: str | None = None,
+        time_of_day: str | None = None,
+        duration_s: float = 45.0,
+        *,
+        dry_run: Literal[False] = False,
+        **arguments: Unpack[SceneCallArguments],
+    ) -> ServedResult: ...
+
+    @overload
+    def scene(
+        self,
+        chunk: ContextSource,
+        environment: str | None = None,
+        time_of_day: str | None = None,
+        duration_s: float = 45.0,
+        *,
+        dry_run: bool,
+        **arguments: Unpack[SceneCallArguments],
+    ) -> Result: ...
 
     def scene(
         self,
@@ -259,7 +279,9 @@ class MusicService(OpenCatalog):
         environment: str | None = None,
         time_of_day: str | None = None,
         duration_s: float = 45.0,
-        **arguments: Any,
+        *,
+        dry_run: bool = False,
+        **arguments: Unpack[SceneCallArguments],
     ) -> Result:
         """Return a loop for the scene in `chunk`, reused where one fits; a loop serves any length.
 
@@ -271,10 +293,12 @@ class MusicService(OpenCatalog):
         context = read_scene(chunk, environment, time_of_day)
         features = self._features_of(Context(text=context.text, query=context.query))
         loop, notes = loop_arguments(context, features, self.library.styles, duration_s, arguments)
-        result = self.find_or_make(context, **loop)
+        result = self.find_or_make(context, dry_run=dry_run, **loop)
         return result.model_copy(update={"warnings": (*notes, *result.warnings)})
 
-    def again(self, track_id: str, *, variation: bool = False, on_progress: Progress | None = None) -> Result:
+    def again(
+        self, track_id: str, *, variation: bool = False, on_progress: Progress | None = None
+    ) -> ServedResult:
         """Make a track again from its row: the same samples, or with `variation` another take from another seed.
 
         Raises NotFound for an unknown track, Unavailable where its backend is not on this machine, InputError for a
@@ -289,10 +313,12 @@ class MusicService(OpenCatalog):
             call.understood = request, vector
             looked = Outcome(request, decision_again(track, variation=variation))
             (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True)
-        return self._flow.finish(call, outcome)
+        return self._flow.served(call, outcome)
 
-    @checked
-    def attach_soundtrack(self, answer_payload: Mapping[str, Any], **arguments: Any) -> dict[str, Any]:
+    @checked_but_keywords
+    def attach_soundtrack(
+        self, answer_payload: Mapping[str, Any], **arguments: Unpack[ServeArguments]
+    ) -> dict[str, Any]:
         """Return a copy of `answer_payload` with a "music" entry for its answer.
 
         The text is read from "answer" (or "text", "chunk", "scene", ...), the query from "query" or "question", and
@@ -301,62 +327,6 @@ class MusicService(OpenCatalog):
         if arguments.get("dry_run"):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
-
-    # Tracks ahead of requests
-
-    def plan_stock(
-        self,
-        corpus: Corpus,
-        tracks: int,
-        *,
-        table: str | None = None,
-        column: str | None = None,
-        sample: int = SAMPLE,
-        sample_seed: int = 0,
-        on_progress: Progress | None = None,
-        **options: Any,
-    ) -> StockPlan:
-        """Return up to `tracks` tracks that together serve most of `corpus`, with what they cover and cost.
-
-        `corpus` is a file of JSON Lines, a folder of text files, the folder of a LanceDB database with `table`, or the
-        texts; `column` names where its texts stand. Of a larger corpus `sample` texts are read, drawn by
-        `sample_seed`. `options` are role, quality, backend, duration_s, loopable and generation, as for
-        `find_or_make`. The tracks of the catalog cover first. Makes nothing. Raises InputError, ConfigError, or
-        Unavailable for an encoder without a brief model.
-        """
-        return plan_stock(
-            self._flow,
-            corpus,
-            tracks,
-            options,
-            self._terms("auto", None, None, None, None, None),
-            table=table,
-            column=column,
-            sample=sample,
-            sample_seed=sample_seed,
-            on_progress=on_progress,
-        )
-
-    def make_stock(self, plan: StockPlan, *, on_progress: Progress | None = None) -> Stock:
-        """Make those tracks of a plan that are not there, and return them. What was made before an error stays."""
-        return make_stock(self._flow, plan, on_progress)
-
-    def stock(
-        self,
-        corpus: Corpus,
-        tracks: int,
-        *,
-        dry_run: bool = False,
-        on_progress: Progress | None = None,
-        **arguments: Any,
-    ) -> Stock:
-        """Plan as `plan_stock` does, and make what is missing unless `dry_run`.
-
-        The same call again makes nothing twice: it goes on where an earlier one stopped. Raises as `plan_stock` and
-        `find_or_make` do.
-        """
-        plan = self.plan_stock(corpus, tracks, **arguments)
-        return Stock(plan=plan) if dry_run else self.make_stock(plan, on_progress=on_progress)
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""
@@ -367,34 +337,3 @@ class MusicService(OpenCatalog):
         again = request_of(track, request.context, request.choices)
         repeat = self._flow.result(call, Outcome(again, exact(track), track))
         return repeat, record_of(call, repeat)
-
-    @checked
-    def _terms(
-        self,
-        reuse: Reuse,
-        min_similarity: float | None,
-        max_false_reuse: float | None,
-        reach: Reach | None,
-        fit: Fit | None,
-        variety: int | None,
-    ) -> Terms:
-        standing = certificate.standing(self.store.home, self.encoder.identity)
-        terms = checked_terms(
-            standing,
-            reuse,
-            min_similarity,
-            max_false_reuse,
-            music=music_certificate.standing(self.store.home, self.encoder.identity),
-            reach=reach,
-            fit=fit,
-            variety=variety,
-        )
-        if min_similarity is None and max_false_reuse is None:
-            return replace(terms, min_similarity=self._min_similarity)
-        return terms
-
-
-def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those arguments of `find_or_make` that are part of the request, not of how it is served."""
-    parts = Context.model_fields.keys() | Choices.model_fields.keys() | Audience.model_fields.keys()
-    return {name: value for name, value in arguments.items() if name in parts}

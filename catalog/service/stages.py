@@ -27,6 +27,7 @@ from ..models import (
     Filter,
     Request,
     Result,
+    ServedResult,
     Track,
 )
 from ..presets import Library
@@ -308,12 +309,19 @@ class Flow:
             return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})
         return result
 
+    def served(self, call: Call, outcome: Outcome) -> ServedResult:
+        """Return the result of a call that came to a track, and record it in the log."""
+        result = self.finish(call, outcome)
+        assert isinstance(result, ServedResult)
+        return result
+
     def result(self, call: Call, outcome: Outcome) -> Result:
         """Return the result of a call, with all its warnings."""
         request, decision, track = outcome.request, outcome.decision, outcome.track
-        return Result(
+        model: type[Result] = ServedResult if track else Result
+        return model(
             action="generated" if outcome.made else "reused" if track else "none",
-            track=track,
+            track=track.at_home(self.store.home) if track else None,
             path=self.store.audio.path_of(track) if track else None,
             similarity=decision.similarity if track and not outcome.made else None,
             reason=decision.reason,

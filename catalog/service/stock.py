@@ -4,21 +4,140 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+
+from typing_extensions import Unpack
 
 from ..errors import CatalogError
-from ..generator import Cancelled, Progress
+from ..generator import Cancelled, Progress, load_generator
 from ..models import Decision, PlannedTrack, Result, Stock, StockPlan, Track
+from ..presets import Library
+from ..request.corpus import SAMPLE, Corpus
+from ..reuse import certificate, music_certificate
+from ..reuse.music_certificate import Fit
+from ..reuse.terms import Reach, Reuse, Terms, checked_terms
 from ..store.requests import STOCKING
+from ..store.store import Store
+from ..text.encoder import Encoder
+from ..validation import checked
 from .batches import BATCH
+from .call import StockArguments, StockOptions
+from .making import Generators
+from .open_catalog import OpenCatalog
 from .stages import Flow, Outcome
-from .stock_plan import arguments_of
+from .stock_plan import arguments_of, plan_stock
 
-__all__ = ["make_stock"]
+__all__ = ["StockedCatalog", "make_stock"]
 
 
 DECISION = Decision(action="make", rule="stock", reason="made ahead for a corpus", threshold=0.0)
 PROGRESS_STEPS = 1_000
 """Into how many steps the progress of one track is divided."""
+
+
+class StockedCatalog(OpenCatalog):
+    """The part of `MusicService` that makes tracks ahead of requests."""
+
+    def __init__(
+        self,
+        store: Store,
+        library: Library,
+        encoder: Encoder,
+        generators: Generators = load_generator,
+        min_similarity: float | None = None,
+    ) -> None:
+        super().__init__(store, library, encoder)
+        self._stages = Flow(store, library, encoder, generators)
+        self._min_similarity = min_similarity
+
+    @property
+    def _flow(self) -> Flow:
+        self._require_open()
+        return self._stages
+
+    def close(self) -> None:
+        """Close the store and drop the loaded models; what is called after that is refused."""
+        self._stages.close()
+        self._closed = True
+
+    def plan_stock(
+        self,
+        corpus: Corpus,
+        tracks: int,
+        *,
+        table: str | None = None,
+        column: str | None = None,
+        sample: int = SAMPLE,
+        sample_seed: int = 0,
+        on_progress: Progress | None = None,
+        **options: Unpack[StockOptions],
+    ) -> StockPlan:
+        """Return up to `tracks` tracks that together serve most of `corpus`, with what they cover and cost.
+
+        `corpus` is a file of JSON Lines, a folder of text files, the folder of a LanceDB database with `table`, or the
+        texts; `column` names where its texts stand. Of a larger corpus `sample` texts are read, drawn by
+        `sample_seed`. `options` are role, quality, backend, duration_s, loopable and generation, as for
+        `find_or_make`. The tracks of the catalog cover first. Makes nothing. Raises InputError, ConfigError, or
+        Unavailable for an encoder without a brief model.
+        """
+        return plan_stock(
+            self._flow,
+            corpus,
+            tracks,
+            options,
+            self._terms("auto", None, None, None, None, None),
+            table=table,
+            column=column,
+            sample=sample,
+            sample_seed=sample_seed,
+            on_progress=on_progress,
+        )
+
+    def make_stock(self, plan: StockPlan, *, on_progress: Progress | None = None) -> Stock:
+        """Make those tracks of a plan that are not there, and return them. What was made before an error stays."""
+        return make_stock(self._flow, plan, on_progress)
+
+    def stock(
+        self,
+        corpus: Corpus,
+        tracks: int,
+        *,
+        dry_run: bool = False,
+        on_progress: Progress | None = None,
+        **arguments: Unpack[StockArguments],
+    ) -> Stock:
+        """Plan as `plan_stock` does, and make what is missing unless `dry_run`.
+
+        The same call again makes nothing twice: it goes on where an earlier one stopped. Raises as `plan_stock` and
+        `find_or_make` do.
+        """
+        plan = self.plan_stock(corpus, tracks, **arguments)
+        return Stock(plan=plan) if dry_run else self.make_stock(plan, on_progress=on_progress)
+
+    @checked
+    def _terms(
+        self,
+        reuse: Reuse,
+        min_similarity: float | None,
+        max_false_reuse: float | None,
+        reach: Reach | None,
+        fit: Fit | None,
+        variety: int | None,
+    ) -> Terms:
+        standing = certificate.standing(self.store.home, self.encoder.identity)
+        terms = checked_terms(
+            standing,
+            reuse,
+            min_similarity,
+            max_false_reuse,
+            music=music_certificate.standing(self.store.home, self.encoder.identity),
+            reach=reach,
+            fit=fit,
+            variety=variety,
+        )
+        if min_similarity is None and max_false_reuse is None:
+            return replace(terms, min_similarity=self._min_similarity)
+        return terms
 
 
 def make_stock(flow: Flow, plan: StockPlan, on_progress: Progress | None = None) -> Stock:

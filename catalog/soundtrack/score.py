@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Unpack
+
 from ..disk.files import sha256_of
 from ..errors import InputError
 from ..export import check_target, write_bytes
 from ..generator import AudioError, Progress
 from ..generator.audio.levels import Levels
 from ..generator.audio.timeline import cues
-from ..models import Result
+from ..models import MusicArguments, Result
+from ..reuse.terms import TermArguments
 from ..service.service import MusicService
 from .beds import ducking_of
 from .cues import write_cues
@@ -29,11 +32,15 @@ from .stems import check_stems, stem_paths, write_mix
 from .story import Chunk, Scene, read_story, split_scenes
 from .timeline import build_timeline, lay_out
 
-__all__ = ["levels_of", "score"]
+__all__ = ["ScoreArguments", "levels_of", "score"]
 
 
 BED_ROLE = "loop_bed"
 """The role of the music under a story, which sets how it is ducked."""
+
+
+class ScoreArguments(MusicArguments, TermArguments, total=False):
+    """The further keyword arguments of `score`."""
 
 
 def score(
@@ -49,7 +56,7 @@ def score(
     force: bool = False,
     on_progress: Progress | None = None,
     on_scene: Callable[[str], None] | None = None,
-    **choices: Any,
+    **choices: Unpack[ScoreArguments],
 ) -> dict[str, Any]:
     """Score the story and write `out`, with cues (.json, .vtt) and a plot (.svg) beside it; return what was done.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from .. import report
-from ..models import Action, Decision, Request, Result, StatedBrief, Track
+from ..models import Action, Decision, OneOrMore, Request, Result, StatedBrief, Track
 from ..request.context import read_bytes
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach
@@ -79,7 +79,7 @@ class FindOrMakeBody(BaseModel):
     emotional_tone_description: str | None = None
     valence: float | None = Field(None, description="Pleasantness, -1 to 1, where the caller knows it.")
     energy: float | None = Field(None, description="Energy, -1 to 1, where the caller knows it.")
-    mood_tags: list[str] | None = None
+    mood_tags: Annotated[list[str], OneOrMore] | None = None
     environment: str | None = None
     time_of_day: str | None = None
     language: str | None = None

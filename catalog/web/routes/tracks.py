@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from ...errors import InputError
-from ...models import Judgement
+from ...models import FilterArguments, Judgement
 from ...service.browse import NEWEST
 from ..json_response import Json
 from ..problems import PROBLEMS
@@ -78,7 +78,7 @@ def tracks(
     trashed: bool = False,
 ) -> Response:
     """List tracks, or search them where there is a query `q`."""
-    state = {"state": "trashed"} if trashed else {}
+    state: FilterArguments = {"state": "trashed"} if trashed else {}
     page = shared.service.browse(q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, **state)
     payloads = [
         {
