@@ -87,6 +87,13 @@ def test_the_python_shown_runs(name, tmp_path, monkeypatch, capsys):
     assert "ambient_lofi" in printed
 
 
+def test_the_python_of_the_tutorial_runs_without_the_steps_before_it(tmp_path, monkeypatch, capsys):
+    (code,) = blocks(ROOT / "docs" / "TUTORIAL.md", "python")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "TUTORIAL.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("generated environment_ocean ")
+
+
 @pytest.mark.parametrize(
     "code",
     re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "INTEGRATIONS.md").read_text("utf-8"), re.DOTALL),
