@@ -95,8 +95,9 @@ def serves_by_music(
     terms = terms.for_language(request.features.language)
     if terms.music_threshold is None:
         return False
-    chances = _music(request, music, terms, styles)[1]
-    return terms.serves(chances) and mood_distance(request.features, music) <= OPPOSITE_MOOD_DISTANCE
+    if mood_distance(request.features, music) > OPPOSITE_MOOD_DISTANCE:
+        return False
+    return terms.serves(_music(request, music, terms, styles)[1])
 
 
 def _music(

@@ -155,6 +155,7 @@ def name_of(code: str) -> str:
     return _names().get(code, f"the language {code!r}")
 
 
+@lru_cache(maxsize=256)
 def code_of(stated: str) -> str:
     """Return the code of a language as people state it: "en" for "EN", "en-GB", "eng" and "English"."""
     plain = re.split(r"[-_]", stated.strip().lower())[0]
