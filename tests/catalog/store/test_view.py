@@ -5,15 +5,21 @@ from __future__ import annotations
 import statistics
 
 import lancedb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from builders import a_track
 from homes import add, open_store, vector_of
 from lancedb.query import MatchQuery
 
+from music_catalog.disk.lance import index_config
+from music_catalog.disk.reading import to_arrow
 from music_catalog.errors import InputError, NotFound
 from music_catalog.models import Filter, Track
 from music_catalog.store.cells import NONE
+from music_catalog.store.rows import to_track_row
+from music_catalog.store.schema import track_schema
 from music_catalog.store.view.nulls import with_nulls
 from music_catalog.store.view.read_only import READS
 
@@ -143,3 +149,24 @@ def test_the_vector_of_a_text_finds_the_track_that_was_made_for_it(service):
     assert 1 - nearest[0]["_distance"] == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(InputError, match="text is 5"):
         service.embed(5)
+
+
+def test_distances_are_exact_where_the_vectors_have_an_index(tmp_path):
+    numbers = np.random.default_rng(5)
+    vectors = numbers.normal(size=(600, 64)).astype(np.float32)
+    store = open_store(tmp_path / "home", encoder="test@1/64", dimension=64)
+    rows = [
+        to_track_row(a_track(id=f"t{place}", encoder="test@1/64"), vector)
+        for place, vector in enumerate(vectors)
+    ]
+    durable = store.tracks.table.durable
+    durable.create(track_schema(64, "test@1/64"))
+    durable.commit("the rows", lambda lance: lance.add(to_arrow(rows, lance.schema)))
+    durable.commit("the index", lambda lance: lance.create_index("vector", config=index_config("vector")))
+    query = numbers.normal(size=64).astype(np.float32)
+    cosines = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
+    nearest = store.tracks_table().search(query).select(["id", "_distance"]).limit(10).to_list()
+    assert {row["id"] for row in nearest} == {f"t{place}" for place in np.argsort(-cosines)[:10]}
+    distances = [row["_distance"] for row in nearest]
+    np.testing.assert_allclose(distances, 1 - np.sort(cosines)[::-1][:10], atol=1e-5)
+    store.close()
