@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,7 @@ Import these from `music_catalog`. [From Python](../PYTHON.md) shows them at wor
 """
 COMMANDS = """# Commands
 
-Everything that `--help` prints. [The command line](../COMMANDS.md) tells it in short.
-
-::: mkdocs-click
-    :module: music_catalog.cli
-    :command: catalog
-    :prog_name: catalog
-    :depth: 1
-    :style: plain
-    :list_subcommands: true
+What `--help` prints. [The command line](../COMMANDS.md) tells it in short.
 """
 
 
@@ -47,7 +40,7 @@ def on_files(files: Any, config: Any) -> Any:
 
     pages = {name: page_of((ROOT / source).read_text("utf-8")) for name, source in FROM_THE_TOP.items()}
     pages["reference/python.md"] = PYTHON + "\n".join(f"::: {name}\n" for name in public_names())
-    pages["reference/commands.md"] = COMMANDS
+    pages["reference/commands.md"] = COMMANDS + "".join(helps())
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -75,3 +68,18 @@ def public_names() -> list[str]:
         key=lambda value: (value.__name__ != "MusicService", issubclass(value, Exception), value.__name__)
     )
     return [f"{value.__module__}.{value.__name__}" for value in values]
+
+
+def helps() -> Iterator[str]:
+    """Yield a section for `catalog` and for each of its commands: what `--help` prints, 84 columns wide."""
+    import click
+
+    from music_catalog.cli import catalog
+
+    def of(command: click.Command, context: click.Context) -> Iterator[str]:
+        yield f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+        for name, part in sorted(getattr(command, "commands", {}).items()):
+            yield from of(part, click.Context(part, info_name=name, parent=context))
+
+    settings = {**catalog.context_settings, "terminal_width": 84}
+    yield from of(catalog, click.Context(catalog, info_name="catalog", **settings))

@@ -181,3 +181,10 @@ def test_the_reference_names_what_the_package_exports():
     names = runpy.run_path(str(ROOT / "docs" / "site.py"))["public_names"]()
     assert names[0] == "music_catalog.service.service.MusicService"
     assert {name.rsplit(".")[-1] for name in names} == {*music_catalog.__all__} - {"__version__"}
+
+
+def test_the_reference_has_the_help_of_every_command():
+    page = "".join(runpy.run_path(str(ROOT / "docs" / "site.py"))["helps"]())
+    for path, _ in commands():
+        assert f"\n## catalog {' '.join(path)}\n" in page
+    assert "Examples:" in page
