@@ -28,7 +28,7 @@ FAULTS ?=
 .PHONY: demo test test-browser test-faults check docs format bench clean
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
 	@echo '== Make $(VENV), an environment for Python'
 	@$(PYTHON) -m venv $(VENV)
 
