@@ -16,7 +16,7 @@ FROM_THE_TOP = {
 }
 PYTHON = """# Python API
 
-Import these from `music_catalog`. [From Python](../PYTHON.md) shows them at work.
+Import these from `music_catalog`. [The Python API](../API.md) shows them at work.
 
 """
 COMMANDS = """# Commands
@@ -71,7 +71,7 @@ def public_names() -> list[str]:
 
 
 def helps() -> Iterator[str]:
-    """Yield a section for `catalog` and for each of its commands: what `--help` prints, 84 columns wide."""
+    """Yield a section for `catalog` and for each of its commands: what `--help` prints, 80 columns wide."""
     import click
 
     from music_catalog.cli import catalog
@@ -81,5 +81,5 @@ def helps() -> Iterator[str]:
         for name, part in sorted(getattr(command, "commands", {}).items()):
             yield from of(part, click.Context(part, info_name=name, parent=context))
 
-    settings = {**catalog.context_settings, "terminal_width": 84}
+    settings = {**catalog.context_settings, "terminal_width": 80}
     yield from of(catalog, click.Context(catalog, info_name="catalog", **settings))
