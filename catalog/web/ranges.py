@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
 
-import anyio
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -30,6 +30,9 @@ Part = tuple[bytes, ByteSpan]
 """What to send before a span, and the span."""
 MOST_RANGES = 100
 CHUNK_BYTES = 256 * 1024
+READERS = CapacityLimiter(4)
+"""Threads that read files which are being sent. They are apart from those that work on requests: else each chunk would
+wait its turn behind all requests that wait for work."""
 ONE = re.compile(r"(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII)
 
 
@@ -120,12 +123,14 @@ class _FileParts(StreamingResponse):
 
 
 async def _content(file: BinaryIO, parts: Sequence[Part], end: bytes) -> AsyncIterator[bytes]:
-    reader = anyio.wrap_file(file)
     for head, (start, stop) in parts:
         if head:
             yield head
-        await reader.seek(start)
-        while start < stop and (chunk := await reader.read(min(CHUNK_BYTES, stop - start))):
+        while start < stop:
+            length = min(CHUNK_BYTES, stop - start)
+            chunk = await to_thread.run_sync(os.pread, file.fileno(), length, start, limiter=READERS)
+            if not chunk:
+                break
             start += len(chunk)
             yield chunk
     if end:

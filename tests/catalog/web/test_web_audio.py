@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 
+import anyio
 import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from music_catalog.errors import Damage
-from music_catalog.web.ranges import parse
+from music_catalog.web.ranges import file_response, parse
 
 
 def ranged(client, track_id, header, **headers):
@@ -50,6 +52,28 @@ def test_audio_comes_whole_and_in_parts(client, made):
         assert part.content == data[start:stop]
         assert part.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(data)}"
         assert part.headers["content-length"] == str(stop - start)
+
+
+def test_audio_is_sent_while_every_worker_is_at_work(tmp_path):
+    data = bytes(range(256)) * 4096
+    (tmp_path / "audio.wav").write_bytes(data)
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+    sent = []
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+
+    async def sending():
+        workers = anyio.to_thread.current_default_thread_limiter()
+        for _ in range(int(workers.total_tokens)):
+            workers.acquire_on_behalf_of_nowait(object())
+        file = (tmp_path / "audio.wav").open("rb")
+        answer = file_response(file, request, etag="a", media_type="audio/wav", headers={})
+        with anyio.fail_after(20):
+            await answer(request.scope, anyio.sleep_forever, send)
+
+    anyio.run(sending)
+    assert b"".join(sent) == data
 
 
 def test_several_parts_come_in_one_answer(client, made):

@@ -47,6 +47,20 @@ def test_a_track_is_shown_whole(client, made):
     assert client.get("/api/tracks/nothing").status_code == 404
 
 
+def test_a_track_is_read_once_until_a_track_changes(client, three, monkeypatch):
+    store = client.app.state.shared.service.store
+    read = []
+    get = store.tracks.get
+    monkeypatch.setattr(store.tracks, "get", lambda track_id: (read.append(track_id), get(track_id))[1])
+    address = f"/api/tracks/{three[0]['id']}"
+    assert [client.get(address).json()["rating"] for _ in range(3)] == [None] * 3
+    assert client.get(f"{address}/audio").status_code == 200
+    assert read == [three[0]["id"]]
+    store.tracks.update(three[0]["id"], rating=4)
+    assert [client.get(address).json()["rating"] for _ in range(3)] == [4] * 3
+    assert len(read) == 2
+
+
 def test_a_search_finds_hits_with_their_lines(client, three):
     payload = client.post(
         "/api/search", {"query": "wolves", "by": "words", "facts": {"min_quality": "standard"}}
