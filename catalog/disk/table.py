@@ -142,7 +142,7 @@ class DurableTable(TableFiles):
             self._table, self._query_table = self._opened(what), None
             drop_damaged(self, whole=False)
             before = self.head()
-        known = self.files()
+        known = self.file_paths()
         table = self.table
         # Without a note, an index of a process that dies here would pass for one of an earlier version of this program.
         if not self.indexes.is_noted():
@@ -162,7 +162,7 @@ class DurableTable(TableFiles):
 
     def replace(self, what: str, write: Callable[[Any], Any]) -> None:
         """Make a new version of the whole table, schema too, by `write(connection)`; the caller holds the lock."""
-        known = self.files()
+        known = self.file_paths()
         with lance_errors(what):
             # The query table has the old schema, so it is opened anew.
             self._table, self._query_table = write(self._connection.connect()), None
@@ -241,9 +241,9 @@ class DurableTable(TableFiles):
                 "make the folder writable and open it once, and the version before it is taken"
             )
 
-    def _sync_new(self, known: frozenset[Path], *, point: str) -> frozenset[Path]:
+    def _sync_new(self, known: frozenset[str], *, point: str) -> frozenset[Path]:
         """Sync the files that are not `known`, and return them; only then may the version be noted."""
-        new = self.files() - known
+        new = frozenset(map(Path, self.file_paths() - known))
         self.sync(new)
         failpoint(f"{point}.synced")
         return new
