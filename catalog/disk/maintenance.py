@@ -27,6 +27,8 @@ EVERY_COMMITS = 50
 """A table is compacted after so many commits at the least."""
 ROWS_PER_COMMIT = 200
 """A large table of n rows waits for n / 200 commits, since compaction may write the whole table anew."""
+OVERDUE, WAIT_S = 3, 10.0
+"""From how many times as many commits on a compaction waits for the writers, and for how many seconds."""
 KEEP_OLD = timedelta(minutes=2)
 """How long an old version stays, for readers that opened it."""
 _FOREVER = timedelta(days=36_500)
@@ -45,12 +47,17 @@ class Maintenance:
         self._index_for = index_for
 
     def run_when_due(self, table: DurableTable) -> None:
-        """Compact `table` when enough was committed since the last time; never fail, never wait for another process."""
+        """Compact `table` when enough was committed since the last time and nobody writes; never fail.
+
+        Where writers left no such moment for long, it waits for one.
+        """
         try:
-            if _is_due(table):
-                self._compact(table, 0.0)
+            if (times := _times_due(table)) >= 1:
+                with table.locked(0.0 if times < OVERDUE else WAIT_S):
+                    if _times_due(table) >= 1:  # another may have compacted it meanwhile
+                        self._compact(table)
         except Busy:
-            pass  # another process writes or compacts; the next commit asks again
+            pass  # another thread or process writes or compacts; the next commit asks again
         except CatalogError as error:
             _log.warning("the %s table was not compacted: %s", table.name, error)
 
@@ -58,11 +65,12 @@ class Maintenance:
         """Compact every table, waiting for writers."""
         for table in self.tables:
             if table.exists():
-                self._compact(table, None)
+                self.compact_table(table)
 
     def compact_table(self, table: DurableTable) -> None:
         """Merge the fragments of one table, make its indexes and drop old versions."""
-        self._compact(table, None)
+        with table.locked():
+            self._compact(table)
 
     def ensure_index(self, table: DurableTable, column: str) -> None:
         """Make the index of `column`, which a search for words needs, unless it is there."""
@@ -78,18 +86,17 @@ class Maintenance:
                 self._index(table, column, kind)
             table.indexes.write(table.table, {column: ""})
 
-    def _compact(self, table: DurableTable, timeout_s: float | None) -> None:
-        with table.locked(timeout_s):
-            try:
-                self._compact_locked(table)
-            except StorageError as error:
-                if refusal(error):
-                    raise
-                # Lance reads the manifests of earlier versions too, and the files of the indexes.
-                mended = [table.set_aside_unreadable(), drop_damaged(table, whole=True)]
-                if not any(mended):
-                    raise
-                self._compact_locked(table)
+    def _compact(self, table: DurableTable) -> None:
+        try:
+            self._compact_locked(table)
+        except StorageError as error:
+            if refusal(error):
+                raise
+            # Lance reads the manifests of earlier versions too, and the files of the indexes.
+            mended = [table.set_aside_unreadable(), drop_damaged(table, whole=True)]
+            if not any(mended):
+                raise
+            self._compact_locked(table)
 
     def _compact_locked(self, table: DurableTable) -> None:
         what = f"the {table.name} table cannot be compacted"
@@ -126,9 +133,12 @@ class Maintenance:
         )
 
 
-def _is_due(table: DurableTable) -> bool:
+def _times_due(table: DurableTable) -> float:
+    """Return by how many times a table has as many commits as make a compaction due."""
     commits = (table.head() or 0) - table.marks.compacted
-    return commits >= EVERY_COMMITS and commits >= int(table.table.count_rows()) // ROWS_PER_COMMIT
+    if commits < EVERY_COMMITS:
+        return 0.0
+    return commits / max(EVERY_COMMITS, int(table.table.count_rows()) // ROWS_PER_COMMIT)
 
 
 def _vectors(lance: Any, column: str) -> int:

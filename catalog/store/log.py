@@ -81,10 +81,14 @@ class LogTable(Generic[_Line]):
         with self._writing:
             # One commit costs several syncs, so the thread that has the turn writes the rows of all that wait. A thread
             # whose turn comes later finds its row written.
-            if not waiting.done:
+            wrote = not waiting.done
+            if wrote:
                 with self._arriving:
                     batch, self._waiting = self._waiting, []
                 self._write(batch, self._format.schema(dimension))
+        # After the turn, so that the rows of those who wait are written first.
+        if wrote:
+            self._maintenance.run_when_due(self.durable)
         if waiting.error is not None:
             raise waiting.error
 
@@ -102,7 +106,6 @@ class LogTable(Generic[_Line]):
                 one.error = error
         for one in batch:
             one.done = True
-        self._maintenance.run_when_due(self.durable)
 
     def absorb(self, lines: Sequence[_Line]) -> None:
         """Add lines without vectors whose ids are not there yet, so that doing it again adds nothing."""

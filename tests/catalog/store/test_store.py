@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -973,12 +975,12 @@ def test_stats(store):
 
 
 def test_a_file_that_goes_while_the_disk_is_measured_counts_as_none(tmp_path, monkeypatch):
-    def files(self):
-        return frozenset((self.folder / "there", self.folder / "gone"))
+    def file_paths(self):
+        return frozenset((f"{self.folder}/there", f"{self.folder}/gone"))
 
     (tmp_path / "lance" / "x.lance").mkdir(parents=True)
     (tmp_path / "lance" / "x.lance" / "there").write_bytes(b"12345")
-    monkeypatch.setattr(TableFiles, "files", files)
+    monkeypatch.setattr(TableFiles, "file_paths", file_paths)
     assert TableFiles(tmp_path, "x").size_bytes() == 5
 
 
@@ -1086,6 +1088,48 @@ def test_lines_that_threads_log_at_once_are_all_there(tmp_path):
         *(f"line-{number}" for number in range(64)),
     }
     assert store.requests.table.durable.head() - before < 64
+
+
+def test_a_line_is_logged_while_the_thread_before_compacts(tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    store.requests.append(a_record("first"))
+    began, go = threading.Event(), threading.Event()
+
+    def compact(self, table):
+        if not began.is_set():
+            began.set()
+            go.wait(60)
+
+    monkeypatch.setattr(maintenance.Maintenance, "run_when_due", compact)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            compacting = pool.submit(store.requests.append, a_record("compacts"))
+            assert began.wait(60)
+            pool.submit(store.requests.append, a_record("logged")).result(20)
+            assert not compacting.done()
+        finally:
+            go.set()
+    assert {line.id for line in store.requests.list()} == {"first", "compacts", "logged"}
+
+
+def test_a_compaction_gives_way_to_writers_until_it_is_overdue(tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "EVERY_COMMITS", 2)
+    store = open_store(tmp_path)
+    store.requests.append(a_record("first"))
+    table, care = store.requests.table.durable, store.care._maintenance
+    with ThreadPoolExecutor(1) as pool:
+        with table.locked():
+            for _ in range(2):
+                table.commit_locked("no line", lambda lance: lance.delete("id = ''"))
+            before = table.head()
+            pool.submit(care.run_when_due, table).result(60)
+            assert table.marks.compacted < before == table.head()
+            monkeypatch.setattr(maintenance, "OVERDUE", 1)
+            overdue = pool.submit(care.run_when_due, table)
+            with pytest.raises(futures.TimeoutError):
+                overdue.result(0.3)
+        overdue.result(60)
+    assert table.marks.compacted >= before
 
 
 def test_a_failure_to_log_reaches_every_thread_that_waits(tmp_path, monkeypatch):
