@@ -76,13 +76,14 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
     from ..web.note import settings_of
 
     try:
-        from ..web import server
+        from ..web import limits, server
     except ImportError as error:
         raise Unavailable(
             f"the service needs a package that is not installed ({error.name}); "
             "install it with: pip install 'music-catalog[serve]'"
         ) from error
     settings = settings_of(home, config)
+    limits.limit_arenas()  # before the threads of Lance and of the service begin
     with open_service(home, config) as service:
         pace = service.library.scrub
         with scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):

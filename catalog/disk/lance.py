@@ -27,8 +27,11 @@ __all__ = ["Connection", "import_lancedb", "index_config", "lance_errors", "orde
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
-METADATA_BYTES = 128 * 1024**2
-"""How much Lance keeps of what it read about tables. Every commit adds to it, and Lance's own limit is 1 GB."""
+METADATA_BYTES = 32 * 1024**2
+"""How much Lance keeps of what it read about tables, as it counts it; the memory it takes is two to three times that.
+Every commit adds some 20 kB, and Lance's own limit is 1 GB."""
+INDEX_BYTES = 512 * 1024**2
+"""How much Lance keeps of indexes. Every compaction adds those it makes, and Lance's own limit is 6 GB."""
 ALWAYS = timedelta(0)
 """How old the known state of a table may be: every read looks for commits of other processes."""
 
@@ -50,7 +53,9 @@ class Connection:
         """Return the connection of the synchronous interface."""
         if self._connection is None:
             lancedb = import_lancedb()
-            self._session = lancedb.Session(metadata_cache_size_bytes=METADATA_BYTES)
+            self._session = lancedb.Session(
+                index_cache_size_bytes=INDEX_BYTES, metadata_cache_size_bytes=METADATA_BYTES
+            )
             self._connection = lancedb.connect(**self._options())
         return self._connection
 
