@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -84,9 +84,12 @@ def statistics(store: Store, by: By | None = None) -> Statistics:
 
     `by` is how long the periods of `over_time` are; without it their length follows from that of the log.
     """
-    log = store.requests.columns(("command", "action", "rule", "style", "role"))
+    log = store.requests.columns(("command", "action", "rule", "style", "role", "key", "track_id"))
     tracks = store.tracks.columns(("id", "key", "generation_s", "rating"))
-    counts = _counted(log)
+    counts = _counted(log, ("command", "action", "rule", "style", "role"))
+    reuses = [
+        row for row in _counted(log, ("command", "action", "rule", "key", "track_id")) if _is_reuse(row)
+    ]
     requests = [row for row in counts if row["command"] not in UNHEARD]
     reused, made = _sum(requests, action="reused"), _sum(requests, action="generated")
     generation_s = dict(zip(tracks["id"].to_pylist(), tracks["generation_s"].to_pylist(), strict=True))
@@ -102,9 +105,9 @@ def statistics(store: Store, by: By | None = None) -> Statistics:
         looked=sum(_sum(counts, command=command) for command in LOOKING),
         stocked=_sum(counts, command=STOCKING, action="generated"),
         hit_rate=round(reused / (reused + made), 4) if reused + made else None,
-        false_reuse=false_reuse(store.judgements.list(), _decided(store, tracks)),
+        false_reuse=false_reuse(store.judgements.list(), _decided(reuses, tracks)),
         spent_s=round(sum(generation_s.values()), 3) if generation_s else 0.0,
-        saved_s=_saved_s(store, generation_s),
+        saved_s=_saved_s(reuses, generation_s),
         tracks=held["rows"] - held["trashed"],
         trashed=held["trashed"],
         rated=len(ratings),
@@ -150,11 +153,17 @@ def upper_bound(wrong: int, judged: int, confidence: float = CONFIDENCE) -> floa
     return 1.0 if wrong >= judged else float(betaincinv(wrong + 1, judged - wrong, confidence))
 
 
-def _counted(log: pa.Table) -> list[dict[str, Any]]:
+def _counted(log: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the different rows of these columns, each with how many there are as `count_all`."""
     if not log.num_rows:
         return []
-    rows: list[dict[str, Any]] = log.group_by(log.column_names).aggregate([([], "count_all")]).to_pylist()
+    rows: list[dict[str, Any]] = log.group_by([*names]).aggregate([([], "count_all")]).to_pylist()
     return rows
+
+
+def _is_reuse(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of the log handed out a track that was there already."""
+    return row["action"] == "reused" and row["command"] not in UNHEARD
 
 
 def _sum(counts: Iterable[Mapping[str, Any]], **facts: str) -> int:
@@ -174,26 +183,22 @@ def _shares(requests: Iterable[Mapping[str, Any]], column: str) -> dict[str, Sha
     }
 
 
-def _decided(store: Store, tracks: pa.Table) -> set[tuple[str, str]]:
+def _decided(reuses: Iterable[Mapping[str, Any]], tracks: pa.Table) -> set[tuple[str, str]]:
     """Return request key and track of each reuse that a decision admitted: of a track made for another request.
 
     Reuses under `reuse` "always" are left out, since no decision admitted them.
     """
-    lines = _counted(store.requests.columns(("key", "track_id", "rule"), reused=True))
     made_for = dict(zip(*(tracks[name].to_pylist() for name in ("id", "key")), strict=True))
     return {
         (row["key"], row["track_id"])
-        for row in lines
+        for row in reuses
         # Of a track that is deleted for good the request is not known, but a close match is one of another request.
         if row["rule"] in ("similar", "music")
         or (row["rule"] != "always" and made_for.get(row["track_id"], row["key"]) != row["key"])
     }
 
 
-def _saved_s(store: Store, generation_s: Mapping[str, float]) -> float:
+def _saved_s(reuses: Iterable[Mapping[str, Any]], generation_s: Mapping[str, float]) -> float:
     """Return how long the reused tracks took to generate, once for every reuse; tracks deleted for good count as 0."""
-    reuses = store.requests.columns(("track_id",), reused=True)
-    if not reuses.num_rows:
-        return 0.0
-    counts = reuses.group_by(["track_id"]).aggregate([([], "count_all")]).to_pylist()
-    return round(float(sum(row["count_all"] * generation_s.get(row["track_id"], 0.0) for row in counts)), 3)
+    saved_s = sum(row["count_all"] * generation_s.get(row["track_id"], 0.0) for row in reuses)
+    return round(float(saved_s), 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..disk.arrays import array_in
 from ..disk.digests import digest_of, known_digest
-from ..disk.files import check_writable, inside, sha256_of, storing, sync, write_file
+from ..disk.files import TEMPORARY, check_writable, inside, sha256_of, storing, sync, write_file
 from ..errors import Damage, InputError
 from ..models import Track
 
@@ -157,6 +158,14 @@ class AudioFiles:
         root = self._home / "audio"
         for folder in sorted(path for path in root.glob("*") if path.is_dir()):
             yield from sorted(path for path in folder.iterdir() if path.is_file())
+
+    def sizes(self) -> Iterator[int]:
+        """Yield the bytes of every audio file; one that is being written, or goes meanwhile, counts as none."""
+        for path in self.files():
+            if path.suffix in (".json", ".npz") or path.name.startswith(TEMPORARY):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                yield path.stat().st_size
 
     def _put_beside(self, audio_path: str, ending: str, data: bytes, what: str) -> None:
         path = inside(self._home, audio_path).with_suffix(ending)

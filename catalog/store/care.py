@@ -144,7 +144,7 @@ class Care:
 
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
-        audio = [path for path in self._audio.files() if path.suffix not in (".json", ".npz")]
+        audio = [*self._audio.sizes()]
         requests = self._requests.table  # lines that wait are moved into it before they are counted
         table = self._tracks.table.durable
         schema = table.table.schema if table.exists() else None
@@ -154,7 +154,7 @@ class Care:
             "requests": requests.count(),
             "judgements": self._judgements.table.count(),
             "audio_files": len(audio),
-            "audio_bytes": sum(path.stat().st_size for path in audio),
+            "audio_bytes": sum(audio),
             "table_bytes": sum(each.size_bytes() for each in self._maintenance.tables),
             "version": table.head() or 0,
             "schema_version": table_version(schema) if schema else SCHEMA_VERSION,

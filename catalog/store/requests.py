@@ -183,13 +183,13 @@ class Requests:
             vectors = self._tracks.vectors(equals("context_sha256", record.context_sha256))
         return next(iter(vectors.values()), None)
 
-    def columns(self, names: Sequence[str], *, reused: bool = False) -> pa.Table:
-        """Return columns of every line, or of those that handed out a track that was there already."""
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return columns of every line."""
         import pyarrow as pa
 
         if not self.table.durable.exists():
             return pa.table({name: pa.array([], pa.string()) for name in names})
-        return scan(self._table.durable, both(equals("action", "reused"), SERVED) if reused else None, names)
+        return scan(self._table.durable, None, names)
 
     def _absorb(self, lines: Sequence[Path]) -> None:
         records = []

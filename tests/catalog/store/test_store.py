@@ -38,6 +38,7 @@ from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, 
 from music_catalog.generator.audio import timbre
 from music_catalog.models import Filter, Mood
 from music_catalog.store import audit
+from music_catalog.store.audio import AudioFiles
 from music_catalog.store.audit import Problem
 from music_catalog.store.migrations import RECORDS_SINCE
 from music_catalog.store.rows import (
@@ -982,6 +983,15 @@ def test_a_file_that_goes_while_the_disk_is_measured_counts_as_none(tmp_path, mo
     (tmp_path / "lance" / "x.lance" / "there").write_bytes(b"12345")
     monkeypatch.setattr(TableFiles, "file_paths", file_paths)
     assert TableFiles(tmp_path, "x").size_bytes() == 5
+
+
+def test_audio_that_is_being_written_counts_as_none(store, monkeypatch):
+    track = add(store, "a")
+    path = store.audio.path_of(track)
+    written = path.with_name(".tmp-1-00")
+    written.write_bytes(b"half of it")
+    monkeypatch.setattr(AudioFiles, "files", lambda self: iter([written, path.with_name("gone.wav"), path]))
+    assert (store.care.stats()["audio_files"], store.care.stats()["audio_bytes"]) == (1, track.audio_bytes)
 
 
 def test_what_lance_keeps_of_earlier_versions_is_bounded(store, monkeypatch):
