@@ -26,6 +26,7 @@ from ..errors import Unavailable
 from ..models import Brief, Features, StyleFit
 from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
+from ..text.minilm import single_threaded_blas
 from .model import BriefModel, read_model
 from .topics import fold, topics_in
 
@@ -115,6 +116,7 @@ def file_name(identity: str) -> str:
     return f"brief-{identity.partition('@')[2].partition('/')[0]}.safetensors"
 
 
+@single_threaded_blas()
 def read_brief(
     text: str,
     layers: Array,

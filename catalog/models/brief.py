@@ -77,11 +77,11 @@ class StatedBrief(Value):
     `music_catalog.brief.asked.PROMPT_VERSION` with them.
     """
 
-    fits: Annotated[tuple[StyleName, ...], OneOrMore, Field(min_length=1, max_length=12)] = Field(
+    fits: Annotated[tuple[StyleName, ...], Field(min_length=1, max_length=12), OneOrMore] = Field(
         description="Every style that a good music supervisor would play without a second thought, best first; often "
         "2 to 4, at least 1."
     )
-    passable: Annotated[tuple[StyleName, ...], OneOrMore, Field(max_length=24)] = Field(
+    passable: Annotated[tuple[StyleName, ...], Field(max_length=24), OneOrMore] = Field(
         (),
         description="Styles that nobody would object to, though one of fits is noticeably better. A style in neither "
         "list counts as wrong: a listener would notice.",

@@ -42,7 +42,7 @@ class Context(Value):
     emotional_tone_description: Annotated[Line, Field(max_length=500)] | None = None
     valence: Unit | None = None
     energy: Unit | None = None
-    mood_tags: Annotated[tuple[Tag, ...], OneOrMore, Field(max_length=32)] | None = None
+    mood_tags: Annotated[tuple[Tag, ...], Field(max_length=32), OneOrMore] | None = None
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     language: Annotated[Line, Field(max_length=35)] | None = None

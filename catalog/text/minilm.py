@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..errors import Unavailable
 from .encoder_files import read_json
 from .tensors import read_tensors
 
-__all__ = ["ARCHITECTURE", "MiniLM"]
+__all__ = ["ARCHITECTURE", "MiniLM", "single_threaded_blas"]
 
 
 Array = NDArray[np.float32]
@@ -96,7 +97,7 @@ class MiniLM:
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
         packs = _packs([len(t) for t in tokens], _cores())
-        with _single_threaded_blas():
+        with single_threaded_blas():
             passed = _side_by_side(lambda rows: self._forward([tokens[row] for row in rows]), packs)
         for rows, made in zip(packs, passed, strict=True):
             vectors[rows] = made
@@ -171,8 +172,8 @@ _blas_lock = threading.Lock()
 
 
 @contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread while any encoding runs, in whichever thread it does.
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS to one thread while any text is read, in whichever thread that is.
 
     These matrices are small: a second thread gains little on an idle machine, and on a busy one the threads of OpenBLAS
     spin while they wait for each other (16 chunks took 26 s with two threads and 3 s with one). Nothing changes where
@@ -181,28 +182,37 @@ def _single_threaded_blas() -> Iterator[None]:
     global _blas_users, _blas_limit
     with _blas_lock:
         _blas_users += 1
-        if _blas_users == 1:
-            with suppress(ImportError):
-                # By name, since it ships no types; it comes with other libraries and may be missing.
-                threadpools = importlib.import_module("threadpoolctl")
-                _let_any_thread_limit(threadpools)
-                _blas_limit = threadpools.threadpool_limits(1, user_api="blas")
+        if _blas_users == 1 and (libraries := _blas()) is not None:
+            _let_any_thread_limit()
+            _blas_limit = libraries.limit(limits=1, user_api="blas")
     try:
         yield
     finally:
         with _blas_lock:
             _blas_users -= 1
             if _blas_users == 0 and _blas_limit is not None:
-                threadpools = importlib.import_module("threadpoolctl")
-                _let_any_thread_limit(threadpools)
+                _let_any_thread_limit()
                 _blas_limit.restore_original_limits()
-                _let_any_thread_limit(threadpools)
+                _let_any_thread_limit()
                 _blas_limit = None
 
 
-def _let_any_thread_limit(threadpools: Any) -> None:
+@lru_cache(maxsize=1)
+def _blas() -> Any:
+    """Return what sets the threads of the libraries that numpy loaded; None without threadpoolctl.
+
+    To look for the libraries takes 0.5 ms, which is why it is done once.
+    """
+    with suppress(ImportError):
+        # By name, since it ships no types; it comes with other libraries and may be missing.
+        return importlib.import_module("threadpoolctl").ThreadpoolController()
+    return None
+
+
+def _let_any_thread_limit() -> None:
     """Make threadpoolctl forget which thread set a limit: from 3.8 on it ignores all others while that one lives."""
-    clear = getattr(getattr(threadpools, "OpenBLASController", None), "clear_controlling_thread", None)
+    controller = getattr(importlib.import_module("threadpoolctl"), "OpenBLASController", None)
+    clear = getattr(controller, "clear_controlling_thread", None)
     if clear is not None:
         clear(force=True)
 

@@ -387,7 +387,7 @@ def test_encoding_holds_blas_to_one_thread_and_gives_it_back(
 def test_blas_is_given_back_by_the_thread_that_encodes_last() -> None:
     before = blas_threads()
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
-        first, second = minilm._single_threaded_blas(), minilm._single_threaded_blas()
+        first, second = minilm.single_threaded_blas(), minilm.single_threaded_blas()
         one.submit(first.__enter__).result()
         other.submit(second.__enter__).result()
         one.submit(first.__exit__, None, None, None).result()
