@@ -12,6 +12,7 @@ from typing import Any, Literal
 from .brief.language_model import LanguageModel, Unread
 from .errors import CatalogError, Unavailable
 from .generator import Progress, WeightsError, weights
+from .home import find_home
 from .models import Value
 from .presets import Library, Reader
 from .request.builder import load_library
@@ -61,7 +62,14 @@ def examine(
     `backup` is a folder that gets a copy of what is sound then. With `deep`, what it has already is read too; with
     `fix`, audio that was altered or is gone comes back from it.
     """
-    checks = [_versions(), *_configuration(config, home), _encoder(), _models(deep=deep), _disk(home)]
+    checks = [
+        _versions(),
+        _home(home),
+        *_configuration(config, home),
+        _encoder(),
+        _models(deep=deep),
+        _disk(home),
+    ]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     checks += [_last_backup(Path(home))] if backup is None else []
@@ -112,6 +120,13 @@ def _versions() -> Check:
     system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     detail = f"{system}; {', '.join(packages)}"
     return Check(name="versions", status="warning" if " absent" in detail else "ok", detail=detail)
+
+
+def _home(home: str) -> Check:
+    """Return where the catalog is, and which rule says so."""
+    found = find_home()
+    why = found.why if home == found.path else "named by the caller"
+    return Check(name="home", status="ok", detail=f"{Path(home).expanduser().absolute()} ({why})")
 
 
 def _configuration(config: str | None, home: str) -> list[Check]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +28,7 @@ except ImportError as error:
     )
 
 from music_catalog import CatalogError, MusicService
+from music_catalog.home import default_home
 from music_catalog.integrations.langchain import TrackRetriever, find_or_make_tool
 
 NEAR = 0.6
@@ -87,7 +87,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("text")
-    parser.add_argument("--home", default=os.environ.get("CATALOG_HOME", "data"), help="the catalog's folder")
+    parser.add_argument("--home", default=default_home(), help="the catalog's folder")
     args = parser.parse_args()
     try:
         with MusicService.open(args.home) as service:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ except ImportError as error:
     )
 
 from music_catalog import CatalogError, MusicService
+from music_catalog.home import default_home
 from music_catalog.integrations.llamaindex import SoundtrackPostprocessor
 
 CHUNKS = Path(__file__).with_name("chunks.md")
@@ -73,7 +73,7 @@ def main() -> int:
     )
     parser.add_argument("question")
     parser.add_argument("--text", type=Path, default=CHUNKS, help="the text to answer from")
-    parser.add_argument("--home", default=os.environ.get("CATALOG_HOME", "data"), help="the catalog's folder")
+    parser.add_argument("--home", default=default_home(), help="the catalog's folder")
     args = parser.parse_args()
     try:
         with MusicService.open(args.home) as service:

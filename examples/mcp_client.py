@@ -21,6 +21,8 @@ try:
 except ImportError as error:
     sys.exit(f"error: this example needs the extra mcp: pip install 'music-catalog[mcp]' ({error})")
 
+from music_catalog.home import default_home
+
 WAIT_S = 10.0
 
 
@@ -61,7 +63,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("text")
-    parser.add_argument("--home", default=os.environ.get("CATALOG_HOME", "data"), help="the catalog's folder")
+    parser.add_argument("--home", default=default_home(), help="the catalog's folder")
     args = parser.parse_args()
     try:
         music = asyncio.run(music_for(args.text, args.home))

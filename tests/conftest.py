@@ -16,6 +16,8 @@ def no_outside_settings(monkeypatch, tmp_path_factory):
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+    # Where the catalog is when a test names no home: never in the folder of the person who runs the tests.
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("share")))
 
 
 @pytest.fixture

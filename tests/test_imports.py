@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "catalog": (
-        "errors version",
+        "errors version home",
         "models",
         "validation mounts player disk",
         "text search",

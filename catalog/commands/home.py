@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..home import default_home
+
 if TYPE_CHECKING:
     from ..service.service import MusicService
     from ..web.client import RunningService
@@ -20,7 +22,7 @@ def open_library(config: str | None, home: str | None) -> Any:
     """Return the merged configuration: the shipped one, and the user's file or that of the home."""
     from ..request.builder import load_library
 
-    return load_library(config, home or "data")
+    return load_library(config, home or default_home())
 
 
 @contextmanager

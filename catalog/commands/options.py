@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import CatalogError
+from ..home import default_home
 from .help import CATALOG, FROM_THE_TEXT, OUTPUT, REUSE, TEXT, TRACKS, WANTED, option_under
 from .home import open_library
 
@@ -88,8 +89,8 @@ on_catalog = option_under(CATALOG)
 home_option = on_catalog(
     "--home",
     envvar="CATALOG_HOME",
-    default="data",
-    show_default=True,
+    default=default_home,
+    show_default="./data where that holds a catalog, else a folder of yours; see `catalog doctor`",
     show_envvar=True,
     help="The catalog's folder; created on first use.",
 )

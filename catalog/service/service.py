@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from .. import report
 from ..errors import InputError, NotFound
 from ..generator import Cancelled, Progress, load_generator
+from ..home import default_home
 from ..models import (
     Context,
     Match,
@@ -55,7 +56,7 @@ class MusicService(StockedCatalog):
     @classmethod
     def open(
         cls,
-        home: str | Path = "data",
+        home: str | Path | None = None,
         *,
         config: str | Path | None = None,
         encoder: Encoder | str | None = None,
@@ -65,12 +66,12 @@ class MusicService(StockedCatalog):
     ) -> MusicService:
         """Open the catalog in `home`, which is created on first use unless `create` is off.
 
-        `config` is a file in the `musicgen:` shape, by default `catalog.yaml` in `home` where it exists. `encoder` is
-        a model name, a folder or an Encoder. `min_similarity` holds for calls that pass neither it nor
-        `max_false_reuse`; without it the certificate decides. Encoder and generators are loaded when a call first
-        needs them. Raises NotFound for a missing home that may not be created.
+        Without `home`, `music_catalog.home.find_home` finds it. `config` is a file in the `musicgen:` shape, by default
+        `catalog.yaml` in `home`. `encoder` is a model name, a folder or an Encoder. `min_similarity` holds for calls
+        that pass neither it nor `max_false_reuse`; without it the certificate decides. Encoder and generators are
+        loaded at first need. Raises NotFound for a missing home that may not be created.
         """
-        library = load_library(config, home)
+        library = load_library(config, home := default_home() if home is None else home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
         store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=create)
         return cls(store, library, reader, generators, min_similarity)

@@ -12,7 +12,6 @@ function of the question and the passages that were retrieved.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,6 +31,7 @@ except ImportError as error:
 from pydantic import BaseModel, Field
 
 from music_catalog import CatalogError, MusicService, NotFound
+from music_catalog.home import default_home
 from music_catalog.service.jobs import Job, Jobs
 from music_catalog.text.encoder import Encoder
 
@@ -162,7 +162,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--text", type=Path, default=CHUNKS, help="the text to answer from")
-    parser.add_argument("--home", default=os.environ.get("CATALOG_HOME", "data"), help="the catalog's folder")
+    parser.add_argument("--home", default=default_home(), help="the catalog's folder")
     parser.add_argument("--port", type=int, default=8000)
     args = parser.parse_args()
     try:
