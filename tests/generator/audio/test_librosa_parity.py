@@ -16,6 +16,9 @@ from music_catalog.generator.protocol import Audio
 from music_catalog.generator.synth.generator import ProceduralGenerator
 
 librosa = pytest.importorskip("librosa")
+# Its helpers are compiled when these are first imported, which takes longer than a test may on a busy machine.
+pytest.importorskip("librosa.feature")
+pytest.importorskip("librosa.onset")
 
 PIECES = {
     "lofi": {"tempo_bpm": 76, "mode": "dorian", "groove": "boom_bap"},
