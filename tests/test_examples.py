@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import runpy
 import subprocess
@@ -338,3 +339,28 @@ def test_a_graph_that_tells_no_story_is_refused_in_one_sentence(change, said, mo
 def test_the_graph_of_the_example_tells_a_story():
     story = load("graph_story.py").read_graph(EXAMPLES / "graph.json")
     assert len(story.scenes) == 8
+
+
+# The notebook
+
+
+def test_the_notebook_runs_from_top_to_bottom_and_is_kept_without_outputs(tmp_path):
+    notebook = EXAMPLES / "answer_with_soundtrack.ipynb"
+    cells = [cell for cell in json.loads(notebook.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
+    script = tmp_path / "notebook.py"
+    script.write_text("\n\n".join("".join(cell["source"]) for cell in cells), "utf-8")
+    environment = {**os.environ, "CATALOG_HOME": str(tmp_path / "home")}
+    run = subprocess.run(
+        [sys.executable, script],
+        cwd=EXAMPLES.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "In fog the light is lost" in run.stdout
+    assert "generated " in run.stdout
+    assert "reused because the same request was served before" in run.stdout
