@@ -3,7 +3,7 @@
 The model is a few rules, so that this runs offline and always the same; any chat model that calls tools takes its
 place in `answer`.
 
-    pip install 'music-catalog[offline,langchain]'
+    pip install 'music-catalog[langchain]'
     python examples/langchain_agent.py "Fog rolls over the harbour while the foghorn sounds, calm and lonely."
 """
 

@@ -4,7 +4,7 @@ The chunks are embedded by the catalog's own encoder; no language model writes t
 the nearest chunks are the answer. A synthesizer that asks one takes the place of NoText, and does not get to read the
 soundtracks.
 
-    pip install 'music-catalog[offline,llamaindex]'
+    pip install 'music-catalog[llamaindex]'
     python examples/llamaindex_soundtrack.py "How do lighthouses warn ships in fog?"
 """
 

@@ -2,7 +2,7 @@
 
 It starts `catalog mcp` itself and talks to it over stdio.
 
-    pip install 'music-catalog[offline,mcp]'
+    pip install 'music-catalog[mcp]'
     python examples/mcp_client.py "Fog rolls over the harbour while the foghorn sounds, calm and lonely."
 """
 
