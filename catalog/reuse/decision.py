@@ -207,7 +207,10 @@ def _too_far(best: Candidate, terms: Terms) -> str:
     because = f"; {best.against[0]}" if best.against else ""
     if best.sounds and terms.music_threshold is not None:
         chance = f"chance {_worth(best):.2f} to serve it, {terms.music_threshold:.2f} needed"
-        if terms.fit == "fits" and _worth(best) >= terms.music_threshold:
+        enough = _worth(best) >= terms.music_threshold
+        if enough and best.against and (terms.fit == "passable" or (best.fits or 0.0) >= LIKELY):
+            return f"no track serves this text: the best is {best.sounds}, but {best.against[0]}"
+        if terms.fit == "fits" and enough:
             chance = f"chance {best.fits or 0.0:.2f} to fit, {LIKELY:.2f} needed"
         return f"no track serves this text well enough: the best is {best.sounds} ({chance}){because}"
     needed = "" if best.needed is None else f", {best.needed:.2f} needed"

@@ -80,6 +80,19 @@ def test_a_style_that_does_not_suit_is_not_reused():
     assert "no track serves this text well enough" in decision.reason
 
 
+def test_a_track_of_the_same_scene_in_another_mood_is_refused_for_the_mood_and_not_for_its_chance():
+    turned = a_track(
+        id="t0", valence=-0.2, energy=-0.6, mood_tags=("melancholic",), context="The parish hall."
+    )
+    decision = decide(wanting(), [(turned, 0.5)], BY_MUSIC, styles=STYLES)
+    assert decision.action == "make"
+    assert decision.candidates[0].worth >= BY_MUSIC.music_threshold
+    assert "but another mood: calm wanted, the track is melancholic" in decision.reason
+    assert "chance" not in decision.reason
+    as_close = decide(wanting(), [(turned, 0.05)], BY_MUSIC, styles=STYLES)
+    assert as_close.action == "reuse"
+
+
 def test_some_requests_make_another_until_enough_tracks_serve():
     terms = Terms(certificate=CERTIFICATE, music=MUSIC, variety=4)
 
