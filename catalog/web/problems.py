@@ -15,7 +15,16 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ..disk.files import refusal
-from ..errors import Busy, CatalogError, EncoderMismatch, InputError, NotFound, StorageError, Unavailable
+from ..errors import (
+    Busy,
+    CatalogError,
+    EncoderMismatch,
+    InputError,
+    NotFound,
+    StorageError,
+    Unavailable,
+    in_one_line,
+)
 from ..service.jobs import QueueFull
 from .json_response import Json
 
@@ -153,7 +162,7 @@ def _document(status: int, name: str, detail: str, exit_code: int = 1) -> Proble
         type=f"urn:catalog:{name}",
         title=http.HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
+        detail=in_one_line(detail),
         exit_code=exit_code,
     )
 

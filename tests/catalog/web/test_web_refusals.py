@@ -216,3 +216,9 @@ def test_a_web_socket_is_closed(client):
 
     asyncio.run(ask())
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_a_refused_name_with_a_line_break_stays_in_one_line(client):
+    answer = client.post("/api/find", json={"context": RAIN, "a\nb": 1})
+    assert (answer.status_code, "\n" in answer.json()["detail"]) == (422, False)
+    assert answer.json()["detail"].startswith("a\\nb cannot be used")
