@@ -175,7 +175,7 @@ def test_what_the_application_fixed_the_model_cannot_change(service):
         ({"context": "  "}, "the text is empty"),
         ({"context": CALM, "preset": "ambient_lofy"}, "ambient_lofi"),
         ({"context": CALM, "duration_s": "soon"}, "duration_s"),
-        ({"context": CALM, "quality": "best"}, "'preview', 'standard' or 'final'"),
+        ({"context": CALM, "quality": "best"}, "valid: final, preview, standard"),
         ({"context": CALM, "reuse": "always"}, "making was ruled out"),
         ({}, "context"),
     ],
