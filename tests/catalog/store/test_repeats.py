@@ -333,8 +333,9 @@ def cold(code, home):
 def made(tmp_path_factory):
     home = tmp_path_factory.mktemp("made") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        # As the tests have it: what decides where models are is part of a call's name.
+        # As the tests have it: what decides where models and homes are is part of a call's name.
         patch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "no-share"))
         return home, run(home)
 
 
@@ -345,8 +346,9 @@ def copy(made, tmp_path):
     return home
 
 
-def test_a_repeat_on_the_command_line_imports_nothing_heavy(made):
+def test_a_repeat_on_the_command_line_imports_nothing_heavy(made, monkeypatch, tmp_path_factory):
     home, first = made
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "no-share"))
     typed = ["find-or-make", TEXT, *TYPED, "--json"]
     code = (
         "import sys\nfrom music_catalog import cli\n"
