@@ -77,7 +77,10 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
+/** Return the tracks that a key rates or trashes: the one whose details are open, else what the view has chosen. */
+const subject = () => (detail.open ? [detail.track] : views[shown].chosen ?? []);
+
 onChange(show);
-listenToKeys({ current: () => views[shown], help, search, close });
+listenToKeys({ current: () => views[shown], subject, help, search, close });
 jobs.load().catch(complain);
 notify();

@@ -1,7 +1,7 @@
 // Changes that a reader makes to tracks: rating, tags, note, trash. `edits` reports every one.
 
 import { get, patch, post, remove, trackPath } from "./api.js";
-import { plural } from "./format.js";
+import { plural, title } from "./format.js";
 import { complain, toast } from "./toast.js";
 
 const AT_ONCE = 4;
@@ -28,30 +28,42 @@ export async function change(id, fields) {
   }
 }
 
-/** Change the fields `fieldsOf(track)` of every track; returns how many were changed. */
-export async function changeAll(tracks, fieldsOf) {
+/** Change the fields `fieldsOf(track)` of every track, and show a note that says so and can undo it; `did` is its verb. */
+async function changeAll(tracks, fieldsOf, did) {
   const done = await each(tracks, async (track) => {
     await patch(trackPath(track.id), fieldsOf(track));
     report("edited", { ...track, ...fieldsOf(track) });
   });
-  return done.length;
+  if (!done.length) return;
+  const before = (track) => Object.fromEntries(Object.keys(fieldsOf(track)).map((name) => [name, track[name] ?? null]));
+  const undo = () => changeAll(done, before, "as before");
+  toast(`${called(done)} ${did}.`, { slot: "change", action: did === "as before" ? null : { label: "Undo", run: undo } });
 }
 
+/** Rate tracks; null takes their ratings away. */
+export const rate = (tracks, rating) => changeAll(tracks, () => ({ rating }), rating ? `rated ${rating} of 5` : "no longer rated");
+
+/** Add a tag to tracks. */
+export const tag = (tracks, word) => changeAll(tracks, (track) => ({ tags: [...new Set([...(track.tags ?? []), word])] }), `tagged #${word}`);
+
 /** Move tracks to the trash, and show a note that can undo it. */
-export async function trash(ids) {
-  const done = await each(ids, (id) => remove(trackPath(id)));
+export async function trash(tracks) {
+  const done = await each(tracks, (track) => remove(trackPath(track.id)));
   if (!done.length) return;
-  report("gone", done);
-  toast(`${plural(done.length, "track")} moved to the trash.`, { action: { label: "Undo", run: () => restore(done) } });
+  report("gone", idsOf(done));
+  toast(`${called(done)} moved to the trash.`, { slot: "change", action: { label: "Undo", run: () => restore(done) } });
 }
 
 /** Take tracks out of the trash. */
-export async function restore(ids) {
-  const done = await each(ids, (id) => post(trackPath(id, "restore")));
+export async function restore(tracks) {
+  const done = await each(tracks, (track) => post(trackPath(track.id, "restore")));
   if (!done.length) return;
-  report("back", done);
-  toast(`${plural(done.length, "track")} back in the catalog.`);
+  report("back", idsOf(done));
+  toast(`${called(done)} back in the catalog.`, { slot: "change" });
 }
+
+const idsOf = (tracks) => tracks.map((track) => track.id);
+const called = (tracks) => (tracks.length === 1 ? `“${title(tracks[0])}”` : plural(tracks.length, "track"));
 
 /** Do `work` for every item, a few at a time; returns the items that are done. Of several failures one is shown. */
 async function each(items, work) {

@@ -4,8 +4,8 @@ import { button, h, iconButton } from "./dom.js";
 
 const SHOWN_MS = 8000;
 
-/** Show `text`; `action`, {label, run}, is its button. Returns a function that removes the note. */
-export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS } = {}) {
+/** Show `text`; `action`, {label, run}, is its button. It replaces the note of the same `slot`. Returns a function that removes the note. */
+export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS, slot } = {}) {
   const place = document.getElementById("toasts");
   let timer;
   const close = () => {
@@ -24,6 +24,10 @@ export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS } = {})
       }, { class: "button small" }),
     iconButton("close", "Dismiss", close),
   );
+  if (slot) {
+    for (const one of [...place.children]) if (one.dataset.slot === slot) one.remove();
+    note.dataset.slot = slot;
+  }
   place.append(note);
   while (place.children.length > 3) place.firstChild.remove();
   wait();

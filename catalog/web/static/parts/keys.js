@@ -1,11 +1,14 @@
 // Keys that work everywhere, and the dialog that lists them.
 
 import { h, iconButton, isTyping } from "../lib/dom.js";
+import { rate, trash } from "../lib/edits.js";
 import { player } from "../lib/player.js";
+import { toast } from "../lib/toast.js";
 
 const LIST = [
   ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["?", "This list"], ["Esc", "Close what is open"]]],
-  ["In the list", [["↑  ↓", "Previous, next row"], ["Enter", "Open the details"], ["X", "Select"], ["1 … 5", "Rate"], ["Delete", "Move to the trash"]]],
+  ["In the list", [["↑  ↓", "Previous, next row"], ["Enter", "Open the details"], ["X", "Select"]]],
+  ["The open track, else what is selected, else the row", [["1 … 5", "Rate"], ["0", "Take the rating away"], ["Delete", "Move to the trash"]]],
   ["Search", [["mood:calm", "A tag that must be there"], ["style:ambient_lofi", "A style; also role, quality, environment, backend"], ["length:10..30", "Between 10 and 30 seconds"], ["rating:4..", "Rated 4 and better"]]],
 ];
 
@@ -23,8 +26,24 @@ export function helpDialog() {
   return dialog;
 }
 
-/** Listen to keys. `current()` returns the view in sight; `search()` focuses its field; `close()` closes what is open. */
-export function listenToKeys({ current, help, search, close }) {
+const RATINGS = [0, 1, 2, 3, 4, 5];
+
+/** Return the keys that change the tracks `subject()`; what they changed, a note tells. */
+function changes(subject) {
+  const on = (work) => () => {
+    const tracks = subject();
+    if (tracks.length) work(tracks);
+    else toast("Choose a track first: press ↓, or click one.", { slot: "change" });
+  };
+  return {
+    ...Object.fromEntries(RATINGS.map((rating) => [rating, on((tracks) => rate(tracks, rating || null))])),
+    Delete: on((tracks) => trash(tracks.filter((track) => track.state !== "trashed"))),
+  };
+}
+
+/** Listen to keys. `current()` returns the view in sight, `subject()` the tracks to change; `search()` focuses its field; `close()` closes what is open. */
+export function listenToKeys({ current, subject, help, search, close }) {
+  const changing = changes(subject);
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help.open) return;
     const { target, key } = event;
@@ -49,7 +68,7 @@ export function listenToKeys({ current, help, search, close }) {
       // Space and Enter press the button or link in focus; but on the title of a row Space plays.
       ...(!onControl || target.matches(".row-title") ? { " ": () => (current().playCurrent ? current().playCurrent() : player.toggle()) } : {}),
     };
-    const inView = { ...current().keys };
+    const inView = { ...changing, ...current().keys };
     if (onControl && !target.matches(".row-title")) delete inView.Enter;
     const run = everywhere[key] ?? everywhere[key.length === 1 && !event.shiftKey ? key.toLowerCase() : key] ?? inView[key] ?? inView[key.toLowerCase()];
     if (!run) return;

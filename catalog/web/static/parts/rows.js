@@ -84,12 +84,14 @@ export class Rows {
   #frame = 0;
   #pages = null;
   #fetching = 0;
+  #chosen = false; // the reader went to the current row
   current = 0;
 
   constructor({ label, make, onError }) {
     this.make = make;
     this.onError = onError;
-    this.list = h("ul", { class: "rows-list", role: "list", "aria-label": label });
+    const choose = (event) => this.#choose(event.target.closest(".row"));
+    this.list = h("ul", { class: "rows-list", role: "list", "aria-label": label, onfocusin: choose, onpointerdown: choose });
     this.element = h("div", { class: "rows", onscroll: () => this.#soon() }, this.list);
     new ResizeObserver(() => this.#measure()).observe(this.element);
   }
@@ -106,6 +108,7 @@ export class Rows {
     if (!keep) {
       this.element.scrollTop = 0;
       this.current = 0;
+      this.#chosen = false;
     }
     this.#render(true);
   }
@@ -119,6 +122,7 @@ export class Rows {
     const total = this.#pages?.total ?? 0;
     if (!total) return;
     this.current = Math.min(total - 1, Math.max(0, index));
+    this.#chosen = true;
     const top = this.current * this.#height;
     const { scrollTop, clientHeight } = this.element;
     if (top < scrollTop) this.element.scrollTop = top;
@@ -129,6 +133,21 @@ export class Rows {
 
   currentItem() {
     return this.#pages?.item(this.current) ?? null;
+  }
+
+  /** Return the item of the current row, or null where the reader did not go to it or it is out of sight. */
+  chosenItem() {
+    const { scrollTop, clientHeight } = this.element;
+    const middle = (this.current + 0.5) * this.#height;
+    return this.#chosen && middle > scrollTop && middle < scrollTop + clientHeight ? this.currentItem() : null;
+  }
+
+  #choose(row) {
+    const index = Number(row?.dataset.index ?? NaN);
+    if (Number.isNaN(index) || (this.#chosen && index === this.current)) return;
+    this.current = index;
+    this.#chosen = true;
+    this.#render(true);
   }
 
   #measure() {
@@ -191,6 +210,7 @@ export class Rows {
   #fill(row, index) {
     row.element.style.transform = `translateY(${index * this.#height}px)`;
     row.show(this.#pages.item(index), index, index === this.current);
+    row.element.classList.toggle("is-chosen", this.#chosen && index === this.current);
   }
 
   /** Insert an element where it stands in the list: the order of elements is the order of tabbing and of reading aloud. */

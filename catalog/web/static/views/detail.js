@@ -34,6 +34,11 @@ export class DetailPanel {
     return !this.#element.hidden;
   }
 
+  /** The track that is shown, null while there is none. */
+  get track() {
+    return this.open ? this.#track : null;
+  }
+
   /** Show the track of the address, or hide the panel if there is none. */
   async show({ params }) {
     const id = params.get("track");
@@ -115,9 +120,11 @@ export class DetailPanel {
   /** Draw a changed track; the scroll position and the focus stay. */
   #redraw(changes) {
     const { scrollTop } = this.#element.querySelector(".detail-body");
+    const inside = this.#element.contains(document.activeElement);
     const focused = document.activeElement?.getAttribute?.("aria-label");
     this.#draw({ ...this.#track, ...changes });
     this.#element.querySelector(".detail-body").scrollTop = scrollTop;
-    if (focused) [...this.#element.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused)?.focus({ preventScroll: true });
+    const same = focused && [...this.#element.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused);
+    if (inside || same) (same || this.#element.querySelector("#detail-title")).focus({ preventScroll: true });
   }
 }

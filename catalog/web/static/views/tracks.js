@@ -2,8 +2,8 @@
 
 import { get } from "../lib/api.js";
 import { announce, fill, h, iconButton } from "../lib/dom.js";
-import { change as edit, edits, trash } from "../lib/edits.js";
-import { plural, title } from "../lib/format.js";
+import { edits } from "../lib/edits.js";
+import { plural } from "../lib/format.js";
 import { hasWords, queryOf } from "../lib/language.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
@@ -18,7 +18,6 @@ import { ListTools } from "./tracks/tools.js";
 
 const BEST = 200; // rows of a search that are shown; what comes after is not near any more
 const STEP = 8; // rows of PageUp and PageDown
-const RATINGS = [1, 2, 3, 4, 5];
 
 export class TracksView {
   title = "Tracks";
@@ -87,9 +86,12 @@ export class TracksView {
       PageUp: () => rows.select(rows.current - STEP),
       Enter: () => current && change({ track: current.id }),
       x: () => current && this.#selection.toggle(current),
-      Delete: () => this.#trash(current),
-      ...Object.fromEntries(RATINGS.map((rating) => [String(rating), () => current && rate(current, rating)])),
     };
+  }
+
+  /** The tracks that a key changes: the selected ones, else the row that the reader went to, if it is in sight. */
+  get chosen() {
+    return this.#selection.size ? this.#selection.tracks : [this.rows.chosenItem()].filter(Boolean);
   }
 
   /** Play or pause. With another track's row in focus, play that track. */
@@ -114,11 +116,6 @@ export class TracksView {
       },
       onSelect: (index, track, event) => this.#selection.check(index, event.target.checked, event.shiftKey),
     };
-  }
-
-  #trash(current) {
-    if (here().params.get("trashed")) return;
-    trash(this.#selection.size ? this.#selection.ids : current ? [current.id] : []);
   }
 
   #showFilters(on = !this.element.classList.contains("facets-open")) {
@@ -174,9 +171,4 @@ function listQuery(params) {
     sort: words ? undefined : params.get("sort") ?? "-created_at",
     trashed: params.get("trashed") ? "true" : undefined,
   };
-}
-
-async function rate(track, rating) {
-  const rated = await edit(track.id, { rating });
-  if (rated) announce(`${title(rated)} rated ${rating} of 5`);
 }

@@ -9,14 +9,14 @@ import { complain, toast } from "../../lib/toast.js";
 const FORMATS = ["wav", "flac", "ogg"];
 
 export function actions(track) {
-  if (track.state === "trashed") return h("div", { class: "actions" }, button("Restore", () => restore([track.id]), { class: "button primary", icon: "restore" }));
+  if (track.state === "trashed") return h("div", { class: "actions" }, button("Restore", () => restore([track]), { class: "button primary", icon: "restore" }));
   return h(
     "div",
     { class: "actions" },
     button("Make a variation", () => makeAgain(track, true), { icon: "variation" }),
     button("Make it again", () => makeAgain(track, false), { icon: "again" }),
     h("div", { class: "downloads", role: "group", "aria-label": "Download" }, FORMATS.map((format) => download(track, format))),
-    button("Trash", () => trash([track.id]), { icon: "trash" }),
+    button("Trash", () => trash([track]), { icon: "trash" }),
   );
 }
 

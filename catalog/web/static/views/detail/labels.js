@@ -1,7 +1,7 @@
 // What the reader says of a track: stars, tags and a note.
 
 import { h, iconButton } from "../../lib/dom.js";
-import { change as edit } from "../../lib/edits.js";
+import { change as edit, rate } from "../../lib/edits.js";
 import { section } from "./section.js";
 
 const RATINGS = [1, 2, 3, 4, 5];
@@ -13,6 +13,7 @@ export function rating(track) {
     h("legend", { class: "sr" }, "Rating"),
     RATINGS.map((stars) => star(track, stars)),
     h("span", { class: "muted" }, track.rating ? `${track.rating} of 5` : "Not rated"),
+    track.rating && h("button", { type: "button", class: "link", onclick: () => rate([track], null) }, "Clear rating"),
   );
 }
 

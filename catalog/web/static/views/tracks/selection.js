@@ -1,11 +1,11 @@
 // The selected tracks, and the bar of what can be done to all of them.
 
-import { announce, button, fill, h, options } from "../../lib/dom.js";
-import { changeAll, restore, trash } from "../../lib/edits.js";
-import { number, plural } from "../../lib/format.js";
+import { button, fill, h, options } from "../../lib/dom.js";
+import { rate, restore, tag, trash } from "../../lib/edits.js";
+import { number } from "../../lib/format.js";
 import { here } from "../../lib/route.js";
 
-const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`])];
+const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`]), [0, "No rating"]];
 
 export class Selection {
   element = h("div", { class: "bulk", role: "toolbar", "aria-label": "Selected tracks", hidden: true });
@@ -21,8 +21,8 @@ export class Selection {
     return this.#tracks.size;
   }
 
-  get ids() {
-    return [...this.#tracks.keys()];
+  get tracks() {
+    return [...this.#tracks.values()];
   }
 
   has(id) {
@@ -78,34 +78,28 @@ export class Selection {
     fill(
       this.element,
       h("strong", {}, `${number(this.size)} selected`),
-      here().params.get("trashed") ? button("Restore", () => restore(this.ids), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Trash", () => trash(this.ids), { icon: "trash" })],
+      here().params.get("trashed") ? button("Restore", () => restore(this.tracks), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Trash", () => trash(this.tracks), { icon: "trash" })],
       h("div", { class: "grow" }),
       button("Clear", () => this.clear()),
     );
   }
 
   #rating() {
-    const select = h("select", { class: "select", "aria-label": "Rate the selected tracks", onchange: () => select.value && this.#changeAll(() => ({ rating: Number(select.value) })) }, options(RATINGS));
+    const select = h("select", { class: "select", "aria-label": "Rate the selected tracks", onchange: () => select.value && rate(this.tracks, Number(select.value) || null) }, options(RATINGS));
     return select;
   }
 
   #tagging() {
     const input = h("input", { class: "input", placeholder: "Add a tag", "aria-label": "Add a tag to the selected tracks", maxlength: "60" });
-    const add = async () => {
-      const tag = input.value.trim();
+    const add = () => {
+      const word = input.value.trim();
       input.value = "";
-      if (!tag) return;
-      const done = await this.#changeAll((track) => ({ tags: [...new Set([...(track.tags ?? []), tag])] }));
-      announce(`${plural(done, "track")} tagged`);
+      if (word) tag(this.tracks, word);
     };
     const submit = (event) => {
       event.preventDefault();
       add();
     };
     return h("form", { class: "bulk-tag", onsubmit: submit }, input, button("Tag", add));
-  }
-
-  #changeAll(fieldsOf) {
-    return changeAll([...this.#tracks.values()], fieldsOf);
   }
 }
