@@ -35,16 +35,21 @@ def _own() -> str | None:
     return path if Path(path).exists() else None
 
 
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
 @contextlib.contextmanager
-def serving(service) -> Iterator[str]:
-    """Run the service on a free port of this machine; yields its address."""
+def serving(service, port: int | None = None) -> Iterator[str]:
+    """Run the service on a port of this machine, by default a free one; yields its address."""
     import uvicorn
 
     from music_catalog.web.app import create_app
 
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = port or free_port()
     config = uvicorn.Config(create_app(service), port=port, log_level="error", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

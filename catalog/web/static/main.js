@@ -1,10 +1,12 @@
 // The whole page: views by address, the detail panel, the player's bar, keys.
 
+import { connection } from "./lib/connection.js";
 import { fill, iconButton, setIcon } from "./lib/dom.js";
 import { jobs } from "./lib/jobs.js";
-import { change, notify, onChange } from "./lib/route.js";
+import { change, here, notify, onChange } from "./lib/route.js";
 import { complain } from "./lib/toast.js";
 import { playerBar } from "./parts/bar.js";
+import { connectionStrip } from "./parts/connection.js";
 import { jobsTray } from "./parts/jobs.js";
 import { helpDialog, listenToKeys } from "./parts/keys.js";
 import { ComposeView } from "./views/compose.js";
@@ -80,7 +82,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 /** Return the tracks that a key rates or trashes: the one whose details are open, else what the view has chosen. */
 const subject = () => (detail.open ? [detail.track] : views[shown].chosen ?? []);
 
+document.querySelector("header.bar").after(connectionStrip());
 onChange(show);
+connection.addEventListener("back", () => show(here()));
 listenToKeys({ current: () => views[shown], subject, help, search, close });
 jobs.load().catch(complain);
 notify();

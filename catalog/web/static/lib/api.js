@@ -1,12 +1,16 @@
 // The HTTP API: JSON in, JSON out. An error of the service is a Problem with a sentence for the reader.
 // Addresses are relative, so that the page works under any path that it is mounted at.
 
+import { connection, isGateway } from "./connection.js";
+
 /** An answer with an error status; its message is a sentence. `status` 0: the service does not answer. */
 export class Problem extends Error {
   constructor(status, title, detail, retryAfter_s = null) {
     super(detail || title);
     this.status = status;
     this.retryAfter_s = retryAfter_s;
+    /** The page shows it already: what only reads is asked again by itself. */
+    this.shown = false;
   }
 }
 
@@ -24,12 +28,21 @@ export async function call(method, path, { body, query, signal } = {}) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "unreachable", "The catalog does not answer. Is `catalog serve` still running?");
+    throw unanswered(method);
   }
+  if (isGateway(response.status)) throw unanswered(method);
+  connection.answered();
   const data = response.status === 204 ? null : await response.json().catch(() => null);
   if (response.ok) return { status: response.status, data };
   const wait_s = Number(response.headers.get("Retry-After")) || null;
   throw new Problem(response.status, data?.title ?? response.statusText, typeof data?.detail === "string" ? data.detail : null, wait_s);
+}
+
+function unanswered(method) {
+  connection.failed();
+  const problem = new Problem(0, "unreachable", method === "GET" ? "The catalog does not answer." : "The catalog does not answer. Try that again when it is back.");
+  problem.shown = method === "GET";
+  return problem;
 }
 
 export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).data;

@@ -1,6 +1,7 @@
 // Tracks that are being made. Their progress comes as server-sent events, or by polling where those fail.
 
 import { get, remove } from "./api.js";
+import { connection } from "./connection.js";
 import { announce } from "./dom.js";
 import { made } from "./edits.js";
 import { title } from "./format.js";
@@ -8,6 +9,8 @@ import { trackAddress } from "./route.js";
 import { complain, toast } from "./toast.js";
 
 const POLL_MS = 1000;
+const TITLE_LENGTH = 90;
+const FORGOTTEN = "The catalog no longer knows of this: it was restarted, or this ended long ago. Ask for it again.";
 const FINAL = ["done", "failed", "cancelled"];
 
 /** Return true when a job has ended. */
@@ -18,6 +21,13 @@ class Jobs extends EventTarget {
   /** id -> job, of those that have not ended. */
   live = new Map();
   #sources = new Map();
+  #cancelled = new Set(); // ids of those that the reader cancelled
+
+  constructor() {
+    super();
+    connection.addEventListener("lost", () => this.#showAll());
+    connection.addEventListener("back", () => this.#askAgain());
+  }
 
   /** Follow the jobs that ran before the page was opened. */
   async load() {
@@ -35,13 +45,15 @@ class Jobs extends EventTarget {
       const progress = parsed(event.data);
       if (progress) this.#update(progress);
     });
-    for (const name of FINAL) source.addEventListener(name, () => this.#finish(job.id));
+    for (const name of FINAL) source.addEventListener(name, () => this.#poll(job.id, 0));
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) this.#poll(job.id);
+      else connection.check();
     });
   }
 
   async cancel(id) {
+    this.#cancelled.add(id);
     try {
       await remove(`/jobs/${encodeURIComponent(id)}`);
       await this.#refresh(id);
@@ -50,29 +62,36 @@ class Jobs extends EventTarget {
     }
   }
 
-  async #finish(id) {
-    this.#stop(id);
-    try {
-      await this.#refresh(id);
-    } catch (error) {
-      complain(error);
-    }
-  }
-
+  /** Ask how a job stands. A service that was restarted may not know it: then it has ended. */
   async #refresh(id) {
-    this.#update(await get(`/jobs/${encodeURIComponent(id)}`));
+    try {
+      this.#update(await get(`/jobs/${encodeURIComponent(id)}`));
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.#update({ id, state: "failed", error: { detail: FORGOTTEN } });
+    }
   }
 
-  async #poll(id) {
+  /** Ask until a job has ended, or until the connection is lost: once it is back, all jobs are asked after. */
+  async #poll(id, wait_ms = POLL_MS) {
     this.#stop(id);
-    while (this.live.has(id)) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      try {
-        await this.#refresh(id);
-      } catch (error) {
-        return complain(error);
-      }
+    while (this.live.has(id) && !connection.lost && !this.#sources.has(id)) {
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
+      await this.#refresh(id).catch(() => {});
+      wait_ms = POLL_MS;
     }
+  }
+
+  #askAgain() {
+    for (const id of this.live.keys()) {
+      this.#stop(id);
+      this.#refresh(id).then(() => this.live.has(id) && this.follow(this.live.get(id)), () => this.#poll(id));
+    }
+    this.load().catch(complain);
+  }
+
+  #showAll() {
+    for (const job of this.live.values()) this.dispatchEvent(new CustomEvent("job", { detail: job }));
   }
 
   #stop(id) {
@@ -88,7 +107,7 @@ class Jobs extends EventTarget {
     if (isFinal(now)) {
       this.#stop(job.id);
       this.live.delete(job.id);
-      report(now);
+      report(now, this.#cancelled.delete(now.id));
     }
     this.dispatchEvent(new CustomEvent("job", { detail: now }));
   }
@@ -104,10 +123,11 @@ function parsed(text) {
   }
 }
 
-/** Show a note about a job that has ended; a new track is reported to the lists too. */
-function report(job) {
+/** Show a note about a job that has ended, unless the reader ended it; a new track is reported to the lists too. */
+function report(job, onPurpose) {
   const track = job.result?.track;
   if (job.state === "failed") return complain(new Error(errorOf(job)));
+  if (job.state === "cancelled" && !onPurpose) return complain(new Error(`Cancelled before it was ready: ${titleOf(job)}`));
   if (job.state !== "done" || !track) return;
   made(track);
   announce(`Ready: ${title(track)}`);
@@ -116,6 +136,13 @@ function report(job) {
 
 export function errorOf(job) {
   return job.error?.detail ?? job.error?.title ?? "It could not be made.";
+}
+
+/** Return what a job is called: the start of the text that it is for. */
+export function titleOf(job) {
+  const context = job.request?.context;
+  const text = typeof context === "string" ? context : context?.text ?? job.request?.summary ?? "A track";
+  return text.length > TITLE_LENGTH ? `${text.slice(0, TITLE_LENGTH - 1)}…` : text;
 }
 
 /** Return how much of a job is done, 0 to 1, or null when that is not known. */

@@ -34,7 +34,8 @@ export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS, slot }
   return close;
 }
 
-/** Show the sentence of an error. */
+/** Show the sentence of an error, unless the page shows it already. */
 export function complain(error) {
+  if (error.shown) return;
   toast(error.message, { tone: "bad", stay_ms: 12000 });
 }

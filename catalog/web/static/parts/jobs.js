@@ -1,10 +1,9 @@
 // Tracks that are being made, as the reader sees them: a card for each, and their list in the bar at the top.
 
+import { connection } from "../lib/connection.js";
 import { fill, h, icon } from "../lib/dom.js";
 import { title } from "../lib/format.js";
-import { errorOf, fractionOf, isFinal, jobs } from "../lib/jobs.js";
-
-const TITLE_LENGTH = 90;
+import { errorOf, fractionOf, isFinal, jobs, titleOf } from "../lib/jobs.js";
 
 /** Return the progress bar of one job with a button to cancel it. It changes as the job does, until the job ends. */
 export function jobCard(job) {
@@ -32,13 +31,8 @@ export function jobCard(job) {
   return element;
 }
 
-function titleOf(job) {
-  const context = job.request?.context;
-  const text = typeof context === "string" ? context : context?.text ?? job.request?.summary ?? "A track";
-  return text.length > TITLE_LENGTH ? `${text.slice(0, TITLE_LENGTH - 1)}…` : text;
-}
-
 function stateOf(job) {
+  if (connection.lost && !isFinal(job)) return "Waiting for the catalog to answer";
   const part = fractionOf(job);
   const running = part === null ? "Making" : part === 1 ? "Finishing" : `Making, ${Math.round(part * 100)} %`;
   return { queued: "Waiting for its turn", running, done: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;

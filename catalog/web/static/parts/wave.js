@@ -93,7 +93,8 @@ export class Wave {
   }
 
   show(track) {
-    if (this.track?.id === track?.id) return;
+    if (this.track?.id === track?.id && !("failed" in this.canvas.dataset)) return;
+    delete this.canvas.dataset.failed;
     this.#abort?.abort();
     this.track = track;
     this.#heights = null;

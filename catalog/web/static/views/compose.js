@@ -16,6 +16,7 @@ export class ComposeView {
   title = "Compose";
   #running = null; // AbortController of the look-up that is on its way
   #shownFor = ""; // the request that is explained, as JSON
+  #failed = false; // the last look-up got no answer
   #soon = debounced(() => this.#look(), PAUSE_MS);
   #form = new ContextForm({ onInput: () => this.#soon(), onChange: () => this.#look(), onMake: (reuse) => this.#make(reuse) });
   #outcome = new Outcome({ onRejected: () => this.#lookAgain() });
@@ -34,6 +35,7 @@ export class ComposeView {
   show({ params }) {
     const text = params.get("text");
     if (text) this.#form.offer(text);
+    if (this.#failed) this.#look();
   }
 
   focusSearch() {
@@ -52,6 +54,7 @@ export class ComposeView {
     const request = this.#form.request();
     if (JSON.stringify(request) === this.#shownFor) return;
     const mine = (this.#running = new AbortController());
+    this.#failed = false;
     this.#reading.setAttribute("aria-busy", "true");
     try {
       const result = await decided(request, mine.signal);
@@ -60,7 +63,10 @@ export class ComposeView {
       this.#form.showProblem("");
       this.#explain(result);
     } catch (error) {
-      if (error.name !== "AbortError") this.#form.showProblem(error.message);
+      if (error.name !== "AbortError" && mine === this.#running) {
+        this.#failed = true;
+        this.#form.showProblem(error.message);
+      }
     }
     if (mine === this.#running) this.#reading.removeAttribute("aria-busy");
   }

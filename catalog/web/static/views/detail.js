@@ -49,6 +49,7 @@ export class DetailPanel {
       const track = await get(trackPath(id));
       if (here().params.get("track") === id) this.#draw(track);
     } catch (error) {
+      if (error.shown) return; // asked again when the service answers
       complain(error);
       change({ track: null }, { replace: true });
     }

@@ -3,9 +3,10 @@
 import { get } from "../lib/api.js";
 import { debounced, fill, h, icon } from "../lib/dom.js";
 import { bytes, name, number, percent, plural, score, span, when } from "../lib/format.js";
-import { address, change, trackAddress } from "../lib/route.js";
+import { address, change, here, trackAddress } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { LOOKING } from "../lib/vocabulary.js";
+import { notLoaded } from "../parts/connection.js";
 import { playButton } from "../parts/play.js";
 import { trendChart } from "./history/trend.js";
 
@@ -33,6 +34,7 @@ const FIGURES = [
 
 export class HistoryView {
   title = "History";
+  #hasList = false;
   #latest = null; // the load that counts: the answer to an earlier one may come later
   #search = h("input", { type: "search", class: "search-input", placeholder: "Search the requests", "aria-label": "Search the history", oninput: debounced(() => change({ q: this.#search.value.trim() }, { replace: true }), TYPING_MS) });
   #looks = h("input", { type: "checkbox", class: "check", onchange: () => change({ looks: this.#looks.checked ? "1" : null }, { replace: true }) });
@@ -75,9 +77,12 @@ export class HistoryView {
       if (this.#latest !== mine) return;
       const shown = requests.filter((one) => this.#looks.checked || !isLook(one));
       this.#count.textContent = plural(shown.length, "request");
+      this.#hasList = true;
       fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "No request yet."));
     } catch (error) {
+      if (this.#latest !== mine) return;
       complain(error);
+      if (!this.#hasList) fill(this.#list, h("li", { class: "not-loaded" }, notLoaded(error, () => this.show(here()))));
     }
     this.#list.removeAttribute("aria-busy");
   }

@@ -7,6 +7,7 @@ import { name, plural, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
+import { notLoaded } from "../parts/connection.js";
 import { miniRow } from "../parts/play.js";
 import { groupsOf, legendRow } from "./map/groups.js";
 import { Plot } from "./map/plot.js";
@@ -25,6 +26,7 @@ export class MapView {
   #listen = h("input", { type: "checkbox", class: "check", checked: true });
   #preview = new Preview(this.#listen);
   #tip = h("div", { class: "map-tip", hidden: true, "aria-hidden": "true" });
+  #note = h("div", { class: "empty", hidden: true }); // why there is no map
   #legend = h("ul", { class: "legend", role: "list" });
   #count = h("h2", { class: "map-count" });
   #tools = h("div", { class: "actions" });
@@ -36,7 +38,7 @@ export class MapView {
       "div",
       { class: "map-pane" },
       h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline" }, this.#listen, h("span", {}, "Listen on hover")), this.#by),
-      h("div", { class: "map-area" }, this.#plot.canvas, this.#tip),
+      h("div", { class: "map-area" }, this.#plot.canvas, this.#tip, this.#note),
       h("p", { class: "muted small map-help", id: "map-help" }, HELP),
     ),
     h("aside", { class: "map-side", "aria-label": "Picked on the map" }, h("div", { class: "legend-box" }, this.#legend), h("div", { class: "section-head" }, this.#count), this.#tools, this.#list),
@@ -68,10 +70,14 @@ export class MapView {
     this.#stale = false;
     try {
       this.#plot.points = (await get("/map")).points;
+      this.#note.hidden = true;
       this.#showGroups();
     } catch (error) {
       this.#stale = true;
       complain(error);
+      if (this.#plot.points) return;
+      this.#note.hidden = false;
+      fill(this.#note, notLoaded(error, () => this.#load()));
     }
   }
 

@@ -7,6 +7,7 @@ import { plural } from "../lib/format.js";
 import { hasWords, queryOf } from "../lib/language.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
+import { notLoaded } from "../parts/connection.js";
 import { FacetPanel } from "../parts/facets.js";
 import { TrackRow } from "../parts/row.js";
 import { Pages, Rows } from "../parts/rows.js";
@@ -21,7 +22,8 @@ const STEP = 8; // rows of PageUp and PageDown
 
 export class TracksView {
   title = "Tracks";
-  #wanted = null; // query of the list that is shown or on its way, as JSON
+  #wanted = null; // query of the list that is shown or on its way, as JSON; null when it could not be loaded
+  #shown = null; // query of the list that is shown
   #coming = null; // pages of the list that is on its way
   rows = new Rows({ label: "Tracks", make: () => new TrackRow(this.#list()), onError: (error) => this.#search.showProblem(error) });
   #selection = new Selection(this.rows);
@@ -66,7 +68,7 @@ export class TracksView {
     fill(this.#chips, filterChips(params));
     if (this.#wanted !== JSON.stringify(listQuery(params))) {
       if (this.#selection.size) this.#selection.clear();
-      this.#load();
+      this.#load({ keep: this.#shown === JSON.stringify(listQuery(params)) });
     } else this.rows.refresh();
   }
 
@@ -140,7 +142,7 @@ export class TracksView {
     try {
       await pages.want(0, 0);
     } catch (error) {
-      if (this.#coming === pages) this.#search.showProblem(error);
+      if (this.#coming === pages) this.#failed(error);
     }
     if (this.#coming !== pages) return;
     this.#coming = null;
@@ -148,7 +150,17 @@ export class TracksView {
     if (first) this.#showList(pages, first, wanted, keep);
   }
 
+  /** Say that the list could not be loaded. It is wanted again as soon as the view is shown anew. */
+  #failed(error) {
+    this.#wanted = null;
+    this.#search.showProblem(error);
+    if (this.#shown !== null) return;
+    this.#empty.hidden = false;
+    fill(this.#empty, notLoaded(error, () => this.#load()));
+  }
+
   #showList(pages, first, wanted, keep) {
+    this.#shown = JSON.stringify(wanted);
     const { total, facets } = first;
     const count = wanted.by && total > BEST ? `Best ${BEST} of ${plural(total, "track")}` : plural(total, "track") + (wanted.trashed ? " in the trash" : "");
     this.#search.clearProblem();

@@ -1,6 +1,7 @@
 // The form: the context, what the reader knows about it, and the buttons that make.
 
 import { get } from "../../lib/api.js";
+import { connection } from "../../lib/connection.js";
 import { button, h, icon, options } from "../../lib/dom.js";
 import { name } from "../../lib/format.js";
 import { complain } from "../../lib/toast.js";
@@ -142,6 +143,7 @@ export class ContextForm {
       }
     } catch (error) {
       complain(error);
+      connection.addEventListener("back", () => this.#loadPresets(), { once: true });
     }
   }
 }
