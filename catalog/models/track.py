@@ -151,8 +151,12 @@ class Page(Value):
     total: int
     """How many tracks meet the query, on all pages."""
     facets: dict[str, dict[str, int]]
-    """For mood, style, role, quality, environment, backend and rating: how many of these tracks have each value, most
-    frequent first; "none" counts those without a value."""
+    """For mood, style, role, quality, environment, tag, backend and rating: how many of these tracks have each value,
+    most frequent first; "none" counts those without a value."""
+    missing: tuple[str, ...] = ()
+    """Words of the query that no track has, where the search narrows."""
+    meant: dict[str, str] = Field(default_factory=dict)
+    """What may have been meant by terms of the query, where the search narrows: {"mood:clam": "mood:calm"}."""
 
     def __repr__(self) -> str:
         """Return one line: how many tracks are on it, of how many, and the query."""

@@ -1,13 +1,17 @@
-"""How many tracks of a list have each mood, style, role, quality, environment, backend and rating."""
+"""How many tracks of a list have each mood, style, role, quality, environment, tag, backend and rating."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from ..models import Track
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FACETS", "NONE", "Facets", "count_facets"]
+__all__ = ["FACETS", "NONE", "Facets", "count_facets", "facets_of"]
 
 
 Facets = dict[str, dict[str, int]]
@@ -18,6 +22,7 @@ FACETS = {
     "role": "role",
     "quality": "quality",
     "environment": "environment",
+    "tag": "tags",
     "backend": "backend",
     "rating": "rating",
 }
@@ -29,6 +34,19 @@ NONE = "none"
 def count_facets(table: pa.Table) -> Facets:
     """Return for each facet how many rows of `table` have each value, most frequent first, ties by name."""
     return {name: _counts(table[column]) for name, column in FACETS.items()}
+
+
+def facets_of(tracks: Iterable[Track]) -> Facets:
+    """Return for each facet how many of `tracks` have each value, as `count_facets` does for rows."""
+    listed = list(tracks)
+    return {name: _ordered(Counter(_values(listed, column))) for name, column in FACETS.items()}
+
+
+def _values(tracks: list[Track], column: str) -> Iterable[str]:
+    for track in tracks:
+        value = getattr(track, column)
+        many = value if isinstance(value, tuple) else (value,) if value else ()
+        yield from map(str, many or (NONE,))
 
 
 def _counts(column: Any) -> dict[str, int]:
@@ -43,4 +61,8 @@ def _counts(column: Any) -> dict[str, int]:
     for one in column.value_counts():
         value = one["values"].as_py()
         counts[str(value) if value else NONE] = one["counts"].as_py()
+    return _ordered(counts)
+
+
+def _ordered(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -11,11 +11,14 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ..models import Filter
 from ..presets.vocabulary import MOODS
+from .query import Query
 
-__all__ = ["hints"]
+__all__ = ["hints", "meant"]
 
 CLOSE = 0.6
 """Words less alike than this are not taken for a slip (`difflib`)."""
+WORD_CLOSE = 0.7
+"""The same for a free word, which may be anything."""
 BACKENDS = ("mlx", "procedural")
 
 
@@ -33,6 +36,26 @@ def hints(where: Filter, known: Mapping[str, Collection[str]]) -> list[str]:
     ]
 
 
+def meant(query: Query, known: Mapping[str, Collection[str]], missing: Collection[str]) -> dict[str, str]:
+    """Return what may have been meant by terms of `query`, each as it would be typed: {"mood:clam": "mood:calm"}.
+
+    `known` holds the values that there are of "mood" and other fields, `missing` the free words that no track has.
+    """
+    found: dict[str, str] = {}
+    for field, word in _words(query.where):
+        if field in known and word not in known[field] and (near := _near(word, known[field], CLOSE)):
+            found[f"{field}:{word}"] = f"{field}:{near[0]}"
+    words = {part for values in known.values() for value in values for part in value.split("_")}
+    for word in missing:
+        if near := _near(word, words, WORD_CLOSE):
+            found[word] = near[0]
+    return found
+
+
+def _near(word: str, valid: Collection[str], cutoff: float) -> list[str]:
+    return difflib.get_close_matches(word.lower(), sorted(valid), n=2, cutoff=cutoff)
+
+
 def _words(where: Filter) -> Iterator[tuple[str, str]]:
     """Yield field and word of each fact that is a word and that a track must have."""
     yield from (("mood", tag) for tag in where.mood)
@@ -47,7 +70,7 @@ def _words(where: Filter) -> Iterator[tuple[str, str]]:
 
 
 def _hint(field: str, word: str, valid: Collection[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), sorted(valid), n=2, cutoff=CLOSE)
+    near = _near(word, valid, CLOSE)
     is_none = "no backend" if field == "made-by" else f"no {field}"
     meant = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(valid))}"
     return f"{word!r} is {is_none}; {meant}"

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
 from ..disk.reading import MOST_RESULTS
 from ..errors import InputError
 from ..models import Filter, Page, Track
+from ..presets.vocabulary import MOODS
+from ..search.facets import facets_of
+from ..search.hints import meant
+from ..search.nearness import least_cosine
 from ..search.query import Query
 from ..store.sounds import sound_of
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
+from ..text.summary import STOPPED
 from ..validation import nearest
 
-__all__ = ["NEWEST", "SearchBy", "best", "checked_by", "page", "similar"]
+__all__ = ["BEST", "NEWEST", "SearchBy", "best", "checked_by", "narrow_page", "page", "similar"]
 
 
 SearchBy = Literal["meaning", "words", "both"]
 NEWEST = "-created_at"
+BEST = 200
+"""How many tracks of a search that narrows are kept; what comes after is not near any more."""
+MOST_WORDS = 8
+"""Of a longer query the first words are looked up one by one."""
+
+_least_cosines: dict[str, float] = {}
+"""See `least_cosine`; by the identity of the encoder."""
 
 
 def checked_by(by: str) -> None:
@@ -87,3 +101,62 @@ def page(
     else:
         tracks, scores = [*store.tracks.list(query.where, order=sort, limit=limit, offset=offset)], {}
     return Page(query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets=facets)
+
+
+def narrow_page(
+    store: Store,
+    encoder: Encoder,
+    query: Query,
+    *,
+    names: Mapping[str, Collection[str]],
+    by: SearchBy = "both",
+    sort: str = NEWEST,
+    limit: int = 50,
+    offset: int = 0,
+) -> Page:
+    """Return a page as `page` does, of a search only the tracks that match its words, at most `BEST` in all.
+
+    A track matches by words when it has one of them, and by meaning when it is nearer than nonsense comes. The page
+    says which words no track of the catalog has, and what may have been meant. Scores by words alone are shares of
+    the best one. `names` are the styles and roles. Raises InputError.
+    """
+    if query.text:
+        hits = _matching(store, encoder, query, by)
+        tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
+        shown = tuple(tracks[offset : offset + limit])
+        found = Page(
+            query=str(query),
+            tracks=shown,
+            scores={track.id: scores[track.id] for track in shown},
+            total=len(hits),
+            facets=facets_of(tracks),
+        )
+    else:
+        found = page(store, encoder, query, sort=sort, limit=limit, offset=offset)
+    missing = tuple(word for word in _free_words(query) if not _is_anywhere(store, word))
+    if found.total and not missing:
+        return found
+    _, counted = store.tracks.facets()
+    known = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **names}
+    return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
+
+
+def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> list[tuple[Track, float]]:
+    if by == "words":
+        hits = store.tracks.search_words(query.plain, query.where, BEST)
+        return [(track, score / hits[0][1]) for track, score in hits]
+    if (least := _least_cosines.get(encoder.identity)) is None:
+        least = _least_cosines[encoder.identity] = least_cosine(encoder.encode)
+    vector = embed_document(encoder, query.plain)
+    if by == "both":
+        return store.tracks.search_hybrid(query.plain, vector, query.where, BEST, least)
+    return [hit for hit in store.tracks.search(vector, query.where, BEST) if hit[1] >= least]
+
+
+def _free_words(query: Query) -> list[str]:
+    words = re.findall(r"\w+", re.sub(r'"[^"]*"', " ", query.text).lower())
+    return [word for word in dict.fromkeys(words) if word not in STOPPED][:MOST_WORDS]
+
+
+def _is_anywhere(store: Store, word: str) -> bool:
+    return bool(store.tracks.search_words(word, Filter(state=None), 1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -29,7 +29,7 @@ from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
 from ..validation import check_type, checked, checked_but_keywords
-from .browse import NEWEST, SearchBy, best, checked_by, page, similar
+from .browse import NEWEST, SearchBy, best, checked_by, narrow_page, page, similar
 
 if TYPE_CHECKING:
     from ..disk.lance import LanceTable
@@ -125,16 +125,19 @@ class OpenCatalog:
         sort: str = NEWEST,
         limit: int = 50,
         offset: int = 0,
+        narrow: bool = False,
         **facts: Unpack[FilterArguments],
     ) -> Page:
         """Return a page of the tracks that meet `query`, with the number of all and how they divide by facet.
 
-        With words in the query it is a search, best first; without a list, ordered by `sort`. `facts` are further
-        fields of `Filter`. Raises InputError.
+        With words in the query it is a search, best first; without a list, ordered by `sort`. With `narrow` a search
+        leaves out what matches none of its words, keeps the best 200, and says what may have been meant. `facts` are
+        further fields of `Filter`. Raises InputError.
         """
         checked_by(by)
-        narrowed = add_facts(self._query(query), facts)
-        found = page(self.store, self.encoder, narrowed, by=by, sort=sort, limit=limit, offset=offset)
+        wanted = add_facts(self._query(query), facts)
+        page_of = partial(narrow_page, names=self._names()) if narrow else page
+        found = page_of(self.store, self.encoder, wanted, by=by, sort=sort, limit=limit, offset=offset)
         return found.model_copy(update={"tracks": tuple(map(self._placed, found.tracks))})
 
     def tracks_table(self) -> LanceTable:
@@ -162,7 +165,10 @@ class OpenCatalog:
     def _query(self, text: str | Query) -> Query:
         if isinstance(text, Query):
             return text
-        return parse(text, {"style": self.library.styles.keys(), "role": self.library.roles.keys()})
+        return parse(text, self._names())
+
+    def _names(self) -> dict[str, Collection[str]]:
+        return {"style": self.library.styles.keys(), "role": self.library.roles.keys()}
 
     def brief_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the `brief` that `find_or_make` takes, over the styles on offer."""

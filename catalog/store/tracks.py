@@ -238,9 +238,17 @@ class Tracks:
         )
 
     @checked
-    def search_hybrid(self, text: str, vector: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
+    def search_hybrid(
+        self,
+        text: str,
+        vector: ArrayLike,
+        where: Filter = READY,
+        limit: int = 20,
+        least_cosine: float | None = None,
+    ) -> Scored:
         """Return up to `limit` tracks by words and meaning together, best first.
 
+        Tracks that have none of the words and are less near than `least_cosine` are left out.
         The score is that of `blend` with `MEANING_WEIGHT`. Candidates come from both searches; the cosine of those
         that only the words found is computed from their vectors.
         """
@@ -252,8 +260,11 @@ class Tracks:
         unit = unit_vector(vector)
         others = self.table.vectors_of([each for each in rows if each not in cosines])
         cosines |= {each: float(other @ unit) for each, other in others.items()}
-        scores = blend(cosines, {row["id"]: row["_score"] for row in worded}, MEANING_WEIGHT)
-        best = sorted(rows, key=lambda each: (-scores[each], each))
+        bm25 = {row["id"]: row["_score"] for row in worded}
+        scores = blend(cosines, bm25, MEANING_WEIGHT)
+        least = -1.0 if least_cosine is None else least_cosine
+        fit = (each for each in rows if each in bm25 or cosines[each] >= least)
+        best = sorted(fit, key=lambda each: (-scores[each], each))
         servable = self._servable((rows[each] for each in best), where)
         return [(track, scores[track.id]) for track in islice(servable, limit)]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .sentences import slices, split_sentences
 
-__all__ = ["is_prose", "plain_text", "segments", "summarize"]
+__all__ = ["STOPPED", "is_prose", "plain_text", "segments", "summarize"]
 
 
 MAX_WORDS = 22
@@ -62,7 +62,7 @@ _DANGLING = re.compile(
     r"his|her|its|their|into|than|both|when|where|while|not|has|had|have))+$",
     re.IGNORECASE,
 )
-_STOPPED = frozenset(
+STOPPED = frozenset(
     re.findall(
         r"\w+",
         """the a an and or but of in on at to for with from by as is are was were be been being it its this that these
@@ -103,7 +103,7 @@ def _is_table(line: str) -> bool:
     return (
         len(tokens) >= FEWEST_CELLS
         and numbers >= MOST_NUMBERS * len(tokens)
-        and not any(token in _STOPPED or not token.isalnum() for token in tokens)
+        and not any(token in STOPPED or not token.isalnum() for token in tokens)
     )
 
 
@@ -181,7 +181,7 @@ def _length(text: str) -> float:
 
 def _centrality(pieces: Sequence[str]) -> NDArray[np.float32]:
     """Return for each piece the mean frequency of its words in all pieces, scaled to at most 1."""
-    bags = [[w for w in _words(piece) if w not in _STOPPED] for piece in pieces]
+    bags = [[w for w in _words(piece) if w not in STOPPED] for piece in pieces]
     counts = Counter(word for bag in bags for word in set(bag))
     means = np.asarray(
         [sum(counts[w] for w in set(bag)) / (len(set(bag)) or 1) for bag in bags], dtype=np.float32

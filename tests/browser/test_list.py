@@ -95,3 +95,90 @@ def test_a_rating_can_be_cleared(own_site, open_page):
     page.keyboard.press("0")
     expect(detail.get_by_text("Not rated")).to_be_visible()
     assert rated(service) == {}
+
+
+# Exports
+
+
+def exported(page, name):
+    page.get_by_label("More", exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=name).click()
+    return waiting.value.path().read_text("utf-8")
+
+
+def shown_ids(page):
+    hrefs = page.locator(".row-title").evaluate_all("(links) => links.map((one) => one.getAttribute('href'))")
+    return [re.search(r"track=([a-z0-9-]+)", href)[1] for href in hrefs]
+
+
+@pytest.mark.parametrize("place", ["q=snow+lantern", "q=snow+lantern&by=words", "sort=created_at&mood=scary"])
+def test_an_export_is_the_list_that_is_shown(open_page, site, place):
+    page = open_page(f"{site}/#/tracks?{place}", height=2400)
+    expect(rows(page)).to_have_count(4)
+    playlist = exported(page, "Playlist of this list")
+    assert re.findall(r"tracks/([a-z0-9-]+)/audio", playlist) == shown_ids(page)
+
+
+def test_an_export_of_the_trash_has_what_is_in_the_trash(own_site, open_page):
+    address, service = own_site
+    page = open_page(f"{address}/#/tracks?trashed=1")
+    expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
+    assert exported(page, "Playlist of this list").strip() == "#EXTM3U"
+    gone = service.store.tracks.list(limit=1)[0]
+    service.store.tracks.trash(gone.id)
+    page.reload()
+    expect(rows(page)).to_have_count(1)
+    assert gone.id in exported(page, "Everything in this list")
+
+
+# What a search leaves
+
+
+def test_words_that_match_nothing_say_so(open_page, site):
+    page = open_page(site)
+    search = page.get_by_label("Search tracks")
+    search.fill("xyzzyqq plugh")
+    expect(page.get_by_role("heading", name="Nothing matches “xyzzyqq plugh”")).to_be_visible()
+    expect(page.locator("#count")).to_have_text("0 tracks")
+    search.fill("snow lantern")
+    expect(page.locator("#count")).to_have_text("4 tracks")
+    expect(rows(page).first.locator(".row-score")).to_have_text(re.compile("Close|Near"))
+
+
+def test_a_slip_is_answered_with_what_may_have_been_meant(open_page, site):
+    page = open_page(site)
+    search = page.get_by_label("Search tracks")
+    search.fill("clam")
+    expect(page.locator(".search-meant")).to_contain_text("No track mentions “clam”. Did you mean calm?")
+    page.get_by_role("button", name="calm", exact=True).click()
+    expect(search).to_have_value("calm")
+    expect(page.locator("#count")).to_have_text("12 tracks")
+    expect(page.locator(".search-meant")).to_be_hidden()
+    search.fill("mood:clam")
+    page.get_by_role("button", name="mood:calm", exact=True).click()
+    expect(page.locator("#count")).to_have_text("12 tracks")
+
+
+# Tags
+
+
+def test_a_tag_is_a_facet_and_can_be_clicked(own_site, open_page):
+    address, service = own_site
+    one, two = service.store.tracks.list(limit=2)
+    service.store.tracks.update(one.id, tags=("episode one",))
+    service.store.tracks.update(two.id, tags=("episode one", "opening"))
+    page = open_page(address)
+    facet = page.locator(".facet-value[data-facet=tag][data-value='episode one']")
+    expect(facet.locator(".facet-count")).to_have_text("2")
+    facet.click()
+    expect(page.locator("#count")).to_have_text("2 tracks")
+    rows(page).nth(1).get_by_role("button", name="#opening").click()
+    expect(page.locator("#count")).to_have_text("1 track")
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.locator("#count")).to_have_text(f"{ALL} tracks")
+    rows(page).nth(1).locator(".row-title").click()
+    page.locator("#detail").get_by_role("button", name="#opening").click()
+    expect(page.locator("#count")).to_have_text("1 track")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog").get_by_text("tag:favourite")).to_be_visible()

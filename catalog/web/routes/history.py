@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -9,8 +10,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from ...export import list_bytes
-from ...models import RequestRecord
-from ...search.query import parse, require_words
+from ...models import FilterArguments, RequestRecord, Track
+from ...search.query import add_facts, parse, require_words
+from ...service.browse import BEST
 from ..json_response import Json
 from ..problems import PROBLEMS
 from ..schemas import with_file_names
@@ -73,14 +75,27 @@ def export(
     shared: SharedState,
     format: Literal["csv", "jsonl", "m3u"],
     q: Annotated[str, Query(max_length=2_000, description="Only tracks that meet this query.")] = "",
+    by: Annotated[
+        Literal["meaning", "words", "both"] | None,
+        Query(
+            description="Search for the words of the query, best first, as `GET /api/tracks` with `narrow` does."
+        ),
+    ] = None,
+    sort: Annotated[str, Query(max_length=40, description="A column; - in front reverses.")] = "created_at",
+    trashed: bool = False,
 ) -> Response:
-    """Download the catalog as a list, the oldest track first; the places of the audio are addresses of this service.
+    """Download the catalog as a list; the places of the audio are addresses of this service.
 
-    A track must contain the words of the query.
+    Without `by` a track must contain the words of the query.
     """
     library = shared.service.library
-    query = require_words(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}))
-    tracks = shared.service.store.tracks.list(query.where, order="created_at")
+    state: FilterArguments = {"state": "trashed"} if trashed else {}
+    query = add_facts(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}), state)
+    tracks: Sequence[Track]
+    if by and query.text:
+        tracks = shared.service.browse(query, by=by, narrow=True, limit=BEST).tracks
+    else:
+        tracks = shared.service.store.tracks.list(require_words(query).where, order=sort)
     without_paths = [
         track.model_copy(update={"config_sources": with_file_names(track.config_sources)}) for track in tracks
     ]

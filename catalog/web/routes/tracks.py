@@ -38,6 +38,8 @@ class TrackPage(BaseModel):
     total: int
     tracks: list[ScoredTrack]
     facets: dict[str, dict[str, int]]
+    missing: list[str] = Field([], description="Words of the query that no track has, where it narrows.")
+    meant: dict[str, str] = Field({}, description="What may have been meant by terms of the query.")
 
 
 class SimilarTracks(BaseModel):
@@ -76,10 +78,15 @@ def tracks(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     trashed: bool = False,
+    narrow: Annotated[
+        bool, Query(description="Leave out what matches none of the words, and keep the best 200.")
+    ] = False,
 ) -> Response:
     """List tracks, or search them where there is a query `q`."""
     state: FilterArguments = {"state": "trashed"} if trashed else {}
-    page = shared.service.browse(q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, **state)
+    page = shared.service.browse(
+        q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, narrow=narrow, **state
+    )
     payloads = [
         {
             **track_payload(track),
@@ -87,7 +94,16 @@ def tracks(
         }
         for track in page.tracks
     ]
-    return Json({"query": page.query, "total": page.total, "tracks": payloads, "facets": page.facets})
+    return Json(
+        {
+            "query": page.query,
+            "total": page.total,
+            "tracks": payloads,
+            "facets": page.facets,
+            "missing": page.missing,
+            "meant": page.meant,
+        }
+    )
 
 
 @router.get("/{track_id}", response_model=FullTrackJson)

@@ -72,7 +72,16 @@ def test_pages_have_totals_and_facets(filled):
     page = filled.browse("", limit=5, offset=2)
     assert ids(page.tracks) == ["t9", "t8", "t7", "t6", "t5"]
     assert (page.total, page.scores) == (12, {})
-    assert list(page.facets) == ["mood", "style", "role", "quality", "environment", "backend", "rating"]
+    assert list(page.facets) == [
+        "mood",
+        "style",
+        "role",
+        "quality",
+        "environment",
+        "tag",
+        "backend",
+        "rating",
+    ]
     assert page.facets["mood"] == {"calm": 9, "dark": 6, "none": 3, "warm": 3}
     assert page.facets["rating"] == {"3": 4, "5": 4, "none": 4}
     assert page.facets["environment"] == Counter(track.environment or "none" for track in every)
@@ -113,6 +122,42 @@ def test_a_page_of_a_search_comes_best_first(filled):
     assert words.total == 4 == len(words.tracks) == sum(words.facets["style"].values())
     both = filled.browse("rain mood:none", by="both")
     assert {track.id for track in both.tracks} == {"t0", "t4", "t8"}
+
+
+@pytest.mark.parametrize("by", ["meaning", "words", "both"])
+def test_a_search_that_narrows_leaves_out_what_has_nothing_to_do_with_it(filled, by):
+    page = filled.browse("soft rain", by=by, narrow=True, limit=3)
+    assert (page.total, len(page.tracks)) == (4, 3)
+    assert page.facets["style"] == {"ambient_lofi": 2, "jazz_lounge": 2}
+    rest = filled.browse("soft rain", by=by, narrow=True, limit=3, offset=3)
+    assert {track.id for track in (*page.tracks, *rest.tracks)} == {"t0", "t3", "t6", "t9"}
+    assert filled.browse("xyzzyqq plugh", by=by).total == (0 if by == "words" else 12)
+    nothing = filled.browse("xyzzyqq plugh", by=by, narrow=True)
+    assert (nothing.total, nothing.tracks) == (0, ())
+    assert nothing.missing == ("xyzzyqq", "plugh")
+    assert all(set(counts.values()) == set() for counts in nothing.facets.values())
+
+
+def test_a_search_that_narrows_says_what_may_have_been_meant(filled):
+    filled.store.tracks.update("t2", tags=["episode one"])
+    slip = filled.browse("clam rain", by="both", narrow=True)
+    assert (slip.missing, slip.meant) == (("clam",), {"clam": "calm"})
+    assert slip.total == 4
+    assert filled.browse("mood:clam", narrow=True).meant == {"mood:clam": "mood:calm"}
+    assert filled.browse("tag:episod_one", narrow=True).meant == {"tag:episod_one": "tag:episode one"}
+    assert filled.browse("the rain is over", narrow=True).missing == ()
+    assert filled.browse("mood:calm", narrow=True).total == 9
+
+
+def test_tags_are_a_facet(filled):
+    filled.store.tracks.update("t2", tags=["keep", "opening"])
+    counted = filled.browse().facets["tag"]
+    assert counted == {"none": 11, "keep": 1, "opening": 1}
+    assert filled.browse("waves", by="words", narrow=True).facets["tag"] == {
+        "none": 3,
+        "keep": 1,
+        "opening": 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from calls import RAIN, SHORT
+from calls import RAIN, SHORT, ids
 
 
 def test_history_tells_and_searches_what_was_asked(client, three):
@@ -58,6 +58,31 @@ def test_the_catalog_can_be_taken_along(client, three):
     assert playlist[0] == "#EXTM3U"
     assert client.get(playlist[2].removeprefix("http://127.0.0.1:8765")).status_code == 200
     assert client.get("/api/export?format=zip").status_code == 422
+
+
+def test_an_export_is_exactly_a_list_of_tracks(client, three):
+    first = client.get("/api/tracks?limit=1&sort=created_at").json()["tracks"][0]["id"]
+    client.delete(f"/api/tracks/{first}")
+    client.make("Waves roll onto the beach.")
+    client.make("Rain drums on the roof.")
+
+    def exported(**query):
+        lines = client.get("/api/export", params={"format": "jsonl", **query}).text.splitlines()
+        return [json.loads(line)["id"] for line in lines]
+
+    for query in (
+        {"sort": "-created_at"},
+        {"sort": "duration_s", "q": "quality:standard"},
+        {"trashed": "true", "sort": "-created_at"},
+        {"q": "rain", "by": "both"},
+        {"q": "rain wolves", "by": "words"},
+        {"q": "wolves", "by": "meaning"},
+    ):
+        listed = client.get("/api/tracks", params={"narrow": "true", "limit": 200, **query})
+        assert exported(**query) == ids(listed)
+        assert exported(**query)
+    assert exported(trashed="true") == [first]
+    assert client.get("/api/export?format=csv&sort=nonsense").status_code == 422
 
 
 def test_the_counters_tell_requests_decisions_jobs_and_cache(client, made):

@@ -18,7 +18,16 @@ def test_tracks_are_listed_with_the_number_of_all_and_facets(client, three):
     assert [track["id"] for track in payload["tracks"]] == newest_first[:2]
     assert payload["total"] == 3
     assert payload["facets"]["quality"] == {"preview": 2, "standard": 1}
-    assert set(payload["facets"]) == {"mood", "style", "role", "quality", "environment", "backend", "rating"}
+    assert set(payload["facets"]) == {
+        "mood",
+        "style",
+        "role",
+        "quality",
+        "environment",
+        "tag",
+        "backend",
+        "rating",
+    }
     assert ids(client.get("/api/tracks?offset=2")) == newest_first[2:]
     assert ids(client.get("/api/tracks?sort=created_at"))[0] == three[0]["id"]
     assert "config" not in payload["tracks"][0]

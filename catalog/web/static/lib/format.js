@@ -35,6 +35,11 @@ export function score(value) {
   return value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−");
 }
 
+/** Return in a word how near a track is to a search or to another track. */
+export function nearness(value) {
+  return value >= 0.6 ? "Close" : value >= 0.35 ? "Near" : "Loose";
+}
+
 /** 0.5 -> "50 %". */
 export function percent(value) {
   return value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`;

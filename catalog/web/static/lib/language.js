@@ -7,12 +7,13 @@ export const FACETS = {
   role: "Role",
   quality: "Quality",
   environment: "Environment",
+  tag: "Tag",
   backend: "Made by",
   rating: "Rating",
 };
 
 /** Facets of which a track can have several values. It must have all that are chosen; of any other facet, one. */
-const MANY = new Set(["mood"]);
+const MANY = new Set(["mood", "tag"]);
 
 /** Return the query of an address: its `q`, and the terms of its facets. */
 export function queryOf(params) {
@@ -31,6 +32,19 @@ export function hasWords(query) {
     .replace(/-?[a-z_]+:("[^"]*"|[^\s"])*/gi, " ")
     .split(/\s+/)
     .some((word) => word && !word.startsWith("-"));
+}
+
+/** Return the query of `GET /api/tracks` for an address. A search is narrowed to what matches, and comes best first. */
+export function listQuery(params) {
+  const q = queryOf(params);
+  const words = hasWords(q);
+  return {
+    q,
+    by: words ? params.get("by") ?? "both" : undefined,
+    narrow: "true",
+    sort: words ? undefined : params.get("sort") ?? "-created_at",
+    trashed: params.get("trashed") ? "true" : undefined,
+  };
 }
 
 /** Return `text` without the marks that mean something in the query language. */

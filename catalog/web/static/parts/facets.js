@@ -6,13 +6,13 @@ import { FACETS } from "../lib/language.js";
 import { change, here } from "../lib/route.js";
 
 const FIRST = 6; // values of a facet before a click shows the rest
-const NONE = { rating: "Not rated", environment: "No place", mood: "No mood" };
+const NONE = { rating: "Not rated", environment: "No place", mood: "No mood", tag: "No tag" };
 
 /** Return what a value of a facet is called. */
 export function label(facet, value) {
   if (value === "none") return NONE[facet] ?? "None";
   if (facet === "rating") return stars(Number(value));
-  return facet === "backend" ? value : name(value);
+  return facet === "backend" || facet === "tag" ? value : name(value);
 }
 
 /** Choose a value of a facet, or take it back. */
@@ -63,6 +63,7 @@ export class FacetPanel {
 
 /** Return the [value, count] pairs of a facet; a chosen value stays in sight when no track has it any more. */
 function sorted(facet, counts, chosen) {
+  if (facet === "tag" && !Object.keys(counts).some((value) => value !== "none") && !chosen.length) return [];
   const values = Object.entries({ ...Object.fromEntries(chosen.map((one) => [one, 0])), ...counts });
   if (facet === "rating") return values.sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0));
   return values.sort(([a, x], [b, y]) => y - x || a.localeCompare(b));

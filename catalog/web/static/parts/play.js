@@ -1,7 +1,7 @@
 // Small buttons that play a track, and tracks on one line with such a button.
 
 import { h, icon, setIcon } from "../lib/dom.js";
-import { name, score, title } from "../lib/format.js";
+import { name, nearness, score, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { trackAddress } from "../lib/route.js";
 
@@ -40,7 +40,7 @@ export function miniRow(track, among) {
     { class: "mini" },
     playButton(track, () => queueIn(among, among.indexOf(track))),
     h("div", { class: "mini-text" }, trackLink(track.id, title(track), { class: "mini-title" }), h("span", { class: "muted mini-style" }, name(track.style))),
-    near !== undefined && near !== null && h("span", { class: "mini-score", title: "How near it is" }, score(near)),
+    near !== undefined && near !== null && h("span", { class: "mini-score", title: `How near it is: ${score(near)}` }, nearness(near)),
   );
 }
 

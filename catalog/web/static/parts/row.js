@@ -1,9 +1,10 @@
 // One track in the list of tracks.
 
-import { h, icon, setIcon } from "../lib/dom.js";
-import { clock, name, score, stars, title } from "../lib/format.js";
+import { fill, h, icon, setIcon } from "../lib/dom.js";
+import { clock, name, nearness, score, stars, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { trackAddress } from "../lib/route.js";
+import { tagButton } from "./tag.js";
 import { Wave } from "./wave.js";
 
 /** A row for `Rows`. `list` knows the queue, the selection and the open track. */
@@ -39,6 +40,7 @@ export class TrackRow {
 
   /** Show a track, or an empty row while its page is on the way; `current` rows take part in tabbing. */
   show(track, index, current) {
+    const same = this.#track === track; // then its elements stay: a click may be on its way to one
     this.#track = track;
     this.#index = index;
     this.element.classList.toggle("is-waiting", !track);
@@ -48,10 +50,12 @@ export class TrackRow {
     this.#wave.show(track);
     this.#showPlaying();
     if (track) {
-      this.#showText(track);
+      this.#link.href = trackAddress(track.id);
+      if (!same) this.#showText(track);
       this.#showFacts(track);
       this.#showSelection(track);
     } else this.#empty();
+    for (const tag of this.#sub.children) tag.tabIndex = current ? 0 : -1;
   }
 
   focus() {
@@ -91,10 +95,9 @@ export class TrackRow {
   }
 
   #showText(track) {
-    const words = [name(track.style), name(track.role), (track.mood_tags ?? []).join(", "), ...(track.tags ?? []).map((tag) => `#${tag}`)];
-    this.#link.href = trackAddress(track.id);
+    const words = [name(track.style), name(track.role), (track.mood_tags ?? []).join(", ")].filter(Boolean);
     this.#link.textContent = title(track);
-    this.#sub.textContent = words.filter(Boolean).join(" · ");
+    fill(this.#sub, words.join(" · "), (track.tags ?? []).map((tag) => [" · ", tagButton(tag)]));
     this.#marks.textContent = [track.loopable && "loop", track.variant_of && "variation"].filter(Boolean).join(" · ");
   }
 
@@ -105,8 +108,9 @@ export class TrackRow {
     this.#rating.setAttribute("aria-label", track.rating ? `rated ${track.rating} of 5` : "");
     if (track.rating) this.#rating.setAttribute("role", "img");
     else this.#rating.removeAttribute("role");
-    this.#match.textContent = track.score === undefined || track.score === null ? "" : score(track.score);
-    this.#match.title = this.#match.textContent && "How near it is to the search";
+    const scored = track.score !== undefined && track.score !== null;
+    this.#match.textContent = scored ? nearness(track.score) : "";
+    this.#match.title = scored ? `How near it is to the search: ${score(track.score)}` : "";
   }
 
   #showSelection(track) {

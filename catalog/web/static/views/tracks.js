@@ -4,7 +4,7 @@ import { get } from "../lib/api.js";
 import { announce, fill, h, iconButton } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
 import { plural } from "../lib/format.js";
-import { hasWords, queryOf } from "../lib/language.js";
+import { listQuery } from "../lib/language.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
 import { notLoaded } from "../parts/connection.js";
@@ -17,7 +17,7 @@ import { SearchField } from "./tracks/search.js";
 import { Selection } from "./tracks/selection.js";
 import { ListTools } from "./tracks/tools.js";
 
-const BEST = 200; // rows of a search that are shown; what comes after is not near any more
+const BEST = 200; // tracks that the service keeps of a search
 const STEP = 8; // rows of PageUp and PageDown
 
 export class TracksView {
@@ -136,7 +136,7 @@ export class TracksView {
     const pages = (this.#coming = new Pages(async (limit, offset, signal) => {
       const page = await get("/tracks", { ...wanted, limit, offset }, signal);
       first ??= page;
-      return { total: wanted.by ? Math.min(BEST, page.total) : page.total, items: page.tracks };
+      return { total: page.total, items: page.tracks };
     }));
     this.element.setAttribute("aria-busy", "true");
     try {
@@ -162,8 +162,9 @@ export class TracksView {
   #showList(pages, first, wanted, keep) {
     this.#shown = JSON.stringify(wanted);
     const { total, facets } = first;
-    const count = wanted.by && total > BEST ? `Best ${BEST} of ${plural(total, "track")}` : plural(total, "track") + (wanted.trashed ? " in the trash" : "");
+    const count = (wanted.by && total === BEST ? "Best " : "") + plural(total, "track") + (wanted.trashed ? " in the trash" : "");
     this.#search.clearProblem();
+    this.#search.showMeant(first);
     this.rows.show(pages, { keep });
     this.#facets.show(facets);
     this.#tools.showCount(count);
@@ -171,16 +172,4 @@ export class TracksView {
     this.#empty.hidden = total > 0;
     if (!total) fill(this.#empty, emptyText(wanted, this.#search.text));
   }
-}
-
-/** Return the query of `GET /api/tracks` for an address. */
-function listQuery(params) {
-  const q = queryOf(params);
-  const words = hasWords(q);
-  return {
-    q,
-    by: words ? params.get("by") ?? "both" : undefined,
-    sort: words ? undefined : params.get("sort") ?? "-created_at",
-    trashed: params.get("trashed") ? "true" : undefined,
-  };
 }

@@ -2,6 +2,7 @@
 
 import { h, iconButton } from "../../lib/dom.js";
 import { change as edit, rate } from "../../lib/edits.js";
+import { tagButton } from "../../parts/tag.js";
 import { section } from "./section.js";
 
 const RATINGS = [1, 2, 3, 4, 5];
@@ -41,6 +42,6 @@ function tags(track) {
     const tag = input.value.trim();
     if (tag) save([...new Set([...set, tag])]);
   };
-  const chip = (tag) => h("span", { class: "chip" }, `#${tag}`, iconButton("close", `Remove the tag ${tag}`, () => save(set.filter((one) => one !== tag))));
+  const chip = (tag) => h("span", { class: "chip" }, tagButton(tag), iconButton("close", `Remove the tag ${tag}`, () => save(set.filter((one) => one !== tag))));
   return h("div", { class: "chips" }, set.map(chip), h("form", { onsubmit: submit }, input));
 }

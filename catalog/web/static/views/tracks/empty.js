@@ -7,7 +7,7 @@ import { clearFilters } from "./chips.js";
 export function emptyText(query, text) {
   if (query.q) {
     return [
-      h("h2", {}, "Nothing matches"),
+      h("h2", {}, text.trim() ? `Nothing matches “${text.trim()}”` : "Nothing matches"),
       h("p", {}, "Take a filter away, use other words, or have it made."),
       h("div", { class: "empty-actions" }, button("Clear everything", clearFilters), h("a", { class: "button", href: `#/compose?text=${encodeURIComponent(text)}` }, "Compose it")),
     ];

@@ -1,6 +1,6 @@
 // The search field above the list, with what the service does not understand in it.
 
-import { debounced, h, icon, iconButton } from "../../lib/dom.js";
+import { debounced, fill, h, icon, iconButton } from "../../lib/dom.js";
 import { change } from "../../lib/route.js";
 import { complain } from "../../lib/toast.js";
 
@@ -22,7 +22,8 @@ export class SearchField {
     onkeydown: (event) => this.#key(event),
   });
   #problem = h("p", { id: "search-problem", class: "field-problem", role: "alert" });
-  elements = [h("div", { class: "search" }, icon("search"), this.#input, iconButton("close", "Clear the search", () => this.#clear(), { class: "icon-button search-clear" })), this.#problem];
+  #meant = h("p", { class: "search-meant", role: "status", hidden: true });
+  elements = [h("div", { class: "search" }, icon("search"), this.#input, iconButton("close", "Clear the search", () => this.#clear(), { class: "icon-button search-clear" })), this.#problem, this.#meant];
   #onDown;
 
   /** `onDown` is called when the keyboard leaves the field for the list. */
@@ -52,6 +53,28 @@ export class SearchField {
 
   clearProblem() {
     this.#problem.textContent = "";
+  }
+
+  /** Show which words no track has, and what may have been meant by them. */
+  showMeant({ missing, meant }) {
+    const pairs = Object.entries(meant);
+    this.#meant.hidden = !missing.length && !pairs.length;
+    const words = missing.map((word) => `“${word}”`).join(", ");
+    const choices = pairs.map(([term, better]) => [" ", h("button", { type: "button", class: "link", onclick: () => this.#replace(term, better) }, better), "?"]);
+    fill(this.#meant, missing.length ? `No track mentions ${words}. ` : "", choices.length ? ["Did you mean", choices] : "");
+  }
+
+  /** Write `better` in the place of a term of the search, or of a chosen filter. */
+  #replace(term, better) {
+    const at = this.text.toLowerCase().indexOf(term.toLowerCase());
+    if (at >= 0) {
+      this.#input.value = this.text.slice(0, at) + better + this.text.slice(at + term.length);
+      change({ q: this.text.trim() });
+    } else {
+      const [facet, value] = better.split(":");
+      change({ [facet]: value });
+    }
+    this.#input.focus();
   }
 
   #key(event) {

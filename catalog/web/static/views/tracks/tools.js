@@ -1,7 +1,7 @@
 // The line above the list: filters, how many tracks, how to search and sort, and a menu.
 
 import { h, icon, options } from "../../lib/dom.js";
-import { hasWords, queryOf } from "../../lib/language.js";
+import { hasWords, listQuery, queryOf } from "../../lib/language.js";
 import { change, here } from "../../lib/route.js";
 import { filterCount } from "./chips.js";
 
@@ -89,7 +89,8 @@ function menu() {
 function menuList(close) {
   const { params } = here();
   const trashed = params.get("trashed");
-  const exported = ([format, text]) => h("a", { href: `api/export?${new URLSearchParams({ format, q: queryOf(params) })}`, download: "", onclick: close }, text);
+  const query = Object.entries({ ...listQuery(params), narrow: undefined }).filter(([, value]) => value);
+  const exported = ([format, text]) => h("a", { href: `api/export?${new URLSearchParams([["format", format], ...query])}`, download: "", onclick: close }, text);
   return h(
     "div",
     { class: "menu-list" },
