@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Busy, CatalogError, StorageError
-from .damage.indexes import drop_damaged
+from .damage.indexes import drop_altered, drop_damaged
 from .files import refusal
 from .lance import index_config
 from .table import DurableTable
@@ -31,6 +31,10 @@ OVERDUE, WAIT_S = 3, 10.0
 """From how many times as many commits on a compaction waits for the writers, and for how many seconds."""
 KEEP_OLD = timedelta(minutes=2)
 """How long an old version stays, for readers that opened it."""
+_MADE_ANEW = (
+    "the index of %s.%s is made anew, since it was damaged; a search finds the same rows and may rank them a little "
+    "otherwise, since it counts words over those rows that its index holds"
+)
 _FOREVER = timedelta(days=36_500)
 _CHUNK_ROWS = 1000
 
@@ -73,8 +77,11 @@ class Maintenance:
             self._compact(table)
 
     def ensure_index(self, table: DurableTable, column: str) -> None:
-        """Make the index of `column`, which a search for words needs, unless it is there."""
-        if column not in _indexed(table.table):
+        """Make the index of `column`, which a search for words needs, unless it is there and holds what was written."""
+        indexes = [index for index in table.table.list_indices() if column in index.columns]
+        if not indexes or any([drop_altered(table, index) for index in indexes]):
+            if column in table.indexes.lost:
+                _log.warning("%s", _MADE_ANEW % (table.name, column))
             with table.locked():
                 self._add_index(table, column, self._index_for(table.name, 0)[column])
 
@@ -92,14 +99,15 @@ class Maintenance:
         except StorageError as error:
             if refusal(error):
                 raise
-            # Lance reads the manifests of earlier versions too, and the files of the indexes.
-            mended = [table.set_aside_unreadable(), drop_damaged(table, whole=True)]
-            if not any(mended):
+            # Lance reads the manifests of earlier versions too.
+            if not table.set_aside_unreadable():
                 raise
             self._compact_locked(table)
 
     def _compact_locked(self, table: DurableTable) -> None:
         what = f"the {table.name} table cannot be compacted"
+        # What is merged out of an altered index gets a right sum.
+        drop_damaged(table, whole=True)
         # Old versions are removed in a second commit. Before the first is synced and read back whole, only they may
         # have the rows.
         table.commit_locked(

@@ -17,11 +17,20 @@ from typing import Any, NamedTuple, Protocol
 
 from ...errors import Damage, StorageError
 from ..checksummed import from_checked, to_checked
-from ..files import refusal, sha256_of, write_file
+from ..digests import digest_of
+from ..files import refusal, sha256_of, storing, write_file
 from ..lance import lance_errors
 from ..versions import TableFiles, ends_in_magic
 
-__all__ = ["DamagedIndex", "IndexFiles", "IndexedTable", "drop_damaged", "look_over", "problems"]
+__all__ = [
+    "DamagedIndex",
+    "IndexFiles",
+    "IndexedTable",
+    "drop_altered",
+    "drop_damaged",
+    "look_over",
+    "problems",
+]
 
 
 _log = logging.getLogger(__name__)
@@ -113,6 +122,17 @@ class IndexFiles:
                 found.append(DamagedIndex(index.name, tuple(index.columns), reason))
         return found
 
+    def altered(self, number: str) -> bool:
+        """Tell whether a file of the index of that number does not hold what is noted; raises OSError.
+
+        A file is read once in a process for as long as it stays the same.
+        """
+        files = _files_of(number, self._read())
+        try:
+            return any(digest_of(self._folder / path) != file.sha256 for path, file in files.items())
+        except FileNotFoundError:
+            return True
+
     @property
     def lost(self) -> Mapping[str, str]:
         """Columns whose index was dropped because of damage and is not made anew yet, each with the reason."""
@@ -158,7 +178,7 @@ class IndexFiles:
             # Tables of an earlier version of this program have no note.
             paths = [path for path in folder.rglob("*") if path.suffix in _CHECKED]
             return None if paths and all(map(ends_in_magic, paths)) else f"files in {folder} are gone or cut"
-        files = {path: file for path, file in note.files.items() if path.startswith(f"{number}/")}
+        files = _files_of(number, note)
         return next(self._altered(files, whole=whole), None) if files else ""
 
     def _altered(self, files: Mapping[str, _File], *, whole: bool) -> Iterator[str]:
@@ -169,6 +189,12 @@ class IndexFiles:
                     yield f"{path} does not hold what was written"
             except FileNotFoundError:
                 yield f"{path} is gone"
+
+
+def _files_of(number: str, note: _Note | None) -> dict[str, _File]:
+    """Return what is noted of the files of an index, by their paths; nothing where it is not noted yet."""
+    files = note.files if note else {}
+    return {path: file for path, file in files.items() if path.startswith(f"{number}/")}
 
 
 def _noted(path: Path, known: _File | None) -> _File:
@@ -241,6 +267,25 @@ def drop_damaged(table: IndexedTable, *, whole: bool) -> bool:
             table.table, {column: index.reason for index in damaged for column in index.columns}
         )
     return bool(damaged)
+
+
+def drop_altered(table: IndexedTable, index: Any) -> bool:
+    """Drop an index of an open table, one of LanceDB's list, where a file of it does not hold what was written.
+
+    Returns whether that was so. Raises Damage where the table cannot be written.
+    """
+    what = f"the index files of the {table.name} table cannot be read"
+    with storing(what):
+        if not table.indexes.altered(index.index_uuid):
+            return False
+    if not os.access(table.folder.parent, os.W_OK):
+        raise Damage(
+            f"the index {index.name} of the {table.name} table does not hold what was written; "
+            "make the folder writable and try again, and it is made anew"
+        )
+    with table.locked():
+        drop_damaged(table, whole=True)  # another process may have done it meanwhile
+    return True
 
 
 def problems(table: IndexedTable) -> list[tuple[str, str]]:

@@ -11,10 +11,11 @@ import pytest
 from homes import DIMENSION, ENCODER, a_record, add, finish, open_store, start, stored, vector_of
 
 from music_catalog.brief import vectors as briefs
-from music_catalog.disk import table
+from music_catalog.disk import digests, table
 from music_catalog.disk.damage import indexes
 from music_catalog.disk.reading import to_arrow
 from music_catalog.disk.versions import TableFiles
+from music_catalog.errors import Damage
 from music_catalog.models import Filter
 from music_catalog.store import schema
 from music_catalog.store.rows import BriefVector, to_track_row
@@ -154,10 +155,7 @@ def test_a_flip_that_left_size_and_time_is_told_by_check(home):
     store = open_store(home)
     right = answers(store)
     for column in INDEXED:
-        path = files_of(store, column)[-1]
-        before = path.stat()
-        damage(path, "flip")
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        flip_unseen(files_of(store, column)[-1])
     store = open_store(home)
     assert index_problems(store) == {f"tracks.{column}" for column in INDEXED}
     mend(store)
@@ -165,10 +163,7 @@ def test_a_flip_that_left_size_and_time_is_told_by_check(home):
 
 
 def test_the_first_opening_in_a_process_reads_index_files(home, caplog, monkeypatch):
-    path = files_of(open_store(home), "state")[0]
-    before = path.stat()
-    damage(path, "flip")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    flip_unseen(files_of(open_store(home), "state")[0])
     monkeypatch.setattr(indexes, "SAMPLE_BYTES", 0)
     monkeypatch.setattr(table, "_SAMPLED", set())
     assert open_store(home).tracks.table.durable.exists()
@@ -177,6 +172,102 @@ def test_the_first_opening_in_a_process_reads_index_files(home, caplog, monkeypa
     monkeypatch.setattr(table, "_SAMPLED", set())
     assert open_store(home).tracks.table.durable.exists()
     assert "the index of tracks.state cannot be used" in caplog.text
+
+
+def flip_unseen(path: Path, place: int = -1) -> None:
+    """Flip a bit as a drive does, which alters no time."""
+    before = path.stat()
+    damage(path, "flip", place)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.fixture
+def _unsampled(monkeypatch):
+    """Leave index files unread at opening, as those of a large table mostly are."""
+    monkeypatch.setattr(indexes, "SAMPLE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("_unsampled")
+@pytest.mark.parametrize("search", ["search_words", "facets", "tracks_table"])
+def test_a_search_for_words_reads_the_files_of_its_index_first(home, caplog, search):
+    store = open_store(home)
+    right = [store.tracks.table.search_words("rain", None, 400), store.tracks.facets(text="rain")]
+    paths = files_of(store, "words")
+    store.close()
+    for path in paths:
+        flip_unseen(path)
+    store = open_store(home)
+    assert len(store.tracks.list(limit=5)) == 5
+    assert "cannot be used" not in caplog.text
+    if search == "tracks_table":
+        assert store.tracks_table().search("rain", query_type="fts").limit(400).to_arrow().num_rows == ROWS
+    elif search == "facets":
+        assert store.tracks.facets(text="rain") == right[1]
+    assert store.tracks.table.search_words("rain", None, 400) == right[0]
+    assert caplog.text.count("the index of tracks.words cannot be used") == 1
+    assert store.care.check() == []
+
+
+@pytest.mark.usefixtures("_unsampled")
+def test_a_search_of_a_log_for_words_reads_the_files_of_its_index_first(tmp_path, caplog):
+    store = open_store(tmp_path / "home")
+    for name in ("r", "s"):
+        store.requests.append(a_record(name))
+    right = store.requests.search_words("rain", 5)
+    (index,) = store.requests.table.durable.table.list_indices()
+    store.close()
+    folder = tmp_path / "home" / "lance" / "requests.lance" / "_indices" / index.index_uuid
+    flip_unseen(folder / "part_0_invert.lance", 100)
+    store = open_store(tmp_path / "home")
+    assert store.requests.search_words("rain", 5) == right
+    assert "the index of requests.words cannot be used" in caplog.text
+
+
+def test_the_search_that_makes_a_damaged_index_anew_tells(home, caplog, monkeypatch):
+    flip_unseen(files_of(open_store(home), "words")[0])
+    monkeypatch.setattr(table, "_SAMPLED", set())
+    store = open_store(home)
+    assert len(store.tracks.list(limit=5)) == 5
+    assert "the index of tracks.words cannot be used" in caplog.text  # found at opening, long before the search
+    caplog.clear()
+    assert len(store.tracks.table.search_words("rain", None, 400)) == ROWS
+    assert "the index of tracks.words is made anew, since it was damaged" in caplog.text
+    caplog.clear()
+    assert len(open_store(home).tracks.table.search_words("rain", None, 400)) == ROWS
+    assert caplog.text == ""
+
+
+def test_the_files_of_an_index_are_read_once_in_a_process(home, monkeypatch):
+    read, real = [], digests.sha256_of
+    monkeypatch.setattr(digests, "sha256_of", lambda path: read.append(path) or real(path))
+    for _ in range(2):
+        store = open_store(home)
+        for _ in range(2):
+            assert store.tracks.table.search_words("rain", None, 5)
+        store.close()
+    assert sorted(read) == files_of(open_store(home), "words")
+
+
+@pytest.mark.usefixtures("_unsampled")
+def test_an_altered_index_in_a_home_that_cannot_be_written_is_not_searched(home, monkeypatch):
+    flip_unseen(files_of(open_store(home), "words")[0])
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(Damage, match="words_idx of the tracks table does not hold what was written; make"):
+        open_store(home).tracks.table.search_words("rain", None, 5)
+
+
+@pytest.mark.usefixtures("_unsampled")
+@pytest.mark.parametrize("column", INDEXED)
+def test_a_compaction_merges_nothing_out_of_an_altered_index(home, caplog, column):
+    store = open_store(home)
+    right = answers(store)[:-2]
+    add(store, "later")
+    flip_unseen(files_of(store, column)[0])
+    store.care.compact()
+    assert f"the index of tracks.{column} cannot be used" in caplog.text
+    assert files_of(store, column)
+    assert answers(store)[2:-2] == right[2:]
+    assert store.care.check() == []
 
 
 def test_a_copied_home_trusts_its_indexes(home, caplog):
