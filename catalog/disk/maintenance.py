@@ -79,7 +79,7 @@ class Maintenance:
     def ensure_index(self, table: DurableTable, column: str) -> None:
         """Make the index of `column`, which a search for words needs, unless it is there and holds what was written."""
         indexes = [index for index in table.table.list_indices() if column in index.columns]
-        if not indexes or any([drop_altered(table, index) for index in indexes]):
+        if not indexes or any(drop_altered(table, index) for index in indexes):
             if column in table.indexes.lost:
                 _log.warning("%s", _MADE_ANEW % (table.name, column))
             with table.locked():

@@ -228,7 +228,7 @@ def test_the_search_that_makes_a_damaged_index_anew_tells(home, caplog, monkeypa
     monkeypatch.setattr(table, "_SAMPLED", set())
     store = open_store(home)
     assert len(store.tracks.list(limit=5)) == 5
-    assert "the index of tracks.words cannot be used" in caplog.text  # found at opening, long before the search
+    assert "the index of tracks.words cannot be used" in caplog.text  # found at opening
     caplog.clear()
     assert len(store.tracks.table.search_words("rain", None, 400)) == ROWS
     assert "the index of tracks.words is made anew, since it was damaged" in caplog.text
