@@ -40,9 +40,10 @@ export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#i-${name}` }));
 }
 
-/** Change the picture of the icon in `element`. */
+/** Change the picture of the icon in `element`. The same one is left alone: a new one would swallow a click that is on its way. */
 export function setIcon(element, name) {
-  element.querySelector("use").setAttribute("href", `#i-${name}`);
+  const use = element.querySelector("use");
+  if (use.getAttribute("href") !== `#i-${name}`) use.setAttribute("href", `#i-${name}`);
 }
 
 /** Return a button that shows only an icon; its name is read out and shown as a tooltip. */

@@ -20,15 +20,12 @@ class Player extends EventTarget {
     }
     this.#audio.addEventListener("ended", () => this.step(1));
     this.#audio.addEventListener("error", () => this.#failed());
-    try {
-      this.#audio.volume = Number(localStorage.getItem("volume") ?? 1);
-    } catch {
-      // Storage may be off.
-    }
+    this.#audio.volume = Number(kept("volume") ?? 1);
+    this.#audio.loop = kept("repeat") === "on";
   }
 
   get playing() {
-    return !this.#audio.paused && !this.#audio.ended;
+    return !this.#audio.paused && !this.#audio.ended && !this.#audio.error;
   }
   get duration_s() {
     return Number.isFinite(this.#audio.duration) ? this.#audio.duration : this.track?.duration_s ?? 0;
@@ -44,6 +41,7 @@ class Player extends EventTarget {
   }
   set loop(on) {
     this.#audio.loop = on;
+    keep("repeat", on ? "on" : "off");
     this.#changed();
   }
   get volume() {
@@ -51,11 +49,7 @@ class Player extends EventTarget {
   }
   set volume(level) {
     this.#audio.volume = Math.min(1, Math.max(0, level));
-    try {
-      localStorage.setItem("volume", String(this.#audio.volume));
-    } catch {
-      // Storage may be off.
-    }
+    keep("volume", String(this.#audio.volume));
   }
 
   /** Return true when `track` is in the player, whether it plays or not. */
@@ -63,11 +57,10 @@ class Player extends EventTarget {
     return this.track !== null && track !== null && this.track.id === track.id;
   }
 
-  /** Play `track`, with a `fraction` from that part of its length; the track that plays already is not loaded again. */
+  /** Play `track`, with a `fraction` from that part of its length. What is loaded is not loaded again, unless it failed. */
   play(track, { queue = this.queue, fraction = null } = {}) {
-    if (!this.isCurrent(track)) {
+    if (!this.isCurrent(track) || this.#audio.error) {
       this.track = track;
-      this.#audio.loop = Boolean(track.loopable);
       this.#audio.src = trackUrl(track.id, "audio");
       announce(`Playing ${title(track)}`);
     }
@@ -127,3 +120,20 @@ class Player extends EventTarget {
 }
 
 export const player = new Player();
+
+// The browser keeps volume and Repeat for the next visit, unless its storage is off.
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function keep(name, text) {
+  try {
+    localStorage.setItem(name, text);
+  } catch {
+    // Then it holds for this visit.
+  }
+}

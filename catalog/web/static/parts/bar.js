@@ -60,6 +60,6 @@ export function playerBar() {
   };
   player.addEventListener("change", change);
   player.addEventListener("time", tick);
-  player.addEventListener("failed", ({ detail }) => toast(`“${title(detail)}” cannot be played; its file may be gone. \`catalog doctor\` shows what is missing.`, { tone: "bad" }));
+  player.addEventListener("failed", ({ detail }) => toast(`“${title(detail)}” cannot be played now. Press Play to try again.`, { tone: "bad", slot: "failed" }));
   return { refresh: change };
 }

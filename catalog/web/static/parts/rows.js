@@ -72,8 +72,10 @@ export class Pages extends EventTarget {
     this.dispatchEvent(new Event("items"));
   }
 
+  /** Stop fetching what the list asked for. A queue that goes on from here still fetches what comes next. */
   close() {
     this.#abort.abort();
+    this.#abort = new AbortController();
   }
 }
 

@@ -1,0 +1,152 @@
+"""The player in a real browser: what plays next, what repeats, what a failure leaves, and that nothing piles up."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+pytest.importorskip("uvicorn", reason="the page needs the extra serve: pip install 'music-catalog[serve]'")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="no playwright here: `make test-browser` installs it"
+)
+expect = sync_api.expect
+
+
+def rows(page):
+    return page.locator(".row:not(.is-waiting)")
+
+
+def bar(page):
+    return page.get_by_role("region", name="Player")
+
+
+def name_of(row):
+    return row.locator(".row-title").text_content()
+
+
+def playing_title(page):
+    return bar(page).locator(".bar-title")
+
+
+def is_playing(page):
+    expect(bar(page).get_by_role("button", name="Pause", exact=True)).to_be_visible()
+
+
+def until(page, script):
+    """Wait until an expression is true on the page, whose policy does not let playwright wait there."""
+    deadline = time.monotonic() + 10
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, f"never true: {script}"
+        page.wait_for_timeout(30)
+
+
+PLAYER = "import('/static/lib/player.js').then(({ player }) => %s)"
+
+
+def seek(page, fraction):
+    page.evaluate(PLAYER % f"player.seek({fraction})")
+
+
+def test_a_track_that_failed_can_be_played_again(open_page, site):
+    page = open_page(site, allow=("ERR_FAILED", "Failed to load"))
+    page.route("**/audio*", lambda route: route.abort())
+    row = rows(page).nth(1)
+    row.get_by_role("button", name="Play").click()
+    expect(page.locator(".toast", has_text="cannot be played now")).to_be_visible()
+    expect(bar(page).get_by_role("button", name="Play", exact=True)).to_be_visible()
+    expect(row.get_by_role("button", name="Play")).to_be_visible()
+    page.unroute("**/audio*")
+    row.get_by_role("button", name="Play").click()
+    is_playing(page)
+    until(page, PLAYER % "player.time_s > 0.3")
+
+
+def test_a_list_goes_on_after_a_loop(open_page, own_site):
+    address, service = own_site
+    loop = service.generate(
+        "Rain on a tent.", loopable=True, quality="preview", duration_s=1.0, backend="procedural"
+    )
+    assert loop.track.loopable
+    page = open_page(address)
+    expect(rows(page).first.locator(".row-marks")).to_have_text("loop")
+    second = name_of(rows(page).nth(1))
+    rows(page).first.get_by_role("button", name="Play").click()
+    expect(playing_title(page)).to_have_text(second)
+
+
+def test_repeat_is_remembered(open_page, site):
+    page = open_page(site)
+    rows(page).first.get_by_role("button", name="Play").click()
+    repeat = bar(page).get_by_role("button", name="Repeat")
+    expect(repeat).to_have_attribute("aria-pressed", "false")
+    repeat.click()
+    rows(page).nth(2).get_by_role("button", name="Play").click()
+    expect(playing_title(page)).to_have_text(name_of(rows(page).nth(2)))
+    expect(repeat).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    rows(page).first.get_by_role("button", name="Play").click()
+    expect(repeat).to_have_attribute("aria-pressed", "true")
+    first = name_of(rows(page).first)
+    seek(page, 0.97)
+    page.wait_for_timeout(600)
+    expect(playing_title(page)).to_have_text(first)
+    is_playing(page)
+
+
+def test_the_queue_goes_on_past_what_was_loaded_after_another_search(open_page, many):
+    page = open_page(many)
+    expect(page.locator("#count")).to_have_text("10,000 tracks")
+    page.locator(".rows").evaluate("(list) => list.scrollTo(0, 40 * 64)")
+    row = page.locator(".row[data-index='41']")
+    expect(row).not_to_have_class(re.compile("is-waiting"))
+    row.get_by_role("button", name="Play").click()
+    bar(page).get_by_role("button", name="Repeat").click()  # else each second brings the next track
+    number = int(re.search(r"Track (\d+)", name_of(row))[1])
+    page.get_by_label("Search tracks").fill("mood:tense")
+    expect(page.locator("#count")).to_have_text("5,000 tracks")
+    # Sixty tracks are a page: the last steps need one that was never loaded.
+    for step in range(1, 22):
+        bar(page).get_by_role("button", name="Next track").click()
+        expect(playing_title(page)).to_contain_text(f"Track {number - step} of")
+
+
+def counts(page):
+    page.wait_for_load_state("networkidle")
+    client = page.context.new_cdp_session(page)
+    client.send("HeapProfiler.enable")
+    client.send("HeapProfiler.collectGarbage")
+    client.send("Performance.enable")
+    metrics = {one["name"]: one["value"] for one in client.send("Performance.getMetrics")["metrics"]}
+    client.detach()
+    return metrics["Nodes"], metrics["JSEventListeners"]
+
+
+def test_twenty_visits_leave_no_nodes_and_no_listeners(open_page, site):
+    page = open_page(site)
+
+    def visit():
+        for view, there in (
+            ("History", ".history-line"),
+            ("Map", ".legend-value"),
+            ("Compose", ".compose"),
+            ("Tracks", ".row"),
+        ):
+            page.get_by_role("navigation", name="Views").get_by_role("link", name=view, exact=True).click()
+            expect(page.locator(there).first).to_be_visible()
+        rows(page).first.locator(".row-title").click()
+        expect(page.locator(".mini").first).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#detail")).to_be_hidden()
+
+    rows(page).first.get_by_role("button", name="Play").click()
+    bar(page).get_by_role("button", name="Repeat").click()
+    for _ in range(3):
+        visit()
+    nodes, listeners = counts(page)
+    for _ in range(20):
+        visit()
+    later_nodes, later_listeners = counts(page)
+    assert later_nodes <= nodes * 1.1
+    assert later_listeners <= listeners * 1.1
