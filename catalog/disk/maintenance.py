@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Busy, CatalogError, StorageError
 from .damage.indexes import drop_altered, drop_damaged
 from .files import refusal
-from .lance import index_config
+from .lance import index_config, lance_errors
 from .table import DurableTable
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ _MADE_ANEW = (
     "the index of %s.%s is made anew, since it was damaged; a search finds the same rows and may rank them a little "
     "otherwise, since it counts words over those rows that its index holds"
 )
+_TAGGED = (
+    "earlier versions of the {name} table are not removed, since tags of LanceDB name them: {tags}; delete a tag by "
+    "`lancedb.connect('{lance}').open_table('{name}').tags.delete(NAME)`"
+)
 _FOREVER = timedelta(days=36_500)
 _CHUNK_ROWS = 1000
 
@@ -56,10 +60,12 @@ class Maintenance:
         Where writers left no such moment for long, it waits for one.
         """
         try:
-            if (times := _times_due(table)) >= 1:
-                with table.locked(0.0 if times < OVERDUE else WAIT_S):
-                    if _times_due(table) >= 1:  # another may have compacted it meanwhile
-                        self._compact(table)
+            # The row of the call that comes by here is stored already, so that no error of Lance or the disk is its.
+            with lance_errors("its files cannot be read or written"):
+                if (times := _times_due(table)) >= 1:
+                    with table.locked(0.0 if times < OVERDUE else WAIT_S):
+                        if _times_due(table) >= 1:  # another may have compacted it meanwhile
+                            self._compact(table)
         except Busy:
             pass  # another thread or process writes or compacts; the next commit asks again
         except CatalogError as error:
@@ -73,7 +79,7 @@ class Maintenance:
 
     def compact_table(self, table: DurableTable) -> None:
         """Merge the fragments of one table, make its indexes and drop old versions."""
-        with table.locked():
+        with table.locked(), lance_errors(f"the {table.name} table cannot be compacted"):
             self._compact(table)
 
     def ensure_index(self, table: DurableTable, column: str) -> None:
@@ -119,10 +125,18 @@ class Maintenance:
         )
         for column, kind in self._index_for(table.name, table.table.count_rows()).items():
             self._index(table, column, kind)
+        self._remove_earlier(table, what)
+        table.mark_compacted()
+
+    def _remove_earlier(self, table: DurableTable, what: str) -> None:
+        if tags := _tags_on_earlier(table):
+            _log.warning(
+                "%s", _TAGGED.format(tags=", ".join(tags), name=table.name, lance=table.folder.parent)
+            )
+            return
         table.commit_locked(
             what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="cleanup", adds_only=True
         )
-        table.mark_compacted()
 
     def _index(self, table: DurableTable, column: str, kind: str) -> None:
         # A table of an earlier version may lack the column, and Lance cannot index hardly a vector.
@@ -147,6 +161,13 @@ def _times_due(table: DurableTable) -> float:
     if commits < EVERY_COMMITS:
         return 0.0
     return commits / max(EVERY_COMMITS, int(table.table.count_rows()) // ROWS_PER_COMMIT)
+
+
+def _tags_on_earlier(table: DurableTable) -> list[str]:
+    """Return the tags on versions before the newest. The catalog makes none, and Lance removes no version then."""
+    tags: Mapping[str, Mapping[str, int]] = table.table.tags.list()
+    head = table.head() or 0
+    return sorted(name for name, tag in tags.items() if tag["version"] < head)
 
 
 def _vectors(lance: Any, column: str) -> int:
