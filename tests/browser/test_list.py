@@ -182,3 +182,176 @@ def test_a_tag_is_a_facet_and_can_be_clicked(own_site, open_page):
     expect(page.locator("#count")).to_have_text("1 track")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog").get_by_text("tag:favourite")).to_be_visible()
+
+
+# The selection
+
+
+def tools(page):
+    return page.get_by_role("toolbar", name="Selected tracks")
+
+
+def test_a_range_takes_rows_that_were_never_loaded(open_page, many):
+    page = open_page(many)
+    rows(page).first.get_by_role("checkbox").check()
+    page.locator(".rows").evaluate("(list) => list.scrollTo(0, 5000 * 64)")
+    row = page.locator(".row[data-index='5000']")
+    expect(row).not_to_have_class(re.compile("is-waiting"))
+    row.get_by_role("checkbox").click(modifiers=["Shift"])
+    expect(tools(page)).to_contain_text("5,001 selected")
+    page.keyboard.press("Escape")
+    expect(tools(page)).to_be_hidden()
+
+
+def test_the_whole_list_by_keyboard_and_back(open_page, site):
+    page = open_page(f"{site}/#/tracks?mood=calm")
+    expect(page.locator("#count")).to_have_text("12 tracks")
+    page.locator("main").focus()
+    page.keyboard.press("Control+a")
+    expect(tools(page)).to_contain_text("12 selected")
+    assert rows(page).locator("input:checked").count() == rows(page).count()
+    page.keyboard.press("Escape")
+    expect(tools(page)).to_be_hidden()
+
+
+def test_a_selection_outlives_a_search_and_is_changed_with_undo(own_site, open_page):
+    address, service = own_site
+    page = open_page(address)
+    rows(page).first.get_by_role("checkbox").check()
+    page.get_by_label("Search tracks").fill("waves beach")
+    expect(rows(page).first.locator(".row-title")).to_contain_text("Waves")
+    page.locator(".facet-value[data-facet=environment][data-value=ocean]").click()
+    expect(page.locator("#count")).to_have_text("4 tracks")
+    rows(page).first.get_by_role("checkbox").check()
+    expect(tools(page)).to_contain_text("2 selected")
+
+    tools(page).get_by_label("Rate the selected tracks").select_option("4")
+    note = page.locator(".toast", has_text="2 tracks rated 4 of 5")
+    expect(note).to_be_visible()
+    assert list(rated(service).values()) == [4, 4]
+    note.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast", has_text="2 tracks as before")).to_be_visible()
+    assert rated(service) == {}
+    tag = tools(page).get_by_label("Add a tag")
+    tag.fill("keep")
+    tag.press("Enter")
+    note = page.locator(".toast", has_text="2 tracks tagged #keep")
+    assert len([track for track in service.store.tracks.list() if track.tags]) == 2
+    note.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast", has_text="2 tracks as before")).to_be_visible()
+    assert [track for track in service.store.tracks.list() if track.tags] == []
+
+
+# The address
+
+
+def test_going_back_empties_a_search_field_that_has_the_cursor(open_page, site):
+    page = open_page(f"{site}/#/history")
+    expect(page.locator(".history-line").first).to_be_visible()
+    page.get_by_role("link", name="Tracks", exact=True).click()
+    page.locator(".facet-value[data-facet=mood][data-value=calm]").click()
+    expect(page.locator("#count")).to_have_text("12 tracks")
+    search = page.get_by_label("Search tracks")
+    search.fill("snow lantern")
+    expect(page.locator("#count")).to_have_text("4 tracks")
+    page.go_back()
+    expect(page.locator("#count")).to_have_text(f"{ALL} tracks")
+    expect(search).to_have_value("")
+
+
+# Phones and tablets
+
+
+def test_a_phone_has_the_whole_player_and_a_selection(open_page, site):
+    page = open_page(site, width=360, height=740, has_touch=True, is_mobile=True)
+    second = rows(page).nth(1).locator(".row-title").text_content()
+    rows(page).first.get_by_role("button", name="Play").tap()
+    player = page.get_by_role("region", name="Player")
+    player.get_by_role("button", name="Repeat").tap()
+    player.get_by_role("button", name="Next track").tap()
+    expect(player.locator(".bar-title")).to_have_text(second)
+    player.get_by_role("button", name="Previous track").tap()
+    page.get_by_label("More", exact=True).tap()
+    page.get_by_role("button", name="Select tracks").tap()
+    rows(page).first.get_by_role("checkbox").tap()
+    rows(page).nth(1).get_by_role("checkbox").tap()
+    expect(tools(page)).to_contain_text("2 selected")
+    page.goto(f"{site}/#/map")
+    expect(page.locator(".legend-value").first).to_be_visible()
+    expect(page.get_by_text("Listen on hover")).to_be_hidden()
+    expect(page.get_by_text("With the keyboard")).to_be_hidden()
+
+
+def test_a_click_beside_the_filters_closes_them_and_opens_nothing(open_page, site):
+    page = open_page(site, width=768, height=900)
+    expect(rows(page).first).to_be_visible()
+    page.get_by_role("button", name="Filters").click()
+    expect(page.locator(".side-head")).to_contain_text(f"{ALL} tracks")
+    page.mouse.click(700, 500)
+    expect(page.locator(".side")).to_be_hidden()
+    assert "track=" not in page.url
+    expect(page.locator("#detail")).to_be_hidden()
+
+
+# Polish
+
+
+def test_waveforms_of_all_rows_are_as_wide(own_site, open_page):
+    address, service = own_site
+    service.store.tracks.update(service.store.tracks.list(limit=1)[0].id, rating=4)
+    page = open_page(address)
+    expect(rows(page).first.locator(".row-rating")).to_have_text("★★★★☆")
+    widths = "(all) => [...new Set(all.map((one) => Math.round(one.getBoundingClientRect().width)))].length"
+    assert page.locator(".row .wave").evaluate_all(widths) == 1
+
+
+def test_the_first_list_on_its_way_is_no_blank_page(open_page, site):
+    page = open_page("about:blank")
+    held = []
+    page.route("**/api/tracks?*", lambda route: held.append(route))
+    page.goto(site)
+    expect(page.locator(".tracks")).to_have_attribute("aria-busy", "true")
+    drawn = "getComputedStyle(document.querySelector('.rows-list')).backgroundImage"
+    assert "gradient" in page.evaluate(drawn)
+    held[0].continue_()
+    expect(rows(page).first).to_be_visible()
+    assert page.evaluate(drawn) == "none"
+
+
+def test_titles_from_right_to_left_keep_their_beginning(own_site, open_page):
+    address, service = own_site
+    track = service.store.tracks.list(limit=1)[0]
+    hebrew = "\u05d2\u05dc\u05d9\u05dd \u05de\u05ea\u05e0\u05e4\u05e6\u05d9\u05dd \u05e2\u05dc \u05d4\u05d7\u05d5\u05e3"
+    service.store.tracks.update(track.id, tags=("x" * 60,))
+    page = open_page(address)
+    page.route(
+        "**/api/tracks?*",
+        lambda route: route.fulfill(
+            response=(answer := route.fetch()), body=answer.text().replace(track.summary, hebrew)
+        ),
+    )
+    page.reload()
+    title = rows(page).first.locator(".row-title")
+    expect(title).to_have_text(hebrew)
+    assert title.evaluate("(one) => one.matches(':dir(rtl)')")
+
+    # A long tag keeps its button within the details.
+    title.click()
+    close = page.locator("#detail").get_by_role("button", name="Remove the tag")
+    box, panel = close.bounding_box(), page.locator("#detail").bounding_box()
+    assert box["x"] + box["width"] <= panel["x"] + panel["width"]
+
+
+def test_an_impossible_rating_in_the_address_is_told(open_page, site):
+    page = open_page(f"{site}/#/tracks?rating=99", allow=("422",))
+    expect(page.get_by_role("alert").filter(has_text="rating")).to_be_visible()
+
+
+def test_the_search_is_among_the_first_stops_of_the_keyboard(open_page, site):
+    page = open_page(site)
+    expect(rows(page).first).to_be_visible()
+    stops = []
+    while len(stops) < 12 and "search" not in stops:
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.id"))
+    assert stops[-1] == "search"

@@ -128,14 +128,14 @@ def test_twenty_visits_leave_no_nodes_and_no_listeners(open_page, site):
 
     def visit():
         for view, there in (
-            ("History", ".history-line"),
-            ("Map", ".legend-value"),
-            ("Compose", ".compose"),
-            ("Tracks", ".row"),
+            ("history", ".history-line"),
+            ("map", ".legend-value"),
+            ("compose", ".compose"),
+            ("tracks", ".row"),
         ):
-            page.get_by_role("navigation", name="Views").get_by_role("link", name=view, exact=True).click()
+            page.evaluate(f"location.hash = '#/{view}'")
             expect(page.locator(there).first).to_be_visible()
-        rows(page).first.locator(".row-title").click()
+        page.evaluate("document.querySelector('.row-title').click()")
         expect(page.locator(".mini").first).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.locator("#detail")).to_be_hidden()

@@ -71,6 +71,7 @@ function close() {
   const filters = document.querySelector(".facets-open .side-head button");
   if (filters) filters.click();
   else if (detail.open) detail.close();
+  else views[shown].escape?.();
 }
 
 document.body.append(help);

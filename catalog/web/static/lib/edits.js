@@ -5,6 +5,7 @@ import { plural, title } from "./format.js";
 import { complain, toast } from "./toast.js";
 
 const AT_ONCE = 4;
+const MANY = 40; // changes that take a while
 
 /** Dispatches "edited" (detail: the track), "gone" and "back" (detail: ids) and "made" (detail: the track). */
 export const edits = new EventTarget();
@@ -67,6 +68,7 @@ const called = (tracks) => (tracks.length === 1 ? `“${title(tracks[0])}”` : 
 
 /** Do `work` for every item, a few at a time; returns the items that are done. Of several failures one is shown. */
 async function each(items, work) {
+  const close = items.length > MANY ? toast(`Changing ${plural(items.length, "track")}…`, { stay_ms: 600_000 }) : null;
   const waiting = [...items];
   const done = [];
   let failure = null;
@@ -81,6 +83,7 @@ async function each(items, work) {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  close?.();
   if (failure) complain(failure);
   return done;
 }

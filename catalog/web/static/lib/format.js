@@ -73,7 +73,7 @@ export function day(iso) {
 
 /** 3 -> "★★★☆☆". */
 export function stars(rating) {
-  return rating ? "★".repeat(rating) + "☆".repeat(5 - rating) : "";
+  return rating >= 1 && rating <= 5 ? "★".repeat(rating) + "☆".repeat(5 - rating) : "";
 }
 
 /** 1 -> "1 track", 2 -> "2 tracks". */

@@ -11,7 +11,7 @@ export function playerBar() {
   const element = document.getElementById("player");
   const wave = new Wave({ onSeek: (_, fraction) => player.seek(fraction) });
   const play = h("button", { type: "button", class: "play-button", onclick: () => player.toggle() }, icon("play"));
-  const link = h("a", { class: "bar-title" });
+  const link = h("a", { class: "bar-title", dir: "auto" });
   const sub = h("p", { class: "muted bar-sub" });
   const time = h("span", { class: "bar-time numbers" });
   const slider = h("div", { class: "bar-seek", role: "slider", tabindex: "0", "aria-label": "Position", "aria-valuemin": "0" }, wave.canvas);

@@ -11,7 +11,7 @@ const NONE = { rating: "Not rated", environment: "No place", mood: "No mood", ta
 /** Return what a value of a facet is called. */
 export function label(facet, value) {
   if (value === "none") return NONE[facet] ?? "None";
-  if (facet === "rating") return stars(Number(value));
+  if (facet === "rating") return stars(Number(value)) || value;
   return facet === "backend" || facet === "tag" ? value : name(value);
 }
 

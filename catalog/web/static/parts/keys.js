@@ -7,7 +7,7 @@ import { toast } from "../lib/toast.js";
 
 const LIST = [
   ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["?", "This list"], ["Esc", "Close what is open"]]],
-  ["In the list", [["↑  ↓", "Previous, next row"], ["Enter", "Open the details"], ["X", "Select"]]],
+  ["In the list", [["↑  ↓", "Previous, next row"], ["Enter", "Open the details"], ["X", "Select"], ["Ctrl A", "Select the whole list"], ["Shift click", "Select up to there"], ["Esc", "Give the selection up"]]],
   ["The open track, else what is selected, else the row", [["1 … 5", "Rate"], ["0", "Take the rating away"], ["Delete", "Move to the trash"]]],
   ["Search", [["mood:calm", "A mood that must be there"], ["tag:favourite", "A tag of yours"], ["style:ambient_lofi", "A style; also role, quality, environment, backend"], ["length:10..30", "Between 10 and 30 seconds"], ["rating:4..", "Rated 4 and better"]]],
 ];
@@ -45,8 +45,13 @@ function changes(subject) {
 export function listenToKeys({ current, subject, help, search, close }) {
   const changing = changes(subject);
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help.open) return;
     const { target, key } = event;
+    if (event.defaultPrevented || help.open) return;
+    if ((event.ctrlKey || event.metaKey) && key === "a" && current().selectAll && !isTyping(target)) {
+      event.preventDefault();
+      return current().selectAll();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (key === "Escape") {
       if (isTyping(target)) target.blur();
       else close();

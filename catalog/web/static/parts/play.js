@@ -39,7 +39,7 @@ export function miniRow(track, among) {
     "li",
     { class: "mini" },
     playButton(track, () => queueIn(among, among.indexOf(track))),
-    h("div", { class: "mini-text" }, trackLink(track.id, title(track), { class: "mini-title" }), h("span", { class: "muted mini-style" }, name(track.style))),
+    h("div", { class: "mini-text" }, trackLink(track.id, title(track), { class: "mini-title", dir: "auto" }), h("span", { class: "muted mini-style" }, name(track.style))),
     near !== undefined && near !== null && h("span", { class: "mini-score", title: `How near it is: ${score(near)}` }, nearness(near)),
   );
 }

@@ -15,7 +15,7 @@ export class TrackRow {
   #wave = new Wave({ onSeek: (track, fraction) => player.play(track, { queue: this.#queue(), fraction }) });
   #check = h("input", { type: "checkbox", class: "check", onclick: (event) => this.#list.onSelect(this.#index, this.#track, event) });
   #play = h("button", { type: "button", class: "play-button", onclick: () => player.toggle(this.#track, { queue: this.#queue() }) }, icon("play"));
-  #link = h("a", { class: "row-title", onclick: (event) => this.#follow(event) });
+  #link = h("a", { class: "row-title", dir: "auto", onclick: (event) => this.#follow(event) });
   #sub = h("p", { class: "row-sub" });
   #marks = h("span", { class: "row-marks" });
   #tempo = h("span", { class: "row-tempo" });

@@ -6,6 +6,7 @@ const PAGE = 60;
 const MARGIN = 6; // rows above and below the screen
 const KEPT_PAGES = 40;
 const PAUSE_MS = 40;
+const MOST_AT_ONCE = 500; // items that one call fetches
 
 /** The items of one list, in pages. `load(limit, offset, signal)` fetches {total, items}; "items" says that some came. */
 export class Pages extends EventTarget {
@@ -44,6 +45,21 @@ export class Pages extends EventTarget {
       if (!this.#pages.has(page)) missing.push(page);
     }
     await Promise.all(missing.map((page) => this.#fetch(page)));
+  }
+
+  /** Return the items from `first` to `last`, those that were not loaded too. */
+  async items(first, last) {
+    const found = [];
+    for (let at = first; at <= last; ) {
+      const known = this.item(at);
+      if (known) found[at++ - first] = known;
+      else {
+        const { items } = await this.load(Math.min(MOST_AT_ONCE, last - at + 1), at, this.#abort.signal);
+        if (!items.length) break;
+        for (const item of items) found[at++ - first] = item;
+      }
+    }
+    return found;
   }
 
   async #fetch(page) {

@@ -76,7 +76,7 @@ export class DetailPanel {
     this.#wave = new Wave({ onSeek: (one, fraction) => player.play(one, { queue: null, fraction }) });
     this.#play = h("button", { type: "button", class: "play-button large", onclick: () => player.toggle(track, { queue: null }) }, icon("play"));
     this.#showPlaying();
-    const heading = h("h2", { class: "detail-title", tabindex: "-1", id: "detail-title" }, title(track));
+    const heading = h("h2", { class: "detail-title", dir: "auto", tabindex: "-1", id: "detail-title" }, title(track));
     const body = h(
       "div",
       { class: "detail-body" },

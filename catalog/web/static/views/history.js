@@ -2,7 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { debounced, fill, h, icon } from "../lib/dom.js";
-import { bytes, name, number, percent, plural, score, span, when } from "../lib/format.js";
+import { bytes, name, number, percent, plural, nearness, score, span, when } from "../lib/format.js";
 import { address, change, here, trackAddress } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { LOOKING } from "../lib/vocabulary.js";
@@ -113,7 +113,7 @@ function line(one) {
     "li",
     { class: "history-line" },
     one.track_id ? playButton({ id: one.track_id, summary: one.summary, style: one.style }) : h("span", { class: "play-gap" }),
-    h("div", { class: "history-text" }, h("p", { class: "history-title" }, one.track_id ? h("a", { href: trackAddress(one.track_id, "history") }, text) : text), h("p", { class: "muted small" }, remarks(one))),
+    h("div", { class: "history-text" }, h("p", { class: "history-title", dir: "auto" }, one.track_id ? h("a", { href: trackAddress(one.track_id, "history") }, text) : text), h("p", { class: "muted small" }, remarks(one))),
     end(one),
     h("p", { class: "muted small history-style" }, [name(one.style), name(one.role)].filter(Boolean).join(" · ")),
     h("time", { class: "muted small", datetime: one.created_at }, when(one.created_at)),
@@ -127,5 +127,5 @@ function remarks(one) {
 
 function end(one) {
   const [picture, word] = ENDS[endOf(one)];
-  return h("p", { class: "history-action" }, icon(picture), word, one.score !== null && one.score !== undefined && h("span", { class: "muted numbers" }, score(one.score)));
+  return h("p", { class: "history-action" }, icon(picture), word, one.action === "reused" && one.score !== null && h("span", { class: "muted", title: `How near it was: ${score(one.score)}` }, nearness(one.score)));
 }

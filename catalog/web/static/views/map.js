@@ -16,7 +16,8 @@ import { Preview } from "./map/preview.js";
 const MOST_LISTED = 200;
 const CLICK = 6; // pixels; a pointer that moves no further clicks
 const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const HELP = "Near means alike in meaning. Click a track to open it, drag a lasso to pick several; with the keyboard, arrows go from track to track, Enter opens, Space plays.";
+const HELP = "Near means alike in meaning. Click a track to open it, drag a lasso to pick several.";
+const KEYS = " With the keyboard, arrows go from track to track, Enter opens, Space plays.";
 
 export class MapView {
   title = "Map";
@@ -37,9 +38,9 @@ export class MapView {
     h(
       "div",
       { class: "map-pane" },
-      h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline" }, this.#listen, h("span", {}, "Listen on hover")), this.#by),
+      h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline hover-only" }, this.#listen, h("span", {}, "Listen on hover")), this.#by),
       h("div", { class: "map-area" }, this.#plot.canvas, this.#tip, this.#note),
-      h("p", { class: "muted small map-help", id: "map-help" }, HELP),
+      h("p", { class: "muted small map-help", id: "map-help" }, HELP, h("span", { class: "hover-only" }, KEYS)),
     ),
     h("aside", { class: "map-side", "aria-label": "Picked on the map" }, h("div", { class: "legend-box" }, this.#legend), h("div", { class: "section-head" }, this.#count), this.#tools, this.#list),
   );

@@ -24,20 +24,22 @@ export class TracksView {
   title = "Tracks";
   #wanted = null; // query of the list that is shown or on its way, as JSON; null when it could not be loaded
   #shown = null; // query of the list that is shown
+  #trashed = null; // whether the trash is shown; what is selected here is no choice there
   #coming = null; // pages of the list that is on its way
   rows = new Rows({ label: "Tracks", make: () => new TrackRow(this.#list()), onError: (error) => this.#search.showProblem(error) });
   #selection = new Selection(this.rows);
   #search = new SearchField({ onDown: () => this.rows.select(this.rows.current) });
-  #tools = new ListTools({ onFilters: () => this.#showFilters() });
+  #tools = new ListTools({ onFilters: () => this.#showFilters(), onSelect: () => this.element.classList.toggle("selecting") });
   #facets = new FacetPanel();
   #closeFilters = iconButton("close", "Close the filters", () => this.#showFilters(false));
+  #found = h("span", { class: "muted" });
   #chips = h("div", { class: "chips" });
   #empty = h("div", { class: "empty", hidden: true });
   element = h(
     "div",
     { class: "view tracks" },
     h("h1", { class: "sr" }, "Tracks"),
-    h("div", { class: "side" }, h("div", { class: "side-head" }, h("h2", {}, "Filters"), this.#closeFilters), this.#facets.element),
+    // Before the filters, so that the search is the first stop of the keyboard.
     h(
       "div",
       { class: "list-pane" },
@@ -45,6 +47,8 @@ export class TracksView {
       h("div", { class: "rows-area" }, this.rows.element, this.#empty),
       this.#selection.element,
     ),
+    h("div", { class: "scrim", onclick: () => this.#showFilters(false) }),
+    h("div", { class: "side" }, h("div", { class: "side-head" }, h("h2", {}, "Filters"), this.#found, this.#closeFilters), this.#facets.element),
   );
 
   constructor() {
@@ -67,7 +71,8 @@ export class TracksView {
     this.#tools.show(params);
     fill(this.#chips, filterChips(params));
     if (this.#wanted !== JSON.stringify(listQuery(params))) {
-      if (this.#selection.size) this.#selection.clear();
+      if (this.#trashed !== params.get("trashed")) this.#selection.clear();
+      this.#trashed = params.get("trashed");
       this.#load({ keep: this.#shown === JSON.stringify(listQuery(params)) });
     } else this.rows.refresh();
   }
@@ -87,13 +92,24 @@ export class TracksView {
       PageDown: () => rows.select(rows.current + STEP),
       PageUp: () => rows.select(rows.current - STEP),
       Enter: () => current && change({ track: current.id }),
-      x: () => current && this.#selection.toggle(current),
+      x: () => current && this.#selection.toggle(current, rows.current),
     };
   }
 
   /** The tracks that a key changes: the selected ones, else the row that the reader went to, if it is in sight. */
   get chosen() {
     return this.#selection.size ? this.#selection.tracks : [this.rows.chosenItem()].filter(Boolean);
+  }
+
+  selectAll() {
+    this.#selection.all();
+  }
+
+  /** Give the selection up; returns false where there is none. */
+  escape() {
+    const any = this.#selection.size > 0;
+    if (any) this.#selection.clear();
+    return any;
   }
 
   /** Play or pause. With another track's row in focus, play that track. */
@@ -168,6 +184,7 @@ export class TracksView {
     this.rows.show(pages, { keep });
     this.#facets.show(facets);
     this.#tools.showCount(count);
+    this.#found.textContent = count;
     announce(count);
     this.#empty.hidden = total > 0;
     if (!total) fill(this.#empty, emptyText(wanted, this.#search.text));

@@ -29,7 +29,7 @@ function star(track, stars) {
 }
 
 export function labels(track) {
-  const note = h("textarea", { class: "input", rows: "2", placeholder: "Note to yourself", "aria-label": "Note", value: track.note ?? "", onchange: () => edit(track.id, { note: note.value }) });
+  const note = h("textarea", { class: "input", dir: "auto", rows: "2", placeholder: "Note to yourself", "aria-label": "Note", value: track.note ?? "", onchange: () => edit(track.id, { note: note.value }) });
   return section("Your labels", null, tags(track), note);
 }
 

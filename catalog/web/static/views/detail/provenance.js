@@ -53,6 +53,6 @@ function quote(heading, text) {
     "div",
     { class: "quote" },
     h("div", { class: "quote-head" }, h("h4", {}, heading), iconButton("copy", `Copy the ${heading.toLowerCase()}`, copy)),
-    h("p", { class: long ? "long" : "", ...(long ? { tabindex: "0" } : {}) }, text), // only what has the focus scrolls by keyboard
+    h("p", { dir: "auto", class: long ? "long" : "", ...(long ? { tabindex: "0" } : {}) }, text), // only what has the focus scrolls by keyboard
   );
 }

@@ -7,13 +7,15 @@ import { complain } from "../../lib/toast.js";
 const TYPING_MS = 140;
 
 export class SearchField {
-  #typed = debounced(() => change({ q: this.text.trim() }, { view: "tracks", replace: true }), TYPING_MS);
+  #typed = debounced(() => this.#search(this.text.trim()), TYPING_MS);
+  #asked = null; // the search that the field wrote into the address
   #input = h("input", {
     type: "search",
     id: "search",
     class: "search-input",
     placeholder: "Describe a scene, or narrow it: calm water mood:peaceful length:10..30",
     "aria-label": "Search tracks by meaning and words",
+    dir: "auto",
     autocomplete: "off",
     spellcheck: "false",
     enterkeyhint: "search",
@@ -35,9 +37,12 @@ export class SearchField {
     return this.#input.value;
   }
 
-  /** Show the search of the address, unless the reader is writing one. */
+  /** Show the search of the address. What this field wrote there is left alone: the reader may have typed on since. */
   show(text) {
-    if (document.activeElement !== this.#input) this.#input.value = text;
+    if (text === this.#asked) return;
+    this.#asked = text;
+    this.#typed.cancel();
+    this.#input.value = text;
   }
 
   focus() {
@@ -75,6 +80,11 @@ export class SearchField {
       change({ [facet]: value });
     }
     this.#input.focus();
+  }
+
+  #search(text) {
+    this.#asked = text;
+    change({ q: text }, { view: "tracks", replace: true });
   }
 
   #key(event) {

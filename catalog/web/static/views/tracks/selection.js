@@ -1,9 +1,11 @@
 // The selected tracks, and the bar of what can be done to all of them.
 
-import { button, fill, h, options } from "../../lib/dom.js";
+import { aborted } from "../../lib/api.js";
+import { announce, button, fill, h, options } from "../../lib/dom.js";
 import { rate, restore, tag, trash } from "../../lib/edits.js";
 import { number } from "../../lib/format.js";
 import { here } from "../../lib/route.js";
+import { complain } from "../../lib/toast.js";
 
 const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`]), [0, "No rating"]];
 
@@ -30,17 +32,30 @@ export class Selection {
   }
 
   /** Select a row or take it out; with `range` all rows from the last one that was checked. */
-  check(index, on, range) {
+  async check(index, on, range) {
     const from = range ? this.#lastChecked ?? index : index;
-    for (let at = Math.min(from, index); at <= Math.max(from, index); at += 1) {
-      const track = this.#rows.pages.item(at);
-      if (track) this.#set(track, on);
-    }
     this.#lastChecked = index;
+    await this.#setRange(Math.min(from, index), Math.max(from, index), on);
+  }
+
+  /** Select every track of the list, or none where all are selected. */
+  async all() {
+    const { pages } = this.#rows;
+    if (pages?.total) await this.#setRange(0, pages.total - 1, true);
+  }
+
+  /** Select or take out rows, those too that were never in sight. */
+  async #setRange(first, last, on) {
+    try {
+      for (const track of await this.#rows.pages.items(first, last)) this.#set(track, on);
+    } catch (error) {
+      if (!aborted(error)) complain(error);
+    }
     this.#changed();
   }
 
-  toggle(track) {
+  toggle(track, index) {
+    this.#lastChecked = index;
     this.#set(track, !this.has(track.id));
     this.#changed();
   }
@@ -70,6 +85,7 @@ export class Selection {
   #changed() {
     this.#show();
     this.#rows.refresh();
+    announce(`${number(this.size)} selected`);
   }
 
   #show() {
@@ -85,7 +101,7 @@ export class Selection {
   }
 
   #rating() {
-    const select = h("select", { class: "select", "aria-label": "Rate the selected tracks", onchange: () => select.value && rate(this.tracks, Number(select.value) || null) }, options(RATINGS));
+    const select = h("select", { class: "select", "aria-label": "Rate the selected tracks", onchange: () => select.value && (rate(this.tracks, Number(select.value) || null), (select.value = "")) }, options(RATINGS));
     return select;
   }
 

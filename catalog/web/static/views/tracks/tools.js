@@ -36,12 +36,14 @@ export class ListTools {
   #filters = h("button", { type: "button", class: "button filter-button", "aria-expanded": "false", "aria-controls": "facets", onclick: () => this.#onFilters() }, icon("filter"), this.#filterText);
   #count = h("p", { class: "count", id: "count" });
   #back = h("button", { type: "button", class: "link", onclick: () => change({ trashed: null, track: null }) }, "Back to the catalog");
-  element = h("div", { class: "list-tools" }, this.#filters, this.#count, this.#back, h("div", { class: "grow" }), this.#searchBy, this.#sortBy, menu());
+  element = h("div", { class: "list-tools" }, this.#filters, this.#count, this.#back, h("div", { class: "grow" }), this.#searchBy, this.#sortBy, menu(() => this.#onSelect()));
   #onFilters;
+  #onSelect;
 
-  /** `onFilters` opens or closes the filters where they have no room beside the list. */
-  constructor({ onFilters }) {
+  /** `onFilters` opens or closes the filters where they have no room beside the list, `onSelect` shows boxes to check where rows have no room for them. */
+  constructor({ onFilters, onSelect }) {
     this.#onFilters = onFilters;
+    this.#onSelect = onSelect;
   }
 
   /** Show what the address asks for. A search comes best first, so there is no order to choose. */
@@ -74,19 +76,19 @@ function labelled(text, control) {
 }
 
 /** Return the menu. Its list is built when it opens, for the query of that moment. */
-function menu() {
+function menu(onSelect) {
   const element = h("details", { class: "menu" }, h("summary", { class: "icon-button", "aria-label": "More", title: "More" }, icon("more")));
   const close = () => (element.open = false);
   element.addEventListener("toggle", () => {
     element.querySelector(".menu-list")?.remove();
-    if (element.open) element.append(menuList(close));
+    if (element.open) element.append(menuList(close, onSelect));
   });
   element.addEventListener("focusout", (event) => event.relatedTarget && !element.contains(event.relatedTarget) && close());
   addEventListener("click", (event) => element.contains(event.target) || close());
   return element;
 }
 
-function menuList(close) {
+function menuList(close, onSelect) {
   const { params } = here();
   const trashed = params.get("trashed");
   const query = Object.entries({ ...listQuery(params), narrow: undefined }).filter(([, value]) => value);
@@ -94,6 +96,7 @@ function menuList(close) {
   return h(
     "div",
     { class: "menu-list" },
+    h("button", { type: "button", class: "select-mode", onclick: () => (onSelect(), close()) }, "Select tracks"),
     FORMATS.map(exported),
     h("a", { href: trashed ? "#/tracks" : "#/tracks?trashed=1", onclick: close }, trashed ? "Back to the catalog" : "Open the trash"),
   );
