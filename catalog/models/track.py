@@ -152,7 +152,8 @@ class Page(Value):
     """How many tracks meet the query, on all pages."""
     facets: dict[str, dict[str, int]]
     """For mood, style, role, quality, environment, tag, backend and rating: how many of these tracks have each value,
-    most frequent first; "none" counts those without a value."""
+    most frequent first; "none" counts those without a value. But for mood and tag, a facet is counted as if the query
+    chose no value in it, since more values of it are alternatives."""
     missing: tuple[str, ...] = ()
     """Words of the query that no track has, where the search narrows."""
     meant: dict[str, str] = Field(default_factory=dict)

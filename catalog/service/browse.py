@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, get_args
 
 from ..disk.reading import MOST_RESULTS
 from ..errors import InputError
 from ..models import Filter, Page, Track
 from ..presets.vocabulary import MOODS
-from ..search.facets import facets_of
+from ..search.facets import Facets, facets_of
 from ..search.hints import meant
 from ..search.nearness import least_cosine
+from ..search.own_filter import without_own_choice
 from ..search.query import Query
 from ..store.sounds import sound_of
 from ..store.store import Store
@@ -29,6 +30,8 @@ BEST = 200
 """How many tracks of a search that narrows are kept; what comes after is not near any more."""
 MOST_WORDS = 8
 """Of a longer query the first words are looked up one by one."""
+
+Scored = list[tuple[Track, float]]
 
 _least_cosines: dict[str, float] = {}
 """See `least_cosine`; by the identity of the encoder."""
@@ -84,6 +87,7 @@ def page(
 ) -> Page:
     """Return `limit` tracks from `offset` on, with the number of all that meet `query` and their facets.
 
+    A facet of which a track has one value is counted without the values that `query` chooses in it.
     A query with words is a search, best first; without words `sort` orders the tracks. A search by words counts only
     tracks that have one of them, a search by meaning or both every track that meets the facts. Raises InputError for a
     sort, a limit or an offset that cannot be used.
@@ -94,13 +98,18 @@ def page(
             f"limit {limit} and offset {offset} cannot be used; pass 0 or more, a limit up to {MOST_RESULTS:,}, "
             "and in a search no more than that together"
         )
-    total, facets = store.tracks.facets(query.where, query.plain if query.text and by == "words" else "")
+    words = query.plain if query.text and by == "words" else ""
+    total, facets = store.tracks.facets(query.where, words)
+    open_choices = without_own_choice(query.where)
+    others = {facet: store.tracks.facets(where, words)[1][facet] for facet, where in open_choices.items()}
     if query.text:
         hits = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
         tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
     else:
         tracks, scores = [*store.tracks.list(query.where, order=sort, limit=limit, offset=offset)], {}
-    return Page(query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets=facets)
+    return Page(
+        query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets={**facets, **others}
+    )
 
 
 def narrow_page(
@@ -121,7 +130,10 @@ def narrow_page(
     the best one. `names` are the styles and roles. Raises InputError.
     """
     if query.text:
-        hits = _matching(store, encoder, query, by)
+        matching = _matching(store, encoder, query, by)
+        hits = matching(query.where)
+        open_choices = without_own_choice(query.where)
+        others = {facet: _facets(matching(where))[facet] for facet, where in open_choices.items()}
         tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
         shown = tuple(tracks[offset : offset + limit])
         found = Page(
@@ -129,7 +141,7 @@ def narrow_page(
             tracks=shown,
             scores={track.id: scores[track.id] for track in shown},
             total=len(hits),
-            facets=facets_of(tracks),
+            facets={**_facets(hits), **others},
         )
     else:
         found = page(store, encoder, query, sort=sort, limit=limit, offset=offset)
@@ -141,16 +153,25 @@ def narrow_page(
     return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
 
 
-def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> list[tuple[Track, float]]:
-    if by == "words":
-        hits = store.tracks.search_words(query.plain, query.where, BEST)
+def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> Callable[[Filter], Scored]:
+    """Return the function from a filter to the tracks that meet it and match the words of `query`, encoded once."""
+
+    def by_words(where: Filter) -> Scored:
+        hits = store.tracks.search_words(query.plain, where, BEST)
         return [(track, score / hits[0][1]) for track, score in hits]
+
+    if by == "words":
+        return by_words
     if (least := _least_cosines.get(encoder.identity)) is None:
         least = _least_cosines[encoder.identity] = least_cosine(encoder.encode)
     vector = embed_document(encoder, query.plain)
     if by == "both":
-        return store.tracks.search_hybrid(query.plain, vector, query.where, BEST, least)
-    return [hit for hit in store.tracks.search(vector, query.where, BEST) if hit[1] >= least]
+        return lambda where: store.tracks.search_hybrid(query.plain, vector, where, BEST, least)
+    return lambda where: [hit for hit in store.tracks.search(vector, where, BEST) if hit[1] >= least]
+
+
+def _facets(hits: Scored) -> Facets:
+    return facets_of([track for track, _ in hits])
 
 
 def _free_words(query: Query) -> list[str]:

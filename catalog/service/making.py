@@ -28,7 +28,7 @@ from ..upkeep.sidecars import sidecar
 from ..version import package_version
 from .call import Call
 
-__all__ = ["Generators", "MakingTask", "followed", "keep", "noted", "render", "seed_of"]
+__all__ = ["Generators", "LastStep", "MakingTask", "followed", "keep", "noted", "render", "seed_of"]
 
 
 _log = logging.getLogger(__name__)
@@ -62,6 +62,25 @@ class MakingTask:
         """The audio arguments of the generator: the track to go on from, the melody to follow, or none."""
         audios = {"continue_from": self.follows, "melody": self.call.melody}
         return {name: one for name, one in audios.items() if one is not None}
+
+
+class LastStep:
+    """The progress of a generator, passed on; `again` repeats its last step, so that whoever follows may cancel."""
+
+    def __init__(self, on_progress: Progress | None) -> None:
+        self._on_progress = on_progress
+        self._last: tuple[int, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Pass a step on."""
+        self._last = done, total
+        if self._on_progress is not None:
+            self._on_progress(done, total)
+
+    def again(self) -> None:
+        """Pass the last step on once more; raises what the follower raises."""
+        if self._last is not None:
+            self(*self._last)
 
 
 def render(
@@ -98,22 +117,31 @@ def render(
 
 
 def keep(
-    task: MakingTask, raw: Audio, store: Store, *, encoder: str
+    task: MakingTask,
+    raw: Audio,
+    store: Store,
+    *,
+    encoder: str,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[Track, NDArray[np.float32] | None]:
     """Shape, measure and store the audio of a task; return the track and its sound vector, None for silence.
 
-    The caller writes the row, so that it goes in last. Raises InputError when the audio breaks a rule of the request
+    The caller writes the row, so that it goes in last. `check` is called before each stage up to the storing, and may
+    raise Cancelled. Raises InputError when the audio breaks a rule of the request
     (`normalize_duration: strict`), StorageError when it cannot be written.
     """
     call, request, config = task.call, task.request, task.config
     with generator_errors(f"{config['backend']} {config['size']}"):
+        check()
         with call.stage("shape"):
             shaped = shape(raw, config)
+        check()
         with call.stage("measure"):
             made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, config)}
             sound = timbre.sound_vector(shaped)
     made["generation_s"] = round(sum(call.timings_s[stage] for stage in ("generate", "shape", "measure")), 3)
     track_id = uuid.uuid4().hex[:16]
+    check()
     with call.stage("store_audio"):
         mark = _mark(track_id, request, made)
         data = audio.encode(shaped, "wav", title=request.features.summary_of_topic[:120], comment=mark)

@@ -45,7 +45,7 @@ from ..text.parsed import parse
 from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .listener import Listener
-from .making import Generators, MakingTask, followed, keep, noted, render, seed_of
+from .making import Generators, LastStep, MakingTask, followed, keep, noted, render, seed_of
 from .music_vectors import MusicVectors
 from .repeats import Repeat, Repeats
 
@@ -272,10 +272,11 @@ class Flow:
         Where no seed was requested it follows from the request's key; with `fresh` it is drawn.
         """
         tasks = [self._task(call, outcome, fresh=fresh) for call, outcome in missing]
+        steps = LastStep(on_progress)
         with self._one_at_a_time:
-            raws = render(tasks, self._generator, on_progress)
+            raws = render(tasks, self._generator, steps if on_progress else None)
         for (call, outcome), task, raw in zip(missing, tasks, raws, strict=True):
-            track, sound = keep(task, raw, self.store, encoder=self.encoder.identity)
+            track, sound = keep(task, raw, self.store, encoder=self.encoder.identity, check=steps.again)
             _, vector = self.understand(call)
             stamp = self.store.stamp()
             with call.stage("insert"):

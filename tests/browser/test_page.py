@@ -338,7 +338,7 @@ def test_a_second_tag_for_a_selection_keeps_the_first(own_site, open_page):
 
 def test_compose_explains_reuse_and_why_others_were_not(open_page, site):
     page = open_page(f"{site}/#/compose")
-    overrides = page.get_by_text("Say what you know, override anything")
+    overrides = page.get_by_text("Options", exact=True)
     overrides.click()
     page.get_by_label("Quality").select_option("preview")
     page.get_by_label("Length, seconds").fill("3.9")
@@ -351,9 +351,9 @@ def test_compose_explains_reuse_and_why_others_were_not(open_page, site):
     expect(first).to_contain_text("alike in meaning")
     # The encoder of the tests has no certificate, so that only a named score reuses anything but a repeat.
     expect(first).to_contain_text("no threshold is certified")
-    page.get_by_label("Score needed").fill("0.3")
-    page.get_by_label("Score needed").blur()
-    expect(reading.get_by_role("heading", name="A track fits and is reused")).to_be_visible()
+    page.get_by_label("Minimum match").fill("0.3")
+    page.get_by_label("Minimum match").blur()
+    expect(reading.get_by_role("heading", name="Will reuse this track")).to_be_visible()
     expect(first).to_contain_text("Reused")
     refused = reading.locator(".candidate-word", has_text=re.compile("Not near enough|mood differs"))
     expect(refused.first).to_be_visible()
@@ -375,7 +375,7 @@ def test_what_was_read_in_a_text_shows_its_source(open_page, site):
     expect(moods.locator(".source")).to_contain_text("like example sentences")
     expect(understood.locator("figcaption")).to_contain_text("like example sentences")
 
-    page.get_by_text("Say what you know, override anything").click()
+    page.get_by_text("Options", exact=True).click()
     page.get_by_label("Moods").fill("calm")
     page.get_by_label("Moods").blur()
     expect(moods.locator(".source")).to_have_text("you said so")
@@ -385,7 +385,7 @@ def test_what_was_read_in_a_text_shows_its_source(open_page, site):
 def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     address, service = own_site
     page = open_page(f"{address}/#/compose")
-    page.get_by_text("Say what you know, override anything").click()
+    page.get_by_text("Options", exact=True).click()
     page.get_by_label("Quality").select_option("preview")
     page.get_by_label("Length, seconds").fill("2")
     page.get_by_label("Context").fill("A clockmaker repairs a tiny music box for his granddaughter.")
@@ -413,8 +413,8 @@ def test_making_shows_progress_and_can_be_cancelled(own_site, open_page, gate):
     page.get_by_role("button", name="Find or make").click()
     expect(page.locator(".served")).to_contain_text("Reused:")
     page.locator(".served").get_by_role("button", name="Does not fit").click()
-    expect(page.locator(".toast", has_text="not served for this")).to_be_visible()
-    expect(page.locator(".verdict")).to_contain_text("A new track is made")
+    expect(page.locator(".toast", has_text="be used for requests like this")).to_be_visible()
+    expect(page.locator(".verdict")).to_contain_text("Will make a new track")
     assert [one.verdict for one in service.store.judgements.list()] == ["rejected"]
     page.get_by_role("link", name="Tracks", exact=True).click()
     expect(rows(page).first.locator(".row-title")).to_contain_text("clockmaker")
@@ -611,7 +611,7 @@ def test_no_serious_finding_of_axe(open_page, site, axe, view, scheme):
         rows(page).first.locator(".row-title").click()
         expect(page.locator(".mini").first).to_be_visible()
     elif view == "compose":
-        page.get_by_text("Say what you know, override anything").click()
+        page.get_by_text("Options", exact=True).click()
         page.get_by_label("Quality").select_option("preview")
         page.get_by_label("Length, seconds").fill("3.9")
         page.get_by_label("Context").fill("Rain on the library windows.")
@@ -714,7 +714,7 @@ def test_jobs_that_ended_leave_nothing_behind(own_site, open_page):
     page = open_page("about:blank")
     page.add_init_script(COUNT_LISTENERS)
     page.goto(f"{address}/#/compose")
-    page.get_by_text("Say what you know, override anything").click()
+    page.get_by_text("Options", exact=True).click()
     page.get_by_label("Quality").select_option("preview")
     page.get_by_label("Length, seconds").fill("1")
     page.get_by_label("Context").fill("A clockmaker repairs a tiny music box.")

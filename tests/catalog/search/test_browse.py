@@ -181,3 +181,18 @@ def test_lists_take_free_words_as_words_that_must_be_there(filled):
     where = require_words(parse('rain "soft rain" -mood:warm')).where
     assert sorted(ids(filled.store.tracks.list(where))) == ["t0", "t6", "t9"]
     assert require_words(parse("")).where == Filter()
+
+
+def test_a_facet_is_counted_without_the_choice_in_it(filled):
+    every = filled.browse("", limit=0).facets
+    chosen = filled.browse("style:jazz_lounge rating:5 mood:calm", limit=0)
+    calm = filled.browse("mood:calm rating:5", limit=0)
+    assert chosen.facets["style"] == calm.facets["style"]
+    assert len(chosen.facets["style"]) > 1
+    assert chosen.facets["rating"] == filled.browse("mood:calm style:jazz_lounge", limit=0).facets["rating"]
+    assert chosen.total < calm.total
+    # Moods add up, so their counts are those within the choice; a range and a minus are no choice.
+    assert filled.browse("mood:dark", limit=0).facets["mood"] != every["mood"]
+    assert filled.browse("rating:4..", limit=0).facets["rating"] == {"5": every["rating"]["5"]}
+    assert "jazz_lounge" not in filled.browse("-style:jazz_lounge", limit=0).facets["style"]
+    assert filled.browse("by:procedural", limit=0).facets["backend"] == every["backend"]

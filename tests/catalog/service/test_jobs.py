@@ -262,3 +262,20 @@ def test_reuse_answers_at_once_and_leaves_no_line_where_it_would_make(service):
     again = service.reuse(RAIN, **SHORT)
     assert (again.action, again.track.id) == ("reused", made.track.id)
     assert [line.rule for line in service.store.requests.list()] == ["exact", "no_candidate"]
+
+
+def test_a_job_can_be_cancelled_after_its_last_step(service, monkeypatch):
+    from music_catalog.service import making
+
+    jobs = Jobs(service)
+    shape = making.shape
+
+    def cancelled_meanwhile(raw, config):
+        jobs.cancel(jobs.list()[0].id)
+        return shape(raw, config)
+
+    monkeypatch.setattr(making, "shape", cancelled_meanwhile)
+    job = jobs.find_or_make("Rain on the roof.", quality="preview", duration_s=1.0, backend="procedural")
+    assert jobs.wait(job.id, WAIT_S).state == "cancelled"
+    assert service.store.tracks.count() == 0
+    jobs.close()

@@ -52,12 +52,20 @@ class Jobs extends EventTarget {
     });
   }
 
+  /** Return true between the reader's cancelling and the end of a job, which comes with its next step. */
+  isCancelling(id) {
+    return this.#cancelled.has(id);
+  }
+
   async cancel(id) {
     this.#cancelled.add(id);
+    this.#showAll();
     try {
       await remove(`/jobs/${encodeURIComponent(id)}`);
       await this.#refresh(id);
     } catch (error) {
+      this.#cancelled.delete(id);
+      this.#showAll();
       complain(error);
     }
   }

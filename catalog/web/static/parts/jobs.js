@@ -1,7 +1,7 @@
 // Tracks that are being made, as the reader sees them: a card for each, and their list in the bar at the top.
 
 import { connection } from "../lib/connection.js";
-import { fill, h, icon } from "../lib/dom.js";
+import { button, fill, h, icon } from "../lib/dom.js";
 import { title } from "../lib/format.js";
 import { errorOf, fractionOf, isFinal, jobs, titleOf } from "../lib/jobs.js";
 
@@ -10,15 +10,16 @@ export function jobCard(job) {
   const heading = h("p", { class: "job-title" });
   const state = h("p", { class: "job-state" });
   const bar = h("progress", { class: "progress", "aria-label": "Progress", max: "1" });
-  const cancel = h("button", { type: "button", class: "button small", onclick: () => jobs.cancel(job.id) }, h("span", {}, "Cancel"));
+  const cancel = button("Cancel", () => ((cancel.disabled = true), jobs.cancel(job.id)), { class: "button small" });
   const element = h("div", { class: "job" }, h("div", { class: "job-text" }, heading, state), bar, cancel);
   const show = (now) => {
     const part = fractionOf(now);
     heading.textContent = now.result?.track ? title(now.result.track) : titleOf(now);
     state.textContent = now.state === "failed" ? errorOf(now) : stateOf(now);
-    if (part === null) bar.removeAttribute("value");
+    if (part === null || part === 1) bar.removeAttribute("value"); // what is left has no measure
     else bar.value = part;
     bar.hidden = cancel.hidden = isFinal(now);
+    cancel.disabled = jobs.isCancelling(job.id);
     element.dataset.state = now.state;
   };
   const changed = ({ detail }) => {
@@ -33,8 +34,9 @@ export function jobCard(job) {
 
 function stateOf(job) {
   if (connection.lost && !isFinal(job)) return "Waiting for the catalog to answer";
+  if (jobs.isCancelling(job.id) && !isFinal(job)) return "Cancelling";
   const part = fractionOf(job);
-  const running = part === null ? "Making" : part === 1 ? "Finishing" : `Making, ${Math.round(part * 100)} %`;
+  const running = part === null ? "Making" : part === 1 ? "Finishing: it is measured and stored" : `Making, ${Math.round(part * 100)} %`;
   return { queued: "Waiting for its turn", running, done: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;
 }
 

@@ -2,6 +2,7 @@
 
 import { post } from "../lib/api.js";
 import { debounced, fill, h } from "../lib/dom.js";
+import { edits } from "../lib/edits.js";
 import { candidates } from "./compose/candidates.js";
 import { chosen, suggestStyles } from "./compose/chosen.js";
 import { ContextForm } from "./compose/form.js";
@@ -16,10 +17,10 @@ export class ComposeView {
   title = "Compose";
   #running = null; // AbortController of the look-up that is on its way
   #shownFor = ""; // the request that is explained, as JSON
-  #failed = false; // the last look-up got no answer
+  #stale = true; // the last look-up got no answer, or the catalog has changed since
   #soon = debounced(() => this.#look(), PAUSE_MS);
   #form = new ContextForm({ onInput: () => this.#soon(), onChange: () => this.#look(), onMake: (reuse) => this.#make(reuse) });
-  #outcome = new Outcome({ onRejected: () => this.#lookAgain() });
+  #outcome = new Outcome({ onChanged: () => this.#lookAgain() });
   #reading = h("div", { class: "reading" }, intro());
   element = h(
     "div",
@@ -27,15 +28,24 @@ export class ComposeView {
     h(
       "div",
       { class: "page" },
-      h("header", { class: "page-head" }, h("h1", {}, "Compose"), h("p", { class: "muted" }, "A track that fits is reused; a new one is made only when none fits.")),
-      h("div", { class: "compose-grid" }, h("div", { class: "compose-ask" }, this.#form.elements, this.#outcome.element), this.#reading),
+      h("header", { class: "page-head" }, h("h1", {}, "Compose"), h("p", { class: "muted" }, "New music is made only when nothing fits.")),
+      h("div", { class: "compose-grid" }, h("div", { class: "compose-ask" }, this.#form.elements, this.#outcome.element, this.#form.options), this.#reading),
     ),
   );
+
+  constructor() {
+    for (const name of ["made", "gone", "back"]) {
+      edits.addEventListener(name, () => {
+        this.#stale = true;
+        if (!this.element.hidden) this.#lookAgain();
+      });
+    }
+  }
 
   show({ params }) {
     const text = params.get("text");
     if (text) this.#form.offer(text);
-    if (this.#failed) this.#look();
+    if (this.#stale) this.#lookAgain();
   }
 
   focusSearch() {
@@ -54,7 +64,7 @@ export class ComposeView {
     const request = this.#form.request();
     if (JSON.stringify(request) === this.#shownFor) return;
     const mine = (this.#running = new AbortController());
-    this.#failed = false;
+    this.#stale = false;
     this.#reading.setAttribute("aria-busy", "true");
     try {
       const result = await decided(request, mine.signal);
@@ -64,7 +74,7 @@ export class ComposeView {
       this.#explain(result);
     } catch (error) {
       if (error.name !== "AbortError" && mine === this.#running) {
-        this.#failed = true;
+        this.#stale = true;
         this.#form.showProblem(error.message);
       }
     }
@@ -98,6 +108,7 @@ export class ComposeView {
       const { status, data } = await post("/find-or-make", { ...this.#form.request(), reuse });
       if (status === 202) this.#outcome.follow(data.job);
       else this.#outcome.show(data.result, "Reused");
+      this.#lookAgain();
     } catch (error) {
       this.#form.showProblem(error.retryAfter_s ? `${error.message} Try again in ${error.retryAfter_s} s.` : error.message);
     }

@@ -19,10 +19,10 @@ export function candidates(decision, request, others) {
     { class: "card" },
     h("div", { class: "section-head" }, h("h3", {}, "Nearest tracks"), tracks.length > 0 && h("p", { class: "muted" }, plural(decision.considered, "track") + " in the catalog")),
     decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. The scores tell how near the tracks would be to a new request."),
-    tracks.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the hard facts.`),
+    tracks.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the requirements.`),
     tracks.length > SHOWN && more,
-    h("p", { class: "muted small facts-line" }, `Hard facts, which no score makes up for: ${hardFacts(decision, request)}.`),
-    counts && h("p", { class: "muted small" }, `How many tracks each one rules out: ${counts}.`),
+    h("p", { class: "muted small facts-line" }, `Requirements: ${hardFacts(decision, request)}.`),
+    counts && h("p", { class: "muted small" }, `Ruled out: ${counts}.`),
     others,
   );
 }

@@ -1,9 +1,20 @@
-// Hard facts in words: what a track must be, and which fact it does not meet.
+// The requirements in words: what a track must be, and which of them it does not meet.
 
-import { name } from "../../lib/format.js";
+import { name, number } from "../../lib/format.js";
 import { QUALITIES } from "../../lib/vocabulary.js";
 
-const NAMES = { min_quality: "quality", min_model_rank: "model", min_duration_s: "too short", max_duration_s: "too long", loopable: "loop" };
+const RULED_OUT = {
+  role: "of another role",
+  style: "of another style",
+  quality: "of lower quality",
+  model: "by a simpler model",
+  duration: "too short or too long",
+  loop: "that do not loop as wanted",
+  environment: "set elsewhere",
+  time_of_day: "set at another time",
+  backend: "made another way",
+  feedback: "you turned down",
+};
 // Facts that a track either equals or does not.
 const EQUAL = [
   ["role", "Role"],
@@ -35,7 +46,7 @@ function inWords(key, value) {
 export function ruledOutCounts(decision) {
   const counts = Object.entries(decision.rejected_by ?? {}).filter(([, count]) => count > 0);
   counts.sort(([, a], [, b]) => b - a);
-  return counts.map(([fact, count]) => `${NAMES[fact] ?? fact.replaceAll("_", " ")} ${count}`).join(", ");
+  return counts.map(([fact, count]) => `${number(count)} ${RULED_OUT[fact] ?? `by ${fact.replaceAll("_", " ")}`}`).join(", ");
 }
 
 /** Return the facts of a filter that a track does not meet, each in words. */

@@ -6,6 +6,7 @@ import { button, h, icon, options } from "../../lib/dom.js";
 import { name } from "../../lib/format.js";
 import { complain } from "../../lib/toast.js";
 import { PLACES, QUALITIES, TIMES } from "../../lib/vocabulary.js";
+import { draft, keepDraft } from "./draft.js";
 
 const EXAMPLES = [
   ["A quiet answer", "Lighthouses warn ships with light, and in fog with sound: a horn that answers itself across grey water."],
@@ -25,13 +26,15 @@ export class ContextForm {
   #overrides;
   #makeButton;
   #newButton;
+  #kept = draft(); // what was written before the page was loaded again
+  #offered = this.#kept.offered ?? ""; // the text of an address that was taken over last
 
   /** `onInput` is called while the reader types, `onChange` after a change, `onMake(reuse)` to have a track made. */
   constructor({ onInput, onChange, onMake }) {
-    this.#onChange = onChange;
-    this.#text = this.#textarea(onInput, onMake);
+    this.#onChange = () => (this.#keep(), onChange());
+    this.#text = this.#textarea(() => (this.#keep(), onInput()), onMake);
     this.#problem = h("p", { class: "field-problem", role: "alert" });
-    this.#overrides = h("details", { class: "fold overrides" }, h("summary", {}, "Say what you know, override anything"), h("div", { class: "fields" }, this.#fields()));
+    this.#overrides = h("details", { class: "fold overrides" }, h("summary", {}, "Options"), h("div", { class: "fields" }, this.#fields()));
     this.#makeButton = h("button", { type: "button", class: "button primary", onclick: () => onMake("auto") }, icon("spark"), h("span", {}, "Find or make"));
     this.#newButton = button("Always make new", () => onMake("never"));
     this.elements = [
@@ -39,10 +42,11 @@ export class ContextForm {
       this.#text,
       h("p", { class: "muted hint", id: "context-hint" }, "Try ", EXAMPLES.map((example, at) => [at ? ", " : "", this.#exampleButton(example)])),
       this.#problem,
-      this.#overrides,
       h("div", { class: "actions" }, this.#makeButton, this.#newButton),
     ];
-    this.#loadPresets();
+    this.options = this.#overrides;
+    this.#restore();
+    this.#loadPresets().then(() => this.#restoreFields() && !this.isEmpty && this.#onChange());
   }
 
   get isEmpty() {
@@ -62,9 +66,10 @@ export class ContextForm {
     return request;
   }
 
-  /** Take a text over from the address, unless the reader is writing one. */
+  /** Take a text over from the address once, unless the reader is writing one. */
   offer(text) {
-    if (text === this.#text.value || document.activeElement === this.#text) return;
+    if (text === this.#offered || document.activeElement === this.#text) return;
+    this.#offered = text;
     this.#text.value = text;
     this.#onChange();
   }
@@ -86,6 +91,30 @@ export class ContextForm {
 
   showProblem(message) {
     this.#problem.textContent = message;
+  }
+
+  /** Keep what is written and chosen, so that loading the page again loses nothing. */
+  #keep() {
+    const fields = Object.fromEntries(Object.entries(this.#controls).map(([key, control]) => [key, control.value]));
+    keepDraft({ text: this.#text.value, offered: this.#offered, fields });
+  }
+
+  #restore() {
+    this.#text.value = this.#kept.text ?? "";
+    this.#restoreFields();
+    this.#overrides.open = Object.values(this.#kept.fields ?? {}).some(Boolean);
+  }
+
+  /** Choose again what was chosen; returns whether that changed anything. A style can be chosen only once the styles are here. */
+  #restoreFields() {
+    let changed = false;
+    for (const [key, value] of Object.entries(this.#kept.fields ?? {})) {
+      const control = this.#controls[key];
+      if (!control || !value || control.value) continue;
+      control.value = value;
+      changed ||= control.value === value;
+    }
+    return changed;
   }
 
   #textarea(onInput, onMake) {
@@ -123,7 +152,7 @@ export class ContextForm {
       this.#field("mood_tags", "Moods", h("input", { class: "input", placeholder: "calm, hopeful" })),
       this.#field("query", "Question it answers", h("input", { class: "input", placeholder: "optional" })),
       this.#field("backend", "Made by", choice(["procedural", ["mlx", "MusicGen (MLX)"]], "Best that is here")),
-      this.#field("min_similarity", "Score needed", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "as certified" })),
+      this.#field("min_similarity", "Minimum match", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "as certified" })),
     ];
   }
 

@@ -11,11 +11,11 @@ import { playButton } from "../../parts/play.js";
 
 export class Outcome {
   element = h("div", { class: "outcome", "aria-live": "polite" });
-  #onRejected;
+  #onChanged;
 
-  /** `onRejected` is called after the reader refused a track, or took that back. */
-  constructor({ onRejected }) {
-    this.#onRejected = onRejected;
+  /** `onChanged` is called after the reader refused a track, or took that back. */
+  constructor({ onChanged }) {
+    this.#onChanged = onChanged;
   }
 
   /** Show a job until it ends, then its track. */
@@ -61,11 +61,11 @@ export class Outcome {
       return complain(error);
     }
     if (undo) {
-      toast("It may be served again.");
+      toast("It may be used again.");
     } else {
       fill(this.element);
-      toast("It is not served for this or similar requests again.", { action: { label: "Undo", run: () => this.#reject({ track, request_id }, true) } });
+      toast("It won't be used for requests like this.", { action: { label: "Undo", run: () => this.#reject({ track, request_id }, true) } });
     }
-    this.#onRejected();
+    this.#onChanged();
   }
 }

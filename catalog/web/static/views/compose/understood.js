@@ -19,9 +19,9 @@ export function understood(features) {
         row("Topic", "summary_of_topic", features.summary_of_topic),
         row("Feeling", "emotional_tone_description", features.emotional_tone_description),
         row("Moods", "mood_tags", features.mood_tags.join(", ") || "none"),
-        row("Place", "environment", features.environment ?? "not named"),
-        row("Time", "time_of_day", features.time_of_day ?? "not named"),
-        row("Language", "language", features.language),
+        row("Place", "environment", features.environment ?? "Not mentioned"),
+        row("Time", "time_of_day", features.time_of_day ?? "Not mentioned"),
+        row("Language", "language", languageName(features.language)),
       ),
       plane(features),
     ),
@@ -30,9 +30,24 @@ export function understood(features) {
 
 /** Return where a value comes from and how sure it is; what the caller stated is certain. */
 function sourceOf(features, key) {
+  if (isUnknown(features, key)) return "";
   const source = features.sources?.[key];
   const sure = features.confidences?.[key];
   return [SOURCES[source], source !== "caller" && sure !== undefined && `${percent(sure)} sure`].filter(Boolean).join(", ");
+}
+
+/** Return true where the text says nothing: no source and no certainty is worth telling then. */
+function isUnknown(features, key) {
+  return (["environment", "time_of_day"].includes(key) && !features[key]) || (key === "language" && features.language === "und");
+}
+
+function languageName(code) {
+  if (!code || code === "und") return "Unknown";
+  try {
+    return new Intl.DisplayNames("en", { type: "language" }).of(code);
+  } catch {
+    return code;
+  }
 }
 
 function plane(features) {

@@ -1,4 +1,4 @@
-// The decision in one sentence: a track is reused, or one is made.
+// The decision in one sentence: a track will be reused, or one will be made.
 
 import { h, icon } from "../../lib/dom.js";
 import { name, sentence } from "../../lib/format.js";
@@ -10,7 +10,7 @@ export function verdict(decision, request, track) {
   return h(
     "section",
     { class: `verdict ${reuse ? "is-reuse" : "is-make"}` },
-    h("div", { class: "verdict-head" }, icon(reuse ? "check" : "plus"), h("h2", {}, reuse ? "A track fits and is reused" : `A new track is made: ${name(request.style)}`)),
+    h("div", { class: "verdict-head" }, icon(reuse ? "check" : "plus"), h("h2", {}, reuse ? "Will reuse this track" : `Will make a new track: ${name(request.style)}`)),
     reuse && best && h("p", { class: "verdict-track" }, playButton({ id: decision.track_id, summary: best.summary, style: best.style }), trackLink(decision.track_id, best.summary)),
     h("p", {}, sentence(decision.reason)),
   );
