@@ -150,3 +150,71 @@ def test_twenty_visits_leave_no_nodes_and_no_listeners(open_page, site):
     later_nodes, later_listeners = counts(page)
     assert later_nodes <= nodes * 1.1
     assert later_listeners <= listeners * 1.1
+
+
+# Beside the page
+
+
+def test_one_tab_plays_at_a_time(open_page, site):
+    page = open_page(site)
+    rows(page).first.get_by_role("button", name="Play").click()
+    bar(page).get_by_role("button", name="Repeat").click()
+    is_playing(page)
+    other = page.context.new_page()
+    other.goto(site)
+    rows(other).nth(1).get_by_role("button", name="Play").click()
+    is_playing(other)
+    expect(bar(page).get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.bring_to_front()
+    bar(page).get_by_role("button", name="Play", exact=True).click()
+    is_playing(page)
+    expect(bar(other).get_by_role("button", name="Play", exact=True)).to_be_visible()
+
+
+CATCH_HANDLERS = """
+    globalThis.handlers = {};
+    const { setActionHandler } = MediaSession.prototype;
+    MediaSession.prototype.setActionHandler = function (name, run) {
+        handlers[name] = run;
+        return setActionHandler.call(this, name, run);
+    };
+"""
+
+
+def test_the_keys_of_the_machine_and_the_lock_screen(open_page, site):
+    page = open_page("about:blank")
+    page.add_init_script(CATCH_HANDLERS)
+    page.goto(site)
+    first, second = name_of(rows(page).first), name_of(rows(page).nth(1))
+    rows(page).first.get_by_role("button", name="Play").click()
+    bar(page).get_by_role("button", name="Repeat").click()
+    is_playing(page)
+    session = "navigator.mediaSession"
+    assert page.evaluate(f"[{session}.metadata.title, {session}.playbackState]") == [first, "playing"]
+    page.evaluate("handlers.nexttrack()")
+    expect(playing_title(page)).to_have_text(second)
+    assert page.evaluate(f"{session}.metadata.title") == second
+    page.evaluate("handlers.pause()")
+    expect(bar(page).get_by_role("button", name="Play", exact=True)).to_be_visible()
+    assert page.evaluate(f"{session}.playbackState") == "paused"
+    page.evaluate("handlers.seekto({ seekTime: 2 })")
+    assert page.evaluate(PLAYER % "player.time_s") == pytest.approx(2, abs=0.1)
+    page.evaluate("handlers.play()")
+    is_playing(page)
+
+
+def test_the_queue_is_in_view(open_page, site):
+    page = open_page(site)
+    names = page.locator(".row-title").all_text_contents()
+    rows(page).first.get_by_role("button", name="Play").click()
+    bar(page).get_by_role("button", name="Repeat").click()
+    bar(page).get_by_role("button", name="Queue").click()
+    queue = page.get_by_role("region", name="Queue")
+    expect(queue.locator(".mini-title").first).to_have_text(names[1])
+    expect(queue).to_contain_text("Repeat is on")
+    assert queue.locator(".mini-title").all_text_contents()[:5] == names[1:6]
+    queue.locator(".mini").nth(2).get_by_role("button", name="Play").click()
+    expect(playing_title(page)).to_have_text(names[3])
+    expect(queue.locator(".mini-title").first).to_have_text(names[4])
+    page.keyboard.press("Escape")
+    expect(queue).to_be_hidden()

@@ -3,6 +3,8 @@
 import { connection } from "./lib/connection.js";
 import { fill, iconButton, setIcon } from "./lib/dom.js";
 import { jobs } from "./lib/jobs.js";
+import { connectMediaKeys } from "./lib/media_keys.js";
+import { playInOneTab } from "./lib/one_tab.js";
 import { change, here, notify, onChange } from "./lib/route.js";
 import { complain } from "./lib/toast.js";
 import { playerBar } from "./parts/bar.js";
@@ -69,7 +71,9 @@ function search() {
 
 function close() {
   const filters = document.querySelector(".facets-open .side-head button");
+  const queue = document.querySelector(".bar-queue[aria-expanded=true]");
   if (filters) filters.click();
+  else if (queue) queue.click();
   else if (detail.open) detail.close();
   else views[shown].escape?.();
 }
@@ -88,4 +92,6 @@ onChange(show);
 connection.addEventListener("back", () => show(here()));
 listenToKeys({ current: () => views[shown], subject, help, search, close });
 jobs.load().catch(complain);
+connectMediaKeys();
+playInOneTab();
 notify();

@@ -36,6 +36,10 @@ class Player extends EventTarget {
   get fraction() {
     return this.duration_s ? Math.min(1, this.time_s / this.duration_s) : 0;
   }
+  /** Whether the track plays again at its end. */
+  get repeats() {
+    return this.#audio.loop;
+  }
   get loop() {
     return this.#audio.loop;
   }
@@ -94,6 +98,18 @@ class Player extends EventTarget {
     if (direction < 0 && this.time_s > 3) return this.seek(0);
     const next = await this.queue?.at(direction);
     if (next) this.play(next.track, { queue: next.queue });
+  }
+
+  /** Return up to `count` tracks that play next, as {track, queue}. */
+  async upcoming(count) {
+    const { queue } = this;
+    const found = [];
+    for (let step = 1; queue && step <= count; step += 1) {
+      const next = await queue.at(step);
+      if (!next) break;
+      found.push(next);
+    }
+    return found;
   }
 
   #start() {

@@ -5,6 +5,7 @@ import { clock, name, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { trackAddress } from "../lib/route.js";
 import { toast } from "../lib/toast.js";
+import { queuePanel } from "./queue.js";
 import { Wave } from "./wave.js";
 
 export function playerBar() {
@@ -25,12 +26,14 @@ export function playerBar() {
     else return;
     event.preventDefault();
   });
+  const queue = queuePanel();
   element.append(
+    queue.panel,
     h("div", { class: "bar-controls" }, iconButton("previous", "Previous track", () => player.step(-1), { class: "icon-button bar-step" }), play, iconButton("next", "Next track", () => player.step(1), { class: "icon-button bar-step" })),
     h("div", { class: "bar-text" }, link, sub),
     slider,
     time,
-    h("div", { class: "bar-end" }, loop, h("label", { class: "bar-volume" }, icon("volume"), volume)),
+    h("div", { class: "bar-end" }, loop, queue.button, h("label", { class: "bar-volume" }, icon("volume"), volume)),
   );
 
   let shown = "";
