@@ -55,12 +55,13 @@ def examine(
     fix: bool = False,
     reembed: bool = False,
     backup: str | None = None,
+    keep: int | None = None,
     on_progress: Progress | None = None,
 ) -> list[Check]:
     """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew.
 
     `backup` is a folder that gets a copy of what is sound then. With `deep`, what it has already is read too; with
-    `fix`, audio that was altered or is gone comes back from it.
+    `fix`, audio that was altered or is gone comes back from it; with `keep`, all but that many of its snapshots go.
     """
     checks = [
         _versions(),
@@ -81,7 +82,7 @@ def examine(
     try:
         checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed, backup=backup)
         checks.append(_scrub(store, config))
-        return checks if backup is None else [*checks, *_backup(store, backup, deep, on_progress)]
+        return checks if backup is None else [*checks, *_backup(store, backup, deep, keep, on_progress)]
     finally:
         store.close()
 
@@ -268,9 +269,11 @@ def _last_backup(home: Path) -> Check:
     return Check(name="backup", status="ok", detail=detail)
 
 
-def _backup(store: Store, folder: str, deep: bool, on_progress: Progress | None) -> list[Check]:
+def _backup(
+    store: Store, folder: str, deep: bool, keep: int | None, on_progress: Progress | None
+) -> list[Check]:
     """Back the catalog up; return what was damaged, and what the backup has now."""
-    done = back_up(store, folder, deep=deep, on_progress=on_progress)
+    done = back_up(store, folder, deep=deep, keep=keep, on_progress=on_progress)
     checks = [Check(name="backup", status="damage", detail=problem.detail) for problem in done.problems]
     detail = (
         f"snapshot {done.snapshot} in {folder}: {done.tracks} tracks, {done.files} files of "
@@ -278,7 +281,15 @@ def _backup(store: Store, folder: str, deep: bool, on_progress: Progress | None)
     )
     if done.altered_files:
         detail += f"; {done.altered_files} files of the backup were altered, and copied anew where the home has them"
-    status: Literal["ok", "warning"] = "warning" if done.altered_files else "ok"
+    if done.pruned and (done.pruned.snapshots or done.pruned.files):
+        detail += (
+            f"; {done.pruned.snapshots} earlier snapshots were deleted, and {done.pruned.files} files of "
+            f"{done.pruned.size_bytes / 1e6:.1f} MB that no snapshot names"
+        )
+    if done.not_pruned:
+        detail += f"; earlier snapshots were not deleted: {done.not_pruned}"
+    told = done.altered_files or done.not_pruned
+    status: Literal["ok", "warning"] = "warning" if told else "ok"
     return [*checks, Check(name="backup", status=status, detail=detail)]
 
 

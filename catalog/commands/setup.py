@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..errors import InputError
 from .home import open_library
 from .options import STYLE, complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, Group, print_json, print_rows, progress_bar
@@ -107,6 +108,13 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
     help="Copy what is new and sound to the backup in DIR; with --fix, take lost audio from it first. "
     "`catalog restore --from DIR` brings the whole back.",
 )
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="With --backup: then delete all but the newest N snapshots of this home, and the files that no snapshot "
+    "names.",
+)
 @json_option
 @home_option
 @config_option
@@ -115,6 +123,7 @@ def doctor(
     fix: bool,
     reembed: bool,
     backup: str | None,
+    keep: int | None,
     as_json: bool,
     home: str,
     config: str | None,
@@ -125,6 +134,8 @@ def doctor(
     """
     from ..doctor import examine
 
+    if keep is not None and backup is None:
+        raise InputError("--keep goes with --backup")
     with progress_bar("copying") as on_progress:
         checks = examine(
             home,
@@ -133,6 +144,7 @@ def doctor(
             fix=fix,
             reembed=reembed,
             backup=backup,
+            keep=keep,
             on_progress=on_progress,
         )
     if as_json:

@@ -7,7 +7,7 @@ of its files are on the disk, so that whatever happens to a later one leaves the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from ..disk.arrays import array_in
 from ..disk.checksummed import from_checked, to_checked
 from ..disk.failpoint import failpoint
 from ..disk.files import TEMPORARY, inside, refusal, storing, write_file
+from ..disk.locks import hold
 from ..disk.queue import queued
 from ..disk.table import DurableTable
-from ..errors import Damage, InputError, StorageError
+from ..errors import CatalogError, Damage, InputError, StorageError
 from ..generator import Progress
 from ..models import Value
 from ..store.audio import beside
@@ -27,6 +28,7 @@ from ..store.audit import Problem
 from ..store.store import Store
 from ..version import package_version
 from .objects import Objects, Stored
+from .pruning import Pruned, prune
 from .sidecars import is_whole
 from .snapshots import Snapshot, TableState, newest, write
 from .tables import TrackAudio, copy_table
@@ -37,6 +39,8 @@ __all__ = ["Backup", "LastBackup", "back_up", "last_backup"]
 NOTE = "backup.json"
 NOT_COPIED = ("serve.json", "scrub.json", NOTE)
 """Files of a home that concern the process or the machine."""
+LOCK_S = 600.0
+"""How long a backup waits for another one into the same folder."""
 
 
 class Backup(Value):
@@ -54,6 +58,10 @@ class Backup(Value):
     """Files of the folder that were found altered; those that the home has are among the copied ones."""
     problems: tuple[Problem, ...] = ()
     """What was damaged. The snapshot has what an earlier one had in its place, where there was one."""
+    pruned: Pruned | None = None
+    """What was deleted for `keep`; None without `keep`, and where it was refused."""
+    not_pruned: str | None = None
+    """Why what `keep` does not keep is still there, or some of it."""
 
 
 class LastBackup(Value):
@@ -65,22 +73,34 @@ class LastBackup(Value):
 
 
 def back_up(
-    store: Store, folder: str | Path, *, deep: bool = False, on_progress: Progress | None = None
+    store: Store,
+    folder: str | Path,
+    *,
+    deep: bool = False,
+    keep: int | None = None,
+    on_progress: Progress | None = None,
 ) -> Backup:
     """Copy what the catalog has, and the backup in `folder` has not, and write a snapshot of it.
 
     Rows and audio are compared with their checksums. A table with a damaged row stays as it was in the snapshot before,
-    and so does a damaged file. `deep` reads also what the folder has, and copies anew what was altered there. Writers
-    may go on. Raises InputError for a folder in the home, StorageError where the disk refuses; earlier snapshots stay.
+    and so does a damaged file. `deep` reads also what the folder has, and copies anew what was altered there. With
+    `keep`, all but the newest `keep` snapshots of this home are deleted then, and the files that no snapshot names;
+    nothing is where something was damaged. Writers may go on. Raises InputError for a folder in the home, Busy while
+    another process backs up into it, StorageError where the disk refuses; earlier snapshots stay.
     """
+    if keep is not None and keep < 1:
+        raise InputError(f"keep is {keep}; pass how many snapshots stay, 1 at the least")
     target = _checked_folder(store.home, folder)
     with storing(f"the backup in {target} cannot be written"):
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        objects, before = Objects(target, deep=deep), newest(target)
-        try:
-            done = _snapshot(store, target, objects, before, on_progress)
-        finally:
-            objects.clear()
+        with _alone(target, must=keep is not None):
+            objects, before = Objects(target, deep=deep), newest(target)
+            try:
+                done = _snapshot(store, target, objects, before, on_progress)
+            finally:
+                objects.clear()
+            if keep is not None:
+                done = _pruned(done, target, str(store.home), keep)
     with contextlib.suppress(OSError):  # a home that is read-only keeps no note
         last = LastBackup(made_at=datetime.now(timezone.utc), folder=str(target), tracks=done.tracks)
         write_file(store.home / NOTE, to_checked(last.model_dump(mode="json")), point="note")
@@ -125,6 +145,31 @@ def _snapshot(
     )
     name = write(target, snapshot)
     return _told(name, snapshot, objects, problems)
+
+
+@contextlib.contextmanager
+def _alone(target: Path, *, must: bool) -> Iterator[None]:
+    """Hold the lock of a backup: what one process finds there and does not copy, no other may delete meanwhile.
+
+    Where the file system has no locks, a process that deletes nothing (not `must`) goes on without.
+    """
+    with contextlib.ExitStack() as lock:
+        try:
+            lock.enter_context(hold(target / "lock", LOCK_S, f"the backup in {target}"))
+        except StorageError:
+            if must:
+                raise
+        yield
+
+
+def _pruned(done: Backup, target: Path, home: str, keep: int) -> Backup:
+    if done.problems:
+        reason = "something was damaged, and an earlier snapshot may have it whole"
+        return done.model_copy(update={"not_pruned": reason})
+    try:
+        return done.model_copy(update={"pruned": prune(target, home, keep)})
+    except CatalogError as error:
+        return done.model_copy(update={"not_pruned": str(error)})
 
 
 def _told(name: str, snapshot: Snapshot, objects: Objects, problems: Sequence[Problem]) -> Backup:

@@ -159,3 +159,13 @@ def test_a_service_scrubs(copy, monkeypatch, days, runs):
     (copy / "catalog.yaml").write_text(f"musicgen:\n  scrub: {{days: {days}}}\n", "utf-8")
     assert run("serve", home=copy).exit_code == 0
     assert ("catalog-scrub" in names) == runs
+
+
+def test_keep_deletes_earlier_snapshots(copy, backup):
+    done = run("doctor", "--backup", str(backup), "--keep", "1", home=copy)
+    assert done.exit_code == 0, done.output
+    assert "1 earlier snapshots were deleted, and " in done.stdout
+    assert len(data(run("restore", "--from", str(backup), "--list", "--json"))["snapshots"]) == 1
+    refused = run("doctor", "--keep", "1", home=copy)
+    assert refused.exit_code == 2
+    assert "--keep goes with --backup" in refused.stderr

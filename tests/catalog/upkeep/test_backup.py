@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from homes import a_judgement, a_record, add, finish, newest_for, note, open_store, start, vector_of
 
+from music_catalog.disk import maintenance
+from music_catalog.disk.locks import hold
 from music_catalog.errors import Busy, Damage, InputError, NotFound
 from music_catalog.store.store import Store
 from music_catalog.upkeep import snapshots, tables
@@ -216,8 +219,6 @@ def test_a_home_that_holds_something_is_left(home, backup, tmp_path):
 
 
 def test_a_home_at_work_is_left(home, backup):
-    from music_catalog.disk.locks import hold
-
     copied(home, backup)
     with (
         hold(home / "locks" / "serve.lock", 0, "the test"),
@@ -380,10 +381,6 @@ def test_a_writer_inserts_meanwhile(home, backup, tmp_path, monkeypatch):
 
 def test_a_compaction_meanwhile_is_no_damage(home, backup, tmp_path, monkeypatch):
     """The files of the version that is copied go away in the middle; then the version after it is copied."""
-    from datetime import timedelta
-
-    from music_catalog.disk import maintenance
-
     monkeypatch.setattr(maintenance, "KEEP_OLD", timedelta(0))
     store, real, times = open_store(home), tables._read, []
 
@@ -444,3 +441,115 @@ def test_an_empty_catalog(tmp_path, backup):
     assert done.tracks == 0
     restore(backup, tmp_path / "new")
     assert open_store(tmp_path / "new", create=False).tracks.list() == []
+
+
+# Pruning
+
+
+def several(home: Path, backup: Path, count: int = 4) -> list[str]:
+    """Back up `count` times, each with a track more and the tables written anew; return the tracks' names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maintenance, "KEEP_OLD", timedelta(milliseconds=1))
+        store = open_store(home)
+        for number in range(count):
+            add(store, f"n{number}", 20 + number)
+            store.care.compact()
+            back_up(store, backup)
+        store.close()
+    return [f"n{number}" for number in range(count)]
+
+
+def names_of(backup: Path) -> set[str]:
+    """Return the names of the files that the snapshots of a backup name."""
+    every = [snapshots.named(backup, name) for name in snapshots.snapshot_names(backup)]
+    return {stored.sha256 for snapshot in every for stored in snapshot.files.values()}
+
+
+def every_snapshot_comes_back(backup: Path, folder: Path) -> None:
+    for number, name in enumerate(snapshots.snapshot_names(backup)):
+        assert restore(backup, folder / f"{number}", snapshot=name).lacking == ()
+        store = open_store(folder / f"{number}", create=False)
+        assert store.care.check(deep=False) == []
+        for track in store.tracks.list():
+            store.audio.verified_path(track)
+        store.close()
+
+
+def test_keep_deletes_what_no_kept_snapshot_names(home, backup, tmp_path):
+    new = several(home, backup)
+    names, before = snapshots.snapshot_names(backup), objects(backup)
+    done = copied(home, backup, keep=2)
+    assert snapshots.snapshot_names(backup) == [done.snapshot, names[0]]
+    assert done.pruned.snapshots == len(names) - 1
+    left = objects(backup)
+    assert {path.name for path in left} == names_of(backup)
+    assert done.pruned.files == len(before) - len(left) > 0
+    assert done.pruned.size_bytes > 0
+    assert (done.not_pruned, done.problems) == (None, ())
+    every_snapshot_comes_back(backup, tmp_path / "back")
+    whole(tmp_path / "back" / "0", (*NAMES, *new)).close()
+    assert copied(home, backup).pruned is None
+    assert len(snapshots.snapshot_names(backup)) == 3
+
+
+def prune_and_die(home: str, backup: str, point: str) -> None:
+    store = open_store(home)
+    os.environ["CATALOG_FAILPOINT"] = point
+    back_up(store, backup, keep=1)
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["prune.forgetting:1", "prune.forgetting:3", "prune.forgotten", "prune.deleting:1", "prune.deleting:7"],
+)
+def test_a_prune_that_is_killed_leaves_snapshots_whole(home, backup, tmp_path, point):
+    new = several(home, backup)
+    assert finish(start(prune_and_die, str(home), str(backup), point)) == [-9]
+    assert names_of(backup) <= {path.name for path in objects(backup)}
+    every_snapshot_comes_back(backup, tmp_path / "back")
+    done = copied(home, backup, keep=1)
+    assert {path.name for path in objects(backup)} == names_of(backup)
+    assert snapshots.snapshot_names(backup) == [done.snapshot]
+    restore(backup, tmp_path / "new")
+    whole(tmp_path / "new", (*NAMES, *new))
+
+
+def test_an_altered_snapshot_keeps_every_file(home, backup):
+    several(home, backup)
+    flip(backup / "snapshots" / f"{snapshots.snapshot_names(backup)[2]}.json", 400)
+    before = objects(backup)
+    done = copied(home, backup, keep=1)
+    assert "is altered" in done.not_pruned
+    assert len(snapshots.snapshot_names(backup)) == 5
+    assert set(before) <= set(objects(backup))
+
+
+def test_damage_keeps_every_snapshot(home, backup):
+    store = open_store(home)
+    back_up(store, backup)
+    flip(home / add(store, "new", 9).audio_path)
+    done = back_up(store, backup, keep=1)
+    assert done.problems
+    assert "something was damaged" in done.not_pruned
+    assert len(snapshots.snapshot_names(backup)) == 2
+
+
+def test_keep_leaves_snapshots_of_other_homes(home, made, backup, tmp_path):
+    other = shutil.copytree(made, tmp_path / "other")
+    add(open_store(other), "theirs", 9)
+    theirs = copied(other, backup)
+    several(home, backup, 2)
+    copied(home, backup, keep=1)
+    assert theirs.snapshot in snapshots.snapshot_names(backup)
+    assert len(snapshots.snapshot_names(backup)) == 2
+    restore(backup, tmp_path / "back", snapshot=theirs.snapshot)
+    whole(tmp_path / "back", (*NAMES, "theirs"))
+
+
+def test_backups_into_one_folder_take_turns(home, backup, monkeypatch):
+    copied(home, backup)
+    monkeypatch.setattr("music_catalog.upkeep.backup.LOCK_S", 0.0)
+    with hold(backup / "lock", 0, "the test"), pytest.raises(Busy, match="still holds the backup in"):
+        copied(home, backup)
+    with pytest.raises(InputError, match="keep is 0"):
+        copied(home, backup, keep=0)
