@@ -27,6 +27,7 @@ __all__ = [
     "export_tracks",
     "list_bytes",
     "name_of",
+    "part_of",
     "write_at_length",
     "write_audio",
     "write_bytes",
@@ -109,6 +110,19 @@ def write_audio(source: Path, target: Path) -> None:
         raise Damage(f"{error}; run `catalog doctor --deep`") from error
     except OSError as error:
         raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+def part_of(source: Path, form: str, first: int, end: int) -> bytes:
+    """Return the frames from `first` up to, not including, `end` of the audio file at `source`, tags kept.
+
+    `form` is one of `AUDIO_FORMATS`; wav and flac have exactly the samples of the file. Raises Damage.
+    """
+    try:
+        whole, tags = audio.read(source, max_bytes=2**28), audio.read_tags(source)
+        part = Audio(whole.samples[first:end], whole.sample_rate)
+        return audio.encode(part, form, title=tags.get("title", ""), comment=tags.get("comment", ""))
+    except AudioError as error:
+        raise Damage(f"{error}; run `catalog doctor --deep`") from error
 
 
 def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path, force: bool) -> list[Path]:

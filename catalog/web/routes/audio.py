@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from ...export import name_of, write_audio
+from ...errors import InputError
+from ...export import name_of, part_of, write_audio
 from ...models import Track
 from ..json_response import Json
 from ..problems import PROBLEMS
@@ -26,6 +27,7 @@ router = APIRouter(prefix="/api/tracks", tags=["tracks"], responses=PROBLEMS)
 Format = Literal["wav", "flac", "ogg"]
 
 MEDIA_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
+MOST_SECONDS = 86_400.0
 FINEST = 2000
 """The number of points of the outline that is kept; coarser outlines are made from it."""
 
@@ -57,18 +59,31 @@ def audio(
     download: Annotated[
         bool, Query(description="Offer it to be saved, under a name that describes it.")
     ] = False,
+    start_s: Annotated[
+        float | None, Query(ge=0, le=MOST_SECONDS, description="Cut the sound from here on, to the sample.")
+    ] = None,
+    end_s: Annotated[
+        float | None, Query(ge=0, le=MOST_SECONDS, description="Cut the sound up to here, to the sample.")
+    ] = None,
 ) -> Response:
-    """Send the audio of a track, whole or in the parts that a Range header names."""
+    """Send the audio of a track, whole or cut from `start_s` to `end_s`, and of that what a Range header names."""
     track = shared.track(track_id)
     source = shared.service.store.audio.verified_path(track)
-    file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
+    name, etag = name_of(track), track.audio_sha256
+    if start_s is not None or end_s is not None:
+        first, end = _frames(track, start_s, end_s)
+        etag = f"{etag}-{first}-{end}"
+        file = shared.cache.open("audio", f"{etag}.{format}", lambda: part_of(source, format, first, end))
+        name = f"{name}-{first / track.sample_rate:.2f}-{end / track.sample_rate:.2f}s"
+    else:
+        file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
     headers = {"Cache-Control": UNCHANGING}
     if download:
-        headers["Content-Disposition"] = f'attachment; filename="{name_of(track)}.{format}"'
+        headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
     return file_response(
         file,
         request,
-        etag=track.audio_sha256 if format == "wav" else f"{track.audio_sha256}-{format}",
+        etag=etag if format == "wav" else f"{etag}-{format}",
         media_type=MEDIA_TYPES[format],
         headers=headers,
     )
@@ -97,6 +112,19 @@ def peaks(
         "max": [round(float(value), 3) for value in high],
     }
     return Json(payload, headers=headers)
+
+
+def _frames(track: Track, start_s: float | None, end_s: float | None) -> tuple[int, int]:
+    """Return the first frame of a part and the one after its last. Raises InputError for a part without a sample."""
+    whole = round(track.duration_s * track.sample_rate)
+    first = round((start_s or 0.0) * track.sample_rate)
+    end = whole if end_s is None else min(whole, round(end_s * track.sample_rate))
+    if first >= end:
+        raise InputError(
+            f"start_s {start_s} and end_s {end_s} cut nothing out; pass a start before the end, within the "
+            f"{track.duration_s:.3f} s of the track"
+        )
+    return first, end
 
 
 def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> BinaryIO:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import anyio
+import numpy as np
 import pytest
 import soundfile
 from hypothesis import given, settings
@@ -142,6 +143,35 @@ def test_audio_comes_in_other_formats_with_a_telling_name(client, made, form):
     assert (info.format.lower(), info.duration) == (form, pytest.approx(1.0, abs=0.05))
     again = client.get(f"/api/tracks/{made['id']}/audio?format={form}", headers={"Range": "bytes=0-3"})
     assert again.content == answer.content[:4]
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_part_is_cut_to_the_sample(client, made, form):
+    path = f"/api/tracks/{made['id']}/audio?format={form}"
+    whole, rate = soundfile.read(io.BytesIO(client.get(path).content), dtype="int16")
+    answer = client.get(f"{path}&start_s=0.2501&end_s=0.7&download=1")
+    part, part_rate = soundfile.read(io.BytesIO(answer.content), dtype="int16")
+    first, end = round(0.2501 * rate), round(0.7 * rate)
+    assert part_rate == rate
+    np.testing.assert_array_equal(part, whole[first:end])
+    assert answer.headers["content-disposition"].endswith(f'{made["id"]}-0.25-0.70s.{form}"')
+    rest, _ = soundfile.read(io.BytesIO(client.get(f"{path}&start_s=0.5").content), dtype="int16")
+    np.testing.assert_array_equal(rest, whole[rate // 2 :])
+    beginning, _ = soundfile.read(io.BytesIO(client.get(f"{path}&end_s=0.5").content), dtype="int16")
+    np.testing.assert_array_equal(beginning, whole[: rate // 2])
+    again = client.get(f"{path}&start_s=0.2501&end_s=0.7", headers={"Range": "bytes=0-3"})
+    assert (again.status_code, again.content) == (206, answer.content[:4])
+    assert soundfile.info(io.BytesIO(answer.content)).frames == end - first
+
+
+def test_a_part_without_a_sample_is_refused(client, made):
+    path = f"/api/tracks/{made['id']}/audio"
+    for query in ("start_s=0.7&end_s=0.7", "start_s=5", "start_s=0.9&end_s=0.1"):
+        answer = client.get(f"{path}?{query}")
+        assert answer.status_code == 422
+        assert "cut nothing out" in answer.json()["detail"]
+    for query in ("start_s=-1", "start_s=nan", "end_s=inf", "end_s=1e30"):
+        assert client.get(f"{path}?{query}").status_code == 422
 
 
 @settings(max_examples=200, deadline=None)
