@@ -218,3 +218,48 @@ def test_the_queue_is_in_view(open_page, site):
     expect(queue.locator(".mini-title").first).to_have_text(names[4])
     page.keyboard.press("Escape")
     expect(queue).to_be_hidden()
+
+
+# Loops
+
+
+CATCH_SOURCES = """
+    globalThis.started = [];
+    const { start } = AudioBufferSourceNode.prototype;
+    AudioBufferSourceNode.prototype.start = function (when, offset) {
+        const { loop, loopStart: from, loopEnd: to, buffer } = this;
+        started.push({ loop, from, to, frames: buffer.length, rate: buffer.sampleRate, offset });
+        return start.call(this, when, offset);
+    };
+"""
+
+
+def test_a_loop_has_no_gap(open_page, site):
+    page = open_page("about:blank")
+    page.add_init_script(CATCH_SOURCES)
+    page.goto(site)
+    rows(page).first.get_by_role("button", name="Play").click()
+    bar(page).get_by_role("button", name="Repeat").click()
+    until(page, "started.length > 0")
+    track = page.evaluate(PLAYER % "player.track")
+    (source,) = page.evaluate("started")
+    # All samples of the file and no other, round and round, at the rate of the file.
+    assert (source["loop"], source["from"], source["rate"]) == (True, 0, track["sample_rate"])
+    assert source["frames"] == round(track["duration_s"] * track["sample_rate"])
+    assert source["to"] == pytest.approx(track["duration_s"])
+    is_playing(page)
+    seek(page, 0.98)
+    until(page, PLAYER % "player.fraction > 0.1 && player.fraction < 0.9")
+    is_playing(page)
+    bar(page).get_by_role("button", name="Pause", exact=True).click()
+    held = page.evaluate(PLAYER % "player.time_s")
+    page.wait_for_timeout(300)
+    assert page.evaluate(PLAYER % "player.time_s") == pytest.approx(held, abs=0.02)
+    bar(page).get_by_role("button", name="Play", exact=True).click()
+    until(page, PLAYER % f"player.time_s > {held} + 0.1")
+    assert page.evaluate("started.at(-1).offset") == pytest.approx(held, abs=0.05)
+
+    bar(page).get_by_role("button", name="Repeat").click()
+    second = name_of(rows(page).nth(1))
+    seek(page, 0.97)
+    expect(playing_title(page)).to_have_text(second)

@@ -3,10 +3,15 @@
 import { trackUrl } from "./api.js";
 import { announce } from "./dom.js";
 import { title } from "./format.js";
+import { Looper } from "./looper.js";
 
 /** Dispatches "change" (track, play, pause, loop), "time" (the position) and "failed" (detail: the track). */
 class Player extends EventTarget {
   #audio = new Audio();
+  #looper = new Looper(); // sounds in place of the element, which runs along in silence, so that a seam has no gap
+  #loop = kept("repeat") === "on";
+  #part = null;
+  #volume = Number(kept("volume") ?? 1);
   #frame = 0;
   track = null;
   /** The tracks before and after: `at(step)` returns a promise of {track, queue}, or of null at the end. */
@@ -20,8 +25,7 @@ class Player extends EventTarget {
     }
     this.#audio.addEventListener("ended", () => this.step(1));
     this.#audio.addEventListener("error", () => this.#failed());
-    this.#audio.volume = Number(kept("volume") ?? 1);
-    this.#audio.loop = kept("repeat") === "on";
+    this.volume = this.#volume;
   }
 
   get playing() {
@@ -31,29 +35,39 @@ class Player extends EventTarget {
     return Number.isFinite(this.#audio.duration) ? this.#audio.duration : this.track?.duration_s ?? 0;
   }
   get time_s() {
-    return this.#audio.currentTime;
+    return this.#looper.on ? this.#looper.time_s : this.#audio.currentTime;
   }
   get fraction() {
     return this.duration_s ? Math.min(1, this.time_s / this.duration_s) : 0;
   }
   /** Whether the track plays again at its end. */
   get repeats() {
-    return this.#audio.loop;
+    return this.#loop || this.#part !== null;
   }
   get loop() {
-    return this.#audio.loop;
+    return this.#loop;
   }
   set loop(on) {
-    this.#audio.loop = on;
+    this.#loop = on;
     keep("repeat", on ? "on" : "off");
     this.#changed();
   }
+  /** The part that is played round and round, {start_s, end_s}, or null. Another track has none. */
+  get part() {
+    return this.#part;
+  }
+  set part(part) {
+    this.#part = part;
+    if (this.#looper.on) this.#looper.start(this.#looper.stop(), part);
+    this.#changed();
+  }
   get volume() {
-    return this.#audio.volume;
+    return this.#volume;
   }
   set volume(level) {
-    this.#audio.volume = Math.min(1, Math.max(0, level));
-    keep("volume", String(this.#audio.volume));
+    this.#volume = this.#looper.volume = Math.min(1, Math.max(0, level));
+    this.#audio.volume = this.#looper.on ? 0 : this.#volume;
+    keep("volume", String(this.#volume));
   }
 
   /** Return true when `track` is in the player, whether it plays or not. */
@@ -64,6 +78,8 @@ class Player extends EventTarget {
   /** Play `track`, with a `fraction` from that part of its length. What is loaded is not loaded again, unless it failed. */
   play(track, { queue = this.queue, fraction = null } = {}) {
     if (!this.isCurrent(track) || this.#audio.error) {
+      this.#looper.stop();
+      this.#part = null;
       this.track = track;
       this.#audio.src = trackUrl(track.id, "audio");
       announce(`Playing ${title(track)}`);
@@ -84,7 +100,9 @@ class Player extends EventTarget {
   }
 
   seek(fraction) {
-    this.#audio.currentTime = Math.min(1, Math.max(0, fraction)) * this.duration_s;
+    const at_s = Math.min(1, Math.max(0, fraction)) * this.duration_s;
+    if (this.#looper.on) this.#looper.start(at_s, this.#part);
+    else this.#audio.currentTime = at_s;
     this.#changed();
   }
 
@@ -124,10 +142,25 @@ class Player extends EventTarget {
     this.#changed();
   }
 
+  /** Let the looper sound while something repeats, and the element else. */
+  #share() {
+    this.#audio.loop = this.repeats;
+    const looped = this.playing && this.repeats;
+    if (looped && !this.#looper.on) {
+      if (this.#looper.has(this.track)) this.#looper.start(this.#audio.currentTime, this.#part);
+      else this.#looper.load(this.track).then((ready) => ready && this.#changed());
+    } else if (!looped && this.#looper.on) this.#audio.currentTime = this.#looper.stop();
+    const level = this.#looper.on ? 0 : this.#volume;
+    if (this.#audio.volume !== level) this.#audio.volume = level;
+  }
+
   #changed() {
+    this.#share();
     this.dispatchEvent(new Event("change"));
     cancelAnimationFrame(this.#frame);
     const tick = () => {
+      // What is too long for the looper goes round in its part by seeking.
+      if (this.#part && !this.#looper.on && this.playing && this.time_s >= this.#part.end_s) this.#audio.currentTime = this.#part.start_s;
       this.dispatchEvent(new Event("time"));
       if (this.playing) this.#frame = requestAnimationFrame(tick);
     };
