@@ -8,6 +8,7 @@ import time
 import pytest
 
 pytest.importorskip("uvicorn", reason="the page needs the extra serve: pip install 'music-catalog[serve]'")
+soundfile = pytest.importorskip("soundfile")
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="no playwright here: `make test-browser` installs it"
 )
@@ -263,3 +264,70 @@ def test_a_loop_has_no_gap(open_page, site):
     second = name_of(rows(page).nth(1))
     seek(page, 0.97)
     expect(playing_title(page)).to_have_text(second)
+
+
+def test_a_part_is_marked_looped_and_downloaded(open_page, site):
+    page = open_page("about:blank")
+    page.add_init_script(CATCH_SOURCES)
+    page.goto(site)
+    rows(page).first.locator(".row-title").click()
+    detail = page.get_by_role("complementary", name="Track details")
+    wave = detail.locator(".detail-wave canvas")
+    box = wave.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.25, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, middle, steps=5)
+    page.mouse.up()
+    expect(bar(page)).to_be_hidden()  # dragging is no click
+    first, end = detail.get_by_label("Part from, seconds"), detail.get_by_label("Part to, seconds")
+    assert float(first.input_value()) == pytest.approx(3.9 * 0.25, abs=0.05)
+    assert float(end.input_value()) == pytest.approx(3.9 * 0.5, abs=0.05)
+    first.fill("0.5")
+    end.fill("1.25")
+    end.press("Tab")
+
+    detail.get_by_role("button", name="Loop this part").click()
+    is_playing(page)
+    expect(detail.get_by_role("button", name="Loop this part")).to_have_attribute("aria-pressed", "true")
+    until(page, "started.length > 0")
+    source = page.evaluate("started.at(-1)")
+    assert (source["loop"], source["from"], source["to"]) == (True, 0.5, 1.25)
+    for _ in range(10):
+        page.wait_for_timeout(150)
+        assert 0.45 <= page.evaluate(PLAYER % "player.time_s") <= 1.3
+    is_playing(page)
+
+    with page.expect_download() as waiting:
+        detail.get_by_role("link", name="WAV download of the part").click()
+    sound = soundfile.info(waiting.value.path())
+    assert sound.frames == round(1.25 * sound.samplerate) - round(0.5 * sound.samplerate)
+    assert waiting.value.suggested_filename.endswith("-0.50-1.25s.wav")
+
+    detail.get_by_role("button", name="Loop this part").click()
+    until(page, PLAYER % "player.time_s > 1.5")
+    detail.get_by_role("button", name="Whole track").click()
+    expect(end).to_have_value("3.900")
+
+
+def test_the_waveform_zooms(open_page, site):
+    page = open_page(site)
+    rows(page).first.locator(".row-title").click()
+    detail = page.get_by_role("complementary", name="Track details")
+    detail.get_by_text("Loop or download a part").click()
+    expect(detail.get_by_label("Scroll the waveform")).to_be_hidden()
+    for _ in range(2):
+        detail.get_by_role("button", name="Zoom in").click()
+    view = "document.querySelector('.detail-wave canvas').wave.view"
+    assert page.evaluate(view) == [0.375, 0.625]
+    scroll = detail.get_by_label("Scroll the waveform")
+    scroll.fill("0.75")
+    assert page.evaluate(view) == [0.75, 1]
+    # A click plays from where it looks.
+    box = detail.locator(".detail-wave canvas").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + 20)
+    is_playing(page)
+    until(page, PLAYER % "player.fraction > 0.79 && player.fraction < 0.95")
+    detail.get_by_role("button", name="Zoom out").click()
+    detail.get_by_role("button", name="Zoom out").click()
+    assert page.evaluate(view) == [0, 1]

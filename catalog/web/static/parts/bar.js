@@ -51,7 +51,9 @@ export function playerBar() {
     element.hidden = !track;
     document.body.classList.toggle("has-player", Boolean(track));
     if (!track) return;
+    wave.part = player.part && [player.part.start_s / player.duration_s, player.part.end_s / player.duration_s];
     wave.show(track);
+    wave.draw();
     link.textContent = title(track);
     link.href = trackAddress(track.id);
     sub.textContent = [name(track.style), track.mood_tags?.slice(0, 3).join(", ")].filter(Boolean).join(" · ");

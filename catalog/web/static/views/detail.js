@@ -7,10 +7,10 @@ import { name, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
-import { Wave } from "../parts/wave.js";
 import { actions } from "./detail/actions.js";
 import { facts } from "./detail/facts.js";
 import { labels, rating } from "./detail/labels.js";
+import { PartEditor } from "./detail/part.js";
 import { provenance } from "./detail/provenance.js";
 import { similar } from "./detail/similar.js";
 import { spectrogram } from "./detail/spectrogram.js";
@@ -18,7 +18,7 @@ import { spectrogram } from "./detail/spectrogram.js";
 export class DetailPanel {
   #element = document.getElementById("detail");
   #track = null;
-  #wave = null;
+  #editor = null; // of the waveform
   #play = null; // the button
   #cameFrom = null; // the element that had the focus before
 
@@ -61,7 +61,7 @@ export class DetailPanel {
 
   #hide() {
     if (this.#element.hidden) return;
-    this.#wave?.close();
+    this.#editor?.close();
     this.#track = this.#play = null;
     this.#element.hidden = true;
     document.body.classList.remove("has-detail");
@@ -71,9 +71,9 @@ export class DetailPanel {
 
   #draw(track) {
     const fresh = this.#track?.id !== track.id;
-    this.#wave?.close();
+    this.#editor?.close();
     this.#track = track;
-    this.#wave = new Wave({ onSeek: (one, fraction) => player.play(one, { queue: null, fraction }) });
+    this.#editor = new PartEditor(track);
     this.#play = h("button", { type: "button", class: "play-button large", onclick: () => player.toggle(track, { queue: null }) }, icon("play"));
     this.#showPlaying();
     const heading = h("h2", { class: "detail-title", dir: "auto", tabindex: "-1", id: "detail-title" }, title(track));
@@ -82,7 +82,8 @@ export class DetailPanel {
       { class: "detail-body" },
       heading,
       h("p", { class: "muted" }, [name(track.style), name(track.role), track.quality].join(" · ")),
-      h("div", { class: "detail-wave" }, this.#play, this.#wave.canvas),
+      h("div", { class: "detail-wave" }, this.#play, this.#editor.wave.canvas),
+      this.#editor.element,
       rating(track),
       facts(track),
       actions(track),
@@ -94,7 +95,7 @@ export class DetailPanel {
     fill(this.#element, this.#bar(track), body);
     this.#element.hidden = false;
     document.body.classList.add("has-detail");
-    this.#wave.show(track);
+    this.#editor.wave.show(track);
     if (!fresh) return;
     body.scrollTop = 0;
     if (this.#cameFrom && this.#cameFrom !== document.body) heading.focus({ preventScroll: true });
@@ -113,6 +114,7 @@ export class DetailPanel {
 
   #showPlaying() {
     if (!this.#play) return;
+    this.#editor.showPlaying();
     const playing = player.isCurrent(this.#track) && player.playing;
     setIcon(this.#play, playing ? "pause" : "play");
     this.#play.setAttribute("aria-label", playing ? "Pause" : "Play");
