@@ -10,6 +10,7 @@ from ..reuse import certificate, music_certificate
 from ..reuse.certificate import Certificate
 from ..reuse.labels import read_labels
 from ..reuse.music_certificate import MusicCertificate
+from ..reuse.terms import MUSIC_RULES, SCENE_RULES
 from ..store.store import Store
 from ..text.encoder import Encoder
 
@@ -44,7 +45,7 @@ def certify(
         if standing.certificate is None:
             raise InputError(f"ratings cannot be used: {standing.note}; calibrate on labels first")
         made = calibration.calibrate_from_ratings(
-            standing.certificate, store.judgements.list(), store.requests.list(rule="similar"), rates=rates
+            standing.certificate, store.judgements.list(), store.requests.list(rules=SCENE_RULES), rates=rates
         )
     else:
         made = calibration.calibrate(
@@ -70,7 +71,7 @@ def _certify_music(
             f"use the default encoder and its brief, or delete a damaged {music_certificate.OWN} from the home"
         )
     made = calibration.music_from_ratings(
-        base, store.judgements.list(), store.requests.list(rule="music"), rates=rates
+        base, store.judgements.list(), store.requests.list(rules=MUSIC_RULES), rates=rates
     )
     music_certificate.save(made, out or store.home / music_certificate.OWN)
     return made

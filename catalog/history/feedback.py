@@ -15,7 +15,10 @@ from ..store.store import Store
 from ..store.tracks import Changes
 from .rejections import newest_verdicts
 
-__all__ = ["find_request", "label", "rate", "reject"]
+__all__ = ["CHOSEN_RATING", "answer", "find_request", "label", "rate", "reject"]
+
+CHOSEN_RATING = 4
+"""What choosing a track by hand says of it as the answer to a request."""
 
 
 Vector = NDArray[np.float32]
@@ -31,6 +34,14 @@ def rate(store: Store, track_id: str, rating: int | None, request_id: str | None
     track = store.tracks.update(store.tracks.find_id(track_id).id, rating=rating)
     store.judgements.append(_judgement("rated", track.id, request, rating), _vector_of(store, request))
     return track
+
+
+def answer(store: Store, track_id: str, request_id: str, rating: int) -> Judgement:
+    """Rate a track 1 to 5 as the answer to one request; the track's own rating stays. Raises NotFound."""
+    request = find_request(store, request_id)
+    judgement = _judgement("rated", track_id, request, rating)
+    store.judgements.append(judgement, _vector_of(store, request))
+    return judgement
 
 
 def label(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ..models import Judgement, Value
+from ..reuse.terms import BY_HAND
 from ..store.requests import LOOKING, STOCKING, UNHEARD
 from ..store.store import Store
 from .over_time import By, OverTime, over_time
@@ -183,18 +184,23 @@ def _shares(requests: Iterable[Mapping[str, Any]], column: str) -> dict[str, Sha
     }
 
 
-def _decided(reuses: Iterable[Mapping[str, Any]], tracks: pa.Table) -> set[tuple[str, str]]:
+def _decided(reuses: Collection[Mapping[str, Any]], tracks: pa.Table) -> set[tuple[str, str]]:
     """Return request key and track of each reuse that a decision admitted: of a track made for another request.
 
-    Reuses under `reuse` "always" are left out, since no decision admitted them.
+    Reuses under `reuse` "always" and those that a person chose are left out, since no decision admitted them.
     """
+    by_hand = {(row["key"], row["track_id"]) for row in reuses if row["rule"] in BY_HAND}
     made_for = dict(zip(*(tracks[name].to_pylist() for name in ("id", "key")), strict=True))
     return {
         (row["key"], row["track_id"])
         for row in reuses
         # Of a track that is deleted for good the request is not known, but a close match is one of another request.
         if row["rule"] in ("similar", "music")
-        or (row["rule"] != "always" and made_for.get(row["track_id"], row["key"]) != row["key"])
+        or (
+            row["rule"] != "always"
+            and (row["key"], row["track_id"]) not in by_hand
+            and made_for.get(row["track_id"], row["key"]) != row["key"]
+        )
     }
 
 

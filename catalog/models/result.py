@@ -75,10 +75,13 @@ class Decision(Value):
         "least_recent",
         "variant",
         "stock",
+        "chosen",
+        "chosen_music",
     ]
     """`similar` reuses a track of the same scene, `music` one of another scene whose music serves the text; `growth`
     makes one, since too few serve it yet. `theme` to `variant` choose for a listener among the candidates that may be
-    served: see catalog/reuse/variety.py. `stock` makes ahead of requests."""
+    served: see catalog/reuse/variety.py. `stock` makes ahead of requests. `chosen` and `chosen_music` are a person's
+    choice, whatever the other rules say."""
     reason: str
     threshold: float
     track_id: str | None = None

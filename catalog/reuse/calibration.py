@@ -30,6 +30,7 @@ from .evidence import HURTS, MOOD, TOPIC
 from .labels import LabelledScene, Labels, Pair, shipped_labels
 from .languages import languages_of
 from .music_certificate import MusicCertificate
+from .terms import MUSIC_RULES, SCENE_RULES
 from .trials import (
     PREVALENCE,
     Case,
@@ -136,9 +137,10 @@ def calibrate_from_ratings(
 
     A reuse is wrong when it was rejected or rated 1 or 2 as the answer to its request, right when rated 3 or more. All
     reuses of one track are one unit. Only tracks that were served are judged, so no threshold below those they were
-    served at can be certified. Raises InputError when too few usable reuses were judged.
+    served at can be certified. A track that a person chose or turned down counts like one that was served. Raises
+    InputError when too few usable reuses were judged.
     """
-    lines = [line for line in requests if line.rule == "similar"]
+    lines = [line for line in requests if line.rule in SCENE_RULES]
     about, units, bounds = _certified_by(_judged(base, judgements, lines), [*rates])
     return identified(
         base.model_copy(update={**about, "prevalence": None, "scenes": units, "bounds": bounds})
@@ -153,7 +155,7 @@ def music_from_ratings(
     rates: Iterable[float] = (),
 ) -> MusicCertificate:
     """Return a certificate for the decision on music, as `calibrate_from_ratings` does for that on the same scene."""
-    lines = [line for line in requests if line.rule == "music"]
+    lines = [line for line in requests if line.rule in MUSIC_RULES]
     judged = _judged(base, judgements, lines)
     about, units, bounds = _certified_by(judged, [*rates])
     made = base.model_copy(update={**about, "texts": units, "pairs": len(judged), "bounds": bounds})

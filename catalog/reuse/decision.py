@@ -24,7 +24,7 @@ from ..brief.reader import StyleLike
 from ..models import Candidate, Decision, Filter, Request, RequestRecord, Track
 from ..search.filters import meets
 from .evidence import Card, evidence, probability
-from .terms import LIKELY, Terms
+from .terms import BY_HAND, LIKELY, Terms
 from .weighing import EXCHANGED, MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
 
 __all__ = ["decide", "exact", "like"]
@@ -43,10 +43,11 @@ def exact(track: Track, line: RequestRecord | None = None) -> Decision:
             similarity=1.0,
             score=1.0,
         )
+    by = "your choice" if line.rule in BY_HAND else "a close match"
     return Decision(
         action="reuse",
         rule="exact",
-        reason="the same request was served before, by a close match",
+        reason=f"the same request was served before, by {by}",
         threshold=line.threshold,
         track_id=track.id,
         similarity=line.similarity,

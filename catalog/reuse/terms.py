@@ -15,12 +15,29 @@ from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_
 from .music_certificate import Fit, MusicCertificate
 from .serving import Chances
 
-__all__ = ["VARIETY", "Reach", "Reuse", "TermArguments", "Terms", "checked_terms"]
+__all__ = [
+    "BY_HAND",
+    "CHOSEN",
+    "CHOSEN_MUSIC",
+    "MUSIC_RULES",
+    "SCENE_RULES",
+    "VARIETY",
+    "Reach",
+    "Reuse",
+    "TermArguments",
+    "Terms",
+    "checked_terms",
+]
 
 
 Reuse = Literal["auto", "always", "never"]
 Reach = Literal["music", "scene"]
 """Which tracks may be reused: every one whose music serves the text, or only those of the same scene."""
+CHOSEN, CHOSEN_MUSIC = "chosen", "chosen_music"
+"""Rules of a track that a person chose or turned down, measured as one of the same scene or by its music."""
+BY_HAND = (CHOSEN, CHOSEN_MUSIC)
+SCENE_RULES, MUSIC_RULES = ("similar", CHOSEN), ("music", CHOSEN_MUSIC)
+"""Rules whose lines state the chance that the scene is the same, and the chance that the music passes."""
 VARIETY = 18
 """Until so many different tracks serve a text, some requests make another one. With 18 the most played track had under
 5 % of the plays in a stream of 2,000 texts: see docs/REUSE.md."""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ..history.rejections import Rejections
 from ..models import RequestRecord, Track
-from ..reuse.terms import Terms
+from ..reuse.terms import BY_HAND, Terms
 from ..store.store import Store
 
 __all__ = ["Repeat", "Repeats"]
@@ -37,15 +37,35 @@ class Repeats:
         return [track for track in made if track.id not in self._rejections.own]
 
     def find(self, terms: Terms) -> Repeat | None:
-        """Return the newest track made for the request, else the close match it got last, None without either."""
+        """Return the track chosen for the request by hand, unless one was made since; else the newest one made for it.
+
+        Else the close match that it got last; None without any.
+        """
         # Taken before anything is read, so that a later change makes the remembered track stale.
         stamp = self._store.stamp()
         if remembered := self._store.recall(self._key):
             return Repeat(remembered)
+        if chosen := self._chosen():
+            return chosen
         if self.made:
             self._store.remember(self.made[0], stamp)
             return Repeat(self.made[0])
         return self._close_match(terms)
+
+    def _chosen(self) -> Repeat | None:
+        lines = self._store.requests.list(limit=1, answered=True, key=self._key, rules=BY_HAND)
+        line = next(iter(lines), None)
+        if line is None or (self.made and self.made[0].created_at > line.created_at):
+            return None
+        track = self._ready(line)
+        return Repeat(track, line) if track and track.id not in self._rejections.own else None
+
+    def _ready(self, line: RequestRecord) -> Track | None:
+        """Return the track of a line, if it can still be handed out."""
+        track = self._store.tracks.get(line.track_id) if line.track_id else None
+        if track is None or track.state != "ready" or not self._store.audio.exists(track):
+            return None
+        return track
 
     def _close_match(self, terms: Terms) -> Repeat | None:
         store = self._store
@@ -54,10 +74,9 @@ class Repeats:
         lines = store.requests.list(limit=1, answered=True, key=self._key, rules=("similar", "music"))
         line = next(iter(lines), None)
         # Lines of earlier versions lack the features; their texts are read once more.
-        if line is None or line.track_id is None or line.features is None or not terms.stands(line):
+        if line is None or line.features is None or not terms.stands(line):
             return None
-        track = store.tracks.get(line.track_id)
-        if track is None or track.state != "ready" or not store.audio.exists(track):
+        if (track := self._ready(line)) is None:
             return None
         # The track was made for another request, so rejections for near requests count as well.
         vector = store.requests.vector_of(line)

@@ -15,11 +15,14 @@ from ..generator import Cancelled, Progress, load_generator
 from ..home import default_home
 from ..models import (
     Context,
+    Decision,
+    Judgement,
     Match,
     RequestArguments,
     RequestRecord,
     Result,
     ServedResult,
+    Track,
 )
 from ..request.builder import load_library
 from ..request.context import ContextSource
@@ -43,6 +46,7 @@ from .call import (
     of_request,
     record_of,
 )
+from .choice import by_hand
 from .making import Generators
 from .stages import Outcome
 from .stock import StockedCatalog
@@ -328,6 +332,36 @@ class MusicService(StockedCatalog):
         if arguments.get("dry_run"):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
+
+    def weigh(
+        self, track_id: str, text_context: ContextSource, **arguments: Unpack[FindArguments]
+    ) -> Decision:
+        """Return the decision as if that track were the only one: its one candidate says how well it fits.
+
+        The facts it had to meet are in `filter`, and were not applied. Nothing is logged. Raises NotFound for an
+        unknown track and one in the trash.
+        """
+        return by_hand.weigh(self._flow, *self._by_hand("find", track_id, text_context, arguments))
+
+    def choose(
+        self, track_id: str, text_context: ContextSource, **arguments: Unpack[FindArguments]
+    ) -> ServedResult:
+        """Hand out that track whatever the decision says; the same request gets it again, and `calibrate` learns."""
+        return by_hand.choose(self._flow, *self._by_hand("find-or-make", track_id, text_context, arguments))
+
+    def decline(
+        self, track_id: str, text_context: ContextSource, **arguments: Unpack[FindArguments]
+    ) -> Judgement:
+        """Keep that track from this request and from requests near it; `calibrate` learns from it."""
+        return by_hand.decline(self._flow, *self._by_hand("find", track_id, text_context, arguments))
+
+    def _by_hand(
+        self, command: str, track_id: str, text_context: ContextSource, arguments: Mapping[str, Any]
+    ) -> tuple[Call, Track, Terms]:
+        named = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
+        terms = self._terms("auto", *(arguments.get(name) for name in named))
+        request = {name: value for name, value in arguments.items() if name not in (*named, "log")}
+        return self._flow.begin(command, text_context, request), self.store.tracks.find_id(track_id), terms
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""

@@ -101,3 +101,42 @@ def test_cancelling_works_up_to_the_storing(own_site, open_page, monkeypatch):
     expect(job).to_contain_text("Cancelled")
     expect(page.locator(".toast")).to_have_count(0)
     assert service.store.tracks.count() == ALL
+
+
+def test_a_catalog_of_previews_offers_its_nearest_track_for_a_default_request(own_site, open_page):
+    address, service = own_site
+    page = open_page(f"{address}/#/compose")
+    page.get_by_label("Context").fill("Snow falls on the sleeping village and a lantern burns low.")
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text("Will make a new track")
+    expect(verdict).to_contain_text("The nearest track there is misses a requirement")
+    expect(verdict).to_contain_text("Only preview quality, standard needed")
+    verdict.get_by_role("button", name="Use this one").click()
+    expect(page.locator(".served")).to_contain_text("Chosen: Snow falls")
+    expect(verdict).to_contain_text("Will reuse this track")
+    (judgement,) = service.store.judgements.list()
+    assert (judgement.verdict, judgement.rating) == ("rated", 4)
+    page.get_by_role("button", name="Find or make").click()
+    expect(page.locator(".served")).to_contain_text("Reused: Snow falls")
+    assert service.store.tracks.count() == ALL
+
+
+def test_why_not_this_one_and_either_answer_from_any_track(own_site, open_page, axe):
+    address, service = own_site
+    page = open_page(f"{address}/#/compose")
+    compose(page, text="The heroes storm the gate at dawn.", length_s="3.9")
+    other = page.locator(".card", has=page.get_by_role("heading", name="Another track in mind?"))
+    other.get_by_label("Search for another track").fill("tavern laughter merry")
+    tavern = other.locator(".candidate").first
+    expect(tavern).to_contain_text("The tavern fills with laughter")
+    tavern.get_by_role("button", name="Why not this one?").click()
+    expect(tavern.locator(".reasons li").first).to_contain_text("alike in meaning")
+    assert axe(page) == []
+    tavern.get_by_role("button", name="It doesn't fit").click()
+    expect(page.locator(".toast")).to_contain_text("Won't be used for requests like this")
+    assert [one.verdict for one in service.store.judgements.list()] == ["rejected"]
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    first = page.locator(".candidates").first.locator(".candidate").first
+    first.get_by_role("button", name="Use this anyway").click()
+    expect(page.locator(".served")).to_contain_text("Chosen:")
+    assert [one.verdict for one in service.store.judgements.list()] == ["rated", "allowed", "rejected"]

@@ -15,6 +15,8 @@ CALLS = {
     "brief_schema": (),
     "browse": (),
     "calibrate": (),
+    "choose": ("an-id", CALM),
+    "decline": ("an-id", CALM),
     "embed": ("rain",),
     "explain": (CALM,),
     "find": (CALM,),
@@ -38,6 +40,7 @@ CALLS = {
     "suggest_presets": ("rain",),
     "tracks_table": (),
     "warm": (),
+    "weigh": ("an-id", CALM),
 }
 
 

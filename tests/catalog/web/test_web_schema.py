@@ -82,11 +82,14 @@ def test_the_document_describes_every_address_of_the_api(client):
         "/api/tracks/{track_id}",
         "/api/tracks/{track_id}/again",
         "/api/tracks/{track_id}/audio",
+        "/api/tracks/{track_id}/choose",
+        "/api/tracks/{track_id}/decline",
         "/api/tracks/{track_id}/peaks",
         "/api/tracks/{track_id}/reject",
         "/api/tracks/{track_id}/restore",
         "/api/tracks/{track_id}/similar",
         "/api/tracks/{track_id}/spectrogram.png",
+        "/api/tracks/{track_id}/weigh",
         "/metrics",
     } <= set(payload["paths"])
     for path, methods in payload["paths"].items():

@@ -3,11 +3,13 @@
 import { post } from "../lib/api.js";
 import { debounced, fill, h } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
+import { ByHand } from "./compose/by_hand.js";
 import { candidates } from "./compose/candidates.js";
 import { chosen, suggestStyles } from "./compose/chosen.js";
 import { ContextForm } from "./compose/form.js";
 import { Outcome } from "./compose/outcome.js";
-import { ruledOut } from "./compose/ruled.js";
+import { otherTrack } from "./compose/other.js";
+import { nearestAnyway, ruledList, ruledOut } from "./compose/ruled.js";
 import { understood } from "./compose/understood.js";
 import { verdict } from "./compose/verdict.js";
 
@@ -21,6 +23,8 @@ export class ComposeView {
   #soon = debounced(() => this.#look(), PAUSE_MS);
   #form = new ContextForm({ onInput: () => this.#soon(), onChange: () => this.#look(), onMake: (reuse) => this.#make(reuse) });
   #outcome = new Outcome({ onChanged: () => this.#lookAgain() });
+  #hand = new ByHand({ request: () => this.#form.request(), onServed: (result) => this.#served(result, "Chosen"), onChanged: () => this.#lookAgain() });
+  #other = otherTrack(this.#hand);
   #reading = h("div", { class: "reading" }, intro());
   element = h(
     "div",
@@ -89,9 +93,21 @@ export class ComposeView {
   #explain({ request, decision, track }) {
     const others = h("div", { class: "others" });
     const styles = h("dd", { class: "chips other-styles" });
-    fill(this.#reading, verdict(decision, request, track), candidates(decision, request, others), understood(request.features), chosen(request, styles));
+    const near = h("div", { class: "nearest" });
+    fill(this.#reading, verdict(decision, request, track, near), candidates(decision, request, others, this.#hand), this.#other, understood(request.features), chosen(request, styles));
     suggestStyles(styles, request, (style) => this.#form.choose("preset", style));
-    if (decision.filter) ruledOut(decision, request).then((content) => fill(others, content), () => {}); // an extra: without it the rest still holds
+    if (decision.filter) this.#showRuledOut(decision, request, others, near).catch(() => {}); // an extra: without it the rest still holds
+  }
+
+  async #showRuledOut(decision, request, others, near) {
+    const ruled = await ruledOut(decision, request);
+    fill(others, ruledList(ruled, this.#hand));
+    if (decision.action === "make" && !decision.candidates.length && ruled.length) fill(near, nearestAnyway(ruled, this.#hand));
+  }
+
+  #served(result, word) {
+    this.#outcome.show(result, word);
+    this.#lookAgain();
   }
 
   async #make(reuse) {
@@ -107,8 +123,7 @@ export class ComposeView {
     try {
       const { status, data } = await post("/find-or-make", { ...this.#form.request(), reuse });
       if (status === 202) this.#outcome.follow(data.job);
-      else this.#outcome.show(data.result, "Reused");
-      this.#lookAgain();
+      else this.#served(data.result, "Reused");
     } catch (error) {
       this.#form.showProblem(error.retryAfter_s ? `${error.message} Try again in ${error.retryAfter_s} s.` : error.message);
     }

@@ -7,13 +7,13 @@ import { hardFacts, ruledOutCounts } from "./facts.js";
 
 const SHOWN = 5; // candidates before a click shows the rest
 
-/** Return the card of candidates; `others` is the element for the tracks that no score could help. */
-export function candidates(decision, request, others) {
+/** Return the card of candidates; `others` is the element for the tracks that no score could help, `hand` draws buttons. */
+export function candidates(decision, request, others, hand) {
   // The one that is served comes first, then those that serve best.
   const tracks = [...decision.candidates].sort((a, b) => (b.track_id === decision.track_id) - (a.track_id === decision.track_id));
   const counts = ruledOutCounts(decision);
-  const list = h("ol", { class: "candidates", role: "list" }, tracks.slice(0, SHOWN).map((one) => candidate(one, decision)));
-  const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, tracks.map((one) => candidate(one, decision))), more.remove()) }, `Show all ${tracks.length}`);
+  const list = h("ol", { class: "candidates", role: "list" }, tracks.slice(0, SHOWN).map((one) => candidate(one, decision, hand)));
+  const more = h("button", { type: "button", class: "link", onclick: () => (fill(list, tracks.map((one) => candidate(one, decision, hand))), more.remove()) }, `Show all ${tracks.length}`);
   return h(
     "section",
     { class: "card" },
@@ -27,7 +27,7 @@ export function candidates(decision, request, others) {
   );
 }
 
-function candidate(one, decision) {
+function candidate(one, decision, hand) {
   const measure = measureOf(one, decision);
   const [state, picture, word] = stateOf(one, decision, measure);
   return h(
@@ -42,6 +42,7 @@ function candidate(one, decision) {
       h("p", { class: "candidate-word" }, icon(picture), word),
       h("p", { class: "muted small" }, measure.reason),
       one.against.length > 0 && h("p", { class: "muted small" }, sentence(one.against.join("; "))),
+      state !== "chosen" && hand.controls({ id: one.track_id, summary: one.summary }, { label: state === "also" ? "Use this one" : "Use this anyway" }),
     ),
   );
 }

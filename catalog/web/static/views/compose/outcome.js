@@ -37,7 +37,7 @@ export class Outcome {
     const { track, reason, warnings } = result;
     if (!track) return;
     const reused = result.action === "reused";
-    const label = reused ? "Reused" : word;
+    const label = reused && word === "Made" ? "Reused" : word;
     const link = h("a", { href: address("compose", new URLSearchParams({ track: track.id })) }, title(track));
     fill(
       this.element,

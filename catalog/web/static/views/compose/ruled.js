@@ -10,20 +10,33 @@ import { unmetFacts } from "./facts.js";
 const SHOWN = 4;
 const SEARCHED = 12;
 
-/** Return a heading and a list of such tracks, or null if there are none. Raises what the API raises. */
+/** Return such tracks, each with the requirements it misses, the nearest first. Raises what the API raises. */
 export async function ruledOut(decision, request) {
   const { tracks } = await get("/tracks", { q: plainWords(request.features.summary_of_topic), by: "meaning", limit: SEARCHED });
   const compared = new Set(decision.candidates.map((one) => one.track_id));
-  const ruled = tracks
+  return tracks
     .filter((track) => !compared.has(track.id))
     .map((track) => ({ track, unmet: unmetFacts(track, decision.filter) }))
     .filter(({ unmet }) => unmet.length)
     .slice(0, SHOWN);
-  if (!ruled.length) return null;
-  return [h("h4", {}, "Near in meaning, but ruled out"), h("ul", { role: "list" }, ruled.map(ruledRow))];
 }
 
-function ruledRow({ track, unmet }) {
+/** Return a heading and a list of tracks that are ruled out; `hand` draws their buttons. */
+export function ruledList(ruled, hand) {
+  return ruled.length > 0 && [h("h4", {}, "Near in meaning, but ruled out"), h("ul", { role: "list" }, ruled.map((one) => ruledRow(one, hand)))];
+}
+
+/** Say that all tracks miss a requirement, and offer the nearest one all the same. */
+export function nearestAnyway([{ track, unmet }], hand) {
+  return [
+    h("p", {}, "The nearest track there is misses a requirement:"),
+    h("p", { class: "verdict-track" }, playButton(track), trackLink(track.id, title(track))),
+    h("p", { class: "muted small" }, `${unmet.join("; ")}.`),
+    hand.controls(track, { label: "Use this one", why: false }),
+  ];
+}
+
+function ruledRow({ track, unmet }, hand) {
   return h(
     "li",
     { class: "candidate is-ruled" },
@@ -33,6 +46,7 @@ function ruledRow({ track, unmet }) {
       { class: "candidate-body" },
       h("p", { class: "candidate-title" }, trackLink(track.id, title(track)), h("span", { class: "muted" }, name(track.style))),
       h("p", { class: "candidate-word" }, icon("refuse"), h("span", {}, unmet.join("; "))),
+      hand.controls(track),
     ),
   );
 }
