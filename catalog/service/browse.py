@@ -21,7 +21,7 @@ from ..text.encoder import Encoder, embed_document
 from ..text.summary import STOPPED
 from ..validation import nearest
 
-__all__ = ["BEST", "NEWEST", "SearchBy", "best", "checked_by", "narrow_page", "page", "similar"]
+__all__ = ["BEST", "NEWEST", "SearchBy", "best", "checked_by", "least_of", "narrow_page", "page", "similar"]
 
 
 SearchBy = Literal["meaning", "words", "both"]
@@ -162,12 +162,18 @@ def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> Cal
 
     if by == "words":
         return by_words
-    if (least := _least_cosines.get(encoder.identity)) is None:
-        least = _least_cosines[encoder.identity] = least_cosine(encoder.encode)
+    least = least_of(encoder)
     vector = embed_document(encoder, query.plain)
     if by == "both":
         return lambda where: store.tracks.search_hybrid(query.plain, vector, where, BEST, least)
     return lambda where: [hit for hit in store.tracks.search(vector, where, BEST) if hit[1] >= least]
+
+
+def least_of(encoder: Encoder) -> float:
+    """Return how near, as a cosine, a text must be to one that is searched for; see `least_cosine`."""
+    if (least := _least_cosines.get(encoder.identity)) is None:
+        least = _least_cosines[encoder.identity] = least_cosine(encoder.encode)
+    return least
 
 
 def _facets(hits: Scored) -> Facets:

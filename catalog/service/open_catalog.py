@@ -29,7 +29,7 @@ from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
 from ..validation import check_type, checked, checked_but_keywords
-from .browse import NEWEST, SearchBy, best, checked_by, narrow_page, page, similar
+from .browse import NEWEST, SearchBy, best, checked_by, least_of, narrow_page, page, similar
 
 if TYPE_CHECKING:
     from ..disk.lance import LanceTable
@@ -264,15 +264,20 @@ class OpenCatalog:
         by: requests.HistoryBy = "meaning",
         limit: int = 50,
         since: datetime | None = None,
+        narrow: bool = False,
         **facts: Unpack[LogArguments],
     ) -> list[requests.PastRequest]:
         """Return logged requests, newest first, or with `text` the nearest by its meaning or its words.
 
-        Only those after `since` and with the `facts`, such as `style="ambient_lofi"` or `action="reused"`, count.
+        Only those after `since` and with the `facts`, such as `style="ambient_lofi"` or `action="reused"`, count. With
+        `narrow` a search returns those alone that are nearer in meaning than nonsense comes, and those with its words.
         """
-        return requests.history(
-            self.store, self._vector_of, text, by=by, limit=limit, since=since, facts=facts
-        )
+        find = partial(requests.history, self.store, self._vector_of, limit=limit, since=since, facts=facts)
+        if not narrow or text is None:
+            return find(text, by=by)
+        near = [one for one in find(text, by="meaning") if (one.relevance or 0.0) >= least_of(self.encoder)]
+        there = {one.record.id for one in near}
+        return [*near, *(one for one in find(text, by="words") if one.record.id not in there)][:limit]
 
     @checked
     def suggest_presets(self, query: ContextSource, limit: int = 5) -> list[suggestions.PresetSuggestion]:

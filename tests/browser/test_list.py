@@ -355,3 +355,30 @@ def test_the_search_is_among_the_first_stops_of_the_keyboard(open_page, site):
         page.keyboard.press("Tab")
         stops.append(page.evaluate("document.activeElement.id"))
     assert stops[-1] == "search"
+
+
+# The history
+
+
+def test_a_search_of_the_history_narrows(open_page, site):
+    page = open_page(f"{site}/#/history")
+    lines = page.locator(".history-line")
+    expect(lines).to_have_count(ALL)
+    search = page.get_by_label("Search the history")
+    search.fill("xyzzyqq plugh")
+    expect(page.get_by_text("No request matches.")).to_be_visible()
+    search.fill("tavern merry song")
+    expect(lines).to_have_count(4)
+    expect(page.locator(".history-view .count")).to_have_text("4 requests")
+
+
+def test_the_history_does_not_end_at_two_hundred(own_site, open_page):
+    address, service = own_site
+    for number in range(ALL, 205):
+        service.find(f"Nobody has asked for number {number}.", duration_s=30.0)
+    page = open_page(f"{address}/#/history?looks=1")
+    lines = page.locator(".history-line")
+    expect(page.locator(".history-view .count")).to_have_text("The last 200 requests")
+    page.get_by_role("button", name="Show 200 more").click()
+    expect(lines).to_have_count(205)
+    expect(page.get_by_role("button", name="Show 200 more")).to_be_hidden()

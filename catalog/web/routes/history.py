@@ -50,7 +50,8 @@ def history(
         str, Query(max_length=2_000, description="Only requests near to this text; empty for all.")
     ] = "",
     by: Literal["meaning", "words"] = "meaning",
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=5_000)] = 50,
+    narrow: Annotated[bool, Query(description="Leave out what has nothing to do with the text.")] = False,
 ) -> Response:
     """List earlier requests and what was served for them."""
     lines: list[dict[str, Any]] = [
@@ -60,7 +61,7 @@ def history(
             "answer_rating": one.rating,
             "rejected": one.rejected,
         }
-        for one in shared.service.history(q.strip() or None, by=by, limit=limit)
+        for one in shared.service.history(q.strip() or None, by=by, limit=limit, narrow=narrow)
     ]
     return Json({"requests": lines})
 

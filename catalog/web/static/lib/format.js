@@ -14,6 +14,7 @@ export function clock(seconds) {
 export function name(id) {
   if (!id) return "";
   const scene = id.startsWith("environment_");
+  if (id === "ui_sfx") return "UI sound";
   const words = (scene ? `${id.slice(12)} scene` : id).replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

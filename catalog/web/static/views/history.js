@@ -1,7 +1,7 @@
 // Requests, what was served for them, and why.
 
 import { get } from "../lib/api.js";
-import { debounced, fill, h, icon } from "../lib/dom.js";
+import { button, debounced, fill, h, icon } from "../lib/dom.js";
 import { bytes, name, number, percent, plural, nearness, score, span, when } from "../lib/format.js";
 import { address, change, here, trackAddress } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
@@ -11,8 +11,8 @@ import { playButton } from "../parts/play.js";
 import { trendChart } from "./history/trend.js";
 
 const TYPING_MS = 180;
-const LIMIT = 200;
-const NEAREST = 40; // a search ranks every request; what comes after is not near any more
+const STEP = 200; // requests at once
+const NEAREST = 40; // of a search; what comes after is not near any more
 // The icon and the word for how a request ended.
 const ENDS = {
   failed: ["warning", "Failed"],
@@ -42,6 +42,8 @@ export class HistoryView {
   #trend = h("section", { class: "trend", "aria-label": "Requests over time" });
   #count = h("p", { class: "count" });
   #list = h("ol", { class: "history", role: "list" });
+  #limit = STEP;
+  #more = button(`Show ${STEP} more`, () => this.#showMore(), { hidden: true });
   element = h(
     "div",
     { class: "view history-view" },
@@ -54,6 +56,7 @@ export class HistoryView {
       h("div", { class: "search" }, icon("search"), this.#search),
       h("div", { class: "history-tools" }, this.#count, h("div", { class: "grow" }), h("label", { class: "labelled inline" }, this.#looks, h("span", {}, "Show look-ups too"))),
       this.#list,
+      this.#more,
     ),
   );
 
@@ -69,14 +72,21 @@ export class HistoryView {
     this.#search.focus();
   }
 
+  async #showMore() {
+    this.#limit += STEP;
+    await this.#load("");
+  }
+
   async #load(q) {
     const mine = (this.#latest = {});
     this.#list.setAttribute("aria-busy", "true");
     try {
-      const { requests } = await get("/history", { q, limit: q ? NEAREST : LIMIT });
+      const { requests } = await get("/history", q ? { q, narrow: "true", limit: NEAREST } : { limit: this.#limit });
       if (this.#latest !== mine) return;
       const shown = requests.filter((one) => this.#looks.checked || !isLook(one));
-      this.#count.textContent = plural(shown.length, "request");
+      const cut = !q && requests.length === this.#limit;
+      this.#more.hidden = !cut;
+      this.#count.textContent = (cut ? "The last " : "") + plural(shown.length, "request");
       this.#hasList = true;
       fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "No request yet."));
     } catch (error) {

@@ -36,5 +36,5 @@ async function linesOf(track, by) {
 }
 
 function noneText(by) {
-  return by === "sound" ? "No other track has been compared by sound yet; `catalog doctor --fix` prepares earlier ones." : "Nothing else is in the catalog yet.";
+  return by === "sound" ? "No other track has been compared by sound yet." : "Nothing else is in the catalog yet.";
 }

@@ -17,7 +17,7 @@ const SORTS = [
   ["energy", "Calmest"],
 ];
 const WAYS = [
-  ["both", "Both"],
+  ["both", "Meaning + words"],
   ["meaning", "Meaning"],
   ["words", "Words"],
 ];
