@@ -140,3 +140,28 @@ def test_why_not_this_one_and_either_answer_from_any_track(own_site, open_page, 
     first.get_by_role("button", name="Use this anyway").click()
     expect(page.locator(".served")).to_contain_text("Chosen:")
     assert [one.verdict for one in service.store.judgements.list()] == ["rated", "allowed", "rejected"]
+
+
+def test_history_composes_with_the_original_text_and_choices(own_site, open_page):
+    address, service = own_site
+    whole = f"{CLOCKS} {'It plays a waltz that nobody remembers, and snow covers the square outside. ' * 4}".strip()
+    made = service.generate(
+        whole, quality="preview", duration_s=2.0, backend="procedural", preset="jazz_lounge"
+    )
+    assert made.track.summary != whole
+    served = service.find_or_make(
+        "Someone hums on the stairs.", reuse="always", quality="preview", duration_s=2
+    )
+    page = open_page(f"{address}/#/history")
+    lines = page.locator(".history-line")
+    expect(lines.nth(0)).to_contain_text(f"Served: {served.track.summary}")
+    lines.nth(1).get_by_role("link", name="Compose again").click()
+    form = page.locator(".compose")
+    expect(form.get_by_label("Context")).to_have_value(whole)
+    expect(form.get_by_label("Length, seconds")).to_have_value("2")
+    expect(form.get_by_label("Quality")).to_have_value("preview")
+    expect(form.get_by_label("Style")).to_have_value("jazz_lounge")
+    # What is kept by the address does not come back over what is written later.
+    form.get_by_label("Context").fill(CLOCKS)
+    page.reload()
+    expect(form.get_by_label("Context")).to_have_value(CLOCKS)

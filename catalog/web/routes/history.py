@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ...export import list_bytes
@@ -35,6 +35,10 @@ class HistoryEntry(RequestRecord):
     relevance: float | None
     answer_rating: int | None
     rejected: bool
+    track_title: str | None = Field(description="What the track that was served is called.")
+    text_track: str | None = Field(
+        description="The id of a track whose `context` is the whole text of the request; the log keeps a summary."
+    )
 
 
 class HistoryResponse(BaseModel):
@@ -54,12 +58,17 @@ def history(
     narrow: Annotated[bool, Query(description="Leave out what has nothing to do with the text.")] = False,
 ) -> Response:
     """List earlier requests and what was served for them."""
+    held = shared.service.store.tracks.columns(("id", "summary", "context_sha256")).to_pylist()
+    titles = {row["id"]: row["summary"] for row in held}
+    made_for = {row["context_sha256"]: row["id"] for row in held}
     lines: list[dict[str, Any]] = [
         {
             **one.record.model_dump(mode="json"),
             "relevance": one.relevance,
             "answer_rating": one.rating,
             "rejected": one.rejected,
+            "track_title": titles.get(one.record.track_id or ""),
+            "text_track": made_for.get(one.record.context_sha256),
         }
         for one in shared.service.history(q.strip() or None, by=by, limit=limit, narrow=narrow)
     ]

@@ -47,8 +47,7 @@ export class ComposeView {
   }
 
   show({ params }) {
-    const text = params.get("text");
-    if (text) this.#form.offer(text);
+    if (params.get("text")) this.#form.offer(Object.fromEntries(params));
     if (this.#stale) this.#lookAgain();
   }
 

@@ -1,6 +1,6 @@
 // Requests, what was served for them, and why.
 
-import { get } from "../lib/api.js";
+import { get, trackPath } from "../lib/api.js";
 import { button, debounced, fill, h, icon } from "../lib/dom.js";
 import { bytes, name, number, percent, plural, nearness, score, span, when } from "../lib/format.js";
 import { address, change, here, trackAddress } from "../lib/route.js";
@@ -88,7 +88,7 @@ export class HistoryView {
       this.#more.hidden = !cut;
       this.#count.textContent = (cut ? "The last " : "") + plural(shown.length, "request");
       this.#hasList = true;
-      fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "No request yet."));
+      fill(this.#list, shown.length ? shown.map(line) : h("li", { class: "empty-line muted" }, q ? "No request matches." : "No requests yet."));
     } catch (error) {
       if (this.#latest !== mine) return;
       complain(error);
@@ -127,12 +127,27 @@ function line(one) {
     end(one),
     h("p", { class: "muted small history-style" }, [name(one.style), name(one.role)].filter(Boolean).join(" · ")),
     h("time", { class: "muted small", datetime: one.created_at }, when(one.created_at)),
-    h("a", { class: "link quiet", href: address("compose", new URLSearchParams({ text: one.summary || one.query })), "aria-label": `Compose again: ${text}` }, "Compose"),
+    h("a", { class: "link quiet", href: composeAddress(one, one.summary || one.query), "aria-label": `Compose again: ${text}`, onclick: (event) => composeAgain(event, one) }, "Compose"),
   );
 }
 
+/** Return the address of Compose with a text and with what the caller chose. */
+function composeAddress(one, text) {
+  const params = new URLSearchParams({ text });
+  for (const [key, value] of Object.entries({ ...one.choices, query: one.query })) if (["string", "number", "boolean"].includes(typeof value)) params.set(key, value);
+  return address("compose", params);
+}
+
+/** Go to Compose with the whole text of a request, where a track keeps it: the log has a summary. */
+async function composeAgain(event, one) {
+  if (!one.text_track || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const text = await get(trackPath(one.text_track)).then((track) => track.context, () => one.summary);
+  location.hash = composeAddress(one, text);
+}
+
 function remarks(one) {
-  return [one.rejected && "Marked as not fitting", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · ");
+  return [one.track_title && one.track_title !== one.summary && `Served: ${one.track_title}`, one.rejected && "Marked as not fitting", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · ");
 }
 
 function end(one) {

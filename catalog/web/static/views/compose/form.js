@@ -66,11 +66,17 @@ export class ContextForm {
     return request;
   }
 
-  /** Take a text over from the address once, unless the reader is writing one. */
-  offer(text) {
-    if (text === this.#offered || document.activeElement === this.#text) return;
-    this.#offered = text;
+  /** Take a text and choices over from the address once, unless the reader is writing one. */
+  offer({ text, ...fields }) {
+    const known = Object.entries(fields).filter(([key]) => key in this.#controls);
+    const offered = JSON.stringify([text, ...known]);
+    if (offered === this.#offered || document.activeElement === this.#text) return;
+    this.#offered = offered;
     this.#text.value = text;
+    for (const [key, control] of Object.entries(this.#controls)) control.value = fields[key] ?? "";
+    // A style can be chosen only once the styles are here.
+    this.#kept = { text, offered, fields: Object.fromEntries(known) };
+    this.#overrides.open ||= known.length > 0;
     this.#onChange();
   }
 
