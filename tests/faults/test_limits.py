@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ from homes import note
 from invariants import (
     CRASH,
     SHORT,
+    WRONG,
     Died,
     acknowledged,
     in_process,
@@ -26,12 +28,17 @@ from invariants import (
     text_of,
 )
 
+from music_catalog.disk.files import TEMPORARY
 from music_catalog.errors import Damage
+from music_catalog.upkeep.sidecars import is_whole
 
 LIMITS = 40
 """Limits of each kind that are tried."""
 MEGABYTE = 1 << 20
 DISKS_MB = (3, 8, 32)
+LONG = {**SHORT, "duration_s": 15.0}
+LONG_BYTES = 480_332
+"""What its audio takes."""
 ROOM = 64 * 1024
 """What stays free for the last steps of each phase of a full disk."""
 
@@ -189,6 +196,89 @@ def test_a_full_disk(phase, tmp_path, scaled, tally):
                 ]
                 found += in_process(partial(look_over, unknown=1), str(disk / "home"), states)
                 count.tried(f"{megabytes} MB", found)
+
+
+@contextlib.contextmanager
+def _room(kind, home, room):
+    """Leave `room` bytes on the disk of a home, or in any one file that this process writes."""
+    if kind == "disk":
+        _fill(home.parent, room)
+        yield
+        (home.parent / "filler").unlink()
+        return
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def _half_written(home):
+    """Yield the files below `audio/` that are not whole."""
+    for path in (home / "audio").rglob("*.*"):
+        sidecar = path.suffix == ".json"
+        if path.name.startswith(TEMPORARY):
+            yield WRONG, f"{path.name} is left over"
+        elif not (is_whole if sidecar else partial(_is_named, path))(path.read_bytes()):
+            yield WRONG, f"{path.name} is half-written"
+
+
+def _is_named(path, data):
+    return hashlib.sha256(data).hexdigest() == path.stem
+
+
+def audio_within(home, journal, kind, room):
+    """Make a track with little room, then with enough; note each; return what is wrong, and whether it was refused."""
+    os.fsync = os.fdatasync = lambda descriptor: None
+    home, found = Path(home), []
+
+    def make():
+        track = service.find_or_make(text_of(1000 + room), **LONG).track
+        note(journal, json.dumps([track.id, acknowledged(track)]))
+
+    with open_service(home) as service:
+        with _room(kind, home, room):
+            if failure := one_sentence(make):
+                found.append((CRASH, failure))
+            refused = not journal_of(journal)
+            for read in (service.store.tracks.list, lambda: service.search(text_of(0)), service.history):
+                if failure := one_sentence(read):
+                    found.append((CRASH, f"a read fails: {failure}"))
+            found += _half_written(home)
+        try:
+            make()
+        except Exception as error:
+            found.append((CRASH, f"it fails with room again: {type(error).__name__}: {str(error)[:200]}"))
+        found += _half_written(home)
+    return found, refused
+
+
+def journal_of(path):
+    """Return what was acknowledged, by id."""
+    return dict(json.loads(line) for line in Path(path).read_text().splitlines())
+
+
+@pytest.mark.parametrize("kind", ["disk", "file"])
+def test_little_room_while_audio_is_written(kind, tmp_path, dice, scaled, tally):
+    before = in_process(a_home, str(tmp_path / "home"))
+    place = mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=32m", "tmpfs")
+    what = {"disk": "disk of 32 MB full", "file": "limit of the size of a file"}[kind]
+    refusals = 0
+    with tally(f"{what} while writing audio of {LONG_BYTES / MEGABYTE:.1f} MB") as count:
+        with place if kind == "disk" else contextlib.nullcontext(tmp_path / "disk") as disk:
+            for number in range(scaled(LIMITS)):
+                # Most limits fall into the audio, some into what is written around it.
+                room, home = dice.randrange(8192, LONG_BYTES + 300_000), disk / "home"
+                journal = tmp_path / f"{number}.journal"
+                journal.touch()
+                shutil.copytree(tmp_path / "home", home)
+                found, refused = in_process(audio_within, str(home), str(journal), kind, room)
+                refusals += refused
+                made = {track_id: [state] for track_id, state in journal_of(journal).items()}
+                found += in_process(look_over, str(home), before | made)
+                count.tried(f"{room} bytes of room", found)
+                shutil.rmtree(home)
+        count.notes.append(f"{refusals} of {count.count} were refused; the others had room enough")
+        assert refusals
 
 
 def read_only(home, before):
