@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NotFound
+from ..errors import Damage, InputError, NotFound
 from ..models import Judgement, Mood, RequestRecord, Track
 from ..store.store import Store
 from ..store.tracks import Changes
 from .rejections import newest_verdicts
 
-__all__ = ["CHOSEN_RATING", "answer", "find_request", "label", "rate", "reject"]
+__all__ = ["CHOSEN_RATING", "TrackChanges", "answer", "change_all", "find_request", "label", "rate", "reject"]
 
 CHOSEN_RATING = 4
 """What choosing a track by hand says of it as the answer to a request."""
 
 
 Vector = NDArray[np.float32]
+
+
+class TrackChanges(TypedDict, total=False):
+    """What a person changes of one track among many; what is left out stays."""
+
+    rating: int | None
+    tags: Collection[str]
+    note: str
+    trashed: bool
 
 
 def rate(store: Store, track_id: str, rating: int | None, request_id: str | None = None) -> Track:
@@ -34,6 +44,36 @@ def rate(store: Store, track_id: str, rating: int | None, request_id: str | None
     track = store.tracks.update(store.tracks.find_id(track_id).id, rating=rating)
     store.judgements.append(_judgement("rated", track.id, request, rating), _vector_of(store, request))
     return track
+
+
+def change_all(store: Store, changes: Mapping[str, TrackChanges]) -> list[Track]:
+    """Change many tracks in one commit, all or none, and return them; `changes` is by id.
+
+    Raises NotFound without one of the tracks, Damage for one to restore whose audio is gone, InputError for no track.
+    """
+    if not changes:
+        raise InputError("no track is named; pass the changes of one track at least")
+    now = datetime.now(timezone.utc)
+
+    def fields_of(track: Track) -> Mapping[str, Any]:
+        fields: dict[str, Any] = {**changes[track.id]}
+        if "tags" in fields:
+            fields["tags"] = tuple(dict.fromkeys(fields["tags"]))
+        trashed = fields.pop("trashed", None)
+        if trashed is True and track.state != "trashed":
+            fields |= {"state": "trashed", "trashed_at": now}
+        elif trashed is False:
+            if not store.audio.exists(track):
+                raise Damage(f"track {track.id} cannot be restored: its file {track.audio_path} is gone")
+            fields |= {"state": "ready", "trashed_at": None}
+        return fields
+
+    changed = store.tracks.change_all(dict.fromkeys(changes, fields_of))
+    ratings = [
+        _judgement("rated", each, None, one["rating"]) for each, one in changes.items() if "rating" in one
+    ]
+    store.judgements.table.absorb(ratings)
+    return changed
 
 
 def answer(store: Store, track_id: str, request_id: str, rating: int) -> Judgement:

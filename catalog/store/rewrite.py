@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..disk.lance import lance_errors
 from ..disk.reading import Row
 from ..disk.table import DurableTable
-from ..errors import Damage, InputError
+from ..errors import Damage, InputError, NotFound
 from ..models import Track
 from .migrations import upgrade
 from .rows import (
@@ -20,6 +20,7 @@ from .rows import (
     kept_sound,
     matches,
     row_sha256,
+    same_vector,
     to_track_row,
     unit_vector,
     vector_sha256,
@@ -29,12 +30,37 @@ from .schema import VERSIONS, table_version, track_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Encode", "migrate", "reembed", "reembed_log"]
+__all__ = ["Change", "Encode", "VectorOf", "changed_row", "migrate", "reembed", "reembed_log"]
 
 
 Vectors = dict[str, NDArray[np.float32]]
+Change = Callable[[Track], Mapping[str, Any]]
+VectorOf = Callable[[Track], ArrayLike]
+"""Return the vector of a track's context."""
 Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
 _BATCH_ROWS, _BATCH_TEXTS = 1000, 64
+
+
+def changed_row(track_id: str, rows: Sequence[Row], change: Change, vector_of: VectorOf | None) -> Row:
+    """Return the row of a track with the fields that `change` returns; `rows` are those of its id, with their vectors.
+
+    `vector_of` makes a vector anew that does not match its checksum; without it, that raises Damage. Raises NotFound
+    without a row.
+    """
+    if not rows:
+        raise NotFound(f"there is no track {track_id!r}")
+    if len(rows) > 1:  # a merge would write the one over the other
+        raise Damage(f"the id {track_id} names several rows; run `catalog doctor --fix`")
+    track, vector = from_record(rows[0]), rows[0]["vector"]
+    if not same_vector(rows[0], "vector"):
+        if vector_of is None:
+            raise Damage(
+                f"track {track_id} cannot be changed: its vector does not match its checksum; "
+                "run `catalog doctor --reembed`"
+            )
+        vector = vector_of(track)
+    changed = track.model_copy(update=dict(change(track)))
+    return to_track_row(changed, vector, kept_sound(rows[0]), kept_brief(rows[0]))
 
 
 def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:

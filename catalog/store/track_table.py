@@ -20,7 +20,7 @@ from ..generator.audio import timbre
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
-from .rewrite import migrate
+from .rewrite import Change, VectorOf, changed_row, migrate
 from .rows import (
     BriefVector,
     from_record,
@@ -45,9 +45,6 @@ from .schema import (
 __all__ = ["Change", "TrackTable", "VectorOf"]
 
 
-Change = Callable[[Track], Mapping[str, Any]]
-VectorOf = Callable[[Track], ArrayLike]
-"""Return the vector of a track's context."""
 Parts = Callable[[Track, Row], tuple["ArrayLike | None", "BriefVector | None"]]
 """Return how a track sounds and its brief vector, as its row is to have them."""
 
@@ -113,35 +110,28 @@ class TrackTable:
         self._maintenance.run_when_due(self.durable)
 
     def change(self, track_id: str, change: Change, vector_of: VectorOf | None = None) -> Track:
-        """Write a row anew with the fields that `change` returns for its track; NotFound without the row.
+        """Write a row anew with the fields that `change` returns for its track; see `changed_row`."""
+        (changed,) = self.change_all({track_id: change}, vector_of)
+        return changed
 
-        `vector_of` makes a vector anew that does not match its checksum; without it, that raises Damage.
-        """
+    def change_all(self, changes: Mapping[str, Change], vector_of: VectorOf | None = None) -> list[Track]:
+        """Write rows anew in one commit, all or none; `changes` has the function of each by id. See `changed_row`."""
+        ids = [*changes]
+        what = f"track {ids[0]}" if len(ids) == 1 else f"{len(ids)} tracks"
         if not self.durable.exists():
-            raise NotFound(f"there is no track {track_id!r}")
+            raise NotFound(f"there is no track {ids[0]!r}")
         self._upgrade()
 
-        def write(table: Any) -> Track:
-            rows = self.read(equals("id", _valid_id(track_id)), columns=_WITH_VECTORS, limit=2)
-            if not rows:
-                raise NotFound(f"there is no track {track_id!r}")
-            if len(rows) > 1:  # the merge below would write the one over the other
-                raise Damage(f"the id {track_id} names several rows; run `catalog doctor --fix`")
-            track, vector = from_record(rows[0]), rows[0]["vector"]
-            if not same_vector(rows[0], "vector"):
-                if vector_of is None:
-                    raise Damage(
-                        f"track {track_id} cannot be changed: its vector does not match its checksum; "
-                        "run `catalog doctor --reembed`"
-                    )
-                vector = vector_of(track)
-            changed = track.model_copy(update=dict(change(track)))
-            row = to_track_row(changed, vector, kept_sound(rows[0]), kept_brief(rows[0]))
+        def write(table: Any) -> list[Track]:
+            found: dict[str, list[Row]] = {each: [] for each in ids}
+            for row in self.read(one_of("id", [_valid_id(each) for each in ids]), columns=_WITH_VECTORS):
+                found[row["id"]].append(row)
+            rows = [changed_row(each, found[each], changes[each], vector_of) for each in ids]
             merge = table.merge_insert("id").when_matched_update_all().use_index(False)
-            merge.execute(to_arrow([row], table.schema), on_bad_vectors="null")
-            return from_record(row)
+            merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
+            return [from_record(row) for row in rows]
 
-        changed = self.durable.commit(f"track {track_id} cannot be changed", write)
+        changed = self.durable.commit(f"{what} cannot be changed", write)
         self._maintenance.run_when_due(self.durable)
         return changed
 

@@ -182,6 +182,11 @@ class Tracks:
         check_writable(self._home, f"track {track_id} cannot be changed")
         return self.table.change(track_id, change)
 
+    def change_all(self, changes: Mapping[str, Change]) -> TrackList:
+        """Write rows anew in one commit, all or none, each as `change` does."""
+        check_writable(self._home, f"{len(changes)} tracks cannot be changed")
+        return self.table.change_all(changes)
+
     # Search
 
     @checked

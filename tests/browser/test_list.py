@@ -236,6 +236,7 @@ def test_a_selection_outlives_a_search_and_is_changed_with_undo(own_site, open_p
     tag.fill("keep")
     tag.press("Enter")
     note = page.locator(".toast", has_text="2 tracks tagged #keep")
+    expect(note).to_be_visible()
     assert len([track for track in service.store.tracks.list() if track.tags]) == 2
     note.get_by_role("button", name="Undo").click()
     expect(page.locator(".toast", has_text="2 tracks as before")).to_be_visible()
@@ -382,3 +383,24 @@ def test_the_history_does_not_end_at_two_hundred(own_site, open_page):
     page.get_by_role("button", name="Show 200 more").click()
     expect(lines).to_have_count(205)
     expect(page.get_by_role("button", name="Show 200 more")).to_be_hidden()
+
+
+def test_a_selection_is_changed_in_one_write(own_site, open_page):
+    address, service = own_site
+    page = open_page(address)
+    expect(page.locator("#count")).to_have_text(f"{ALL} tracks")
+    page.locator("main").focus()
+    page.keyboard.press("Control+a")
+    expect(tools(page)).to_contain_text(f"{ALL} selected")
+    before = service.store.tracks.version()
+    tools(page).get_by_label("Rate the selected tracks").select_option("5")
+    expect(page.locator(".toast", has_text=f"{ALL} tracks rated 5 of 5")).to_be_visible()
+    assert service.store.tracks.version() == before + 1
+    assert set(rated(service).values()) == {5}
+    expect(rows(page).first.locator(".row-rating")).to_have_text("★★★★★")
+    page.keyboard.press("Delete")
+    note = page.locator(".toast", has_text=f"{ALL} tracks moved to the trash")
+    note.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast", has_text=f"{ALL} tracks back in the catalog")).to_be_visible()
+    assert service.store.tracks.version() == before + 3
+    expect(page.locator("#count")).to_have_text(f"{ALL} tracks")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from ...errors import InputError
+from ...history.feedback import TrackChanges as TrackChangesOfMany
+from ...history.feedback import change_all
 from ...models import FilterArguments, Judgement
 from ...service.browse import NEWEST
 from ..json_response import Json
@@ -60,6 +62,33 @@ class TrackChanges(BaseModel):
     note: str | None = Field(None, max_length=5_000)
 
 
+class ChangesOfMany(BaseModel):
+    """The changes of one track among many; a field that is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rating: int | None = Field(None, ge=1, le=5)
+    tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
+    note: str | None = Field(None, max_length=5_000)
+    trashed: bool | None = Field(None, description="true moves it to the trash, false brings it back.")
+
+
+class ManyChanges(BaseModel):
+    """Changes of many tracks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changes: dict[Annotated[str, Field(max_length=64)], ChangesOfMany] = Field(
+        min_length=1, max_length=500, description="By the id of the track."
+    )
+
+
+class ChangedTracks(BaseModel):
+    """The tracks that were changed, as they are now."""
+
+    tracks: list[TrackJson]
+
+
 class RejectBody(BaseModel):
     """The request that a track was wrong for."""
 
@@ -104,6 +133,20 @@ def tracks(
             "meant": page.meant,
         }
     )
+
+
+@router.patch("", response_model=ChangedTracks)
+def change_many(body: ManyChanges, shared: SharedState) -> Response:
+    """Rate, label, trash and restore up to 500 tracks in one write, all or none; null removes a value."""
+    empty: dict[str, Any] = {"tags": [], "note": "", "trashed": False}
+    changes: dict[str, TrackChangesOfMany] = {}
+    for track_id, one in body.changes.items():
+        given = one.model_dump(exclude_unset=True)
+        changes[track_id] = cast(
+            "TrackChangesOfMany",
+            {name: empty.get(name) if value is None else value for name, value in given.items()},
+        )
+    return Json({"tracks": [track_payload(one) for one in change_all(shared.service.store, changes)]})
 
 
 @router.get("/{track_id}", response_model=FullTrackJson)

@@ -176,3 +176,44 @@ def test_the_synthesizer_repeats_itself_too(open_service):
     read = [soundfile.read(one.path)[0] for one in (first, again)]
     assert np.array_equal(*read)
     assert again.track.config_sources["seed"] == f"that of track {first.track.id}"
+
+
+def test_many_tracks_are_changed_in_one_write(client, three):
+    one, two, third = (made["id"] for made in three)
+    store = client.app.state.shared.service.store
+    before = store.tracks.version()
+    answer = client.patch(
+        "/api/tracks",
+        {
+            "changes": {
+                one: {"rating": 4, "tags": ["keep", "keep"]},
+                two: {"rating": 4},
+                third: {"trashed": True},
+            }
+        },
+    )
+    assert answer.status_code == 200
+    assert store.tracks.version() == before + 1
+    changed = {track["id"]: track for track in answer.json()["tracks"]}
+    assert (changed[one]["rating"], changed[one]["tags"]) == (4, ["keep"])
+    assert changed[third]["state"] == "trashed"
+    assert ids(client.get("/api/tracks?trashed=true")) == [third]
+    assert {(line.track_id, line.rating) for line in store.judgements.list()} == {(one, 4), (two, 4)}
+
+    undo = {one: {"rating": None, "tags": None}, two: {"rating": None}, third: {"trashed": False}}
+    assert client.patch("/api/tracks", {"changes": undo}).status_code == 200
+    assert {(track.rating, track.tags, track.state) for track in store.tracks.list()} == {(None, (), "ready")}
+
+
+def test_changes_of_many_tracks_are_made_all_or_none(client, three):
+    one, two, third = (made["id"] for made in three)
+    store = client.app.state.shared.service.store
+    answer = client.patch("/api/tracks", {"changes": {one: {"rating": 1}, "nobody": {"rating": 1}}})
+    assert (answer.status_code, "nobody" in answer.json()["detail"]) == (404, True)
+    store.tracks.trash(third)
+    store.audio.path_of(store.tracks.get(third)).unlink()
+    gone = client.patch("/api/tracks", {"changes": {two: {"rating": 1}, third: {"trashed": False}}})
+    assert gone.status_code == 500
+    assert all(track.rating is None for track in store.tracks.list())
+    for body in ({}, {"changes": {}}, {"changes": {one: {"rating": 9}}}, {"changes": {one: {"state": "x"}}}):
+        assert client.patch("/api/tracks", body).status_code == 422

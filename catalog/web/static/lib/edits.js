@@ -1,11 +1,10 @@
 // Changes that a reader makes to tracks: rating, tags, note, trash. `edits` reports every one.
 
-import { get, patch, post, remove, trackPath } from "./api.js";
+import { get, patch, trackPath } from "./api.js";
 import { plural, title } from "./format.js";
 import { complain, toast } from "./toast.js";
 
-const AT_ONCE = 4;
-const MANY = 40; // changes that take a while
+const AT_ONCE = 500; // tracks that the service changes in one write
 
 /** Dispatches "edited" (detail: the track), "gone" and "back" (detail: ids) and "made" (detail: the track). */
 export const edits = new EventTarget();
@@ -31,11 +30,9 @@ export async function change(id, fields) {
 
 /** Change the fields `fieldsOf(track)` of every track, and show a note that says so and can undo it; `did` is its verb. */
 async function changeAll(tracks, fieldsOf, did) {
-  const done = await each(tracks, async (track) => {
-    await patch(trackPath(track.id), fieldsOf(track));
-    report("edited", { ...track, ...fieldsOf(track) });
-  });
+  const done = await write(tracks, fieldsOf);
   if (!done.length) return;
+  for (const track of done) report("edited", { ...track, ...fieldsOf(track) });
   const before = (track) => Object.fromEntries(Object.keys(fieldsOf(track)).map((name) => [name, track[name] ?? null]));
   const undo = () => changeAll(done, before, "as before");
   toast(`${called(done)} ${did}.`, { slot: "change", action: did === "as before" ? null : { label: "Undo", run: undo } });
@@ -49,7 +46,7 @@ export const tag = (tracks, word) => changeAll(tracks, (track) => ({ tags: [...n
 
 /** Move tracks to the trash, and show a note that can undo it. */
 export async function trash(tracks) {
-  const done = await each(tracks, (track) => remove(trackPath(track.id)));
+  const done = await write(tracks, () => ({ trashed: true }));
   if (!done.length) return;
   report("gone", idsOf(done));
   toast(`${called(done)} moved to the trash.`, { slot: "change", action: { label: "Undo", run: () => restore(done) } });
@@ -57,7 +54,7 @@ export async function trash(tracks) {
 
 /** Take tracks out of the trash. */
 export async function restore(tracks) {
-  const done = await each(tracks, (track) => post(trackPath(track.id, "restore")));
+  const done = await write(tracks, () => ({ trashed: false }));
   if (!done.length) return;
   report("back", idsOf(done));
   toast(`${called(done)} back in the catalog.`, { slot: "change" });
@@ -66,24 +63,19 @@ export async function restore(tracks) {
 const idsOf = (tracks) => tracks.map((track) => track.id);
 const called = (tracks) => (tracks.length === 1 ? `“${title(tracks[0])}”` : plural(tracks.length, "track"));
 
-/** Do `work` for every item, a few at a time; returns the items that are done. Of several failures one is shown. */
-async function each(items, work) {
-  const close = items.length > MANY ? toast(`Changing ${plural(items.length, "track")}…`, { stay_ms: 600_000 }) : null;
-  const waiting = [...items];
+/** Change many tracks, some hundred in one write; returns those that are done. The first write that fails is the last. */
+async function write(tracks, fieldsOf) {
+  const close = tracks.length > AT_ONCE ? toast(`Changing ${plural(tracks.length, "track")}…`, { stay_ms: 600_000 }) : null;
   const done = [];
-  let failure = null;
-  const worker = async () => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-      try {
-        await work(item);
-        done.push(item);
-      } catch (error) {
-        failure ??= error;
-      }
+  try {
+    for (let at = 0; at < tracks.length; at += AT_ONCE) {
+      const batch = tracks.slice(at, at + AT_ONCE);
+      await patch("/tracks", { changes: Object.fromEntries(batch.map((track) => [track.id, fieldsOf(track)])) });
+      done.push(...batch);
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  } catch (error) {
+    complain(error);
+  }
   close?.();
-  if (failure) complain(failure);
   return done;
 }

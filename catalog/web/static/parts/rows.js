@@ -100,6 +100,7 @@ export class Rows {
   #rows = new Map();
   #height = 64;
   #frame = 0;
+  #refill = false; // whether the next frame shows every row again
   #pages = null;
   #fetching = 0;
   #chosen = false; // the reader went to the current row
@@ -110,7 +111,7 @@ export class Rows {
     this.onError = onError;
     const choose = (event) => this.#choose(event.target.closest(".row"));
     this.list = h("ul", { class: "rows-list", role: "list", "aria-label": label, onfocusin: choose, onpointerdown: choose });
-    this.element = h("div", { class: "rows", onscroll: () => this.#soon() }, this.list);
+    this.element = h("div", { class: "rows", onscroll: () => this.#soon(false) }, this.list);
     new ResizeObserver(() => this.#measure()).observe(this.element);
   }
 
@@ -122,7 +123,7 @@ export class Rows {
   show(pages, { keep = false } = {}) {
     this.#pages?.close();
     this.#pages = pages;
-    pages.addEventListener("items", () => pages === this.#pages && this.#render(true));
+    pages.addEventListener("items", () => pages === this.#pages && this.#soon(true));
     if (!keep) {
       this.element.scrollTop = 0;
       this.current = 0;
@@ -177,10 +178,14 @@ export class Rows {
     this.#render(true);
   }
 
-  #soon() {
+  /** Render in the next frame, once for all that changed until then. */
+  #soon(refill) {
+    this.#refill ||= refill;
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#render(false);
+      const all = this.#refill;
+      this.#refill = false;
+      this.#render(all);
     });
   }
 
