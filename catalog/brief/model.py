@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import Unavailable
 from ..text.tensors import read_metadata, read_tensors
+from .own import OwnStyles
 
 __all__ = ["BriefModel", "read_model"]
 
@@ -43,12 +44,10 @@ class BriefModel:
     """Valence and energy of the music, shape (2, inputs + hidden + 1)."""
     described: Array
     """One row of `describe` for each style, shape (styles, descriptors)."""
-    linear: Array
-    """Weights and bias of a model without a hidden layer, shape (styles, inputs + 1): styles that were never fitted
-    get theirs from these, which tell more of a style's neighbours."""
-    linear_compared: Array
-    """Its weights of `compare`, shape (comparisons,)."""
     unseen_penalty: float
+    """Of `reader.likeness`, which weighs the user's own styles in a model without `own`."""
+    own: OwnStyles | None = None
+    """The network for the user's own styles; None in a model that was written before there was one."""
     text_kinds: tuple[str, ...] = ()
     cultures: tuple[str | None, ...] = ()
     scene: Array | None = None
@@ -65,6 +64,11 @@ class BriefModel:
         hidden = np.maximum(self.hidden[:, :-1] @ inputs + self.hidden[:, -1], 0)
         return np.concatenate([inputs, hidden, [1.0]]).astype(np.float32)
 
+    @property
+    def compared_to_own(self) -> Array:
+        """The weights of `compare` for the user's own styles, shape (comparisons,)."""
+        return self.compared if self.own is None else self.own.compared
+
     def is_whole(self) -> bool:
         """Tell whether the shapes of the tensors go together."""
         (styles, read), outputs = self.weights.shape, len(self.text_kinds) + len(self.cultures) + 1
@@ -74,10 +78,13 @@ class BriefModel:
             and self.centre.shape == (self.width,)
             and self.width + len(self.hidden) == read
             and self.affect.shape == (2, read + 1)
-            and self.linear.shape == (styles, self.width + 1)
-            and self.compared.shape == self.linear_compared.shape
+            and (self.own is None or self._is_whole(self.own))
             and (self.scene is None or self.scene.shape == (outputs, read + 1))
         )
+
+    def _is_whole(self, own: OwnStyles) -> bool:
+        outputs = len(self.names) + 3, len(own.hidden) + 1
+        return own.out.shape == outputs and own.compared.shape == self.compared.shape
 
 
 @lru_cache(maxsize=8)
@@ -104,9 +111,8 @@ def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
             step=float(tensors["step"][0]),
             affect=tensors["affect"],
             described=tensors["described"],
-            linear=tensors["linear"],
-            linear_compared=tensors["linear_compared"],
             unseen_penalty=float(about["unseen_penalty"]),
+            own=_own(tensors),
             text_kinds=tuple(about.get("text_kinds", ())),
             cultures=tuple(about.get("cultures", ())),
             scene=tensors.get("scene"),
@@ -121,6 +127,12 @@ def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
         ) from None
 
 
+def _own(tensors: dict[str, Array]) -> OwnStyles | None:
+    if "own_hidden" not in tensors:
+        return None
+    return OwnStyles(tensors["own_hidden"], tensors["own_out"], tensors["own_compared"])
+
+
 def _without_hidden(tensors: dict[str, Array]) -> dict[str, Array]:
     """Return the tensors of a model without a hidden layer, as they were written at first, with one of no units."""
     weights, bias = tensors["weights"], tensors["bias"]
@@ -130,6 +142,4 @@ def _without_hidden(tensors: dict[str, Array]) -> dict[str, Array]:
     return {
         **tensors,
         "hidden": np.zeros((0, width + 1), np.float32),
-        "linear": np.column_stack([weights, bias]),
-        "linear_compared": tensors["compared"],
     }

@@ -2,9 +2,8 @@
 
 One small model reads the text's features and its vectors after some layers of the encoder: the inner layers tell mood
 and manner, which the last one, trained to tell topics, leaves out. `tests/benchmarks/catalog/fit_brief.py` fitted it to
-texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. It reads a
-style that it was not fitted to, such as a user's own, by the style's description, mood and topics. docs/BRIEF.md holds
-the figures.
+texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. `own` tells
+how a style is read that it was not fitted to, such as a user's own. docs/BRIEF.md holds the figures.
 
 A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
 rectified linear units beside them; c compares the text with what the preset says of the style. The chance that the
@@ -17,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,8 @@ from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
 from ..text.minilm import single_threaded_blas
 from .model import BriefModel, read_model
+from .own import StyleLike, said
+from .own import inputs as own_inputs
 from .topics import fold, topics_in
 
 __all__ = [
@@ -35,18 +36,18 @@ __all__ = [
     "MODEL_FILE",
     "BriefModel",
     "StyleLike",
-    "added_unseen",
     "compare",
     "describe",
     "digest",
     "file_name",
-    "from_descriptions",
     "has_own",
     "inputs",
+    "likeness",
     "load",
     "moods_of",
+    "own_weights",
     "read_brief",
-    "shares_of",
+    "row_of",
 ]
 
 Array = NDArray[np.float32]
@@ -56,34 +57,9 @@ VECTOR_SCALE, LAYER_SCALE, FEATURE_SCALE = 4.0, 5.6, 0.7
 """Bring the inputs to a size at which one penalty on the weights suits both."""
 COSINE_SCALE = 3.0
 MOST_SHARED = 3
-UNSEEN_TOPIC_WEIGHT = 2.0
-"""What each topic in the text adds to the score of a style that was never fitted, beside its fitted weight: the
-author of the style named it for that. With each style left out in turn, that style was picked three times as often with
-this, and every fourth time wrongly in place of every eighth."""
-UNSEEN_MOOD_WEIGHT = 2.0
-"""What a distance of 1 between the wanted mood and that of such a style takes from its score."""
 DECLARED = 3
 """The last columns of `describe`: what the preset declares beside its description."""
 TAGS = tuple(MOODS)
-TOPICS = 2
-"""The column of `compare` that counts topics."""
-
-
-class StyleLike(Protocol):
-    """What is read of a style preset."""
-
-    @property
-    def description(self) -> str: ...
-    @property
-    def valence(self) -> float: ...
-    @property
-    def energy(self) -> float: ...
-    @property
-    def moods(self) -> tuple[str, ...]: ...
-    @property
-    def topics(self) -> tuple[str, ...]: ...
-    @property
-    def environment(self) -> str | None: ...
 
 
 def load(identity: str, home: Path | None = None) -> BriefModel | None:
@@ -145,15 +121,16 @@ def read_brief(
             "fit it again with fit_brief.py, or delete it"
         )
     read = model.read(read)
-    weights, bias, vectors, unseen = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
+    rows, own, vectors = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
     usual = model.described[:, : vectors.shape[1]].mean(axis=0)
     compared = compare(text, layers[-1], features, styles, vectors, usual)
-    valence, energy = np.clip(model.affect @ read, -1, 1).tolist()
-    fitted = compared @ model.compared
-    other = compared @ model.linear_compared + added_unseen(
-        compared, moods_of(styles.values()), (valence, energy)
-    )
-    score = weights @ read[:-1] + bias + np.where(unseen > 0, other, fitted)
+    mood = np.clip(model.affect @ read, -1, 1)
+    fitted = model.weights @ read[:-1] + model.bias
+    score = compared @ model.compared
+    score[rows >= 0] += fitted[rows[rows >= 0]]
+    if len(own):
+        score[rows < 0] = own @ said(fitted, mood) + compared[rows < 0] @ model.compared_to_own
+    valence, energy = mood.tolist()
     passes, fits = _sigmoid(score), _sigmoid(score - model.step)
     return Brief(
         styles={
@@ -184,15 +161,6 @@ def _scene(model: BriefModel, read: Array) -> dict[str, Any]:
 def moods_of(styles: Iterable[StyleLike]) -> Array:
     """Return valence and energy of each style, shape (styles, 2)."""
     return np.asarray([(style.valence, style.energy) for style in styles], dtype=np.float32)
-
-
-def added_unseen(compared: Array, moods: Array, wanted: Any) -> Array:
-    """Return what a style that was never fitted gets beside the score of `compare`; shape (..., styles).
-
-    `moods` are those of the styles, shape (styles, 2); `wanted` is that of the music, shape (..., 2).
-    """
-    far = np.linalg.norm(moods - np.asarray(wanted, dtype=np.float32)[..., None, :], axis=-1)
-    return np.asarray(UNSEEN_TOPIC_WEIGHT * compared[..., TOPICS] - UNSEEN_MOOD_WEIGHT * far)
 
 
 def inputs(layers: Array, features: Features, inner: Sequence[int]) -> Array:
@@ -252,9 +220,12 @@ def digest(style: StyleLike) -> str:
 
 def _weights_of(
     model: BriefModel, names: tuple[str, ...], styles: tuple[StyleLike, ...], encoder: Encoder
-) -> tuple[Array, Array, Array, Array]:
-    """Return each style's weights, bias, description vector, and 1 where it was never fitted. Kept for later calls."""
-    key = (id(model), names, tuple(map(digest, styles)))
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """Return the row of each style in the model, -1 for the user's own; weights of these; vectors of descriptions.
+
+    Kept for later calls.
+    """
+    key = (id(model), names, tuple(map(_all_of, styles)))
     # Another thread may serve another library meanwhile and clear this: what is returned is never read back.
     if (known := _known.get(key)) is None:
         known = _work_out(model, names, styles, encoder)
@@ -263,65 +234,58 @@ def _weights_of(
     return known
 
 
-_known: dict[Any, tuple[Array, Array, Array, Array]] = {}
+_known: dict[Any, tuple[NDArray[np.int64], Array, Array]] = {}
+
+
+def _all_of(style: StyleLike) -> tuple[Any, ...]:
+    """Return all that is read of a style."""
+    return (
+        style.description, style.valence, style.energy, style.moods, style.topics, style.environment,
+    )  # fmt: skip
 
 
 def _work_out(
     model: BriefModel, names: tuple[str, ...], styles: tuple[StyleLike, ...], encoder: Encoder
-) -> tuple[Array, Array, Array, Array]:
-    row_of = {
-        name: row
-        for row, name in enumerate(model.names)
-        if name in names and model.digests[row] == digest(styles[names.index(name)])
-    }
-    unseen = [place for place, name in enumerate(names) if name not in row_of]
+) -> tuple[NDArray[np.int64], Array, Array]:
+    rows = np.array([row_of(model, name, style) for name, style in zip(names, styles, strict=True)])
     dimension = model.described.shape[1] - DECLARED
-    vectors = np.empty((len(names), dimension), dtype=np.float32)
-    both = np.empty((len(names), model.weights.shape[1] + 1), dtype=np.float32)
-    fitted = np.column_stack([model.weights, model.bias])
-    for place, name in enumerate(names):
-        if name in row_of:
-            vectors[place], both[place] = model.described[row_of[name], :dimension], fitted[row_of[name]]
-    if unseen:
-        vectors[unseen] = encoder.encode([styles[place].description for place in unseen])
-        like = describe([styles[place] for place in unseen], vectors[unseen])
-        guessed = from_descriptions(model.linear, model.described, like, model.unseen_penalty)
-        both[unseen] = 0
-        both[unseen, : model.width], both[unseen, -1] = guessed[:, :-1], guessed[:, -1]
-    return both[:, :-1], both[:, -1], vectors, np.isin(np.arange(len(names)), unseen).astype(np.float32)
+    vectors = model.described[rows, :dimension]
+    unseen = np.flatnonzero(rows < 0)
+    if not len(unseen):
+        return rows, np.zeros((0, len(model.names) + 3), dtype=np.float32), vectors
+    some = [styles[place] for place in unseen]
+    vectors[unseen] = encoder.encode([style.description for style in some])
+    return rows, own_weights(model, [names[place] for place in unseen], some, encoder), vectors
 
 
-def shares_of(model: BriefModel, name: str, style: StyleLike, encoder: Encoder) -> Array:
-    """Return how much of each fitted style a style is, float32 of shape (fitted styles,) with the sum 1.
+def row_of(model: BriefModel, name: str, style: StyleLike) -> int:
+    """Return the row of a style in the model; -1 where the model was not fitted to it as it is described."""
+    known = name in model.names and model.digests[model.names.index(name)] == digest(style)
+    return model.names.index(name) if known else -1
 
-    A fitted style is itself alone. The score of another one is nearly the sum of the fitted scores by these shares.
+
+def own_weights(
+    model: BriefModel, names: Sequence[str], styles: Sequence[StyleLike], encoder: Encoder
+) -> Array:
+    """Return the weights of styles that were never fitted, shape (styles, fitted styles + 3); see `own`."""
+    if model.own is not None:
+        return model.own.weights(own_inputs(names, styles, encoder))
+    vectors = encoder.encode([style.description for style in styles])
+    shares = likeness(model.described[:, :-DECLARED], vectors, model.unseen_penalty)
+    return np.pad(shares, ((0, 0), (0, 3)))
+
+
+def likeness(described: Array, vectors: Array, penalty: float) -> Array:
+    """Return how much of each fitted style other styles are, by their descriptions alone: kernel ridge regression.
+
+    `described` are the vectors of the fitted descriptions, `vectors` those of the others. Each row has the sum 1. This
+    serves models that were written without a network for the user's own styles.
     """
-    key = (id(model), name, digest(style))
-    if (known := _known_shares.get(key)) is None:
-        known = _known_shares[key] = _work_out_shares(model, name, style, encoder)
-    return known
-
-
-_known_shares: dict[Any, Array] = {}
-
-
-def _work_out_shares(model: BriefModel, name: str, style: StyleLike, encoder: Encoder) -> Array:
-    itself = np.eye(len(model.names), dtype=np.float32)
-    if name in model.names and model.digests[model.names.index(name)] == digest(style):
-        return np.asarray(itself[model.names.index(name)])
-    like = describe([style], encoder.encode([style.description]))
-    return np.asarray(from_descriptions(itself, model.described, like, model.unseen_penalty)[0])
-
-
-def from_descriptions(fitted: Array, described: Array, like: Array, penalty: float) -> Array:
-    """Return weights for styles that were never fitted, from those of styles described alike: kernel ridge regression.
-
-    `fitted`: one row of weights a style; `described`: what `describe` gives for them; `like`: that of the new styles.
-    """
-    middle, mean = described.mean(axis=0), fitted.mean(axis=0)
-    known, new = _unit((described - middle)[:, :-DECLARED]), _unit((like - middle)[:, :-DECLARED])
-    kernel = 1 + known @ known.T + penalty * np.eye(len(known), dtype=np.float32)
-    return np.asarray(mean + (1 + new @ known.T) @ np.linalg.solve(kernel, fitted - mean), dtype=np.float32)
+    middle, count = described.mean(axis=0), len(described)
+    known, new = _unit(described - middle), _unit(vectors - middle)
+    kernel = 1 + known @ known.T + penalty * np.eye(count, dtype=np.float32)
+    apart = np.eye(count, dtype=np.float32) - 1 / count
+    return np.asarray(1 / count + (1 + new @ known.T) @ np.linalg.solve(kernel, apart), dtype=np.float32)
 
 
 def _unit(rows: Array) -> Array:

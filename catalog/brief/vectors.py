@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models import Brief
 from ..text.encoder import Encoder
-from .reader import BriefModel, StyleLike, shares_of
+from .own import StyleLike
+from .reader import BriefModel, own_weights, row_of
 
 __all__ = ["DIMENSION", "kind", "request_vector", "track_vector"]
 
@@ -56,12 +58,29 @@ def track_vector(
     `valence` and `energy` are those of its text, -1 to 1.
     """
     vector = np.zeros(DIMENSION, dtype=np.float32)
-    vector[: len(model.names)] = shares_of(model, name, style, encoder)
+    vector[: len(model.names)] = _weights_of(model, name, style, encoder)
     vector[STYLES : STYLES + MOOD] = valence, energy, valence**2 + energy**2
     vector[STYLES + MOOD : -1] = _direction(track_id)
     missing = LENGTH**2 - float(vector @ vector)
     vector[-1] = math.sqrt(max(0.0, missing))
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+def _weights_of(model: BriefModel, name: str, style: StyleLike, encoder: Encoder) -> Array:
+    """Return how much of each fitted style a style is, shape (fitted styles,), no longer than 1.
+
+    A fitted style is itself alone.
+    """
+    if (row := row_of(model, name, style)) >= 0:
+        return np.asarray(np.eye(1, len(model.names), row, dtype=np.float32)[0])
+    key = (id(model), name, style.description, style.topics, style.moods, style.valence, style.energy)
+    if (known := _known.get(key)) is None:
+        weights = own_weights(model, [name], [style], encoder)[0, : len(model.names)]
+        known = _known[key] = weights / max(1.0, float(np.linalg.norm(weights)))
+    return known
+
+
+_known: dict[Any, Array] = {}
 
 
 def request_vector(model: BriefModel, brief: Brief, key: str) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Network", "Targets", "train"]
+__all__ = ["Network", "Targets", "log_likelihood", "train"]
 
 Array = NDArray[Any]
 
@@ -104,7 +104,7 @@ def train(inputs: Array, compared: Array, targets: Targets, seed: int = 0) -> Ne
             hidden = drop_hidden(torch.relu(first(drop_input(x[rows]))))
             outputs = [head(torch.cat([x[rows], hidden], 1)) for head in heads]
             score = outputs[0] + c[rows] @ shared
-            loss = -(_log_likelihood(score, log_step.exp(), grades[rows]) * judged[rows]).sum(1).mean()
+            loss = -(log_likelihood(score, log_step.exp(), grades[rows]) * judged[rows]).sum(1).mean()
             known = cultures[rows] >= 0
             error = (outputs[1][:, :2] - moods[rows, :2]) ** 2
             graver = (outputs[1][known, 2] - moods[rows[known], 2]) ** 2
@@ -134,7 +134,7 @@ def train(inputs: Array, compared: Array, targets: Targets, seed: int = 0) -> Ne
     )
 
 
-def _log_likelihood(score: Any, step: Any, grades: Any) -> Any:
+def log_likelihood(score: Any, step: Any, grades: Any) -> Any:
     """Return that of an ordinal logistic regression (McCullagh 1980), shape (texts, styles)."""
     import torch
 

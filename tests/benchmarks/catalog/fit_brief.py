@@ -26,12 +26,14 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from brief_network import Network
+from brief_own import OwnLabels, gather_own, measure_own, scores_apart, train_own
 from brief_readings import read_all
-from brief_texts import CULTURES, FITS, KINDS, PLACES, WRONG, Fitted, Texts, fit, gather, network_of, targets
+from brief_texts import CULTURES, FITS, KINDS, PLACES, WRONG, Texts, fit, gather, network_of, targets
 from brief_texts import sigmoid as _sigmoid
 from music_labels import read_labels, read_second
 
 from music_catalog import presets
+from music_catalog.brief import own
 from music_catalog.brief import reader as brief
 from music_catalog.text import encoder
 
@@ -40,11 +42,13 @@ Array = NDArray[np.float64]
 TEST = ("science", "personal", "place", "dialogue", "news", "sport")
 PARTS = 5
 UNSEEN_PENALTY = 0.1
-HALVINGS = 3
 
 
-def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
-    """Print the figures of texts of kinds that were not fitted to, and of texts that nothing was fitted to."""
+def measure(texts: Texts, styles: dict[str, Any]) -> NDArray[np.float64]:
+    """Print the figures of texts of kinds that were not fitted to, and of texts that nothing was fitted to.
+
+    Return how well each style serves each text, shape (texts, styles).
+    """
     names = list(styles)
     fresh, fitting = texts.part != "fit", texts.part == "fit"
     kinds = np.array([row["kind"] for row in texts.rows])
@@ -59,7 +63,7 @@ def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
         here = parts == number
         # Of the kinds of a part none is fitted to, not even by the 600 earlier labels.
         read.by(texts, ~np.isin(kinds, kinds[here]) & fitting, here)
-    linear = read.by(texts, fitting, fresh)
+    read.by(texts, fitting, fresh)
     usual = np.tile(((texts.grades == FITS).mean(0) + (texts.grades > WRONG).mean(0)).argmax(), len(kinds))
     nearest = texts.compared[:, :, 3].argmax(axis=1)
     neutral = np.full(len(kinds), names.index("documentary_neutral"))
@@ -80,14 +84,12 @@ def measure(texts: Texts, styles: dict[str, Any], described: Array) -> None:
             print(f"{name:22}{share[0]:7.1%}{share[1]:7.1%}{len(set(choice[where])):8}")
         _measure_scene(texts, read, where)
     _measure_languages(texts, read.chances.argmax(axis=1), new & ~english)
-    kinds_apart = fit(texts, ~np.isin(kinds, TEST) & fitting)
-    _measure_unseen(texts, styles, described, read, kinds_apart, test & english)
-    _measure_unseen(texts, styles, described, read, linear, texts.part == "test")
     covered = (texts.grades == FITS).any(axis=1)[new].mean()
     chosen = set(read.chances.argmax(axis=1)[new])
     print(
         f"\ntexts with a style that fits: {covered:.1%}; styles chosen for some text: {len(chosen)} of {len(names)}"
     )
+    return read.chances
 
 
 class Read:
@@ -98,8 +100,8 @@ class Read:
         self.moods = np.zeros((texts, 3))
         self.kinds, self.cultures = np.zeros(texts, dtype=int), np.zeros(texts, dtype=int)
 
-    def by(self, texts: Texts, fitted_to: Any, where: Any) -> Fitted:
-        """Read the texts `where` by models fitted to the rows `fitted_to`; return the one without a hidden layer."""
+    def by(self, texts: Texts, fitted_to: Any, where: Any) -> None:
+        """Read the texts `where` by models fitted to the rows `fitted_to`."""
         linear, network = fit(texts, fitted_to), network_of(texts, fitted_to)
         inputs = texts.inputs[where]
         score = network.scores(inputs, texts.compared[where])
@@ -108,7 +110,6 @@ class Read:
         self.moods[where] = network.head(network.moods, inputs)
         self.kinds[where] = network.head(network.kinds, inputs).argmax(axis=1)
         self.cultures[where] = network.head(network.cultures, inputs).argmax(axis=1)
-        return linear
 
 
 def _measure_scene(texts: Texts, read: Read, where: Any) -> None:
@@ -144,54 +145,6 @@ def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> N
         rows = np.flatnonzero(where & (languages == code))
         grades = texts.grades[rows, choice[rows]]
         print(f"  {code}: {len(rows):3} texts, {np.mean(grades == WRONG):6.1%}{np.mean(grades == FITS):7.1%}")
-
-
-def _measure_unseen(
-    texts: Texts, styles: dict[str, Any], described: Array, read: Read, model: Fitted, where: Any
-) -> None:
-    """Print how well a style is picked whose weights are left out.
-
-    Half of all at a time, picked among those; and each alone, beside the others. `model` was not fitted to the texts
-    `where`.
-    """
-    both, moods = np.vstack([model.weights, model.bias]).T, brief.moods_of(styles.values())
-    inputs, compared, all_grades = texts.inputs[where], texts.compared[where], texts.grades[where]
-
-    def scores(left_out: Any) -> Array:
-        known = np.setdiff1d(np.arange(len(both)), left_out)
-        guessed = brief.from_descriptions(both[known], described[known], described[left_out], UNSEEN_PENALTY)
-        some = compared[:, left_out]
-        score = inputs @ guessed[:, :-1].T + guessed[:, -1] + some @ model.compared
-        return np.asarray(score + brief.added_unseen(some, moods[left_out], read.moods[where, :2]))
-
-    shares = []
-    for seed in range(HALVINGS):
-        for left_out in np.array_split(np.random.default_rng(seed).permutation(len(both)), 2):
-            grades, score = all_grades[:, left_out], scores(left_out)
-            picked = np.take_along_axis(grades, score.argmax(1)[:, None], 1)
-            seen = np.take_along_axis(grades, read.chances[where][:, left_out].argmax(1)[:, None], 1)
-            usual = grades[:, (grades > WRONG).mean(axis=0).argmax()]
-            shares.append([np.mean(one == WRONG) for one in (picked, usual, seen, grades.max(axis=1))])
-    ours, constant, seen, none = np.mean(shares, axis=0)
-    print(f"\nof {where.sum()} texts, half the styles left out, picked among those: wrong {ours:.1%};")
-    print(
-        f"most often right of them {constant:.1%}, fitted to them {seen:.1%}, none of them passes {none:.1%}"
-    )
-    chosen = wrong = ever = 0
-    for style in range(len(both)):
-        passes = scores([style])[:, 0]
-        chance, others = (
-            _sigmoid(passes) + _sigmoid(passes - model.step),
-            np.delete(read.chances[where], style, 1),
-        )
-        picked = chance > others.max(axis=1)
-        chosen, ever = chosen + picked.sum(), ever + picked.any()
-        wrong += (all_grades[picked, style] == WRONG).sum()
-    share = chosen / len(both) / where.sum()
-    print(
-        f"each style left out alone: picked for {share:.2%} of texts, of which {wrong / max(1, chosen):.0%} wrong;"
-    )
-    print(f"{ever} of {len(both)} are ever picked; a fair share were {1 / len(both):.1%}")
 
 
 def ablation(texts: Texts) -> None:
@@ -258,12 +211,22 @@ def agreement(texts: Texts) -> None:
     print(f"fits in {fits:.1%}")
 
 
-def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, identity: str) -> None:
+def write(
+    path: Path,
+    texts: Texts,
+    styles: dict[str, Any],
+    described: Array,
+    lists: list[OwnLabels],
+    own_inputs: Array,
+    identity: str,
+) -> None:
     """Fit to the labels of all kinds and write the file."""
     from safetensors.numpy import save_file
 
     fitting = texts.part == "fit"
-    linear, network = fit(texts, fitting), network_of(texts, fitting)
+    network = network_of(texts, fitting)
+    invented = [one for one in lists if one.part == "fit"]
+    fitted = train_own(texts, invented, own_inputs, scores_apart(texts, network), network.step)
     about = {
         "encoder": identity,
         "styles": list(styles),
@@ -279,7 +242,8 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
         "hidden": network.hidden,
         "described": described,
         "weights": network.weights,
-        "linear": np.vstack([linear.weights, linear.bias]).T,
+        "own_hidden": fitted.hidden,
+        "own_out": fitted.out,
         "affect": network.moods[:2],
         "scene": np.vstack([network.kinds, network.cultures, network.moods[2:]]),
     }
@@ -288,7 +252,7 @@ def write(path: Path, texts: Texts, styles: dict[str, Any], described: Array, id
         "bias": network.bias,
         "compared": network.compared,
         "step": np.array([network.step]),
-        "linear_compared": linear.compared,
+        "own_compared": fitted.compared,
     }
     arrays = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in large.items()}
     arrays |= {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in small.items()}
@@ -315,14 +279,18 @@ def main() -> None:
     labelled = read_labels(options.eval_dir)
     readings = read_all([row["text"] for row in labelled], reader, options.cache)
     texts = gather(labelled, readings, styles, vectors)
+    lists = gather_own(texts, readings, vectors, reader)
+    own_inputs = own.inputs(list(styles), list(styles.values()), reader)
     if not options.no_figures:
         agreement(texts)
-        measure(texts, styles, described)
+        chances = measure(texts, styles)
+        network = network_of(texts, texts.part == "fit")
+        measure_own(texts, lists, own_inputs, vectors, network, chances, UNSEEN_PENALTY)
     if options.ablation:
         ablation(texts)
     if options.out:
         out = options.out / brief.file_name(reader.identity) if options.out.is_dir() else options.out
-        write(out, texts, styles, described, reader.identity)
+        write(out, texts, styles, described, lists, own_inputs, reader.identity)
 
 
 if __name__ == "__main__":

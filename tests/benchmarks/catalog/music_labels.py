@@ -46,8 +46,25 @@ def read_pairs(name: str = "pairs") -> list[Row]:
     return _lines(FOLDER / f"{name}.jsonl")
 
 
+def read_own_styles() -> list[Row]:
+    """Return styles as users write their own, one row a style, in lists of about 50 numbered by `list`."""
+    return _lines(FOLDER / "own_styles.jsonl")
+
+
+def read_own_labels() -> dict[tuple[int, str, bool], list[Row]]:
+    """Return which styles of a list serve which texts: rows with `id` of the text, `fits` and `passable`.
+
+    They stand by number of the list, part ("fit" or "test"), and whether they are a second judge's.
+    """
+    found: dict[tuple[int, str, bool], list[Row]] = {}
+    for row in _lines(FOLDER / "own_labels.jsonl"):
+        found.setdefault((row["list"], row.get("part", "fit"), "second" in row), []).append(row)
+    return found
+
+
 def _lines(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.open(encoding="utf-8")]
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def _earlier(eval_dir: Path) -> Iterator[Row]:

@@ -136,11 +136,10 @@ def test_the_model_belongs_to_one_encoder(encoder, monkeypatch, tmp_path):
     assert brief.load(encoder.identity) is None
 
 
-def test_weights_of_described_styles_come_back_from_their_own_descriptions():
-    rng = np.random.default_rng(0)
-    described, fitted = rng.normal(size=(6, 8)), rng.normal(size=(6, 4))
-    again = brief.from_descriptions(fitted, described, described, 1e-9)
-    assert np.allclose(again, fitted, atol=1e-4)
+def test_a_fitted_style_is_most_like_itself():
+    described = np.random.default_rng(0).normal(size=(6, 8))
+    assert np.allclose(brief.likeness(described, described, 1e-9), np.eye(6), atol=1e-4)
+    assert np.allclose(brief.likeness(described, -described, 1.0).sum(axis=1), 1, atol=1e-4)
 
 
 def test_kind_of_text_seriousness_and_culture_are_read(encoder):

@@ -19,6 +19,7 @@ from music_catalog.text import features
 
 STYLES = presets.load(None).styles
 ENCODER = WordHashEncoder()
+OWN = {"own_hidden": np.ones((2, 5)), "own_out": np.ones((len(STYLES) + 3, 3)), "own_compared": np.ones(6)}
 
 
 def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layers=(), **changes):
@@ -70,14 +71,11 @@ def test_a_model_with_a_hidden_layer_is_read_and_one_without_it_still_is(tmp_pat
     model = brief.load(ENCODER.identity, tmp_path)
     width = model.width
     assert model.hidden.shape == (0, width + 1)
-    assert np.allclose(model.linear, np.column_stack([model.weights, model.bias]))
     rng = np.random.default_rng(1)
     layer = {
         "hidden": rng.normal(size=(4, width + 1)),
         "weights": rng.normal(size=(len(STYLES), width + 4)),
         "affect": rng.normal(size=(2, width + 5)),
-        "linear": rng.normal(size=(len(STYLES), width + 1)),
-        "linear_compared": np.ones(6),
     }
     write(deep / "brief-deep.safetensors", **layer)
     model = brief.load(ENCODER.identity, deep)
@@ -89,6 +87,15 @@ def test_a_model_with_a_hidden_layer_is_read_and_one_without_it_still_is(tmp_pat
     write(deep / "brief-deep.safetensors", **{**layer, "hidden": np.ones((3, width + 1))})
     with pytest.raises(Unavailable, match="its tensors do not go together"):
         brief.load(ENCODER.identity, deep)
+
+
+def test_a_model_with_a_network_for_own_styles_is_read(tmp_path):
+    write(tmp_path / "brief-mine.safetensors")
+    model = brief.load(ENCODER.identity, tmp_path)
+    assert model.own is None
+    write(tmp_path / "brief-mine.safetensors", **OWN)
+    network = brief.load(ENCODER.identity, tmp_path).own
+    assert network.weights(np.ones((7, 4), np.float32)).shape == (7, len(STYLES) + 3)
 
 
 def test_the_mean_of_each_input_is_taken_off(tmp_path):
@@ -136,6 +143,9 @@ def test_a_file_written_anew_is_read_anew(tmp_path):
         ({"bias": np.ones(3)}, "its tensors do not go together"),
         ({"affect": np.ones((2, 3))}, "its tensors do not go together"),
         ({"weights": np.ones(4)}, "not enough values"),
+        ({"own_hidden": np.ones((2, 5))}, "it lacks 'own_out'"),
+        ({**OWN, "own_out": np.ones((3, 3))}, "its tensors do not go together"),
+        ({**OWN, "own_compared": np.ones(2)}, "its tensors do not go together"),
     ],
 )
 def test_a_file_that_is_no_such_model_is_refused_in_a_sentence(tmp_path, changes, message):
