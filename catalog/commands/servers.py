@@ -76,17 +76,19 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
     from ..web.note import settings_of
 
     try:
-        from ..web import limits, server
+        from ..web import heaps, server
     except ImportError as error:
         raise Unavailable(
             f"the service needs a package that is not installed ({error.name}); "
             "install it with: pip install 'music-catalog[serve]'"
         ) from error
     settings = settings_of(home, config)
-    limits.limit_arenas()  # before the threads of Lance and of the service begin
+    # Before the threads of Lance and of the service begin.
+    heaps.limit_arenas()
+    heaps.share_with_arrow()
     with open_service(home, config) as service:
         pace = service.library.scrub
-        with scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
+        with heaps.trimming(), scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
             at_rest = server.serve(service, settings=settings, on_ready=click.echo, token=token, **options)
     if not at_rest:
         end_at_once()

@@ -61,8 +61,10 @@ class LogTable(Generic[_Line]):
         self._maintenance = maintenance
         self._format: LineFormat[_Line] = lines
         self._dimension = dimension
-        self._arriving, self._writing = threading.Lock(), threading.Lock()
+        self._turn = threading.Condition()
+        """Guards what waits and who writes."""
         self._waiting: list[_Waiting] = []
+        self._writing = False
 
     @property
     def dimension(self) -> int:
@@ -76,18 +78,19 @@ class LogTable(Generic[_Line]):
         dimension = self.dimension
         fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
         waiting = _Waiting(self._format.to_row(line, fitting, encoder))
-        with self._arriving:
+        # One commit costs several syncs, so of the threads that wait for the one under way, the first to wake writes
+        # the rows of all. The others return with it: whoever comes meanwhile waits for the next commit, not before them.
+        with self._turn:
             self._waiting.append(waiting)
-        with self._writing:
-            # One commit costs several syncs, so the thread that has the turn writes the rows of all that wait. A thread
-            # whose turn comes later finds its row written.
-            wrote = not waiting.done
-            if wrote:
-                with self._arriving:
-                    batch, self._waiting = self._waiting, []
-                self._write(batch, self._format.schema(dimension))
-        # After the turn, so that the rows of those who wait are written first.
-        if wrote:
+            self._turn.wait_for(lambda: waiting.done or not self._writing)
+            batch, self._waiting = ([], self._waiting) if waiting.done else (self._waiting, [])
+            self._writing = self._writing or bool(batch)
+        if batch:
+            self._write(batch, self._format.schema(dimension))
+            with self._turn:
+                self._writing = False
+                self._turn.notify_all()
+            # After the turn, so that the rows of those who wait are written first.
             self._maintenance.run_when_due(self.durable)
         if waiting.error is not None:
             raise waiting.error

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
 import resource
 from contextlib import suppress
 from dataclasses import dataclass
 
-__all__ = ["Limits", "limit_arenas", "limits_for", "raise_descriptor_limit"]
+__all__ = ["Limits", "limits_for", "raise_descriptor_limit"]
 
 
 WANTED_DESCRIPTORS = 4096
@@ -18,11 +16,6 @@ AT_REST = 64
 """Descriptors that stay free for what is open at rest (libraries, models, locks) and for the job that runs."""
 PER_WORKER = 32
 """Descriptors that the answer to one request may need: a query opens every fragment of a table, and index files."""
-MOST_ARENAS = 4
-"""Heaps of the C library. It makes up to eight a processor core, one for each thread, and keeps what was once used in
-each; threads of Lance, of the encoder and of the requests come and go, so memory grew with time."""
-M_ARENA_MAX = -8
-"""The number of that limit in glibc's malloc.h."""
 MOST_CONNECTIONS = 512
 LEAST_CONNECTIONS = 8
 LEAST_WORKERS = 2
@@ -55,18 +48,6 @@ def raise_descriptor_limit() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     return WANTED_DESCRIPTORS if soft == infinite else soft
-
-
-def limit_arenas() -> bool:
-    """Limit the heaps of the C library, and tell whether it can; only glibc has this limit.
-
-    It counts when it is set before the process has many threads. `MALLOC_ARENA_MAX` in the environment comes first.
-    """
-    if "MALLOC_ARENA_MAX" in os.environ:
-        return False
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    return bool(ctypes.CDLL(None).mallopt(M_ARENA_MAX, MOST_ARENAS))
 
 
 def limits_for(descriptors: int) -> Limits:
