@@ -23,8 +23,8 @@ __all__ = ["WORDS", "Maintenance"]
 _log = logging.getLogger(__name__)
 
 WORDS = "words"
-EVERY_COMMITS = 50
-"""A table is compacted after so many commits at the least."""
+EVERY_COMMITS = 20
+"""A table is compacted after so many commits at the least. Each leaves a fragment, which makes every later read longer."""
 ROWS_PER_COMMIT = 200
 """A large table of n rows waits for n / 200 commits, since compaction may write the whole table anew."""
 OVERDUE, WAIT_S = 3, 10.0

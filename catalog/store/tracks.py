@@ -310,6 +310,10 @@ class Tracks:
         """Return a number that is another one after every change of the tracks."""
         return self.table.durable.head() or 0
 
+    def stamp(self) -> int | None:
+        """Return a number that is another one when a track may have changed; new ones leave it. None within a commit."""
+        return self.table.durable.stamp
+
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Return columns of every row, those in the trash included."""
         import pyarrow as pa

@@ -23,7 +23,7 @@ __all__ = ["UNCHANGING", "Memo", "Root", "Shared", "SharedState", "TrackId", "Tr
 MOST_S = 3_600.0
 """The longest track that is read for a drawing."""
 MOST_READ = 1_000
-"""Tracks that are kept from one version of their table."""
+"""Tracks that are kept under one stamp of their table."""
 Value = TypeVar("Value")
 
 
@@ -58,16 +58,16 @@ class Shared:
     prove: Callable[[str], str]
     """Return the proof, for a nonce, that this service knows the secret of its home."""
     map: Memo = field(default_factory=Memo)
-    _read: tuple[int, dict[str, Track]] = field(default_factory=lambda: (0, {}))
-    """The version of the tracks, and those that were read from it."""
+    _read: tuple[int | None, dict[str, Track]] = field(default_factory=lambda: (None, {}))
+    """The stamp of the tracks, and those that were read under it."""
 
     def track(self, track_id: str) -> Track:
-        """Return the track with exactly this id; it is read once as long as no track changes. Raises NotFound."""
-        # Taken before the track is read, so that a change meanwhile makes it outdated.
-        version = self.service.store.tracks.version()
+        """Return the track with exactly this id; it is read once as long as no track changes; new ones count as none. Raises NotFound."""
+        # Taken before the track is read, so that a change meanwhile makes it outdated; a new track leaves it.
+        stamp = self.service.store.tracks.stamp()
         kept = self._read  # read once: another thread may begin a new one
-        if kept[0] != version or len(kept[1]) >= MOST_READ:
-            kept = self._read = version, {}
+        if stamp is None or kept[0] != stamp or len(kept[1]) >= MOST_READ:
+            kept = self._read = stamp, {}
         track = kept[1].get(track_id) or self.service.store.tracks.get(track_id)
         if track is None:
             raise NotFound(f"there is no track {track_id!r}")

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import http.client
 import os
-import platform
 import resource
 import signal
 import socket
@@ -25,7 +24,7 @@ from hypothesis import strategies as st
 
 from music_catalog.errors import StorageError
 from music_catalog.web import connections, server
-from music_catalog.web.limits import MOST_ARENAS, Limits, limits_for
+from music_catalog.web.limits import Limits, limits_for
 from music_catalog.web.problems import problem_from
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,44 +49,6 @@ def test_few_descriptors_still_serve_and_many_serve_many():
     assert limits_for(14).connections > 0
     assert 64 <= limits_for(256).connections < 128
     assert limits_for(4096).connections > 400
-
-
-HEAPS = """
-import ctypes, sys, threading
-from music_catalog.web import limits
-
-if sys.argv[1:]:
-    assert limits.limit_arenas()
-together = threading.Barrier(40)
-
-def work():
-    held = bytearray(100_000)
-    together.wait()
-
-threads = [threading.Thread(target=work) for _ in range(40)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-libc = ctypes.CDLL(None)
-libc.fopen.restype = ctypes.c_void_p
-file = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
-libc.malloc_info(0, file)
-libc.fclose(file)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has such heaps")
-def test_many_threads_share_few_heaps():
-    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
-
-    def heaps(*arguments):
-        call = [sys.executable, "-c", HEAPS, *arguments]
-        return subprocess.run(
-            call, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True
-        ).stdout.count(b"<heap nr")
-
-    assert heaps("limited") <= MOST_ARENAS < heaps()
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one():

@@ -65,6 +65,9 @@ def test_a_track_is_read_once_until_a_track_changes(client, three, monkeypatch):
     assert [client.get(address).json()["rating"] for _ in range(3)] == [None] * 3
     assert client.get(f"{address}/audio").status_code == 200
     assert read == [three[0]["id"]]
+    client.make("It is bright: a sunny market.", **SHORT)
+    assert client.get(address).json()["rating"] is None
+    assert read == [three[0]["id"]]
     store.tracks.update(three[0]["id"], rating=4)
     assert [client.get(address).json()["rating"] for _ in range(3)] == [4] * 3
     assert len(read) == 2
