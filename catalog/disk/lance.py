@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     # For annotations elsewhere: this module alone may name lancedb.
     from lancedb.table import LanceTable as LanceTable
 
-__all__ = ["Connection", "import_lancedb", "index_config", "lance_errors", "ordering", "run"]
+__all__ = [
+    "Connection",
+    "import_lancedb",
+    "index_cache_bytes",
+    "index_config",
+    "lance_errors",
+    "ordering",
+    "run",
+]
 
 
 _log = logging.getLogger(__name__)
@@ -30,7 +38,7 @@ _Answer = TypeVar("_Answer")
 METADATA_BYTES = 32 * 1024**2
 """How much Lance keeps of what it read about tables, as it counts it; the memory it takes is two to three times that.
 Every commit adds some 20 kB, and Lance's own limit is 1 GB."""
-INDEX_BYTES = 512 * 1024**2
+LEAST_INDEX_BYTES, MOST_INDEX_BYTES = 32 * 1024**2, 512 * 1024**2
 """How much Lance keeps of indexes. Every compaction adds those it makes, and Lance's own limit is 6 GB."""
 ALWAYS = timedelta(0)
 """How old the known state of a table may be: every read looks for commits of other processes."""
@@ -54,7 +62,8 @@ class Connection:
         if self._connection is None:
             lancedb = import_lancedb()
             self._session = lancedb.Session(
-                index_cache_size_bytes=INDEX_BYTES, metadata_cache_size_bytes=METADATA_BYTES
+                index_cache_size_bytes=index_cache_bytes(self._folder),
+                metadata_cache_size_bytes=METADATA_BYTES,
             )
             self._connection = lancedb.connect(**self._options())
         return self._connection
@@ -75,6 +84,18 @@ class Connection:
     def _options(self) -> dict[str, Any]:
         # Connections of one session share their caches of schemas and indexes.
         return {"uri": str(self._folder), "read_consistency_interval": ALWAYS, "session": self._session}
+
+
+def index_cache_bytes(folder: Path) -> int:
+    """Return how much Lance may keep of the indexes of the tables in `folder`: twice their files, within the bounds.
+
+    What is over that is of indexes that were replaced, and a service would grow by them for as long as it runs.
+    """
+    size = 0
+    for path in folder.glob("*.lance/_indices/*/**/*"):
+        with contextlib.suppress(OSError):
+            size += path.stat().st_size
+    return min(MOST_INDEX_BYTES, max(LEAST_INDEX_BYTES, 2 * size))
 
 
 def import_lancedb() -> Any:

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 WORDS = "words"
 EVERY_COMMITS = 20
-"""A table is compacted after so many commits at the least. Each leaves a fragment, which makes every later read longer."""
+"""A table is compacted after so many commits at the least: each leaves a fragment, which makes all reads longer."""
 ROWS_PER_COMMIT = 200
 """A large table of n rows waits for n / 200 commits, since compaction may write the whole table anew."""
 OVERDUE, WAIT_S = 3, 10.0

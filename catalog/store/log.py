@@ -79,7 +79,7 @@ class LogTable(Generic[_Line]):
         fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
         waiting = _Waiting(self._format.to_row(line, fitting, encoder))
         # One commit costs several syncs, so of the threads that wait for the one under way, the first to wake writes
-        # the rows of all. The others return with it: whoever comes meanwhile waits for the next commit, not before them.
+        # the rows of all. The others return with it at once, whoever has come meanwhile.
         with self._turn:
             self._waiting.append(waiting)
             self._turn.wait_for(lambda: waiting.done or not self._writing)

@@ -311,7 +311,7 @@ class Tracks:
         return self.table.durable.head() or 0
 
     def stamp(self) -> int | None:
-        """Return a number that is another one when a track may have changed; new ones leave it. None within a commit."""
+        """Return a number that is another one once a track may have changed, new ones aside; None within a commit."""
         return self.table.durable.stamp
 
     def columns(self, names: Sequence[str]) -> pa.Table:

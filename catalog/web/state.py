@@ -62,7 +62,7 @@ class Shared:
     """The stamp of the tracks, and those that were read under it."""
 
     def track(self, track_id: str) -> Track:
-        """Return the track with exactly this id; it is read once as long as no track changes; new ones count as none. Raises NotFound."""
+        """Return the track with exactly this id; it is read once until a track changes or goes. Raises NotFound."""
         # Taken before the track is read, so that a change meanwhile makes it outdated; a new track leaves it.
         stamp = self.service.store.tracks.stamp()
         kept = self._read  # read once: another thread may begin a new one

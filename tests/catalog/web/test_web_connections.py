@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import http.client
-import os
 import resource
 import signal
 import socket
