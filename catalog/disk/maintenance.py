@@ -27,6 +27,8 @@ EVERY_COMMITS = 20
 """A table is compacted after so many commits at the least: each leaves a fragment, which makes all reads longer."""
 ROWS_PER_COMMIT = 200
 """A large table of n rows waits for n / 200 commits, since compaction may write the whole table anew."""
+MIDDLE_COMMITS, MIDDLE_ROWS_PER_COMMIT = 50, 50
+"""A table of 1,000 rows and more waits for n / 50 commits, up to 50, for the same reason."""
 OVERDUE, WAIT_S = 3, 10.0
 """From how many times as many commits on a compaction waits for the writers, and for how many seconds."""
 KEEP_OLD = timedelta(minutes=2)
@@ -160,7 +162,9 @@ def _times_due(table: DurableTable) -> float:
     commits = (table.head() or 0) - table.marks.compacted
     if commits < EVERY_COMMITS:
         return 0.0
-    return commits / max(EVERY_COMMITS, int(table.table.count_rows()) // ROWS_PER_COMMIT)
+    rows = int(table.table.count_rows())
+    middle = min(MIDDLE_COMMITS, rows // MIDDLE_ROWS_PER_COMMIT)
+    return commits / max(EVERY_COMMITS, middle, rows // ROWS_PER_COMMIT)
 
 
 def _tags_on_earlier(table: DurableTable) -> list[str]:

@@ -86,10 +86,12 @@ class LogTable(Generic[_Line]):
             batch, self._waiting = ([], self._waiting) if waiting.done else (self._waiting, [])
             self._writing = self._writing or bool(batch)
         if batch:
-            self._write(batch, self._format.schema(dimension))
-            with self._turn:
-                self._writing = False
-                self._turn.notify_all()
+            try:
+                self._write(batch, self._format.schema(dimension))
+            finally:
+                with self._turn:
+                    self._writing = False
+                    self._turn.notify_all()
             # After the turn, so that the rows of those who wait are written first.
             self._maintenance.run_when_due(self.durable)
         if waiting.error is not None:

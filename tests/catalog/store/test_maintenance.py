@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from homes import add, open_store
@@ -96,3 +97,21 @@ def test_a_compaction_goes_on_after_one_that_failed_when_lance_had_written(store
     assert durable.marks.acknowledged == durable.marks.compacted == durable.head()
     assert len(store.tracks.search_words("calm")) == len(tracks)
     assert store.care.check() == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "commits"), [(0, 20), (1_000, 20), (2_000, 40), (2_500, 50), (10_000, 50), (100_000, 500)]
+)
+def test_small_tables_are_compacted_after_few_commits(rows, commits):
+    """Each commit leaves a fragment, and every read opens each of them."""
+
+    def times_due(head):
+        return maintenance._times_due(
+            SimpleNamespace(
+                head=lambda: head,
+                marks=SimpleNamespace(compacted=1),
+                table=SimpleNamespace(count_rows=lambda: rows),
+            )
+        )
+
+    assert times_due(commits) < 1 <= times_due(commits + 1)
