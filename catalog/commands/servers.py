@@ -76,7 +76,7 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
     from ..web.note import settings_of
 
     try:
-        from ..web import heaps, server
+        from ..web import limits, server
     except ImportError as error:
         raise Unavailable(
             f"the service needs a package that is not installed ({error.name}); "
@@ -84,11 +84,11 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
         ) from error
     settings = settings_of(home, config)
     # Before the threads of Lance and of the service begin.
-    heaps.limit_arenas()
-    heaps.share_with_arrow()
+    limits.limit_arenas()
+    limits.share_with_arrow()
     with open_service(home, config) as service:
         pace = service.library.scrub
-        with heaps.trimming(), scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
+        with limits.trimming(), scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
             at_rest = server.serve(service, settings=settings, on_ready=click.echo, token=token, **options)
     if not at_rest:
         end_at_once()

@@ -1,13 +1,24 @@
-"""How many connections and how much work the service takes on, by the files that its process may open."""
+"""How many connections and how much work the service takes on, by the files that its process may open; its heaps."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import resource
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-__all__ = ["Limits", "limits_for", "raise_descriptor_limit"]
+__all__ = [
+    "Limits",
+    "limit_arenas",
+    "limits_for",
+    "raise_descriptor_limit",
+    "share_with_arrow",
+    "trimming",
+]
 
 
 WANTED_DESCRIPTORS = 4096
@@ -16,6 +27,12 @@ AT_REST = 64
 """Descriptors that stay free for what is open at rest (libraries, models, locks) and for the job that runs."""
 PER_WORKER = 32
 """Descriptors that the answer to one request may need: a query opens every fragment of a table, and index files."""
+MOST_ARENAS = 4
+"""Heaps of the C library. It makes up to eight a processor core, one for each thread, and keeps what was once used in
+each; threads of Lance, of the encoder and of the requests come and go, so memory grew with time."""
+M_ARENA_MAX = -8
+"""The number of that limit in glibc's malloc.h."""
+TRIM_EVERY_S = 10.0
 MOST_CONNECTIONS = 512
 LEAST_CONNECTIONS = 8
 LEAST_WORKERS = 2
@@ -59,3 +76,47 @@ def limits_for(descriptors: int) -> Limits:
     useful = max(8, 2 * (os.cpu_count() or 1))
     workers = max(LEAST_WORKERS, min(useful, (free - total) // PER_WORKER))
     return Limits(connections=total - spare, spare=spare, workers=workers)
+
+
+def limit_arenas() -> bool:
+    """Limit the heaps of the C library, and tell whether it can; only glibc has this limit.
+
+    It counts when it is set before the process has many threads. `MALLOC_ARENA_MAX` in the environment comes first.
+    """
+    if "MALLOC_ARENA_MAX" in os.environ or not _is_glibc():
+        return False
+    return bool(ctypes.CDLL(None).mallopt(M_ARENA_MAX, MOST_ARENAS))
+
+
+def share_with_arrow() -> None:
+    """Have Arrow take its memory from the C library: its own allocator keeps a heap for each thread.
+
+    It counts before Arrow is imported. `ARROW_DEFAULT_MEMORY_POOL` in the environment comes first.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
+@contextmanager
+def trimming(every_s: float = TRIM_EVERY_S) -> Iterator[None]:
+    """Give the free pages of every heap back to the system while the body runs; only glibc has to be told.
+
+    By itself glibc gives back the end of a heap, and one block that is still in use there keeps all the free ones.
+    """
+    stop = threading.Event()
+
+    def trim() -> None:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+        while not stop.wait(every_s):
+            malloc_trim(0)
+
+    thread = threading.Thread(target=trim, name="catalog-trim", daemon=True)
+    if _is_glibc():
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def _is_glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from music_catalog.web.heaps import MOST_ARENAS
+from music_catalog.web.limits import MOST_ARENAS
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has such heaps")
 
@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 HEAPS = """
 import ctypes, sys, threading
-from music_catalog.web import heaps
+from music_catalog.web import limits
 
 if sys.argv[1:]:
-    assert heaps.limit_arenas()
+    assert limits.limit_arenas()
 together = threading.Barrier(40)
 
 def work():
@@ -57,7 +57,7 @@ FREED = """
 import ctypes, sys, time
 from contextlib import nullcontext
 from pathlib import Path
-from music_catalog.web import heaps
+from music_catalog.web import limits
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -74,7 +74,7 @@ for block in blocks:
 for number, block in enumerate(reversed(blocks)):
     if number % 100:
         libc.free(block)
-with heaps.trimming(0.05) if sys.argv[1:] else nullcontext():
+with limits.trimming(0.05) if sys.argv[1:] else nullcontext():
     time.sleep(1.0)
 print(resident_mb() - before)
 """
@@ -90,7 +90,7 @@ def test_what_is_free_goes_back_to_the_system():
 
 def test_arrow_has_no_heaps_of_its_own(monkeypatch):
     code = (
-        "from music_catalog.web import heaps; heaps.share_with_arrow(); "
+        "from music_catalog.web import limits; limits.share_with_arrow(); "
         "import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
     )
     monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL", raising=False)
