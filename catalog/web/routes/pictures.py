@@ -1,23 +1,20 @@
-"""Pictures of the catalog over HTTP: the spectrogram of a track, and a map of all tracks."""
+"""Pictures of tracks over HTTP: the spectrogram."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from starlette.responses import Response
 
-from ..json_response import Json
 from ..problems import PROBLEMS
 from ..ranges import file_response
-from ..state import UNCHANGING, Shared, SharedState, TrackId
+from ..state import UNCHANGING, SharedState, TrackId
 
-__all__ = ["colours", "layout", "router", "spectrogram_png"]
+__all__ = ["colours", "router", "spectrogram_png"]
 
 
 router = APIRouter(prefix="/api", tags=["pictures"], responses=PROBLEMS)
@@ -36,25 +33,6 @@ STOPS = (
     (255, (255, 240, 200)),
 )
 """The colours of the scale, as level and RGB; each is lighter than the one before, so that it also reads in grey."""
-
-
-class MapPoint(BaseModel):
-    """A track on the map."""
-
-    id: str
-    x: float
-    y: float
-    style: str
-    mood: str | None
-    valence: float
-    energy: float
-    title: str
-
-
-class MapResponse(BaseModel):
-    """The tracks in two dimensions, -1 to 1; tracks that were made for similar contexts lie near each other."""
-
-    points: list[MapPoint]
 
 
 @router.head("/tracks/{track_id}/spectrogram.png", include_in_schema=False)
@@ -79,12 +57,6 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
         media_type="image/png",
         headers={"Cache-Control": UNCHANGING},
     )
-
-
-@router.get("/map", response_model=MapResponse)
-def map_(shared: SharedState) -> Response:
-    """Place all tracks in two dimensions, by the two principal components of their contexts' vectors."""
-    return Json(shared.map.get(shared.service.store.tracks.version(), lambda: _map(shared)))
 
 
 def spectrogram_png(signal: NDArray[np.float32], rate: int) -> bytes:
@@ -134,40 +106,3 @@ def _png(indexes: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
         for kind, content in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def layout(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return two coordinates for each vector, shape (n, 2), -1 to 1 on one scale: their principal components.
-
-    The sign of a component is the one that makes its greatest weight positive, so that the map does not flip.
-    """
-    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    main = axes[:, [-1, -2]]
-    main = main * np.sign(main[np.abs(main).argmax(axis=0), [0, 1]])
-    placed: NDArray[np.float64] = centred @ main
-    return placed / max(float(np.abs(placed).max()), 1e-12)
-
-
-def _map(shared: Shared) -> dict[str, Any]:
-    ids, vectors = shared.service.store.tracks.vectors()
-    names = ("id", "style", "mood_tags", "valence", "energy", "summary")
-    rows = {row["id"]: row for row in shared.service.store.tracks.columns(names).to_pylist()}
-    places = layout(vectors) if len(ids) else np.zeros((0, 2))
-    points = []
-    for track_id, (x, y) in zip(ids, places.tolist(), strict=True):
-        if row := rows.get(track_id):
-            mood = next(iter(row["mood_tags"] or []), None)
-            points.append(
-                {
-                    "id": track_id,
-                    "x": round(x, 4),
-                    "y": round(y, 4),
-                    "style": row["style"],
-                    "mood": mood,
-                    "valence": row["valence"],
-                    "energy": row["energy"],
-                    "title": row["summary"],
-                }
-            )
-    return {"points": points}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from calls import samples
 
-from music_catalog.web.routes.pictures import HEIGHT, WIDTH, colours, layout, spectrogram_png
+from music_catalog.web.layout.axes import fit, kept_axes, layout
+from music_catalog.web.routes.pictures import HEIGHT, WIDTH, colours, spectrogram_png
 
 
 @pytest.mark.parametrize("points", [1, 7, 400, 2000])
@@ -79,7 +80,9 @@ def test_the_map_places_every_track(client, three):
 
 
 def test_an_empty_map_has_no_points(client):
-    assert client.get("/api/map").json() == {"points": []}
+    payload = client.get("/api/map").json()
+    assert payload["points"] == []
+    assert payload["frame"]["left"] < payload["frame"]["right"]
 
 
 def test_the_map_keeps_apart_what_is_apart_and_does_not_flip():
@@ -92,3 +95,35 @@ def test_the_map_keeps_apart_what_is_apart_and_does_not_flip():
     assert gap > 5 * placed[:20, 0].std()
     assert np.allclose(layout(vectors[::-1].astype(np.float32))[::-1], placed, atol=1e-6)
     assert np.array_equal(layout(np.ones((1, 16), np.float32)), np.zeros((1, 2)))
+
+
+def test_tracks_that_are_added_move_no_other_on_the_map(tmp_path):
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(200, 16)).astype(np.float32)
+    first = kept_axes(tmp_path, "e", vectors[:60])
+    before = first.place(vectors[:60])
+    later = kept_axes(tmp_path, "e", vectors[:110])
+    assert np.allclose(later.place(vectors[:60]), before, atol=1e-6)
+    assert later.frame == first.frame
+    placed = later.place(100 * vectors[60:110])
+    assert (placed >= later.frame[:2]).all()
+    assert (placed <= later.frame[2:]).all()
+    # With more than twice the tracks the axes are fitted anew, and turned so that the map is not mirrored.
+    anew = kept_axes(tmp_path, "e", vectors)
+    assert anew.count == 200
+    turned = anew.place(vectors[:60])
+    plain = fit(vectors, "e").place(vectors[:60])
+    assert ((turned - before) ** 2).sum() <= ((plain - before) ** 2).sum() + 1e-9
+    assert np.corrcoef(turned[:, 0], before[:, 0])[0, 1] > 0.3
+    assert np.corrcoef(turned[:, 1], before[:, 1])[0, 1] > 0.3
+
+
+@pytest.mark.parametrize(
+    "damage", ["{", "[]", '{"count": 1}', '{"mean": [1], "main": [], "frame": [], "count": 9}']
+)
+def test_damaged_axes_are_fitted_again(tmp_path, damage):
+    vectors = np.random.default_rng(5).normal(size=(20, 16)).astype(np.float32)
+    kept = kept_axes(tmp_path, "e", vectors)
+    (tmp_path / "cache" / "map.json").write_text(damage)
+    assert np.allclose(kept_axes(tmp_path, "e", vectors).main, kept.main)
+    assert kept_axes(tmp_path, "another encoder", vectors).encoder == "another encoder"

@@ -9,21 +9,27 @@ import { change, here } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { notLoaded } from "../parts/connection.js";
 import { miniRow } from "../parts/play.js";
+import { byButton, emptyMap, ZOOM, zoomControls } from "./map/controls.js";
 import { groupsOf, legendRow } from "./map/groups.js";
+import { pickedIds, pickParams } from "./map/picks.js";
 import { Plot } from "./map/plot.js";
 import { Preview } from "./map/preview.js";
 
 const MOST_LISTED = 200;
 const CLICK = 6; // pixels; a pointer that moves no further clicks
 const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const HELP = "Near means alike in meaning. Click a track to open it, drag a lasso to pick several.";
-const KEYS = " With the keyboard, arrows go from track to track, Enter opens, Space plays.";
+const PAN = 60; // pixels
+const HELP = "Near means alike in meaning. Click a track to open it, drag a lasso to pick several; with Move on, drag the map.";
+const KEYS = " Scroll to zoom, drag with Shift to move. With the keyboard, arrows go from track to track, Shift and arrows move, + − 0 zoom, Enter opens, Space plays.";
 
 export class MapView {
   title = "Map";
   #stale = true; // the tracks have changed since they were loaded
+  #moving = false; // dragging moves the map
+  #drag = null; // where the pointer was last, while it moves the map
   #plot = new Plot();
   #by = h("div", { class: "segmented", role: "group", "aria-label": "Colour by" }, ["mood", "style"].map(byButton));
+  #zooms = zoomControls({ onZoom: (factor) => this.#zoom(factor), onMove: (on) => this.#moveInstead(on) });
   #listen = h("input", { type: "checkbox", class: "check", checked: true });
   #preview = new Preview(this.#listen);
   #tip = h("div", { class: "map-tip", hidden: true, "aria-hidden": "true" });
@@ -38,7 +44,7 @@ export class MapView {
     h(
       "div",
       { class: "map-pane" },
-      h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline hover-only" }, this.#listen, h("span", {}, "Listen on hover")), this.#by),
+      h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline hover-only" }, this.#listen, h("span", {}, "Listen on hover")), this.#zooms, this.#by),
       h("div", { class: "map-area" }, this.#plot.canvas, this.#tip, this.#note),
       h("p", { class: "muted small map-help", id: "map-help" }, HELP, h("span", { class: "hover-only" }, KEYS)),
     ),
@@ -70,8 +76,11 @@ export class MapView {
   async #load() {
     this.#stale = false;
     try {
-      this.#plot.points = (await get("/map")).points;
-      this.#note.hidden = true;
+      const { points, frame } = await get("/map");
+      this.#plot.camera.frame = frame;
+      this.#plot.points = points;
+      this.#note.hidden = points.length > 0;
+      if (!points.length) fill(this.#note, emptyMap());
       this.#showGroups();
     } catch (error) {
       this.#stale = true;
@@ -87,21 +96,23 @@ export class MapView {
     const key = here().params.get("by") ?? "mood";
     for (const one of this.#by.children) one.setAttribute("aria-pressed", String(one.dataset.by === key));
     const { off } = this.#plot;
+    if (this.#plot.key !== key) off.clear();
+    this.#plot.key = key;
     const toggle = (at) => {
       if (!off.delete(at)) off.add(at);
       this.#plot.draw();
       return !off.has(at);
     };
     fill(this.#legend, groupsOf(this.#plot.points, key).map((group) => legendRow(group, !off.has(group.at), toggle)));
-    this.#plot.draw();
     this.#showPicked();
+    this.#plot.draw();
   }
 
   #showPicked() {
-    const ids = new Set(here().params.getAll("pick"));
+    const ids = (this.#plot.picked = pickedIds(here().params, this.#plot.points));
     const picked = this.#plot.points.filter((point) => ids.has(point.id));
     this.#count.textContent = picked.length ? plural(picked.length, "track") + " picked" : "Nothing picked";
-    fill(this.#tools, picked.length ? button("Clear", () => change({ pick: null })) : h("p", { class: "muted small" }, "Draw around some tracks to hear just those."));
+    fill(this.#tools, picked.length ? button("Clear", () => change({ pick: null, lasso: null })) : h("p", { class: "muted small" }, "Draw around some tracks to hear just those."));
     fill(this.#list, picked.slice(0, MOST_LISTED).map((point) => miniRow(point, picked)));
   }
 
@@ -112,13 +123,13 @@ export class MapView {
     this.#preview.hear(point);
     this.#tip.hidden = !point;
     if (point) this.#showTip(point);
-    plot.canvas.style.cursor = point ? "pointer" : "crosshair";
-    plot.draw();
+    plot.canvas.style.cursor = point ? "pointer" : "";
+    plot.drawOver();
   }
 
   #showTip(point) {
     fill(this.#tip, h("strong", {}, title(point)), h("span", {}, [name(point.style), point.mood].filter(Boolean).join(" · ")));
-    const [x, y] = this.#plot.place(point);
+    const [x, y] = point.at;
     const right = x > this.#plot.canvas.clientWidth / 2; // there the tip stands on the left of the track
     this.#tip.style.transform = `translate(${right ? x - 12 : x + 12}px, ${y}px) translate(${right ? "-100%" : "0"}, -50%)`;
   }
@@ -136,18 +147,31 @@ export class MapView {
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       canvas.setPointerCapture(event.pointerId);
-      plot.lasso = [spot(event)];
+      if (event.shiftKey || this.#moving) this.#drag = { from: spot(event), moved: 0 };
+      else plot.lasso = [spot(event)];
     });
     canvas.addEventListener("pointermove", (event) => {
+      if (this.#drag) return this.#pan(spot(event));
       if (!plot.lasso) return this.#hover(plot.nearest(spot(event)));
-      plot.lasso.push(spot(event));
+      plot.extend(spot(event));
       if (plot.lasso.length > 3) this.#hover(null);
-      plot.draw();
+      plot.drawOver();
     });
-    canvas.addEventListener("pointerup", (event) => this.#drawn(spot(event)));
+    canvas.addEventListener("pointerup", (event) => {
+      const moved = this.#drag && this.#drag.moved >= CLICK;
+      if (this.#drag && !moved) plot.lasso = [spot(event)]; // a click
+      this.#drag = null;
+      if (!moved) this.#drawn(spot(event));
+    });
+    canvas.addEventListener("wheel", (event) => {
+      // Where the page itself scrolls, that takes the wheel, unless Ctrl is held as for any zoom.
+      if (!event.ctrlKey && this.element.scrollHeight > this.element.clientHeight) return;
+      event.preventDefault();
+      this.#zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), spot(event));
+    }, { passive: false });
     canvas.addEventListener("pointercancel", () => {
-      plot.lasso = null;
-      plot.draw();
+      plot.lasso = this.#drag = null;
+      plot.drawOver();
     });
     canvas.addEventListener("pointerleave", () => !plot.lasso && this.#hover(null));
   }
@@ -161,20 +185,48 @@ export class MapView {
     if (Math.max(...lasso.map(([x, y]) => Math.hypot(x - lasso[0][0], y - lasso[0][1]))) < CLICK) {
       const point = plot.nearest(spot);
       if (point) this.#open(point);
-      else change({ pick: null });
+      else change({ pick: null, lasso: null });
     } else {
-      const inside = plot.inside(lasso);
-      change({ pick: inside.map((point) => point.id) });
-      announce(`${plural(inside.length, "track")} picked`);
+      change(pickParams(plot.inside(lasso), lasso.map((corner) => plot.camera.at(corner))));
+      announce(this.#count.textContent);
     }
-    plot.draw();
+    plot.drawOver();
+  }
+
+  /** Zoom by a factor around a spot; 0 shows the whole map. */
+  #zoom(factor, spot) {
+    const { camera } = this.#plot;
+    if (factor) camera.zoomBy(factor, spot);
+    else camera.reset();
+    this.#hover(null);
+    this.#plot.draw();
+  }
+
+  #pan([x, y]) {
+    const [right, down] = [x - this.#drag.from[0], y - this.#drag.from[1]];
+    this.#drag = { from: [x, y], moved: this.#drag.moved + Math.abs(right) + Math.abs(down) };
+    this.#hover(null);
+    this.#plot.camera.panBy(right, down);
+    this.#plot.draw();
+  }
+
+  /** Have dragging move the map, for a finger or a mouse without Shift; or draw a lasso again. */
+  #moveInstead(on) {
+    this.#moving = on;
+    this.#plot.canvas.classList.toggle("is-moving", on);
   }
 
   /** Handle a key on the map before the keys of the page do. */
   #key(event) {
     const { points, hovered } = this.#plot;
     const direction = DIRECTIONS[event.key];
-    if (direction && points?.length) this.#go(direction);
+    const zoom = { "+": ZOOM, "=": ZOOM, "-": 1 / ZOOM, 0: 0 }[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (zoom !== undefined) this.#zoom(zoom);
+    else if (direction && event.shiftKey) {
+      this.#plot.camera.panBy(-PAN * direction[0], -PAN * direction[1]);
+      this.#plot.draw();
+    } else if (direction && points?.length) this.#go(direction);
     else if (event.key === " " && hovered) {
       this.#preview.hear(null);
       player.toggle(hovered, { queue: null });
@@ -189,11 +241,8 @@ export class MapView {
   #go(direction) {
     const next = this.#plot.next(direction);
     if (!next) return;
+    if (this.#plot.camera.show(next.at)) this.#plot.paint();
     this.#hover(next);
     announce(`${title(next)}, ${name(next.style)}, ${next.mood}`);
   }
-}
-
-function byButton(key) {
-  return h("button", { type: "button", data: { by: key }, onclick: () => change({ by: key === "mood" ? null : key }, { replace: true }) }, name(key));
 }

@@ -1,53 +1,85 @@
-// The canvas of the map: where each track lies, what is drawn, and what is near the pointer.
+// The canvas of the map: what is drawn, and what is near the pointer.
 
 import { colour, h } from "../../lib/dom.js";
 import { player } from "../../lib/player.js";
 import { here } from "../../lib/route.js";
-import { GROUPS } from "./groups.js";
-import { contains, mark, polygon, SHAPES } from "./shapes.js";
+import { Camera } from "./camera.js";
+import { styleOf } from "./groups.js";
+import { partNames, writeNames } from "./names.js";
+import { contains, marks, polygon } from "./shapes.js";
+import { spread } from "./spread.js";
 
-const PAD = 28; // pixels
 const REACH = 14; // pixels from the pointer to a track
 const RING = 5; // pixels around a mark
+const LEAST_STEP = 3; // pixels between two corners of a lasso
 const SIZES = [
   [3000, 2.5],
   [600, 4],
   [150, 5.5],
-  [0, 7],
+  [-1, 7],
 ]; // more points than the first number: the second is the size of a mark
 
 export class Plot {
-  /** The tracks, {id, x, y, group, ...}; null before they are loaded. `at` is where one was drawn, in pixels. */
-  points = null;
   /** The groups that are hidden. */
   off = new Set();
   hovered = null;
   /** The corners of the lasso while it is drawn. */
   lasso = null;
+  /** The ids of the picked tracks. */
+  picked = new Set();
+  /** What names the parts of the map: "mood" or "style". */
+  key = "mood";
+  camera = new Camera();
   canvas = h("canvas", { class: "map-canvas", tabindex: "0", role: "application", "aria-label": "Map of the catalog", "aria-describedby": "map-help" });
+  #points = null;
   #frame = 0;
+  #marks = document.createElement("canvas"); // the marks alone: while a lasso grows only that is drawn anew
+  #stale = true; // the marks have to be drawn anew
 
   constructor() {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
-    player.addEventListener("change", () => this.draw());
+    player.addEventListener("change", () => this.drawOver());
   }
 
-  /** Draw with the next frame. */
+  /** The tracks, {id, x, y, group, ...}; null before they are loaded. `at` is where one was drawn, in pixels. */
+  get points() {
+    return this.#points;
+  }
+  set points(points) {
+    spread(points);
+    this.#points = points;
+  }
+
+  /** Draw everything with the next frame. */
   draw() {
+    this.#stale = true;
+    this.drawOver();
+  }
+
+  /** Draw with the next frame what lies over the marks: rings and the lasso. */
+  drawOver() {
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => this.#paint());
   }
 
-  /** Return where a track lies, in pixels. */
-  place(point) {
-    return this.#scale()(point);
+  /** Draw everything at once. */
+  paint() {
+    this.#stale = true;
+    this.#paint();
+  }
+
+  /** Make the lasso longer by a corner, unless that is next to the last one. */
+  extend(spot) {
+    const [x, y] = this.lasso.at(-1);
+    if (Math.hypot(spot[0] - x, spot[1] - y) >= LEAST_STEP) this.lasso.push(spot);
   }
 
   /** Return the shown track nearest to a spot, or null when none is within reach. */
   nearest([x, y]) {
     let best = null;
     let least = REACH;
-    for (const point of this.#drawn()) {
+    for (const point of this.#points ?? []) {
+      if (!point.at || this.off.has(point.group)) continue;
       const far = Math.hypot(point.at[0] - x, point.at[1] - y);
       if (far <= least) [best, least] = [point, far];
     }
@@ -71,51 +103,64 @@ export class Plot {
   }
 
   #drawn() {
-    return this.points?.filter((point) => !this.off.has(point.group) && point.at) ?? [];
+    return this.#points?.filter((point) => !this.off.has(point.group) && point.at) ?? [];
   }
 
-  /** Return a function from a track to its place: the extremes of all tracks fill the canvas. */
-  #scale() {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    const [left, right] = extremes(this.points.map((point) => point.x));
-    const [bottom, top] = extremes(this.points.map((point) => point.y));
-    const [across, up] = [right - left || 1, top - bottom || 1];
-    return ({ x, y }) => [PAD + ((x - left) / across) * (width - 2 * PAD), height - PAD - ((y - bottom) / up) * (height - 2 * PAD)];
+  /** Return the size of a mark: many are small, and grow as the reader comes nearer. */
+  get size() {
+    const [, size] = SIZES.find(([more]) => (this.#points?.length ?? 0) > more);
+    return size * Math.min(2, this.camera.zoom ** 0.35);
   }
 
   #paint() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    if (!width || !this.points?.length) return;
+    if (!width || !this.#points) return;
     const ratio = devicePixelRatio || 1;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
+    const size = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.#stale) this.#paintMarks(size, ratio, width, height);
+    this.#stale = false;
+    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
     const pen = this.canvas.getContext("2d");
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, ...size);
+    pen.drawImage(this.#marks, 0, 0);
     pen.scale(ratio, ratio);
-    const [, size] = SIZES.find(([more]) => this.points.length > more);
-    this.#paintMarks(pen, size);
-    this.#paintRings(pen, size + RING);
+    this.#paintRings(pen, this.size + RING);
     if (this.lasso?.length > 1) this.#paintLasso(pen);
   }
 
-  #paintMarks(pen, size) {
-    const place = this.#scale();
-    const picked = new Set(here().params.getAll("pick"));
-    const colours = Array.from({ length: GROUPS + 1 }, (_, at) => colour(`group-${at}`));
-    for (const point of this.points) {
+  /** Draw all marks of a group in one go, then the names of the parts. */
+  #paintMarks(size, ratio, width, height) {
+    this.camera.resize(width, height);
+    [this.#marks.width, this.#marks.height] = size;
+    const pen = this.#marks.getContext("2d");
+    pen.scale(ratio, ratio);
+    const [radius, groups] = [this.size, new Map()];
+    for (const point of this.#points) {
+      const [x, y] = this.camera.place(point);
+      point.at = [x + point.step[0] * radius, y + point.step[1] * radius];
       if (this.off.has(point.group)) continue;
-      point.at = place(point);
-      pen.globalAlpha = picked.size && !picked.has(point.id) ? 0.18 : 0.9;
-      mark(pen, SHAPES[point.group], ...point.at, size, colours[point.group]);
+      const faint = this.picked.size > 0 && !this.picked.has(point.id);
+      const name = `${faint ? 0 : 1} ${point.group}`;
+      if (!groups.has(name)) groups.set(name, { faint, group: point.group, spots: [] });
+      groups.get(name).spots.push(point.at);
+    }
+    for (const { faint, group, spots } of [...groups.values()].sort((a, b) => b.faint - a.faint)) {
+      const look = styleOf(group);
+      pen.globalAlpha = faint ? 0.18 : 0.9;
+      marks(pen, look.shape, spots, radius, colour(look.colour));
     }
     pen.globalAlpha = 1;
+    writeNames(pen, partNames(this.#drawn(), this.key, width, height), colour("text"), colour("surface"));
   }
 
   /** Draw a ring around the track under the pointer, the one in the player and the open one. */
   #paintRings(pen, radius) {
     pen.strokeStyle = colour("text");
     const open = here().params.get("track");
-    for (const point of this.#drawn()) {
-      if (point !== this.hovered && !player.isCurrent(point) && open !== point.id) continue;
+    for (const point of this.#points) {
+      if (point !== this.hovered && open !== point.id && !player.isCurrent(point)) continue;
+      if (!point.at || this.off.has(point.group)) continue;
       pen.lineWidth = point === this.hovered ? 2 : 1.5;
       pen.beginPath();
       pen.arc(...point.at, radius, 0, 7);
@@ -125,17 +170,15 @@ export class Plot {
 
   #paintLasso(pen) {
     pen.lineWidth = 1.5;
+    pen.strokeStyle = colour("text");
     pen.setLineDash([5, 4]);
     pen.beginPath();
     polygon(pen, this.lasso);
     pen.stroke();
+    pen.setLineDash([]);
     pen.globalAlpha = 0.07;
     pen.fillStyle = colour("text");
     pen.fill();
+    pen.globalAlpha = 1;
   }
-}
-
-/** Return the least and the greatest of values; spreading many thousands into Math.min would overflow the stack. */
-function extremes(values) {
-  return values.reduce(([least, most], one) => [Math.min(least, one), Math.max(most, one)], [Infinity, -Infinity]);
 }

