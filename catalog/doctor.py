@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .brief.language_model import LanguageModel, Unread
+from .collections import files as collections
 from .errors import CatalogError, Unavailable
 from .generator import Progress, WeightsError, weights
 from .home import find_home
@@ -200,6 +201,7 @@ def _catalog(
     for problem in _problems(store, deep=deep):
         mended = fix and _fix(store, reader, problem, backup)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
+    checks += _collections(store.home, fix=fix)
     checks += _sounds(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
@@ -291,6 +293,17 @@ def _backup(
     told = done.altered_files or done.not_pruned
     status: Literal["ok", "warning"] = "warning" if told else "ok"
     return [*checks, Check(name="backup", status=status, detail=detail)]
+
+
+def _collections(home: Path, *, fix: bool) -> list[Check]:
+    """Return the collections that cannot be read; with `fix` their files move to `lost/`."""
+    checks = []
+    for relative, detail in collections.damaged(home).items():
+        if fix:
+            moved = collections.move_damaged(home, relative)
+            detail = f"{detail}; it is {moved.relative_to(home)} now"
+        checks.append(Check(name="altered-collection", status="fixed" if fix else "damage", detail=detail))
+    return checks
 
 
 def _sounds(store: Store, *, fix: bool) -> list[Check]:

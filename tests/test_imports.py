@@ -16,7 +16,7 @@ FLOORS = {
         "errors version home",
         "models",
         "validation mounts player disk",
-        "text search",
+        "text search collections",
         "brief",
         "request store reuse",
         "history export upkeep",

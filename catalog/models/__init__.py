@@ -17,6 +17,7 @@ from .base import (
     surrogate_refusal,
 )
 from .brief import Brief, StatedBrief, StyleFit
+from .collection import MOST_TRACKS, Collection
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .hits import Hits
 from .log import Judgement, Mood, RequestRecord
@@ -38,6 +39,7 @@ from .track import Hit, Page, State, Track
 
 __all__ = [
     "MAX_TEXT_BYTES",
+    "MOST_TRACKS",
     "Action",
     "Alternative",
     "Audience",
@@ -45,6 +47,7 @@ __all__ = [
     "Brief",
     "Candidate",
     "Choices",
+    "Collection",
     "Condition",
     "Context",
     "Decision",

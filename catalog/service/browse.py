@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, get_args
 
-from ..disk.reading import MOST_RESULTS
+from ..disk.reading import MOST_RESULTS, intact
 from ..errors import InputError
 from ..models import Filter, Page, Track
 from ..presets.vocabulary import MOODS
 from ..search.facets import Facets, facets_of
+from ..search.filters import one_of
 from ..search.hints import meant
 from ..search.nearness import least_cosine
 from ..search.own_filter import without_own_choice
 from ..search.query import Query
+from ..store.rows import from_track_row
 from ..store.sounds import sound_of
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.summary import STOPPED
 from ..validation import nearest
 
-__all__ = ["BEST", "NEWEST", "SearchBy", "best", "checked_by", "least_of", "narrow_page", "page", "similar"]
+__all__ = [
+    "BEST",
+    "NEWEST",
+    "SearchBy",
+    "best",
+    "checked_by",
+    "least_of",
+    "narrow_page",
+    "of_ids",
+    "page",
+    "playlist_page",
+    "similar",
+    "whole_ids",
+]
 
 
 SearchBy = Literal["meaning", "words", "both"]
@@ -151,6 +166,34 @@ def narrow_page(
     _, counted = store.tracks.facets()
     known = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **names}
     return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
+
+
+def of_ids(store: Store, track_ids: Sequence[str]) -> dict[str, Track]:
+    """Return the tracks with these ids that are there, in the trash or not, by id."""
+    rows = store.tracks.table.read(one_of("id", [*track_ids])) if track_ids else []
+    return {track.id: track for track in intact(rows, from_track_row)}
+
+
+def playlist_page(store: Store, track_ids: Sequence[str], limit: int, offset: int) -> Page:
+    """Return a page of the tracks with these ids, in this order, those in the trash too; ids of none are passed over.
+
+    Raises InputError for a limit or an offset that cannot be used.
+    """
+    if offset < 0 or not 0 <= limit <= MOST_RESULTS:
+        raise InputError(
+            f"limit {limit} and offset {offset} must be 0 or more, and limit up to {MOST_RESULTS:,}"
+        )
+    known = store.tracks.style_and_rating(track_ids)
+    there = [track_id for track_id in track_ids if track_id in known]
+    found = of_ids(store, there[offset : offset + limit])
+    tracks = tuple(found[track_id] for track_id in there[offset : offset + limit] if track_id in found)
+    return Page(query="", tracks=tracks, scores={}, total=len(there), facets={})
+
+
+def whole_ids(store: Store, track_ids: Sequence[str]) -> list[str]:
+    """Return the whole ids of tracks; the beginning of one is enough. Raises NotFound, InputError."""
+    known = store.tracks.style_and_rating(track_ids)
+    return [track_id if track_id in known else store.tracks.find_id(track_id).id for track_id in track_ids]
 
 
 def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> Callable[[Filter], Scored]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import Unpack
 
 from ..brief import asked
+from ..collections.collections import Collections
 from ..errors import InputError
 from ..generator import Progress
 from ..history import feedback, requests, suggestions
@@ -29,7 +30,18 @@ from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
 from ..validation import check_type, checked, checked_but_keywords
-from .browse import NEWEST, SearchBy, best, checked_by, least_of, narrow_page, page, similar
+from .browse import (
+    NEWEST,
+    SearchBy,
+    best,
+    checked_by,
+    least_of,
+    narrow_page,
+    page,
+    playlist_page,
+    similar,
+    whole_ids,
+)
 
 if TYPE_CHECKING:
     from ..disk.lance import LanceTable
@@ -139,6 +151,27 @@ class OpenCatalog:
         page_of = partial(narrow_page, names=self._names()) if narrow else page
         found = page_of(self.store, self.encoder, wanted, by=by, sort=sort, limit=limit, offset=offset)
         return found.model_copy(update={"tracks": tuple(map(self._placed, found.tracks))})
+
+    @property
+    def collections(self) -> Collections:
+        """The playlists and saved searches, to `list`, `create`, `add` to and more."""
+        return Collections(self.store.home, partial(whole_ids, self.store))
+
+    @checked
+    def collected(self, collection: str, *, limit: int = 50, offset: int = 0) -> Page:
+        """Return a page of the tracks of a collection, named by its id or its name.
+
+        A playlist comes in its own order. A track in the trash is among them, with its `state`; one that was purged is
+        left out. A saved search is asked anew, as `browse` with `narrow` does. Raises
+        NotFound, InputError.
+        """
+        found = self.collections.get(collection)
+        if found.query is not None:
+            return self.browse(
+                found.query, by=found.by, sort=found.sort, limit=limit, offset=offset, narrow=True
+            )
+        shown = playlist_page(self.store, found.track_ids or (), limit, offset)
+        return shown.model_copy(update={"tracks": tuple(map(self._placed, shown.tracks))})
 
     def tracks_table(self) -> LanceTable:
         """Return LanceDB's own table of the tracks, for reading: `to_pandas`, `search`, `where`; docs/TABLE.md.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..collections.files import paths as collection_paths
 from ..disk.arrays import array_in
 from ..disk.checksummed import from_checked, to_checked
 from ..disk.failpoint import failpoint
@@ -279,10 +280,11 @@ def _check_beside(path: Path) -> None:
 
 
 def _others(home: Path, objects: Objects) -> dict[str, Stored]:
-    """Copy the files of a home beside tables and audio: configuration, certificates, lines that wait."""
+    """Copy the files beside tables and audio: configuration, certificates, lines that wait, collections."""
     own = (path for path in home.iterdir() if path.is_file() and path.name not in NOT_COPIED)
     found = {}
-    for path in [*sorted(path for path in own if not path.name.startswith(TEMPORARY)), *queued(home)]:
+    named = sorted(path for path in own if not path.name.startswith(TEMPORARY))
+    for path in [*named, *queued(home), *collection_paths(home)]:
         with contextlib.suppress(FileNotFoundError):  # a line that went into the table meanwhile
             found[path.relative_to(home).as_posix()] = _add_changing(objects, path)
     return found

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from homes import a_judgement, a_record, add, finish, newest_for, note, open_store, start, vector_of
 
+from music_catalog.collections.collections import Collections
 from music_catalog.disk import maintenance
 from music_catalog.disk.locks import hold
+from music_catalog.doctor import examine
 from music_catalog.errors import Busy, Damage, InputError, NotFound
 from music_catalog.store.store import Store
 from music_catalog.upkeep import snapshots, tables
@@ -553,3 +555,21 @@ def test_backups_into_one_folder_take_turns(home, backup, monkeypatch):
         copied(home, backup)
     with pytest.raises(InputError, match="keep is 0"):
         copied(home, backup, keep=0)
+
+
+def test_collections_are_backed_up_and_checked(home, backup, tmp_path):
+    def own(folder):
+        return Collections(folder, lambda ids: ids)
+
+    kept = own(home).create("Podcast", NAMES)
+    copied(home, backup)
+    restored = tmp_path / "restored"
+    restore(backup, restored)
+    assert own(restored).list() == [kept]
+    path = restored / "collections" / f"{kept.id}.json"
+    path.write_bytes(path.read_bytes().replace(b"Podcast", b"Broadca"))
+    found = [check for check in examine(str(restored)) if check.name == "altered-collection"]
+    assert [check.status for check in found] == ["damage"]
+    found = [check for check in examine(str(restored), fix=True) if check.name == "altered-collection"]
+    assert [check.status for check in found] == ["fixed"]
+    assert not any(check.name == "altered-collection" for check in examine(str(restored)))

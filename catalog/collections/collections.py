@@ -1,0 +1,182 @@
+"""Playlists and saved searches: make, change, delete and restore them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from ..errors import Damage, InputError, NotFound
+from ..models import Collection
+from ..validation import checked, nearest, validated
+from . import files
+
+__all__ = ["KEPT_AFTER_DELETION", "Collections"]
+
+KEPT_AFTER_DELETION = timedelta(days=7)
+"""How long a deleted collection can be restored."""
+CollectionList = list[Collection]
+Ids = list[str]
+
+
+class Collections:
+    """The collections of a home. A collection is named by its id or by its name, whatever its case.
+
+    Threads and processes may share them: each change reads the file anew under a lock.
+    """
+
+    def __init__(self, home: Path, resolve: Callable[[Sequence[str]], Sequence[str]]) -> None:
+        """`resolve` returns the whole ids of tracks, and raises NotFound for one that is not in the catalog."""
+        self._home = home
+        self._resolve = resolve
+
+    def list(self) -> CollectionList:
+        """Return the collections by name. One whose file is damaged is left out; `catalog doctor` tells of it."""
+        found = [one for one in self._all() if one.deleted_at is None]
+        return sorted(found, key=lambda one: (one.name.casefold(), one.created_at))
+
+    @checked
+    def get(self, collection: str) -> Collection:
+        """Return a collection. Raises NotFound with the nearest names."""
+        for one in self._all():
+            if one.deleted_at is None and (one.id == collection or _same(one.name, collection)):
+                return one
+        names = [one.name for one in self.list()]
+        hint = f"; {nearest(collection, names)}" if names else ""
+        raise NotFound(f"there is no collection {collection!r}{hint}")
+
+    @checked
+    def create(self, name: str, track_ids: Iterable[str] = ()) -> Collection:
+        """Make a playlist of these tracks, in this order. Raises InputError for a name that is taken."""
+        return self._create(name, track_ids=self._ids(track_ids))
+
+    @checked
+    def save_search(
+        self, name: str, query: str, *, by: str = "both", sort: str = "-created_at"
+    ) -> Collection:
+        """Keep a search under a name; it is asked anew each time. Raises InputError for a name that is taken."""
+        return self._create(name, query=query, by=by, sort=sort)
+
+    @checked
+    def rename(self, collection: str, name: str) -> Collection:
+        """Give a collection another name."""
+        return self._change(collection, lambda _: {"name": name})
+
+    @checked
+    def add(self, playlist: str, track_ids: Iterable[str]) -> Collection:
+        """Add tracks at the end of a playlist; one that is in it stays where it is."""
+        added = self._ids(track_ids)
+        return self._reorder(playlist, lambda ids: [*dict.fromkeys((*ids, *added))])
+
+    @checked
+    def remove(self, playlist: str, track_ids: Iterable[str]) -> Collection:
+        """Take tracks out of a playlist; ids that are not in it are passed over."""
+        gone = {*track_ids}
+        return self._reorder(playlist, lambda ids: [each for each in ids if each not in gone])
+
+    @checked
+    def move(self, playlist: str, track_ids: Iterable[str], before: str | None = None) -> Collection:
+        """Move tracks of a playlist before one of its tracks, or to its end."""
+        moved = [*track_ids]
+        return self._reorder(playlist, lambda ids: _moved(ids, moved, before))
+
+    @checked
+    def replace(self, playlist: str, track_ids: Iterable[str]) -> Collection:
+        """Replace the tracks of a playlist; those that were in it may be gone from the catalog."""
+        wanted = [*dict.fromkeys(track_ids)]
+        known = {*(self.get(playlist).track_ids or ())}
+        self._resolve([each for each in wanted if each not in known])
+        return self._reorder(playlist, lambda _: wanted)
+
+    @checked
+    def delete(self, collection: str) -> Collection:
+        """Delete a collection; `restore` brings it back for a week."""
+        deleted = self._change(collection, lambda _: {"deleted_at": _now()})
+        for one in self._all():
+            if one.deleted_at and _now() - one.deleted_at > KEPT_AFTER_DELETION:
+                files.forget(self._home, one.id)
+        return deleted
+
+    @checked
+    def restore(self, collection_id: str) -> Collection:
+        """Bring a deleted collection back. Raises NotFound, and InputError where its name is taken now."""
+        with files.alone(self._home):
+            for one in self._all():
+                if one.id == collection_id:
+                    self._check_free(one.name, one.id)
+                    return self._keep(one, {"deleted_at": None})
+        raise NotFound(f"there is no deleted collection {collection_id!r}")
+
+    # Inside
+
+    def _all(self) -> CollectionList:
+        found = []
+        for path in files.paths(self._home):
+            try:
+                collection = files.read(path)
+            except Damage:
+                continue
+            if collection is not None:
+                found.append(collection)
+        return found
+
+    def _ids(self, track_ids: Iterable[str]) -> Ids:
+        if isinstance(track_ids, str):
+            track_ids = [track_ids]
+        return [*dict.fromkeys(self._resolve([*track_ids]))]
+
+    def _create(self, name: str, **content: Any) -> Collection:
+        values = {"id": secrets.token_hex(6), "created_at": _now(), "changed_at": _now()}
+        collection = validated(Collection, {**values, "name": name, **content})
+        with files.alone(self._home):
+            self._check_free(collection.name)
+            files.write(self._home, collection)
+        return collection
+
+    def _change(self, collection: str, change: Callable[[Collection], dict[str, Any]]) -> Collection:
+        with files.alone(self._home):
+            before = self.get(collection)
+            return self._keep(before, change(before))
+
+    def _keep(self, before: Collection, changes: dict[str, Any]) -> Collection:
+        after = validated(Collection, {**before.model_dump(), **changes, "changed_at": _now()})
+        if not _same(before.name, after.name):
+            self._check_free(after.name, after.id)
+        files.write(self._home, after)
+        return after
+
+    def _reorder(self, playlist: str, order: Callable[[tuple[str, ...]], Sequence[str]]) -> Collection:
+        def change(before: Collection) -> dict[str, Any]:
+            if before.track_ids is None:
+                raise InputError(f"{before.name!r} is a saved search; its tracks come from its query")
+            return {"track_ids": tuple(order(before.track_ids))}
+
+        return self._change(playlist, change)
+
+    def _check_free(self, name: str, own_id: str = "") -> None:
+        if any(_same(one.name, name) and one.id != own_id for one in self.list()):
+            raise InputError(f"there is a collection called {name!r} already; choose another name")
+
+
+def _moved(ids: tuple[str, ...], moved: Sequence[str], before: str | None) -> list[str]:
+    going = [each for each in dict.fromkeys(moved) if each in ids]
+    rest = [each for each in ids if each not in going]
+    if before is None or before in going:
+        at = len(rest) if before is None else sum(each not in going for each in ids[: ids.index(before)])
+    elif before in rest:
+        at = rest.index(before)
+    else:
+        raise InputError(
+            f"the track {before!r} is not in the playlist; name one that is, or none for the end"
+        )
+    return [*rest[:at], *going, *rest[at:]]
+
+
+def _same(name: str, other: str) -> bool:
+    return " ".join(name.split()).casefold() == " ".join(other.split()).casefold()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,86 @@
+"""The files of the collections in a home: `collections/ID.json`, each written as a whole under a checksum."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..disk.checksummed import from_checked, to_checked
+from ..disk.files import TEMPORARY, set_aside, storing, sync, write_file
+from ..disk.locks import hold
+from ..errors import Damage
+from ..models import Collection
+
+__all__ = ["alone", "damaged", "forget", "move_damaged", "paths", "read", "write"]
+
+FOLDER = "collections"
+LOCK_S = 30.0
+"""How long a change waits for another one."""
+
+
+def paths(home: Path) -> list[Path]:
+    """Return the files of all collections, deleted ones too."""
+    found = sorted((home / FOLDER).glob("*.json"))
+    return [path for path in found if not path.name.startswith(TEMPORARY)]
+
+
+def read(path: Path) -> Collection | None:
+    """Return the collection in a file, None where the file is gone. Raises Damage, StorageError."""
+    name = f"{FOLDER}/{path.name}"
+    try:
+        with storing(f"{name} cannot be read"):
+            collection = Collection.model_validate(from_checked(path.read_bytes()))
+    except Damage as error:
+        raise Damage(f"{name} is damaged: {error}") from error
+    except ValidationError as error:
+        raise Damage(f"{name} holds no collection") from error
+    except OSError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+    if collection.id != path.stem:
+        raise Damage(f"{name} holds the collection {collection.id}")
+    return collection
+
+
+def write(home: Path, collection: Collection) -> None:
+    """Keep a collection, on the disk on return. Raises StorageError."""
+    folder = home / FOLDER
+    with storing(f"the collection {collection.name!r} cannot be kept"):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            sync([], [home])
+        content = to_checked(collection.model_dump(mode="json"))
+        write_file(folder / f"{collection.id}.json", content, point="collection")
+
+
+def forget(home: Path, collection_id: str) -> None:
+    """Delete the file of a collection; one that is gone already is fine."""
+    with storing("a deleted collection cannot be forgotten"):
+        (home / FOLDER / f"{collection_id}.json").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Hold the right to change collections; other threads and processes wait. Raises Busy."""
+    with hold(home / "locks" / "collections.lock", LOCK_S, "the collections"):
+        yield
+
+
+def damaged(home: Path) -> dict[str, str]:
+    """Return the files that cannot be read as they were written, relative to the home, each with what is wrong."""
+    found = {}
+    for path in paths(home):
+        try:
+            read(path)
+        except Damage as error:
+            found[f"{FOLDER}/{path.name}"] = str(error)
+    return found
+
+
+def move_damaged(home: Path, relative: str) -> Path:
+    """Move the file of a damaged collection to `lost/`; return its new path."""
+    return set_aside(home, relative)

@@ -1,0 +1,93 @@
+"""Collections on disk: order, names, deletion with undo, damage, and backup."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from music_catalog.collections import files
+from music_catalog.collections.collections import Collections
+from music_catalog.errors import Damage, InputError, NotFound
+
+KNOWN = ["a", "b", "c", "d"]
+
+
+def resolve(ids):
+    if unknown := [each for each in ids if each not in KNOWN]:
+        raise NotFound(f"there is no track {unknown[0]!r}")
+    return ids
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "locks").mkdir()
+    return Collections(tmp_path, resolve)
+
+
+def test_a_playlist_keeps_its_order_through_changes(own):
+    playlist = own.create("Podcast", ["b", "a", "b"])
+    assert playlist.track_ids == ("b", "a")
+    assert own.add("podcast", ["d", "a", "c"]).track_ids == ("b", "a", "d", "c")
+    assert own.move(playlist.id, ["c"], "b").track_ids == ("c", "b", "a", "d")
+    assert own.move(playlist.id, ["c", "b"]).track_ids == ("a", "d", "c", "b")
+    assert own.move(playlist.id, ["d", "c"], "c").track_ids == ("a", "d", "c", "b")
+    assert own.remove(playlist.id, ["d"]).track_ids == ("a", "c", "b")
+    assert own.replace(playlist.id, ["b", "d"]).track_ids == ("b", "d")
+    assert own.get("Podcast").changed_at > playlist.changed_at
+    with pytest.raises(NotFound, match="no track 'x'"):
+        own.add(playlist.id, ["x"])
+    with pytest.raises(InputError, match="not in the playlist"):
+        own.move(playlist.id, ["b"], "a")
+
+
+def test_names_are_told_apart_and_a_deleted_collection_comes_back(own):
+    first = own.create("  Rainy \n days ")
+    assert first.name == "Rainy days"
+    with pytest.raises(InputError, match="choose another name"):
+        own.save_search("rainy DAYS", "mood:calm")
+    for wrong in ("", " ", "x" * 81):
+        with pytest.raises(InputError):
+            own.create(wrong)
+    search = own.save_search("Calm", "mood:calm")
+    assert (search.query, search.track_ids) == ("mood:calm", None)
+    with pytest.raises(InputError, match="saved search"):
+        own.add("Calm", ["a"])
+    assert own.rename("calm", "CALM").name == "CALM"
+    own.delete("CALM")
+    assert [one.name for one in own.list()] == ["Rainy days"]
+    with pytest.raises(NotFound, match="Rainy days"):
+        own.get("Rainy")
+    assert own.restore(search.id).id == search.id
+    assert [one.name for one in own.list()] == ["CALM", "Rainy days"]
+    own.delete("CALM")
+    own.create("calm")
+    with pytest.raises(InputError, match="already"):
+        own.restore(search.id)
+
+
+def test_threads_lose_no_change(own, tmp_path):
+    playlist = own.create("Shared")
+    others = [Collections(tmp_path, resolve) for _ in KNOWN]
+    threads = [
+        threading.Thread(target=other.add, args=(playlist.id, [each]))
+        for other, each in zip(others, KNOWN, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(own.get("Shared").track_ids) == KNOWN
+
+
+def test_a_damaged_file_is_told_left_out_and_set_aside(own, tmp_path):
+    good, bad = own.create("Good"), own.create("Bad")
+    path = tmp_path / "collections" / f"{bad.id}.json"
+    path.write_bytes(path.read_bytes().replace(b"Bad", b"Sad"))
+    with pytest.raises(Damage, match="checksum"):
+        files.read(path)
+    assert own.list() == [good]
+    (relative,) = files.damaged(tmp_path)
+    moved = files.move_damaged(tmp_path, relative)
+    assert moved.is_file()
+    assert not files.damaged(tmp_path)
