@@ -141,15 +141,18 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
 
 
 def name_of(track: Track) -> str:
-    """Return the file name of a track without its ending: style, topic and id in plain letters."""
-    words = re.sub(r"[^a-z0-9]+", "-", track.summary.lower()).strip("-")[:40].rstrip("-")
+    """Return the file name of a track without its ending: style, title or topic, and id in plain letters."""
+    words = re.sub(r"[^a-z0-9]+", "-", (track.title or track.summary).lower()).strip("-")[:40].rstrip("-")
     return "-".join(part for part in (track.style, words, track.id) if part)
 
 
 def _m3u(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:
     lines = ["#EXTM3U"]
     for track in tracks:
-        lines += [f"#EXTINF:{round(track.duration_s)},{track.style} - {track.summary}", place(track)]
+        lines += [
+            f"#EXTINF:{round(track.duration_s)},{track.style} - {track.title or track.summary}",
+            place(track),
+        ]
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 

@@ -168,7 +168,7 @@ def line(track: Track) -> str:
     moods = ",".join(track.mood_tags)
     return (
         f"{track.id}  {track.created_at:%Y-%m-%d %H:%M}  {track.duration_s:6.1f}s  {track.style:22} "
-        f"{track.role:15} {moods:24.24}  {track.summary[:60]}"
+        f"{track.role:15} {moods:24.24}  {track.name[:60]}"
     )
 
 

@@ -74,6 +74,7 @@ def _named(service: MusicService, text: str) -> Track:
 @click.option("--tag", "add", multiple=True, help="Put a label of your own on it; repeatable.")
 @click.option("--untag", "remove", multiple=True, help="Take a label off; repeatable.")
 @click.option("--note", help='Write a note on it; "" removes the one there is.')
+@click.option("--title", help='Call it this; "" takes the title away.')
 @json_option
 @home_option
 def rate(
@@ -84,25 +85,26 @@ def rate(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     note: str | None,
+    title: str | None,
     as_json: bool,
     home: str,
 ) -> None:
-    """Rate a track 1 to 5, label it, or write a note on it."""
+    """Rate a track 1 to 5, label it, name it, or write a note on it."""
     from ..history import feedback
     from ..report import track_json
 
     if clear and rating is not None:
         raise InputError("give a RATING or --clear, not both")
-    if rating is None and not (clear or add or remove or note is not None):
+    if rating is None and not (clear or add or remove or note is not None or title is not None):
         raise InputError(
-            "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag or --note"
+            "there is nothing to keep; give a RATING from 1 to 5, --clear, --tag, --untag, --note or --title"
         )
     with open_store(home) as store:
         track = store.tracks.find_id(track_id)
         if clear or rating is not None:
             track = feedback.rate(store, track.id, rating, request_id)
-        if add or remove or note is not None:
-            track = feedback.label(store, track.id, add=add, remove=remove, note=note)
+        if add or remove or note is not None or title is not None:
+            track = feedback.label(store, track.id, add=add, remove=remove, note=note, title=title)
     if as_json:
         print_json(track_json(track))
     else:

@@ -18,6 +18,7 @@ __all__ = [
     "Row",
     "checked_limit",
     "checked_words",
+    "exactly",
     "intact",
     "read",
     "scan",
@@ -33,6 +34,9 @@ _Value = TypeVar("_Value")
 _log = logging.getLogger(__name__)
 
 MOST_RESULTS = 10_000
+RESCORED, PROBES = 40, 40
+"""With a vector index: how many rows at the least are compared exactly once more, and how many lists of the index are
+searched. The index alone returns approximate distances, and a threshold needs exact ones."""
 
 
 def read(
@@ -110,6 +114,11 @@ def where(query: Any, predicate: str | None) -> Any:
 def where_async(query: Any, predicate: str | None) -> Any:
     """Return a query of the asynchronous interface, which filters before it searches by default."""
     return query.where(predicate) if predicate else query
+
+
+def exactly(query: Any, count: int) -> Any:
+    """Return a query for the `count` nearest with exact distances, where an index would give rough ones."""
+    return query.limit(count).refine_factor(max(2, -(-RESCORED // count))).nprobes(PROBES)
 
 
 def checked_limit(limit: int) -> int:

@@ -91,14 +91,17 @@ def label(
     add: Collection[str] = (),
     remove: Collection[str] = (),
     note: str | None = None,
+    title: str | None = None,
 ) -> Track:
-    """Add and remove labels of a track, set its note unless that is None, and return the changed track."""
+    """Add and remove labels of a track, set its note and title unless None, and return the changed track."""
     track = store.tracks.find_id(track_id)
     changes: Changes = {}
     if add or remove:
         changes["tags"] = [tag for tag in (*track.tags, *add) if tag not in remove]
     if note is not None:
         changes["note"] = note
+    if title is not None:
+        changes["title"] = title
     return store.tracks.update(track.id, **changes)
 
 

@@ -12,6 +12,7 @@ __all__ = ["FACTS", "track_metadata", "track_text"]
 
 FACTS = frozenset(
     {
+        "title",
         "summary",
         "tone",
         "mood_tags",
@@ -44,7 +45,7 @@ FACTS = frozenset(
 
 
 def track_text(track: Track) -> str:
-    """Return a track in five lines of text: what it was made for, its mood, style and sound."""
+    """Return a track in five or six lines of text: what it was made for, its mood, style and sound."""
     sound = [f"{track.duration_s:.0f} s"]
     if track.loopable:
         sound.append("loops")
@@ -54,6 +55,7 @@ def track_text(track: Track) -> str:
         sound.append(track.musical_key)
     where = [word for word in (track.environment, track.time_of_day) if word]
     parts = [
+        *([f"Title: {track.title}"] if track.title else []),
         f"Music for: {track.summary}",
         f"Mood: {', '.join(track.mood_tags) or track.tone}",
         *([f"Place and time: {', '.join(where)}"] if where else []),

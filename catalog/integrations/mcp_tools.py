@@ -165,7 +165,7 @@ class Tools:
             Resource(
                 uri=_uri(track),
                 name=track.id,
-                title=track.summary[:80],
+                title=track.name[:80],
                 description=track_text(track),
                 mime_type="application/json",
             )
@@ -274,7 +274,7 @@ def _link(track: Track) -> ResourceLink:
     return ResourceLink(
         uri=f"{_uri(track)}/audio",
         name=track.id,
-        title=track.summary[:80],
+        title=track.name[:80],
         description=track_text(track),
         mime_type="audio/wav",
         size=track.audio_bytes,

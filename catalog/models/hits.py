@@ -37,7 +37,7 @@ class Hits(list[Hit]):
 
     def __repr__(self) -> str:
         """Return one line: how many hits there are, and the first of them."""
-        named = [f"{hit.score:.2f} {hit.track.style} {quoted(hit.track.summary)}" for hit in self[:SHOWN]]
+        named = [f"{hit.score:.2f} {hit.track.style} {quoted(hit.track.name)}" for hit in self[:SHOWN]]
         rest = ["..."] if len(self) > SHOWN else []
         return (
             f"<{len(self)} hit{'' if len(self) == 1 else 's'}{': ' if self else ''}{', '.join(named + rest)}>"

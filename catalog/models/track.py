@@ -74,12 +74,19 @@ class Track(Value):
     """Labels that a person put on it."""
     note: Annotated[Line, Field(max_length=2_000)] = ""
     """A person's note on it."""
+    title: Annotated[Line, Field(max_length=200)] = ""
+    """What a person calls it; "" where nobody named it. See `name`."""
     seam: FiniteFloat | None = None
     """How much the join of the loop stands out; None where it was not measured."""
     variant_of: str | None = None
     """The id of another track for the same request, of which this is a variant with another seed."""
 
     _home: Path | None = PrivateAttr(default=None)
+
+    @property
+    def name(self) -> str:
+        """What it is called in lists: the title that a person gave it, else its summary, its tone or its id."""
+        return self.title or self.summary or self.tone or self.id
 
     @property
     def path(self) -> Path:
@@ -98,7 +105,7 @@ class Track(Value):
 
     def __repr__(self) -> str:
         """Return one line: id, style, length, and what it was made for."""
-        return f"<Track {self.id} {self.style} {self.duration_s:g} s {quoted(self.summary)}>"
+        return f"<Track {self.id} {self.style} {self.duration_s:g} s {quoted(self.title or self.summary)}>"
 
     __str__ = __repr__
 
@@ -107,7 +114,7 @@ class Track(Value):
         tempo = "" if self.tempo_bpm is None else f"{self.tempo_bpm:.0f} bpm"
         mood = ", ".join(self.mood_tags)
         facts = (self.style, self.role, f"{self.duration_s:g} s", mood, tempo, self.id)
-        return card(self.summary or self.tone or self.id, facts, path, self.audio_bytes, why, room)
+        return card(self.name, facts, path, self.audio_bytes, why, room)
 
     def _repr_html_(self) -> str | None:
         return self.as_html(self.path) if self._home else None

@@ -200,7 +200,8 @@ class Care:
 
     def _upgrade(self, table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
         known = VERSIONS[table.name]
-        if table.schema_version in (known, READABLE.get(table.name)):
+        noted = table.schema_version
+        if noted is not None and READABLE.get(table.name, known) <= noted <= known:
             return  # noted with its last commit, so that opening a catalog does not load Lance
         version = table_version(table.table.schema) if table.exists() else known
         if version > known:

@@ -42,6 +42,11 @@ def m006_add_brief(row: Mapping[str, Any]) -> Row:
     return {**row, "brief_kind": "", "brief": None}
 
 
+def m007_add_title(row: Mapping[str, Any]) -> Row:
+    """Add a person's title; without one the record stays as it is."""
+    return {**row, "title": ""}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     fields = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -68,6 +73,7 @@ STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
         4: m004_add_sound,
         5: m005_add_record,
         6: m006_add_brief,
+        7: m007_add_title,
     },
     "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
     "judgements": {2: m002_add_mood},

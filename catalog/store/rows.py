@@ -83,7 +83,9 @@ def to_track_row(
 
 def recorded(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of a track with its `record`, and the checksum of it, made anew from the columns."""
-    record = canonical({name: row[name] for name in RECORDED})
+    # Rows of before titles have records without one, which must stay what their checksums are of.
+    untitled = () if row.get("title") else ("title",)
+    record = canonical({name: row[name] for name in RECORDED if name not in untitled})
     return {**row, "record": record, "row_sha256": sha256(record)}
 
 
@@ -95,6 +97,7 @@ def from_record(row: Mapping[str, Any]) -> Track:
     try:
         stored = json.loads(row["record"])
         if sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
+            stored = {"title": "", **stored}
             values = {name: stored[name] for name in TRACK_KINDS}
             values |= {name: _from_record(name, stored[name]) for name in CONVERTED}
             return Track.model_validate(values)
@@ -129,7 +132,8 @@ def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     expected |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
     expected |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
     sound_lost = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
-    if sound_lost or any(row[name] != expected[name] for name in TRACK_COLUMNS):
+    found = {"title": "", **row}  # rows of an earlier version have no title
+    if sound_lost or any(found[name] != expected[name] for name in TRACK_COLUMNS):
         raise _altered(row)
     return track
 
@@ -194,7 +198,10 @@ def _is_intact(row: Mapping[str, Any], vectors: Mapping[str, NDArray[np.float32]
             return matches(row)
         same = sha256(row["record"]) == row["row_sha256"] and recorded(row)["record"] == row["record"]
         follows = row["words"], row["quality_rank"]
-        return same and follows == (_track_words(SimpleNamespace(**row)), QUALITY_RANK[row["quality"]])
+        return same and follows == (
+            _track_words(SimpleNamespace(**{"title": "", **row})),
+            QUALITY_RANK[row["quality"]],
+        )
     except (KeyError, TypeError, ValueError):
         return False
 
@@ -206,7 +213,7 @@ def kept_brief(row: Mapping[str, Any]) -> BriefVector | None:
 
 def _track_words(track: Track | SimpleNamespace) -> str:
     """Return the text that a search for words reads, of a track or of the columns of its row."""
-    own = (" ".join(track.tags), track.note)
+    own = (" ".join(track.tags), track.note, track.title)
     made = (track.summary, " ".join(track.mood_tags), track.style, track.prompt, track.context)
     return "\n".join((*made, *filter(None, own)))
 

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "BRIEFS_SINCE",
     "ENCODER",
     "INDEX_ROWS",
     "JUDGEMENT_COLUMNS",
     "READABLE",
     "REQUEST_COLUMNS",
     "SCHEMA_VERSION",
+    "TITLES_SINCE",
     "TRACK_COLUMNS",
     "TRACK_ROW",
     "VECTOR_INDEX_ROWS",
@@ -41,11 +43,13 @@ __all__ = [
 ]
 
 
-VERSIONS = {"tracks": 6, "requests": 3, "judgements": 2}
+VERSIONS = {"tracks": 7, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 READABLE = {"tracks": 5}
-"""Earlier versions that are read as they are; the first change of a row upgrades the table."""
+"""The first version that is read as it is, as those after it are; the first change of a row upgrades the table."""
+BRIEFS_SINCE, TITLES_SINCE = 6, 7
+"""The versions of `tracks` that brought the brief vectors and the titles."""
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
 """Keys of the table's own metadata."""
 
@@ -99,6 +103,7 @@ TRACK_KINDS = {
     "note": "text",
     "seam": "float",
     "variant_of": "text",
+    "title": "text",
 }
 _DERIVED_KINDS = {
     "quality_rank": "int",
@@ -154,7 +159,7 @@ _WORDS_KIND = {"words": "text"}
 CONVERTED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
 """Fields of a track that are stored as something else."""
 RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
-"""The columns of a record; the other columns of a row follow from them."""
+"""The columns of a record, the title where there is one; the other columns of a row follow from them."""
 TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
 """Every column of `tracks` but the vectors and the kind of the brief vector."""
 TRACK_ROW = ("id", "record", "row_sha256")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Maintenance
-from ..disk.reading import MOST_RESULTS, Row, intact, read, to_arrow, to_rows, where, where_async
+from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_arrow, to_rows, where, where_async
 from ..disk.table import DurableTable
 from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..generator.audio import timbre
@@ -33,8 +33,9 @@ from .rows import (
     unit_vector,
 )
 from .schema import (
-    READABLE,
+    BRIEFS_SINCE,
     SCHEMA_VERSION,
+    TITLES_SINCE,
     TRACK_COLUMNS,
     TRACK_ROW,
     table_encoder,
@@ -48,9 +49,6 @@ __all__ = ["Change", "TrackTable", "VectorOf"]
 Parts = Callable[[Track, Row], tuple["ArrayLike | None", "BriefVector | None"]]
 """Return how a track sounds and its brief vector, as its row is to have them."""
 
-RESCORED, PROBES = 40, 40
-"""With a vector index: how many rows at the least are compared exactly once more, and how many lists of the index are
-searched. The index alone returns approximate distances, and a threshold needs exact ones."""
 _SORTED_ALONE = 1000
 """Up to how many rows a page is sorted by ids alone and read in a second query."""
 _COUNTS_KEPT = 64
@@ -208,7 +206,7 @@ class TrackTable:
         predicate = both(equals("sound_kind", timbre.KIND), predicate)
         with lance_errors("the table cannot be searched by sound"):
             query = self.durable.table.search(unit_vector(sound), vector_column_name="sound")
-            query = _exactly(where(query.distance_type("cosine"), predicate), count)
+            query = exactly(where(query.distance_type("cosine"), predicate), count)
             rows = to_rows(query.select([*TRACK_ROW, "sound", "_distance"]).to_arrow())
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
@@ -228,7 +226,8 @@ class TrackTable:
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Row]:
-        """Return rows; see the function `read`."""
+        """Return rows; see the function `read`, and `known` for the columns."""
+        columns = self.known(columns)
         if order is None or limit is None or limit > _SORTED_ALONE:
             return read(self.durable, predicate, columns, order=order, limit=limit, offset=offset)
         # Sorting carries every column of every row along, so a short page is sorted by its ids alone.
@@ -269,7 +268,7 @@ class TrackTable:
     ) -> list[Row]:
         def near(table: Any) -> Any:
             query = table.query().nearest_to(unit).column(column).distance_type("cosine")
-            return _exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
+            return exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
 
         with lance_errors("the table cannot be searched"):
             self._expect(self._facts_of(self.durable.table)[0], dimension)
@@ -277,7 +276,14 @@ class TrackTable:
 
     def has_briefs(self) -> bool:
         """Return whether the table has brief vectors; one of version 5 gets them when a row changes."""
-        return self.durable.exists() and self._facts_of(self.durable.table)[1] > READABLE["tracks"]
+        return self.durable.exists() and self._facts_of(self.durable.table)[1] >= BRIEFS_SINCE
+
+    def known(self, columns: Sequence[str]) -> Sequence[str]:
+        """Return those of `columns` that the table has: one of an earlier version has no titles."""
+        titled = "title" in columns and self.durable.exists()
+        if titled and self._facts_of(self.durable.table)[1] < TITLES_SINCE:
+            return [name for name in columns if name != "title"]
+        return columns
 
     def _upgrade(self) -> None:
         """Bring a table of an earlier version, which is read as it is, to the present one."""
@@ -385,8 +391,3 @@ def _valid_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise NotFound(f"{text!r} is no id; ids are 1 to 64 small letters, digits and hyphens")
     return text
-
-
-def _exactly(query: Any, count: int) -> Any:
-    """Ask for the `count` nearest with exact distances, where an index would give rough ones."""
-    return query.limit(count).refine_factor(max(2, -(-RESCORED // count))).nprobes(PROBES)

@@ -64,6 +64,7 @@ class Changes(TypedDict, total=False):
     rating: int | None
     tags: Sequence[str]
     note: str
+    title: str
     seam: float | None
 
 
@@ -148,8 +149,9 @@ class Tracks:
     def update(self, track_id: str, **changes: Unpack[Changes]) -> Track:
         """Change what is passed and nothing else, and return the track as it now is.
 
-        `rating` is 1 to 5 or None, `tags` are a person's own labels, `note` their words, `seam` how unusual the join
-        of the loop is. Raises InputError for other names and values, NotFound without the track.
+        `rating` is 1 to 5 or None, `tags` are a person's own labels, `note` their words, `title` what they call
+        it, `seam` how unusual the join of the loop is. Raises InputError for other names and values, NotFound without
+        the track.
         """
         if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
             raise InputError(
@@ -315,12 +317,12 @@ class Tracks:
         return self.table.durable.stamp
 
     def columns(self, names: Sequence[str]) -> pa.Table:
-        """Return columns of every row, those in the trash included."""
+        """Return columns of every row, those in the trash included; see `TrackTable.known`."""
         import pyarrow as pa
 
         if not self.table.durable.exists():
             return pa.table({name: pa.array([], pa.string()) for name in names})
-        return scan(self.table.durable, None, names)
+        return scan(self.table.durable, None, self.table.known(names))
 
     def style_and_rating(self, ids: Sequence[str]) -> dict[str, Row]:
         """Return style and rating (0 for none) of the tracks with these ids, in the trash or not."""

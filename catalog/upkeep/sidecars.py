@@ -29,7 +29,7 @@ CHECKSUM = "content_sha256"
 
 def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that is written beside the audio file: the row, IPTC's mark of machine-made media, a checksum."""
-    row = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note"})
+    row = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note", "title"})
     content = {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **row}
     return {**content, CHECKSUM: sha256(canonical(content))}
 

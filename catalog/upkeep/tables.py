@@ -117,7 +117,10 @@ def _read(table: DurableTable, version: int) -> tuple[list[TrackAudio], int, lis
 
 def _rows(table: DurableTable, version: int) -> Iterator[Row]:
     with lance_errors(f"version {version} of the {table.name} table in {table.home} cannot be read"):
-        query = table.opened_at(version).search().select([*_COLUMNS[table.name]]).limit(None)
+        opened = table.opened_at(version)
+        names = opened.schema.names  # one of an earlier version of the table lacks later columns
+        columns = [name for name in _COLUMNS[table.name] if name in names]
+        query = opened.search().select(columns).limit(None)
         for batch in query.to_batches(ROWS_AT_ONCE):
             yield from batch.to_pylist()
 

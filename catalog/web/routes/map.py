@@ -17,7 +17,7 @@ __all__ = ["router"]
 
 
 router = APIRouter(prefix="/api", tags=["pictures"], responses=PROBLEMS)
-COLUMNS = ("id", "style", "mood_tags", "valence", "energy", "summary", "created_at")
+COLUMNS = ("id", "style", "mood_tags", "valence", "energy", "summary", "title", "created_at")
 
 
 class MapPoint(BaseModel):
@@ -71,7 +71,7 @@ def _map(shared: Shared) -> dict[str, Any]:
             "mood": next(iter(row["mood_tags"] or []), None),
             "valence": row["valence"],
             "energy": row["energy"],
-            "title": row["summary"],
+            "title": row.get("title") or row["summary"],
         }
         for row in sorted(known, key=lambda row: (row["created_at"], row["id"]))
     ]

@@ -60,6 +60,7 @@ class TrackChanges(BaseModel):
     request_id: str | None = Field(None, max_length=64, description="The request whose answer is rated.")
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
+    title: str | None = Field(None, max_length=200, description="What it is called in place of its summary.")
 
 
 class ChangesOfMany(BaseModel):
@@ -157,9 +158,9 @@ def track(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Response:
 
 @router.patch("/{track_id}", response_model=FullTrackJson)
 def change(track_id: TrackId, changes: TrackChanges, shared: SharedState, trusted: Trusted) -> Response:
-    """Rate a track, label it or write a note about it; null removes a rating, the tags or the note."""
+    """Rate a track, label it, name it or write a note about it; null removes the rating, tags, note or title."""
     labels: Any = changes.model_dump(exclude_unset=True, exclude={"rating", "request_id"})
-    empty: dict[str, Any] = {"tags": [], "note": ""}
+    empty: dict[str, Any] = {"tags": [], "note": "", "title": ""}
     labels = {name: empty[name] if value is None else value for name, value in labels.items()}
     track = shared.track(track_id)
     if "rating" in changes.model_fields_set:

@@ -135,6 +135,7 @@ LATER = {
         4: ("sound", "sound_kind", "sound_sha256"),
         5: ("record",),
         6: ("brief", "brief_kind"),
+        7: ("title",),
     },
     "requests": {
         2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
@@ -177,6 +178,21 @@ def make_old(home: Path, version: int) -> list:
     words = [to_judgement_row(a_judgement(name), vector_of(name), ENCODER) for name in ("j", "k")]
     write_old(store, "judgements", 1, words, judgement_schema(DIMENSION))
     return tracks
+
+
+def test_a_catalog_of_version_6_gets_titles_when_a_row_changes(home):
+    first, _ = make_old(home, 6)
+    store = open_store(home)
+    assert store.tracks.get("a") == first
+    assert store.tracks.columns(("id", "title")).column_names == ["id"]
+    assert [problem.subject for problem in store.care.check()] == ["b"]  # which was altered before
+    assert store.care.stats()["schema_version"] == 6
+    named = store.tracks.update("a", title="Zephyr")
+    assert store.care.stats()["schema_version"] == SCHEMA_VERSION
+    assert open_store(home).tracks.get("a") == named == first.model_copy(update={"title": "Zephyr"})
+    assert ids(store.tracks.search_words("zephyr")) == ["a"]
+    assert [problem.subject for problem in store.care.check(deep=True)] == ["b"]
+    assert store.tracks.update("a", title="") == first
 
 
 def test_a_catalog_of_version_5_is_read_as_it_is_and_upgraded_by_a_change(home):

@@ -124,6 +124,22 @@ def test_what_is_said_of_a_track_is_kept_and_the_rest_stays(client, made):
     assert client.patch("/api/tracks/nothing", {"rating": 3}).status_code == 404
 
 
+def test_a_title_names_a_track_wherever_it_is_listed_and_found(client, made):
+    path = f"/api/tracks/{made['id']}"
+    assert client.get(path).json()["title"] == ""
+    assert client.patch(path, {"title": "Zephyr  Overture"}).json()["title"] == "Zephyr Overture"
+    assert client.get(path).json()["summary"] == made["summary"]
+    found = client.get("/api/tracks?q=zephyr&by=words&narrow=true").json()
+    assert [(one["id"], one["title"]) for one in found["tracks"]] == [(made["id"], "Zephyr Overture")]
+    saved = client.get(f"{path}/audio?download=true")
+    assert "zephyr-overture" in saved.headers["content-disposition"]
+    assert "Zephyr Overture" in client.get("/api/export?format=m3u").text
+    assert "Zephyr Overture" in [one["title"] for one in client.get("/api/map").json()["points"]]
+    assert client.patch(path, {"title": None}).json()["title"] == ""
+    assert client.get("/api/tracks?q=zephyr&by=words&narrow=true").json()["total"] == 0
+    assert client.patch(path, {"title": "a" * 201}).status_code == 422
+
+
 def test_a_rating_can_answer_a_request(client, made):
     payload = client.patch(f"/api/tracks/{made['id']}", {"rating": 2, "request_id": made["request_id"]})
     assert payload.json()["rating"] == 2

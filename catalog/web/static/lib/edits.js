@@ -41,6 +41,9 @@ async function changeAll(tracks, fieldsOf, did) {
 /** Rate tracks; null takes their ratings away. */
 export const rate = (tracks, rating) => changeAll(tracks, () => ({ rating }), rating ? `rated ${rating} of 5` : "no longer rated");
 
+/** Give tracks a title; without one they are called by their text. */
+export const rename = (tracks, words) => changeAll(tracks, () => ({ title: words }), words ? `renamed to “${words}”` : "called by its text again");
+
 /** Add a tag to tracks. */
 export const tag = (tracks, word) => changeAll(tracks, (track) => ({ tags: [...new Set([...(track.tags ?? []), word])] }), `tagged #${word}`);
 

@@ -19,9 +19,9 @@ export function name(id) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** Return what a track is called: its topic, else its mood in words. */
+/** Return what a track is called: its title, else its topic, else its mood in words. */
 export function title(track) {
-  return track.summary || track.title || track.tone || track.id;
+  return track.title || track.summary || track.tone || track.id;
 }
 
 /** 1234.5 -> "1,235"; nothing -> "–". */

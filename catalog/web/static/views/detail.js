@@ -3,13 +3,14 @@
 import { get, trackPath } from "../lib/api.js";
 import { fill, h, icon, iconButton, setIcon } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
-import { name, title } from "../lib/format.js";
+import { name } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { actions } from "./detail/actions.js";
 import { facts } from "./detail/facts.js";
 import { labels, rating } from "./detail/labels.js";
+import { heading } from "./detail/name.js";
 import { PartEditor } from "./detail/part.js";
 import { provenance } from "./detail/provenance.js";
 import { similar } from "./detail/similar.js";
@@ -76,11 +77,10 @@ export class DetailPanel {
     this.#editor = new PartEditor(track);
     this.#play = h("button", { type: "button", class: "play-button large", onclick: () => player.toggle(track, { queue: null }) }, icon("play"));
     this.#showPlaying();
-    const heading = h("h2", { class: "detail-title", dir: "auto", tabindex: "-1", id: "detail-title" }, title(track));
     const body = h(
       "div",
       { class: "detail-body" },
-      heading,
+      heading(track),
       h("p", { class: "muted" }, [name(track.style), name(track.role), track.quality].join(" · ")),
       h("div", { class: "detail-wave" }, this.#play, this.#editor.wave.canvas),
       this.#editor.element,
@@ -98,7 +98,7 @@ export class DetailPanel {
     this.#editor.wave.show(track);
     if (!fresh) return;
     body.scrollTop = 0;
-    if (this.#cameFrom && this.#cameFrom !== document.body) heading.focus({ preventScroll: true });
+    if (this.#cameFrom && this.#cameFrom !== document.body) body.querySelector("#detail-title").focus({ preventScroll: true });
   }
 
   #bar(track) {
