@@ -31,6 +31,7 @@ class TrackChanges(TypedDict, total=False):
     rating: int | None
     tags: Collection[str]
     note: str
+    title: str
     trashed: bool
 
 

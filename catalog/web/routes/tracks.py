@@ -71,6 +71,7 @@ class ChangesOfMany(BaseModel):
     rating: int | None = Field(None, ge=1, le=5)
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
+    title: str | None = Field(None, max_length=200)
     trashed: bool | None = Field(None, description="true moves it to the trash, false brings it back.")
 
 
@@ -139,7 +140,7 @@ def tracks(
 @router.patch("", response_model=ChangedTracks)
 def change_many(body: ManyChanges, shared: SharedState) -> Response:
     """Rate, label, trash and restore up to 500 tracks in one write, all or none; null removes a value."""
-    empty: dict[str, Any] = {"tags": [], "note": "", "trashed": False}
+    empty: dict[str, Any] = {"tags": [], "note": "", "title": "", "trashed": False}
     changes: dict[str, TrackChangesOfMany] = {}
     for track_id, one in body.changes.items():
         given = one.model_dump(exclude_unset=True)
