@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -23,7 +23,7 @@ __all__ = ["UNCHANGING", "Memo", "Root", "Shared", "SharedState", "TrackId", "Tr
 MOST_S = 3_600.0
 """The longest track that is read for a drawing."""
 MOST_READ = 1_000
-"""Tracks that are kept under one stamp of their table."""
+"""Tracks that are kept under one stamp of their table, and those in pages of one version."""
 Value = TypeVar("Value")
 
 
@@ -60,6 +60,8 @@ class Shared:
     map: Memo = field(default_factory=Memo)
     _read: tuple[int | None, dict[str, Track]] = field(default_factory=lambda: (None, {}))
     """The stamp of the tracks, and those that were read under it."""
+    _listed: tuple[int, dict[Hashable, dict[str, Any]]] = field(default_factory=lambda: (0, {}))
+    """The version of the tracks, and the pages of their list that were read from it."""
 
     def track(self, track_id: str) -> Track:
         """Return the track with exactly this id; it is read once until a track changes or goes. Raises NotFound."""
@@ -73,6 +75,19 @@ class Shared:
             raise NotFound(f"there is no track {track_id!r}")
         kept[1][track_id] = track
         return track
+
+    def listed(self, page: Hashable, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what `read` returns for a page of the list of tracks; it is read once until the tracks change."""
+        tracks = self.service.store.tracks
+        version = tracks.version()  # taken before the page is read, as above
+        if tracks.stamp() is None:  # within a commit, which may come to nothing
+            return read()
+        kept = self._listed
+        if kept[0] != version or sum(len(one["tracks"]) for one in [*kept[1].values()]) >= MOST_READ:
+            kept = self._listed = version, {}
+        payload = kept[1].get(page) or read()
+        kept[1][page] = payload
+        return payload
 
     def samples(self, track: Track) -> Audio:
         """Return the samples of a track. Raises Damage where its file cannot be read as the row states it."""

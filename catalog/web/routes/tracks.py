@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ...errors import InputError
 from ...history.feedback import TrackChanges as TrackChangesOfMany
 from ...history.feedback import change_all
-from ...models import FilterArguments, Judgement
+from ...models import FilterArguments, Judgement, Page
 from ...service.browse import NEWEST
 from ..json_response import Json
 from ..problems import PROBLEMS
@@ -115,26 +115,15 @@ def tracks(
 ) -> Response:
     """List tracks, or search them where there is a query `q`."""
     state: FilterArguments = {"state": "trashed"} if trashed else {}
-    page = shared.service.browse(
-        q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, narrow=narrow, **state
-    )
-    payloads = [
-        {
-            **track_payload(track),
-            "score": round(page.scores[track.id], 4) if track.id in page.scores else None,
-        }
-        for track in page.tracks
-    ]
-    return Json(
-        {
-            "query": page.query,
-            "total": page.total,
-            "tracks": payloads,
-            "facets": page.facets,
-            "missing": page.missing,
-            "meant": page.meant,
-        }
-    )
+
+    def read() -> dict[str, Any]:
+        page = shared.service.browse(
+            q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, narrow=narrow, **state
+        )
+        return _page_payload(page)
+
+    # The list alone follows from the table; a search looks at the audio files too.
+    return Json(read() if q.strip() else shared.listed((sort, limit, offset, trashed, narrow), read))
 
 
 @router.patch("", response_model=ChangedTracks)
@@ -205,3 +194,21 @@ def similar(
         return Json({"tracks": [], "note": str(error)})
     payloads = [{**track_payload(hit.track), "score": round(hit.score, 4)} for hit in hits]
     return Json({"tracks": payloads, "note": ""})
+
+
+def _page_payload(page: Page) -> dict[str, Any]:
+    tracks = [
+        {
+            **track_payload(track),
+            "score": round(page.scores[track.id], 4) if track.id in page.scores else None,
+        }
+        for track in page.tracks
+    ]
+    return {
+        "query": page.query,
+        "total": page.total,
+        "tracks": tracks,
+        "facets": page.facets,
+        "missing": page.missing,
+        "meant": page.meant,
+    }

@@ -73,6 +73,34 @@ def test_a_track_is_read_once_until_a_track_changes(client, three, monkeypatch):
     assert len(read) == 2
 
 
+def test_a_page_of_the_list_is_read_once_until_the_tracks_change(client, three, monkeypatch):
+    service = client.app.state.shared.service
+    read = []
+    browse = service.browse
+    monkeypatch.setattr(
+        service, "browse", lambda *query, **options: (read.append(options), browse(*query, **options))[1]
+    )
+
+    def shown(more=""):
+        payload = client.get(f"/api/tracks?limit=2{more}").json()
+        return payload["total"], [(one["id"], one["rating"]) for one in payload["tracks"]]
+
+    newest = [(one["id"], None) for one in reversed(three)]
+    assert [shown() for _ in range(3)] == [(3, newest[:2])] * 3
+    assert len(read) == 1
+    assert [shown("&offset=2") for _ in range(2)] == [(3, newest[2:])] * 2
+    assert shown("&sort=created_at") == (3, newest[:0:-1])
+    assert shown("&trashed=true") == (0, [])
+    assert len(read) == 4
+    service.store.tracks.update(three[2]["id"], rating=4)
+    assert shown() == (3, [(three[2]["id"], 4), newest[1]])
+    made = client.make("It is bright: a sunny market.", **SHORT)
+    assert shown() == (4, [(made["id"], None), (three[2]["id"], 4)])
+    service.store.tracks.trash(made["id"])
+    assert shown() == (3, [(three[2]["id"], 4), newest[1]])
+    assert len(read) == 7
+
+
 def test_a_search_finds_hits_with_their_lines(client, three):
     payload = client.post(
         "/api/search", {"query": "wolves", "by": "words", "facts": {"min_quality": "standard"}}
