@@ -38,8 +38,9 @@ _Answer = TypeVar("_Answer")
 METADATA_BYTES = 32 * 1024**2
 """How much Lance keeps of what it read about tables, as it counts it; the memory it takes is two to three times that.
 Every commit adds some 20 kB, and Lance's own limit is 1 GB."""
-LEAST_INDEX_BYTES, MOST_INDEX_BYTES = 32 * 1024**2, 512 * 1024**2
-"""How much Lance keeps of indexes. Every compaction adds those it makes, and Lance's own limit is 6 GB."""
+LEAST_INDEX_BYTES, MOST_INDEX_BYTES = 8 * 1024**2, 512 * 1024**2
+"""How much Lance keeps of indexes. Every compaction adds those it makes, each with an open file for some 40 kB, and
+Lance's own limit is 6 GB."""
 ALWAYS = timedelta(0)
 """How old the known state of a table may be: every read looks for commits of other processes."""
 
