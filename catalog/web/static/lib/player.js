@@ -152,6 +152,7 @@ class Player extends EventTarget {
     } else if (!looped && this.#looper.on) this.#audio.currentTime = this.#looper.stop();
     const level = this.#looper.on ? 0 : this.#volume;
     if (this.#audio.volume !== level) this.#audio.volume = level;
+    this.#audio.muted = this.#looper.on && this.#audio.volume > 0; // some phones let no page set the volume
   }
 
   #changed() {
