@@ -331,7 +331,9 @@ def compact_and_die(home: str) -> None:
 
 
 def test_an_index_that_nobody_noted_is_not_believed(tmp_path, monkeypatch):
-    monkeypatch.setattr(maintenance, "EVERY_COMMITS", 1000)  # the writer that dies is the first to index filters
+    monkeypatch.setattr(
+        maintenance, "EVERY_COMMITS", 1000
+    )  # the writer that dies is the first to index filters
     home = tmp_path / "home"
     store = open_store(home)
     for number in range(60):
