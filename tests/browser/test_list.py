@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -346,6 +347,16 @@ def test_titles_from_right_to_left_keep_their_beginning(own_site, open_page):
 def test_an_impossible_rating_in_the_address_is_told(open_page, site):
     page = open_page(f"{site}/#/tracks?rating=99", allow=("422",))
     expect(page.get_by_role("alert").filter(has_text="rating")).to_be_visible()
+
+
+def test_headings_of_the_list_skip_no_level(open_page, site):
+    page = open_page(site)
+    expect(page.get_by_role("heading", name="Mood")).to_be_visible()
+    levels = (
+        page.locator("main").get_by_role("heading").evaluate_all("(all) => all.map((one) => +one.tagName[1])")
+    )
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_the_search_is_among_the_first_stops_of_the_keyboard(open_page, site):
