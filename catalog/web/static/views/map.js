@@ -11,11 +11,11 @@ import { notLoaded } from "../parts/connection.js";
 import { miniRow } from "../parts/play.js";
 import { byButton, emptyMap, ZOOM, zoomControls } from "./map/controls.js";
 import { groupsOf, legendRow } from "./map/groups.js";
-import { pickedIds, pickParams } from "./map/picks.js";
+import { pickedIds, pickParams, simpler } from "./map/picks.js";
 import { Plot } from "./map/plot.js";
 import { Preview } from "./map/preview.js";
 
-const MOST_LISTED = 200;
+const MOST_LISTED = 60;
 const CLICK = 6; // pixels; a pointer that moves no further clicks
 const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PAN = 60; // pixels
@@ -187,7 +187,8 @@ export class MapView {
       if (point) this.#open(point);
       else change({ pick: null, lasso: null });
     } else {
-      change(pickParams(plot.inside(lasso), lasso.map((corner) => plot.camera.at(corner))));
+      const outline = simpler(lasso);
+      change(pickParams(plot.inside(outline), outline.map((corner) => plot.camera.at(corner))));
       announce(this.#count.textContent);
     }
     plot.drawOver();

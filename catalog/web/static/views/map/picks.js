@@ -5,12 +5,16 @@ import { contains } from "./shapes.js";
 const MOST_IDS = 100;
 const MOST_CORNERS = 80;
 
+/** Return a lasso with fewer corners, so that it is compared with many tracks at once. */
+export function simpler(lasso) {
+  const step = Math.max(1, Math.ceil(lasso.length / MOST_CORNERS));
+  return lasso.filter((_, at) => at % step === 0);
+}
+
 /** Return the parameters of the address for a pick; `corners` are those of the lasso, places on the map. */
 export function pickParams(picked, corners) {
   if (picked.length <= MOST_IDS) return { pick: picked.map((point) => point.id), lasso: null };
-  const step = Math.max(1, Math.ceil(corners.length / MOST_CORNERS));
-  const kept = corners.filter((_, at) => at % step === 0);
-  return { pick: null, lasso: kept.map(({ x, y }) => `${x.toFixed(3)},${y.toFixed(3)}`).join(" ") };
+  return { pick: null, lasso: corners.map(({ x, y }) => `${x.toFixed(3)},${y.toFixed(3)}`).join(" ") };
 }
 
 /** Return the ids that an address picks among `points`. */

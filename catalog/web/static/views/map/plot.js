@@ -129,7 +129,7 @@ export class Plot {
     if (this.lasso?.length > 1) this.#paintLasso(pen);
   }
 
-  /** Draw all marks of a group in one go, then the names of the parts. */
+  /** Draw the marks, group by group, then the names of the parts. */
   #paintMarks(size, ratio, width, height) {
     this.camera.resize(width, height);
     [this.#marks.width, this.#marks.height] = size;
