@@ -9,6 +9,7 @@ import { change, here, notify, onChange } from "./lib/route.js";
 import { complain } from "./lib/toast.js";
 import { playerBar } from "./parts/bar.js";
 import { connectionStrip } from "./parts/connection.js";
+import { glance } from "./parts/glance.js";
 import { jobsTray } from "./parts/jobs.js";
 import { helpDialog, listenToKeys } from "./parts/keys.js";
 import { ComposeView } from "./views/compose.js";
@@ -79,7 +80,7 @@ function close() {
 }
 
 document.body.append(help);
-fill(document.getElementById("bar-end"), jobsTray(), themeButton(), iconButton("keyboard", "Keys and search terms", () => help.showModal()));
+fill(document.getElementById("bar-end"), glance(), jobsTray(), themeButton(), iconButton("keyboard", "Keys and search terms", () => help.showModal()));
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();

@@ -6,9 +6,14 @@ import { complain, toast } from "./toast.js";
 
 const AT_ONCE = 500; // tracks that the service changes in one write
 
-/** Dispatches "edited" (detail: the track), "gone" and "back" (detail: ids) and "made" (detail: the track). */
+/** Dispatches "edited" (detail: the track), "gone" and "back" (detail: ids) "made" (detail: the track) and "served". */
 export const edits = new EventTarget();
 const report = (name, detail) => edits.dispatchEvent(new CustomEvent(name, { detail }));
+
+/** Report that a track was served from the catalog. */
+export function served() {
+  report("served");
+}
 
 /** Report a new track. */
 export function made(track) {

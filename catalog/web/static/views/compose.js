@@ -2,7 +2,7 @@
 
 import { post } from "../lib/api.js";
 import { debounced, fill, h } from "../lib/dom.js";
-import { edits } from "../lib/edits.js";
+import { edits, served } from "../lib/edits.js";
 import { ByHand } from "./compose/by_hand.js";
 import { candidates } from "./compose/candidates.js";
 import { chosen, suggestStyles } from "./compose/chosen.js";
@@ -105,6 +105,7 @@ export class ComposeView {
   }
 
   #served(result, word) {
+    served();
     this.#outcome.show(result, word);
     this.#lookAgain();
   }

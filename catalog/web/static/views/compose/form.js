@@ -3,16 +3,12 @@
 import { get } from "../../lib/api.js";
 import { connection } from "../../lib/connection.js";
 import { button, h, icon, options } from "../../lib/dom.js";
+import { EXAMPLES } from "../../lib/examples.js";
 import { name } from "../../lib/format.js";
 import { complain } from "../../lib/toast.js";
 import { PLACES, QUALITIES, TIMES } from "../../lib/vocabulary.js";
 import { draft, keepDraft } from "./draft.js";
 
-const EXAMPLES = [
-  ["A quiet answer", "Lighthouses warn ships with light, and in fog with sound: a horn that answers itself across grey water."],
-  ["A scene", "Rain on the tavern roof. The last guests talk in low voices while the fire burns down."],
-  ["A battle", "The gate splinters. Riders pour through the smoke and the whole line breaks into a furious charge."],
-];
 // How the fields of the request are read from the controls.
 const KNOWN = ["environment", "time_of_day", "query"];
 const NAMES = ["preset", "role", "quality", "backend"];

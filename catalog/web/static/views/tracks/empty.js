@@ -2,6 +2,7 @@
 
 import { button, h } from "../../lib/dom.js";
 import { clearFilters } from "./chips.js";
+import { newcomer } from "./newcomer.js";
 
 /** Return the elements for an empty answer to `query`; `text` is what stands in the search field. */
 export function emptyText(query, text) {
@@ -13,9 +14,5 @@ export function emptyText(query, text) {
     ];
   }
   if (query.trashed) return [h("h2", {}, "The trash is empty"), h("p", {}, "Tracks you delete wait here until they are purged.")];
-  return [
-    h("h2", {}, "No tracks yet"),
-    h("p", {}, "Paste what your application says; a track is made for it and kept."),
-    h("div", { class: "empty-actions" }, h("a", { class: "button primary", href: "#/compose" }, "Compose the first one")),
-  ];
+  return newcomer();
 }
