@@ -10,6 +10,7 @@ import { ContextForm } from "./compose/form.js";
 import { Outcome } from "./compose/outcome.js";
 import { otherTrack } from "./compose/other.js";
 import { nearestAnyway, ruledList, ruledOut } from "./compose/ruled.js";
+import { Takes } from "./compose/takes.js";
 import { understood } from "./compose/understood.js";
 import { verdict } from "./compose/verdict.js";
 
@@ -25,6 +26,7 @@ export class ComposeView {
   #outcome = new Outcome({ onChanged: () => this.#lookAgain() });
   #hand = new ByHand({ request: () => this.#form.request(), onServed: (result) => this.#served(result, "Chosen"), onChanged: () => this.#lookAgain() });
   #other = otherTrack(this.#hand);
+  #takes = new Takes({ onKept: (track) => this.#outcome.show({ track, action: "generated", reason: "The other takes are in the trash." }, "Kept") });
   #reading = h("div", { class: "reading" }, intro());
   element = h(
     "div",
@@ -33,7 +35,7 @@ export class ComposeView {
       "div",
       { class: "page" },
       h("header", { class: "page-head" }, h("h1", {}, "Compose"), h("p", { class: "muted" }, "New music is made only when nothing fits.")),
-      h("div", { class: "compose-grid" }, h("div", { class: "compose-ask" }, this.#form.elements, this.#outcome.element, this.#form.options), this.#reading),
+      h("div", { class: "compose-grid" }, h("div", { class: "compose-ask" }, this.#form.elements, this.#outcome.element, this.#takes.element, this.#form.options), this.#reading),
     ),
   );
 
@@ -121,7 +123,12 @@ export class ComposeView {
     this.#form.showProblem("");
     this.#form.disable(true);
     try {
+      if (reuse === "takes") {
+        await this.#takes.start(this.#form.request());
+        return this.#form.disable(false);
+      }
       const { status, data } = await post("/find-or-make", { ...this.#form.request(), reuse });
+      this.#takes.clear();
       if (status === 202) this.#outcome.follow(data.job);
       else this.#served(data.result, "Reused");
     } catch (error) {

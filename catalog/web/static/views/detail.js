@@ -15,6 +15,7 @@ import { PartEditor } from "./detail/part.js";
 import { provenance } from "./detail/provenance.js";
 import { similar } from "./detail/similar.js";
 import { spectrogram } from "./detail/spectrogram.js";
+import { takes } from "./detail/takes.js";
 
 export class DetailPanel {
   #element = document.getElementById("detail");
@@ -87,6 +88,7 @@ export class DetailPanel {
       rating(track),
       facts(track),
       actions(track),
+      takes(track),
       similar(track),
       spectrogram(track),
       labels(track),

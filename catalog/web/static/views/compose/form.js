@@ -22,6 +22,7 @@ export class ContextForm {
   #overrides;
   #makeButton;
   #newButton;
+  #takesButton;
   #kept = draft(); // what was written before the page was loaded again
   #offered = this.#kept.offered ?? ""; // the text of an address that was taken over last
 
@@ -33,12 +34,13 @@ export class ContextForm {
     this.#overrides = h("details", { class: "fold overrides" }, h("summary", {}, "Options"), h("div", { class: "fields" }, this.#fields()));
     this.#makeButton = h("button", { type: "button", class: "button primary", onclick: () => onMake("auto") }, icon("spark"), h("span", {}, "Find or make"));
     this.#newButton = button("Always make new", () => onMake("never"));
+    this.#takesButton = button("Make 3 takes", () => onMake("takes"));
     this.elements = [
       h("label", { class: "sr", for: "context" }, "Context"),
       this.#text,
       h("p", { class: "muted hint", id: "context-hint" }, "Try ", EXAMPLES.map((example, at) => [at ? ", " : "", this.#exampleButton(example)])),
       this.#problem,
-      h("div", { class: "actions" }, this.#makeButton, this.#newButton),
+      h("div", { class: "actions" }, this.#makeButton, this.#newButton, this.#takesButton),
     ];
     this.options = this.#overrides;
     this.#restore();
@@ -88,7 +90,7 @@ export class ContextForm {
   }
 
   disable(on) {
-    this.#makeButton.disabled = this.#newButton.disabled = on;
+    for (const one of [this.#makeButton, this.#newButton, this.#takesButton]) one.disabled = on;
   }
 
   showProblem(message) {
