@@ -198,7 +198,7 @@ def measure_own(
     fitted = train_own(texts, train, styles, apart, network.step)
     _agreement(lists)
     rows: dict[str, list[Array]] = {}
-    beside, alone = [], []
+    beside, alone, chance = [], [], []
     for one in test:
         said = own.said(apart[0][one.texts], apart[1][one.texts])
         score = said @ fitted.weights(one.inputs).T + one.compared @ fitted.compared
@@ -212,6 +212,7 @@ def measure_own(
             ("the style most often right", np.full(len(score), usual)),
         ):
             rows.setdefault(name, []).append(np.take_along_axis(one.grades, picked[:, None], 1)[:, 0])
+        chance.append(np.stack([brief._sigmoid(score).ravel(), (one.grades > WRONG).ravel()]))
         both = brief._sigmoid(score) + brief._sigmoid(score - network.step)
         known = chances[one.texts]
         every = np.concatenate([texts.grades[one.texts], one.grades], axis=1)
@@ -225,6 +226,12 @@ def measure_own(
     )
     for name, grades in rows.items():
         print(f"{name:28}{_shares(np.concatenate(grades))}")
+    said_to_pass, passes = np.concatenate(chance, axis=1)
+    for least, most in ((0, 0.1), (0.1, 0.4), (0.4, 0.6), (0.6, 0.9), (0.9, 1)):
+        here = (said_to_pass >= least) & (said_to_pass < most)
+        print(
+            f"chance {least:.0%} to {most:.0%}: {here.sum():,} pairs, of which {passes[here].mean():.1%} pass"
+        )
     grade, own_picked = np.concatenate(beside).T
     mine = own_picked == 1
     print(f"beside the fitted styles: one of them is picked for {mine.mean():.1%}: {_shares(grade[mine])}")
