@@ -12,13 +12,16 @@ import { connectionStrip } from "./parts/connection.js";
 import { glance } from "./parts/glance.js";
 import { jobsTray } from "./parts/jobs.js";
 import { helpDialog, listenToKeys } from "./parts/keys.js";
-import { ComposeView } from "./views/compose.js";
 import { DetailPanel } from "./views/detail.js";
-import { HistoryView } from "./views/history.js";
-import { MapView } from "./views/map.js";
 import { TracksView } from "./views/tracks.js";
 
-const VIEWS = { tracks: TracksView, compose: ComposeView, map: MapView, history: HistoryView };
+// The list comes with the page, any other view when it is first shown.
+const VIEWS = {
+  tracks: () => TracksView,
+  compose: async () => (await import("./views/compose.js")).ComposeView,
+  map: async () => (await import("./views/map.js")).MapView,
+  history: async () => (await import("./views/history.js")).HistoryView,
+};
 const views = {}; // name -> view, from when it was first shown
 const main = document.getElementById("main");
 const detail = new DetailPanel();
@@ -39,14 +42,26 @@ function themeButton() {
   return element;
 }
 
-function show(place) {
+async function show({ view }) {
+  if (!views[view]) await add(view);
+  const place = here();
+  if (views[view] && place.view === view) draw(place); // else the reader went on meanwhile
+}
+
+async function add(view) {
+  try {
+    const View = await VIEWS[view]();
+    views[view] ??= new View();
+    main.append(views[view].element);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+function draw(place) {
   const { view } = place;
   const moved = shown !== null && shown !== view;
   if (moved) views[shown].hide?.();
-  if (!views[view]) {
-    views[view] = new VIEWS[view]();
-    main.append(views[view].element);
-  }
   shown = view;
   for (const [name, one] of Object.entries(views)) one.element.hidden = name !== view;
   markLink(view);
@@ -65,9 +80,10 @@ function markLink(view) {
   }
 }
 
-function search() {
-  if (!views[shown].focusSearch) change({}, { view: "tracks" });
-  views[shown].focusSearch();
+async function search() {
+  if (!views.tracks) await add("tracks");
+  if (!views[shown]?.focusSearch) change({}, { view: "tracks" });
+  views[shown]?.focusSearch();
 }
 
 function close() {
@@ -76,7 +92,7 @@ function close() {
   if (filters) filters.click();
   else if (queue) queue.click();
   else if (detail.open) detail.close();
-  else views[shown].escape?.();
+  else views[shown]?.escape?.();
 }
 
 document.body.append(help);
@@ -86,12 +102,12 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 /** Return the tracks that a key rates or trashes: the one whose details are open, else what the view has chosen. */
-const subject = () => (detail.open ? [detail.track] : views[shown].chosen ?? []);
+const subject = () => (detail.open ? [detail.track] : views[shown]?.chosen ?? []);
 
 document.querySelector("header.bar").after(connectionStrip());
 onChange(show);
 connection.addEventListener("back", () => show(here()));
-listenToKeys({ current: () => views[shown], subject, help, search, close });
+listenToKeys({ current: () => views[shown] ?? {}, subject, help, search, close });
 jobs.load().catch(complain);
 connectMediaKeys();
 playInOneTab();

@@ -21,11 +21,11 @@ FLOORS = ("lib", "parts", "views", "main.js")
 MOST_LINES = {".js": 250, ".css": 400}
 
 
-def imports(script):
-    return [
-        (script.parent / name).resolve()
-        for name in re.findall(r'from "(\.[^"]+)"', script.read_text("utf-8"))
-    ]
+MOST_BYTES_AT_FIRST = 200_000
+
+
+def imports(script, pattern=r'(?:from |import\()"(\.[^"]+)"'):
+    return [(script.parent / name).resolve() for name in re.findall(pattern, script.read_text("utf-8"))]
 
 
 def floor(script):
@@ -55,6 +55,17 @@ def test_every_script_and_style_sheet_is_used():
     assert set(STYLES) <= linked
     assert all(path.is_file() for path in linked)
     assert {target for script in SCRIPTS for target in imports(script)} | linked >= set(SCRIPTS)
+
+
+def test_what_a_visitor_fetches_at_first_is_small():
+    fetched, waiting = set(), [STATIC / "main.js"]
+    while waiting:
+        script = waiting.pop()
+        fetched.add(script)
+        waiting += set(imports(script, r'from "(\.[^"]+)"')) - fetched
+    assert len(fetched) < len(SCRIPTS)
+    files = {STATIC / "index.html", STATIC / "theme.js", STATIC / "icon.svg", *STYLES, *fetched}
+    assert sum(file.stat().st_size for file in files) <= MOST_BYTES_AT_FIRST
 
 
 @pytest.mark.parametrize("file", [*SCRIPTS, *STYLES], ids=lambda one: one.name)
