@@ -1,0 +1,28 @@
+"""A title that a person gives: on the command line, in lists, file names and playlists, and in a search for words."""
+
+from __future__ import annotations
+
+from sample_texts import CALM, SHORT
+
+from music_catalog.export import list_bytes, name_of
+from music_catalog.history import feedback
+from music_catalog.integrations.description import track_text
+from music_catalog.report import line
+
+
+def test_a_title_stands_in_place_of_the_summary_until_it_is_taken_away(service):
+    made = service.find_or_make(CALM, **SHORT).track
+    assert made.name == made.summary
+    named = feedback.label(service.store, made.id[:8], title="Zephyr Overture")
+    assert (named.name, named.summary) == ("Zephyr Overture", made.summary)
+    assert "zephyr-overture" in name_of(named)
+    assert line(named).endswith("Zephyr Overture")
+    assert "Zephyr Overture" in repr(named)
+    assert track_text(named).startswith("Title: Zephyr Overture\n")
+    playlist = list_bytes([named], "m3u", lambda track: track.audio_path).decode()
+    assert f"{made.style} - Zephyr Overture" in playlist
+    assert [hit.track.id for hit in service.search("zephyr", by="words")] == [made.id]
+    assert service.find_or_make(CALM, **SHORT).track.title == "Zephyr Overture"
+    assert service.store.care.check(deep=True) == []
+    assert feedback.label(service.store, made.id, title="") == made
+    assert service.search("zephyr", by="words") == []
