@@ -64,8 +64,8 @@ class Changes(TypedDict, total=False):
     rating: int | None
     tags: Sequence[str]
     note: str
-    title: str
     seam: float | None
+    title: str
 
 
 class Tracks:

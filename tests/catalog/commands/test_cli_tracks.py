@@ -100,6 +100,9 @@ def test_rating_labelling_and_noting(copy):
     payload = data(run("rate", track_id, "--clear", "--untag", "mine", "--note", "", "--json", home=copy))
     assert (payload["rating"], payload["tags"], payload["note"]) == (None, ["rainy"], "")
     assert 'tags: ["rainy"]' in run("show", track_id, home=copy).stdout
+    assert data(run("rate", track_id, "--title", "Zephyr", "--json", home=copy))["title"] == "Zephyr"
+    assert f"{track_id} " in run("list", "zephyr", home=copy).stdout
+    assert data(run("rate", track_id, "--title", "", "--json", home=copy))["title"] == ""
     for bad in ([track_id], [track_id, "3", "--clear"], [track_id, "6"], [track_id, "--tag", ""]):
         assert run("rate", *bad, home=copy).exit_code == 2
     assert run("rate", "zzz", "3", home=copy).exit_code == 3
