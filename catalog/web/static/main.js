@@ -21,6 +21,7 @@ const VIEWS = {
   compose: async () => (await import("./views/compose.js")).ComposeView,
   map: async () => (await import("./views/map.js")).MapView,
   history: async () => (await import("./views/history.js")).HistoryView,
+  collection: async () => (await import("./views/collection.js")).CollectionView,
 };
 const views = {}; // name -> view, from when it was first shown
 const main = document.getElementById("main");
@@ -75,7 +76,7 @@ function draw(place) {
 
 function markLink(view) {
   for (const link of document.querySelectorAll("nav [data-view]")) {
-    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === (view === "collection" ? "tracks" : view)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }

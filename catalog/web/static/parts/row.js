@@ -1,6 +1,6 @@
 // One track in the list of tracks.
 
-import { fill, h, icon, setIcon } from "../lib/dom.js";
+import { fill, h, icon, iconButton, setIcon } from "../lib/dom.js";
 import { clock, name, nearness, score, stars, title } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { trackAddress } from "../lib/route.js";
@@ -22,6 +22,7 @@ export class TrackRow {
   #length = h("span", { class: "row-length" });
   #rating = h("span", { class: "row-rating" });
   #match = h("span", { class: "row-score" });
+  #add = iconButton("plus", "Add to a playlist", () => this.#list.onAdd(this.#track), { class: "icon-button row-act" });
   #playing = () => this.#showPlaying();
   element = h(
     "li",
@@ -35,7 +36,12 @@ export class TrackRow {
 
   constructor(list) {
     this.#list = list;
+    if (list.onAdd) this.element.append(this.#add);
     player.addEventListener("change", this.#playing);
+  }
+
+  get track() {
+    return this.#track;
   }
 
   /** Show a track, or an empty row while its page is on the way; `current` rows take part in tabbing. */
@@ -45,8 +51,8 @@ export class TrackRow {
     this.#index = index;
     this.element.classList.toggle("is-waiting", !track);
     this.element.classList.toggle("is-current", current);
-    for (const control of [this.#check, this.#play, this.#link]) control.tabIndex = current ? 0 : -1;
-    for (const control of [this.#check, this.#play]) control.disabled = !track;
+    for (const control of [this.#check, this.#play, this.#link, this.#add]) control.tabIndex = current ? 0 : -1;
+    for (const control of [this.#check, this.#play, this.#add]) control.disabled = !track;
     this.#wave.show(track);
     this.#showPlaying();
     if (track) {

@@ -7,6 +7,8 @@ import { plural } from "../lib/format.js";
 import { listQuery } from "../lib/language.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
+import { addToPlaylist } from "../parts/add_to_playlist.js";
+import { CollectionList } from "../parts/collections.js";
 import { notLoaded } from "../parts/connection.js";
 import { FacetPanel } from "../parts/facets.js";
 import { TrackRow } from "../parts/row.js";
@@ -30,6 +32,7 @@ export class TracksView {
   #selection = new Selection(this.rows);
   #search = new SearchField({ onDown: () => this.rows.select(this.rows.current) });
   #tools = new ListTools({ onFilters: () => this.#showFilters(), onSelect: () => this.element.classList.toggle("selecting") });
+  #collections = new CollectionList();
   #facets = new FacetPanel();
   #closeFilters = iconButton("close", "Close the filters", () => this.#showFilters(false));
   #found = h("span", { class: "muted" });
@@ -48,7 +51,7 @@ export class TracksView {
       this.#selection.element,
     ),
     h("div", { class: "scrim", onclick: () => this.#showFilters(false) }),
-    h("div", { class: "side" }, h("div", { class: "side-head" }, h("h2", {}, "Filters"), this.#found, this.#closeFilters), this.#facets.element),
+    h("div", { class: "side" }, h("div", { class: "side-head" }, h("h2", {}, "Filters"), this.#found, this.#closeFilters), this.#collections.element, this.#facets.element),
   );
 
   constructor() {
@@ -69,6 +72,7 @@ export class TracksView {
     this.#search.show(params.get("q") ?? "");
     this.element.classList.toggle("has-query", Boolean(params.get("q")));
     this.#tools.show(params);
+    this.#collections.show();
     fill(this.#chips, filterChips(params));
     if (this.#wanted !== JSON.stringify(listQuery(params))) {
       if (this.#trashed !== params.get("trashed")) this.#selection.clear();
@@ -132,6 +136,7 @@ export class TracksView {
         this.rows.select(index, { focus: false });
         change({ track: track.id });
       },
+      onAdd: (track) => addToPlaylist([track]),
       onSelect: (index, track, event) => this.#selection.check(index, event.target.checked, event.shiftKey),
     };
   }

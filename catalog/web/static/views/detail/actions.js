@@ -5,6 +5,7 @@ import { button, h, icon } from "../../lib/dom.js";
 import { restore, trash } from "../../lib/edits.js";
 import { jobs } from "../../lib/jobs.js";
 import { complain, toast } from "../../lib/toast.js";
+import { addToPlaylist } from "../../parts/add_to_playlist.js";
 
 const FORMATS = ["wav", "flac", "ogg"];
 
@@ -15,6 +16,7 @@ export function actions(track) {
     { class: "actions" },
     button("Make a variation", () => makeAgain(track, true), { icon: "variation" }),
     button("Make it again", () => makeAgain(track, false), { icon: "again" }),
+    button("Add to playlist", () => addToPlaylist([track]), { icon: "plus" }),
     h("div", { class: "downloads", role: "group", "aria-label": "Download" }, FORMATS.map((format) => download(track, format))),
     button("Trash", () => trash([track]), { icon: "trash" }),
   );

@@ -6,7 +6,9 @@ import { rate, restore, tag, trash } from "../../lib/edits.js";
 import { number } from "../../lib/format.js";
 import { here } from "../../lib/route.js";
 import { complain } from "../../lib/toast.js";
+import { addToPlaylist } from "../../parts/add_to_playlist.js";
 import { compareInDialog } from "../../parts/compare.js";
+import { downloadMenu } from "../../parts/download.js";
 
 const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`]), [0, "No rating"]];
 
@@ -95,7 +97,7 @@ export class Selection {
     fill(
       this.element,
       h("strong", {}, `${number(this.size)} selected`),
-      here().params.get("trashed") ? button("Restore", () => restore(this.tracks), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Trash", () => trash(this.tracks), { icon: "trash" })],
+      here().params.get("trashed") ? button("Restore", () => restore(this.tracks), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Add to playlist", () => addToPlaylist(this.tracks), { icon: "plus" }), downloadMenu({ ids: [...this.#tracks.keys()] }), button("Trash", () => trash(this.tracks), { icon: "trash" })],
       this.size === 2 && button("Compare", () => compareInDialog(this.tracks)),
       h("div", { class: "grow" }),
       button("Clear", () => this.clear()),
