@@ -48,7 +48,7 @@ export function listenToKeys({ current, subject, help, search, close }) {
   const changing = changes(subject);
   addEventListener("keydown", (event) => {
     const { target, key } = event;
-    if (event.defaultPrevented || help.open) return;
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if ((event.ctrlKey || event.metaKey) && key === "a" && current().selectAll && !isTyping(target)) {
       event.preventDefault();
       return current().selectAll();

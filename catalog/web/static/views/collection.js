@@ -7,7 +7,7 @@ import { edits } from "../lib/edits.js";
 import { plural } from "../lib/format.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
-import { toast } from "../lib/toast.js";
+import { complain, toast } from "../lib/toast.js";
 import { CollectionList } from "../parts/collections.js";
 import { notLoaded } from "../parts/connection.js";
 import { downloadMenu } from "../parts/download.js";
@@ -21,7 +21,7 @@ export class CollectionView {
   #id = null;
   #own = null; // the collection
   #coming = null;
-  rows = new Rows({ label: "Tracks of the collection", make: () => new CollectedRow(this.#list()), onError: (error) => this.#failed(error) });
+  rows = new Rows({ label: "Tracks of the collection", make: () => new CollectedRow(this.#list()), onError: complain });
   #side = new CollectionList();
   #head = h("div", { class: "list-head" });
   #empty = h("div", { class: "empty", hidden: true });
@@ -120,10 +120,11 @@ export class CollectionView {
 
   async #load({ keep = false } = {}) {
     const id = this.#id;
-    if (!id || here().view !== "collection") {
+    if (here().view !== "collection") {
       this.#own = null; // asked again when it is shown
       return;
     }
+    if (!id) return this.#failed({ status: 404 });
     this.#coming?.close();
     let first = null;
     const pages = (this.#coming = new Pages(async (limit, offset, signal) => {
@@ -148,7 +149,7 @@ export class CollectionView {
     this.#empty.hidden = false;
     fill(this.#head, h("a", { href: "#/tracks" }, "All tracks"));
     this.rows.show(new Pages(async () => ({ total: 0, items: [] })));
-    if (error.status === 404) fill(this.#empty, h("h2", {}, "This collection is not there"), h("p", {}, "It was deleted, or the link is not complete."));
+    if (error.status === 404 || error.status === 422) fill(this.#empty, h("h2", {}, "This collection is not there"), h("p", {}, "It was deleted, or the link is not complete."));
     else fill(this.#empty, notLoaded(error, () => this.#load()));
   }
 
