@@ -21,6 +21,7 @@ export class CollectionView {
   #id = null;
   #own = null; // the collection
   #coming = null;
+  #steps = null; // that a key asked for while a track is on its way, null while none is
   rows = new Rows({ label: "Tracks of the collection", make: () => new CollectedRow(this.#list()), onError: complain });
   #side = new CollectionList();
   #head = h("div", { class: "list-head" });
@@ -35,7 +36,7 @@ export class CollectionView {
   constructor() {
     edits.addEventListener("edited", ({ detail: track }) => this.rows.pages?.replace(track));
     for (const name of ["gone", "back", "made"]) edits.addEventListener(name, () => this.#load({ keep: true }));
-    collections.addEventListener("changed", ({ detail: id }) => id === this.#id && this.#load({ keep: true }));
+    collections.addEventListener("changed", ({ detail: id }) => id === this.#id && collections.all.some((one) => one.id === id) && this.#load({ keep: true }));
   }
 
   show({ params }) {
@@ -80,7 +81,7 @@ export class CollectionView {
       },
       isPlaylist: () => Boolean(this.#own?.track_ids),
       onOut: (track) => collections.takeOut(this.#own, [track]),
-      onMove: (index, steps) => this.#move(index, index + steps),
+      onMove: (index, steps) => this.#moveBy(index, steps),
       onDrag: (event, index) => followDrag(event, index, this.rows, (to) => this.#move(index, to)),
     };
   }
@@ -104,6 +105,18 @@ export class CollectionView {
   async #playAll() {
     const first = await this.#queue(-1).at(1);
     if (first) player.play(first.track, { queue: first.queue, fraction: 0 });
+  }
+
+  /** Move by keys. Those pressed before the list is shown anew move the same track on. */
+  async #moveBy(index, steps) {
+    if (this.#steps !== null) return void (this.#steps += steps);
+    for (let from = index, by = steps; by; by = this.#steps) {
+      this.#steps = 0;
+      const to = Math.min(this.rows.pages.total - 1, Math.max(0, from + by));
+      if (to !== from) await this.#move(from, to);
+      from = to;
+    }
+    this.#steps = null;
   }
 
   async #move(from, to) {
