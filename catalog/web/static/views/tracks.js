@@ -7,8 +7,8 @@ import { plural } from "../lib/format.js";
 import { listQuery } from "../lib/language.js";
 import { player } from "../lib/player.js";
 import { change, here } from "../lib/route.js";
-import { addToPlaylist } from "../parts/add_to_playlist.js";
-import { CollectionList } from "../parts/collections.js";
+import { addToPlaylist } from "../parts/add.js";
+import { complain } from "../lib/toast.js";
 import { notLoaded } from "../parts/connection.js";
 import { FacetPanel } from "../parts/facets.js";
 import { TrackRow } from "../parts/row.js";
@@ -32,7 +32,8 @@ export class TracksView {
   #selection = new Selection(this.rows);
   #search = new SearchField({ onDown: () => this.rows.select(this.rows.current) });
   #tools = new ListTools({ onFilters: () => this.#showFilters(), onSelect: () => this.element.classList.toggle("selecting") });
-  #collections = new CollectionList();
+  #collections = h("div"); // filled when its module has come
+  #collectionList = null;
   #facets = new FacetPanel();
   #closeFilters = iconButton("close", "Close the filters", () => this.#showFilters(false));
   #found = h("span", { class: "muted" });
@@ -51,10 +52,15 @@ export class TracksView {
       this.#selection.element,
     ),
     h("div", { class: "scrim", onclick: () => this.#showFilters(false) }),
-    h("div", { class: "side" }, h("div", { class: "side-head" }, h("h2", {}, "Filters"), this.#found, this.#closeFilters), this.#collections.element, this.#facets.element),
+    h("div", { class: "side" }, h("div", { class: "side-head" }, h("h2", {}, "Filters"), this.#found, this.#closeFilters), this.#collections, this.#facets.element),
   );
 
   constructor() {
+    import("../parts/collections.js").then(({ CollectionList }) => {
+      this.#collectionList = new CollectionList();
+      this.#collections.append(this.#collectionList.element);
+      this.#collectionList.show();
+    }, complain);
     edits.addEventListener("edited", ({ detail: track }) => {
       this.#selection.replace(track);
       this.rows.pages?.replace(track);
@@ -72,7 +78,7 @@ export class TracksView {
     this.#search.show(params.get("q") ?? "");
     this.element.classList.toggle("has-query", Boolean(params.get("q")));
     this.#tools.show(params);
-    this.#collections.show();
+    this.#collectionList?.show();
     fill(this.#chips, filterChips(params));
     if (this.#wanted !== JSON.stringify(listQuery(params))) {
       if (this.#trashed !== params.get("trashed")) this.#selection.clear();

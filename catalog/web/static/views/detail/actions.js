@@ -5,7 +5,7 @@ import { button, h, icon } from "../../lib/dom.js";
 import { restore, trash } from "../../lib/edits.js";
 import { jobs } from "../../lib/jobs.js";
 import { complain, toast } from "../../lib/toast.js";
-import { addToPlaylist } from "../../parts/add_to_playlist.js";
+import { addToPlaylist } from "../../parts/add.js";
 
 const FORMATS = ["wav", "flac", "ogg"];
 

@@ -2,7 +2,6 @@
 
 import { get, trackPath } from "../../lib/api.js";
 import { button, fill, h } from "../../lib/dom.js";
-import { compareInDialog } from "../../parts/compare.js";
 import { miniRow } from "../../parts/play.js";
 import { section } from "./section.js";
 
@@ -17,7 +16,7 @@ export function takes(track) {
   get(trackPath(track.id, "takes")).then(({ tracks }) => {
     element.hidden = tracks.length < 2;
     if (element.hidden) return;
-    fill(tools, button("Compare", () => compareInDialog(tracks.slice(0, MOST)), { class: "button small" }));
+    fill(tools, button("Compare", async () => (await import("../../parts/compare.js")).compareInDialog(tracks.slice(0, MOST)), { class: "button small" }));
     fill(list, tracks.map((one, at) => lineOf(one, at, track, tracks)));
   }, () => {}); // an extra: without it the rest still holds
   return element;

@@ -6,9 +6,7 @@ import { rate, restore, tag, trash } from "../../lib/edits.js";
 import { number } from "../../lib/format.js";
 import { here } from "../../lib/route.js";
 import { complain } from "../../lib/toast.js";
-import { addToPlaylist } from "../../parts/add_to_playlist.js";
-import { compareInDialog } from "../../parts/compare.js";
-import { downloadMenu } from "../../parts/download.js";
+import { addToPlaylist } from "../../parts/add.js";
 
 const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`]), [0, "No rating"]];
 
@@ -97,11 +95,18 @@ export class Selection {
     fill(
       this.element,
       h("strong", {}, `${number(this.size)} selected`),
-      here().params.get("trashed") ? button("Restore", () => restore(this.tracks), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Add to playlist", () => addToPlaylist(this.tracks), { icon: "plus" }), downloadMenu({ ids: [...this.#tracks.keys()] }), button("Trash", () => trash(this.tracks), { icon: "trash" })],
-      this.size === 2 && button("Compare", () => compareInDialog(this.tracks)),
+      here().params.get("trashed") ? button("Restore", () => restore(this.tracks), { icon: "restore" }) : [this.#rating(), this.#tagging(), button("Add to playlist", () => addToPlaylist(this.tracks), { icon: "plus" }), this.#downloads(), button("Trash", () => trash(this.tracks), { icon: "trash" })],
+      this.size === 2 && button("Compare", async () => (await import("../../parts/compare.js")).compareInDialog(this.tracks)),
       h("div", { class: "grow" }),
       button("Clear", () => this.clear()),
     );
+  }
+
+  #downloads() {
+    const place = h("span");
+    const ids = [...this.#tracks.keys()];
+    import("../../parts/download.js").then(({ downloadMenu }) => fill(place, downloadMenu({ ids })), complain);
+    return place;
   }
 
   #rating() {
