@@ -350,7 +350,7 @@ def test_compose_explains_reuse_and_why_others_were_not(open_page, site):
     expect(first).to_contain_text("Waves roll onto an empty beach")
     expect(first).to_contain_text("alike in meaning")
     # The encoder of the tests has no certificate, so that only a named score reuses anything but a repeat.
-    expect(first).to_contain_text("no threshold is certified")
+    expect(first).to_contain_text("so far only repeats are")
     page.get_by_label("Minimum match").fill("0.3")
     page.get_by_label("Minimum match").blur()
     expect(reading.get_by_role("heading", name="Will reuse this track")).to_be_visible()
@@ -478,7 +478,7 @@ def test_history_shows_what_was_served_without_making_over_time(own_site, open_p
     expect(cells).to_have_text(
         [f"{round(100 * period.share)} %", str(requests), str(period.reused), re.compile(r"\d.* s")]
     )
-    expect(page.locator(".figures")).to_contain_text("Generations saved")
+    expect(page.locator(".figures")).to_contain_text("Tracks reused")
 
 
 def test_history_marks_look_ups_and_failures(own_site, open_page, gate, monkeypatch):

@@ -36,9 +36,9 @@ export function score(value) {
   return value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−");
 }
 
-/** Return in a word how near a track is to a search or to another track. */
+/** Return in two words how near a track is to a search or to another track. */
 export function nearness(value) {
-  return value >= 0.6 ? "Close" : value >= 0.35 ? "Near" : "Loose";
+  return value >= 0.6 ? "Strong match" : value >= 0.35 ? "Good match" : "Weak match";
 }
 
 /** 0.5 -> "50 %". */
@@ -91,4 +91,9 @@ export function value(data) {
 /** Return `text` as a sentence: a capital at its start, a full stop at its end. */
 export function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
+/** Return why a track was served or made, as a sentence, without the inner workings that the service tells of. */
+export function why(reason) {
+  return sentence(/^only exact repeats are reused/.test(reason) ? "So far only repeats are reused: not enough is known to tell what is near enough" : reason);
 }

@@ -16,7 +16,8 @@ const FINAL = ["done", "failed", "cancelled"];
 /** Return true when a job has ended. */
 export const isFinal = (job) => FINAL.includes(job.state);
 
-/** Dispatches "job" (detail: the job as it is now) at every change of a job, the last time when it has ended. */
+/** Dispatches "job" (detail: the job as it is now) at every change of a job, the last time when it has ended;
+ * and "ready" when a track is made: who shows that in sight prevents the note. */
 class Jobs extends EventTarget {
   /** id -> job, of those that have not ended. */
   live = new Map();
@@ -138,8 +139,9 @@ function report(job, onPurpose) {
   if (job.state === "cancelled" && !onPurpose) return complain(new Error(`Cancelled before it was ready: ${titleOf(job)}`));
   if (job.state !== "done" || !track) return;
   made(track);
+  if (!jobs.dispatchEvent(new CustomEvent("ready", { detail: job, cancelable: true }))) return;
   announce(`Ready: ${title(track)}`);
-  toast(`Ready: ${title(track)}`, { action: { label: "Open", run: () => (location.hash = trackAddress(track.id)) } });
+  toast(`Ready: ${title(track)}`, { action: { label: "Open", run: () => (location.hash = trackAddress(track.id)) }, slot: "ready" });
 }
 
 export function errorOf(job) {

@@ -24,7 +24,7 @@ export class Compare {
     this.#plays = tracks.map((_, at) => h("button", { type: "button", class: "button", "aria-pressed": "false", onclick: () => this.#comparison.toggle(at) }, icon("play"), h("span", {}, LETTERS[at])));
     const longest_s = Math.max(...tracks.map((track) => track.duration_s));
     this.#position = h("input", { type: "range", class: "compare-position", min: "0", max: String(longest_s), step: "any", value: "0", "aria-label": "Position", oninput: () => this.#comparison.seek(Number(this.#position.value)) });
-    this.element = h("div", { class: "compare" }, h("p", { class: "muted small" }, "All are played equally loud. Switching keeps the position."), this.#position, h("div", { class: "compare-tracks" }, tracks.map((track, at) => this.#column(track, at, onKeep))));
+    this.element = h("div", { class: "compare" }, h("p", { class: "muted small" }, "All are played equally loud. Switching keeps the position."), this.#position, h("div", { class: "compare-tracks" }, tracks.map((track, at) => this.#column(track, at, onKeep, onKeep ? differing(tracks) : factsOf))));
     this.#comparison.addEventListener("change", () => this.#show());
     this.#comparison.addEventListener("time", () => (this.#position.value = String(this.#comparison.time_s)));
     addEventListener("hashchange", () => this.element.offsetParent || this.#comparison.pause(), { signal: this.#left.signal }); // another view is shown
@@ -32,14 +32,14 @@ export class Compare {
     tracks.forEach((track, at) => this.#waves[at].show(track));
   }
 
-  #column(track, at, onKeep) {
+  #column(track, at, onKeep, facts) {
     return h(
       "section",
       { class: "compare-track", "aria-label": `${LETTERS[at]}: ${title(track)}` },
       h("div", { class: "compare-head" }, this.#plays[at], onKeep && h("button", { type: "button", class: "button primary", "aria-label": `Keep ${LETTERS[at]}`, onclick: () => onKeep(track) }, icon("check"), h("span", {}, "Keep"))),
       h("h3", { dir: "auto" }, trackLink(track.id, title(track))),
       this.#waves[at].canvas,
-      h("dl", { class: "facts" }, factsOf(track).map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, text)))),
+      h("dl", { class: "facts" }, facts(track).map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, text)))),
     );
   }
 
@@ -64,6 +64,12 @@ export class Compare {
     this.#comparison.close();
     for (const wave of this.#waves) wave.close();
   }
+}
+
+/** Return a function like `factsOf` that leaves out what all tracks have in common, as takes do. */
+function differing(tracks) {
+  const [first, ...others] = tracks.map((track) => factsOf(track).map(([, text]) => text));
+  return (track) => factsOf(track).filter((_, at) => others.some((texts) => texts[at] !== first[at]));
 }
 
 function factsOf(track) {

@@ -2,7 +2,7 @@
 
 import { get, trackPath } from "../lib/api.js";
 import { button, debounced, fill, h, icon } from "../lib/dom.js";
-import { bytes, name, number, percent, plural, nearness, score, span, when } from "../lib/format.js";
+import { bytes, name, number, percent, plural, nearness, score, span, when, why } from "../lib/format.js";
 import { address, change, here, trackAddress } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { LOOKING } from "../lib/vocabulary.js";
@@ -27,7 +27,7 @@ const FIGURES = [
   ["Tracks", "tracks", number],
   ["Requests", "requests", number],
   ["Served from the catalog", "hit_rate", percent],
-  ["Generations saved", "reused", number],
+  ["Tracks reused", "reused", number],
   ["Time saved", "saved_s", span],
   ["On disk", "disk_bytes", bytes],
 ];
@@ -147,7 +147,7 @@ async function composeAgain(event, one) {
 }
 
 function remarks(one) {
-  return [one.track_title && one.track_title !== one.summary && `Served: ${one.track_title}`, one.rejected && "Marked as not fitting", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason].filter(Boolean).join(" · ");
+  return [one.track_title && one.track_title !== one.summary && `Served: ${one.track_title}`, one.rejected && "Marked as not fitting", one.answer_rating && `Rated ${one.answer_rating} of 5`, one.reason && why(one.reason)].filter(Boolean).join(" · ");
 }
 
 function end(one) {

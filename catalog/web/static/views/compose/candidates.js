@@ -84,7 +84,7 @@ function stateOf(one, decision, measure) {
   if (one.admissible && decision.rule === "growth") return ["also", "check", "Would do; for variety another is made"];
   if (one.admissible && decision.rule === "music") return ["also", "check", "Would do as well; another was drawn"];
   if (one.admissible) return ["also", "check", "Would do; another is nearer"];
-  if (hasNoThreshold(decision)) return ["below", "below", "Not reused: no threshold is certified"];
+  if (hasNoThreshold(decision)) return ["below", "below", "Not reused: so far only repeats are"];
   return ["below", "below", measure.lack];
 }
 

@@ -52,7 +52,7 @@ export function ruledOutCounts(decision) {
 /** Return the facts of a filter that a track does not meet, each in words. */
 export function unmetFacts(track, filter) {
   const unmet = EQUAL.filter(([key]) => isSet(filter[key]) && track[key] !== filter[key]);
-  return [...unmet.map(([key, label]) => `${label} ${name(track[key]) || "not known"}, ${name(filter[key]).toLowerCase()} wanted`), ...unmetBounds(track, filter)];
+  return [...unmet.map(([key, label]) => `${label}: ${name(track[key]).toLowerCase() || "not known"}, ${name(filter[key]).toLowerCase()} needed`), ...unmetBounds(track, filter)];
 }
 
 const isSet = (value) => value !== null && value !== undefined;
@@ -62,7 +62,7 @@ function unmetBounds(track, filter) {
   return [
     filter.min_duration_s !== null && track.duration_s < filter.min_duration_s && `Too short: ${track.duration_s.toFixed(1)} s, at least ${filter.min_duration_s.toFixed(1)} s needed`,
     filter.max_duration_s !== null && track.duration_s > filter.max_duration_s && `Too long: ${track.duration_s.toFixed(1)} s, at most ${filter.max_duration_s.toFixed(1)} s`,
-    filter.min_quality && rank(track.quality) < rank(filter.min_quality) && `Only ${track.quality} quality, ${filter.min_quality} needed`,
+    filter.min_quality && rank(track.quality) < rank(filter.min_quality) && `Quality: ${track.quality}, ${filter.min_quality} needed`,
     filter.min_model_rank !== null && track.model_rank < filter.min_model_rank && `Made by a lesser model, ${track.model}`,
     filter.loopable !== null && track.loopable !== filter.loopable && (filter.loopable ? "Does not loop" : "It is a loop"),
     filter.backend && track.backend !== filter.backend && `Made by ${track.backend}`,

@@ -156,7 +156,7 @@ export class ContextForm {
       this.#field("mood_tags", "Moods", h("input", { class: "input", placeholder: "calm, hopeful" })),
       this.#field("query", "Question it answers", h("input", { class: "input", placeholder: "optional" })),
       this.#field("backend", "Made by", choice(["procedural", ["mlx", "MusicGen (MLX)"]], "Best that is here")),
-      this.#field("min_similarity", "Minimum match", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "as certified" })),
+      this.#field("min_similarity", "Minimum match", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "auto" })),
     ];
   }
 

@@ -2,7 +2,7 @@
 
 import { post, trackPath } from "../../lib/api.js";
 import { announce, button, fill, h, icon } from "../../lib/dom.js";
-import { title } from "../../lib/format.js";
+import { title, why } from "../../lib/format.js";
 import { isFinal, jobs } from "../../lib/jobs.js";
 import { address } from "../../lib/route.js";
 import { complain, toast } from "../../lib/toast.js";
@@ -29,6 +29,7 @@ export class Outcome {
       if (detail.state === "done" && detail.result && this.element.contains(card)) this.show(detail.result, "Made");
     };
     jobs.addEventListener("job", changed);
+    jobs.addEventListener("ready", (event) => event.detail.id === job.id && card.offsetParent && event.preventDefault(), { once: true });
     jobs.follow(job);
   }
 
@@ -45,10 +46,10 @@ export class Outcome {
         "div",
         { class: "served" },
         playButton(track),
-        h("div", { class: "served-text" }, h("p", { class: "served-title" }, h("strong", {}, `${label}: `), link), h("p", { class: "muted" }, reason)),
+        h("div", { class: "served-text" }, h("p", { class: "served-title" }, h("strong", {}, `${label}: `), link), h("p", { class: "muted" }, reason && why(reason))),
         reused && button("Does not fit", () => this.#reject(result), { class: "button small" }),
       ),
-      warnings?.map((warning) => h("p", { class: "warning" }, icon("warning"), warning)),
+      warnings?.filter((warning) => warning !== reason).map((warning) => h("p", { class: "warning" }, icon("warning"), why(warning))),
     );
     announce(`${label}: ${title(track)}`);
   }

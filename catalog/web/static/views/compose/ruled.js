@@ -29,9 +29,9 @@ export function ruledList(ruled, hand) {
 /** Say that all tracks miss a requirement, and offer the nearest one all the same. */
 export function nearestAnyway([{ track, unmet }], hand) {
   return [
-    h("p", {}, "The nearest track there is misses a requirement:"),
+    h("p", {}, "The nearest track does not meet the requirements:"),
     h("p", { class: "verdict-track" }, playButton(track), trackLink(track.id, title(track))),
-    h("p", { class: "muted small" }, `${unmet.join("; ")}.`),
+    h("p", { class: "muted small" }, `${unmet.join(". ")}.`),
     hand.controls(track, { label: "Use this one", why: false }),
   ];
 }
@@ -45,7 +45,7 @@ function ruledRow({ track, unmet }, hand) {
       "div",
       { class: "candidate-body" },
       h("p", { class: "candidate-title" }, trackLink(track.id, title(track)), h("span", { class: "muted" }, name(track.style))),
-      h("p", { class: "candidate-word" }, icon("refuse"), h("span", {}, unmet.join("; "))),
+      h("p", { class: "candidate-word" }, icon("refuse"), h("span", {}, unmet.join(". "))),
       hand.controls(track),
     ),
   );

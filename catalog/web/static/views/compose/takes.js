@@ -20,6 +20,7 @@ export class Takes {
   constructor({ onKept }) {
     this.#onKept = onKept;
     jobs.addEventListener("job", ({ detail }) => this.#follow(detail));
+    jobs.addEventListener("ready", (event) => this.#latest?.ids.includes(event.detail.id) && this.element.offsetParent && event.preventDefault());
   }
 
   /** Have the takes made; raises Problem where not even one is accepted. */

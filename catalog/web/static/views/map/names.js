@@ -6,6 +6,7 @@ const CELL = 150; // pixels
 const LEAST = 3; // tracks
 const SHARE = 0.4; // of the tracks of a part that have the value in common
 const MOST = 9;
+const ABOVE = 18; // pixels from a mark to the name over it
 const FONT = "600 13px system-ui, sans-serif";
 
 /** Return the names of the parts in sight, {text, x, y}, the largest parts first; none lies on another. */
@@ -25,7 +26,9 @@ export function partNames(points, key, width, height) {
     const [value, count] = commonest(part, key);
     if (!value || named.has(value) || count < SHARE * part.length) continue;
     const own = part.filter((point) => point[key] === value);
-    const [x, y] = [mean(own.map((point) => point.at[0])), mean(own.map((point) => point.at[1]))];
+    const x = mean(own.map((point) => point.at[0]));
+    const under = own.filter((point) => Math.abs(point.at[0] - x) < 40).map((point) => point.at[1]);
+    const y = under.length ? Math.max(12, Math.min(...under) - ABOVE) : mean(own.map((point) => point.at[1]));
     if (placed.some((one) => Math.abs(one.x - x) < CELL * 0.8 && Math.abs(one.y - y) < 26)) continue;
     named.add(value);
     placed.push({ text: name(value), x, y });
