@@ -42,7 +42,7 @@ def test_tracks_are_added_from_a_row_the_selection_and_the_open_track(own_site, 
     address, service = own_site
     page = open_page(address)
     rows(page).nth(2).hover()
-    rows(page).nth(2).get_by_role("button", name="Add to a playlist").click()
+    rows(page).nth(2).get_by_role("button", name="Add to a list").click()
     name_it(page, "Podcast")
     expect(page.locator(".collections a")).to_have_text("Podcast1")
     for at in (0, 1):

@@ -73,6 +73,16 @@ class Collections extends EventTarget {
     });
   }
 
+  /** Put a track of a playlist in the place of another, and show a note that can undo it. */
+  swap({ id, name }, before, after) {
+    return this.#try(async () => {
+      const kept = (await get(path(id))).track_ids;
+      const put = async (ids) => (await patch(path(id), { track_ids: ids }), await this.#changed(id));
+      await put(kept.filter((one) => one !== after.id).map((one) => (one === before.id ? after.id : one)));
+      toast(`“${name}” has the other take now.`, { slot: "change", action: { label: "Undo", run: () => this.#try(() => put(kept)) } });
+    });
+  }
+
   /** Move a track of a playlist before another one, or to the end. */
   move({ id }, track, before) {
     return this.#try(async () => (await post(path(id, "move"), { track_ids: [track.id], before: before?.id ?? null }), await this.#changed(id)));

@@ -22,7 +22,7 @@ export class TrackRow {
   #length = h("span", { class: "row-length" });
   #rating = h("span", { class: "row-rating" });
   #match = h("span", { class: "row-score" });
-  #add = iconButton("plus", "Add to a playlist", () => this.#list.onAdd(this.#track), { class: "icon-button row-act" });
+  #add = iconButton("plus", "Add to a list", () => this.#list.onAdd(this.#track), { class: "icon-button row-act" });
   #playing = () => this.#showPlaying();
   element = h(
     "li",

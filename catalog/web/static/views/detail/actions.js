@@ -26,7 +26,7 @@ async function makeAgain(track, variation) {
   try {
     const { data } = await post(trackPath(track.id, "again"), { variation });
     jobs.follow(data.job);
-    toast(variation ? "Making a variation: the same request with another seed." : "Making it again: the same request with the same seed.");
+    toast(variation ? "Making a variation: the same request with another seed." : "Making it again: the same request with the same seed.", { slot: "ready" });
   } catch (error) {
     complain(error);
   }

@@ -1,7 +1,9 @@
 // The other takes of a track: made for the same request with other seeds, and its variations.
 
 import { get, trackPath } from "../../lib/api.js";
+import { collections } from "../../lib/collections.js";
 import { button, fill, h } from "../../lib/dom.js";
+import { change, here } from "../../lib/route.js";
 import { miniRow } from "../../parts/play.js";
 import { section } from "./section.js";
 
@@ -24,6 +26,23 @@ export function takes(track) {
 
 function lineOf(one, at, track, tracks) {
   const line = miniRow(one, tracks);
+  const playlist = openPlaylist();
+  const holds = (each) => playlist.track_ids.includes(each.id);
+  // One of the two is in the playlist in sight: the other can take its place.
+  if (playlist && one.id !== track.id && holds(one) !== holds(track)) line.append(swapButton(playlist, one, track, at, holds(one)));
   line.append(h("span", { class: "muted small" }, [at ? `Take ${at + 1}` : "First", one.id === track.id && "open here"].filter(Boolean).join(", ")));
   return line;
+}
+
+/** Return the playlist in sight, if there is one. */
+function openPlaylist() {
+  const { view, params } = here();
+  return view === "collection" ? collections.all?.find((one) => one.id === params.get("id") && one.track_ids) : undefined;
+}
+
+function swapButton(playlist, one, open, at, held) {
+  const [before, after] = held ? [one, open] : [open, one];
+  const swap = async () => (await collections.swap(playlist, before, after)) && change({ track: after.id });
+  const name = held ? `Replace take ${at + 1} in “${playlist.name}” by the open one` : `Use take ${at + 1} instead in “${playlist.name}”`;
+  return button(held ? "Replace" : "Use instead", swap, { class: "button small", title: name, "aria-label": name });
 }
