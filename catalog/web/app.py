@@ -25,7 +25,7 @@ from .guard import LOOPBACK, Guard, Policy
 from .metrics import Metered, Metrics
 from .note import proof_of
 from .problems import add_handlers, openapi
-from .routes import audio, by_hand, collections, export, history, login, music, pictures, takes, tracks
+from .routes import audio, by_hand, collections, export, history, login, mixes, music, pictures, takes, tracks
 from .routes import jobs as jobs_routes
 from .routes import map as map_routes
 from .routes import service as service_routes
@@ -119,7 +119,7 @@ def create_app(
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     for routes in (service_routes, history, music, jobs_routes, by_hand, tracks, audio, pictures, map_routes):
         app.include_router(routes.router)
-    for routes in (collections, export, takes):
+    for routes in (collections, export, mixes, takes):
         app.include_router(routes.router)
     app.include_router(login.routes(token, policy.sessions, policy.guesses))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")

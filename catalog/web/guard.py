@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..errors import Busy
 from .guesses import Guesses, TooManyGuesses, too_many_guesses
 from .problems import full_response, problem_from, problem_response, refusal_response
 from .sessions import Sessions
@@ -33,8 +34,14 @@ OPEN = ("/login", "/login.js", "/login.css", "/api/login", HEALTH, "/api/proof",
 """The addresses that need no token: those that take one, the health of the service, and the proof which one it is."""
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
-BODY_S = 15.0
-"""How long a body may take to arrive."""
+MAX_SOUND_BYTES = 64 * 1024**2
+BODY_S, SOUND_S = 15.0, 60.0
+"""How long a body may take to arrive; one of sound is larger."""
+TAKES_SOUND = re.compile(r"/api/tracks/[a-z0-9-]{1,64}/mix")
+"""The address whose body is a recording."""
+MOST_SOUNDS = 2
+"""How many recordings are held at the same time, from their first byte until they are answered."""
+MIXING = "as many recordings are being mixed as the service takes at once; try again in a few seconds"
 CSP = "; ".join(
     (
         "default-src 'none'",
@@ -103,6 +110,7 @@ class Guard:
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self.app = app
         self.policy = policy
+        self._sounds = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on or refuse it; either way the answer gets the headers."""
@@ -132,21 +140,30 @@ class Guard:
             refusal = full_response()
         if refusal is None and not (trusted or _route(scope) in OPEN):
             refusal = await self._stranger(scope, headers)
-        if refusal is None and scope["method"] not in SAFE:
-            limit = MAX_TRUSTED_BODY_BYTES if trusted else MAX_BODY_BYTES
-            read = await _body(receive, headers, limit)
-            if isinstance(read, Response):
-                refusal = read
-            else:
-                receive = _replayed(read, receive)
-                if read and not _is_json(headers):
-                    refusal = _not_json()
+        sound = _is_sound(scope, headers)
+        if refusal is None and sound and self._sounds >= MOST_SOUNDS:
+            refusal = problem_response(problem_from(Busy(MIXING)), {"Connection": "close"})
+        held = int(sound and refusal is None)
+        self._sounds += held
         try:
+            if refusal is None and scope["method"] not in SAFE:
+                limit = MAX_TRUSTED_BODY_BYTES if trusted else MAX_BODY_BYTES
+                read = await _body(
+                    receive, headers, *((MAX_SOUND_BYTES, SOUND_S) if sound else (limit, BODY_S))
+                )
+                if isinstance(read, Response):
+                    refusal = read
+                else:
+                    receive = _replayed(read, receive)
+                    if read and not (sound or _is_json(headers)):
+                        refusal = _not_json()
             await (refusal or self.app)(scope, receive, send_guarded)
         except Exception as error:
             if began:  # too late for another answer
                 raise
             await problem_response(problem_from(error))(scope, receive, send_guarded)
+        finally:
+            self._sounds -= held
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the answer to a request that is refused; None for one that is not."""
@@ -162,8 +179,8 @@ class Guard:
                 return refusal_response(403, "another site may not read from this service")
         elif not _from_here(headers, hosts[0]):
             return refusal_response(403, "another site may not change anything in this service")
-        elif method != "DELETE" and not _is_json(headers):
-            return _not_json()
+        elif method != "DELETE" and not (_is_json(headers) or _is_sound(scope, headers)):
+            return _not_sound() if TAKES_SOUND.fullmatch(_route(scope)) else _not_json()
         return None
 
     async def _stranger(self, scope: Scope, headers: Headers) -> Response | None:
@@ -200,6 +217,10 @@ def _not_json() -> Response:
     return refusal_response(
         415, "send Content-Type: application/json with this request, also where its body is empty"
     )
+
+
+def _not_sound() -> Response:
+    return refusal_response(415, "send a WAV, FLAC or OGG file, with its type as Content-Type: audio/wav")
 
 
 def _name(host: str) -> str | None:
@@ -248,23 +269,35 @@ def _is_json(headers: Headers) -> bool:
     return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
-async def _body(receive: Receive, headers: Headers, limit: int) -> bytes | Response:
+def _is_sound(scope: Scope, headers: Headers) -> bool:
+    """Return whether the body is a recording for an address that takes one; a form cannot send its type either."""
+    kind = headers.get("content-type", "").strip().lower()
+    return (
+        scope["method"] == "POST" and kind.startswith("audio/") and bool(TAKES_SOUND.fullmatch(_route(scope)))
+    )
+
+
+async def _body(receive: Receive, headers: Headers, limit: int, limit_s: float) -> bytes | Response:
     """Return the whole body, or the refusal where it is too large or too slow."""
     too_large = refusal_response(
         413,
-        f"the body is larger than {limit // 1024} KiB, the most that is accepted",
+        f"the body is larger than {_size(limit)}, the most that is accepted",
         {"Connection": "close"},
     )
     stated = headers.get("content-length", "0")
     if not stated.isdecimal() or int(stated) > limit:
         return too_large
     try:
-        body = await asyncio.wait_for(_received(receive, limit), BODY_S)
+        body = await asyncio.wait_for(_received(receive, limit), limit_s)
     except asyncio.TimeoutError:
         return refusal_response(
-            408, f"the body took longer than {BODY_S:g} s to arrive", {"Connection": "close"}
+            408, f"the body took longer than {limit_s:g} s to arrive", {"Connection": "close"}
         )
     return body if len(body) <= limit else too_large
+
+
+def _size(limit: int) -> str:
+    return f"{limit // 1024**2} MiB" if limit >= MAX_SOUND_BYTES else f"{limit // 1024} KiB"
 
 
 async def _received(receive: Receive, limit: int) -> bytes:

@@ -19,6 +19,7 @@ import { TracksView } from "./views/tracks.js";
 const VIEWS = {
   tracks: () => TracksView,
   compose: async () => (await import("./views/compose.js")).ComposeView,
+  scene: async () => (await import("./views/scene.js")).SceneView,
   map: async () => (await import("./views/map.js")).MapView,
   history: async () => (await import("./views/history.js")).HistoryView,
   collection: async () => (await import("./views/collection.js")).CollectionView,

@@ -4,6 +4,7 @@ import { post, trackPath, trackUrl } from "../../lib/api.js";
 import { button, h, icon } from "../../lib/dom.js";
 import { restore, trash } from "../../lib/edits.js";
 import { jobs } from "../../lib/jobs.js";
+import { address } from "../../lib/route.js";
 import { complain, toast } from "../../lib/toast.js";
 import { addToPlaylist } from "../../parts/add.js";
 
@@ -17,6 +18,7 @@ export function actions(track) {
     button("Make a variation", () => makeAgain(track, true), { icon: "variation" }),
     button("Make it again", () => makeAgain(track, false), { icon: "again" }),
     button("Add to playlist", () => addToPlaylist([track]), { icon: "plus" }),
+    h("a", { class: "button", href: address("scene", new URLSearchParams({ bed: track.id })) }, "Put under a voice"),
     h("div", { class: "downloads", role: "group", "aria-label": "Download" }, FORMATS.map((format) => download(track, format))),
     button("Trash", () => trash([track]), { icon: "trash" }),
   );
