@@ -45,6 +45,7 @@ def test_tracks_are_added_from_a_row_the_selection_and_the_open_track(own_site, 
     rows(page).nth(2).get_by_role("button", name="Add to a list").click()
     name_it(page, "Podcast")
     expect(page.locator(".collections a")).to_have_text("Podcast1")
+    expect(page.locator(".toast").get_by_role("button", name="Open")).to_be_visible()
     for at in (0, 1):
         rows(page).nth(at).locator(".row-check").click()
     page.locator(".bulk").get_by_role("button", name="Add to playlist").click()

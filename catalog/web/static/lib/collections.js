@@ -2,6 +2,7 @@
 
 import { get, patch, post, remove } from "./api.js";
 import { plural, title } from "./format.js";
+import { address } from "./route.js";
 import { complain, toast } from "./toast.js";
 
 const AT_ONCE = 1000; // ids in one call: a body holds 64 kB
@@ -28,7 +29,7 @@ class Collections extends EventTarget {
     const { data } = await post("/collections", { name, track_ids: idsOf(tracks.slice(0, AT_ONCE)) });
     if (tracks.length > AT_ONCE) await this.#send(data.id, "add", tracks.slice(AT_ONCE));
     await this.#changed(data.id);
-    toast(tracks.length ? `${called(tracks)} added to “${data.name}”.` : `“${data.name}” is there. Add tracks from the list.`, { slot: "change" });
+    toast(tracks.length ? `${called(tracks)} added to “${data.name}”.` : `“${data.name}” is there. Add tracks from the list.`, { slot: "change", action: { label: "Open", run: () => (location.hash = address("collection", new URLSearchParams({ id: data.id }))) } });
     return data;
   }
 
