@@ -13,9 +13,20 @@ import { labels, rating } from "./detail/labels.js";
 import { heading } from "./detail/name.js";
 import { PartEditor } from "./detail/part.js";
 import { provenance } from "./detail/provenance.js";
-import { similar } from "./detail/similar.js";
 import { spectrogram } from "./detail/spectrogram.js";
-import { takes } from "./detail/takes.js";
+
+// Sections that are fetched when the first track is opened.
+const LATER = { takes: () => import("./detail/takes.js"), similar: () => import("./detail/similar.js") };
+const sections = {}; // name -> its module, from when it was fetched
+
+/** Return a section of `track`, or a place that it takes once it is fetched. */
+function later(name, track) {
+  if (sections[name]) return sections[name][name](track);
+  const place = h("div", { hidden: true });
+  const put = (module) => place.replaceWith((sections[name] = module)[name](track));
+  LATER[name]().then(put).catch(complain);
+  return place;
+}
 
 export class DetailPanel {
   #element = document.getElementById("detail");
@@ -88,8 +99,8 @@ export class DetailPanel {
       rating(track),
       facts(track),
       actions(track),
-      takes(track),
-      similar(track),
+      later("takes", track),
+      later("similar", track),
       spectrogram(track),
       labels(track),
       provenance(track),
