@@ -144,7 +144,7 @@ def test_words_that_match_nothing_say_so(open_page, site):
     expect(page.locator("#count")).to_have_text("0 tracks")
     search.fill("snow lantern")
     expect(page.locator("#count")).to_have_text("4 tracks")
-    expect(rows(page).first.locator(".row-score")).to_have_text(re.compile("Close|Near"))
+    expect(rows(page).first.locator(".row-score")).to_have_text(re.compile("(Strong|Good) match"))
 
 
 def test_a_slip_is_answered_with_what_may_have_been_meant(open_page, site):

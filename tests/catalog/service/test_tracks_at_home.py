@@ -16,6 +16,7 @@ CALLS = {
     "browse": (),
     "calibrate": (),
     "choose": ("an-id", CALM),
+    "collected": ("a list",),
     "decline": ("an-id", CALM),
     "embed": ("rain",),
     "explain": (CALM,),

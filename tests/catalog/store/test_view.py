@@ -166,7 +166,8 @@ def test_distances_are_exact_where_the_vectors_have_an_index(tmp_path):
     query = numbers.normal(size=64).astype(np.float32)
     cosines = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
     nearest = store.tracks_table().search(query).select(["id", "_distance"]).limit(10).to_list()
-    assert {row["id"] for row in nearest} == {f"t{place}" for place in np.argsort(-cosines)[:10]}
-    distances = [row["_distance"] for row in nearest]
-    np.testing.assert_allclose(distances, 1 - np.sort(cosines)[::-1][:10], atol=1e-5)
+    places = [int(row["id"].removeprefix("t")) for row in nearest]
+    # The index is built by chance and may miss a near row; of those it finds the distances are exact.
+    assert len(set(places) & set(np.argsort(-cosines)[:10].tolist())) >= 8
+    np.testing.assert_allclose([row["_distance"] for row in nearest], 1 - cosines[places], atol=1e-5)
     store.close()
