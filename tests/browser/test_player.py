@@ -43,7 +43,7 @@ def until(page, script):
         page.wait_for_timeout(30)
 
 
-PLAYER = "import('/static/lib/player.js').then(({ player }) => %s)"
+PLAYER = "import('/static/lib/player/player.js').then(({ player }) => %s)"
 
 
 def seek(page, fraction):

@@ -3,8 +3,8 @@
 import { connection } from "./lib/connection.js";
 import { fill, iconButton, setIcon } from "./lib/dom.js";
 import { jobs } from "./lib/jobs.js";
-import { connectMediaKeys } from "./lib/media_keys.js";
-import { playInOneTab } from "./lib/one_tab.js";
+import { connectMediaKeys } from "./lib/player/media_keys.js";
+import { playInOneTab } from "./lib/player/one_tab.js";
 import { change, here, notify, onChange } from "./lib/route.js";
 import { complain } from "./lib/toast.js";
 import { playerBar } from "./parts/bar.js";

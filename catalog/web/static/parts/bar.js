@@ -2,7 +2,7 @@
 
 import { h, icon, iconButton, setIcon } from "../lib/dom.js";
 import { clock, name, title } from "../lib/format.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { trackAddress } from "../lib/route.js";
 import { toast } from "../lib/toast.js";
 import { queuePanel } from "./queue.js";

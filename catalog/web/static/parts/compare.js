@@ -2,7 +2,7 @@
 
 import { announce, h, icon, setIcon } from "../lib/dom.js";
 import { clock, name, number, title } from "../lib/format.js";
-import { Comparison } from "../lib/comparison.js";
+import { Comparison } from "../lib/player/comparison.js";
 import { trackLink } from "./play.js";
 import { Wave } from "./wave.js";
 

@@ -2,9 +2,9 @@
 
 import { h, iconButton, isTyping } from "../lib/dom.js";
 import { rate, trash } from "../lib/edits.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { toast } from "../lib/toast.js";
-import { addToPlaylist } from "./add.js";
+import { addToPlaylist } from "./collections/add.js";
 
 const LIST = [
   ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["?", "This list"], ["Esc", "Close what is open"]]],

@@ -2,7 +2,7 @@
 
 import { h, icon, setIcon } from "../lib/dom.js";
 import { name, nearness, score, title } from "../lib/format.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { trackAddress } from "../lib/route.js";
 
 const tracks = new WeakMap(); // button -> its track

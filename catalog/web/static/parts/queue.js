@@ -2,7 +2,7 @@
 
 import { fill, h, iconButton } from "../lib/dom.js";
 import { clock, title } from "../lib/format.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { playButton, trackLink } from "./play.js";
 
 const SHOWN = 20;

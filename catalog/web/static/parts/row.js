@@ -2,7 +2,7 @@
 
 import { fill, h, icon, iconButton, setIcon } from "../lib/dom.js";
 import { clock, name, nearness, score, stars, title } from "../lib/format.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { trackAddress } from "../lib/route.js";
 import { tagButton } from "./tag.js";
 import { Wave } from "./wave.js";

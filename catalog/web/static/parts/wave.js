@@ -2,7 +2,7 @@
 
 import { aborted, get, trackPath } from "../lib/api.js";
 import { colour } from "../lib/dom.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 
 const POINTS = 240;
 const DRAG_PX = 4; // a pointer that moves less has clicked

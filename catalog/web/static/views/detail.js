@@ -4,7 +4,7 @@ import { get, trackPath } from "../lib/api.js";
 import { fill, h, icon, iconButton, setIcon } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
 import { name } from "../lib/format.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { change, here } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { actions } from "./detail/actions.js";

@@ -4,7 +4,7 @@ import { get } from "../lib/api.js";
 import { announce, button, fill, h } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
 import { name, plural, title } from "../lib/format.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { change, here } from "../lib/route.js";
 import { complain } from "../lib/toast.js";
 import { notLoaded } from "../parts/connection.js";

@@ -4,7 +4,7 @@ import { get, post, trackPath } from "../lib/api.js";
 import { announce, button, fill, h } from "../lib/dom.js";
 import { title } from "../lib/format.js";
 import { isFinal, jobs } from "../lib/jobs.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { change, here } from "../lib/route.js";
 import { jobCard } from "../parts/jobs.js";
 import { playButton } from "../parts/play.js";

@@ -5,9 +5,9 @@ import { announce, fill, h, iconButton } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
 import { plural } from "../lib/format.js";
 import { listQuery } from "../lib/language.js";
-import { player } from "../lib/player.js";
+import { player } from "../lib/player/player.js";
 import { change, here } from "../lib/route.js";
-import { addToPlaylist } from "../parts/add.js";
+import { addToPlaylist } from "../parts/collections/add.js";
 import { complain } from "../lib/toast.js";
 import { notLoaded } from "../parts/connection.js";
 import { FacetPanel } from "../parts/facets.js";
@@ -56,7 +56,7 @@ export class TracksView {
   );
 
   constructor() {
-    import("../parts/collections.js").then(({ CollectionList }) => {
+    import("../parts/collections/collections.js").then(({ CollectionList }) => {
       this.#collectionList = new CollectionList();
       this.#collections.append(this.#collectionList.element);
       this.#collectionList.show();

@@ -6,7 +6,7 @@ import { restore, trash } from "../../lib/edits.js";
 import { jobs } from "../../lib/jobs.js";
 import { address } from "../../lib/route.js";
 import { complain, toast } from "../../lib/toast.js";
-import { addToPlaylist } from "../../parts/add.js";
+import { addToPlaylist } from "../../parts/collections/add.js";
 
 const FORMATS = ["wav", "flac", "ogg"];
 

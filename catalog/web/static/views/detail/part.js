@@ -3,7 +3,7 @@
 import { trackUrl } from "../../lib/api.js";
 import { announce, fill, h, icon } from "../../lib/dom.js";
 import { number } from "../../lib/format.js";
-import { player } from "../../lib/player.js";
+import { player } from "../../lib/player/player.js";
 import { Wave } from "../../parts/wave.js";
 
 const POINTS = 2000;

@@ -3,7 +3,7 @@
 import { trackUrl } from "../../lib/api.js";
 import { h } from "../../lib/dom.js";
 import { title } from "../../lib/format.js";
-import { player } from "../../lib/player.js";
+import { player } from "../../lib/player/player.js";
 
 export function spectrogram(track) {
   const picture = h("img", { class: "spectrogram", alt: `Spectrogram of ${title(track)}: time from left to right, frequency from low to high`, loading: "lazy" });

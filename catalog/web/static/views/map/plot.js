@@ -1,7 +1,7 @@
 // The canvas of the map: what is drawn, and what is near the pointer.
 
 import { colour, h } from "../../lib/dom.js";
-import { player } from "../../lib/player.js";
+import { player } from "../../lib/player/player.js";
 import { here } from "../../lib/route.js";
 import { Camera } from "./camera.js";
 import { styleOf } from "./groups.js";

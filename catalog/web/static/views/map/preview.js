@@ -2,7 +2,7 @@
 
 import { trackUrl } from "../../lib/api.js";
 import { announce } from "../../lib/dom.js";
-import { player } from "../../lib/player.js";
+import { player } from "../../lib/player/player.js";
 
 const DWELL_MS = 160; // a pointer that passes over a track faster does not play it
 const VOLUME = 0.8;

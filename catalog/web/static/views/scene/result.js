@@ -2,7 +2,7 @@
 
 import { announce, fill, h, icon } from "../../lib/dom.js";
 import { title } from "../../lib/format.js";
-import { player } from "../../lib/player.js";
+import { player } from "../../lib/player/player.js";
 
 export class MixResult {
   #url = null;

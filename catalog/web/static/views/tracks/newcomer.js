@@ -4,7 +4,7 @@ import { post } from "../../lib/api.js";
 import { button, fill, h } from "../../lib/dom.js";
 import { EXAMPLES } from "../../lib/examples.js";
 import { isFinal, jobs } from "../../lib/jobs.js";
-import { player } from "../../lib/player.js";
+import { player } from "../../lib/player/player.js";
 import { complain } from "../../lib/toast.js";
 import { jobCard } from "../../parts/jobs.js";
 

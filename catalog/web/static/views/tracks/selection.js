@@ -6,7 +6,7 @@ import { rate, restore, tag, trash } from "../../lib/edits.js";
 import { number } from "../../lib/format.js";
 import { here } from "../../lib/route.js";
 import { complain } from "../../lib/toast.js";
-import { addToPlaylist } from "../../parts/add.js";
+import { addToPlaylist } from "../../parts/collections/add.js";
 
 const RATINGS = [["", "Rate…"], ...[5, 4, 3, 2, 1].map((rating) => [rating, `${rating} of 5`]), [0, "No rating"]];
 

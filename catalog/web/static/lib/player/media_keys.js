@@ -1,6 +1,6 @@
 // The keys of keyboards and headphones, and the player of the lock screen, through the browser's Media Session.
 
-import { name, title } from "./format.js";
+import { name, title } from "../format.js";
 import { player } from "./player.js";
 
 const STEP_S = 10;

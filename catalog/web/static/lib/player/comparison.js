@@ -1,6 +1,6 @@
 // Several tracks at one level and one place: whoever switches between them hears how they differ, not which is louder.
 
-import { trackUrl } from "./api.js";
+import { trackUrl } from "../api.js";
 import { player } from "./player.js";
 
 /** Return how much each track is turned down so that all are as loud as the quietest; a silent one stays as it is. */

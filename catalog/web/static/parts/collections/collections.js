@@ -1,10 +1,10 @@
 // The list of collections beside a list of tracks.
 
-import { collections } from "../lib/collections.js";
-import { fill, h, icon } from "../lib/dom.js";
-import { listQuery } from "../lib/language.js";
-import { address, here } from "../lib/route.js";
-import { complain } from "../lib/toast.js";
+import { collections } from "../../lib/collections.js";
+import { fill, h, icon } from "../../lib/dom.js";
+import { listQuery } from "../../lib/language.js";
+import { address, here } from "../../lib/route.js";
+import { complain } from "../../lib/toast.js";
 import { askName } from "./name_dialog.js";
 
 export const collectionAddress = (id) => address("collection", new URLSearchParams({ id }));

@@ -1,6 +1,6 @@
 // A small dialog that asks for a name.
 
-import { button, fill, h, iconButton } from "../lib/dom.js";
+import { button, fill, h, iconButton } from "../../lib/dom.js";
 
 /** Ask for a name and call `submit(name)`; its error is shown below the field. `above(close)` gives what stands over it. */
 export function askName({ heading, label, value = "", does, submit, above = () => null }) {

@@ -1,6 +1,6 @@
 // Loops without a gap: decoded sound that the browser's audio engine repeats to the sample.
 
-import { trackUrl } from "./api.js";
+import { trackUrl } from "../api.js";
 
 const LONGEST_S = 300; // decoded, a minute of stereo takes 15 MB
 

@@ -1,8 +1,8 @@
 // The one player. It goes on while the reader changes views, and knows the list it was started from.
 
-import { trackUrl } from "./api.js";
-import { announce } from "./dom.js";
-import { title } from "./format.js";
+import { trackUrl } from "../api.js";
+import { announce } from "../dom.js";
+import { title } from "../format.js";
 import { Looper } from "./looper.js";
 
 /** Dispatches "change" (track, play, pause, loop), "time" (the position) and "failed" (detail: the track). */

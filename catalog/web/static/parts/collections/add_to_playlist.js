@@ -1,9 +1,9 @@
 // Choose the playlist that tracks are added to, or make one for them.
 
-import { h } from "../lib/dom.js";
-import { collections } from "../lib/collections.js";
-import { plural, title } from "../lib/format.js";
-import { complain } from "../lib/toast.js";
+import { h } from "../../lib/dom.js";
+import { collections } from "../../lib/collections.js";
+import { plural, title } from "../../lib/format.js";
+import { complain } from "../../lib/toast.js";
 import { askName } from "./name_dialog.js";
 
 export async function addToPlaylist(tracks) {
