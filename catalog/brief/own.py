@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
 
-__all__ = ["OwnStyles", "StyleLike", "inputs", "said"]
+__all__ = ["OwnStyles", "StyleLike", "all_of", "inputs", "said"]
 
 Array = NDArray[np.float32]
 
@@ -65,6 +65,12 @@ class OwnStyles:
         """Return the weights of styles, shape (styles, fitted styles + 3), from their `inputs`."""
         hidden = np.maximum(inputs @ self.hidden[:, :-1].T + self.hidden[:, -1], 0)
         return np.asarray(hidden @ self.out[:, :-1].T + self.out[:, -1])
+
+
+def all_of(style: StyleLike) -> tuple[Any, ...]:
+    """Return all that is read of a style, to know it again by."""
+    declared = style.moods, style.topics, style.environment
+    return style.description, style.valence, style.energy, *declared
 
 
 def said(fitted: NDArray[Any], mood: NDArray[Any]) -> NDArray[Any]:

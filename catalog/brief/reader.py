@@ -14,7 +14,7 @@ of text, culture and seriousness are read from the same x.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
 from ..text.minilm import single_threaded_blas
 from .model import BriefModel, read_model
-from .own import StyleLike, said
+from .own import StyleLike, all_of, said
 from .own import inputs as own_inputs
 from .topics import fold, topics_in
 
@@ -44,7 +44,6 @@ __all__ = [
     "inputs",
     "likeness",
     "load",
-    "moods_of",
     "own_weights",
     "read_brief",
     "row_of",
@@ -158,11 +157,6 @@ def _scene(model: BriefModel, read: Array) -> dict[str, Any]:
     }
 
 
-def moods_of(styles: Iterable[StyleLike]) -> Array:
-    """Return valence and energy of each style, shape (styles, 2)."""
-    return np.asarray([(style.valence, style.energy) for style in styles], dtype=np.float32)
-
-
 def inputs(layers: Array, features: Features, inner: Sequence[int]) -> Array:
     """Return what the model reads of a text, float32 of shape (inputs,): its vector, its mood, the `inner` layers.
 
@@ -225,7 +219,7 @@ def _weights_of(
 
     Kept for later calls.
     """
-    key = (id(model), names, tuple(map(_all_of, styles)))
+    key = (id(model), names, tuple(map(all_of, styles)))
     # Another thread may serve another library meanwhile and clear this: what is returned is never read back.
     if (known := _known.get(key)) is None:
         known = _work_out(model, names, styles, encoder)
@@ -235,13 +229,6 @@ def _weights_of(
 
 
 _known: dict[Any, tuple[NDArray[np.int64], Array, Array]] = {}
-
-
-def _all_of(style: StyleLike) -> tuple[Any, ...]:
-    """Return all that is read of a style."""
-    return (
-        style.description, style.valence, style.energy, style.moods, style.topics, style.environment,
-    )  # fmt: skip
 
 
 def _work_out(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..models import Brief
 from ..text.encoder import Encoder
-from .own import StyleLike
+from .own import StyleLike, all_of
 from .reader import BriefModel, own_weights, row_of
 
 __all__ = ["DIMENSION", "kind", "request_vector", "track_vector"]
@@ -73,7 +73,7 @@ def _weights_of(model: BriefModel, name: str, style: StyleLike, encoder: Encoder
     """
     if (row := row_of(model, name, style)) >= 0:
         return np.asarray(np.eye(1, len(model.names), row, dtype=np.float32)[0])
-    key = (id(model), name, style.description, style.topics, style.moods, style.valence, style.energy)
+    key = (id(model), name, all_of(style))
     if (known := _known.get(key)) is None:
         weights = own_weights(model, [name], [style], encoder)[0, : len(model.names)]
         known = _known[key] = weights / max(1.0, float(np.linalg.norm(weights)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...disk.files import write_file
 from ...errors import CatalogError
 
-__all__ = ["Axes", "fit", "kept_axes", "layout"]
+__all__ = ["Axes", "fit", "kept_axes"]
 
 _log = logging.getLogger(__name__)
 
@@ -90,11 +90,6 @@ def fit(vectors: NDArray[np.float32], encoder: str = "", *, like: Axes | None = 
     room = MARGIN * np.maximum(high - low, 0.1)
     frame = tuple(float(one) for one in (*(low - room), *(high + room)))
     return Axes(encoder, len(vectors), mean, main, (frame[0], frame[1], frame[2], frame[3]))
-
-
-def layout(vectors: NDArray[np.float32]) -> Points:
-    """Return two coordinates for each vector, shape (n, 2), -1 to 1 on one scale: their principal components."""
-    return fit(vectors).place(vectors)
 
 
 def _read(path: Path, encoder: str, dimension: int) -> Axes | None:

@@ -85,3 +85,13 @@ def test_a_style_of_ones_own_is_made_of_the_fitted_ones(model, reader):
     assert np.count_nonzero(shares["quiet_room"]) == 1
     assert np.count_nonzero(shares["my_room"]) > 1
     assert np.linalg.norm(shares["my_room"]) <= np.linalg.norm(shares["quiet_room"]) + 1e-6
+
+
+def test_a_place_that_a_style_of_ones_own_names_later_counts(model, reader):
+    own = STYLES["quiet_room"].model_copy(update={"description": "A hushed room with a window."})
+    placed = own.model_copy(update={"environment": "rain"})
+    plain, rainy = (
+        vectors.track_vector(model, one, "my_room", valence=0.0, energy=0.0, track_id="t", encoder=reader)
+        for one in (own, placed)
+    )
+    assert not np.array_equal(plain, rainy)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from calls import samples
 
-from music_catalog.web.layout.axes import fit, kept_axes, layout
+from music_catalog.web.layout.axes import fit, kept_axes
 from music_catalog.web.routes.pictures import HEIGHT, WIDTH, colours, spectrogram_png
 
 
@@ -83,6 +83,10 @@ def test_an_empty_map_has_no_points(client):
     payload = client.get("/api/map").json()
     assert payload["points"] == []
     assert payload["frame"]["left"] < payload["frame"]["right"]
+
+
+def layout(vectors):
+    return fit(vectors).place(vectors)
 
 
 def test_the_map_keeps_apart_what_is_apart_and_does_not_flip():
