@@ -70,6 +70,7 @@ BENCHMARKS = (
     Benchmark("catalog/stream.py", 600, data="needed"),
     Benchmark("catalog/words_and_meaning.py", 300, data="needed"),
     Benchmark("generator/analysis.py", 300),
+    Benchmark("generator/ears.py", 900),
     Benchmark("generator/musicgen.py", 1200),
     Benchmark("generator/weights.py", 300),
 )
