@@ -17,6 +17,7 @@ from .base import (
     surrogate_refusal,
 )
 from .brief import Brief, StatedBrief, StyleFit
+from .checked import Checked, FoundFault
 from .collection import MOST_TRACKS, Collection
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .hits import Hits
@@ -46,6 +47,7 @@ __all__ = [
     "Backend",
     "Brief",
     "Candidate",
+    "Checked",
     "Choices",
     "Collection",
     "Condition",
@@ -56,6 +58,7 @@ __all__ = [
     "FieldName",
     "Filter",
     "FilterArguments",
+    "FoundFault",
     "Hit",
     "Hits",
     "Judgement",

@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat, PrivateAttr
 
 from ..errors import NotFound
 from .base import Label, Line, Unit, Value
+from .checked import Checked
 from .display import PLAYED_BYTES, card, quoted
 from .request import Environment, QualityName, TimeOfDay
 
@@ -80,6 +81,8 @@ class Track(Value):
     """How much the join of the loop stands out; None where it was not measured."""
     variant_of: str | None = None
     """The id of another track for the same request, of which this is a variant with another seed."""
+    checked: Checked | None = None
+    """What the check after making found; None where there was none."""
 
     _home: Path | None = PrivateAttr(default=None)
 

@@ -36,6 +36,7 @@ NONE: dict[str, Any] = {
     "probability": NO_LEVEL,
     "features": "",
     "mood": "",
+    "checked": "",
 }
 """How None is stored, for the columns that may hold it."""
 _RANGES = {"int": 2**31 - 1, "long": 2**63 - 1}

@@ -47,6 +47,11 @@ def m007_add_title(row: Mapping[str, Any]) -> Row:
     return {**row, "title": ""}
 
 
+def m008_add_check(row: Mapping[str, Any]) -> Row:
+    """Add what the check after making found, which is not known of earlier tracks; their records stay as they are."""
+    return {**row, "checked": ""}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     fields = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -74,6 +79,7 @@ STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
         5: m005_add_record,
         6: m006_add_brief,
         7: m007_add_title,
+        8: m008_add_check,
     },
     "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
     "judgements": {2: m002_add_mood},

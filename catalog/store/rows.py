@@ -18,7 +18,16 @@ from ..generator.audio import timbre
 from ..models import Judgement, RequestRecord, Track
 from ..search.filters import QUALITY_RANK
 from .cells import canonical, checked_text, from_cell, sha256, to_cell
-from .schema import CONVERTED, JUDGEMENT_KINDS, RECORDED, REQUEST_KINDS, TRACK_COLUMNS, TRACK_KINDS, CellValue
+from .schema import (
+    ABSENT,
+    CONVERTED,
+    JUDGEMENT_KINDS,
+    RECORDED,
+    REQUEST_KINDS,
+    TRACK_COLUMNS,
+    TRACK_KINDS,
+    CellValue,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,9 +92,8 @@ def to_track_row(
 
 def recorded(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of a track with its `record`, and the checksum of it, made anew from the columns."""
-    # Rows of before titles have records without one, which must stay what their checksums are of.
-    untitled = () if row.get("title") else ("title",)
-    record = canonical({name: row[name] for name in RECORDED if name not in untitled})
+    absent = [name for name in ABSENT if not row.get(name)]
+    record = canonical({name: row[name] for name in RECORDED if name not in absent})
     return {**row, "record": record, "row_sha256": sha256(record)}
 
 
@@ -97,7 +105,7 @@ def from_record(row: Mapping[str, Any]) -> Track:
     try:
         stored = json.loads(row["record"])
         if sha256(row["record"]) == row["row_sha256"] and stored["id"] == row["id"]:
-            stored = {"title": "", **stored}
+            stored = {**ABSENT, **stored}
             values = {name: stored[name] for name in TRACK_KINDS}
             values |= {name: _from_record(name, stored[name]) for name in CONVERTED}
             return Track.model_validate(values)
@@ -132,7 +140,7 @@ def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     expected |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
     expected |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
     sound_lost = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
-    found = {"title": "", **row}  # rows of an earlier version have no title
+    found = {**ABSENT, **row}  # rows of an earlier version are without them
     if sound_lost or any(found[name] != expected[name] for name in TRACK_COLUMNS):
         raise _altered(row)
     return track
@@ -199,7 +207,7 @@ def _is_intact(row: Mapping[str, Any], vectors: Mapping[str, NDArray[np.float32]
         same = sha256(row["record"]) == row["row_sha256"] and recorded(row)["record"] == row["record"]
         follows = row["words"], row["quality_rank"]
         return same and follows == (
-            _track_words(SimpleNamespace(**{"title": "", **row})),
+            _track_words(SimpleNamespace(**{**ABSENT, **row})),
             QUALITY_RANK[row["quality"]],
         )
     except (KeyError, TypeError, ValueError):

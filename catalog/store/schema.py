@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "ABSENT",
     "BRIEFS_SINCE",
     "ENCODER",
     "INDEX_ROWS",
@@ -29,7 +30,7 @@ __all__ = [
     "READABLE",
     "REQUEST_COLUMNS",
     "SCHEMA_VERSION",
-    "TITLES_SINCE",
+    "SINCE",
     "TRACK_COLUMNS",
     "TRACK_ROW",
     "VECTOR_INDEX_ROWS",
@@ -43,13 +44,18 @@ __all__ = [
 ]
 
 
-VERSIONS = {"tracks": 7, "requests": 3, "judgements": 2}
+VERSIONS = {"tracks": 8, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 READABLE = {"tracks": 5}
 """The first version that is read as it is, as those after it are; the first change of a row upgrades the table."""
-BRIEFS_SINCE, TITLES_SINCE = 6, 7
-"""The versions of `tracks` that brought the brief vectors and the titles."""
+BRIEFS_SINCE = 6
+"""The version of `tracks` that brought the brief vectors."""
+SINCE = {"title": 7, "checked": 8}
+"""The version of `tracks` that brought each column which a record leaves out where it holds nothing, so that the
+records of earlier rows stay what their checksums are of."""
+ABSENT: Mapping[str, str] = dict.fromkeys(SINCE, "")
+"""What such columns hold then."""
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
 """Keys of the table's own metadata."""
 
@@ -104,6 +110,7 @@ TRACK_KINDS = {
     "seam": "float",
     "variant_of": "text",
     "title": "text",
+    "checked": "json",
 }
 _DERIVED_KINDS = {
     "quality_rank": "int",
@@ -159,7 +166,7 @@ _WORDS_KIND = {"words": "text"}
 CONVERTED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
 """Fields of a track that are stored as something else."""
 RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
-"""The columns of a record, the title where there is one; the other columns of a row follow from them."""
+"""The columns of a record, those of `ABSENT` where they hold something; the rest of a row follows from them."""
 TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
 """Every column of `tracks` but the vectors and the kind of the brief vector."""
 TRACK_ROW = ("id", "record", "row_sha256")

@@ -35,7 +35,7 @@ from .rows import (
 from .schema import (
     BRIEFS_SINCE,
     SCHEMA_VERSION,
-    TITLES_SINCE,
+    SINCE,
     TRACK_COLUMNS,
     TRACK_ROW,
     table_encoder,
@@ -279,11 +279,11 @@ class TrackTable:
         return self.durable.exists() and self._facts_of(self.durable.table)[1] >= BRIEFS_SINCE
 
     def known(self, columns: Sequence[str]) -> Sequence[str]:
-        """Return those of `columns` that the table has: one of an earlier version has no titles."""
-        titled = "title" in columns and self.durable.exists()
-        if titled and self._facts_of(self.durable.table)[1] < TITLES_SINCE:
-            return [name for name in columns if name != "title"]
-        return columns
+        """Return those of `columns` that the table has: one of an earlier version lacks some."""
+        if SINCE.keys().isdisjoint(columns) or not self.durable.exists():
+            return columns
+        version = self._facts_of(self.durable.table)[1]
+        return [name for name in columns if SINCE.get(name, 0) <= version]
 
     def _upgrade(self) -> None:
         """Bring a table of an earlier version, which is read as it is, to the present one."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from music_catalog.disk.reading import to_arrow
 from music_catalog.errors import Damage, InputError
-from music_catalog.models import Judgement, Mood, RequestRecord, Track
+from music_catalog.models import Checked, Judgement, Mood, RequestRecord, Track
 from music_catalog.store.rows import (
     from_judgement_row,
     from_request_row,
@@ -73,6 +73,7 @@ TRACKS = st.builds(
     note=TEXT,
     seam=st.none() | st.floats(0, 1e6),
     variant_of=st.sampled_from([None, "b"]),
+    checked=st.none() | st.builds(Checked, takes=st.integers(1, 9), why=TEXT),
 )
 VECTOR = np.arange(1.0, 9.0)
 

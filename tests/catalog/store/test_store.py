@@ -36,7 +36,7 @@ from music_catalog.disk.reading import to_arrow
 from music_catalog.disk.versions import TableFiles
 from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from music_catalog.generator.audio import timbre
-from music_catalog.models import Filter, Mood
+from music_catalog.models import Checked, Filter, FoundFault, Mood
 from music_catalog.store import audit
 from music_catalog.store.audio import AudioFiles
 from music_catalog.store.audit import Problem
@@ -136,6 +136,7 @@ LATER = {
         5: ("record",),
         6: ("brief", "brief_kind"),
         7: ("title",),
+        8: ("checked",),
     },
     "requests": {
         2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
@@ -193,6 +194,20 @@ def test_a_catalog_of_version_6_gets_titles_when_a_row_changes(home):
     assert ids(store.tracks.search_words("zephyr")) == ["a"]
     assert [problem.subject for problem in store.care.check(deep=True)] == ["b"]
     assert store.tracks.update("a", title="") == first
+
+
+def test_a_catalog_of_version_7_takes_what_a_check_found_once_a_row_is_added(home):
+    first, _ = make_old(home, 7)
+    store = open_store(home)
+    assert store.tracks.get("a") == first
+    assert store.tracks.columns(("id", "title", "checked")).column_names == ["id", "title"]
+    found = Checked(faults=(FoundFault(kind="silence", words="all of it"),), takes=2, failed=2, why="louder")
+    checked = add(store, "c", 2, checked=found)
+    assert store.care.stats()["schema_version"] == SCHEMA_VERSION
+    again = open_store(home)
+    assert (again.tracks.get("a"), again.tracks.get("c")) == (first, checked)
+    assert [problem.subject for problem in again.care.check(deep=True)][:1] == ["b"]  # altered before
+    assert again.tracks.update("c", rating=3) == checked.model_copy(update={"rating": 3})
 
 
 def test_a_catalog_of_version_5_is_read_as_it_is_and_upgraded_by_a_change(home):
