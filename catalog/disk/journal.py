@@ -157,6 +157,7 @@ def _to_json(line: Line) -> dict[str, Any]:
         "starts": line.starts,
         "progress": job.progress,
         "result": job.result,
+        "outcome": job.outcome,
         "error": None if job.error is None else _error_to_json(job.error),
     }
 
@@ -179,6 +180,7 @@ def _from_json(home: Path, kept: dict[str, Any]) -> Line:
             state=kept["state"],
             progress=kept["progress"] and tuple(kept["progress"]),
             result=result,
+            outcome=kept.get("outcome"),  # earlier versions knew of none
             error=None if kept["error"] is None else _error_from_json(kept["error"]),
             started_at=kept["started_at"] and datetime.fromisoformat(kept["started_at"]),
             finished_at=kept["finished_at"] and datetime.fromisoformat(kept["finished_at"]),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import InputError
 from ..service.jobs import Jobs
 from ..service.service import MusicService
+from ..soundtrack.queued import KINDS
 from .optional import extra
 
 # mcp_server and mcp_tools import the SDK; this is the module that callers import, so here they learn of the extra.
@@ -45,7 +46,7 @@ def serve(
     Over HTTP the endpoint is `/mcp`, its address is printed on stderr, and `port` 0 takes a free one. Raises
     InputError for a host off the loopback interface and for a port that is taken.
     """
-    jobs = Jobs(service)
+    jobs = Jobs(service, kinds=KINDS)
     built = server(service, jobs)
     # Uvicorn stops in good order at a signal, then raises it again; without this the signal would kill the process
     # before the jobs end.

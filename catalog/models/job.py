@@ -1,4 +1,4 @@
-"""The state of one make in the queue."""
+"""The state of one job in the queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class Job:
-    """The state of one make at a moment."""
+    """The state of one job at a moment: the making of a track, or of more than that."""
 
     id: str
     created_at: datetime
@@ -27,6 +27,8 @@ class Job:
     progress: tuple[int, int] | None = None
     """Steps done, and steps in all, as the generator counts them."""
     result: Result | None = None
+    outcome: Mapping[str, Any] | None = None
+    """What work that makes more than a track gave, as plain JSON values."""
     error: Exception | None = None
     requests: int = 1
     """How many callers wait for it: the same request joins it instead of queueing."""

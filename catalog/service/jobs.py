@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..disk.journal import Journal, Line
@@ -24,17 +23,16 @@ from ..models import Result
 from ..models.job import Job, JobState
 from ..report import job_json
 from ..request.context import read_context
+from .work import Kind, Work, planned
 
 if TYPE_CHECKING:
     from .service import MusicService
 
-__all__ = ["Job", "JobState", "Jobs", "QueueFull", "job_json"]
+__all__ = ["Job", "JobState", "Jobs", "Kind", "QueueFull", "job_json"]
 
 
 KEPT, KEPT_S = 200, 3600.0
 """How many finished jobs are remembered, and for how long."""
-DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse", "reach", "fit", "variety")
-"""Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
 MOST_STARTS = 3
 """A job is begun so often; one that the process never survived then fails, lest it brings down each next one."""
 CANCEL_S = 5.0
@@ -49,7 +47,6 @@ class QueueFull(Busy):
     """The queue holds as many jobs as it may."""
 
 
-Work = Callable[[Progress], Result]
 OnChange = Callable[[Job], None]
 
 
@@ -70,10 +67,16 @@ class _Entry:
 
 
 class Jobs:
-    """A queue of at most `limit` waiting jobs. One thread, started with the first, runs them one at a time."""
+    """A queue of at most `limit` waiting jobs. One thread, started with the first, runs them one at a time.
 
-    def __init__(self, service: MusicService, *, limit: int = 8) -> None:
+    `kinds` are what rooms above this one queue beside makes, by name.
+    """
+
+    def __init__(
+        self, service: MusicService, *, limit: int = 8, kinds: Mapping[str, Kind] | None = None
+    ) -> None:
         self.service = service
+        self._kinds = kinds or {}
         self.limit = limit
         self._entries: dict[str, _Entry] = {}
         self._queue: deque[_Entry] = deque()
@@ -104,6 +107,10 @@ class Jobs:
     def again(self, track_id: str, *, variation: bool = False, request: Mapping[str, Any]) -> Job:
         """Queue `MusicService.again` and return its job, which shows `request`. Raises as `submit` does."""
         call = {"again": track_id, "variation": variation}
+        return self.submit(**self._plan(call), request=request, call=call)
+
+    def do(self, call: dict[str, Any], *, request: Mapping[str, Any]) -> Job:
+        """Queue a call of the kind that it names; return its job, which shows `request`. Raises as `submit` does."""
         return self.submit(**self._plan(call), request=request, call=call)
 
     def submit(
@@ -273,20 +280,7 @@ class Jobs:
             self._over(over, state="failed", error=error)
 
     def _plan(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the work of a call, its key, and what records that it was cancelled, as `submit` takes them."""
-        if "again" in call:
-            again = partial(self.service.again, call["again"], variation=call["variation"])
-            return {"work": lambda on_progress: again(on_progress=on_progress)}
-        context, arguments = call["context"], call["arguments"]
-        reuse = arguments.get("reuse", "auto")
-        key = self.service.key_of(context, **arguments)
-        decisive = (reuse, *(arguments.get(name) for name in DECISIVE))
-        make = partial(self.service.find_or_make, context, **arguments)
-        return {
-            "work": lambda on_progress: make(on_progress=on_progress),
-            "key": None if reuse == "never" else (key, *decisive),
-            "dropped": partial(self.service.log_cancelled, context, **arguments),
-        }
+        return planned(self.service, call, self._kinds)
 
     # The worker
 
@@ -319,7 +313,8 @@ class Jobs:
 
         changes: dict[str, Any]
         try:
-            changes = {"state": "done", "result": entry.work(on_progress)}
+            made = entry.work(on_progress)
+            changes = {"state": "done", "result" if isinstance(made, Result) else "outcome": made}
         except Cancelled:
             changes = {"state": "cancelled"}
         except CatalogError as error:
@@ -387,7 +382,7 @@ class Jobs:
             _log.warning("the cancelled job %s is not in the log of requests: %s", entry.job.id, error)
 
 
-def _nothing(_: Progress) -> Result:
+def _nothing(_: Progress) -> Result | dict[str, Any]:
     raise AssertionError("a job that is over does no work")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..export import check_target
-from ..generator import AudioError
+from ..generator import AudioError, Progress
 from ..generator.audio.levels import Levels
 from ..generator.audio.timeline import cues, mix
 from ..presets import Role
@@ -36,6 +36,7 @@ def mix_under(
     stems: str | Path | None = None,
     cue_files: Sequence[str | Path] = (),
     force: bool = False,
+    on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Mix `bed`, a file or the id of a track, under `narration`; write it to `out` and return what was done.
 
@@ -70,7 +71,7 @@ def mix_under(
         warnings.append(
             f"the bed ends {timeline.duration_s - music.duration_s:.1f} s before the end; pass loop=True to repeat it"
         )
-    gain = write_mix(timeline, target, stems)
+    gain = write_mix(timeline, target, stems, on_progress=on_progress)
     sheet = cues(timeline)
     for path in map(Path, cue_files):
         write_cues(path, sheet, duration_s=round(timeline.duration_s, 3), mix=target.name)

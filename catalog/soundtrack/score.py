@@ -27,6 +27,7 @@ from .beds import ducking_of
 from .cues import write_cues
 from .narration import NarratedChunk, narrate
 from .plot import Moment, Stretch, arc
+from .progress import stages
 from .renderers import Renderer, RendererCommand
 from .stems import check_stems, stem_paths, write_mix
 from .story import Chunk, Scene, read_story, split_scenes
@@ -35,6 +36,8 @@ from .timeline import build_timeline, lay_out
 __all__ = ["ScoreArguments", "levels_of", "score"]
 
 
+SPEAKING, CHOOSING, MIXING = 1.0, 6.0, 3.0
+"""What share of the time a story takes to be spoken, to get its music, and to be mixed, about."""
 BED_ROLE = "loop_bed"
 """The role of the music under a story, which sets how it is ducked."""
 
@@ -61,7 +64,8 @@ def score(
     """Score the story and write `out`, with cues (.json, .vtt) and a plot (.svg) beside it; return what was done.
 
     `voice` speaks chunks that have no narration; without one they last as long as reading them takes. `choices` are
-    arguments of `MusicService.scene` (quality, backend, seed, ...). Raises InputError before anything is made.
+    arguments of `MusicService.scene` (quality, backend, seed, ...). `on_progress` gets thousandths of the whole. Raises
+    InputError before anything is made.
     """
     target = Path(out)
     check_target(target, force=force)
@@ -75,16 +79,20 @@ def score(
     scenes = split_scenes(chunks)
     digest = sha256_of(Path(story))[:12]
     with tempfile.TemporaryDirectory() as folder:
-        narrated = [narrate(chunk, voice, Path(folder), levels) for chunk in chunks]
+        speaking, choosing, mixing = stages(on_progress, (SPEAKING, CHOOSING, MIXING))
+        narrated = []
+        for number, chunk in enumerate(chunks):
+            speaking(number, len(chunks))
+            narrated.append(narrate(chunk, voice, Path(folder), levels))
         total_s = lay_out(scenes, narrated)
         # A listener of its own, so that plays of other calls do not decide what this story may hear.
         listener = listener or f"story-{digest}-{secrets.token_hex(4)}"
-        _choose_music(service, scenes, listener, f"story-{digest}", choices, on_progress, on_scene)
+        _choose_music(service, scenes, listener, f"story-{digest}", choices, choosing, on_scene)
         ducking = ducking_of(service.library.role(BED_ROLE).ducking)
         timeline = build_timeline(scenes, narrated, chunks, total_s, levels, ducking)
         if cover is not None:
             cover.render(_cover_words(scenes), Path(folder) / "cover.png")
-        gain = write_mix(timeline, target, stems)
+        gain = write_mix(timeline, target, stems, on_progress=mixing)
         if cover is not None:
             beside[".png"] = target.with_suffix(".png")
             write_bytes(beside[".png"].resolve(), (Path(folder) / "cover.png").read_bytes())
@@ -98,6 +106,7 @@ def score(
         "duration_s": round(total_s, 3),
         "chunks": len(chunks),
         "scenes": rows,
+        "moments": _moments(scenes, chunks, narrated),
         "themes": len({scene.theme for scene in scenes}),
         "files": [str(path) for path in beside.values()],
         "stems": [str(path) for path in stem_paths(stems, target).values()],
@@ -131,11 +140,12 @@ def _choose_music(
     listener: str,
     story: str,
     choices: Mapping[str, Any],
-    on_progress: Progress | None,
+    on_progress: Progress,
     on_scene: Callable[[str], None] | None,
 ) -> None:
     """Set the result of every scene: that of its theme where the theme played before, else a loop that fits."""
     themes: dict[str, Result] = {}
+    of_each = stages(on_progress, [1.0] * len(scenes))
     for number, scene in enumerate(scenes, start=1):
         if scene.theme not in themes:
             themes[scene.theme] = service.scene(
@@ -147,9 +157,10 @@ def _choose_music(
                 duration_s=scene.end_s - scene.start_s,
                 listener=listener,
                 theme=f"{story} {scene.theme}",
-                on_progress=on_progress,
+                on_progress=of_each[number - 1],
                 **{"valence": scene.valence, "energy": scene.energy, **choices},
             )
+        of_each[number - 1](1, 1)
         scene.result = themes[scene.theme]
         if on_scene is not None:
             track = scene.track
@@ -184,11 +195,32 @@ def _row(number: int, scene: Scene) -> dict[str, Any]:
         "start_s": round(scene.start_s, 3),
         "end_s": round(scene.end_s, 3),
         "track_id": track.id,
+        "title": track.title or track.summary,
         "style": track.style,
         "tempo_bpm": track.tempo_bpm,
         "seam": track.seam,
         "action": scene.result.action,
     }
+
+
+def _moments(
+    scenes: Sequence[Scene], chunks: Sequence[Chunk], narrated: Sequence[NarratedChunk]
+) -> list[dict[str, Any]]:
+    """Return a row for each chunk: when it is spoken, in which scene, and how it feels."""
+    numbers = [number for number, scene in enumerate(scenes, start=1) for _ in scene.chunks]
+    return [
+        {
+            "text": chunk.context.text,
+            "scene": number,
+            "start_s": round(one.start_s, 3),
+            "end_s": round(one.start_s + one.duration_s, 3),
+            "spoken": one.path is not None,
+            "mood_tags": list(chunk.features.mood_tags),
+            "valence": round(chunk.features.valence, 3),
+            "energy": round(chunk.features.energy, 3),
+        }
+        for number, chunk, one in zip(numbers, chunks, narrated, strict=True)
+    ]
 
 
 def _warnings(narrated: Sequence[NarratedChunk], scenes: Sequence[Scene]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from ..errors import InputError, StorageError
-from ..generator import AudioError
+from ..generator import AudioError, Progress
 from ..generator.audio.files import write_blocks
 from ..generator.audio.timeline import Timeline
 
@@ -36,15 +38,24 @@ def check_stems(stems: str | Path | None, target: Path, *, force: bool) -> None:
             )
 
 
-def write_mix(timeline: Timeline, target: Path, stems: str | Path | None = None) -> float:
+def write_mix(
+    timeline: Timeline,
+    target: Path,
+    stems: str | Path | None = None,
+    *,
+    on_progress: Progress | None = None,
+) -> float:
     """Write the mix, and its stems into the folder `stems`; return the gain that was applied to all of them.
 
-    The blocks are rendered twice or more, the first time for the true peak. Every file appears whole or not at all.
-    Raises StorageError.
+    The blocks are rendered twice or more, the first time for the true peak; `on_progress` counts
+    them, and may raise Cancelled. Every file appears whole or not at all. Raises StorageError.
     """
-    gain = timeline.safety_gain()
     # The mix comes last, so that its stems are there when it is.
-    for name, path in {**stem_paths(stems, target), "mix": target}.items():
+    files = {**stem_paths(stems, target), "mix": target}
+    if on_progress is not None:
+        timeline.on_block = _counter(on_progress, timeline.block_count * (1 + len(files)))
+    gain = timeline.safety_gain()
+    for name, path in files.items():
         blocks = (part[name] for part in timeline.render(gain))
         try:
             if path is not target:
@@ -55,3 +66,9 @@ def write_mix(timeline: Timeline, target: Path, stems: str | Path | None = None)
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     return gain
+
+
+def _counter(on_progress: Progress, total: int) -> Callable[[], None]:
+    """Return a function that reports one more of `total` whenever it is called."""
+    done = count(1)
+    return lambda: on_progress(next(done), total)

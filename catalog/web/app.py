@@ -19,13 +19,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import InputError
 from ..service.jobs import Jobs
 from ..service.service import MusicService
+from ..soundtrack.queued import KINDS
 from ..version import package_version
 from .cache import FileCache
 from .guard import LOOPBACK, Guard, Policy
 from .metrics import Metered, Metrics
 from .note import proof_of
 from .problems import add_handlers, openapi
-from .routes import audio, by_hand, collections, export, history, login, mixes, music, pictures, takes, tracks
+from .routes import (
+    audio,
+    by_hand,
+    collections,
+    export,
+    history,
+    login,
+    mixes,
+    music,
+    pictures,
+    stories,
+    takes,
+    tracks,
+)
 from .routes import jobs as jobs_routes
 from .routes import map as map_routes
 from .routes import service as service_routes
@@ -81,7 +95,7 @@ def create_app(
         raise InputError(
             f"the prefix is {prefix!r}; write a path that begins with a slash and ends without one"
         )
-    jobs = Jobs(service, limit=queue_limit)
+    jobs = Jobs(service, limit=queue_limit, kinds=KINDS)
     metrics = Metrics(jobs)
     secret = secret or secrets.token_urlsafe(32)
     policy = Policy(secret=secret, token=token, hosts=tuple(hosts))
@@ -119,8 +133,9 @@ def create_app(
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     for routes in (service_routes, history, music, jobs_routes, by_hand, tracks, audio, pictures, map_routes):
         app.include_router(routes.router)
-    for routes in (collections, export, mixes, takes):
+    for routes in (collections, export, mixes, stories, takes):
         app.include_router(routes.router)
+    app.include_router(mixes.kept)
     app.include_router(login.routes(token, policy.sessions, policy.guesses))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
 

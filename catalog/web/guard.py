@@ -37,8 +37,8 @@ MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
 MAX_SOUND_BYTES = 64 * 1024**2
 BODY_S, SOUND_S = 15.0, 60.0
 """How long a body may take to arrive; one of sound is larger."""
-TAKES_SOUND = re.compile(r"/api/tracks/[a-z0-9-]{1,64}/mix")
-"""The address whose body is a recording."""
+TAKES_SOUND = re.compile(r"/api/tracks/[a-z0-9-]{1,64}/mix|/api/stories/recordings")
+"""The addresses whose body is a recording."""
 MOST_SOUNDS = 2
 """How many recordings are held at the same time, from their first byte until they are answered."""
 MIXING = "as many recordings are being mixed as the service takes at once; try again in a few seconds"
@@ -64,7 +64,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+    "Permissions-Policy": "camera=(), microphone=(self), geolocation=(), payment=()",
 }
 
 

@@ -198,7 +198,7 @@ class JobProgress(BaseModel):
 
 
 class JobJson(BaseModel):
-    """A make in the queue."""
+    """A make in the queue, or a story or mix."""
 
     id: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
@@ -210,6 +210,7 @@ class JobJson(BaseModel):
     requests: int = Field(description="How many requests wait for it.")
     request: dict[str, Any]
     result: ResultJson | None
+    outcome: dict[str, Any] | None = Field(description="Of a story or a mix: its id, and what to say of it.")
     error: ProblemDocument | None
 
 
@@ -241,6 +242,7 @@ def job_payload(job: Job, *, position: int = 0, trusted: bool, short: bool = Fal
     if short and isinstance(context := payload["request"].get("context"), str):
         payload["request"]["context"] = context[:SHOWN_CHARACTERS]
     payload["position"] = position
+    payload["outcome"] = dict(job.outcome) if job.outcome else None
     payload["result"] = result_payload(job.result, trusted=trusted) if job.result else None
     payload["error"] = problem_from(job.error, trusted=trusted).model_dump() if job.error else None
     return payload

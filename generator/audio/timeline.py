@@ -73,12 +73,23 @@ class Timeline:
         self.beds, self.narrations = sorted(beds, key=lambda bed: bed.start_s), list(narrations)
         self.duration_s, self.sample_rate = duration_s, sample_rate
         self.frames = max(1, round(duration_s * sample_rate))
+        self.on_block: Callable[[], None] = lambda: None
+        """Called after each block that is rendered."""
         self._held: dict[str, Samples] = {}
         self.speaking = self._find_speech()
 
+    @property
+    def _block_frames(self) -> int:
+        return round(BLOCK_S * self.sample_rate)
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks it is rendered in."""
+        return math.ceil(self.frames / self._block_frames)
+
     def blocks(self) -> Iterator[tuple[Samples, Samples]]:
         """Yield (voice, music) of each block in turn, float32 of shape (frames, 2) each; their sum is the mix."""
-        size = round(BLOCK_S * self.sample_rate)
+        size = self._block_frames
         gains = [np.asarray(10 ** (self.gain_db(bed) / 20)) for bed in self.beds]
         for start in range(0, self.frames, size):
             voice, music = np.zeros((2, min(size, self.frames - start), 2), np.float32)
@@ -87,6 +98,7 @@ class Timeline:
             for number, (bed, gain) in enumerate(zip(self.beds, gains, strict=True)):
                 self._add_bed(music, f"bed {number}", bed, gain, start)
             yield voice, music
+            self.on_block()
         self._held.clear()
 
     def render(self, gain: float = 1.0) -> Iterator[dict[str, Samples]]:

@@ -20,7 +20,7 @@ from ..problems import PROBLEMS
 from ..ranges import file_response
 from ..state import UNCHANGING, Shared, SharedState, TrackId
 
-__all__ = ["router"]
+__all__ = ["MEDIA_TYPES", "Format", "router"]
 
 
 router = APIRouter(prefix="/api/tracks", tags=["tracks"], responses=PROBLEMS)

@@ -25,7 +25,7 @@ from ..schemas import (
 )
 from ..state import Root, Shared, SharedState, TrackId, Trusted
 
-__all__ = ["job_response", "router"]
+__all__ = ["QUEUED", "job_response", "router"]
 
 
 router = APIRouter(prefix="/api", tags=["music"], responses=PROBLEMS)

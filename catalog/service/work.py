@@ -1,0 +1,49 @@
+"""The work of a job, from the call that the journal keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..generator import Progress
+from ..models import Result
+
+if TYPE_CHECKING:
+    from .service import MusicService
+
+__all__ = ["Kind", "Work", "planned"]
+
+
+DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse", "reach", "fit", "variety")
+"""Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
+
+Work = Callable[[Progress], "Result | dict[str, Any]"]
+"""Is called with the progress; returns the result of a make, or plain JSON values as the outcome of more than that."""
+Kind = Callable[["MusicService", Mapping[str, Any]], Work]
+"""Takes the service and a call, which names its kind; returns the work."""
+
+
+def planned(service: MusicService, call: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """Return the work of a call, its key, and what records that it was cancelled, as `Jobs.submit` takes them.
+
+    `kinds` are the kinds of work beside makes, by name. Raises InputError for a call that cannot be worked on.
+    """
+    if "kind" in call:
+        if call["kind"] not in kinds:
+            raise InputError(f"no work of the kind {call['kind']!r} is done here; ask again where it is")
+        return {"work": kinds[call["kind"]](service, call)}
+    if "again" in call:
+        again = partial(service.again, call["again"], variation=call["variation"])
+        return {"work": lambda on_progress: again(on_progress=on_progress)}
+    context, arguments = call["context"], call["arguments"]
+    reuse = arguments.get("reuse", "auto")
+    key = service.key_of(context, **arguments)
+    decisive = (reuse, *(arguments.get(name) for name in DECISIVE))
+    make = partial(service.find_or_make, context, **arguments)
+    return {
+        "work": lambda on_progress: make(on_progress=on_progress),
+        "key": None if reuse == "never" else (key, *decisive),
+        "dropped": partial(service.log_cancelled, context, **arguments),
+    }
