@@ -40,7 +40,7 @@ def test_a_voice_is_mixed_over_a_track_heard_and_downloaded(own_site, open_page,
     expect(page.locator(".served-title")).to_contain_text(track.summary)
     assert axe(page) == []
     page.get_by_role("button", name="Mix", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("Choose a voice recording first.")
+    expect(page.get_by_role("alert")).to_have_text("Choose or record a voice first.")
     for name, form in (("my voice.wav", "WAV"), ("my voice.mp3", "MP3")):
         give(page, name, recording(form))
         page.get_by_role("button", name="Mix", exact=True).click()

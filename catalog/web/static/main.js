@@ -20,6 +20,7 @@ const VIEWS = {
   tracks: () => TracksView,
   compose: async () => (await import("./views/compose.js")).ComposeView,
   scene: async () => (await import("./views/scene.js")).SceneView,
+  story: async () => (await import("./views/story.js")).StoryView,
   map: async () => (await import("./views/map.js")).MapView,
   history: async () => (await import("./views/history.js")).HistoryView,
   collection: async () => (await import("./views/collection.js")).CollectionView,

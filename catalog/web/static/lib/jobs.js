@@ -1,4 +1,4 @@
-// Tracks that are being made. Their progress comes as server-sent events, or by polling where those fail.
+// What is being made: tracks, stories, mixes. Their progress comes as server-sent events, or by polling where those fail.
 
 import { get, remove } from "./api.js";
 import { connection } from "./connection.js";
@@ -137,11 +137,13 @@ function report(job, onPurpose) {
   const track = job.result?.track;
   if (job.state === "failed") return complain(new Error(errorOf(job)));
   if (job.state === "cancelled" && !onPurpose) return complain(new Error(`Cancelled before it was ready: ${titleOf(job)}`));
-  if (job.state !== "done" || !track) return;
-  made(track);
+  if (job.state !== "done" || !(track || job.outcome)) return;
+  if (track) made(track);
   if (!jobs.dispatchEvent(new CustomEvent("ready", { detail: job, cancelable: true }))) return;
-  announce(`Ready: ${title(track)}`);
-  toast(`Ready: ${title(track)}`, { action: { label: "Open", run: () => (location.hash = trackAddress(track.id)) }, slot: "ready" });
+  const { story } = job.outcome ?? {};
+  const text = `Ready: ${track ? title(track) : titleOf(job)}`;
+  announce(text);
+  toast(text, { action: { label: "Open", run: () => (location.hash = track ? trackAddress(track.id) : story ? `#/story?id=${story}` : "#/scene") }, slot: "ready" });
 }
 
 export function errorOf(job) {

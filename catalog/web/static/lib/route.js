@@ -1,6 +1,6 @@
 // The address, `#/view?param=value`. Every view, filter and open track has an address that can be kept.
 
-const VIEWS = ["tracks", "compose", "scene", "map", "history", "collection"];
+const VIEWS = ["tracks", "compose", "scene", "story", "map", "history", "collection"];
 const listeners = new Set();
 
 /** Return {view, params} of the address. */

@@ -32,11 +32,30 @@ export function jobCard(job) {
   return element;
 }
 
+/** Show the card of a job in `place` until the job ends; returns the job as it is then. While that is in sight, no note tells of it. */
+export function watched(job, place) {
+  const card = jobCard(job);
+  fill(place, card);
+  return new Promise((resolve) => {
+    const ready = (event) => event.detail.id === job.id && card.offsetParent && event.preventDefault();
+    const changed = ({ detail }) => {
+      if (detail.id !== job.id || !isFinal(detail)) return;
+      jobs.removeEventListener("job", changed);
+      jobs.removeEventListener("ready", ready);
+      resolve(detail);
+    };
+    jobs.addEventListener("ready", ready);
+    jobs.addEventListener("job", changed);
+    jobs.follow(job);
+  });
+}
+
 function stateOf(job) {
   if (connection.lost && !isFinal(job)) return "Waiting for the catalog to answer";
   if (jobs.isCancelling(job.id) && !isFinal(job)) return "Cancelling";
   const part = fractionOf(job);
-  const running = part === null ? "Making" : part === 1 ? "Finishing: it is measured and stored" : `Making, ${Math.round(part * 100)} %`;
+  const doing = job.request?.kind === "mix" ? "Mixing" : "Making";
+  const running = part === null ? doing : part === 1 ? "Finishing: it is measured and stored" : `${doing}, ${Math.floor(part * 100)} %`;
   return { queued: "Waiting for its turn", running, done: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;
 }
 
@@ -67,5 +86,5 @@ export function jobsTray() {
 function countOf(live) {
   if (live.length > 1) return `Making ${live.length}`;
   const part = live.length ? fractionOf(live[0]) : null;
-  return part !== null && part < 1 ? `Making ${Math.round(part * 100)} %` : "Making";
+  return part !== null && part < 1 ? `Making ${Math.floor(part * 100)} %` : "Making";
 }

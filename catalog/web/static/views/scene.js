@@ -1,21 +1,22 @@
-// A voice over music: send a recording, choose the music or describe it, hear the mix and download it.
+// A voice over music: send or record it, choose the music or describe it, hear the mix and download it.
 
 import { get, post, trackPath } from "../lib/api.js";
 import { announce, button, fill, h } from "../lib/dom.js";
 import { title } from "../lib/format.js";
-import { isFinal, jobs } from "../lib/jobs.js";
+import { errorOf } from "../lib/jobs.js";
 import { player } from "../lib/player/player.js";
 import { change, here } from "../lib/route.js";
-import { jobCard } from "../parts/jobs.js";
+import { watched } from "../parts/jobs.js";
 import { playButton } from "../parts/play.js";
+import { Voice } from "../parts/voice.js";
 import { MixResult } from "./scene/result.js";
-import { KINDS, mixed } from "./scene/sound.js";
+import { fetchMix, sendToMix } from "./scene/sound.js";
 
 export class SceneView {
   title = "Scene";
   #bed = null; // the track under the voice
   #mixing = null; // AbortController of the mix that is on its way
-  #file = h("input", { type: "file", id: "scene-voice", accept: KINDS, onchange: () => this.#tell("") });
+  #voice = new Voice({ id: "scene-voice", onProblem: (problem) => this.#tell(problem) });
   #text = h("textarea", { class: "context", id: "scene-text", rows: "3", maxlength: "20000", placeholder: "The forest lay calm at dawn." });
   #find = button("Find or make the music", () => this.#findBed(), { icon: "spark" });
   #current = button("Use the track in the player", () => change({ bed: player.track.id }, { replace: true }));
@@ -23,7 +24,8 @@ export class SceneView {
   #problem = h("p", { class: "field-problem", role: "alert" });
   #mix = button("Mix", () => this.#start(), { class: "button primary" });
   #cancel = button("Cancel", () => this.#mixing?.abort(), { hidden: true });
-  #busy = h("progress", { class: "progress", "aria-label": "Mixing", hidden: true });
+  #busy = h("progress", { class: "progress", "aria-label": "Sending the recording", hidden: true });
+  #made = h("div", { class: "outcome", "aria-live": "polite" });
   #result = new MixResult();
   element = h(
     "div",
@@ -33,7 +35,7 @@ export class SceneView {
       { class: "page" },
       h("header", { class: "page-head" }, h("h1", {}, "Scene"), h("p", { class: "muted" }, "Music under a voice. It plays softer while somebody speaks.")),
       h("h2", {}, h("label", { for: "scene-voice" }, "Voice recording")),
-      this.#file,
+      this.#voice.element,
       h("p", { class: "muted hint" }, "WAV, FLAC or OGG, or what your browser plays, such as MP3. It is not kept."),
       h("h2", {}, h("label", { for: "scene-text" }, "Music")),
       this.#text,
@@ -42,6 +44,7 @@ export class SceneView {
       this.#problem,
       h("div", { class: "actions" }, this.#mix, this.#cancel),
       this.#busy,
+      this.#made,
       this.#result.element,
     ),
   );
@@ -61,6 +64,10 @@ export class SceneView {
     } catch (error) {
       this.#tell(error.message);
     }
+  }
+
+  hide() {
+    this.#voice.stop();
   }
 
   focusSearch() {
@@ -96,28 +103,29 @@ export class SceneView {
     this.#find.disabled = false;
   }
 
-  #follow(job) {
-    const card = jobCard(job);
-    fill(this.#chosen, card);
-    const changed = ({ detail }) => {
-      if (detail.id !== job.id || !isFinal(detail)) return;
-      jobs.removeEventListener("job", changed);
-      if (detail.state === "done" && this.#chosen.contains(card)) this.#choose(detail.result.track);
-    };
-    jobs.addEventListener("job", changed);
-    jobs.follow(job);
+  async #follow(job) {
+    const end = watched(job, this.#chosen);
+    const card = this.#chosen.firstChild;
+    const over = await end;
+    if (over.state === "done" && card.isConnected) this.#choose(over.result.track); // else another was chosen meanwhile
   }
 
   async #start() {
-    const [file] = this.#file.files;
-    if (!file) return this.#tell("Choose a voice recording first."), this.#file.focus();
+    const { file } = this.#voice;
+    if (!file) return this.#tell("Choose or record a voice first."), this.#voice.focus();
     if (!this.#bed) return this.#tell("Choose the music first: describe the scene, or use the track in the player."), this.#text.focus();
     this.#tell("");
     const mine = (this.#mixing = new AbortController());
     this.#setBusy(true);
     announce("Mixing");
     try {
-      this.#result.show(await mixed(file, this.#bed, mine.signal), this.#bed);
+      const bed = this.#bed;
+      const job = await sendToMix(file, bed, mine.signal);
+      this.#cancel.hidden = this.#busy.hidden = true; // the card of the job has its own
+      const over = await watched(job, this.#made);
+      fill(this.#made);
+      if (over.state === "done") this.#result.show(await fetchMix(over, file), bed);
+      else if (over.state === "failed") this.#tell(errorOf(over));
     } catch (error) {
       if (error.name !== "AbortError") this.#tell(error.message);
       else announce("Cancelled");
