@@ -17,7 +17,7 @@ FLOORS = {
         "models",
         "validation mounts player disk",
         "text search collections",
-        "brief",
+        "brief ear",
         "request store reuse",
         "history export upkeep",
         "report doctor",

@@ -19,6 +19,7 @@ from .base import (
 from .brief import Brief, StatedBrief, StyleFit
 from .checked import Checked, FoundFault
 from .collection import MOST_TRACKS, Collection
+from .ear import Heard, HeardTag
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .hits import Hits
 from .log import Judgement, Mood, RequestRecord
@@ -59,6 +60,8 @@ __all__ = [
     "Filter",
     "FilterArguments",
     "FoundFault",
+    "Heard",
+    "HeardTag",
     "Hit",
     "Hits",
     "Judgement",

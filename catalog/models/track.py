@@ -13,6 +13,7 @@ from ..errors import NotFound
 from .base import Label, Line, Unit, Value
 from .checked import Checked
 from .display import PLAYED_BYTES, card, quoted
+from .ear import Heard
 from .request import Environment, QualityName, TimeOfDay
 
 __all__ = ["Hit", "Page", "State", "Track"]
@@ -83,6 +84,8 @@ class Track(Value):
     """The id of another track for the same request, of which this is a variant with another seed."""
     checked: Checked | None = None
     """What the check after making found; None where there was none."""
+    heard: Heard | None = None
+    """What the ear hears in it; None where no ear has heard it yet."""
 
     _home: Path | None = PrivateAttr(default=None)
 

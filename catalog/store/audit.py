@@ -93,7 +93,7 @@ def check(home: Path, tables: Sequence[DurableTable], tracks: TrackTable, *, dee
 
 def read_through(home: Path, tracks: TrackTable, *, deep: bool) -> list[Problem]:
     """Return what is wrong with rows and files, all read in this process."""
-    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector", "sound"))
+    stored = tracks.read(None, columns=(*TRACK_COLUMNS, "vector", "sound", "ear"))
     return [*_rows(home, stored, deep=deep), *_leftovers(home, stored)]
 
 

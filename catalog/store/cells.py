@@ -35,6 +35,7 @@ NONE: dict[str, Any] = {
     "variant_of": "",
     "probability": NO_LEVEL,
     "features": "",
+    "heard": "",
     "mood": "",
     "checked": "",
 }

@@ -52,6 +52,11 @@ def m008_add_check(row: Mapping[str, Any]) -> Row:
     return {**row, "checked": ""}
 
 
+def m009_add_ear(row: Mapping[str, Any]) -> Row:
+    """Add what the ear hears, which `catalog hear` gives to earlier tracks; without it the record stays as it is."""
+    return {**row, "heard": "", "ear_kind": "", "ear_sha256": "", "ear": None}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     fields = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -80,6 +85,7 @@ STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
         6: m006_add_brief,
         7: m007_add_title,
         8: m008_add_check,
+        9: m009_add_ear,
     },
     "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
     "judgements": {2: m002_add_mood},

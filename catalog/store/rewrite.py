@@ -17,6 +17,7 @@ from .migrations import upgrade
 from .rows import (
     from_record,
     kept_brief,
+    kept_ear,
     kept_sound,
     matches,
     row_sha256,
@@ -25,7 +26,7 @@ from .rows import (
     unit_vector,
     vector_sha256,
 )
-from .schema import VERSIONS, table_version, track_schema
+from .schema import ABSENT, VERSIONS, table_version, track_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +61,7 @@ def changed_row(track_id: str, rows: Sequence[Row], change: Change, vector_of: V
             )
         vector = vector_of(track)
     changed = track.model_copy(update=dict(change(track)))
-    return to_track_row(changed, vector, kept_sound(rows[0]), kept_brief(rows[0]))
+    return to_track_row(changed, vector, kept_sound(rows[0]), kept_brief(rows[0]), kept_ear(rows[0]))
 
 
 def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
@@ -155,11 +156,11 @@ def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
         track = from_record(row)
     except Damage:
         digest = vector_sha256(vector)
-        without_brief = {"brief_kind": "", "brief": None}
+        missing = {"brief_kind": "", "brief": None, **ABSENT, "ear": None}
         changed = {"encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
-        return {**without_brief, **row, **changed}
+        return {**missing, **row, **changed}
     return to_track_row(
-        track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row)
+        track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row), kept_ear(row)
     )
 
 

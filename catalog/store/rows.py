@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BriefVector",
+    "EarVector",
     "checked_id",
     "from_judgement_row",
     "from_record",
@@ -42,6 +43,7 @@ __all__ = [
     "from_whole_track_row",
     "intact_ids",
     "kept_brief",
+    "kept_ear",
     "kept_sound",
     "matches",
     "recorded",
@@ -56,7 +58,7 @@ __all__ = [
 ]
 
 
-_VECTORS = ("vector", "sound", "brief")
+_VECTORS = ("vector", "sound", "brief", "ear")
 
 
 class BriefVector(NamedTuple):
@@ -67,8 +69,20 @@ class BriefVector(NamedTuple):
     vector: ArrayLike
 
 
+class EarVector(NamedTuple):
+    """What the ear hears of a track: see `music_catalog.ear.vectors`."""
+
+    kind: str
+    """The identity of the ear; only vectors of one ear can be compared."""
+    vector: ArrayLike
+
+
 def to_track_row(
-    track: Track, vector: ArrayLike, sound: ArrayLike | None = None, brief: BriefVector | None = None
+    track: Track,
+    vector: ArrayLike,
+    sound: ArrayLike | None = None,
+    brief: BriefVector | None = None,
+    ear: EarVector | None = None,
 ) -> dict[str, Any]:
     """Return the row of `track` with its unit vector (float32), how it sounds where that is known, and the checksums.
 
@@ -85,7 +99,10 @@ def to_track_row(
     unit_sound = None if sound is None else unit_vector(sound)
     row["sound_kind"] = "" if unit_sound is None else timbre.KIND
     row["sound_sha256"] = "" if unit_sound is None else vector_sha256(unit_sound)
-    row["vector"], row["sound"] = unit, unit_sound
+    unit_ear = None if ear is None else unit_vector(ear.vector)
+    row["ear_kind"] = "" if ear is None else checked_text("ear_kind", ear.kind)
+    row["ear_sha256"] = "" if unit_ear is None else vector_sha256(unit_ear)
+    row["vector"], row["sound"], row["ear"] = unit, unit_sound, unit_ear
     row["brief_kind"], row["brief"] = ("", None) if brief is None else (brief.kind, unit_vector(brief.vector))
     return recorded(row)
 
@@ -123,9 +140,9 @@ def checked_id(row: Mapping[str, Any]) -> str | None:
 
 
 def from_track_row(row: Mapping[str, Any]) -> Track:
-    """Return what `from_record` does; raises Damage also where a vector or sound in the row fails its checksum."""
+    """Return what `from_record` does; raises Damage also where a vector in the row fails its checksum."""
     track = from_record(row)
-    for name in ("vector", "sound"):
+    for name in ("vector", "sound", "ear"):
         if row.get(name) is not None and not same_vector(row, name):
             raise Damage(
                 f"the {name} of the row {row['id']!r} does not match its checksum; run `catalog doctor --deep --fix`"
@@ -135,20 +152,22 @@ def from_track_row(row: Mapping[str, Any]) -> Track:
 
 def from_whole_track_row(row: Mapping[str, Any]) -> Track:
     """Return the track of a row of `TRACK_COLUMNS`; raises Damage also when a column differs from the record."""
-    track, stored = from_track_row(row), json.loads(row["record"])
+    track, stored = from_track_row(row), {**ABSENT, **json.loads(row["record"])}
     expected = {**_encode(Track, track, TRACK_KINDS), "quality_rank": QUALITY_RANK[track.quality]}
     expected |= {"words": _track_words(track), "record": row["record"], "row_sha256": row["row_sha256"]}
-    expected |= {name: stored[name] for name in ("vector_sha256", "sound_kind", "sound_sha256")}
-    sound_lost = "sound" in row and (row["sound"] is None) != (stored["sound_sha256"] == "")
+    expected |= {name: stored[name] for name in RECORDED if name not in TRACK_KINDS}
+    lost = any(
+        name in row and (row[name] is None) != (stored[f"{name}_sha256"] == "") for name in ("sound", "ear")
+    )
     found = {**ABSENT, **row}  # rows of an earlier version are without them
-    if sound_lost or any(found[name] != expected[name] for name in TRACK_COLUMNS):
+    if lost or any(found[name] != expected[name] for name in TRACK_COLUMNS):
         raise _altered(row)
     return track
 
 
 def same_vector(row: Mapping[str, Any], name: str) -> bool:
-    """Tell whether the "vector" or the "sound" of a track's row matches the checksum in its record."""
-    return bool(vector_sha256(row[name]) == json.loads(row["record"])[f"{name}_sha256"])
+    """Tell whether the "vector", the "sound" or the "ear" of a track's row matches the checksum in its record."""
+    return bool(vector_sha256(row[name]) == json.loads(row["record"]).get(f"{name}_sha256"))
 
 
 def kept_sound(row: Mapping[str, Any]) -> ArrayLike | None:
@@ -156,6 +175,13 @@ def kept_sound(row: Mapping[str, Any]) -> ArrayLike | None:
     sound: ArrayLike | None = row["sound"]
     current = sound is not None and json.loads(row["record"])["sound_kind"] == timbre.KIND
     return sound if current and same_vector(row, "sound") else None
+
+
+def kept_ear(row: Mapping[str, Any]) -> EarVector | None:
+    """Return what the ear heard of a row, where it is intact."""
+    if row.get("ear") is None or not same_vector(row, "ear"):
+        return None
+    return EarVector(json.loads(row["record"])["ear_kind"], row["ear"])
 
 
 def matches(row: Mapping[str, Any]) -> bool:

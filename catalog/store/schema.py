@@ -2,8 +2,8 @@
 
 No column that is compared may be null: `tempo != 1` silently drops rows with null, and Lance accepts a row of nothing
 but nulls. So None is stored as a value that no track can have: "" for text, 0 for a tempo or rating, -1000 for a level
-in dB or a score, 1970-01-01 for a time. Only the sound and the brief vector of a track, and the vector of a log line,
-may be null.
+in dB or a score, 1970-01-01 for a time. Only the sound, the ear's vector and the brief vector of a track, and the
+vector of a log line, may be null.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ..brief import vectors as briefs
 from ..disk.maintenance import WORDS
+from ..ear import vectors as ears
 from ..generator.audio import timbre
 from .cells import NONE
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSENT",
     "BRIEFS_SINCE",
+    "EARS_SINCE",
     "ENCODER",
     "INDEX_ROWS",
     "JUDGEMENT_COLUMNS",
@@ -44,18 +46,18 @@ __all__ = [
 ]
 
 
-VERSIONS = {"tracks": 8, "requests": 3, "judgements": 2}
+VERSIONS = {"tracks": 9, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 READABLE = {"tracks": 5}
 """The first version that is read as it is, as those after it are; the first change of a row upgrades the table."""
-BRIEFS_SINCE = 6
-"""The version of `tracks` that brought the brief vectors."""
-SINCE = {"title": 7, "checked": 8}
-"""The version of `tracks` that brought each column which a record leaves out where it holds nothing, so that the
-records of earlier rows stay what their checksums are of."""
-ABSENT: Mapping[str, str] = dict.fromkeys(SINCE, "")
-"""What such columns hold then."""
+BRIEFS_SINCE, EARS_SINCE = 6, 9
+"""The versions of `tracks` that brought the brief vectors, and what the ear hears."""
+SINCE = {"title": 7, "checked": 8, **dict.fromkeys(("heard", "ear_kind", "ear_sha256", "ear"), EARS_SINCE)}
+"""The version of `tracks` that brought each column which a table that is read as it is may lack."""
+ABSENT: Mapping[str, str] = {name: "" for name in SINCE if name != "ear"}
+"""The columns among them that a record leaves out where they hold nothing, so that the records of earlier rows stay
+what their checksums are of, and what they hold then."""
 VERSION, ENCODER = "catalog:schema_version", "catalog:encoder"
 """Keys of the table's own metadata."""
 
@@ -111,6 +113,7 @@ TRACK_KINDS = {
     "variant_of": "text",
     "title": "text",
     "checked": "json",
+    "heard": "json",
 }
 _DERIVED_KINDS = {
     "quality_rank": "int",
@@ -118,6 +121,8 @@ _DERIVED_KINDS = {
     "vector_sha256": "text",
     "sound_kind": "text",
     "sound_sha256": "text",
+    "ear_kind": "text",
+    "ear_sha256": "text",
     "record": "text",
     "row_sha256": "text",
 }
@@ -165,7 +170,7 @@ _LINE_KINDS = {"encoder": "text", "vector_sha256": "text", "row_sha256": "text"}
 _WORDS_KIND = {"words": "text"}
 CONVERTED = [name for name, kind in TRACK_KINDS.items() if kind in ("json", "time") or name in NONE]
 """Fields of a track that are stored as something else."""
-RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256")
+RECORDED = (*TRACK_KINDS, "vector_sha256", "sound_kind", "sound_sha256", "ear_kind", "ear_sha256")
 """The columns of a record, those of `ABSENT` where they hold something; the rest of a row follows from them."""
 TRACK_COLUMNS = (*TRACK_KINDS, *_DERIVED_KINDS)
 """Every column of `tracks` but the vectors and the kind of the brief vector."""
@@ -185,6 +190,7 @@ def track_schema(dimension: int, encoder: str) -> pa.Schema:
     fields.append(pa.field("vector", pa.list_(item, dimension), nullable=False))
     fields.append(pa.field("sound", pa.list_(pa.float32(), timbre.DIMENSION), nullable=True))
     fields.append(pa.field("brief", pa.list_(pa.float32(), briefs.DIMENSION), nullable=True))
+    fields.append(pa.field("ear", pa.list_(pa.float32(), ears.DIMENSION), nullable=True))
     return pa.schema(fields, metadata={VERSION: str(SCHEMA_VERSION), ENCODER: encoder})
 
 
@@ -253,5 +259,5 @@ def index_for(table: str, rows: int) -> dict[str, str]:
         indexes |= dict.fromkeys(facts, "few_values")
         indexes |= {"mood_tags": "tags", "key": "order", "duration_s": "order"}
     if rows >= VECTOR_INDEX_ROWS:
-        indexes |= {"vector": "vector", "brief": "whole_vector"}
+        indexes |= {"vector": "vector", "brief": "whole_vector", "ear": "whole_vector"}
     return indexes

@@ -16,24 +16,23 @@ from ..disk.maintenance import WORDS, Maintenance
 from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_arrow, to_rows, where, where_async
 from ..disk.table import DurableTable
 from ..errors import Damage, EncoderMismatch, InputError, NotFound
-from ..generator.audio import timbre
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
 from .rewrite import Change, VectorOf, changed_row, migrate
 from .rows import (
     BriefVector,
+    EarVector,
     from_record,
     from_track_row,
     from_whole_track_row,
-    kept_brief,
-    kept_sound,
     same_vector,
     to_track_row,
     unit_vector,
 )
 from .schema import (
     BRIEFS_SINCE,
+    EARS_SINCE,
     SCHEMA_VERSION,
     SINCE,
     TRACK_COLUMNS,
@@ -46,15 +45,15 @@ from .schema import (
 __all__ = ["Change", "TrackTable", "VectorOf"]
 
 
-Parts = Callable[[Track, Row], tuple["ArrayLike | None", "BriefVector | None"]]
-"""Return how a track sounds and its brief vector, as its row is to have them."""
+Parts = Callable[[Track, Row], tuple["ArrayLike | None", "BriefVector | None", "EarVector | None"]]
+"""Return how a track sounds, its brief vector and what the ear hears, as its row is to have them."""
 
 _SORTED_ALONE = 1000
 """Up to how many rows a page is sorted by ids alone and read in a second query."""
 _COUNTS_KEPT = 64
 """For how many queries the facets are remembered."""
 _ID = re.compile(r"[a-z0-9-]{1,64}")
-_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound", "brief_kind", "brief")
+_WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound", "brief_kind", "brief", "ear")
 
 
 class TrackTable:
@@ -82,10 +81,11 @@ class TrackTable:
         vector: ArrayLike,
         sound: ArrayLike | None,
         brief: BriefVector | None,
+        ear: EarVector | None,
         check: Callable[[], None],
     ) -> None:
         """Add the row of `track` unless its id is there; `check` runs under the lock and may refuse by raising."""
-        row = to_track_row(track, vector, sound, brief)
+        row = to_track_row(track, vector, sound, brief, ear)
         self._expect(track.encoder, len(row["vector"]))
         self._upgrade()
         schema = track_schema(self.dimension, track.encoder)
@@ -164,19 +164,13 @@ class TrackTable:
                 raise Damage(f"the row {row['id']!r} differs from its record; run `catalog doctor --fix`")
         return [row for row, _ in going], sorted({track.audio_path for _, track in going} - named)
 
-    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
-        """Write how the tracks of these ids sound; rows that have gone meanwhile are passed over."""
-        self._put("sounds", [*sounds], lambda track, row: (sounds[track.id], kept_brief(row)))
+    def put_vectors(
+        self, what: str, ids: Sequence[str], parts: Parts, change: Callable[[Track], Track] | None = None
+    ) -> None:
+        """Write the other vectors of the tracks of these ids anew, in one commit; rows that have gone are passed over.
 
-    def put_briefs(self, kind: str, briefs: Mapping[str, ArrayLike]) -> None:
-        """Write the brief vectors of the tracks of these ids; rows that have gone meanwhile are passed over."""
-        self._put(
-            "brief vectors",
-            [*briefs],
-            lambda track, row: (kept_sound(row), BriefVector(kind, briefs[track.id])),
-        )
-
-    def _put(self, what: str, ids: Sequence[str], parts: Parts) -> None:
+        `change` returns a track with what changes of its fields beside the vectors.
+        """
         self._upgrade()
 
         def write(table: Any) -> None:
@@ -185,7 +179,7 @@ class TrackTable:
                 row["id"] for row in stored
             )  # a merge would write one row of an id over the other
             rows = [
-                to_track_row(track, row["vector"], *parts(track, row))
+                to_track_row(change(track) if change else track, row["vector"], *parts(track, row))
                 for row in stored
                 if times[row["id"]] == 1
                 for track in intact([row], from_record)
@@ -195,19 +189,24 @@ class TrackTable:
                 merge = table.merge_insert("id").when_matched_update_all().use_index(False)
                 merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
 
-        # No field of a track changes, so kept answers stay valid and the stamp stays.
-        self.durable.commit(f"the {what} cannot be written", write, point="sound", adds_only=True)
+        # Where no field of a track changes, kept answers stay valid and the stamp stays.
+        self.durable.commit(f"the {what} cannot be written", write, point="sound", adds_only=change is None)
         self._maintenance.run_when_due(self.durable)
 
-    def nearest_sound(self, sound: ArrayLike, predicate: str | None, count: int) -> list[Row]:
-        """Return the `count` rows that sound most like the vector `sound`, with their `_similarity` in [-1, 1]."""
-        if not self.durable.exists():
+    def nearest_of(
+        self, column: str, kind: str, vector: ArrayLike, predicate: str | None, count: int
+    ) -> list[Row]:
+        """Return the `count` rows nearest to `vector` in the column "sound" or "ear", with their `_similarity`.
+
+        Only vectors of `kind` are compared. The similarity is a cosine, -1 to 1.
+        """
+        if not self.durable.exists() or (column == "ear" and not self.has_ears()):
             return []
-        predicate = both(equals("sound_kind", timbre.KIND), predicate)
+        predicate = both(equals(f"{column}_kind", kind), predicate)
         with lance_errors("the table cannot be searched by sound"):
-            query = self.durable.table.search(unit_vector(sound), vector_column_name="sound")
+            query = self.durable.table.search(unit_vector(vector), vector_column_name=column)
             query = exactly(where(query.distance_type("cosine"), predicate), count)
-            rows = to_rows(query.select([*TRACK_ROW, "sound", "_distance"]).to_arrow())
+            rows = to_rows(query.select([*TRACK_ROW, column, "_distance"]).to_arrow())
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))
         return rows
@@ -277,6 +276,10 @@ class TrackTable:
     def has_briefs(self) -> bool:
         """Return whether the table has brief vectors; one of version 5 gets them when a row changes."""
         return self.durable.exists() and self._facts_of(self.durable.table)[1] >= BRIEFS_SINCE
+
+    def has_ears(self) -> bool:
+        """Return whether the table has columns for what the ear hears; an earlier one gets them when a row changes."""
+        return self.durable.exists() and self._facts_of(self.durable.table)[1] >= EARS_SINCE
 
     def known(self, columns: Sequence[str]) -> Sequence[str]:
         """Return those of `columns` that the table has: one of an earlier version lacks some."""

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from typing_extensions import Unpack
 
 from ..disk.files import check_writable
 from ..disk.reading import MOST_RESULTS, Row, checked_limit, checked_words, intact, scan
 from ..errors import Damage, InputError, NotFound, StorageError
-from ..generator.audio import timbre
 from ..models import Filter, Track
 from ..search.facets import Facets
 from ..search.filters import both, equals, literal, meets, one_of, to_sql
 from ..validation import checked
 from . import answers
-from .audio import AudioFiles
-from .rows import BriefVector, from_track_row, unit_vector
-from .track_table import Change, TrackTable
+from .rows import BriefVector, EarVector, from_track_row, unit_vector
+from .track_table import Change
+from .vectors.track_vectors import READY, Scored, TrackVectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,9 +30,7 @@ __all__ = ["MEANING_WEIGHT", "ORDERS", "Changes", "Tracks", "blend"]
 
 
 TrackList = list[Track]
-Scored = list[tuple[Track, float]]
 
-READY = Filter()
 ORDERS = (
     "created_at",
     "duration_s",
@@ -68,13 +63,8 @@ class Changes(TypedDict, total=False):
     title: str
 
 
-class Tracks:
+class Tracks(TrackVectors):
     """The tracks of one home folder. Threads may share it."""
-
-    def __init__(self, home: Path, table: TrackTable, audio: AudioFiles) -> None:
-        self.table = table
-        self._home = home
-        self._audio = audio
 
     # One track
 
@@ -84,11 +74,12 @@ class Tracks:
         vector: ArrayLike,
         sound: ArrayLike | None = None,
         brief: BriefVector | None = None,
+        ear: EarVector | None = None,
     ) -> None:
         """Add `track` with the vector of its context, shape (dimension,); both are on the disk on return.
 
-        `sound` is what `generator.audio.timbre.sound_vector` gives for its audio, and `brief` its brief
-        vector, where those are known.
+        `sound` is what `generator.audio.timbre.sound_vector` gives for its audio, `brief` its brief vector and
+        `ear` what the ear hears, where those are known.
 
         Inserting the same id again changes nothing. Raises InputError for values that cannot be stored or an id that
         names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
@@ -108,7 +99,7 @@ class Tracks:
         if not self.table.durable.exists():
             # A new table has the stamp that the answers of an earlier one may bear, whose tracks it does not hold.
             answers.forget(self._home)
-        self.table.insert(track, vector, sound, brief, check_audio)
+        self.table.insert(track, vector, sound, brief, ear, check_audio)
 
     @checked
     def get(self, track_id: str) -> Track | None:
@@ -207,32 +198,6 @@ class Tracks:
             lambda count: self.table.nearest(vector, predicate, count), "_similarity", limit, where
         )
 
-    def search_brief(
-        self, brief: BriefVector, vector: ArrayLike, where: Filter = READY, limit: int = 20
-    ) -> Scored:
-        """Return up to `limit` tracks that meet `where` and whose music serves the brief best, best first.
-
-        The number with each is the cosine of its context to `vector`. Tracks without a brief vector of that kind are
-        left out; see `without_brief`.
-        """
-        predicate = to_sql(where)
-        return self._best(
-            lambda count: self.table.nearest_brief(brief, vector, predicate, count),
-            "_similarity",
-            limit,
-            where,
-        )
-
-    def search_sound(self, sound: ArrayLike, where: Filter = READY, limit: int = 20) -> Scored:
-        """Return up to `limit` tracks that meet `where` and sound most like the vector `sound`, with the cosine.
-
-        Tracks whose sound was not measured yet are left out; see `without_sound`.
-        """
-        predicate = to_sql(where)
-        return self._best(
-            lambda count: self.table.nearest_sound(sound, predicate, count), "_similarity", limit, where
-        )
-
     @checked
     def search_words(self, text: str, where: Filter = READY, limit: int = 20) -> Scored:
         """Return up to `limit` tracks whose summary, mood, style, prompt or context has words of `text`.
@@ -328,65 +293,6 @@ class Tracks:
         """Return style and rating (0 for none) of the tracks with these ids, in the trash or not."""
         rows = self.table.read(one_of("id", [*ids]), columns=("id", "style", "rating")) if ids else []
         return {row["id"]: row for row in rows}
-
-    # Vectors and sounds
-
-    def vector_of(self, track_id: str) -> NDArray[np.float32] | None:
-        """Return the unit vector of a track's context, None without the track."""
-        return self.table.vectors_of([track_id]).get(track_id)
-
-    def vectors(self, where: Filter = READY) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Return the ids of the tracks that meet `where` and their unit vectors, float32, shape (tracks, dimension)."""
-        vectors = self.table.vectors(to_sql(where))
-        matrix = np.stack([*vectors.values()]) if vectors else np.zeros((0, self.table.dimension), np.float32)
-        return tuple(vectors), matrix
-
-    def sound_of(self, track_id: str) -> NDArray[np.float32] | None:
-        """Return how a track sounds, float32 of shape (timbre.DIMENSION,), None where it was not measured."""
-        same = both(equals("id", track_id), equals("sound_kind", timbre.KIND), "sound IS NOT NULL")
-        rows = self.table.read(same, columns=("id", "sound"), limit=1)
-        return np.asarray(rows[0]["sound"], dtype=np.float32) if rows else None
-
-    def without_sound(self) -> TrackList:
-        """Return the ready tracks whose sound was not measured, and those too silent or short to have one."""
-        where = both(f"sound_kind != {literal(timbre.KIND)}", equals("state", "ready"))
-        return [*self._servable(self.table.read(where), READY)]
-
-    def put_sounds(self, sounds: Mapping[str, ArrayLike]) -> None:
-        """Write how tracks sound, by id, as one commit; nothing else of them changes."""
-        check_writable(self._home, "the sounds cannot be written")
-        if sounds:
-            self.table.put_sounds(sounds)
-
-    def without_brief(self, kind: str, styles: Sequence[str], limit: int | None = None) -> TrackList:
-        """Return ready tracks of these styles without a brief vector of that kind, at most `limit`."""
-        other = f"brief_kind != {literal(kind)}" if self.table.has_briefs() else None
-        where = both(other, one_of("style", [*styles]), equals("state", "ready"))
-        return [*intact(self.table.read(where, limit=limit), from_track_row)]
-
-    def put_briefs(self, kind: str, briefs: Mapping[str, ArrayLike]) -> None:
-        """Write brief vectors of tracks, by id, as one commit; nothing else of them changes."""
-        check_writable(self._home, "the brief vectors cannot be written")
-        if briefs:
-            self.table.put_briefs(kind, briefs)
-
-    # Inside
-
-    def _best(self, fetch: Callable[[int], Sequence[Row]], score: str, limit: int, where: Filter) -> Scored:
-        """Fetch more and more rows until `limit` tracks among them can be served, or there are no more rows."""
-        count = checked_limit(limit)
-        while True:
-            rows = fetch(count)
-            scores = {row["id"]: float(row[score]) for row in rows}
-            servable = [*self._servable(rows, where)]
-            if len(servable) >= limit or len(rows) < count:
-                return [(track, scores[track.id]) for track in servable[:limit]]
-            count = 2 * count + 8
-
-    def _servable(self, rows: Iterable[Row], where: Filter) -> Iterator[Track]:
-        """Yield the tracks of intact rows whose records meet `where`, as their columns do, and whose audio is there."""
-        tracks = intact(rows, from_track_row)
-        return (track for track in tracks if meets(track, where) and self._audio.exists(track))
 
 
 def blend(cosines: Mapping[str, float], words: Mapping[str, float], weight: float) -> dict[str, float]:

@@ -133,7 +133,7 @@ def check_track(store: Store, track_id: str) -> tuple[list[Problem], int]:
     the drive refuses.
     """
     problems, size_bytes = [], 0
-    columns = (*TRACK_COLUMNS, "vector", "sound")
+    columns = (*TRACK_COLUMNS, "vector", "sound", "ear")
     for row in store.tracks.table.read(equals("id", track_id), columns=columns):
         try:
             track = from_whole_track_row(row)

@@ -23,13 +23,15 @@ SOURCE_TYPES = {
     "procedural": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
 }
 """IPTC's terms for media made by a trained model, and by an algorithm without one."""
+_CHANGING = {"state", "trashed_at", "rating", "tags", "note", "title", "heard"}
+"""What of a track may change after it was made; a sidecar is written once."""
 CHECKSUM = "content_sha256"
 """The checksum of everything else in a sidecar; those of earlier versions have none."""
 
 
 def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that is written beside the audio file: the row, IPTC's mark of machine-made media, a checksum."""
-    row = track.model_dump(mode="json", exclude={"state", "trashed_at", "rating", "tags", "note", "title"})
+    row = track.model_dump(mode="json", exclude=_CHANGING)
     content = {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **row}
     return {**content, CHECKSUM: sha256(canonical(content))}
 

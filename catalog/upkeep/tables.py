@@ -47,7 +47,7 @@ class TrackAudio(NamedTuple):
 
 Row = Mapping[str, Any]
 _COLUMNS: Mapping[str, Sequence[str]] = {
-    "tracks": (*TRACK_COLUMNS, "vector", "sound"),
+    "tracks": (*TRACK_COLUMNS, "vector", "sound", "ear"),
     "requests": (*REQUEST_COLUMNS, "vector"),
     "judgements": (*JUDGEMENT_COLUMNS, "vector"),
 }

@@ -88,7 +88,7 @@ def test_a_track_comes_back_the_same(track):
     row = through_arrow(to_track_row(track, VECTOR), track_schema(8, "e"))
     assert from_track_row(row) == from_whole_track_row(row) == track
     assert from_track_row({name: row[name] for name in TRACK_ROW}) == track
-    assert set(row) == {*TRACK_COLUMNS, "vector", "sound", "brief", "brief_kind"}
+    assert set(row) == {*TRACK_COLUMNS, "vector", "sound", "ear", "brief", "brief_kind"}
     assert vector_sha256(row["vector"]) == row["vector_sha256"]
 
 
@@ -127,8 +127,9 @@ def test_every_field_has_a_column_and_none_that_is_compared_may_be_null():
     assert set(RequestRecord.model_fields) <= set(REQUEST_COLUMNS)
     assert set(Judgement.model_fields) <= set(JUDGEMENT_COLUMNS)
     assert not track_schema(8, "e").field("vector").nullable
+    vectors = ("vector", "sound", "brief", "ear")
     for schema in (track_schema(8, "e"), request_schema(8), judgement_schema(8)):
-        assert not any(field.nullable for field in schema if field.name not in ("vector", "sound", "brief"))
+        assert not any(field.nullable for field in schema if field.name not in vectors)
         assert schema.field("id").metadata == {b"lance-schema:unenforced-primary-key": b"true"}
 
 

@@ -34,6 +34,7 @@ from music_catalog.disk import lance, maintenance
 from music_catalog.disk.lance import Connection
 from music_catalog.disk.reading import to_arrow
 from music_catalog.disk.versions import TableFiles
+from music_catalog.ear.vectors import DIMENSION as EAR_DIMENSION
 from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from music_catalog.generator.audio import timbre
 from music_catalog.models import Checked, Filter, FoundFault, Mood
@@ -43,6 +44,7 @@ from music_catalog.store.audit import Problem
 from music_catalog.store.migrations import RECORDS_SINCE
 from music_catalog.store.rows import (
     BriefVector,
+    EarVector,
     row_sha256,
     to_judgement_row,
     to_request_row,
@@ -137,6 +139,7 @@ LATER = {
         6: ("brief", "brief_kind"),
         7: ("title",),
         8: ("checked",),
+        9: ("heard", "ear", "ear_kind", "ear_sha256"),
     },
     "requests": {
         2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
@@ -208,6 +211,22 @@ def test_a_catalog_of_version_7_takes_what_a_check_found_once_a_row_is_added(hom
     assert (again.tracks.get("a"), again.tracks.get("c")) == (first, checked)
     assert [problem.subject for problem in again.care.check(deep=True)][:1] == ["b"]  # altered before
     assert again.tracks.update("c", rating=3) == checked.model_copy(update={"rating": 3})
+
+
+def test_a_catalog_of_version_8_gets_what_the_ear_hears_when_a_row_changes(home):
+    first, _ = make_old(home, 8)
+    store = open_store(home)
+    assert store.tracks.get("a") == first
+    assert store.tracks.search_ear(EarVector("ear", np.ones(EAR_DIMENSION))) == []
+    assert (store.tracks.ear_of("a", "ear"), store.tracks.count_heard("ear")) == (None, 0)
+    assert [track.id for track in store.tracks.unheard("ear")] == ["a"]
+    assert store.tracks.columns(("id", "heard")).column_names == ["id"]
+    assert store.care.stats()["schema_version"] == 8
+    store.tracks.put_ears({"a": (EarVector("ear", np.ones(EAR_DIMENSION)), None)})
+    assert store.care.stats()["schema_version"] == SCHEMA_VERSION
+    assert open_store(home).tracks.get("a") == first
+    assert ids(store.tracks.search_ear(EarVector("ear", np.ones(EAR_DIMENSION)))) == ["a"]
+    assert [problem.subject for problem in store.care.check(deep=True)] == ["b"]
 
 
 def test_a_catalog_of_version_5_is_read_as_it_is_and_upgraded_by_a_change(home):
