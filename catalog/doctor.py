@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from .brief.language_model import LanguageModel, Unread
 from .collections import files as collections
-from .errors import CatalogError, Unavailable
+from .ear import loading as ears
+from .errors import CatalogError, InputError, Unavailable
 from .generator import Progress, WeightsError, weights
 from .home import find_home
 from .models import Value
@@ -70,6 +71,7 @@ def examine(
         *_configuration(config, home),
         _encoder(),
         _models(deep=deep),
+        _ear(config, home),
         _disk(home),
     ]
     if not (Path(home) / "lance").is_dir():
@@ -89,7 +91,7 @@ def examine(
 
 
 def checkpoints() -> list[dict[str, Any]]:
-    """Return the MusicGen checkpoints by name: repository, size, licence, and where they are on this machine."""
+    """Return the checkpoints of MusicGen and of the ear: repository, size, licence, and where they are here."""
     return [
         {
             "name": info.name,
@@ -101,15 +103,20 @@ def checkpoints() -> list[dict[str, Any]]:
             "dtype": info.dtype,
             "bits": info.bits,
         }
-        for info in weights.available()
+        for info in (*weights.available(), *weights.available_ears())
     ]
 
 
 def pull_checkpoint(
     name: str, *, dtype: str | None = None, bits: int | None = None, on_progress: Progress | None = None
 ) -> Path:
-    """Fetch and convert a MusicGen checkpoint; return its folder. Raises Unavailable."""
+    """Fetch and convert a checkpoint of MusicGen, or of an ear; return its folder. Raises Unavailable, InputError."""
+    ear = weights.is_ear(name) and not Path(name).expanduser().is_dir()
+    if ear and (dtype or bits):
+        raise InputError("dtype and bits are of MusicGen's decoder, and an ear has none; leave them out")
     try:
+        if ear:
+            return weights.pull_ear(name, on_progress=on_progress)
         return weights.pull(name, dtype=dtype, bits=bits, on_progress=on_progress)
     except WeightsError as error:
         raise Unavailable(str(error)) from error
@@ -177,6 +184,17 @@ def _models(*, deep: bool) -> Check:
         )
     detail = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
     return Check(name="models", status="note", detail=detail)
+
+
+def _ear(config: str | None, home: str) -> Check:
+    """Return which ear hears the music here, or what to do to have one."""
+    try:
+        ear = ears.load(load_library(config, home).ear.model)
+    except ears.NotHeard as absent:
+        return Check(name="ear", status="note", detail=str(absent))
+    except CatalogError as error:
+        return Check(name="ear", status="warning", detail=str(error))
+    return Check(name="ear", status="ok", detail=ear.identity)
 
 
 def _disk(home: str) -> Check:

@@ -12,6 +12,7 @@ from .errors import did_you_mean, shown
 from .schema import (
     Configuration,
     Defaults,
+    Ear,
     Model,
     Overrides,
     PromptMetadata,
@@ -34,6 +35,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "quality": Tier,
     "reader": Reader,
     "scrub": Scrub,
+    "ear": Ear,
 }
 _SHOWN_OF_READER = {"model", "timeout_s", "temperature"}
 

@@ -22,6 +22,7 @@ from .findings import sentence
 from .schema import (
     Configuration,
     Defaults,
+    Ear,
     Generation,
     Model,
     Overrides,
@@ -74,9 +75,11 @@ class Library:
     """The language model that reads texts; None for the built-in reader alone."""
     scrub: Scrub
     """How fast a service checks what is stored."""
+    ear: Ear
+    """What hears the music, and when."""
     digest: str
-    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor is the
-    scrub, nor where the reader is found, how long it may take, or which variable holds its key."""
+    """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor are the
+    scrub and the ear, nor where the reader is found, how long it may take, or which variable holds its key."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
@@ -113,6 +116,7 @@ class Library:
             "quality": self.quality,
             "reader": self.reader or {},
             "scrub": self.scrub,
+            "ear": self.ear,
         }
         return dict(_flat(sections))
 
@@ -273,7 +277,8 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
     of_reader: Any = {"base_url", "api_key_env", "timeout_s"} if valid.reader else True
     canonical = json.dumps(
         valid.model_dump(
-            mode="json", exclude={"roles": {"__all__": {"ducking"}}, "reader": of_reader, "scrub": True}
+            mode="json",
+            exclude={"roles": {"__all__": {"ducking"}}, "reader": of_reader, "scrub": True, "ear": True},
         ),
         sort_keys=True,
         separators=(",", ":"),
@@ -287,6 +292,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         quality=MappingProxyType({str(name): tier for name, tier in valid.quality.items()}),
         reader=valid.reader,
         scrub=valid.scrub,
+        ear=valid.ear,
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
         _origins=origins,
     )

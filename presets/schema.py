@@ -20,6 +20,7 @@ __all__ = [
     "MAX_DURATION_S",
     "Configuration",
     "Defaults",
+    "Ear",
     "Model",
     "Overrides",
     "PromptMetadata",
@@ -284,6 +285,15 @@ class Scrub(Strict):
     """Audio that is read at most, in MB a second, where a pass is behind."""
 
 
+class Ear(Strict):
+    """What hears the music: a CLAP model, where one is on the machine."""
+
+    model: Text = "clap"
+    """A name that `catalog models pull` takes, a repository or a folder; "off" for none."""
+    hear_made: Literal["background", "at_once", "off"] = "background"
+    """When a track that is made is heard: after the call, in a process of its own; before the call returns; or not."""
+
+
 class Configuration(Strict):
     """Everything under `musicgen:`, merged."""
 
@@ -295,6 +305,7 @@ class Configuration(Strict):
     quality: dict[Literal["preview", "standard", "final"], Tier]
     reader: Reader | None = None
     scrub: Scrub = Scrub()
+    ear: Ear = Ear()
 
 
 class Overrides(Generation):

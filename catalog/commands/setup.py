@@ -56,7 +56,7 @@ def config_show(
 
 @click.group(cls=Group)
 def models() -> None:
-    """List and pull MusicGen checkpoints."""
+    """List and pull checkpoints: of MusicGen, and of the ear."""
 
 
 @models.command("list", cls=Command, examples=["catalog models list"])
@@ -78,7 +78,9 @@ def models_list(as_json: bool, as_jsonl: bool) -> None:
     print_rows("models", rows, as_json, as_jsonl, lines)
 
 
-@models.command("pull", cls=Command, examples=["catalog models pull small --bits 8"])
+@models.command(
+    "pull", cls=Command, examples=["catalog models pull small --bits 8", "catalog models pull clap"]
+)
 @click.argument("name")
 @click.option("--bits", type=click.Choice(["8", "4"]), help="Quantize the decoder.")
 @click.option(
@@ -87,11 +89,13 @@ def models_list(as_json: bool, as_jsonl: bool) -> None:
 def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
     """Fetch a checkpoint and convert it once.
 
-    NAME is a size, a repository of the hub or a folder.
+    NAME is a size of MusicGen, clap for the ear, a repository of the hub or a folder.
     """
     from ..doctor import pull_checkpoint
+    from ..generator.weights import is_ear
 
-    click.echo("MusicGen weights are CC-BY-NC-4.0: they may not be used commercially", err=True)
+    if not is_ear(name):
+        click.echo("MusicGen weights are CC-BY-NC-4.0: they may not be used commercially", err=True)
     with progress_bar("fetching") as on_progress:
         path = pull_checkpoint(name, dtype=dtype, bits=int(bits) if bits else None, on_progress=on_progress)
     click.echo(str(path))

@@ -20,11 +20,10 @@ from ..protocol import Progress
 from .files import git_sha1_of, sha256_of
 from .pickled import require_torch
 
-__all__ = ["Source", "cached_snapshot", "download", "snapshot_mark"]
+__all__ = ["MUSICGEN", "Source", "Wanted", "cached_snapshot", "download", "snapshot_mark"]
 
 
 _ATTEMPTS = 3
-_TEXTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "README.md")
 # In order of preference; the first kind that a repository has is fetched.
 _WEIGHTS = (
     ("model.safetensors",),
@@ -44,6 +43,22 @@ class Source:
     repo: str
     revision: str | None
     license: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is fetched of a repository beside the weights."""
+
+    kind: str
+    """Of which model, in words."""
+    texts: tuple[str, ...]
+    """Configuration, tokenizer and the like, as far as they are there."""
+
+
+MUSICGEN = Wanted(
+    "MusicGen",
+    ("config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "README.md"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,7 @@ def download(
     folder: Path,
     *,
     revision: str | None = None,
+    wanted: Wanted = MUSICGEN,
     check: Callable[[Path], None] | None = None,
     on_progress: Progress | None = None,
 ) -> Source:
@@ -90,7 +106,7 @@ def download(
     Raises WeightsError.
     """
     try:
-        source, files = _listing(repo, revision)
+        source, files = _listing(repo, revision, wanted)
     except _Unreachable as error:
         return _from_cache(repo, folder, revision, error)
     if any(file.name.endswith(".bin") for file in files):
@@ -113,7 +129,7 @@ class _Unreachable(Exception):
     """The hub did not answer, or the user switched it off."""
 
 
-def _listing(repo: str, revision: str | None) -> tuple[Source, list[_File]]:
+def _listing(repo: str, revision: str | None, wanted: Wanted) -> tuple[Source, list[_File]]:
     """Ask the hub for a repository's commit and files."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -137,7 +153,7 @@ def _listing(repo: str, revision: str | None) -> tuple[Source, list[_File]]:
     }
     card = getattr(info, "card_data", None)
     license_name = str(getattr(card, "license", None) or "unknown").upper()
-    return Source(repo, info.sha, license_name), _wanted(repo, files)
+    return Source(repo, info.sha, license_name), _wanted(repo, files, wanted)
 
 
 def _lfs_sha256(lfs: Any) -> str | None:
@@ -145,13 +161,13 @@ def _lfs_sha256(lfs: Any) -> str | None:
     return lfs.get("sha256") if isinstance(lfs, dict) else getattr(lfs, "sha256", None)
 
 
-def _wanted(repo: str, files: dict[str, _File]) -> list[_File]:
+def _wanted(repo: str, files: dict[str, _File], wanted: Wanted) -> list[_File]:
     for first, *shards in _WEIGHTS:
         if first in files:
             prefixed = [name for name in files for shard in shards if name.startswith(shard)]
-            names = [*(name for name in _TEXTS if name in files), first, *sorted(prefixed)]
+            names = [*(name for name in wanted.texts if name in files), first, *sorted(prefixed)]
             return [files[name] for name in names]
-    raise WeightsError(f"{repo} holds no MusicGen weights in a known layout.")
+    raise WeightsError(f"{repo} holds no {wanted.kind} weights in a known layout.")
 
 
 def _bring(source: Source, file: _File, folder: Path) -> Iterator[int]:

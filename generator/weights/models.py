@@ -70,7 +70,7 @@ def models_home() -> Path:
 def available() -> list[ModelInfo]:
     """Return Meta's checkpoints and whatever else was pulled, with where they are on this machine."""
     known = {_folder(_repo_of(name)) for name in MODELS}
-    pulled = sorted(file.parent for file in models_home().glob(f"[!.]*/{MANIFEST}"))
+    pulled = sorted(file.parent for file in models_home().glob(f"[!.]*/{MANIFEST}") if _makes_music(file))
     return [_info(name) for name in (*MODELS, *(folder.name for folder in pulled if folder not in known))]
 
 
@@ -256,6 +256,14 @@ def _info(name: str) -> ModelInfo:
     license_name = license_of(path) if path and manifest else META_LICENSE if name in MODELS else "unknown"
     dtype, bits = manifest.get("dtype"), manifest.get("bits")
     return ModelInfo(name, repo, int(size), path, license_name, revision, dtype, bits)
+
+
+def _makes_music(manifest: Path) -> bool:
+    """Tell whether a manifest is not that of an ear; see `ears`."""
+    try:
+        return bool((read_manifest(manifest.parent) or {}).get("kind") != "ear")
+    except WeightsError:  # a damaged one is named where it is used
+        return True
 
 
 def _is_ours(folder: Path) -> bool:
