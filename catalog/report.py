@@ -190,7 +190,7 @@ def past_json(one: PastRequest) -> dict[str, Any]:
 
 def figures(statistics: Statistics) -> Iterator[str]:
     """Return the lines of the statistics."""
-    apart = {"false_reuse", "by_style", "by_role", "over_time"}
+    apart = {"false_reuse", "by_style", "by_role", "checks", "over_time"}
     for name, value in statistics.model_dump(exclude=apart).items():
         yield f"{name}: {shown(value)}"
     wrong = statistics.false_reuse
@@ -204,6 +204,11 @@ def figures(statistics: Statistics) -> Iterator[str]:
     for kind, shares in (("style", statistics.by_style), ("role", statistics.by_role)):
         for name, share in sorted(shares.items(), key=lambda item: (-item[1].requests, item[0])):
             yield f"{kind} {name}: {share.requests} requests, {share.reused} reused, {share.made} made"
+    for name, check in statistics.checks.items():
+        yield (
+            f"check {name}: {check.share:.1%} failed ({check.failed} of {check.takes} takes), "
+            f"{check.kept} kept all the same"
+        )
     yield from _over_time(statistics.over_time)
 
 

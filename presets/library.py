@@ -20,6 +20,7 @@ from .document import ROOT, read
 from .errors import PresetError, did_you_mean
 from .findings import sentence
 from .schema import (
+    Check,
     Configuration,
     Defaults,
     Ear,
@@ -77,9 +78,12 @@ class Library:
     """How fast a service checks what is stored."""
     ear: Ear
     """What hears the music, and when."""
+    check: Check
+    """How often a track that fails the check after making is made again."""
     digest: str
     """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor are the
-    scrub and the ear, nor where the reader is found, how long it may take, or which variable holds its key."""
+    scrub, the ear and the check, nor where the reader is found, how long it may take, or which variable holds its
+    key."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
@@ -117,6 +121,7 @@ class Library:
             "reader": self.reader or {},
             "scrub": self.scrub,
             "ear": self.ear,
+            "check": self.check,
         }
         return dict(_flat(sections))
 
@@ -278,7 +283,11 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
     canonical = json.dumps(
         valid.model_dump(
             mode="json",
-            exclude={"roles": {"__all__": {"ducking"}}, "reader": of_reader, "scrub": True, "ear": True},
+            exclude={
+                "roles": {"__all__": {"ducking"}},
+                "reader": of_reader,
+                **dict.fromkeys(("scrub", "ear", "check"), True),
+            },
         ),
         sort_keys=True,
         separators=(",", ":"),
@@ -293,6 +302,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         reader=valid.reader,
         scrub=valid.scrub,
         ear=valid.ear,
+        check=valid.check,
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
         _origins=origins,
     )

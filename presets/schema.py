@@ -18,6 +18,7 @@ from .vocabulary import ENVIRONMENTS, MOODS
 
 __all__ = [
     "MAX_DURATION_S",
+    "Check",
     "Configuration",
     "Defaults",
     "Ear",
@@ -294,6 +295,14 @@ class Ear(Strict):
     """When a track that is made is heard: after the call, in a process of its own; before the call returns; or not."""
 
 
+class Check(Strict):
+    """How often a track that fails the check after making is made again."""
+
+    retakes: Annotated[int, Field(ge=0, le=5)] = 1
+    time_share: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """All that is made again takes at most this share of the time that the making took at first."""
+
+
 class Configuration(Strict):
     """Everything under `musicgen:`, merged."""
 
@@ -306,6 +315,7 @@ class Configuration(Strict):
     reader: Reader | None = None
     scrub: Scrub = Scrub()
     ear: Ear = Ear()
+    check: Check = Check()
 
 
 class Overrides(Generation):

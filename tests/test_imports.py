@@ -31,7 +31,7 @@ FLOORS = {
     "generator": (
         "protocol errors",
         "networks audio memory",
-        "weights synth",
+        "weights synth listening",
         "cpu",
         "musicgen",
         "loading",

@@ -33,6 +33,7 @@ from .options import (
     on_reuse,
     out_options,
     reuse_options,
+    takes_options,
 )
 from .terminal import Command, print_json, print_result, print_rows, progress_bar, result_payload
 
@@ -53,6 +54,7 @@ __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
     ],
 )
 @context_options
+@takes_options
 @on_reuse(
     "--reuse",
     default="auto",
@@ -153,6 +155,7 @@ def _serve_batch(batch: str, explain: bool, home: str, config: str | None, optio
     ],
 )
 @context_options
+@takes_options
 @on_output("--explain", is_flag=True, help="Show features, choices and configuration.")
 @out_options
 @json_option

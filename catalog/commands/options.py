@@ -37,6 +37,7 @@ __all__ = [
     "options",
     "out_options",
     "reuse_options",
+    "takes_options",
 ]
 
 DEFAULT_QUALITY = "standard"
@@ -209,6 +210,22 @@ context_options = options(
         multiple=True,
         metavar="NAME=VALUE",
         help="Any other generation value, say --set temperature=0.8; repeatable.",
+    ),
+)
+takes_options = options(
+    wanted(
+        "--takes",
+        type=int,
+        metavar="N",
+        show_default="1",
+        help="Where a track is made, make N takes with different seeds and keep the best.",
+    ),
+    wanted(
+        "--retakes",
+        type=int,
+        metavar="N",
+        show_default="1, by check: in the configuration",
+        help="How often to make again what fails the check after making.",
     ),
 )
 audience_options = options(

@@ -11,6 +11,7 @@ from ..models import Judgement, Value
 from ..reuse.terms import BY_HAND
 from ..store.requests import LOOKING, STOCKING, UNHEARD
 from ..store.store import Store
+from .checks import COLUMNS, CheckShare, checks_by_generator
 from .over_time import By, OverTime, over_time
 from .requests import verdicts
 
@@ -77,6 +78,8 @@ class Statistics(Value):
     disk_bytes: int = 0
     by_style: dict[str, Share] = Field(default_factory=dict)
     by_role: dict[str, Share] = Field(default_factory=dict)
+    checks: dict[str, CheckShare] = Field(default_factory=dict)
+    """What failed the check after making, by generator."""
     over_time: OverTime = OverTime()
 
 
@@ -86,7 +89,7 @@ def statistics(store: Store, by: By | None = None) -> Statistics:
     `by` is how long the periods of `over_time` are; without it their length follows from that of the log.
     """
     log = store.requests.columns(("command", "action", "rule", "style", "role", "key", "track_id"))
-    tracks = store.tracks.columns(("id", "key", "generation_s", "rating"))
+    tracks = store.tracks.columns(("id", "key", "generation_s", "rating", *COLUMNS))
     counts = _counted(log, ("command", "action", "rule", "style", "role"))
     reuses = [
         row for row in _counted(log, ("command", "action", "rule", "key", "track_id")) if _is_reuse(row)
@@ -117,6 +120,7 @@ def statistics(store: Store, by: By | None = None) -> Statistics:
         disk_bytes=held["audio_bytes"] + held["table_bytes"],
         by_style=_shares(requests, "style"),
         by_role=_shares(requests, "role"),
+        checks=checks_by_generator(tracks),
         over_time=over_time(store, generation_s, by),
     )
 

@@ -62,6 +62,10 @@ class FindOrMakeArguments(BaseModel):
         description="Who hears it; gets another fitting track than the one just heard.",
     )
     theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
+    takes: int | None = Field(
+        None, description="How many takes with different seeds to make; the best is kept."
+    )
+    retakes: int | None = Field(None, description="How often to make again what fails the check.")
     max_false_reuse: float | None = Field(
         None,
         description="The share of reused tracks that may turn out not to fit, 0 to 1; less reuses less. 0.1 unless "
@@ -102,6 +106,8 @@ class FixedArguments(TypedDict, total=False):
     continue_from: str | None
     listener: str | None
     theme: str | None
+    takes: int | None
+    retakes: int | None
     max_false_reuse: float | None
     reach: Reach | None
     fit: Fit | None

@@ -33,6 +33,7 @@ from .request import (
     QualityName,
     Request,
     Source,
+    Takes,
     TimeOfDay,
 )
 from .result import Action, Candidate, Decision, Match, Result, ServedResult
@@ -91,6 +92,7 @@ __all__ = [
     "StockPlan",
     "StyleFit",
     "Tag",
+    "Takes",
     "TimeOfDay",
     "Track",
     "Unit",

@@ -1,6 +1,6 @@
 """The keyword arguments of calls, as typed dictionaries, so that an editor knows the names and types of them.
 
-They have the fields of `Context`, `Choices`, `Audience` and `Filter`; these models check the values.
+They have the fields of `Context`, `Choices`, `Audience`, `Takes` and `Filter`; these models check the values.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ class SceneArguments(MusicArguments, total=False):
 
     listener: str | None
     theme: str | None
+    takes: int | None
+    retakes: int | None
 
 
 class RequestArguments(SceneArguments, total=False):
-    """The fields of `Context` but its text, of `Choices` and of `Audience`."""
+    """The fields of `Context` but its text, of `Choices`, of `Audience` and of `Takes`."""
 
     environment: Environment | None
     time_of_day: TimeOfDay | None

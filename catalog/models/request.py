@@ -22,6 +22,7 @@ __all__ = [
     "QualityName",
     "Request",
     "Source",
+    "Takes",
     "TimeOfDay",
 ]
 
@@ -97,6 +98,15 @@ class Audience(Value):
 
     listener: Name = ""
     theme: Name = ""
+
+
+class Takes(Value):
+    """How often a track is made before the best is kept, where one must be made; None leaves it to the settings."""
+
+    takes: int | None = Field(default=None, ge=1, le=16)
+    """Takes with different seeds, of which the best is kept."""
+    retakes: int | None = Field(default=None, ge=0, le=5)
+    """How often a track that fails the check is made again."""
 
 
 class Request(Value):

@@ -28,6 +28,7 @@ from ..models import (
     RequestRecord,
     Result,
     SceneArguments,
+    Takes,
 )
 from ..reuse.terms import TermArguments
 
@@ -100,6 +101,7 @@ class Call:
     choices: Choices
     key: str
     audience: Audience = field(default_factory=Audience)
+    takes: Takes = field(default_factory=Takes)
     melody: Audio | None = None
     """The recording whose melody the music follows."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
@@ -125,7 +127,8 @@ class Call:
 
 def of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return those arguments of `find_or_make` that are part of the request, not of how it is served."""
-    parts = Context.model_fields.keys() | Choices.model_fields.keys() | Audience.model_fields.keys()
+    models = (Context, Choices, Audience, Takes)
+    parts = {name for model in models for name in model.model_fields}
     return {name: value for name, value in arguments.items() if name in parts}
 
 

@@ -22,13 +22,24 @@ from ..generator import Audio, AudioError, Cancelled, Generator, GeneratorError,
 from ..generator.audio import analysis, timbre
 from ..generator.audio.seam import measure_seam
 from ..generator.weights.sizes import MODEL_RANKS
-from ..models import Request, Track
+from ..models import Checked, Request, Track
 from ..store.store import Store
 from ..upkeep.sidecars import sidecar
 from ..version import package_version
 from .call import Call
 
-__all__ = ["Generators", "LastStep", "MakingTask", "followed", "keep", "noted", "render", "seed_of"]
+__all__ = [
+    "Generators",
+    "LastStep",
+    "MakingTask",
+    "followed",
+    "generator_errors",
+    "keep",
+    "noted",
+    "render",
+    "seed_of",
+    "shape",
+]
 
 
 _log = logging.getLogger(__name__)
@@ -93,7 +104,7 @@ def render(
     groups: dict[tuple[str, str], list[MakingTask]] = {}
     for task in tasks:
         groups.setdefault((task.config["backend"], task.config["size"]), []).append(task)
-    made: dict[str, Audio] = {}
+    made: dict[int, Audio] = {}
     for (backend, size), group in groups.items():
         began = time.perf_counter()
         with generator_errors(f"{backend} {size}"):
@@ -111,35 +122,35 @@ def render(
                     for task in group
                 ]
         for task in group:
-            task.call.timings_s["generate"] = round((time.perf_counter() - began) / len(group), 4)
-        made.update((task.call.id, one) for task, one in zip(group, audios, strict=True))
-    return [made[task.call.id] for task in tasks]
+            spent_s = task.call.timings_s.get("generate", 0.0) + (time.perf_counter() - began) / len(group)
+            task.call.timings_s["generate"] = round(spent_s, 4)
+        made.update((id(task), one) for task, one in zip(group, audios, strict=True))
+    return [made[id(task)] for task in tasks]
 
 
 def keep(
     task: MakingTask,
     raw: Audio,
+    shaped: Audio,
     store: Store,
     *,
     encoder: str,
+    found: Checked | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> tuple[Track, NDArray[np.float32] | None]:
-    """Shape, measure and store the audio of a task; return the track and its sound vector, None for silence.
+    """Measure and store the `shaped` audio of a task; return the track and its sound vector, None for silence.
 
-    The caller writes the row, so that it goes in last. `check` is called before each stage up to the storing, and may
-    raise Cancelled. Raises InputError when the audio breaks a rule of the request
-    (`normalize_duration: strict`), StorageError when it cannot be written.
+    The caller writes the row, so that it goes in last. `found` is what the check found. `check` is called before each
+    stage up to the storing, and may raise Cancelled. Raises StorageError when the audio cannot be written.
     """
     call, request, config = task.call, task.request, task.config
     with generator_errors(f"{config['backend']} {config['size']}"):
         check()
-        with call.stage("shape"):
-            shaped = shape(raw, config)
-        check()
         with call.stage("measure"):
             made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, config)}
             sound = timbre.sound_vector(shaped)
-    made["generation_s"] = round(sum(call.timings_s[stage] for stage in ("generate", "shape", "measure")), 3)
+    stages = ("generate", "shape", "check", "measure")
+    made["generation_s"] = round(sum(call.timings_s.get(stage, 0.0) for stage in stages), 3)
     track_id = uuid.uuid4().hex[:16]
     check()
     with call.stage("store_audio"):
@@ -158,6 +169,7 @@ def keep(
             audio_bytes=size,
             encoder=encoder,
             variant_of=task.variant_of,
+            checked=found,
         )
         if raw.codes is not None:
             # A continuation starts from the end that is left after cutting; fades and loudness are not in the codes.

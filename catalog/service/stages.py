@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..models import (
     Request,
     Result,
     ServedResult,
+    Takes,
     Track,
 )
 from ..presets import Library
@@ -44,8 +46,12 @@ from ..text.features import features_of
 from ..text.parsed import parse
 from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
+from .checking.budget import Budget
+from .checking.made import keep_best, make_takes
+from .checking.takes import Ear
+from .checking.told import checked_takes, failed_check, with_reason
 from .listener import Listener
-from .making import Generators, LastStep, MakingTask, followed, keep, noted, render, seed_of
+from .making import Generators, LastStep, MakingTask, followed, noted, seed_of
 from .music_vectors import MusicVectors
 from .repeats import Repeat, Repeats
 
@@ -90,6 +96,8 @@ class Flow:
         self.encoder = encoder
         self.music = MusicVectors(store, library, encoder)
         self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
+        self.ears: tuple[Ear, ...] = ()
+        """What listens to each take beside the checks that need no model."""
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
         # Threads share the loaded models, and one generation fills the machine.
@@ -101,21 +109,25 @@ class Flow:
         self.store.close()
 
     def begin(self, command: str, source: ContextSource, arguments: Mapping[str, Any]) -> Call:
-        """Return a new call with its arguments checked: fields of `Context`, `Choices` and `Audience`.
+        """Return a new call with its arguments checked: fields of `Context`, `Choices`, `Audience`, `Takes`.
 
         Raises InputError, ConfigError for an unknown preset or role, NotFound for an unknown track to go on from.
         """
         known = {name: value for name, value in arguments.items() if name in Context.model_fields}
         chosen = {name: value for name, value in arguments.items() if name in Choices.model_fields}
         audience_values = {name: arguments.get(name) or "" for name in Audience.model_fields}
-        if unknown := sorted(arguments.keys() - known.keys() - chosen.keys() - audience_values.keys()):
-            valid = [*Choices.model_fields, *Context.model_fields, *Audience.model_fields]
+        wanted = {name: arguments.get(name) for name in Takes.model_fields}
+        stated = known.keys() | chosen.keys() | audience_values.keys() | wanted.keys()
+        if unknown := sorted(arguments.keys() - stated):
+            models = (Choices, Context, Audience, Takes)
+            valid = [name for model in models for name in model.model_fields]
             raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
         if isinstance(chosen.get("melody"), Path):
             chosen["melody"] = str(chosen["melody"])
         context = read_context(source, **known)
         self.supervisor.check(context)
         choices, audience = validated(Choices, chosen), validated(Audience, audience_values)
+        takes = checked_takes(validated(Takes, wanted), choices)
         if choices.continue_from is not None:
             # The beginning of an id is enough to name a track, and names the same request as the whole id.
             whole = self.store.tracks.find_id(choices.continue_from).id
@@ -131,7 +143,7 @@ class Flow:
                 self.library.role(choices.role)
         present = {size: weights.find(size) is not None for size in weights.MODELS}
         key = key_of(context, choices, self.library, present)
-        return Call(command, context, choices, key, audience, melody)
+        return Call(command, context, choices, key, audience, takes, melody)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
         """Look for a track whose audio is as it was stored: theme, repeat, read, search, decide, choose.
@@ -272,17 +284,24 @@ class Flow:
         Where no seed was requested it follows from the request's key; with `fresh` it is drawn.
         """
         tasks = [self._task(call, outcome, fresh=fresh) for call, outcome in missing]
-        steps = LastStep(on_progress)
+        steps, check = LastStep(on_progress), self.library.check
         with self._one_at_a_time:
-            raws = render(tasks, self._generator, steps if on_progress else None)
-        for (call, outcome), task, raw in zip(missing, tasks, raws, strict=True):
-            track, sound = keep(task, raw, self.store, encoder=self.encoder.identity, check=steps.again)
+            made = make_takes(
+                tasks,
+                self._generator,
+                Budget(check.retakes, check.time_share),
+                other_seed=partial(self._other_seed, fresh=fresh),
+                ears=self.ears,
+                on_progress=steps if on_progress else None,
+            )
+        for (call, outcome), takes in zip(missing, made, strict=True):
+            best, track, sound = keep_best(takes, self.store, self.encoder.identity, steps.again)
             _, vector = self.understand(call)
             stamp = self.store.stamp()
             with call.stage("insert"):
                 self.store.tracks.insert(track, vector, sound, self.music.of_track(track))
             self.store.remember(track, stamp)
-            yield Outcome(noted(task, raw), outcome.decision, track, made=True)
+            yield Outcome(noted(best.task, best.raw), with_reason(outcome.decision, track), track, made=True)
 
     def _task(self, call: Call, outcome: Outcome, *, fresh: bool) -> MakingTask:
         request, first = outcome.request, call.choices.continue_from
@@ -291,6 +310,11 @@ class Flow:
             seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.tracks.takes(call.key))
         follows = None if first is None else followed(self.store, first, request)
         return MakingTask(call, request, seed, outcome.decision.variant_of, follows)
+
+    def _other_seed(self, task: MakingTask, number: int, *, fresh: bool) -> int:
+        """Return the seed of a further take, no seed of another track for the same request."""
+        key = task.call.key
+        return secrets.randbelow(2**32) if fresh else seed_of(f"{key}/{number}", self.store.tracks.takes(key))
 
     def _generator(self, backend: str, size: str) -> Generator:
         if (backend, size) not in self._loaded:
@@ -332,6 +356,7 @@ class Flow:
             warnings=(
                 *request.warnings,
                 *_substitution(outcome),
+                *failed_check(track),
                 *_weariness(decision),
                 *_uncertified(decision),
             ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..generator import Progress
-from ..models import Result
+from ..models import Audience, Result, Takes
 
 if TYPE_CHECKING:
     from .service import MusicService
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Work", "planned"]
 
 
-DECISIVE = ("listener", "theme", "min_similarity", "max_false_reuse", "reach", "fit", "variety")
+DECISIVE: tuple[str, ...] = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
+DECISIVE += (*Audience.model_fields, *Takes.model_fields)
 """Arguments outside the request's key that decide which track is served; jobs that are joined agree on them."""
 
 Work = Callable[[Progress], "Result | dict[str, Any]"]

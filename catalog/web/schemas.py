@@ -105,6 +105,10 @@ class FindOrMakeBody(BaseModel):
         None, description="Who listens; gets another fitting track than the ones heard lately."
     )
     theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
+    takes: int | None = Field(
+        None, description="How many takes with different seeds to make; the best is kept."
+    )
+    retakes: int | None = Field(None, description="How often to make again what fails the check.")
     explain: bool = Field(False, description="Also count what each hard fact rejects, as find always does.")
     dry_run: bool = Field(False, description="Decide and stop: make nothing.")
 

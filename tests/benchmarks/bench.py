@@ -71,6 +71,7 @@ BENCHMARKS = (
     Benchmark("catalog/words_and_meaning.py", 300, data="needed"),
     Benchmark("generator/analysis.py", 300),
     Benchmark("generator/ears.py", 900),
+    Benchmark("generator/faults.py", 600),
     Benchmark("generator/musicgen.py", 1200),
     Benchmark("generator/weights.py", 300),
 )

@@ -18,6 +18,7 @@ from music_catalog.models import (
     FilterArguments,
     LogArguments,
     RequestArguments,
+    Takes,
 )
 from music_catalog.reuse.terms import TermArguments
 from music_catalog.service.call import StockOptions
@@ -26,7 +27,7 @@ from music_catalog.service.stock_plan import OPTIONS
 from music_catalog.store.requests import FORMAT
 from music_catalog.web.schemas import FindOrMakeBody
 
-MODELS = (Context, Choices, Audience)
+MODELS = (Context, Choices, Audience, Takes)
 FIELDS = {name: model for model in MODELS for name in model.model_fields}
 TERMS = {"reuse", "max_false_reuse", "reach", "fit", "variety"}
 

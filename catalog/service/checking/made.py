@@ -1,0 +1,105 @@
+"""Make tracks, listen to them, and make again within the budget what failed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CatalogError
+from ...generator import Progress
+from ...models import Track
+from ...store.store import Store
+from ..making import Generators, MakingTask, keep, render
+from .budget import Budget, follows_seed
+from .takes import Ear, Take, best_of, checked_of, listened
+
+__all__ = ["TOGETHER", "OtherSeed", "keep_best", "make_takes"]
+
+
+_log = logging.getLogger(__name__)
+
+TOGETHER = 8
+"""How many takes are made at once at the most."""
+OtherSeed = Callable[[MakingTask, int], int]
+"""Takes a task and the number of a further take, from 1; returns its seed."""
+
+
+def make_takes(
+    tasks: Sequence[MakingTask],
+    generators: Generators,
+    budget: Budget,
+    *,
+    other_seed: OtherSeed,
+    ears: Sequence[Ear] = (),
+    on_progress: Progress | None = None,
+) -> list[list[Take]]:
+    """Return the takes of each task: as many as its call asks for, and those made because all of these had failed.
+
+    A retake that cannot be made is done without. Raises as `render` and `listened` do for the others.
+    """
+    began = time.perf_counter()
+    wanted = [
+        (place, replace(task, seed=other_seed(task, number) if number else task.seed))
+        for place, task in enumerate(tasks)
+        for number in range(_takes(task))
+    ]
+    takes: list[list[Take]] = [[] for _ in tasks]
+    for first in range(0, len(wanted), TOGETHER):
+        group = wanted[first : first + TOGETHER]
+        raws = render([task for _, task in group], generators, on_progress)
+        for (place, task), raw in zip(group, raws, strict=True):
+            takes[place].append(listened(task, raw, ears, compared=_takes(task) > 1))
+    made_s = time.perf_counter() - began
+    _make_again(tasks, takes, made_s, generators, budget, other_seed, ears, on_progress)
+    return takes
+
+
+def keep_best(
+    takes: Sequence[Take], store: Store, encoder: str, check: Callable[[], None]
+) -> tuple[Take, Track, NDArray[np.float32] | None]:
+    """Store the audio of the best take; return the take, its track and its sound vector. Raises as `keep` does."""
+    best, found = best_of(takes), checked_of(takes)
+    track, sound = keep(best.task, best.raw, best.shaped, store, encoder=encoder, found=found, check=check)
+    return best, track, sound
+
+
+def _takes(task: MakingTask) -> int:
+    """Return how many takes are made at first: without another seed they would be one."""
+    return (task.call.takes.takes or 1) if follows_seed(task.request.config) else 1
+
+
+def _make_again(
+    tasks: Sequence[MakingTask],
+    takes: list[list[Take]],
+    made_s: float,
+    generators: Generators,
+    budget: Budget,
+    other_seed: OtherSeed,
+    ears: Sequence[Ear],
+    on_progress: Progress | None,
+) -> None:
+    """Add to `takes` those made because every one before had faults, one track after the other."""
+    each_s, again_s = made_s / max(1, sum(map(len, takes))), 0.0
+    for task, own in zip(tasks, takes, strict=True):
+        most = budget.retakes if task.call.takes.retakes is None else task.call.takes.retakes
+        first = len(own)
+        while (
+            len(own) < first + most
+            and all(take.faults for take in own)
+            and follows_seed(task.request.config)
+            and budget.affords(made_s, again_s, each_s)
+        ):
+            began = time.perf_counter()
+            other = replace(task, seed=other_seed(task, len(own)))
+            try:
+                (raw,) = render([other], generators, on_progress)
+                own.append(listened(other, raw, ears, compared=False))
+            except CatalogError as error:
+                _log.warning("what failed the check was not made again: %s", error)
+                break
+            again_s += time.perf_counter() - began

@@ -1,0 +1,1 @@
+"""What is heard in samples, without knowing any row: faults."""
