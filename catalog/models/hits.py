@@ -20,7 +20,8 @@ __all__ = ["Hits"]
 
 SHOWN = 3
 """How many hits a line names."""
-COLUMNS = tuple(name for name in Track.model_fields if name not in ("config", "config_sources", "versions"))
+MAPPINGS = ("config", "config_sources", "versions", "checked")
+COLUMNS = tuple(name for name in Track.model_fields if name not in MAPPINGS)
 """The fields of a track that become columns: all but those that hold a mapping."""
 
 

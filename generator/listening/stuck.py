@@ -31,7 +31,7 @@ SMOOTH_S = 1.0
 """The difference is averaged over this long."""
 SAME_DB, SAME_SHARE = 1.0, 0.25
 """What is stuck differs by less than this, and by less than this share of the usual difference between two times."""
-LEAST_STUCK_S, LEAST_TIMES = 5.0, 3.0
+LEAST_STUCK_S, LEAST_TIMES = 5.0, 3.5
 """It is a fault from so many seconds and so many times on, the first time counted."""
 
 

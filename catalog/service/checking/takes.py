@@ -13,7 +13,8 @@ from ...generator import Audio
 from ...generator.listening.expected import Fault
 from ...generator.listening.faults import find_faults
 from ...models import Checked, FoundFault, Request
-from ..making import MakingTask, generator_errors, shape
+from .. import making
+from ..making import MakingTask, generator_errors
 from .agreement import Agreement, agreement
 from .asked import asked_of
 
@@ -59,7 +60,7 @@ def listened(task: MakingTask, raw: Audio, ears: Sequence[Ear], *, compared: boo
     config = task.config
     with generator_errors(f"{config['backend']} {config['size']}"):
         with task.call.stage("shape"):
-            shaped = shape(raw, config)
+            shaped = making.shape(raw, config)
         with task.call.stage("check"):
             asked = asked_of(task.request)
             faults = find_faults(shaped, asked.expected)
