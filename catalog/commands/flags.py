@@ -19,10 +19,13 @@ FLAGS = {
     "min_similarity": "--min-similarity",
     "reach": "--reach",
     "request_id": "--for",
+    "retakes": "--retakes",
     "reuse": "--reuse",
     "role": "--role",
+    "seed": "--seed",
     "snapshot": "--snapshot",
     "table": "--table",
+    "takes": "--takes",
     "variety": "--variety",
 }
 _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)'?)?")

@@ -1,7 +1,8 @@
 """Stuck loops: the same second or two again and again where the music should go on, a typical failure of MusicGen.
 
 The levels of 32 mel bands are compared with those of one period before. Music that repeats a bar is played anew, on
-other notes or with other strengths, and differs by several decibels; what is stuck differs by less than one. Music
+other notes or with other strengths, and differs by several decibels; what is stuck differs by less than one,
+but for its level as a whole. Music
 that stands still, such as a drone, differs little from any time before: its difference after a period is compared with
 that after other lags, so that it is not blamed.
 """
@@ -43,7 +44,7 @@ def stuck(audio: Audio, expected: Expected) -> list[Fault]:
     frames_per_s = SIGNAL_RATE / HOP
     most = min(round(MOST_PERIOD_S * frames_per_s), len(levels) // 3)
     lags = range(round(LEAST_PERIOD_S * frames_per_s), most + 1)
-    differences = [np.abs(levels[lag:] - levels[:-lag]).mean(axis=1) for lag in lags]
+    differences = [_difference(levels, lag) for lag in lags]
     if not differences:
         return []
     usual = float(np.median([one.mean() for one in differences]))
@@ -59,6 +60,12 @@ def stuck(audio: Audio, expected: Expected) -> list[Fault]:
         return []
     words = f"the same {period_s:.1f} s are repeated for {longest_s:.0f} s from {start_s:.0f} s on"
     return [Fault("stuck", words, min(1.0, longest_s / audio.duration_s))]
+
+
+def _difference(levels: Floats, lag: int) -> Floats:
+    """Return how far each frame is from the one `lag` before in dB, apart from a change of all bands alike."""
+    change = levels[lag:] - levels[:-lag]
+    return np.asarray(np.abs(change - change.mean(axis=1, keepdims=True)).mean(axis=1))
 
 
 def _levels_db(audio: Audio) -> Floats:

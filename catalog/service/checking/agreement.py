@@ -41,7 +41,7 @@ def agreement(take: Audio, asked: Asked) -> Agreement:
     parts = [part for part in (_tempo(take, asked), _loudness(take, asked), _brightness(take, asked)) if part]
     if not parts:
         return Agreement(1.0, "")
-    return Agreement(round(sum(share for share, _ in parts) / len(parts), 3), ", ".join(w for _, w in parts))
+    return Agreement(round(sum(share for share, _ in parts) / len(parts), 2), ", ".join(w for _, w in parts))
 
 
 def _tempo(take: Audio, asked: Asked) -> tuple[float, str] | None:
@@ -76,4 +76,4 @@ def _brightness(take: Audio, asked: Asked) -> tuple[float, str] | None:
     heard = (centre - DARKEST_OCTAVES) / OCTAVES
     off_octaves = abs(heard - asked.brightness) * OCTAVES
     share = max(0.0, 1.0 - off_octaves / BRIGHTNESS_RANGE_OCTAVES)
-    return share, f"brightness {min(1.0, max(0.0, heard)):.1f} for {asked.brightness:.1f}"
+    return share, f"brightness {min(1.0, max(0.0, heard)):.2f} for {asked.brightness:.2f}"

@@ -74,7 +74,7 @@ def _together(nearness: Agreement, heard: Sequence[Heard]) -> Agreement:
     told = [one for one in heard if one.agreement is not None]
     shares = [nearness.share, *(one.agreement for one in told if one.agreement is not None)]
     words = ", ".join(filter(None, (nearness.words, *(one.words for one in told))))
-    return Agreement(round(sum(shares) / len(shares), 3), words)
+    return Agreement(round(sum(shares) / len(shares), 2), words)
 
 
 def best_of(takes: Sequence[Take]) -> Take:

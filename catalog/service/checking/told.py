@@ -13,7 +13,8 @@ def checked_takes(takes: Takes, choices: Choices) -> Takes:
     seed = choices.generation.get("seed") if choices.seed is None else choices.seed
     if seed is not None and (takes.takes or 1) > 1:
         raise InputError(
-            f"takes is {takes.takes} and seed is {seed}, which leaves one take; drop one of them"
+            f"takes={takes.takes} and seed={seed} contradict each other, since one seed makes one take; "
+            "drop one of them"
         )
     return takes
 

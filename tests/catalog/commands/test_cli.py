@@ -314,3 +314,14 @@ def test_explain_counts_what_each_hard_fact_rejects(home):
         "rejected by each hard fact alone, of 1 tracks: role 1, quality 1, model 0, duration 1"
         in result.stderr
     )
+
+
+@pytest.mark.parametrize("command", ["find-or-make", "musicgen"])
+def test_of_several_takes_one_is_kept_and_the_result_says_why(command, tmp_path):
+    made = data(run(command, BATTLE, *SHORT, "--takes", "2", "--json", home=tmp_path))
+    assert made["track"]["checked"]["takes"] == 2
+    assert "of 2 was kept: nothing is wrong with it" in made["reason"]
+    assert "check procedural: 0.0% failed (0 of 2 takes)" in run("stats", home=tmp_path).stdout
+    refused = run(command, BATTLE, *SHORT, "--takes", "2", "--seed", "1", home=tmp_path)
+    assert refused.exit_code == 2
+    assert "--takes 2 and --seed 1 contradict each other" in refused.stderr

@@ -187,7 +187,7 @@ def test_a_batch_makes_again_only_what_failed(tmp_path):
 def test_takes_and_a_seed_contradict_each_other(tmp_path):
     with opened(tmp_path / "home", Broken()) as service:
         for arguments in ({"seed": 1}, {"generation": {"seed": 1}}):
-            with pytest.raises(InputError, match="takes is 3 and seed is 1"):
+            with pytest.raises(InputError, match="takes=3 and seed=1 contradict"):
                 service.generate(TEXT, takes=3, **arguments)
         with pytest.raises(InputError, match="takes"):
             service.generate(TEXT, takes=0)

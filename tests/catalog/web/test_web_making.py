@@ -151,3 +151,13 @@ def test_an_unknown_job_is_not_found(client):
     for method, path in (("GET", ""), ("GET", "/events"), ("DELETE", "")):
         answer = client.request(method, f"/api/jobs/nothing{path}")
         assert (answer.status_code, answer.json()["status"]) == (404, 404)
+
+
+def test_of_several_takes_one_is_kept_and_the_result_says_why(client):
+    result = client.make(RAIN, takes=2)
+    assert result["track"]["checked"]["takes"] == 2
+    assert "of 2 was kept: nothing is wrong with it" in result["reason"]
+    assert client.get("/api/statistics").json()["checks"]["procedural"]["takes"] == 2
+    refused = client.post("/api/find-or-make", {"context": RAIN, "takes": 2, "seed": 1})
+    assert refused.status_code == 422
+    assert "takes=2 and seed=1 contradict each other" in refused.text

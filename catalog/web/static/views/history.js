@@ -29,6 +29,7 @@ const FIGURES = [
   ["Served from the catalog", "hit_rate", percent],
   ["Tracks reused", "reused", number],
   ["Time saved", "saved_s", span],
+  ["Failed the check", "failed_check", percent],
   ["On disk", "disk_bytes", bytes],
 ];
 
@@ -100,6 +101,9 @@ export class HistoryView {
   async #loadFigures() {
     try {
       const statistics = await get("/statistics");
+      const checks = Object.values(statistics.checks ?? {});
+      const sum = (name) => checks.reduce((all, one) => all + one[name], 0);
+      if (checks.length) statistics.failed_check = sum("failed") / sum("takes");
       const known = FIGURES.filter(([, key]) => typeof statistics[key] === "number");
       fill(this.#figures, known.map(([term, key, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text(statistics[key])))));
       fill(this.#trend, trendChart(statistics.over_time));
