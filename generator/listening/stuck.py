@@ -1,10 +1,9 @@
 """Stuck loops: the same second or two again and again where the music should go on, a typical failure of MusicGen.
 
 The levels of 32 mel bands are compared with those of one period before. Music that repeats a bar is played anew, on
-other notes or with other strengths, and differs by several decibels; what is stuck differs by less than one,
-but for its level as a whole. Music
-that stands still, such as a drone, differs little from any time before: its difference after a period is compared with
-that after other lags, so that it is not blamed.
+other notes or with other strengths, and differs by several decibels; what is stuck differs by less than one, but for
+its level as a whole. Music that stands still, such as a drone, differs little from any time before: its difference
+after a period is compared with that after other lags, so that it is not blamed.
 """
 
 from __future__ import annotations
