@@ -41,6 +41,7 @@ __all__ = [
 
 
 BAR_WIDTH = 20
+_USUAL = ("whole_pieces", False)
 
 
 def headline(result: Result) -> str:
@@ -94,7 +95,8 @@ def explanation(result: Result) -> Iterator[str]:
     yield f"prompt: {request.prompt}"
     if decision.filter:
         facts = decision.filter.model_dump(exclude_none=True)
-        yield f"hard facts: {shown({name: value for name, value in facts.items() if value != ()})}"
+        told = {name: value for name, value in facts.items() if value != () and (name, value) != _USUAL}
+        yield f"hard facts: {shown(told)}"
     if by_facts := {name: count for name, count in decision.rejected_by.items() if name != "feedback"}:
         counts = ", ".join(f"{name} {count}" for name, count in by_facts.items())
         yield f"rejected by each hard fact alone, of {decision.considered} tracks: {counts}"

@@ -20,7 +20,7 @@ FLOORS = {
         "brief ear",
         "request store reuse",
         "history export upkeep",
-        "report doctor",
+        "report doctor intake",
         "service",
         "soundtrack",
         "web integrations",

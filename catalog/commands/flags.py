@@ -13,6 +13,7 @@ FLAGS = {
     "column": "--column",
     "fit": "--fit",
     "force": "--force",
+    "listed": "--manifest",
     "loop": "--loop",
     "from_ratings": "--from-ratings",
     "max_false_reuse": "--max-false-reuse",

@@ -22,6 +22,7 @@ from .collection import MOST_TRACKS, Collection
 from .ear import Heard, HeardTag
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .hits import Hits
+from .intake import AddedFile, AddOptions, Batch, Outcome
 from .log import Judgement, Mood, RequestRecord
 from .request import (
     Audience,
@@ -38,15 +39,19 @@ from .request import (
 )
 from .result import Action, Candidate, Decision, Match, Result, ServedResult
 from .stock import PlannedTrack, Stock, StockPlan
-from .track import Hit, Page, State, Track
+from .track import IMPORTED, Hit, Page, State, Track
 
 __all__ = [
+    "IMPORTED",
     "MAX_TEXT_BYTES",
     "MOST_TRACKS",
     "Action",
+    "AddOptions",
+    "AddedFile",
     "Alternative",
     "Audience",
     "Backend",
+    "Batch",
     "Brief",
     "Candidate",
     "Checked",
@@ -74,6 +79,7 @@ __all__ = [
     "MusicArguments",
     "Name",
     "OneOrMore",
+    "Outcome",
     "Page",
     "Period",
     "PlannedTrack",

@@ -76,6 +76,7 @@ class FilterArguments(TypedDict, total=False):
     min_tempo_bpm: float | None
     max_tempo_bpm: float | None
     min_rating: int | None
+    whole_pieces: bool
     backend: str | None
     language: str | None
     state: State | None

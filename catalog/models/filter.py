@@ -28,6 +28,7 @@ FieldName = Literal[
     "rating",
     "by",
     "model",
+    "license",
     "language",
     "made",
 ]
@@ -77,6 +78,8 @@ class Filter(Value):
     min_tempo_bpm: float | None = None
     max_tempo_bpm: float | None = None
     min_rating: int | None = None
+    whole_pieces: bool = False
+    """Imported tracks may be longer than `max_duration_s`: a piece is faded out when it is no longer needed."""
     backend: str | None = None
     language: str | None = None
     state: State | None = "ready"

@@ -16,9 +16,11 @@ from .display import PLAYED_BYTES, card, quoted
 from .ear import Heard
 from .request import Environment, QualityName, TimeOfDay
 
-__all__ = ["Hit", "Page", "State", "Track"]
+__all__ = ["IMPORTED", "Hit", "Page", "State", "Track"]
 
 State = Literal["ready", "trashed"]
+IMPORTED = "imported"
+"""The `backend` of tracks that were not made by one."""
 
 
 class Track(Value):
@@ -93,6 +95,22 @@ class Track(Value):
     def name(self) -> str:
         """What it is called in lists: the title that a person gave it, else its summary, its tone or its id."""
         return self.title or self.summary or self.tone or self.id
+
+    @property
+    def license(self) -> str:
+        """The licence of the music: of an imported track what was said of it, of a made one that of the weights."""
+        return self.weights_license
+
+    @property
+    def imported(self) -> bool:
+        """Whether the catalog took it in from a file; then `config` says from where, by whom and with which rights."""
+        return self.backend == IMPORTED
+
+    @property
+    def original(self) -> str | None:
+        """Where the file is as it came, relative to the home folder; None for a track that was made."""
+        path = self.config.get("original") if self.imported else None
+        return path if isinstance(path, str) else None
 
     @property
     def path(self) -> Path:

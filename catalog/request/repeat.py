@@ -16,8 +16,14 @@ def context_of(track: Track) -> Context:
 def choices_of(track: Track) -> Choices:
     """Return the choice of a track to go on from; the other choices are in the configuration of `track`.
 
-    Raises InputError for a track that follows a melody, since recordings are not kept.
+    Raises InputError for a track that was not made here, and for one that follows a melody, since recordings are not
+    kept.
     """
+    if track.imported:
+        raise InputError(
+            f"track {track.id} was added from a file, not made here, so it cannot be made again; "
+            "ask for new music with its words"
+        )
     if "melody" in track.config:
         raise InputError(
             f"track {track.id} follows the melody of a recording, which was not kept; "

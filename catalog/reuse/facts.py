@@ -9,6 +9,8 @@ __all__ = ["DURATION_TOLERANCE", "MIN_DURATION_TOLERANCE_S", "alone", "hard_fact
 
 DURATION_TOLERANCE = 0.10
 MIN_DURATION_TOLERANCE_S = 0.5
+UNDER = ("background_bed", "narration_bed", "focus_track")
+"""Roles of music that is faded out when it is no longer needed."""
 
 
 def hard_facts(request: Request) -> Filter:
@@ -28,6 +30,8 @@ def hard_facts(request: Request) -> Filter:
         loopable=True if loopable else choices.loopable,
         min_duration_s=None if any_length else duration_s - slack_s,
         max_duration_s=None if any_length else duration_s + slack_s,
+        # Music under something ends when that ends: a whole piece serves where nobody asked for a length.
+        whole_pieces=choices.duration_s is None and not any_length and request.role in UNDER,
         environment=request.context.environment,
         time_of_day=request.context.time_of_day,
         backend=choices.backend if choices.backend in ("mlx", "procedural") else None,
@@ -43,11 +47,11 @@ def alone(facts: Filter) -> dict[str, Filter]:
         "model": ("min_model_rank",),
         "backend": ("backend",),
         "loop": ("loopable",),
-        "duration": ("min_duration_s", "max_duration_s"),
+        "duration": ("min_duration_s", "max_duration_s", "whole_pieces"),
         "environment": ("environment",),
         "time_of_day": ("time_of_day",),
     }
-    values = facts.model_dump(exclude_none=True)
+    values = facts.model_dump(exclude_none=True, exclude_defaults=True)
     parts = {
         name: {field: values[field] for field in fields if field in values} for name, fields in groups.items()
     }

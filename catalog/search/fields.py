@@ -186,8 +186,9 @@ FIELDS: dict[str, Field] = {
     "length": Field(_numbers(around=HALF), "length:30..60"),
     "tempo": Field(_numbers(none=True, around=HALF), "tempo:..90"),
     "rating": Field(_numbers(none=True, least=1, most=5), "rating:4.."),
-    "by": Field(_word_of("mlx", "procedural"), "by:mlx"),
+    "by": Field(_word_of("mlx", "procedural", "imported"), "by:mlx"),
     "model": Field(_text(), "model:small"),
+    "license": Field(_text(), "license:cc-by"),
     "language": Field(_text(), "language:en"),
     "made": Field(_read_period, "made:2026-11.. or made:7d"),
 }

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..errors import InputError
 from ..models import (
+    IMPORTED,
     Alternative,
     Condition,
     FieldName,
@@ -42,6 +43,7 @@ _COLUMNS: dict[FieldName, str] = {
     "rating": "rating",
     "by": "backend",
     "model": "model",
+    "license": "weights_license",
     "language": "language",
     "made": "created_at",
 }
@@ -49,7 +51,7 @@ _SAME = ("state", "role", "style", "environment", "time_of_day", "loopable", "ba
 """Facts that a track must equal; the columns, the fields of `Filter` and those of `Track` have the same names."""
 _LISTS = ("mood", "tag")
 _WHOLE = ("rating",)
-_PARTS = ("model",)
+_PARTS = ("model", "license")
 """Fields that match where a part of the value does."""
 _UNKNOWN: dict[FieldName, str] = {"environment": "''", "time": "''", "tempo": "0.0", "rating": "0"}
 """The value of a column that stands for an unknown fact."""
@@ -74,7 +76,7 @@ def meets(track: Track, where: Filter) -> bool:
         and set(where.mood) <= {*track.mood_tags}
         and QUALITY_RANK[track.quality] >= QUALITY_RANK[where.min_quality or "preview"]
         and track.model_rank >= (where.min_model_rank or 0)
-        and _within(track.duration_s, where.min_duration_s, where.max_duration_s)
+        and _within(track.duration_s, where.min_duration_s, _longest(track, where))
         and _within(track.tempo_bpm, where.min_tempo_bpm, where.max_tempo_bpm)
         and _within(track.rating, where.min_rating, None)
     )
@@ -121,6 +123,10 @@ def _equalities(where: Filter) -> list[str]:
     return [equals(column, value) for column, value in facts.items() if value is not None]
 
 
+def _longest(track: Track, where: Filter) -> float | None:
+    return None if where.whole_pieces and track.imported else where.max_duration_s
+
+
 def _within(value: float | None, lowest: float | None, highest: float | None) -> bool:
     if lowest is None and highest is None:
         return True
@@ -132,7 +138,7 @@ def _bounds(where: Filter) -> list[str]:
         ("quality_rank", ">=", None if where.min_quality is None else QUALITY_RANK[where.min_quality]),
         ("model_rank", ">=", where.min_model_rank),
         ("duration_s", ">=", where.min_duration_s),
-        ("duration_s", "<=", where.max_duration_s),
+        ("duration_s", "<=", None if where.whole_pieces else where.max_duration_s),
         ("tempo_bpm", ">=", where.min_tempo_bpm),
         ("tempo_bpm", "<=", where.max_tempo_bpm),
         ("rating", ">=", where.min_rating),
@@ -143,6 +149,9 @@ def _bounds(where: Filter) -> list[str]:
         # No rank is below 0, so such a bound only costs time.
         if value is not None and not (column in ("quality_rank", "model_rank") and value <= 0)
     ]
+    if where.whole_pieces and where.max_duration_s is not None:
+        shorter = f"duration_s <= {literal(where.max_duration_s)}"
+        predicates.append(f"({shorter} OR {equals('backend', IMPORTED)})")
     if where.min_tempo_bpm is not None or where.max_tempo_bpm is not None:
         predicates.append("tempo_bpm > 0.0")
     if where.min_rating is not None:

@@ -19,7 +19,7 @@ CLOSE = 0.6
 """Words less alike than this are not taken for a slip (`difflib`)."""
 WORD_CLOSE = 0.7
 """The same for a free word, which may be anything."""
-BACKENDS = ("mlx", "procedural")
+BACKENDS = ("mlx", "procedural", "imported")
 
 
 def hints(where: Filter, known: Mapping[str, Collection[str]]) -> list[str]:

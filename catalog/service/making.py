@@ -193,7 +193,7 @@ def followed(store: Store, track_id: str, request: Request) -> Audio:
     if not store.audio.path_of(track).is_file():
         raise Damage(f"track {track.id} cannot be continued: its file {track.audio_path} is gone")
     with generator_errors("the track to continue"):
-        sound = audio.read(store.audio.verified_path(track))
+        sound = audio.read(store.audio.verified_path(track), max_bytes=track.audio_bytes)
     return replace(sound, codes=store.audio.codes_of(track))
 
 

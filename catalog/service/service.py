@@ -36,6 +36,7 @@ from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
 from ..validation import checked_but_keywords
 from . import batches
+from .adding.catalog import AddingCatalog
 from .call import (
     Call,
     CallArguments,
@@ -49,12 +50,11 @@ from .call import (
 from .choice import by_hand
 from .making import Generators
 from .stages import Outcome
-from .stock import StockedCatalog
 
 __all__ = ["MusicService"]
 
 
-class MusicService(StockedCatalog):
+class MusicService(AddingCatalog):
     """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
 
     @classmethod

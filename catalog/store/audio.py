@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,12 +24,12 @@ from ..disk.files import TEMPORARY, check_writable, inside, sha256_of, storing, 
 from ..errors import Damage, InputError
 from ..models import Track
 
-__all__ = ["CODES", "SIDECAR", "AudioFiles", "beside"]
+__all__ = ["CODES", "PRINT", "SIDECAR", "AudioFiles", "beside"]
 
 
 _log = logging.getLogger(__name__)
 
-SIDECAR, CODES = ".json", ".codes.npz"
+SIDECAR, CODES, PRINT = ".json", ".codes.npz", ".print.npz"
 """Endings of what stands beside an audio file under its name."""
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
@@ -61,6 +63,56 @@ class AudioFiles:
             else:
                 write_file(path, data, point="audio")
         return relative, sha256, len(data)
+
+    def take(self, file: Path, sha256: str, *, suffix: str = ".wav") -> str:
+        """Move a whole, synced file with that sha256 in under it; return its path relative to the home folder."""
+        relative = f"audio/{sha256[:2]}/{sha256}{suffix}"
+        path = self._home / relative
+        with storing(f"{file} cannot be moved to {self._home}"):
+            _make_shard(path.parent)
+            file.replace(path)
+            sync([], [path.parent])
+        return relative
+
+    def put_original(self, source: Path, sha256: str) -> str:
+        """Copy a file with that sha256 in under it, on the disk on return; return its path relative to the home folder.
+
+        Raises InputError for a file that has changed since its sha256 was taken, StorageError when the disk refuses.
+        """
+        suffix = source.suffix.lower()
+        relative = f"audio/{sha256[:2]}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else '.bin'}"
+        path = self._home / relative
+        with storing(f"{source} cannot be copied to {self._home}"):
+            _make_shard(path.parent)
+            if path.is_file() and path.stat().st_size == source.stat().st_size and sha256_of(path) == sha256:
+                sync([path], [path.parent])
+                return relative
+            temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
+            try:
+                shutil.copyfile(source, temporary)
+                if sha256_of(temporary) != sha256:
+                    raise InputError("it changed while it was read; add it again")
+                sync([temporary], [])
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+            sync([], [path.parent])
+        return relative
+
+    def put_print(self, audio_path: str, prints: NDArray[np.uint32]) -> None:
+        """Write the kept part of the acoustic fingerprint beside the audio file."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, prints=np.ascontiguousarray(prints, np.uint32))
+        self._put_beside(audio_path, PRINT, buffer.getvalue(), "fingerprint")
+
+    def print_at(self, audio_path: str) -> NDArray[np.uint32] | None:
+        """Return the fingerprint beside an audio file, None where there is none or it cannot be read."""
+        try:
+            path = inside(self._home, audio_path).with_suffix(PRINT)
+            prints: NDArray[np.uint32] = array_in(path.read_bytes(), "prints")
+        except (OSError, Damage):
+            return None
+        return prints if prints.dtype == np.uint32 and prints.ndim == 1 else None
 
     def put_sidecar(self, audio_path: str, content: Mapping[str, Any]) -> None:
         """Write `content` as JSON beside the audio file, under the same name with `.json`."""
@@ -144,7 +196,8 @@ class AudioFiles:
         StorageError.
         """
         with storing(f"the audio of track {track.id} cannot be brought back from {self._home / 'lost'}"):
-            for relative in (track.audio_path, *beside(track.audio_path)):
+            original = [track.original] if track.original else []
+            for relative in (track.audio_path, *beside(track.audio_path), *original):
                 goal = inside(self._home, relative)
                 kept = [] if goal.exists() else sorted((self._home / "lost").glob(f"*-{goal.name}"))
                 if relative == track.audio_path:
@@ -176,7 +229,7 @@ class AudioFiles:
 
 def beside(audio_path: str) -> tuple[str, ...]:
     """Return the paths of what may stand beside an audio file."""
-    return tuple(str(PurePosixPath(audio_path).with_suffix(ending)) for ending in (SIDECAR, CODES))
+    return tuple(str(PurePosixPath(audio_path).with_suffix(ending)) for ending in (SIDECAR, CODES, PRINT))
 
 
 def _make_shard(folder: Path) -> None:

@@ -24,7 +24,7 @@ from ..errors import Damage, StorageError
 from ..models import Track, Value
 from ..search.filters import both, equals
 from .audio import AudioFiles, beside
-from .rows import checked_id, from_whole_track_row
+from .rows import checked_id, from_whole_track_row, original_of
 from .schema import TRACK_COLUMNS
 from .track_table import TrackTable, VectorOf
 
@@ -66,6 +66,7 @@ class Problem(Value):
         "leftover",
         "altered-line",
         "altered-sidecar",
+        "lost-original",
     ]
     subject: str
     """The table, the column of an index with its table, the id of the track, the path below the home folder, or the log
@@ -203,6 +204,7 @@ def _rows(home: Path, stored: Sequence[Row], *, deep: bool) -> Iterator[Problem]
             yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
         else:
             yield from _audio(home, track, deep=deep)
+            yield from _original(home, track, deep=deep)
 
 
 def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
@@ -249,6 +251,8 @@ def _named(stored: Sequence[Row]) -> set[str]:
     for row in stored:
         with contextlib.suppress(KeyError, TypeError, ValueError):
             named.add(str(json.loads(row["record"])["audio_path"]))
+        if original := original_of(row):
+            named.add(original)
     return named
 
 
@@ -282,6 +286,23 @@ def _audio(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
     elif deep and files.sha256_of(path) != track.audio_sha256:
         detail = f"{track.audio_path} of {track.id} no longer holds what was stored"
         yield Problem(kind="altered-audio", subject=track.id, detail=detail)
+
+
+def _original(home: Path, track: Track, *, deep: bool) -> Iterator[Problem]:
+    if track.original is None or track.state != "ready":
+        return
+    what = f"the original {track.original} of {track.id}, whose playable copy is another file,"
+    try:
+        path = files.inside(home, track.original)
+        altered = path.stat().st_size != track.config.get("original_bytes")
+        altered = altered or (deep and files.sha256_of(path) != track.config.get("original_sha256"))
+    except (OSError, Damage):
+        yield Problem(kind="lost-original", subject=track.id, detail=f"{what} is gone")
+        return
+    if altered:
+        yield Problem(
+            kind="lost-original", subject=track.id, detail=f"{what} no longer holds what was stored"
+        )
 
 
 def _modified(path: Path) -> float:

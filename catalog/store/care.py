@@ -83,7 +83,7 @@ class Care:
         damaged is copied to `lost/` and deleted.
         """
         check_writable(self._home, "nothing can be mended")
-        if problem.kind in ("table", "altered-line", "altered-sidecar"):
+        if problem.kind in ("table", "altered-line", "altered-sidecar", "lost-original"):
             return False  # `music_catalog.upkeep` mends lines and sidecars
         if problem.kind == "index":
             name, column = problem.subject.split(".")

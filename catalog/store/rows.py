@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ..errors import Damage, InputError
 from ..generator.audio import timbre
-from ..models import Judgement, RequestRecord, Track
+from ..models import IMPORTED, Judgement, RequestRecord, Track
 from ..search.filters import QUALITY_RANK
 from .cells import canonical, checked_text, from_cell, sha256, to_cell
 from .schema import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BriefVector",
     "EarVector",
+    "NewTrack",
     "checked_id",
     "from_judgement_row",
     "from_record",
@@ -46,6 +47,7 @@ __all__ = [
     "kept_ear",
     "kept_sound",
     "matches",
+    "original_of",
     "recorded",
     "request_words",
     "row_sha256",
@@ -75,6 +77,18 @@ class EarVector(NamedTuple):
     kind: str
     """The identity of the ear; only vectors of one ear can be compared."""
     vector: ArrayLike
+
+
+class NewTrack(NamedTuple):
+    """A track on its way into the table."""
+
+    track: Track
+    vector: ArrayLike
+    """That of its context, shape (dimension,)."""
+    sound: ArrayLike | None = None
+    """What `generator.audio.timbre.sound_vector` gives for its audio, where that is known."""
+    brief: BriefVector | None = None
+    ear: EarVector | None = None
 
 
 def to_track_row(
@@ -238,6 +252,19 @@ def _is_intact(row: Mapping[str, Any], vectors: Mapping[str, NDArray[np.float32]
         )
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def original_of(row: Mapping[str, Any]) -> str | None:
+    """Return the path of the file that an imported track came from, by its row's record; None for another track."""
+    try:
+        if '"original' not in row["record"].replace("\\", ""):
+            return None
+        stored = json.loads(row["record"])
+        config = json.loads(stored["config"]) if stored["backend"] == IMPORTED else {}
+        original = config.get("original")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return original if isinstance(original, str) else None
 
 
 def kept_brief(row: Mapping[str, Any]) -> BriefVector | None:

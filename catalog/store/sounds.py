@@ -19,6 +19,8 @@ __all__ = ["measure_sounds", "sound_of"]
 
 _log = logging.getLogger(__name__)
 
+MOST_S = 36_000.0
+"""Tracks are the catalog's own files; what they hold was bounded when they were stored."""
 _BATCH = 50
 """Sounds written in one commit."""
 
@@ -62,6 +64,8 @@ def measure_sounds(store: Store, tracks: Sequence[Track]) -> int:
 
 def _measured(store: Store, track: Track) -> NDArray[np.float32] | None:
     try:
-        return timbre.sound_vector(audio.read(store.audio.verified_path(track)))
+        return timbre.sound_vector(
+            audio.read(store.audio.verified_path(track), max_bytes=track.audio_bytes, max_duration_s=MOST_S)
+        )
     except AudioError as error:
         raise StorageError(f"{error}; run `catalog doctor --deep`") from error

@@ -23,6 +23,7 @@ from .rewrite import Change, VectorOf, changed_row, migrate
 from .rows import (
     BriefVector,
     EarVector,
+    NewTrack,
     from_record,
     from_track_row,
     from_whole_track_row,
@@ -75,36 +76,31 @@ class TrackTable:
         """The version, and how many rows there were."""
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
-    def insert(
-        self,
-        track: Track,
-        vector: ArrayLike,
-        sound: ArrayLike | None,
-        brief: BriefVector | None,
-        ear: EarVector | None,
-        check: Callable[[], None],
-    ) -> None:
-        """Add the row of `track` unless its id is there; `check` runs under the lock and may refuse by raising."""
-        row = to_track_row(track, vector, sound, brief, ear)
-        self._expect(track.encoder, len(row["vector"]))
+    def insert(self, new: Sequence[NewTrack], check: Callable[[], None]) -> None:
+        """Add the rows of tracks, in one commit, unless their ids are there; `check` may refuse by raising."""
+        rows = [to_track_row(one.track, one.vector, one.sound, one.brief, one.ear) for one in new]
+        for one, row in zip(new, rows, strict=True):
+            self._expect(one.track.encoder, len(row["vector"]))
         self._upgrade()
-        schema = track_schema(self.dimension, track.encoder)
+        schema = track_schema(self.dimension, new[0].track.encoder)
+        what = f"track {new[0].track.id}" if len(new) == 1 else f"{len(new)} tracks"
 
         def write(table: Any) -> None:
             self._expect(table_encoder(table.schema), self.dimension)
             check()
             # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
             merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
-            if merge.execute(to_arrow([row], schema), on_bad_vectors="null").num_inserted_rows == 0:
-                self._refuse_other(row)
+            if merge.execute(to_arrow(rows, schema), on_bad_vectors="null").num_inserted_rows < len(rows):
+                for row in rows:
+                    self._refuse_other(row)
 
         if not self.durable.exists():
             self.durable.create(schema)
             self._maintenance.ensure_index(self.durable, WORDS)
         with self.durable.locked():
             # A second track for a request changes what its repeats are served, so the stamp must change.
-            first = self.count(equals("key", track.key)) == 0
-            self.durable.commit_locked(f"track {track.id} cannot be inserted", write, adds_only=first)
+            first = self.count(one_of("key", [one.track.key for one in new])) == 0
+            self.durable.commit_locked(f"{what} cannot be inserted", write, adds_only=first)
         self._maintenance.run_when_due(self.durable)
 
     def change(self, track_id: str, change: Change, vector_of: VectorOf | None = None) -> Track:
@@ -157,12 +153,13 @@ class TrackTable:
             return [], []
         if self.count(one_of("id", ids)) != len(set(ids)):
             raise Damage("one id names several rows; run `catalog doctor`")
-        named = set()
+        named: set[str] = set()
         for row in self.read(f"NOT ({one_of('id', ids)})", columns=(*TRACK_ROW, "audio_path")):
-            named.add(path := from_record(row).audio_path)
-            if path != row["audio_path"]:
+            named |= _files_of(other := from_record(row))
+            if other.audio_path != row["audio_path"]:
                 raise Damage(f"the row {row['id']!r} differs from its record; run `catalog doctor --fix`")
-        return [row for row, _ in going], sorted({track.audio_path for _, track in going} - named)
+        paths = {path for _, track in going for path in _files_of(track)}
+        return [row for row, _ in going], sorted(paths - named)
 
     def put_vectors(
         self, what: str, ids: Sequence[str], parts: Parts, change: Callable[[Track], Track] | None = None
@@ -387,6 +384,10 @@ class TrackTable:
             (other["key"], other["audio_sha256"]) != (row["key"], row["audio_sha256"]) for other in stored
         ):
             raise InputError(f"the id {row['id']} already names another track; draw a new id")
+
+
+def _files_of(track: Track) -> set[str]:
+    return {track.audio_path, *([track.original] if track.original else [])}
 
 
 def _valid_id(text: str) -> str:

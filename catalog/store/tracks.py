@@ -19,7 +19,7 @@ from ..search.facets import Facets
 from ..search.filters import both, equals, literal, meets, one_of, to_sql
 from ..validation import checked
 from . import answers
-from .rows import BriefVector, EarVector, from_track_row, unit_vector
+from .rows import BriefVector, EarVector, NewTrack, from_track_row, unit_vector
 from .track_table import Change
 from .vectors.track_vectors import READY, Scored, TrackVectors
 
@@ -85,21 +85,26 @@ class Tracks(TrackVectors):
         names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
         missing or the disk refuses, Busy when the lock is not had in time.
         """
-        what = f"track {track.id} cannot be inserted"
-        check_writable(self._home, what)
+        self.insert_all([NewTrack(track, vector, sound, brief, ear)])
+
+    def insert_all(self, new: Sequence[NewTrack]) -> None:
+        """Add tracks in one commit, all or none, each as `insert` does."""
+        check_writable(self._home, f"{len(new)} tracks cannot be inserted")
 
         def check_audio() -> None:
-            if not self._audio.exists(track):
-                self._audio.bring_back(track)
-            if not self._audio.exists(track):
-                raise StorageError(
-                    f"{what}: no file of {track.audio_bytes:,} bytes is at {track.audio_path}; store the audio first"
-                )
+            for track in (one.track for one in new):
+                if not self._audio.exists(track):
+                    self._audio.bring_back(track)
+                if not self._audio.exists(track):
+                    raise StorageError(
+                        f"track {track.id} cannot be inserted: no file of {track.audio_bytes:,} bytes is at "
+                        f"{track.audio_path}; store the audio first"
+                    )
 
         if not self.table.durable.exists():
             # A new table has the stamp that the answers of an earlier one may bear, whose tracks it does not hold.
             answers.forget(self._home)
-        self.table.insert(track, vector, sound, brief, ear, check_audio)
+        self.table.insert(new, check_audio)
 
     @checked
     def get(self, track_id: str) -> Track | None:

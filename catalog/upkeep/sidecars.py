@@ -32,7 +32,9 @@ CHECKSUM = "content_sha256"
 def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that is written beside the audio file: the row, IPTC's mark of machine-made media, a checksum."""
     row = track.model_dump(mode="json", exclude=_CHANGING)
-    content = {"schema_version": 1, "digital_source_type": SOURCE_TYPES[track.backend], **row}
+    # Nobody knows how music that was imported came about, but for what a model made.
+    kind = SOURCE_TYPES["mlx"] if track.imported and track.ai_generated else SOURCE_TYPES.get(track.backend)
+    content = {"schema_version": 1, **({"digital_source_type": kind} if kind else {}), **row}
     return {**content, CHECKSUM: sha256(canonical(content))}
 
 

@@ -112,6 +112,9 @@ def _read(table: DurableTable, version: int) -> tuple[list[TrackAudio], int, lis
         if isinstance(value, Track):  # a track has ten times the memory of what is kept of it
             stored = Stored(value.audio_sha256, value.audio_bytes)
             audio.append(TrackAudio(value.id, value.state == "ready", value.audio_path, stored))
+            if value.original:
+                whole = Stored(value.config["original_sha256"], value.config["original_bytes"])
+                audio.append(TrackAudio(value.id, False, value.original, whole))
     return audio, count, problems
 
 

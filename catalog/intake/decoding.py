@@ -1,0 +1,202 @@
+"""Any audio file as samples at the catalog's rate: by libsndfile, else by ffmpeg where it is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .finding import BY_FFMPEG, told
+
+__all__ = ["MOST_S", "RATE", "Decoded", "decoded"]
+
+
+Samples = NDArray[np.float32]
+
+RATE = 32_000
+"""The rate of made tracks, in Hz."""
+MIN_S, MOST_S = 0.5, 4 * 3600.0
+IN_MEMORY_S = 660.0
+"""Longer audio is kept in a temporary file while it is measured."""
+BLOCK_FRAMES = 1 << 18
+LEAST_SHARE = 0.98
+"""A file that ends before this share of what its header promises is cut short."""
+FFMPEG_S = 900.0
+
+
+class Decoded:
+    """Samples, float32 of shape (frames, 1 or 2), in memory or in a file, and what the file was."""
+
+    def __init__(self, samples: Samples, described: str) -> None:
+        self.samples = samples
+        self.described = described
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return len(self.samples) / RATE
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield consecutive blocks."""
+        for start in range(0, len(self.samples), BLOCK_FRAMES):
+            yield self.samples[start : start + BLOCK_FRAMES]
+
+
+@contextlib.contextmanager
+def decoded(path: Path, folder: Path) -> Iterator[Decoded]:
+    """Yield the audio of a file at `RATE`; of more than two channels, the mean of all. Long audio lies in `folder`.
+
+    Raises InputError with one sentence for what cannot be decoded.
+    """
+    with contextlib.ExitStack() as closing:
+        spool = _Spool(folder)
+        closing.callback(spool.close)
+        described = _by_soundfile(path, spool)
+        if described is None:
+            described = _by_ffmpeg(path, spool)
+        samples = spool.samples()
+        if len(samples) < MIN_S * RATE:
+            raise InputError(f"it is {len(samples) / RATE:.2f} s long; at least {MIN_S:g} s are taken")
+        yield Decoded(samples, described)
+
+
+class _Spool:
+    """Takes blocks in, and gives them back as one array: from memory, or from a file where there are many."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._blocks: list[Samples] = []
+        self._frames = 0
+        self._file: tempfile._TemporaryFileWrapper[bytes] | None = None
+        self._channels = 1
+
+    def add(self, block: Samples) -> None:
+        if not len(block):
+            return
+        if not np.isfinite(block).all():
+            raise InputError("it holds samples that are not finite numbers")
+        self._channels = block.shape[1]
+        self._frames += len(block)
+        if self._frames > MOST_S * RATE:
+            raise InputError(f"it is longer than {MOST_S / 3600:g} hours, the most that is taken")
+        self._blocks.append(np.ascontiguousarray(block, np.float32))
+        if self._file is not None or self._frames > IN_MEMORY_S * RATE:
+            self._file = self._file or tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part")  # noqa: SIM115
+            for one in self._blocks:
+                self._file.write(one.tobytes())
+            self._blocks.clear()
+
+    def samples(self) -> Samples:
+        if self._file is None:
+            return np.concatenate(self._blocks) if self._blocks else np.zeros((0, 1), np.float32)
+        self._file.flush()
+        shape = self._frames, self._channels
+        return np.memmap(self._file.name, np.float32, "r", shape=shape)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _by_soundfile(path: Path, spool: _Spool) -> str | None:
+    """Decode by libsndfile; None for a file that it does not know."""
+    import soundfile
+    import soxr
+
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, OSError, TypeError):
+        if not path.exists():
+            raise InputError("it is a link that leads nowhere") from None
+        if path.stat().st_size == 0:
+            raise InputError("it is empty") from None
+        if path.suffix.lower() in BY_FFMPEG or shutil.which("ffmpeg"):
+            return None
+        raise InputError("it is damaged, or no audio of a kind that can be read") from None
+    with file:
+        rate, channels, promised = int(file.samplerate), int(file.channels), int(file.frames)
+        kept = channels if channels <= 2 else 1
+        stream = soxr.ResampleStream(rate, RATE, kept, dtype="float32")
+        got = 0
+        try:
+            while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+                got += len(block)
+                spool.add(_resampled(stream, _narrowed(block), rate, last=False))
+        except soundfile.SoundFileError as error:
+            raise InputError(f"it breaks off after {got / rate:.0f} s: {_reason(error)}") from None
+        spool.add(
+            _resampled(
+                stream, np.zeros((0, min(channels, 2) if channels < 3 else 1), np.float32), rate, last=True
+            )
+        )
+        kind = str(file.format).lower()
+    # The number of frames of an MP3 is a guess where it has no table of them.
+    if got < LEAST_SHARE * promised and kind not in ("mp3", "mpeg") and promised < 1 << 50:
+        raise InputError(f"it is cut short: it ends after {got / rate:.0f} s of {promised / rate:.0f} s")
+    return f"{kind}, {rate} Hz, {_named(channels)}"
+
+
+def _resampled(stream: object, block: Samples, rate: int, *, last: bool) -> Samples:
+    if rate == RATE:
+        return block
+    made: Samples = stream.resample_chunk(block, last=last)  # type: ignore[attr-defined]
+    return made
+
+
+def _narrowed(block: Samples) -> Samples:
+    if block.shape[1] <= 2:
+        return block
+    return np.asarray(block.mean(axis=1, keepdims=True), np.float32)
+
+
+def _by_ffmpeg(path: Path, spool: _Spool) -> str:
+    program = shutil.which("ffmpeg")
+    ending = path.suffix.lower().lstrip(".") or "this"
+    if program is None:
+        raise InputError(
+            f"{ending} files need ffmpeg, which is not installed: install it (apt install ffmpeg, brew install "
+            "ffmpeg), or convert the file to FLAC"
+        )
+    # Named by file:, so that no name passes for another protocol.
+    command = [program, "-v", "error", "-nostdin", "-i", f"file:{path}", "-map", "0:a:0"]
+    command += ["-f", "f32le", "-ac", "2", "-ar", str(RATE), "-"]
+    with tempfile.TemporaryFile() as told_errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told_errors) as run:
+            assert run.stdout is not None
+            rest = b""
+            try:
+                while data := run.stdout.read(BLOCK_FRAMES * 8):
+                    data = rest + data
+                    whole = len(data) // 8 * 8
+                    rest = data[whole:]
+                    spool.add(np.frombuffer(data[:whole], "<f4").reshape(-1, 2).copy())
+                code = run.wait(FFMPEG_S)
+            except BaseException:
+                run.kill()
+                raise
+        told_errors.seek(0)
+        message = told_errors.read(2_000).decode("utf-8", "replace").strip()
+    if code != 0:
+        last = message.splitlines()[-1] if message else f"it ended with {code}"
+        raise InputError(f"ffmpeg cannot decode it: {_plain(last, path)}")
+    return f"{ending}, by ffmpeg"
+
+
+def _named(channels: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+
+
+def _plain(message: str, path: Path) -> str:
+    return message.replace(f"file:{path}", told(path.name)).replace(str(path), told(path.name))[:300]
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text.rpartition(": ")[2] if "Error opening" in text else text

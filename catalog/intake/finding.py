@@ -1,0 +1,106 @@
+"""The audio files below the paths that somebody names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import NotFound
+
+__all__ = ["BY_FFMPEG", "ENDINGS", "Found", "find", "told"]
+
+
+BY_SOUNDFILE = frozenset(
+    (
+        ".wav",
+        ".wave",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".caf",
+        ".w64",
+    )
+)
+BY_FFMPEG = frozenset(
+    (".m4a", ".m4b", ".mp4", ".aac", ".wma", ".alac", ".ape", ".wv", ".mka", ".webm", ".ac3", ".mp2", ".tta")
+)
+ENDINGS = BY_SOUNDFILE | BY_FFMPEG
+"""Endings of audio files; those of the second kind need ffmpeg."""
+
+
+class Found(NamedTuple):
+    """An audio file that was found."""
+
+    path: Path
+    folder: str = ""
+    """The folders between the one that was named and the file, with slashes."""
+    name: str = ""
+    """What it is called, where that is not its path."""
+
+    @property
+    def said(self) -> str:
+        """Its name or its path as text."""
+        return self.name or told(self.path)
+
+
+def find(paths: Iterable[str | Path]) -> Iterator[Found]:
+    """Yield the audio files below `paths`, each once, in the order of their names.
+
+    A file that is named is taken whatever its name is. In folders, hidden files and folders and what is no audio file
+    by its ending are passed over; links are followed, each folder is gone through once. Raises NotFound for a path
+    that does not exist.
+    """
+    seen: set[tuple[int, int]] = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from _below(path, path.resolve().name, seen)
+        elif path.exists():
+            if _is_new(path, seen):
+                yield Found(path)
+        else:
+            raise NotFound(f"there is no file or folder {told(path)}; check its name")
+
+
+def told(path: str | Path) -> str:
+    """Return a path as text that is valid Unicode: a name that is no UTF-8 is read as Latin-1."""
+    data = os.fsencode(path)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _below(folder: Path, said: str, seen: set[tuple[int, int]]) -> Iterator[Found]:
+    if not _is_new(folder, seen):
+        return
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
+    except OSError:
+        entries = []  # a folder that may not be read
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _below(entry, f"{said}/{told(entry.name)}" if said else told(entry.name), seen)
+        elif entry.suffix.lower() in ENDINGS and _is_wanted(entry, seen):
+            yield Found(entry, said)
+
+
+def _is_wanted(entry: Path, seen: set[tuple[int, int]]) -> bool:
+    # A link that leads nowhere is wanted, so that it is named among what cannot be read.
+    return not entry.exists() or (entry.is_file() and _is_new(entry, seen))
+
+
+def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
+    """Tell whether a file or folder was not come by yet, under any name."""
+    stat = path.stat()
+    identity = stat.st_dev, stat.st_ino
+    return identity not in seen and not seen.add(identity)  # type: ignore[func-returns-value]

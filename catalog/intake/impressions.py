@@ -1,0 +1,241 @@
+"""What a piece of music that others made is like: its style and its mood, and how sure that is.
+
+`impression` is the one place where this is decided. It gets the words and may read the samples. Today the words alone
+decide, and what they do not say is left open: the style is `UNSORTED`, and nothing is known of the mood.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..brief.reader import StyleLike
+from ..generator import Audio
+from ..models import Environment, Features, TimeOfDay, Unit, Value
+from ..text.encoder import Encoder
+from ..text.features import tone_of
+from .words import Words
+
+__all__ = ["UNSORTED", "Impression", "Samples", "impression"]
+
+
+Samples = Callable[[], Audio]
+"""Reads the playable copy of a piece; nothing is read until it is called."""
+
+UNSORTED = "unsorted"
+"""The style of a track of which nobody knows it; no preset has this name."""
+SURE_ENOUGH = 0.3
+"""From this chance on the likeliest style is the track's."""
+GENRE, OTHER = 2.0, 1.0
+"""What a word counts that a style shares with a genre, and with any other word."""
+LEXICAL, COSINE = 0.9, 14.0
+TOLD = 5
+"""How many of the likeliest styles are kept with the track."""
+_EMPTY = frozenset(
+    (
+        *(
+            "a",
+            "an",
+            "and",
+            "are",
+            "at",
+            "by",
+            "for",
+            "from",
+            "in",
+            "into",
+            "is",
+            "it",
+            "its",
+            "of",
+            "on",
+            "or",
+            "over",
+        ),
+        *(
+            "the",
+            "to",
+            "with",
+            "music",
+            "track",
+            "song",
+            "tune",
+            "theme",
+            "mix",
+            "version",
+            "original",
+            "untitled",
+        ),
+        *(
+            "unknown",
+            "audio",
+            "new",
+            "no",
+            "vol",
+            "pt",
+            "part",
+            "take",
+            "final",
+            "master",
+            "edit",
+            "feat",
+            "ft",
+        ),
+    )
+)
+"""Words that tell nothing of how music sounds."""
+
+
+class Impression(Value):
+    """What a piece is like. `sure` is 0 where nothing is known; then style and mood say nothing."""
+
+    style: str = UNSORTED
+    styles: dict[str, float] = Field(default_factory=dict)
+    """The likeliest style presets, each with its chance."""
+    sure: float = 0.0
+    valence: Unit = 0.0
+    energy: Unit = 0.0
+    mood_tags: tuple[str, ...] = ()
+    tone: str = ""
+    environment: Environment | None = None
+    time_of_day: TimeOfDay | None = None
+    by: str = "nothing is known of it"
+    """Who says so: "its words"."""
+
+
+def impression(
+    words: Words,
+    samples: Samples,
+    *,
+    features: Features | None,
+    styles: Mapping[str, StyleLike],
+    encoder: Encoder,
+) -> Impression:
+    """Return what a piece is like, from its words: genres, moods, title, description, comment, folder.
+
+    `features` are those of its words, None where there are none. `samples` are for readers that listen; nobody does
+    yet. A style that the words name outright is taken as it is.
+    """
+    del samples
+    if words.style in styles:
+        named = Impression(style=words.style, styles={words.style: 1.0}, sure=1.0, by="its words")
+        return _felt(named, features, styles)
+    tokens = _tokens(words)
+    if features is None or not tokens:
+        return Impression()
+    chances = _chances(words, tokens, styles, encoder)
+    likely = sorted(chances, key=lambda name: -chances[name])
+    sure = chances[likely[0]] if likely else 0.0
+    first = Impression(
+        style=likely[0] if sure >= SURE_ENOUGH else UNSORTED,
+        styles={name: round(chances[name], 3) for name in likely[:TOLD]},
+        sure=round(sure, 3),
+        by="its words",
+    )
+    return _felt(first, features, styles)
+
+
+def _felt(one: Impression, features: Features | None, styles: Mapping[str, StyleLike]) -> Impression:
+    """Return the impression with a mood: that which the words name, else that of its style, else none."""
+    felt: dict[str, object] = {}
+    if style := styles.get(one.style):
+        felt = {"valence": style.valence, "energy": style.energy, "mood_tags": style.moods}
+        felt["environment"] = style.environment
+    if features is not None:
+        if features.sources.get("mood_tags") == "text":
+            felt |= {name: getattr(features, name) for name in ("valence", "energy", "mood_tags")}
+        felt["environment"] = features.environment or felt.get("environment")
+        felt["time_of_day"] = features.time_of_day
+    felt["tone"] = tone_of(felt["mood_tags"], felt["energy"]) if felt.get("mood_tags") else ""  # type: ignore[arg-type]
+    return one.model_copy(update=felt)
+
+
+def _chances(
+    words: Words, tokens: Mapping[str, float], styles: Mapping[str, StyleLike], encoder: Encoder
+) -> dict[str, float]:
+    """Return the chance of each style: by the words it shares, and by how near the meanings are."""
+    names = tuple(styles)
+    said, vectors = _of_styles(styles, encoder)
+    rare = Counter(token for own in said for token in own)
+    shared = np.array(
+        [
+            sum(
+                weight * own[token] * math.log(1.0 + len(names) / rare[token])
+                for token, weight in tokens.items()
+                if token in own
+            )
+            for own in said
+        ]
+    )
+    cosines = vectors @ encoder.encode([words.about_music])[0]
+    score = LEXICAL * shared + COSINE * (cosines - cosines.mean())
+    odds = np.exp(np.minimum(score - score.max(), 0.0))
+    # Without a word that a style shares, nearness of meaning alone is a guess among all of them.
+    chances = odds / (odds.sum() + (0.0 if shared.max() > 0 else 2.0))
+    return dict(zip(names, chances.tolist(), strict=True))
+
+
+def _tokens(words: Words) -> dict[str, float]:
+    """Return the words that may tell how it sounds, each with what it counts."""
+    found: dict[str, float] = {}
+    for weight, texts in (
+        (GENRE, (*words.genres, *words.moods, *words.tags)),
+        (OTHER, (words.description, words.title, words.album, words.comment, words.folder)),
+    ):
+        for token in (token for text in texts for token in _split(text)):
+            found.setdefault(token, weight)
+    return found
+
+
+def _split(text: str) -> list[str]:
+    plain = re.sub(r"lo[\s-]?fi", "lofi", text.lower().replace("&", " and "))
+    plain = re.sub(r"hip[\s-]?hop", "hiphop", plain)
+    return [_stem(one) for one in re.findall(r"[^\W\d_]{2,}|\d0s|8bit", plain) if one not in _EMPTY]
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _said_of(styles: Mapping[str, StyleLike]) -> list[dict[str, float]]:
+    """Return the words of each style, each with what it counts: its name and its kind of music most."""
+    said = []
+    for name, style in styles.items():
+        own: dict[str, float] = {}
+        prompts: Sequence[str] = getattr(style, "prompt_tags", None) or ()
+        # The first of the tags for MusicGen names the kind of music, the others what is heard in it.
+        parts = (
+            (1.0, (name.removeprefix("environment_").replace("_", " "), *prompts[:1])),
+            (0.6, (*style.moods, *prompts[1:])),
+            (0.5, style.topics),
+            (0.3, (style.description,)),
+        )
+        for weight, texts in parts:
+            for token in (token for text in texts for token in _split(text)):
+                own.setdefault(token, weight)
+        said.append(own)
+    return said
+
+
+def _of_styles(
+    styles: Mapping[str, StyleLike], encoder: Encoder
+) -> tuple[list[dict[str, float]], NDArray[np.float32]]:
+    """Return the words of each style and the vectors of their descriptions, worked out once for the same styles."""
+    described = tuple(style.description for style in styles.values())
+    key = encoder.identity, tuple(styles), described
+    if (known := _known.get(key)) is None:
+        known = _said_of(styles), encoder.encode([*described])
+        _known.clear()
+        _known[key] = known
+    return known
+
+
+_known: dict[
+    tuple[str, tuple[str, ...], tuple[str, ...]], tuple[list[dict[str, float]], NDArray[np.float32]]
+] = {}

@@ -1,0 +1,223 @@
+"""What is said of files in JSON beside them, in a list of files (CSV or JSON Lines), and in a beets library."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import InputError
+from .finding import told
+from .words import Words, clean, key_name, split_list
+
+__all__ = ["beets_library", "manifest", "read_sidecar"]
+
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "title": ("title", "name", "track"),
+    "artist": ("artist", "albumartist", "composer"),
+    "album": ("album",),
+    "genres": ("genres", "genre", "genre_tags", "style_genre"),
+    "moods": ("moods", "mood", "mood_tags"),
+    "comment": ("comment", "comments", "note"),
+    "description": ("description", "caption", "prompt", "text", "summary"),
+    "tempo_bpm": ("tempo_bpm", "bpm", "tempo"),
+    "musical_key": ("musical_key", "keyscale", "key_scale", "initial_key", "key"),
+    "license": ("license", "licence", "weights_license"),
+    "source": ("source", "url", "website"),
+    "rights": ("rights", "copyright"),
+    "role": ("role",),
+    "style": ("style", "preset"),
+    "tags": ("tags", "keywords", "labels", "instrument"),
+    "made_by": ("made_by", "model"),
+    "ai_generated": ("ai_generated",),
+    "loopable": ("loopable", "loop"),
+}
+"""Fields of `Words`, and the keys that may hold each: ours, audiocraft's, ACE-Step's."""
+PATHS = ("path", "file", "filename", "audio", "audio_path", "file_path", "location")
+"""Columns of a list that may name the file."""
+LISTS = frozenset({"genres", "moods", "tags"})
+LARGEST_JSON = 4_000_000
+
+
+def read_sidecar(path: Path) -> Words:
+    """Return what the JSON beside an audio file says: ours, audiocraft's or ACE-Step's; nothing where there is none.
+
+    It is `song.json`, `song.wav.json` or `song_input_params.json` beside `song.wav`.
+    """
+    for name in (f"{path.stem}.json", f"{path.name}.json", f"{path.stem}_input_params.json"):
+        beside = path.with_name(name)
+        try:
+            if beside.stat().st_size > LARGEST_JSON:
+                continue
+            content = json.loads(beside.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(content, dict):
+            return _said(_unfolded(content), strict=False)
+    return Words()
+
+
+def manifest(path: str | Path) -> dict[str, Words]:
+    """Return what a list says of each file, by the real path of the file.
+
+    The list is CSV with a row of names, or JSON Lines; one column is `path`, relative to the folder of the list.
+    Raises InputError with the number of the row for one that cannot be used.
+    """
+    file = Path(path)
+    rows = _json_lines(file) if file.suffix.lower() in (".jsonl", ".json", ".ndjson") else _csv(file)
+    found: dict[str, Words] = {}
+    for number, row in rows:
+        where = next((row[name] for name in PATHS if row.get(name)), None)
+        if not isinstance(where, str):
+            raise InputError(f"row {number} of {told(file)} names no file; give it a column `path`")
+        try:
+            found[os.path.realpath(file.parent / where)] = _said(row, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(
+                f"{'.'.join(map(str, first['loc']))} in row {number} of {told(file)} is {first['input']!r}: "
+                f"{first['msg'].lower()}"
+            ) from None
+    if not found:
+        raise InputError(f"the list {told(file)} has no rows; write one for each file")
+    return found
+
+
+def beets_library(path: str | Path) -> dict[Path, Words]:
+    """Return the files of a beets library and what it says of each, from its SQLite database.
+
+    Nothing is changed in it. Raises InputError for a file that is no beets library.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(
+            f"there is no beets library {told(file)}; `beet config -p` names the folder it is in"
+        )
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            database.row_factory = sqlite3.Row
+            database.text_factory = lambda data: data.decode("utf-8", "replace")
+            return {
+                _place(row["path"], file): _of_beets(row) for row in database.execute("SELECT * FROM items")
+            }
+    except (sqlite3.Error, IndexError) as error:
+        raise InputError(f"{told(file)} is no beets library: {error}") from None
+
+
+def _place(stored: Any, library: Path) -> Path:
+    data = stored if isinstance(stored, bytes) else str(stored).encode("utf-8", "surrogateescape")
+    # beets may keep paths relative to its music folder, which is that of the library by default.
+    return library.parent / os.fsdecode(data)
+
+
+def _of_beets(row: sqlite3.Row) -> Words:
+    names = row.keys()
+
+    def text(*columns: str) -> str:
+        return next((clean(str(row[one])) for one in columns if one in names and row[one]), "")
+
+    bpm = (
+        float(row["bpm"] or 0) if "bpm" in names and str(row["bpm"] or 0).replace(".", "", 1).isdigit() else 0
+    )
+    return Words(
+        title=text("title"),
+        artist=text("artist", "albumartist"),
+        album=text("album"),
+        genres=split_list(text("genres", "genre")),
+        moods=split_list(text("mood")),
+        comment=text("comments"),
+        tags=split_list(text("grouping", "style")),
+        tempo_bpm=bpm if 20 <= bpm <= 400 else None,
+        musical_key=key_name(text("initial_key")),
+        license=text("license"),
+    )
+
+
+def _unfolded(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a sidecar with what audiocraft and ACE-Step keep inside or leave to be known."""
+    inner = content.get("conditioning")
+    if isinstance(inner, dict):  # a sample that audiocraft made, of a text
+        return {
+            "ai_generated": True,
+            "made_by": "MusicGen",
+            **content,
+            "description": inner.get("description"),
+        }
+    if "infer_step" in content or "actual_seeds" in content or content.get("task") == "text2music":
+        return {"ai_generated": True, "made_by": "ACE-Step", **content}
+    if "digital_source_type" in content:  # of this program
+        return {**content, "known_as": content.get("id"), "genres": (), "source": "", "text": ""}
+    return content
+
+
+def _said(row: Mapping[str, Any], *, strict: bool) -> Words:
+    """Return a row as words. What cannot be used raises ValidationError with `strict`, and is passed over without."""
+    lower = {str(name).strip().lower(): value for name, value in row.items() if name is not None}
+    values: dict[str, Any] = {"known_as": str(lower["known_as"])} if lower.get("known_as") else {}
+    for field, names in NAMES.items():
+        value = next((lower[name] for name in names if lower.get(name) not in (None, "", [], ())), None)
+        if value is None:
+            continue
+        if field in LISTS:
+            value = split_list(
+                [str(one) for one in value] if isinstance(value, (list, tuple)) else str(value)
+            )
+        elif field == "musical_key":
+            value = key_name(str(value))
+        elif field in ("ai_generated", "loopable"):
+            value = (
+                value if isinstance(value, bool) else str(value).strip().lower() in ("1", "true", "yes", "y")
+            )
+        elif field != "tempo_bpm":
+            value = str(value) if not isinstance(value, (dict, list)) else ""
+        try:
+            Words.model_validate({field: value})
+        except ValidationError:
+            if strict:
+                raise
+            continue
+        values[field] = value
+    return Words(**values)
+
+
+def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    text = _read(file)
+    try:
+        dialect: Any = csv.Sniffer().sniff(text.split("\n", 1)[0], ",;\t")
+    except csv.Error:
+        dialect = csv.excel
+    for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), dialect=dialect), start=2):
+        yield number, {str(name).strip().lower(): value for name, value in row.items() if name}
+
+
+def _json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(_read(file).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"row {number} of {told(file)} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"row {number} of {told(file)} is no JSON object; write one for each file")
+        yield number, {str(name).strip().lower(): value for name, value in row.items()}
+
+
+def _read(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"the list {told(file)} cannot be read: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")

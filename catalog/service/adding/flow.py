@@ -1,0 +1,353 @@
+"""The way of files into a catalog: found, prepared side by side, compared with what is there, written in groups."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...disk.files import TEMPORARY, check_writable, sha256_of
+from ...errors import InputError
+from ...generator import Audio, Progress, audio
+from ...generator.listening.copies import KnownRecordings
+from ...generator.listening.fingerprint import UNSURE, Fingerprint, sparse
+from ...intake.finding import Found, told
+from ...intake.impressions import impression
+from ...intake.known import Known
+from ...intake.preparing import LARGEST
+from ...intake.rows import ROLE, UNKNOWN, summary_of, track_of
+from ...intake.words import Words, merged
+from ...intake.workers import Workers, count_for
+from ...models import AddedFile, Batch, Context, clean_text
+from ...presets import Library
+from ...store.rows import NewTrack
+from ...store.store import Store
+from ...text.encoder import Encoder
+from ...text.features import features_of
+from ...text.parsed import parse
+from ...upkeep.sidecars import sidecar
+from ..music_vectors import MusicVectors
+
+__all__ = ["Adding", "OnFile", "Said", "add_files", "new_batch"]
+
+
+OnFile = Callable[[AddedFile], None]
+Taken = tuple[NewTrack | None, AddedFile]
+Said = Callable[[Path], Words]
+"""What a list or a library says of a file."""
+GROUP, GROUP_S = 12, 10.0
+"""Tracks that are written in one commit, and the seconds after which fewer are."""
+ABANDONED_S = 86_400.0
+"""The age from which a temporary file is of a process that died."""
+
+
+@dataclass
+class Adding:
+    """One batch while it is added."""
+
+    store: Store
+    library: Library
+    encoder: Encoder
+    music: MusicVectors
+    said: Said
+    given: Words
+    """What is said of every file."""
+    batch: str
+    dry_run: bool
+    known: Known = field(init=False)
+    waiting: list[Taken] = field(default_factory=list)
+    written_at: float = field(default_factory=time.monotonic)
+    would_add: list[AddedFile] = field(default_factory=list)
+    """In a dry run: what would be added so far and can be known again by its sound, in the order of `would_know`."""
+    would_know: KnownRecordings = field(default_factory=KnownRecordings)
+
+    def __post_init__(self) -> None:
+        self.known = Known(self.store)
+
+    def is_due(self) -> bool:
+        """Tell whether enough tracks wait to be written, or wait for long enough."""
+        late = time.monotonic() - self.written_at > GROUP_S
+        return late or sum(new is not None for new, _ in self.waiting) >= GROUP
+
+    def flush(self, done: OnFile) -> None:
+        """Write the rows that wait, in one commit, and tell what became of their files and of those between them."""
+        waiting, self.waiting = self.waiting, []
+        self.written_at = time.monotonic()
+        if rows := [new for new, _ in waiting if new is not None]:
+            self.store.tracks.insert_all(rows)
+        for _, result in waiting:
+            done(result)
+
+
+def add_files(
+    adding: Adding,
+    found: Sequence[Found],
+    *,
+    on_progress: Progress | None = None,
+    on_file: OnFile | None = None,
+) -> Batch:
+    """Add the files and return what became of each, in their order.
+
+    Tracks are written in groups while the others are prepared, so that an end at any moment leaves whole tracks, and
+    the same call again adds the rest.
+    """
+    if not adding.dry_run:
+        check_writable(adding.store.home, "no music can be added")
+    files: list[AddedFile] = []
+
+    def done(one: AddedFile) -> None:
+        files.append(one)
+        if on_file is not None:
+            on_file(one)
+        if on_progress is not None:
+            on_progress(len(files), len(found))
+
+    hashes: list[str] = []
+    with _folder(adding) as folder, Workers(count_for(len(found))) as workers:
+        answers = workers.prepare(_tasks(adding, found, hashes, folder))
+        try:
+            for place, (one, answer) in enumerate(zip(found, answers, strict=True)):
+                try:
+                    adding.waiting.append(_taken(adding, one, answer, hashes[place], folder))
+                except InputError as error:
+                    failed = AddedFile(path=one.said, outcome="failed", detail=str(error))
+                    adding.waiting.append((None, failed))
+                finally:
+                    if "copy" in answer:
+                        (folder / answer["copy"]).unlink(missing_ok=True)
+                if adding.is_due():
+                    adding.flush(done)
+        finally:
+            # What was prepared stays, also where somebody interrupts.
+            adding.flush(done)
+    return Batch(id="" if adding.dry_run else adding.batch, dry_run=adding.dry_run, files=tuple(files))
+
+
+def new_batch() -> str:
+    """Return the id of a new batch."""
+    return f"{datetime.now(timezone.utc):%Y%m%d-%H%M}-{secrets.token_hex(2)}"
+
+
+def _tasks(
+    adding: Adding, found: Iterable[Found], hashes: list[str], folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Yield the task for each file; one whose bytes are known is answered here."""
+    lufs: dict[str, float | None]
+    lufs = {name: role.loudness_lufs for name, role in adding.library.roles.items()}
+    lufs[""] = lufs.get(ROLE)
+    in_work: set[str] = set()
+    for one in found:
+        try:
+            size = one.path.stat().st_size
+            if size > LARGEST:
+                raise InputError(f"it is larger than {LARGEST >> 30} GiB, the most that is taken")
+            sha256 = sha256_of(one.path)
+        except FileNotFoundError:
+            hashes.append("")
+            gone = "it is a link that leads nowhere" if one.path.is_symlink() else "there is no such file"
+            yield {"answer": {"failed": gone}}
+            continue
+        except (OSError, InputError) as error:
+            hashes.append("")
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            yield {
+                "answer": {"failed": f"it cannot be read: {reason}" if isinstance(error, OSError) else reason}
+            }
+            continue
+        hashes.append(sha256)
+        track_id = adding.known.of_bytes(sha256)
+        if track_id is not None or sha256 in in_work:
+            yield {"answer": {"present": track_id}}
+            continue
+        in_work.add(sha256)
+        stated = merged([("", adding.said(one.path)), ("", adding.given)])
+        yield {
+            "path": os.fsencode(one.path).hex(),
+            "said_folder": one.folder,
+            "folder": str(folder),
+            "role": stated.role,
+            "lufs": lufs,
+            "measure": not adding.dry_run,
+        }
+
+
+def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], sha256: str, folder: Path) -> Taken:
+    """Return what became of a file, and the track that is to be written for it, if any."""
+    name = one.said
+    if "failed" in answer:
+        return None, AddedFile(path=name, outcome="failed", detail=answer["failed"])
+    if "present" in answer:
+        track_id = answer["present"] or adding.known.of_bytes(sha256)
+        detail = f"the same file as track {track_id}" if track_id else "the same file as one before it"
+        return None, AddedFile(path=name, outcome="present", track_id=track_id, detail=detail)
+    words = merged(
+        [
+            ("the list", adding.said(one.path)),
+            ("whoever added it", adding.given),
+            *_by_source(Words.model_validate(answer["words"])),
+        ]
+    )
+    words = _with_role(words, adding.library)
+    heard = _heard(answer)
+    length = float(answer["duration_s"])
+    facts: dict[str, Any] = {
+        "path": name,
+        "title": words.title,
+        "genres": words.genres,
+        "license": words.license or UNKNOWN,
+        "role": words.role or ROLE,
+        "duration_s": round(length, 3),
+    }
+    made = adding.known.of_id(words.known_as) if words.known_as else None
+    if copy := made or adding.known.of_sound(heard, length):
+        detail = f"the same recording as track {copy}, coded in another way"
+        return None, AddedFile(**facts, outcome="copy", track_id=copy, detail=detail)
+    if adding.dry_run:
+        return None, _would_add(adding, facts, words, heard, length)
+    return _prepared(adding, one, words, answer, sha256, folder, heard, facts)
+
+
+def _prepared(
+    adding: Adding,
+    one: Found,
+    words: Words,
+    answer: Mapping[str, Any],
+    sha256: str,
+    folder: Path,
+    heard: Fingerprint | None,
+    facts: dict[str, Any],
+) -> Taken:
+    """Store the files of a track; return it with what is told of it."""
+    store = adding.store
+    original = store.audio.put_original(one.path, sha256)
+    audio_path = store.audio.take(folder / answer["copy"], answer["copy_sha256"])
+    text, features, vector = _read(adding, words)
+    found = impression(
+        words,
+        lambda: _samples(store, audio_path),
+        features=features,
+        styles=adding.library.styles,
+        encoder=adding.encoder,
+    )
+    track = track_of(
+        words,
+        dict(answer),
+        found,
+        features,
+        text=text,
+        encoder=adding.encoder.identity,
+        batch=adding.batch,
+        # Not the whole path: who may see the catalog need not see the folders of this machine.
+        name=one.name or "/".join(filter(None, (one.folder, told(one.path.name)))),
+        original=(original, sha256, one.path.stat().st_size),
+        audio_path=audio_path,
+    )
+    if heard is not None:
+        store.audio.put_print(audio_path, sparse(heard))
+    store.audio.put_sidecar(audio_path, sidecar(track))
+    sound = _array(answer["sound"], "<f4")
+    added = AddedFile(**facts, outcome="added", track_id=track.id, style=track.style, sure=found.sure)
+    adding.known.add(track.id, sha256, heard, track.duration_s)
+    return NewTrack(track, vector, sound, adding.music.of_track(track)), added
+
+
+def _would_add(
+    adding: Adding, facts: dict[str, Any], words: Words, heard: Fingerprint | None, length: float
+) -> AddedFile:
+    copy = None if heard is None else adding.would_know.find(heard, length)
+    if copy is not None:
+        other = adding.would_add[copy.number].path
+        return AddedFile(
+            **facts, outcome="copy", detail=f"the same recording as {other}, coded in another way"
+        )
+    _, features, _ = _read(adding, words)
+    found = impression(
+        words, _nothing_to_hear, features=features, styles=adding.library.styles, encoder=adding.encoder
+    )
+    would = AddedFile(**facts, outcome="added", style=found.style, sure=found.sure)
+    if heard is not None:
+        adding.would_know.add(sparse(heard), length)
+        adding.would_add.append(would)
+    return would
+
+
+def _read(adding: Adding, words: Words) -> tuple[str, Any, NDArray[np.float32]]:
+    """Return what the words say as a text, its features and its vector."""
+    text = clean_text(words.text or summary_of(words) or "untitled")
+    context = Context(text=text)
+    parsed = parse(context, adding.encoder, adding.store.home / "cache")
+    assert parsed.whole is not None
+    return text, features_of(context, parsed), parsed.whole
+
+
+@contextlib.contextmanager
+def _folder(adding: Adding) -> Iterator[Path]:
+    """Yield a folder of the home for copies that are not in the catalog yet; what dead processes left there goes."""
+    folder = adding.store.home / "cache" / "adding"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    latest = time.time() - ABANDONED_S
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime <= latest or not _lives(path.name):
+                path.unlink()
+    yield folder
+
+
+def _lives(name: str) -> bool:
+    """Tell whether the process that a temporary file is named after lives."""
+    number = name.removeprefix(TEMPORARY).partition("-")[0]
+    if not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _by_source(words: Words) -> list[tuple[str, Words]]:
+    """Return words as one reading for each that says some of them, so that what said what is kept."""
+    return [
+        (by, Words(**{name: getattr(words, name) for name, who in words.said_by.items() if who == by}))
+        for by in dict.fromkeys(words.said_by.values())
+    ]
+
+
+def _with_role(words: Words, library: Library) -> Words:
+    """Return words without a role or a style that is not on offer."""
+    changes: dict[str, str] = {}
+    if words.role and words.role not in library.roles:
+        changes["role"] = ""
+    if words.style and words.style not in library.styles:
+        changes["style"] = ""
+    return words.model_copy(update=changes)
+
+
+def _samples(store: Store, audio_path: str) -> Audio:
+    path = store.home / audio_path
+    return audio.read(path, max_bytes=path.stat().st_size, max_duration_s=float("inf"))
+
+
+def _nothing_to_hear() -> Audio:
+    raise InputError("nothing is heard in a dry run")
+
+
+def _heard(answer: Mapping[str, Any]) -> Fingerprint | None:
+    if answer["bits"] is None:
+        return None
+    return Fingerprint(_array(answer["bits"], "<u4"), _array(answer["unsure"], "|u1").reshape(-1, UNSURE))
+
+
+def _array(content: str | None, kind: str) -> Any:
+    return None if content is None else np.frombuffer(bytes.fromhex(content), kind).astype(kind[1:])

@@ -1,0 +1,330 @@
+"""Music that others made: added, known again, searched, reused, undone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+
+import mutagen.flac
+import numpy as np
+import pytest
+import soundfile as sf
+
+from music_catalog.errors import InputError, NotFound
+from music_catalog.generator import audio
+from music_catalog.intake import workers
+from music_catalog.service.adding import flow
+from music_catalog.upkeep.backup import back_up
+from music_catalog.upkeep.restore import restore
+
+RATE = 44_100
+
+
+def tune(seed, seconds=8.0, rate=RATE):
+    random = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    hz = 220.0 * 2.0 ** (random.integers(0, 24, 4 * round(seconds) + 4)[(time * 4).astype(int)] / 12)
+    phase = 2 * np.pi * np.cumsum(hz) / rate
+    sound = sum(np.sin(k * phase) / k for k in (1, 2, 3)) * np.exp(-3 * (time * 4 % 1))
+    return (np.stack([sound, 0.7 * sound], axis=1) * 0.2).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with two pieces, a copy of each kind, and what cannot be read."""
+    music = tmp_path / "beds"
+    (music / "jazz").mkdir(parents=True)
+    sf.write(music / "rain.flac", tune(1), RATE)
+    tags = mutagen.flac.FLAC(music / "rain.flac")
+    tags["title"], tags["genre"], tags["license"] = "Rainy Window", "lo-fi hip hop", "CC-BY-4.0"
+    tags.save()
+    sf.write(music / "rain again.mp3", tune(1), RATE)
+    sf.write(music / "jazz/01 - Jo Doe - Smoky Bar.wav", tune(2), RATE)
+    shutil.copy(music / "jazz/01 - Jo Doe - Smoky Bar.wav", music / "jazz/same.wav")
+    (music / "broken.mp3").write_bytes(b"nonsense" * 200)
+    (music / "empty.ogg").write_bytes(b"")
+    (music / "notes.txt").write_text("x")
+    (music / ".hidden.wav").write_bytes(b"x")
+    return music
+
+
+def outcomes(batch):
+    return {os.path.basename(one.path): one.outcome for one in batch.files}  # noqa: PTH119
+
+
+EXPECTED = {
+    "broken.mp3": "failed",
+    "empty.ogg": "failed",
+    "rain again.mp3": "added",
+    "rain.flac": "copy",
+    "01 - Jo Doe - Smoky Bar.wav": "added",
+    "same.wav": "present",
+}
+
+
+def test_a_folder_is_added_and_what_cannot_be_read_is_named(service, folder):
+    told = []
+    batch = service.add(folder, license="CC0-1.0", rights="bought", tags=["beds"], on_file=told.append)
+    assert outcomes(batch) == EXPECTED
+    assert told == [*batch.files]
+    reasons = {one.path.rpartition("/")[2]: one.detail for one in batch.files if one.outcome == "failed"}
+    assert reasons == {
+        "broken.mp3": "it is damaged, or no audio of a kind that can be read",
+        "empty.ogg": "it is empty",
+    }
+    smoky = service.get(batch.track_ids[1])
+    assert (smoky.title, smoky.model, smoky.license) == ("Smoky Bar", "Jo Doe", "CC0-1.0")
+    assert (smoky.backend, smoky.ai_generated, smoky.role) == ("imported", False, "background_bed")
+    assert (smoky.sample_rate, smoky.channels, smoky.quality) == (32_000, 2, "final")
+    assert smoky.config["rights"] == "bought"
+    assert smoky.config["folder"] == "beds/jazz"
+    assert smoky.config_sources["license"] == "whoever added it"
+    assert smoky.tags == ("beds",)
+    assert service.store.care.check(deep=True) == []
+
+
+def test_original_bytes_are_kept_and_the_copy_has_the_loudness_of_its_role(service, folder):
+    batch = service.add(folder / "jazz", license="CC0-1.0")
+    track = service.get(batch.track_ids[0])
+    data = (folder / "jazz/01 - Jo Doe - Smoky Bar.wav").read_bytes()
+    original = service.store.home / track.original
+    assert original.read_bytes() == data
+    assert original.stem == hashlib.sha256(data).hexdigest() == track.config["original_sha256"]
+    copy = audio.read(track.path)
+    assert hashlib.sha256(track.path.read_bytes()).hexdigest() == track.audio_sha256
+    assert (copy.sample_rate, copy.duration_s) == (32_000, pytest.approx(track.duration_s))
+    assert audio.loudness_lufs(copy) == pytest.approx(-20.0, abs=0.1)
+    assert audio.loudness_lufs(copy) == pytest.approx(track.loudness_lufs, abs=0.05)
+    assert audio.true_peak_db(copy) == pytest.approx(track.true_peak_db, abs=0.05)
+
+
+def test_words_of_tags_lists_and_the_caller_win_in_turn(service, folder):
+    listed = folder / "list.csv"
+    listed.write_text("path,title,licence,role,bpm\nrain.flac,Of the list,CC-BY-SA-4.0,narration_bed,90\n")
+    (added,) = service.add(listed=listed, license="CC0-1.0").files
+    track = service.get(added.track_id)
+    assert (track.title, track.license, track.role) == ("Of the list", "CC-BY-SA-4.0", "narration_bed")
+    assert track.config["genres"] == ["lo-fi hip hop"]
+    assert track.config_sources["title"] == "the list"
+    assert track.config_sources["genres"] == "its tags"
+    (tagged,) = service.add(folder / "rain again.mp3").files
+    assert tagged.outcome == "copy"
+    assert service.undo_add("last")[0].id == track.id
+    (tagged,) = service.add(folder / "rain.flac").files
+    assert service.get(tagged.track_id).license == "CC-BY-4.0"
+
+
+def test_the_same_call_again_adds_what_is_missing(service, folder, monkeypatch):
+    inserted = service.store.tracks.insert_all
+
+    def stop_after_one(rows):
+        inserted(rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flow, "GROUP", 1)
+    monkeypatch.setattr(service.store.tracks, "insert_all", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        service.add(folder, license="CC0-1.0")
+    monkeypatch.undo()
+    assert service.store.tracks.count() == 1
+    again = service.add(folder, license="CC0-1.0")
+    assert (again.count("added"), again.count("present")) == (1, 2)
+    assert service.add(folder).count("added") == 0
+    assert service.store.tracks.count() == 2
+    assert [path.name for path in (service.store.home / "cache/adding").iterdir()] == []
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(service, folder):
+    batch = service.add(folder, dry_run=True)
+    assert outcomes(batch) == EXPECTED
+    assert (batch.id, batch.track_ids) == ("", ())
+    assert service.store.tracks.count() == 0
+    assert [*service.store.audio.files()] == []
+    titles = {one.title for one in batch.files if one.outcome == "added"}
+    assert titles == {"rain again", "Smoky Bar"}
+
+
+def test_a_batch_goes_to_the_trash_as_a_whole_and_may_be_added_anew(service, folder):
+    batch = service.add(folder, license="CC0-1.0")
+    assert [track.id for track in service.undo_add(batch.id)] == [*batch.track_ids]
+    assert service.store.tracks.count() == 0
+    with pytest.raises(NotFound, match="no batch"):
+        service.undo_add(batch.id)
+    again = service.add(folder, license="CC-BY-4.0", role="narration_bed")
+    assert again.count("added") == 2
+    assert service.store.care.purge() == 2
+    assert service.store.care.check(deep=True) == []
+    for track_id in again.track_ids:
+        assert service.get(track_id).path.is_file()
+        assert (service.store.home / service.get(track_id).original).is_file()
+
+
+def test_purging_moves_the_original_too(service, folder):
+    batch = service.add(folder / "rain.flac", license="CC0-1.0")
+    track = service.get(batch.track_ids[0])
+    service.undo_add("last")
+    service.store.care.purge()
+    assert not (service.store.home / track.original).exists()
+    assert len([*service.store.audio.files()]) == 0
+
+
+def test_a_backup_has_the_originals_and_a_lost_one_is_told(service, folder, tmp_path):
+    batch = service.add(folder, license="CC0-1.0")
+    back_up(service.store, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "again")
+    for track_id in batch.track_ids:
+        original = service.get(track_id).original
+        assert (tmp_path / "again" / original).read_bytes() == (service.store.home / original).read_bytes()
+    (service.store.home / original).unlink()
+    (problem,) = service.store.care.check()
+    assert (problem.kind, problem.subject) == ("lost-original", track_id)
+    assert not service.store.care.fix(problem)
+
+
+def test_an_imported_track_is_found_listed_and_reused(open_service, folder):
+    service = open_service(min_similarity=0.2)
+    batch = service.add(folder, license="CC-BY-4.0")
+    (hit, *_) = service.search("smoky bar", by="words")
+    assert hit.track.title == "Smoky Bar"
+    assert {track.id for track in service.browse("by:imported license:cc-by").tracks} == {*batch.track_ids}
+    assert service.browse("license:nc").total == 0
+    # 8 s are asked for by nobody: the bed lasts as long as the style says, and a whole piece serves where it is longer.
+    served = service.find_or_make(
+        "Smoky Bar by Jo Doe, in the folder beds/jazz", duration_s=8.0, reuse="always"
+    )
+    assert served.track.id in batch.track_ids
+    assert served.action == "reused"
+    with pytest.raises(InputError, match="added from a file"):
+        service.again(batch.track_ids[0])
+
+
+def test_a_whole_piece_serves_where_nobody_asked_for_a_length(open_service, tmp_path):
+    service = open_service(min_similarity=0.2)
+    sf.write(tmp_path / "Harbour at dusk.wav", tune(3, 70.0), RATE)
+    (added,) = service.add(tmp_path / "Harbour at dusk.wav", license="CC0-1.0").files
+    text = "Harbour at dusk"
+    assert service.find(text).track.id == added.track_id
+    assert service.find(text, duration_s=20.0) is None
+    assert service.find(text, role="intro_sting") is None
+
+
+def test_what_a_model_made_is_marked_so(service, tmp_path):
+    sf.write(tmp_path / "a.wav", tune(4), RATE)
+    (tmp_path / "a_input_params.json").write_text(json.dumps({"task": "text2music", "prompt": "funk groove"}))
+    (added,) = service.add(tmp_path / "a.wav", license="Apache-2.0").files
+    track = service.get(added.track_id)
+    assert (track.ai_generated, track.model, track.backend) == (True, "ACE-Step", "imported")
+    assert "trainedAlgorithmicMedia" in track.path.with_suffix(".json").read_text()
+    assert track.style == "funk_groove"
+
+
+def test_an_exported_track_is_known_again(service, tmp_path):
+    made = service.find_or_make("A calm evening.", duration_s=3.0, quality="preview").track
+    shutil.copy(made.path, tmp_path / "out.wav")
+    audio.convert(made.path, tmp_path / "out.flac", "flac")
+    batch = service.add(tmp_path / "out.wav", tmp_path / "out.flac")
+    assert [(one.outcome, one.track_id) for one in batch.files] == [("present", made.id), ("copy", made.id)]
+
+
+def test_a_piece_without_words_is_left_unsorted(service, tmp_path):
+    sf.write(tmp_path / "Track 01.wav", tune(5), RATE)
+    (added,) = service.add(tmp_path / "Track 01.wav", license="CC0-1.0").files
+    track = service.get(added.track_id)
+    assert (track.style, track.mood_tags, track.valence, track.energy) == ("unsorted", (), 0.0, 0.0)
+    assert (track.config["style_sure"], track.config["style_by"]) == (0.0, "nothing is known of it")
+
+
+def test_bytes_are_added_under_their_name(service, folder):
+    data = (folder / "rain.flac").read_bytes()
+    batch = service.add_bytes(data, "../evil/\x00rain.flac", license="CC0-1.0")
+    track = service.get(batch.track_ids[0])
+    assert track.title == "Rainy Window"
+    assert track.config["original_name"] == "evil rain.flac"
+    assert service.add_bytes(data, "x.flac").files[0].outcome == "present"
+
+
+def test_a_file_that_brings_down_its_decoder_costs_that_file_alone(service, folder, monkeypatch):
+    # The process reads its task and dies, as a decoder would in native code; the next file gets a new one.
+    dies = (
+        "import sys, os; line = sys.stdin.readline(); "
+        "os._exit(9) if 'broken'.encode().hex() in line else None; "
+        "import io; sys.stdin = io.StringIO(line + sys.stdin.read()); "
+        "from music_catalog.intake.preparing import serve; serve()"
+    )
+    monkeypatch.setattr(workers, "_START", dies)
+    monkeypatch.setattr(flow, "count_for", lambda files: 1)
+    answers = {}
+    with workers.Workers(1) as pool:
+        tasks = [{"path": os.fsencode(folder / name).hex()} for name in ("broken.mp3",)]
+        (answers["broken"],) = pool.prepare(tasks)
+    assert answers["broken"] == {"failed": "its decoder died of it (exit 9); it is damaged, or far too large"}
+
+
+def test_files_that_need_ffmpeg_say_so_and_are_decoded_by_it(service, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "song.m4a").write_bytes(b"\x00\x00\x00\x20ftypM4A " + bytes(100))
+    (failed,) = service.add(tmp_path / "song.m4a").files
+    assert failed.detail.startswith("m4a files need ffmpeg, which is not installed: install it")
+    samples = tune(6, 6.0, 32_000)
+    (tmp_path / "pcm").write_bytes(samples.tobytes())
+    program = tmp_path / "bin/ffmpeg"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.stdout.buffer.write(open({str(tmp_path / 'pcm')!r}, 'rb').read())\n"
+    )
+    program.chmod(0o755)
+    (added,) = service.add(tmp_path / "song.m4a").files
+    assert (added.outcome, added.duration_s) == ("added", 6.0)
+    program.write_text("#!/bin/sh\necho 'moov atom not found' >&2; exit 1\n")
+    (tmp_path / "other.m4a").write_bytes(b"x" * 100)
+    (failed,) = service.add(tmp_path / "other.m4a").files
+    assert failed.detail == "ffmpeg cannot decode it: moov atom not found"
+
+
+def test_long_audio_is_measured_from_a_file(service, tmp_path, monkeypatch):
+    with sf.SoundFile(tmp_path / "long.flac", "w", 16_000, 1, "PCM_16") as file:
+        for seed in range(70):
+            file.write(tune(seed, 10.0, 16_000)[:, 0])
+    (added,) = service.add(tmp_path / "long.flac", license="CC0-1.0").files
+    track = service.get(added.track_id)
+    assert track.duration_s == pytest.approx(700.0)
+    assert track.loudness_lufs == pytest.approx(-20.0, abs=0.1)
+    assert service.similar(track.id, by="sound") == []
+
+
+def test_two_threads_may_add_at_the_same_time(service, folder, tmp_path):
+    sf.write(tmp_path / "other.wav", tune(9), RATE)
+    batches = []
+    threads = [
+        threading.Thread(target=lambda path=path: batches.append(service.add(path, license="CC0-1.0")))
+        for path in (folder / "jazz", tmp_path / "other.wav")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(batch.count("added") for batch in batches) == 2
+    assert service.store.tracks.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"role": "bed"}, "role 'bed' is unknown; did you mean"),
+        ({"style": "jazz"}, "style 'jazz' is unknown"),
+        ({"licence": "x"}, "unknown option 'licence'; did you mean license"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(service, folder, options, said):
+    with pytest.raises(InputError, match=said):
+        service.add(folder, **options)
+
+
+def test_what_does_not_exist_is_refused(service, tmp_path):
+    with pytest.raises(NotFound, match="no file or folder"):
+        service.add(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nothing is named"):
+        service.add()
