@@ -82,7 +82,7 @@ class AddingCatalog(StockedCatalog):
 
     def add_bytes(self, data: bytes, name: str, **options: Unpack[AddOptions]) -> Batch:
         """Take in one audio file from its bytes; `name` is that of the file, whose ending says what it is."""
-        plain = re.sub(r"[\x00-\x1f/\\]+", " ", name).strip().lstrip(".")[:120] or "untitled"
+        plain = re.sub(r"[\x00-\x1f/\\]+", " ", name).strip(" .")[-120:] or "untitled"
         given = given_words(options, self.library)
         with tempfile.TemporaryDirectory(prefix="catalog-") as folder:
             path = Path(folder) / plain

@@ -24,7 +24,7 @@ from timbre import render, styles
 
 from music_catalog.generator.audio import timbre
 from music_catalog.generator.listening.copies import KnownRecordings
-from music_catalog.generator.listening.fingerprint import MAX_S, HOP_S, fingerprint, sparse
+from music_catalog.generator.listening.fingerprint import HOP_S, MAX_S, fingerprint, sparse
 from music_catalog.generator.protocol import Audio
 
 LIKE_COSINE = 0.995
