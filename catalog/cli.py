@@ -13,7 +13,8 @@ import sys
 
 import click
 
-from .commands import adding, history, listening, music, presets, servers, setup, soundtrack, stock, tracks
+from .commands import history, listening, music, presets, servers, setup, soundtrack, stock, tracks
+from .commands.intake import add
 from .commands.music import musicgen
 from .commands.terminal import Group, interrupt
 
@@ -56,7 +57,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-catalog.add_section("Make and reuse", music.find_or_make, music.musicgen, music.find, stock.stock, adding.add)
+catalog.add_section("Make and reuse", music.find_or_make, music.musicgen, music.find, stock.stock, add.add)
 catalog.add_section(
     "Look",
     music.search,

@@ -132,7 +132,9 @@ def test_hard_facts_of_a_one_shot():
         min_model_rank=0,
         min_duration_s=9.0,
         max_duration_s=11.0,
+        whole_pieces=True,
     )
+    assert not hard_facts(a_request(choices=Choices(duration_s=10.0))).whole_pieces
 
 
 def test_a_loop_may_have_any_length_but_must_loop():
@@ -268,7 +270,7 @@ def test_each_hard_fact_can_be_counted_alone():
     named = a_request(choices=Choices(preset="jazz_lounge", loopable=False))
     facts = alone(hard_facts(named))
     assert set(facts) == {"role", "style", "quality", "model", "loop", "duration"}
-    assert facts["duration"] == Filter(min_duration_s=9.0, max_duration_s=11.0)
+    assert facts["duration"] == Filter(min_duration_s=9.0, max_duration_s=11.0, whole_pieces=True)
     assert facts["loop"] == Filter(loopable=False)
 
 

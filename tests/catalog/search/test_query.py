@@ -206,6 +206,7 @@ def values_of(field):
         "rating": st.sampled_from(["1", "4..", "..3", "2..4", "none"]),
         "by": st.sampled_from(["mlx", "procedural"]),
         "model": st.sampled_from(["SMALL", "musicgen", "procedural-1", "%"]),
+        "license": st.sampled_from(["APACHE", "cc-by", "unknown", "%"]),
         "language": st.sampled_from(["en", "und"]),
         "made": dates,
     }[field]
@@ -246,8 +247,8 @@ def meets(track: Track, condition: Condition) -> bool:
         if condition.field in ("mood", "tag"):
             tags = {*(track.mood_tags if condition.field == "mood" else track.tags)}
             return not tags if value is None else bool({value, value.lower()} & tags)
-        if condition.field == "model":
-            return value.lower() in track.model.lower()
+        if condition.field in ("model", "license"):
+            return value.lower() in getattr(track, condition.field).lower()
         names = {"time": "time_of_day", "loop": "loopable", "length": "duration_s", "tempo": "tempo_bpm"}
         names |= {"by": "backend", "made": "created_at"}
         own = getattr(track, names.get(condition.field, condition.field))

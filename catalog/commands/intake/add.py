@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError, NotFound
-from .home import open_service
-from .options import complete_names, config_option, home_option, json_option
-from .terminal import Command, print_json, progress_bar
+from ...errors import InputError, NotFound
+from ..home import open_service
+from ..options import complete_names, config_option, home_option, json_option
+from ..terminal import Command, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from ..models import AddedFile, Batch, Outcome
-    from ..service.service import MusicService
+    from ...models import AddedFile, Batch, Outcome
+    from ...service.service import MusicService
 
 __all__ = ["add"]
 
@@ -51,12 +51,12 @@ SYMBOLS = {"added": "+", "present": "=", "copy": "~", "failed": "!"}
 )
 @click.option(
     "--manifest",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="A CSV or JSON Lines file with a column `path` and what is known of each file.",
 )
 @click.option(
     "--beets",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="The database of a beets library, whose files are added.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be added: write nothing.")

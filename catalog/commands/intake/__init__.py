@@ -1,0 +1,1 @@
+"""The command that takes in music which others made."""
