@@ -21,6 +21,7 @@ from .request.builder import load_library
 from .store.audit import Problem
 from .store.sounds import measure_sounds
 from .store.store import Store
+from .store.vectors.facts import measure_facts
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up, last_backup
@@ -221,6 +222,7 @@ def _catalog(
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _collections(store.home, fix=fix)
     checks += _sounds(store, fix=fix)
+    checks += _facts(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
     status: Literal["ok", "note"] = "note" if any(check.status == "damage" for check in checks) else "ok"
     return [*checks, Check(name="catalog", status=status, detail=detail)]
@@ -334,3 +336,17 @@ def _sounds(store: Store, *, fix: bool) -> list[Check]:
         return [Check(name="sounds", status="fixed", detail=f"{done} of {len(waiting)} tracks listened to")]
     detail = f"{len(waiting)} tracks cannot be compared by sound yet; run `catalog doctor --fix`"
     return [Check(name="sounds", status="note", detail=detail)]
+
+
+def _facts(store: Store, *, fix: bool) -> list[Check]:
+    """Return how many tracks lack what is measured in samples; with `fix` measure them, and return how many have it."""
+    waiting = store.tracks.unmeasured()
+    if not waiting:
+        return []
+    if fix:
+        done = measure_facts(store, waiting)
+        return [Check(name="facts", status="fixed", detail=f"{done} of {len(waiting)} tracks measured")]
+    detail = (
+        f"brightness, density and the like of {len(waiting)} tracks are not known; run `catalog doctor --fix`"
+    )
+    return [Check(name="facts", status="note", detail=detail)]

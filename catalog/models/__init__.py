@@ -19,7 +19,7 @@ from .base import (
 from .brief import Brief, StatedBrief, StyleFit
 from .checked import Checked, FoundFault
 from .collection import MOST_TRACKS, Collection
-from .ear import Heard, HeardTag
+from .ear import Heard, HeardTag, Measured, Suggested
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .hits import Hits
 from .intake import AddedFile, AddOptions, Batch, Outcome
@@ -75,6 +75,7 @@ __all__ = [
     "Line",
     "LogArguments",
     "Match",
+    "Measured",
     "Mood",
     "MusicArguments",
     "Name",
@@ -97,6 +98,7 @@ __all__ = [
     "Stock",
     "StockPlan",
     "StyleFit",
+    "Suggested",
     "Tag",
     "Takes",
     "TimeOfDay",

@@ -1,4 +1,4 @@
-"""What the ear hears in a track: tags with their shares, and the mood."""
+"""What the ear hears in a track: tags with their shares, and the mood; and what is measured in its samples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pydantic import Field, FiniteFloat
 
 from .base import Label, Unit, Value
 
-__all__ = ["TAG_KINDS", "Heard", "HeardTag", "TagKind"]
+__all__ = ["TAG_KINDS", "Heard", "HeardTag", "Measured", "Suggested", "TagKind"]
 
+Chance = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
+Least0 = Annotated[FiniteFloat, Field(ge=0.0)]
 TagKind = Literal["style", "mood", "instrument", "place"]
 TAG_KINDS: tuple[TagKind, ...] = ("style", "mood", "instrument", "place")
 
@@ -48,3 +50,41 @@ class Heard(Value):
             if self.of(kind)
         )
         return "; ".join((*kinds, f"valence {self.valence:.2f}, energy {self.energy:.2f}"))
+
+
+class Suggested(Value):
+    """The brief that measured facts suggest; see `music_catalog.hearing.model`."""
+
+    by: Label
+    """The identity of the fitted model."""
+    valence: Unit
+    """How pleasant it sounds."""
+    energy: Unit
+    """How active it sounds."""
+    styles: Annotated[dict[str, Chance], Field(max_length=64)] = Field(default_factory=dict)
+    """The likeliest styles with their chances; the rest falls to the others."""
+
+    @property
+    def style(self) -> str:
+        """The likeliest style; "" where there is none."""
+        return max(self.styles, key=lambda name: (self.styles[name], name), default="")
+
+    @property
+    def sure(self) -> float:
+        """The chance that the likeliest style is right, for sound like that which the model was fitted to."""
+        return max(self.styles.values(), default=0.0)
+
+
+class Measured(Value):
+    """What is measured in samples: all but the loudness range on 45 s from the middle."""
+
+    loudness_range_lu: Least0 | None = None
+    """How far soft and loud parts lie apart (EBU Tech 3342); None under 3 s."""
+    brightness_hz: Least0
+    """The centre of gravity of the spectrum."""
+    density_per_s: Least0
+    """How many sounds begin in a second."""
+    percussiveness: Chance
+    """The share of what sounds that strikes and does not last."""
+    suggests: Suggested | None = None
+    """The music that the facts suggest; None for under 4 s."""

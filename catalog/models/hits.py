@@ -20,7 +20,7 @@ __all__ = ["Hits"]
 
 SHOWN = 3
 """How many hits a line names."""
-MAPPINGS = ("config", "config_sources", "versions", "checked")
+MAPPINGS = ("config", "config_sources", "versions", "checked", "heard", "measured")
 COLUMNS = tuple(name for name in Track.model_fields if name not in MAPPINGS)
 """The fields of a track that become columns: all but those that hold a mapping."""
 

@@ -13,7 +13,7 @@ from ..errors import NotFound
 from .base import Label, Line, Unit, Value
 from .checked import Checked
 from .display import PLAYED_BYTES, card, quoted
-from .ear import Heard
+from .ear import Heard, Measured
 from .request import Environment, QualityName, TimeOfDay
 
 __all__ = ["IMPORTED", "Hit", "Page", "State", "Track"]
@@ -88,6 +88,8 @@ class Track(Value):
     """What the check after making found; None where there was none."""
     heard: Heard | None = None
     """What the ear hears in it; None where no ear has heard it yet."""
+    measured: Measured | None = None
+    """What is measured in its samples beside tempo, key and levels; None for silence and where it was not measured."""
 
     _home: Path | None = PrivateAttr(default=None)
 

@@ -22,7 +22,8 @@ from ..generator import Audio, AudioError, Cancelled, Generator, GeneratorError,
 from ..generator.audio import analysis, timbre
 from ..generator.audio.seam import measure_seam
 from ..generator.weights.sizes import MODEL_RANKS
-from ..models import Checked, Request, Track
+from ..hearing.measuring import measured
+from ..models import Checked, Measured, Request, Track
 from ..store.store import Store
 from ..upkeep.sidecars import sidecar
 from ..version import package_version
@@ -43,7 +44,7 @@ __all__ = [
 
 
 _log = logging.getLogger(__name__)
-Measured = TypeVar("Measured", float, str)
+Value = TypeVar("Value", float, str, Measured)
 
 CONTEXT_CHARACTERS = 32_000
 TRUE_PEAK_DB = -1.0
@@ -238,15 +239,16 @@ def measure(shaped: Audio, *, loopable: bool = False) -> dict[str, Any]:
         "musical_key": _measured(analysis.musical_key, shaped),
         "loudness_lufs": _rounded(audio.loudness_lufs(shaped)),
         "true_peak_db": _rounded(audio.true_peak_db(shaped)),
+        "measured": _measured(measured, shaped),
     }
 
 
-def _measured(analyse: Callable[[Audio], Measured | None], shaped: Audio) -> Measured | None:
+def _measured(analyse: Callable[[Audio], Value | None], shaped: Audio) -> Value | None:
     """Return what `analyse` measures; None where it cannot run, so that the track, which is made already, is kept."""
     try:
         return analyse(shaped)
     except AudioError as error:
-        _log.warning("tempo or key was not measured: %s", error)
+        _log.warning("something was not measured: %s", error)
         return None
 
 

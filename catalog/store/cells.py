@@ -36,6 +36,7 @@ NONE: dict[str, Any] = {
     "probability": NO_LEVEL,
     "features": "",
     "heard": "",
+    "measured": "",
     "mood": "",
     "checked": "",
 }

@@ -57,6 +57,11 @@ def m009_add_ear(row: Mapping[str, Any]) -> Row:
     return {**row, "heard": "", "ear_kind": "", "ear_sha256": "", "ear": None}
 
 
+def m010_add_measured(row: Mapping[str, Any]) -> Row:
+    """Add what is measured in samples, which `catalog doctor --fix` gives to earlier tracks."""
+    return {**row, "measured": ""}
+
+
 def m002_add_listener_and_vector(row: Mapping[str, Any]) -> Row:
     """Add listener, theme, probability, the words to search and the vector, which earlier lines are without."""
     fields = {"listener": "", "theme": "", "probability": NO_LEVEL}
@@ -86,6 +91,7 @@ STEPS: dict[str, dict[int, Callable[[Mapping[str, Any]], Row]]] = {
         7: m007_add_title,
         8: m008_add_check,
         9: m009_add_ear,
+        10: m010_add_measured,
     },
     "requests": {2: m002_add_listener_and_vector, 3: m003_add_features},
     "judgements": {2: m002_add_mood},

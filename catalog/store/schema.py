@@ -46,14 +46,19 @@ __all__ = [
 ]
 
 
-VERSIONS = {"tracks": 9, "requests": 3, "judgements": 2}
+VERSIONS = {"tracks": 10, "requests": 3, "judgements": 2}
 """The schema version of each table; see migrations.py for the steps between versions."""
 SCHEMA_VERSION = VERSIONS["tracks"]
 READABLE = {"tracks": 5}
 """The first version that is read as it is, as those after it are; the first change of a row upgrades the table."""
 BRIEFS_SINCE, EARS_SINCE = 6, 9
 """The versions of `tracks` that brought the brief vectors, and what the ear hears."""
-SINCE = {"title": 7, "checked": 8, **dict.fromkeys(("heard", "ear_kind", "ear_sha256", "ear"), EARS_SINCE)}
+SINCE = {
+    "title": 7,
+    "checked": 8,
+    **dict.fromkeys(("heard", "ear_kind", "ear_sha256", "ear"), EARS_SINCE),
+    "measured": 10,
+}
 """The version of `tracks` that brought each column which a table that is read as it is may lack."""
 ABSENT: Mapping[str, str] = {name: "" for name in SINCE if name != "ear"}
 """The columns among them that a record leaves out where they hold nothing, so that the records of earlier rows stay
@@ -114,6 +119,7 @@ TRACK_KINDS = {
     "title": "text",
     "checked": "json",
     "heard": "json",
+    "measured": "json",
 }
 _DERIVED_KINDS = {
     "quality_rank": "int",

@@ -23,7 +23,7 @@ SOURCE_TYPES = {
     "procedural": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
 }
 """IPTC's terms for media made by a trained model, and by an algorithm without one."""
-_CHANGING = {"state", "trashed_at", "rating", "tags", "note", "title", "heard"}
+_CHANGING = {"state", "trashed_at", "rating", "tags", "note", "title", "heard", "measured"}
 """What of a track may change after it was made; a sidecar is written once."""
 CHECKSUM = "content_sha256"
 """The checksum of everything else in a sidecar; those of earlier versions have none."""

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from ...disk.files import check_writable
 from ...disk.reading import Row, checked_limit, intact
 from ...generator.audio import timbre
-from ...models import Filter, Heard, Track
+from ...generator.listening.facts import MIN_S
+from ...models import Filter, Heard, Measured, Track
 from ...search.filters import both, equals, literal, meets, one_of, to_sql
 from ..audio import AudioFiles
+from ..cells import NO_LEVEL
 from ..rows import BriefVector, EarVector, from_track_row, kept_brief, kept_ear, kept_sound
 from ..track_table import TrackTable
 
@@ -150,6 +152,24 @@ class TrackVectors:
                 [*ears],
                 lambda track, row: (kept_sound(row), kept_brief(row), ears[track.id][0]),
                 lambda track: track.model_copy(update={"heard": ears[track.id][1]}),
+            )
+
+    def unmeasured(self) -> list[Track]:
+        """Return the ready tracks whose samples were not measured, but for those too silent or short for it."""
+        missing = equals("measured", "") if self.table.known(("measured",)) else None
+        long = f"duration_s >= {literal(MIN_S)} AND loudness_lufs > {literal(NO_LEVEL)}"
+        where = both(missing, long, equals("state", "ready"))
+        return [*self._servable(self.table.read(where), READY)]
+
+    def put_measured(self, facts: Mapping[str, Measured]) -> None:
+        """Write what is measured in the samples of tracks, by id, as one commit."""
+        check_writable(self._home, "what is measured cannot be written")
+        if facts:
+            self.table.put_vectors(
+                "measured facts",
+                [*facts],
+                lambda _, row: (kept_sound(row), kept_brief(row), kept_ear(row)),
+                lambda track: track.model_copy(update={"measured": facts[track.id]}),
             )
 
     # Inside

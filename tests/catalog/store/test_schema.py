@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from music_catalog.disk.reading import to_arrow
 from music_catalog.errors import Damage, InputError
-from music_catalog.models import Checked, Judgement, Mood, RequestRecord, Track
+from music_catalog.models import Checked, Judgement, Measured, Mood, RequestRecord, Track
 from music_catalog.store.rows import (
     from_judgement_row,
     from_request_row,
@@ -73,6 +73,10 @@ TRACKS = st.builds(
     note=TEXT,
     seam=st.none() | st.floats(0, 1e6),
     variant_of=st.sampled_from([None, "b"]),
+    measured=st.none()
+    | st.builds(
+        Measured, brightness_hz=st.floats(0, 9e3), density_per_s=st.just(1.5), percussiveness=st.just(0.1)
+    ),
     checked=st.none() | st.builds(Checked, takes=st.integers(1, 9), why=TEXT),
 )
 VECTOR = np.arange(1.0, 9.0)

@@ -37,7 +37,7 @@ from music_catalog.disk.versions import TableFiles
 from music_catalog.ear.vectors import DIMENSION as EAR_DIMENSION
 from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from music_catalog.generator.audio import timbre
-from music_catalog.models import Checked, Filter, FoundFault, Mood
+from music_catalog.models import Checked, Filter, FoundFault, Measured, Mood
 from music_catalog.store import audit
 from music_catalog.store.audio import AudioFiles
 from music_catalog.store.audit import Problem
@@ -140,6 +140,7 @@ LATER = {
         7: ("title",),
         8: ("checked",),
         9: ("heard", "ear", "ear_kind", "ear_sha256"),
+        10: ("measured",),
     },
     "requests": {
         2: ("listener", "theme", "probability", "words", "encoder", "vector_sha256", "vector"),
@@ -226,6 +227,20 @@ def test_a_catalog_of_version_8_gets_what_the_ear_hears_when_a_row_changes(home)
     assert store.care.stats()["schema_version"] == SCHEMA_VERSION
     assert open_store(home).tracks.get("a") == first
     assert ids(store.tracks.search_ear(EarVector("ear", np.ones(EAR_DIMENSION)))) == ["a"]
+    assert [problem.subject for problem in store.care.check(deep=True)] == ["b"]
+
+
+def test_a_catalog_of_version_9_gets_measured_facts_when_a_row_changes(home):
+    first, _ = make_old(home, 9)
+    store = open_store(home)
+    assert store.tracks.get("a") == first
+    assert [track.id for track in store.tracks.unmeasured()] == ["a"]
+    assert store.care.stats()["schema_version"] == 9
+    facts = Measured(brightness_hz=900.0, density_per_s=1.5, percussiveness=0.1)
+    store.tracks.put_measured({"a": facts})
+    assert store.care.stats()["schema_version"] == SCHEMA_VERSION
+    assert open_store(home).tracks.get("a") == first.model_copy(update={"measured": facts})
+    assert store.tracks.unmeasured() == []
     assert [problem.subject for problem in store.care.check(deep=True)] == ["b"]
 
 
