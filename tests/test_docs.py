@@ -128,7 +128,7 @@ def test_the_api_page_tells_every_call_and_every_keyword():
         if name.startswith("_") or name == "close":
             continue
         (shown,) = re.findall(rf"`{name}\(([^)`]*)\)`", API)
-        told = {word.strip() for word in shown.split(",")} - {"", "*", "..."}
+        told = {word.strip().lstrip("*") for word in shown.split(",")} - {"", "..."}
         terms = get_type_hints(TermArguments).keys()
         signature = inspect.signature(call).parameters
         named = {one.name for one in signature.values() if one.kind is not one.VAR_KEYWORD} - {"self"}

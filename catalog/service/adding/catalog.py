@@ -96,7 +96,7 @@ class AddingCatalog(StockedCatalog):
         Raises NotFound for an unknown batch.
         """
         check_type("batch", str, batch)
-        ids = self._ids_of(self.last_batch() if batch == LAST else batch)
+        ids = self._ids_of(self._last_batch() if batch == LAST else batch)
         now = datetime.now(timezone.utc)
 
         def trash(track: Track) -> Mapping[str, Any]:
@@ -109,7 +109,7 @@ class AddingCatalog(StockedCatalog):
             moved += self.store.tracks.change_all(changes)
         return [self._placed(track) for track in moved]
 
-    def last_batch(self) -> str:
+    def _last_batch(self) -> str:
         """Return the id of the batch that was added last and has tracks. Raises NotFound without one."""
         where = both(equals("backend", IMPORTED), equals("state", "ready"))
         rows = self.store.tracks.table.read(where, order="-created_at", limit=1)
