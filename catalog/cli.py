@@ -69,7 +69,13 @@ catalog.add_section(
     history.stats,
 )
 catalog.add_section(
-    "Listen and judge", listening.play, listening.rate, listening.reject, tracks.rm, tracks.restore
+    "Listen and judge",
+    listening.play,
+    listening.rate,
+    listening.reject,
+    listening.hear,
+    tracks.rm,
+    tracks.restore,
 )
 catalog.add_section("Scenes and stories", soundtrack.scene, soundtrack.mix, soundtrack.score)
 catalog.add_section(

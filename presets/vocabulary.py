@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
-__all__ = ["ENVIRONMENTS", "MOODS", "TIMES_OF_DAY", "Environment", "TimeOfDay"]
+__all__ = ["ENVIRONMENTS", "INSTRUMENTS", "MOODS", "TIMES_OF_DAY", "Environment", "TimeOfDay"]
 
 MOODS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -48,6 +48,46 @@ MOODS: Mapping[str, tuple[float, float]] = MappingProxyType(
     }
 )
 """Mood -> (valence, energy), each in [-1, 1]; placed by hand on the circumplex of affect (Russell 1980)."""
+
+INSTRUMENTS: tuple[str, ...] = (
+    "piano",
+    "felt piano",
+    "electric piano",
+    "organ",
+    "harpsichord",
+    "accordion",
+    "music box",
+    "vibraphone",
+    "marimba",
+    "bells",
+    "acoustic guitar",
+    "electric guitar",
+    "distorted guitar",
+    "harp",
+    "banjo",
+    "sitar",
+    "double bass",
+    "bass guitar",
+    "synth bass",
+    "violin",
+    "cello",
+    "string orchestra",
+    "trumpet",
+    "brass section",
+    "saxophone",
+    "flute",
+    "clarinet",
+    "whistle",
+    "choir",
+    "vocals",
+    "drum kit",
+    "drum machine",
+    "orchestral drums",
+    "hand percussion",
+    "synth lead",
+    "synth pad",
+)
+"""Instruments that may be heard in a track."""
 
 Environment = Literal[
     "forest",

@@ -1,4 +1,4 @@
-"""Commands to listen to a track and to judge it: play, rate, reject."""
+"""Commands to listen to a track and to judge it: play, rate, reject, and hear, by which the ear listens."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError, NotFound
-from .home import open_service, open_store
+from .home import open_library, open_service, open_store
 from .options import config_option, home_option, json_option
-from .terminal import Command, print_json
+from .terminal import Command, print_json, progress_bar
 
 if TYPE_CHECKING:
     from ..models import Track
     from ..service.service import MusicService
 
-__all__ = ["play", "rate", "reject"]
+__all__ = ["hear", "play", "rate", "reject"]
 
 LONGEST_S = 86_400.0
 _ID = re.compile(r"(?=.*[0-9])[0-9a-f]{4,}")
@@ -132,3 +132,63 @@ def reject(
         print_json(judgement.model_dump(mode="json"))
     else:
         click.echo(judgement.track_id)
+
+
+@click.command(cls=Command, examples=["catalog hear", "catalog hear 3f2a9c", "catalog hear --limit 500"])
+@click.argument("track_ids", nargs=-1)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), help="Hear so many tracks at most.")
+@click.option(
+    "--ear", "model", help="Another ear than that of the configuration: a name, a repository or a folder."
+)
+@click.option(
+    "--made",
+    is_flag=True,
+    help="Hear what was made in the last hour, when the processor has nothing else to do; what a service runs.",
+)
+@json_option
+@home_option
+@config_option
+def hear(
+    track_ids: tuple[str, ...],
+    limit: int | None,
+    model: str | None,
+    made: bool,
+    as_json: bool,
+    home: str,
+    config: str | None,
+) -> None:
+    """Hear the tracks that the ear has not heard yet.
+
+    Without TRACK_IDS these are all such tracks, the newest first. A run that is stopped goes on where it was.
+    """
+    from ..ear.loading import load
+    from ..ear.tags import Tagger
+    from ..service.ears.filling import hear_all
+    from ..service.ears.made import hear_made
+
+    if made and (track_ids or limit):
+        raise InputError("--made goes without TRACK_IDS and --limit")
+    library = open_library(config, home)
+    ear = load(model or library.ear.model)
+    tagger = Tagger(ear, library.styles)
+    with open_store(home) as store:
+        tracks = [store.tracks.find_id(name) for name in track_ids] or None
+        if made:
+            done = hear_made(store, ear, tagger)
+        else:
+            with progress_bar("hearing") as on_progress:
+                done = hear_all(store, ear, tagger, tracks, limit=limit, on_progress=on_progress)
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+        return
+    click.echo(f"{done.heard} tracks heard by {done.ear}, {done.tagged} of them tagged; {done.left} are left")
+    if done.failed:
+        click.echo(
+            f"note: the audio of {', '.join(done.failed[:5])} cannot be heard; see `catalog doctor --deep`",
+            err=True,
+        )
+    if done.heard > done.tagged:
+        click.echo(
+            "note: this ear reads no texts, so it tags nothing; `catalog models pull clap-general` does",
+            err=True,
+        )

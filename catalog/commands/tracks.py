@@ -20,6 +20,8 @@ from .options import (
 )
 from .terminal import Command, print_json, print_rows, progress_bar
 
+NOT_HEARD = "not heard yet; `catalog hear` hears it, or says what that needs"
+
 __all__ = ["export", "list_", "restore", "rm", "show"]
 
 
@@ -85,8 +87,9 @@ def show(track_id: str, as_json: bool, home: str) -> None:
         if name == "config":
             for key, setting in value.items():
                 click.echo(f"config.{key}: {shown(setting)}  [{track.config_sources.get(key, '')}]")
-        elif name != "config_sources":
+        elif name not in ("config_sources", "heard"):
             click.echo(f"{name}: {shown(value)}")
+    click.echo(f"heard: {track.heard or NOT_HEARD}")
 
 
 @click.command(

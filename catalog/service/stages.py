@@ -50,6 +50,7 @@ from .checking.budget import Budget
 from .checking.made import keep_best, make_takes
 from .checking.takes import Ear
 from .checking.told import checked_takes, failed_check, with_reason
+from .ears.made import MadeTracks
 from .listener import Listener
 from .making import Generators, LastStep, MakingTask, followed, noted, seed_of
 from .music_vectors import MusicVectors
@@ -98,6 +99,7 @@ class Flow:
         self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
         self.ears: tuple[Ear, ...] = ()
         """What listens to each take beside the checks that need no model."""
+        self.made = MadeTracks(store, library)
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
         # Threads share the loaded models, and one generation fills the machine.
@@ -297,10 +299,12 @@ class Flow:
         for (call, outcome), takes in zip(missing, made, strict=True):
             best, track, sound = keep_best(takes, self.store, self.encoder.identity, steps.again)
             _, vector = self.understand(call)
+            track, ear = self.made.at_once(call, track)
             stamp = self.store.stamp()
             with call.stage("insert"):
-                self.store.tracks.insert(track, vector, sound, self.music.of_track(track))
+                self.store.tracks.insert(track, vector, sound, self.music.of_track(track), ear)
             self.store.remember(track, stamp)
+            self.made.later()
             yield Outcome(noted(best.task, best.raw), with_reason(outcome.decision, track), track, made=True)
 
     def _task(self, call: Call, outcome: Outcome, *, fresh: bool) -> MakingTask:

@@ -132,11 +132,13 @@ class TrackVectors:
         rows = self.table.read(same, columns=("id", "ear"), limit=1)
         return np.asarray(rows[0]["ear"], dtype=np.float32) if rows else None
 
-    def unheard(self, kind: str, limit: int | None = None) -> list[Track]:
-        """Return ready tracks that the ear of identity `kind` has not heard, the newest first, at most `limit`."""
+    def unheard(self, kind: str, limit: int | None = None) -> list[str]:
+        """Return the ids of ready tracks that the ear `kind` has not heard, the newest first, at most `limit`."""
         other = f"ear_kind != {literal(kind)}" if self.table.has_ears() else None
         where = both(other, equals("state", "ready"))
-        return [*self._servable(self.table.read(where, order="-created_at", limit=limit), READY)]
+        return [
+            row["id"] for row in self.table.read(where, columns=("id",), order="-created_at", limit=limit)
+        ]
 
     def count_heard(self, kind: str) -> int:
         """Return how many ready tracks the ear of identity `kind` has heard."""
