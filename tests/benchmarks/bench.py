@@ -73,6 +73,7 @@ BENCHMARKS = (
     Benchmark("generator/ears.py", 900),
     Benchmark("generator/faults.py", 600),
     Benchmark("generator/musicgen.py", 1200),
+    Benchmark("generator/structure.py", 150),
     Benchmark("generator/weights.py", 300),
 )
 
