@@ -187,6 +187,10 @@ class Page(Value):
     """For mood, style, role, quality, environment, tag, backend and rating: how many of these tracks have each value,
     most frequent first; "none" counts those without a value. But for mood and tag, a facet is counted as if the query
     chose no value in it, since more values of it are alternatives."""
+    rows: int | None = None
+    """How many rows the list has where takes are folded, that is, stand under the first of their group; else None."""
+    takes: dict[str, tuple[Track, ...]] = Field(default_factory=dict)
+    """By the id of a track of this page: the takes that are folded under it, the first made first."""
     missing: tuple[str, ...] = ()
     """Words of the query that no track has, where the search narrows."""
     meant: dict[str, str] = Field(default_factory=dict)

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 from ..disk.reading import MOST_RESULTS, intact
 from ..errors import InputError
+from ..history.takes import Folded, list_folded
+from ..history.takes import folded as folded_takes
 from ..models import Filter, Page, Track
 from ..presets.vocabulary import MOODS
 from ..search.facets import Facets, facets_of
@@ -99,13 +101,15 @@ def page(
     sort: str = NEWEST,
     limit: int = 50,
     offset: int = 0,
+    folded: bool = False,
 ) -> Page:
     """Return `limit` tracks from `offset` on, with the number of all that meet `query` and their facets.
 
     A facet of which a track has one value is counted without the values that `query` chooses in it.
     A query with words is a search, best first; without words `sort` orders the tracks. A search by words counts only
-    tracks that have one of them, a search by meaning or both every track that meets the facts. Raises InputError for a
-    sort, a limit or an offset that cannot be used.
+    tracks that have one of them, a search by meaning or both every track that meets the facts. With `folded` a list
+    has only the first take of each group; see `Page.takes`. Raises InputError for a sort, a limit or an offset that
+    cannot be used.
     """
     deepest = MOST_RESULTS - offset if query.text else MOST_RESULTS
     if offset < 0 or not 0 <= limit <= deepest:
@@ -121,10 +125,13 @@ def page(
         hits = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
         tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
     else:
-        tracks, scores = [*store.tracks.list(query.where, order=sort, limit=limit, offset=offset)], {}
-    return Page(
+        groups = folded_takes(store, query.where) if folded else {}
+        tracks = list_folded(store, query.where, groups, order=sort, limit=limit, offset=offset)
+        scores = {}
+    found = Page(
         query=str(query), tracks=tuple(tracks), scores=scores, total=total, facets={**facets, **others}
     )
+    return _with_takes(store, found, groups) if folded and not query.text else found
 
 
 def narrow_page(
@@ -137,6 +144,7 @@ def narrow_page(
     sort: str = NEWEST,
     limit: int = 50,
     offset: int = 0,
+    folded: bool = False,
 ) -> Page:
     """Return a page as `page` does, of a search only the tracks that match its words, at most `BEST` in all.
 
@@ -150,7 +158,9 @@ def narrow_page(
         open_choices = without_own_choice(query.where)
         others = {facet: _facets(matching(where))[facet] for facet, where in open_choices.items()}
         tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
-        shown = tuple(tracks[offset : offset + limit])
+        groups = _among(folded_takes(store, query.where), scores) if folded else {}
+        under = {take for takes in groups.values() for take in takes}
+        shown = tuple([track for track in tracks if track.id not in under][offset : offset + limit])
         found = Page(
             query=str(query),
             tracks=shown,
@@ -158,14 +168,31 @@ def narrow_page(
             total=len(hits),
             facets={**_facets(hits), **others},
         )
+        found = _with_takes(store, found, groups) if folded else found
     else:
-        found = page(store, encoder, query, sort=sort, limit=limit, offset=offset)
+        found = page(store, encoder, query, sort=sort, limit=limit, offset=offset, folded=folded)
     missing = tuple(word for word in _free_words(query) if not _is_anywhere(store, word))
     if found.total and not missing:
         return found
     _, counted = store.tracks.facets()
     known = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **names}
     return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
+
+
+def _among(groups: Folded, ids: Collection[str]) -> Folded:
+    """Return the groups as far as their takes are among `ids`."""
+    there = {
+        first: [take for take in takes if take in ids] for first, takes in groups.items() if first in ids
+    }
+    return {first: takes for first, takes in there.items() if takes}
+
+
+def _with_takes(store: Store, found: Page, groups: Folded) -> Page:
+    """Return a page with the takes that stand under its tracks, and the number of rows of the whole list."""
+    shown = {track.id: groups[track.id] for track in found.tracks if track.id in groups}
+    known = of_ids(store, [take for takes in shown.values() for take in takes])
+    takes = {first: tuple(known[take] for take in takes if take in known) for first, takes in shown.items()}
+    return found.model_copy(update={"rows": found.total - sum(map(len, groups.values())), "takes": takes})
 
 
 def of_ids(store: Store, track_ids: Sequence[str]) -> dict[str, Track]:

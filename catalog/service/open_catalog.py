@@ -138,19 +138,24 @@ class OpenCatalog:
         limit: int = 50,
         offset: int = 0,
         narrow: bool = False,
+        folded: bool = False,
         **facts: Unpack[FilterArguments],
     ) -> Page:
         """Return a page of the tracks that meet `query`, with the number of all and how they divide by facet.
 
         With words in the query it is a search, best first; without a list, ordered by `sort`. With `narrow` a search
-        leaves out what matches none of its words, keeps the best 200, and says what may have been meant. `facts` are
-        further fields of `Filter`. Raises InputError.
+        leaves out what matches none of its words, keeps the best 200, and says what may have been meant. With
+        `folded` a list, or a search that narrows, has only the first take of each group, with the others in `takes`.
+        `facts` are further fields of `Filter`. Raises InputError.
         """
         checked_by(by)
         wanted = add_facts(self._query(query), facts)
         page_of = partial(narrow_page, names=self._names()) if narrow else page
-        found = page_of(self.store, self.encoder, wanted, by=by, sort=sort, limit=limit, offset=offset)
-        return found.model_copy(update={"tracks": tuple(map(self._placed, found.tracks))})
+        found = page_of(
+            self.store, self.encoder, wanted, by=by, sort=sort, limit=limit, offset=offset, folded=folded
+        )
+        takes = {first: tuple(map(self._placed, takes)) for first, takes in found.takes.items()}
+        return found.model_copy(update={"tracks": tuple(map(self._placed, found.tracks)), "takes": takes})
 
     @property
     def collections(self) -> Collections:

@@ -31,6 +31,7 @@ class ScoredTrack(TrackJson):  # type: ignore[misc]
     """A track, with its score where the list was searched."""
 
     score: float | None = None
+    takes: list[TrackJson] = Field([], description="Other takes, where they are folded.")
 
 
 class TrackPage(BaseModel):
@@ -38,6 +39,7 @@ class TrackPage(BaseModel):
 
     query: str = Field(description="The query as it was understood, in the query language.")
     total: int
+    rows: int | None = Field(None, description="How many rows the list has where takes are folded.")
     tracks: list[ScoredTrack]
     facets: dict[str, dict[str, int]]
     missing: list[str] = Field([], description="Words of the query that no track has, where it narrows.")
@@ -112,18 +114,21 @@ def tracks(
     narrow: Annotated[
         bool, Query(description="Leave out what matches none of the words, and keep the best 200.")
     ] = False,
+    folded: Annotated[
+        bool, Query(description="Show the takes of one request under the first of them.")
+    ] = False,
 ) -> Response:
     """List tracks, or search them where there is a query `q`."""
     state: FilterArguments = {"state": "trashed"} if trashed else {}
 
     def read() -> dict[str, Any]:
         page = shared.service.browse(
-            q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, narrow=narrow, **state
+            q, by=by, sort=sort or NEWEST, limit=limit, offset=offset, narrow=narrow, folded=folded, **state
         )
         return _page_payload(page)
 
     # The list alone follows from the table; a search looks at the audio files too.
-    return Json(read() if q.strip() else shared.listed((sort, limit, offset, trashed, narrow), read))
+    return Json(read() if q.strip() else shared.listed((sort, limit, offset, trashed, narrow, folded), read))
 
 
 @router.patch("", response_model=ChangedTracks)
@@ -201,12 +206,14 @@ def _page_payload(page: Page) -> dict[str, Any]:
         {
             **track_payload(track),
             "score": round(page.scores[track.id], 4) if track.id in page.scores else None,
+            **({"takes": [*map(track_payload, page.takes[track.id])]} if track.id in page.takes else {}),
         }
         for track in page.tracks
     ]
     return {
         "query": page.query,
         "total": page.total,
+        "rows": page.rows,
         "tracks": tracks,
         "facets": page.facets,
         "missing": page.missing,

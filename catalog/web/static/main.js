@@ -1,7 +1,7 @@
 // The whole page: views by address, the detail panel, the player's bar, keys.
 
 import { connection } from "./lib/connection.js";
-import { fill, iconButton, setIcon } from "./lib/dom.js";
+import { fill, h, iconButton, setIcon } from "./lib/dom.js";
 import { jobs } from "./lib/jobs.js";
 import { connectMediaKeys } from "./lib/player/media_keys.js";
 import { playInOneTab } from "./lib/player/one_tab.js";
@@ -25,6 +25,7 @@ const VIEWS = {
   history: async () => (await import("./views/history.js")).HistoryView,
   collection: async () => (await import("./views/collection.js")).CollectionView,
 };
+const STYLED = ["history", "map", "story"]; // whose style sheet comes with them
 const views = {}; // name -> view, from when it was first shown
 const main = document.getElementById("main");
 const detail = new DetailPanel();
@@ -53,12 +54,17 @@ async function show({ view }) {
 
 async function add(view) {
   try {
-    const View = await VIEWS[view]();
+    const [View] = await Promise.all([VIEWS[view](), STYLED.includes(view) && styled(view)]);
     views[view] ??= new View();
     main.append(views[view].element);
   } catch (error) {
     complain(error);
   }
+}
+
+/** Fetch the style sheet of a view; without it the view is plain, and still works. */
+function styled(view) {
+  return new Promise((resolve) => document.head.append(h("link", { rel: "stylesheet", href: `static/styles/${view}.css`, onload: resolve, onerror: resolve })));
 }
 
 function draw(place) {

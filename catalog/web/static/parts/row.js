@@ -16,6 +16,7 @@ export class TrackRow {
   #check = h("input", { type: "checkbox", class: "check", onclick: (event) => this.#list.onSelect(this.#index, this.#track, event) });
   #play = h("button", { type: "button", class: "play-button", onclick: () => player.toggle(this.#track, { queue: this.#queue() }) }, icon("play"));
   #link = h("a", { class: "row-title", dir: "auto", onclick: (event) => this.#follow(event) });
+  #takes = h("button", { type: "button", class: "row-takes", hidden: true, onclick: () => this.#list.onUnfold(this.#index) });
   #sub = h("p", { class: "row-sub" });
   #marks = h("span", { class: "row-marks" });
   #tempo = h("span", { class: "row-tempo" });
@@ -29,7 +30,7 @@ export class TrackRow {
     { class: "row", onclick: (event) => this.#click(event) },
     h("label", { class: "row-check" }, this.#check),
     this.#play,
-    h("div", { class: "row-text" }, h("div", { class: "row-head" }, this.#link, this.#marks), this.#sub),
+    h("div", { class: "row-text" }, h("div", { class: "row-head" }, this.#link, this.#takes, this.#marks), this.#sub),
     this.#wave.canvas,
     h("div", { class: "row-facts" }, this.#match, this.#rating, this.#tempo, this.#length),
   );
@@ -51,7 +52,7 @@ export class TrackRow {
     this.#index = index;
     this.element.classList.toggle("is-waiting", !track);
     this.element.classList.toggle("is-current", current);
-    for (const control of [this.#check, this.#play, this.#link, this.#add]) control.tabIndex = current ? 0 : -1;
+    for (const control of [this.#check, this.#play, this.#link, this.#takes, this.#add]) control.tabIndex = current ? 0 : -1;
     for (const control of [this.#check, this.#play, this.#add]) control.disabled = !track;
     this.#wave.show(track);
     this.#showPlaying();
@@ -61,6 +62,7 @@ export class TrackRow {
       this.#showFacts(track);
       this.#showSelection(track);
     } else this.#empty();
+    this.#showTakes(track);
     for (const tag of this.#sub.children) tag.tabIndex = current ? 0 : -1;
   }
 
@@ -105,6 +107,15 @@ export class TrackRow {
     this.#link.textContent = title(track);
     fill(this.#sub, words.join(" · "), (track.tags ?? []).map((tag) => [" · ", tagButton(tag)]));
     this.#marks.textContent = [track.loopable && "loop", track.variant_of && "variation"].filter(Boolean).join(" · ");
+  }
+
+  #showTakes(track) {
+    this.#takes.hidden = !track?.folds;
+    this.element.classList.toggle("is-take", Boolean(track?.isTake));
+    if (this.#takes.hidden) return;
+    this.#takes.textContent = `${track.folds + 1} takes`;
+    this.#takes.setAttribute("aria-expanded", String(track.isOpen));
+    this.#takes.setAttribute("aria-label", `${track.folds + 1} takes of ${title(track)}`);
   }
 
   #showFacts(track) {

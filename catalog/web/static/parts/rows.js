@@ -83,7 +83,7 @@ export class Pages extends EventTarget {
   replace(item) {
     for (const { items } of this.#pages.values()) {
       const at = items?.findIndex((one) => one.id === item.id) ?? -1;
-      if (at >= 0) items[at] = { ...items[at], ...item };
+      if (at >= 0) items[at] = { ...items[at], ...item, shown: undefined };
     }
     this.dispatchEvent(new Event("items"));
   }

@@ -12,7 +12,8 @@ import { complain } from "../lib/toast.js";
 import { notLoaded } from "../parts/connection.js";
 import { FacetPanel } from "../parts/facets.js";
 import { TrackRow } from "../parts/row.js";
-import { Pages, Rows } from "../parts/rows.js";
+import { Folded } from "../parts/folded.js";
+import { Rows } from "../parts/rows.js";
 import { filterChips } from "./tracks/chips.js";
 import { emptyText } from "./tracks/empty.js";
 import { SearchField } from "./tracks/search.js";
@@ -27,6 +28,7 @@ export class TracksView {
   #wanted = null; // query of the list that is shown or on its way, as JSON; null when it could not be loaded
   #shown = null; // query of the list that is shown
   #trashed = null; // whether the trash is shown; what is selected here is no choice there
+  #open = new Set(); // ids of the tracks whose takes are shown
   #coming = null; // pages of the list that is on its way
   rows = new Rows({ label: "Tracks", make: () => new TrackRow(this.#list()), onError: (error) => this.#search.showProblem(error) });
   #selection = new Selection(this.rows);
@@ -102,6 +104,7 @@ export class TracksView {
       PageDown: () => rows.select(rows.current + STEP),
       PageUp: () => rows.select(rows.current - STEP),
       Enter: () => current && change({ track: current.id }),
+      t: () => this.#unfold(rows.current),
       x: () => current && this.#selection.toggle(current, rows.current),
     };
   }
@@ -142,9 +145,20 @@ export class TracksView {
         this.rows.select(index, { focus: false });
         change({ track: track.id });
       },
+      onUnfold: (index) => this.#unfold(index),
       onAdd: (track) => addToPlaylist([track]),
       onSelect: (index, track, event) => this.#selection.check(index, event.target.checked, event.shiftKey),
     };
+  }
+
+  /** Show or hide the takes of a row. */
+  #unfold(index) {
+    const { rows } = this;
+    const first = rows.pages.toggle(index);
+    if (first === null) return;
+    const { folds, isOpen } = rows.pages.item(first);
+    if (rows.current !== first) rows.select(first);
+    announce(isOpen ? `${plural(folds, "more take")} shown` : "Takes hidden");
   }
 
   #showFilters(on = !this.element.classList.contains("facets-open")) {
@@ -160,11 +174,11 @@ export class TracksView {
     this.#wanted = JSON.stringify(wanted);
     this.#coming?.close();
     let first = null;
-    const pages = (this.#coming = new Pages(async (limit, offset, signal) => {
-      const page = await get("/tracks", { ...wanted, limit, offset }, signal);
+    const pages = (this.#coming = new Folded(async (limit, offset, signal) => {
+      const page = await get("/tracks", { ...wanted, folded: "true", limit, offset }, signal);
       first ??= page;
-      return { total: page.total, items: page.tracks };
-    }));
+      return { total: page.rows ?? page.total, items: page.tracks };
+    }, this.#open));
     this.element.setAttribute("aria-busy", "true");
     try {
       await pages.want(0, 0);
