@@ -14,6 +14,7 @@ import sys
 import click
 
 from .commands import history, listening, music, presets, servers, setup, soundtrack, stock, tracks
+from .commands.collected.playlists import playlists
 from .commands.intake import add
 from .commands.music import musicgen
 from .commands.terminal import Group, interrupt
@@ -65,6 +66,7 @@ catalog.add_section(
     tracks.list_,
     tracks.show,
     tracks.export,
+    playlists,
     history.history,
     history.stats,
 )

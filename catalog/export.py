@@ -8,10 +8,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .collections.archive import zip_blocks
 from .disk import files
 from .errors import Damage, InputError, StorageError
 from .generator import Audio, AudioError, audio
@@ -31,6 +32,8 @@ __all__ = [
     "write_at_length",
     "write_audio",
     "write_bytes",
+    "write_zip",
+    "zip_of",
 ]
 
 
@@ -92,6 +95,35 @@ def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = 
         raise InputError(f"{target} is a folder or a device; name a file")
     if there and not force:
         raise InputError(f"{target} exists already; choose another name, or pass force=True to replace it")
+
+
+def zip_of(store: Store, tracks: Sequence[Track]) -> Iterator[bytes]:
+    """Return the blocks of a ZIP file: the audio as it is stored, numbered, and a playlist of it.
+
+    Raises InputError for no track, Damage where the audio of one is gone. Whether a file is as it was stored is found
+    when its turn comes.
+    """
+    if not tracks:
+        raise InputError("there is no track to download; choose at least one")
+    for track in tracks:
+        if not store.audio.path_of(track).is_file():
+            store.audio.verified_path(track)  # raises the error that says so
+    width = max(2, len(str(len(tracks))))
+    names = {track.id: f"{place:0{width}} {name_of(track)}.wav" for place, track in enumerate(tracks, 1)}
+    wavs = ((names[track.id], store.audio.verified_path(track)) for track in tracks)
+    return zip_blocks(wavs, [("playlist.m3u", list_bytes(tracks, "m3u", lambda track: names[track.id]))])
+
+
+def write_zip(store: Store, tracks: Sequence[Track], target: Path) -> None:
+    """Write what `zip_of` returns to a file, whole or not at all. Raises as it does, and StorageError."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with files.storing(f"{target} cannot be written"):
+            with beside.open("wb") as file:
+                file.writelines(zip_of(store, tracks))
+            beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def write_audio(source: Path, target: Path) -> None:

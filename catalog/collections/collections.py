@@ -65,6 +65,23 @@ class Collections:
         return self._change(collection, lambda _: {"name": name})
 
     @checked
+    def change_search(
+        self, collection: str, *, query: str | None = None, by: str | None = None, sort: str | None = None
+    ) -> Collection:
+        """Give a saved search another query, way of searching or order; what is left out stays.
+
+        Raises InputError for a playlist.
+        """
+        given = {"query": query, "by": by, "sort": sort}
+
+        def change(before: Collection) -> dict[str, Any]:
+            if before.query is None:
+                raise InputError(f"{before.name!r} is a playlist; it has tracks and no query")
+            return {name: value for name, value in given.items() if value is not None}
+
+        return self._change(collection, change)
+
+    @checked
     def add(self, playlist: str, track_ids: Iterable[str]) -> Collection:
         """Add tracks at the end of a playlist; one that is in it stays where it is."""
         added = self._ids(track_ids)

@@ -26,6 +26,8 @@ MOOD_COST = 0.6
 """A mood distance of 1 lowers the similarity by this."""
 MAX_MOOD_DISTANCE = 0.2
 """Beyond this mood distance a track is refused, however similar it is."""
+EVEN = 0.1
+"""Nearer to 0 than this a mood is on neither side."""
 PLACE_COST = 0.15
 TIME_COST = 0.05
 
@@ -130,4 +132,13 @@ def difference(wanted: Features, other: Features | Track) -> tuple[float, float,
 
 
 def _mood(felt: Features | Track) -> str:
-    return ", ".join(felt.mood_tags[:3]) or f"valence {felt.valence:+.1f}, energy {felt.energy:+.1f}"
+    return ", ".join(felt.mood_tags[:3]) or " and ".join(
+        (_level(felt.valence, "happy", "sad"), _level(felt.energy, "lively", "still"))
+    )
+
+
+def _level(value: float, more: str, less: str) -> str:
+    """Return in words where a value from -1 to 1 lies."""
+    if abs(value) < EVEN:
+        return f"neither {more} nor {less}"
+    return more if value > 0 else less

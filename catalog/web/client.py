@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from socket import SHUT_RDWR, socket
 from threading import Timer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .. import errors
 from ..errors import Busy, CatalogError
@@ -105,6 +105,50 @@ class RunningService:
         with self._answer("GET", f"/api/tracks/{track_id}/audio?format={form}") as answer:
             return _read(answer)
 
+    def takes(self, track_id: str) -> list[dict[str, Any]]:
+        """Return a track and its other takes as JSON, the first made first."""
+        tracks: list[dict[str, Any]] = self._json("GET", f"/api/tracks/{_quoted(track_id)}/takes")["tracks"]
+        return tracks
+
+    def mix(self, track_id: str, voice: bytes, form: str = "wav", loop: bool | None = None) -> bytes:
+        """Return the recording `voice`, a WAV, FLAC or OGG file, over a track, as a file of the format `form`."""
+        repeat = "" if loop is None else f"&loop={str(loop).lower()}"
+        path = f"/api/tracks/{_quoted(track_id)}/mix?format={form}{repeat}"
+        with self._answer("POST", path, voice) as answer:
+            return _read(answer)
+
+    def collections(self) -> list[dict[str, Any]]:
+        """Return the playlists and saved searches as JSON, by name."""
+        found: list[dict[str, Any]] = self._json("GET", "/api/collections")["collections"]
+        return found
+
+    def create_collection(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a playlist, of a `name` and `track_ids`, or a saved search, of a `name` and a `query`; return it."""
+        return self._json("POST", "/api/collections", body)
+
+    def change_collection(self, collection_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the name, the tracks or the query of a collection, and return it."""
+        return self._json("PATCH", f"/api/collections/{_quoted(collection_id)}", changes)
+
+    def delete_collection(self, collection_id: str) -> dict[str, Any]:
+        """Delete a collection, not its tracks, and return it."""
+        return self._json("DELETE", f"/api/collections/{_quoted(collection_id)}")
+
+    def collected(self, collection_id: str, limit: int = 50, offset: int = 0) -> dict[str, Any]:
+        """Return a page of the tracks of a collection, and the collection."""
+        path = f"/api/collections/{_quoted(collection_id)}/tracks?limit={limit}&offset={offset}"
+        return self._json("GET", path)
+
+    def add_to_playlist(self, collection_id: str, track_ids: Sequence[str]) -> dict[str, Any]:
+        """Add tracks at the end of a playlist, and return it."""
+        body = {"track_ids": [*track_ids]}
+        return self._json("POST", f"/api/collections/{_quoted(collection_id)}/add", body)
+
+    def remove_from_playlist(self, collection_id: str, track_ids: Sequence[str]) -> dict[str, Any]:
+        """Take tracks out of a playlist, and return it."""
+        body = {"track_ids": [*track_ids]}
+        return self._json("POST", f"/api/collections/{_quoted(collection_id)}/remove", body)
+
     # Inside
 
     def _patiently(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,16 +177,19 @@ class RunningService:
             return _parsed(_read(answer))
 
     def _answer(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = ANSWER_S
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        timeout_s: float = ANSWER_S,
     ) -> HTTPResponse:
-        """Return the answer to a request; raise the error of one that failed."""
+        """Return the answer to a request; raise the error of one that failed. A body of bytes is a recording."""
         connection = self._proven()
         connection.sock.settimeout(timeout_s)
         headers = {"Authorization": f"Bearer {self._secret}", "Connection": "close"}
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
+        if content is not None or method != "GET":
+            headers["Content-Type"] = "audio/wav" if isinstance(body, bytes) else "application/json"
         try:
             connection.request(method, path, content, headers)
             answer = connection.getresponse()
@@ -219,6 +266,10 @@ def _error(problem: Mapping[str, Any]) -> CatalogError:
     )
     error.exit_code = int(problem.get("exit_code", 1))
     return error
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
 
 
 def _events(answer: HTTPResponse) -> Iterator[dict[str, Any]]:

@@ -126,9 +126,9 @@ def test_it_is_renamed_thinned_and_deleted_with_undo(own_site, open_page):
     expect(page.locator(".collections a:visible")).to_have_text(["Evening news4", "Taken0"])
 
 
-def test_a_saved_search_is_always_fresh(own_site, open_page):
+def test_a_saved_search_is_always_fresh_and_its_query_can_be_edited(own_site, open_page):
     address, service = own_site
-    page = open_page(f"{address}/#/tracks?mood=epic")
+    page = open_page(f"{address}/#/tracks?mood=epic", allow=("422", "Failed to load"))
     page.get_by_role("button", name="Save this search").click()
     name_it(page, "Battles")
     page.locator(".collections a", has_text="Battles").click()
@@ -140,6 +140,13 @@ def test_a_saved_search_is_always_fresh(own_site, open_page):
     page.keyboard.press("Delete")
     expect(page.locator("#collection-count")).to_contain_text("3 tracks")
     assert service.collections.get("Battles").query == "mood:epic"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Edit the search").click()
+    name_it(page, "stile:x")
+    expect(page.get_by_role("dialog").get_by_role("alert")).not_to_be_empty()
+    name_it(page, "mood:happy")
+    expect(page.locator("#collection-count")).to_contain_text("4 tracks")
+    assert service.collections.get("Battles").query == "mood:happy"
 
 
 def test_a_collection_and_a_selection_are_downloaded_as_they_are(own_site, open_page):

@@ -42,9 +42,12 @@ class NewCollection(Body):
 
 
 class CollectionChanges(Body):
-    """What changes; a field that is left out stays."""
+    """What changes; a field that is left out stays. A query, its way and its order are those of a saved search."""
 
     name: Name | None = None
+    query: str | None = Field(None, max_length=2_000)
+    by: Way | None = None
+    sort: str | None = Field(None, max_length=40)
     track_ids: TrackIds | None = Field(None, description="All tracks of the playlist, in their new order.")
 
 
@@ -102,9 +105,14 @@ def collection(collection_id: CollectionId, shared: SharedState) -> Response:
 
 @router.patch("/{collection_id}", response_model=Collection)
 def change(collection_id: CollectionId, body: CollectionChanges, shared: SharedState) -> Response:
-    """Rename a collection, or put the tracks of a playlist in another order."""
+    """Rename a collection, put the tracks of a playlist in another order, or give a saved search another query."""
     own = shared.service.collections
     changed = own.get(collection_id)
+    search = body.model_dump(include={"query", "by", "sort"}, exclude_none=True)
+    if search:
+        asked = {"query": changed.query or "", "by": changed.by, "sort": changed.sort, **search}
+        shared.service.browse(asked.pop("query"), narrow=True, limit=1, **asked)
+        changed = own.change_search(collection_id, **search)
     if body.name is not None:
         changed = own.rename(collection_id, body.name)
     if body.track_ids is not None:

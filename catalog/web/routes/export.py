@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from ...collections.archive import zip_blocks
-from ...errors import InputError, NotFound
-from ...export import list_bytes, name_of
+from ...errors import NotFound
+from ...export import list_bytes, zip_of
 from ...models import MOST_TRACKS, FilterArguments, Track
 from ...search.query import add_facts, parse, require_words
 from ...service.browse import BEST, SearchBy, of_ids
@@ -83,7 +82,9 @@ def export(
         name, tracks = "catalog", _listed(shared, q, by, sort, trashed)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{format}"'}
     if format == "zip":
-        return StreamingResponse(_zipped(shared, tracks), media_type=KINDS[format], headers=headers)
+        return StreamingResponse(
+            zip_of(shared.service.store, tracks), media_type=KINDS[format], headers=headers
+        )
     without_paths = [
         track.model_copy(update={"config_sources": with_file_names(track.config_sources)}) for track in tracks
     ]
@@ -107,23 +108,6 @@ def _named(shared: Shared, ids: str) -> list[Track]:
     if unknown := [each for each in wanted if each not in found]:
         raise NotFound(f"there is no track {unknown[0]!r}")
     return [found[each] for each in wanted]
-
-
-def _zipped(shared: Shared, tracks: Sequence[Track]) -> Iterator[bytes]:
-    """Return the blocks of a ZIP file. Raises InputError for no track, Damage where the audio of one is gone.
-
-    Whether a file is as it was stored is found when its turn comes; where not, the download breaks off.
-    """
-    if not tracks:
-        raise InputError("there is no track to download; choose at least one")
-    audio = shared.service.store.audio
-    for track in tracks:
-        if not audio.path_of(track).is_file():
-            audio.verified_path(track)  # raises the error that says so
-    width = max(2, len(str(len(tracks))))
-    names = {track.id: f"{place:0{width}} {name_of(track)}.wav" for place, track in enumerate(tracks, 1)}
-    files = ((names[track.id], audio.verified_path(track)) for track in tracks)
-    return zip_blocks(files, [("playlist.m3u", list_bytes(tracks, "m3u", lambda track: names[track.id]))])
 
 
 def _file_name(name: str) -> str:

@@ -91,3 +91,12 @@ def test_a_damaged_file_is_told_left_out_and_set_aside(own, tmp_path):
     moved = files.move_damaged(tmp_path, relative)
     assert moved.is_file()
     assert not files.damaged(tmp_path)
+
+
+def test_the_query_of_a_saved_search_changes_and_a_playlist_has_none(own):
+    saved = own.save_search("Calm", "mood:calm", by="words")
+    changed = own.change_search("calm", query="mood:calm rating:4..")
+    assert (changed.id, changed.query, changed.by) == (saved.id, "mood:calm rating:4..", "words")
+    assert own.change_search(saved.id, by="both", sort="rating").query == changed.query
+    with pytest.raises(InputError, match="is a playlist"):
+        own.change_search(own.create("Podcast", ["a"]).id, query="rain")

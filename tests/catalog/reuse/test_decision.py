@@ -323,3 +323,14 @@ def test_what_is_reused_meets_every_hard_fact(tracks, preset, duration_s, loopab
     decision = decide(wanted, tracks, terms, facts=facts)
     assert decision.action == "make" or decision.track_id in fitting
     assert {one.track_id for one in decision.candidates} == fitting
+
+
+def test_a_mood_without_words_is_told_as_a_listener_would():
+    from builders import a_track
+
+    from music_catalog.reuse.weighing import difference
+
+    wanted = a_track(valence=0.6, energy=0.05, mood_tags=())
+    other = a_track(valence=-0.6, energy=-0.8, mood_tags=())
+    _, _, (told,) = difference(wanted, other)
+    assert told == "opposite mood: happy and neither lively nor still wanted, the track is sad and still"

@@ -258,6 +258,29 @@ def test_two_services_do_not_share_a_home(homes):
     assert "a service runs in this home already, at http://127.0.0.1:" in result.stderr
 
 
+def test_collections_takes_and_mixes_of_a_service(homes):
+    running = running_service(str(homes[1]), None)
+    first, second = (running.find({"context": text, "reuse": "always"})["id"] for text in (RAIN, CARGO))
+    made = running.create_collection({"name": "Podcast", "track_ids": [first]})
+    try:
+        assert [one["name"] for one in running.collections()] == ["Podcast"]
+        assert running.add_to_playlist(made["id"], [second])["track_ids"] == [first, second]
+        assert running.remove_from_playlist(made["id"], [first])["track_ids"] == [second]
+        assert running.change_collection(made["id"], {"name": "Show"})["name"] == "Show"
+        page = running.collected(made["id"])
+        assert (page["total"], page["tracks"][0]["id"]) == (1, second)
+        with pytest.raises(NotFound):
+            running.add_to_playlist(made["id"], ["nothing"])
+    finally:
+        running.delete_collection(made["id"])
+    assert running.collections() == []
+    assert [one["id"] for one in running.takes(first)] == [first]
+    voice = running.audio(first, "wav")
+    assert running.mix(second, voice, "flac", loop=True)[:4] == b"fLaC"
+    with pytest.raises(InputError, match="the recording is no WAV"):
+        running.mix(second, b"no sound")
+
+
 def test_errors_of_a_service_come_back_as_what_they_were(homes):
     running = running_service(str(homes[1]), None)
     with pytest.raises(InputError, match="the text is empty"):

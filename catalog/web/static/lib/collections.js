@@ -46,6 +46,12 @@ class Collections extends EventTarget {
     await this.#changed(id);
   }
 
+  /** Give a saved search another query. Raises Problem. */
+  async editSearch(id, query) {
+    await patch(path(id), { query });
+    await this.#changed(id);
+  }
+
   async #send(id, what, tracks) {
     for (let at = 0; at < tracks.length; at += AT_ONCE) await post(path(id, what), { track_ids: idsOf(tracks.slice(at, at + AT_ONCE)) });
   }

@@ -93,7 +93,28 @@ export function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
+/** Return how far two moods are from each other, in words. */
+export function moodApart(distance) {
+  return distance <= 0.05 ? "in the same mood" : distance <= 0.2 ? "in nearly the same mood" : distance <= 0.5 ? "in another mood" : "in the opposite mood";
+}
+
+// What the service tells in its own terms, and what a listener would say.
+const INNER = [
+  [/^only exact repeats are reused.*/, "so far only repeats are reused: not enough is known to tell what is near enough"],
+  [/similarity (-?[\d.]+), mood distance ([\d.]+)/g, (_, alike, apart) => `${percent(Number(alike))} alike in meaning, ${moodApart(Number(apart))}`],
+  [/fits with probability ([\d.]+)/g, (_, chance) => `${percent(Number(chance))} likely to fit`],
+  [/chance ([\d.]+)( that|,|\))/g, (_, chance, rest) => `${percent(Number(chance))} likely${rest}`],
+  [/chance ([\d.]+) to/g, (_, chance) => `${percent(Number(chance))} likely to`],
+  [/score (-?[\d.]+) \(/g, (_, match) => `${percent(Number(match))} match (`],
+  [/([\d.]+) needed/g, (_, needed) => `${percent(Number(needed))} needed`],
+  [/the hard facts/g, "the requirements"],
+  [/ \(distance [\d.]+ on the valence-energy plane\)/g, ""],
+  [/[\d.]+ from the stated mood on the valence-energy plane/g, "near the stated mood"],
+  [/duration_s ([\d.]+) was cut to ([\d.]+)/g, "the length was cut from $1 s to $2 s"],
+  [/^named by the caller$/, "you said so"],
+];
+
 /** Return why a track was served or made, as a sentence, without the inner workings that the service tells of. */
 export function why(reason) {
-  return sentence(/^only exact repeats are reused/.test(reason) ? "So far only repeats are reused: not enough is known to tell what is near enough" : reason);
+  return sentence(INNER.reduce((text, [inner, said]) => text.replace(inner, said), reason));
 }

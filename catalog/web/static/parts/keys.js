@@ -7,7 +7,7 @@ import { toast } from "../lib/toast.js";
 import { addToPlaylist } from "./collections/add.js";
 
 const LIST = [
-  ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["?", "This list"], ["Esc", "Close what is open"]]],
+  ["Anywhere", [["/", "Search"], ["Space", "Play or pause"], ["K", "Play or pause"], ["J  L", "Back, forward 10 seconds"], ["←  →", "Back, forward 5 seconds"], ["Shift J  Shift L", "Previous, next track"], ["R", "Repeat on, off"], ["Alt ↑  Alt ↓", "In the queue: play it earlier, later"], ["?", "This list"], ["Esc", "Close what is open"]]],
   ["In the list", [["↑  ↓", "Previous, next row"], ["Enter", "Open the details"], ["T", "Show or hide the other takes"], ["X", "Select"], ["Ctrl A", "Select the whole list"], ["Shift click", "Select up to there"], ["Esc", "Give the selection up"]]],
   ["The open track, else what is selected, else the row", [["1 … 5", "Rate"], ["0", "Take the rating away"], ["P", "Add to a playlist"], ["Delete", "Move to the trash"]]],
   ["Search", [["mood:calm", "A mood that must be there"], ["tag:favourite", "A tag of yours"], ["style:ambient_lofi", "A style; also role, quality, environment, backend"], ["length:10..30", "Between 10 and 30 seconds"], ["rating:4..", "Rated 4 and better"]]],

@@ -1,42 +1,31 @@
 // What plays next, in a list above the player.
 
-import { fill, h, iconButton } from "../lib/dom.js";
-import { clock, title } from "../lib/format.js";
+import { h, iconButton } from "../lib/dom.js";
 import { player } from "../lib/player/player.js";
-import { playButton, trackLink } from "./play.js";
+import { complain } from "../lib/toast.js";
 
-const SHOWN = 20;
-
-/** Return {button, panel}: the button opens and closes the list. */
+/** Return {button, panel}: the button opens and closes the list, which comes when it is first opened. */
 export function queuePanel() {
-  const list = h("ol", { class: "mini-list", role: "list" });
   const note = h("p", { class: "muted" });
-  const panel = h("section", { class: "queue", id: "queue", "aria-label": "Queue", hidden: true }, h("h2", {}, "Up next"), note, list);
-  const button = iconButton("queue", "Queue", () => open(panel.hidden), { class: "icon-button bar-queue", "aria-expanded": "false", "aria-controls": "queue" });
-  let shown = null; // the queue whose tracks are listed
+  const panel = h("section", { class: "queue", id: "queue", "aria-label": "Queue", hidden: true }, h("h2", {}, "Up next"), note);
+  const button = iconButton("queue", "Queue", () => open(panel.hidden).catch(complain), { class: "icon-button bar-queue", "aria-expanded": "false", "aria-controls": "queue" });
+  let list = null;
   async function show() {
-    const { queue } = player;
     note.textContent = player.repeats ? "Repeat is on: this track plays again." : "";
     note.hidden = !note.textContent;
-    if (shown === queue) return;
-    shown = queue;
-    const next = await player.upcoming(SHOWN + 1);
-    if (shown !== queue) return;
-    const lines = next.slice(0, SHOWN).map(line);
-    if (!next.length) lines.push(h("li", { class: "muted" }, "Nothing comes after this track."));
-    if (next.length > SHOWN) lines.push(h("li", { class: "muted" }, "And more."));
-    fill(list, lines);
+    if (!list) {
+      const { QueueList } = await import("./queue_list.js");
+      list ??= new QueueList();
+      panel.append(list.element);
+    }
+    await list.show();
   }
-  function open(on) {
+  async function open(on) {
     panel.hidden = !on;
     button.setAttribute("aria-expanded", String(on));
-    shown = null;
-    if (on) show();
+    list?.forget();
+    if (on) await show();
   }
-  player.addEventListener("change", () => panel.hidden || show());
+  player.addEventListener("change", () => panel.hidden || show().catch(complain));
   return { button, panel };
-}
-
-function line({ track, queue }) {
-  return h("li", { class: "mini" }, playButton(track, () => queue), h("div", { class: "mini-text" }, trackLink(track.id, title(track), { class: "mini-title", dir: "auto" })), h("span", { class: "muted numbers" }, clock(track.duration_s)));
 }

@@ -181,6 +181,7 @@ export class CollectionView {
         total > 0 && button("Play all", () => this.#playAll(), { icon: "play", class: "button primary" }),
         total > 0 && downloadMenu({ collection: own.id }),
         button("Copy link", copyLink, { icon: "copy" }),
+        own.query !== null && button("Edit the search", () => this.#edit()),
         button("Rename", () => this.#rename()),
         button("Delete", () => this.#delete(), { icon: "trash" }),
       ),
@@ -193,6 +194,11 @@ export class CollectionView {
   #rename() {
     const { id, name } = this.#own;
     askName({ heading: "Rename", label: "Name", value: name, does: "Rename", submit: (text) => collections.rename(id, text) });
+  }
+
+  #edit() {
+    const { id, query } = this.#own;
+    askName({ heading: "Edit the search", label: "Search", value: query, does: "Keep", most: 2000, refused: null, submit: (text) => collections.editSearch(id, text) });
   }
 
   async #delete() {

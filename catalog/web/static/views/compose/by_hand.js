@@ -2,8 +2,9 @@
 
 import { post, trackPath } from "../../lib/api.js";
 import { button, fill, h, icon } from "../../lib/dom.js";
-import { percent, score, sentence, title } from "../../lib/format.js";
+import { percent, sentence, title } from "../../lib/format.js";
 import { complain, toast } from "../../lib/toast.js";
+import { alike } from "./alike.js";
 import { unmetFacts } from "./facts.js";
 
 export class ByHand {
@@ -71,7 +72,7 @@ function reasonsOf({ track, decision }) {
   if (one.passes !== null) reasons.push(sentence(`Its music: ${one.sounds || "not described"}`));
   if (one.passes !== null && one.passes === one.worth) reasons.push(`${percent(one.passes)} likely to serve this text${one.needed === null ? "" : `, ${percent(one.needed)} needed`}.`);
   else if (one.probability !== null) reasons.push(`${percent(one.probability)} likely to be of the same scene${one.needed === null ? "" : `, ${percent(one.needed)} needed`}.`);
-  else reasons.push(`${score(one.similarity)} alike in meaning, mood distance ${score(one.mood_distance)}.`);
+  else reasons.push(alike(one));
   if (one.refused) reasons.push("The mood differs too much.");
   reasons.push(...one.against.map(sentence));
   if (one.admissible && reasons.length && !unmetFacts(track, decision.filter).length) reasons.push("It would do; another was picked.");

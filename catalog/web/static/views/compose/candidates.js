@@ -1,8 +1,9 @@
 // The nearest tracks: how well each fits, and why it is or is not reused.
 
 import { fill, h, icon, svg } from "../../lib/dom.js";
-import { name, percent, plural, score, sentence } from "../../lib/format.js";
+import { name, percent, plural, sentence } from "../../lib/format.js";
 import { playButton, trackLink } from "../../parts/play.js";
+import { alike, matchOf } from "./alike.js";
 import { hardFacts, ruledOutCounts } from "./facts.js";
 
 const SHOWN = 5; // candidates before a click shows the rest
@@ -18,7 +19,7 @@ export function candidates(decision, request, others, hand) {
     "section",
     { class: "card" },
     h("div", { class: "section-head" }, h("h3", {}, "Nearest tracks"), tracks.length > 0 && h("p", { class: "muted" }, plural(decision.considered, "track") + " in the catalog")),
-    decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. The scores tell how near the tracks would be to a new request."),
+    decision.rule === "exact" && h("p", { class: "muted small" }, "A repeat is served as before, without comparing. The figures tell how near the tracks would be to a new request."),
     tracks.length ? list : h("p", {}, `None of ${plural(decision.considered, "track")} meets the requirements.`),
     tracks.length > SHOWN && more,
     h("p", { class: "muted small facts-line" }, `Requirements: ${hardFacts(decision, request)}.`),
@@ -67,14 +68,14 @@ function measureOf(one, decision) {
       value: one.probability,
       text: open ? percent(one.probability) : `${percent(one.probability)}, ${percent(needed)} needed`,
       lack: "Not likely enough to fit",
-      reason: `${score(one.similarity)} alike in meaning, mood distance ${score(one.mood_distance)}.`,
+      reason: alike(one),
     };
   }
   return {
     value: one.score,
-    text: open ? score(one.score) : `${score(one.score)} of ${score(needed)}`,
-    lack: `Not near enough: ${score(needed - one.score)} short`,
-    reason: `${score(one.similarity)} alike in meaning, less ${score(one.similarity - one.score)} for mood (distance ${score(one.mood_distance)}), place and time: ${score(one.score)}.`,
+    text: open ? percent(one.score) : `${percent(one.score)}, ${percent(needed)} needed`,
+    lack: "Not near enough",
+    reason: matchOf(one),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { get } from "../../lib/api.js";
 import { fill, h, icon } from "../../lib/dom.js";
-import { name } from "../../lib/format.js";
+import { name, why as said } from "../../lib/format.js";
 import { configFold } from "../../parts/config.js";
 
 const MOST_TOPIC = 1000; // letters of it that are sent
@@ -11,7 +11,7 @@ const MOST_STYLES = 4;
 /** Return the card; `styles` is the element for other styles. */
 export function chosen(request, styles) {
   const { config, config_sources: sources, why } = request;
-  const row = (term, value, reason, more) => h("div", {}, h("dt", {}, term), h("dd", {}, value), h("dd", { class: "muted source" }, reason ?? ""), more);
+  const row = (term, value, reason, more) => h("div", {}, h("dt", {}, term), h("dd", {}, value), h("dd", { class: "muted source" }, reason ? said(reason) : ""), more);
   return h(
     "section",
     { class: "card" },
@@ -27,7 +27,7 @@ export function chosen(request, styles) {
     ),
     h("h4", {}, "Prompt"),
     h("p", { class: "prompt" }, request.prompt),
-    request.warnings.map((warning) => h("p", { class: "warning" }, icon("warning"), warning)),
+    request.warnings.map((warning) => h("p", { class: "warning" }, icon("warning"), said(warning))),
     configFold(config, sources, JSON.stringify),
   );
 }

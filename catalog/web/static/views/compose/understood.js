@@ -1,7 +1,7 @@
 // What was read in the text, each value with its source, and where it lies between sad and happy, still and wild.
 
 import { h, svg } from "../../lib/dom.js";
-import { percent, score } from "../../lib/format.js";
+import { percent, sentence } from "../../lib/format.js";
 import { SOURCES } from "../../lib/vocabulary.js";
 
 export function understood(features) {
@@ -52,10 +52,11 @@ function languageName(code) {
 
 function plane(features) {
   const { valence, energy } = features;
+  const felt = [degree(valence, "happy", "sad"), degree(energy, "wild", "still")];
   const word = (x, y, text, anchor) => svg("text", { x, y, class: "plane-word", ...(anchor && { "text-anchor": anchor }) }, text);
   const picture = svg(
     "svg",
-    { viewBox: "0 0 120 120", class: "plane", role: "img", "aria-label": `Valence ${valence.toFixed(2)}, energy ${energy.toFixed(2)}, each from −1 to 1` },
+    { viewBox: "0 0 120 120", class: "plane", role: "img", "aria-label": `Feels ${felt.join(" and ")}` },
     svg("rect", { x: 0.5, y: 0.5, width: 119, height: 119, rx: 8, class: "plane-area" }),
     svg("path", { d: "M60 8V112M8 60H112", class: "plane-axis" }),
     word(60, 17, "wild", "middle"),
@@ -64,11 +65,16 @@ function plane(features) {
     word(113, 57, "happy", "end"),
     svg("circle", { cx: 60 + 48 * valence, cy: 60 - 48 * energy, r: 5, class: "plane-dot" }),
   );
-  const values = [`valence ${score(valence)}`, h("br"), `energy ${score(energy)}`];
-  return h("figure", { class: "plane-figure" }, picture, h("figcaption", { class: "muted small" }, values, h("p", { class: "source" }, planeSource(features))));
+  return h("figure", { class: "plane-figure" }, picture, h("figcaption", { class: "muted small" }, sentence(felt.join(", ")), h("p", { class: "source" }, planeSource(features))));
+}
+
+/** Return where a value from −1 to 1 lies between two words. */
+function degree(value, more, less) {
+  const word = value < 0 ? less : more;
+  return Math.abs(value) < 0.1 ? `neither ${more} nor ${less}` : Math.abs(value) < 0.4 ? `a little ${word}` : word;
 }
 
 function planeSource({ sources }) {
   const [valence, energy] = [SOURCES[sources?.valence], SOURCES[sources?.energy]];
-  return valence === energy ? valence ?? "" : `valence: ${valence}; energy: ${energy}`;
+  return valence === energy ? valence ?? "" : `Mood: ${valence}; energy: ${energy}`;
 }
