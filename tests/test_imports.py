@@ -17,7 +17,7 @@ FLOORS = {
         "models",
         "validation mounts player disk",
         "text search collections",
-        "brief ear hearing",
+        "brief ear hearing portrait",
         "request store reuse",
         "history export upkeep",
         "report doctor intake",

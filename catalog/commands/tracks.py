@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
+from ..errors import CatalogError, InputError
 from .home import open_store
 from .inputs import query_hints, read_filter
 from .options import (
@@ -20,7 +22,17 @@ from .options import (
 )
 from .terminal import Command, print_json, print_rows, progress_bar
 
+LONGEST_DRAWN_S = 3_600.0
+"""The longest track that is read for a drawing."""
+WIDEST = 100
+"""Letters in a line of the spectrum."""
 NOT_HEARD = "not heard yet; `catalog hear` hears it, or says what that needs"
+
+if TYPE_CHECKING:
+    from ..generator import Audio
+    from ..models import Track
+    from ..portrait.portrait import Portrait
+    from ..store.store import Store
 
 __all__ = ["export", "list_", "restore", "rm", "show"]
 
@@ -72,16 +84,20 @@ def list_(
 def show(track_id: str, as_json: bool, home: str) -> None:
     """Show everything about one track.
 
-    It tells what the track was made for, how, and by what.
+    It tells what the track was made for, how, and by what, and in words how it sounds: beat, key, sections, loudness,
+    brightness. A terminal also gets its spectrum in letters.
     """
     from ..report import shown
 
     with open_store(home) as store:
         track = store.tracks.find_id(track_id)
         path = store.audio.path_of(track)
+        drawn = _portrait(store, track, picture=not as_json and sys.stdout.isatty())
     if as_json:
-        print_json({"path": str(path), **track.model_dump(mode="json")})
+        print_json({"path": str(path), **track.model_dump(mode="json"), **drawn.numbers})
         return
+    for text in drawn.picture:
+        click.echo(text)
     click.echo(f"path: {path}")
     for name, value in track.model_dump(mode="json").items():
         if name == "config":
@@ -90,6 +106,30 @@ def show(track_id: str, as_json: bool, home: str) -> None:
         elif name not in ("config_sources", "heard"):
             click.echo(f"{name}: {shown(value)}")
     click.echo(f"heard: {track.heard or NOT_HEARD}")
+    for name, words in drawn.words.items():
+        if name != "heard":
+            click.echo(f"{name}: {words}")
+
+
+def _portrait(store: Store, track: Track, *, picture: bool) -> Portrait:
+    """Return beats, sections and words, with a picture as wide as the terminal; nothing for audio that is damaged."""
+    from ..generator import AudioError, audio
+    from ..portrait.portrait import Portrait, portrait
+    from ..web.cache import FileCache
+
+    def samples() -> Audio:
+        path = store.audio.verified_path(track)
+        return audio.read(path, max_bytes=track.audio_bytes, max_duration_s=LONGEST_DRAWN_S)
+
+    cache = FileCache(store.home / "cache" / "web")
+    width = min(WIDEST, shutil.get_terminal_size().columns) if picture else 0
+    try:
+        return portrait(track, samples, cache.open, width)
+    except (AudioError, CatalogError) as error:
+        click.echo(f"note: beats and sections are not known: {error}", err=True)
+        return Portrait()
+    finally:
+        cache.close()
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""Pictures of tracks over HTTP: the spectrogram."""
+"""Pictures of tracks over HTTP: the spectrogram, and beats and sections to draw beside it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import zlib
 import numpy as np
 from fastapi import APIRouter, Request
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from ...portrait.structure import structure_json
+from ...portrait.words import in_words
+from ..json_response import Json
 from ..problems import PROBLEMS
 from ..ranges import file_response
 from ..state import UNCHANGING, SharedState, TrackId
@@ -57,6 +61,37 @@ def spectrogram(track_id: TrackId, request: Request, shared: SharedState) -> Res
         media_type="image/png",
         headers={"Cache-Control": UNCHANGING},
     )
+
+
+class SectionJson(BaseModel):
+    """A part of a track."""
+
+    start_s: float
+    end_s: float
+    label: str = Field(description="Parts that sound alike have the same letter: A, B, A.")
+
+
+class StructureJson(BaseModel):
+    """Where the beats and the sections of a track are, and what was measured of it, in words."""
+
+    duration_s: float
+    tempo_bpm: float | None
+    beats: list[float] = Field(description="In seconds; empty where there is no pulse.")
+    sections: list[SectionJson] = Field(
+        description="From start to end; empty for silence and for less than 4 s."
+    )
+    words: dict[str, str] = Field(
+        description="By name: beat, key, sections, loudness, sound, suggests, heard."
+    )
+
+
+@router.get("/tracks/{track_id}/structure", response_model=StructureJson)
+def structure(track_id: TrackId, shared: SharedState) -> Response:
+    """Find the beats and the sections of a track, once, and tell what was measured of it in words."""
+    track = shared.track(track_id)
+    found = structure_json(track, lambda: shared.samples(track), shared.cache.open)
+    told = {"duration_s": track.duration_s, "tempo_bpm": track.tempo_bpm}
+    return Json({**told, **found, "words": in_words(track, found)})
 
 
 def spectrogram_png(signal: NDArray[np.float32], rate: int) -> bytes:

@@ -22,6 +22,9 @@ def test_search_list_show(home):
     shown = run("show", track_id[:6], home=home)
     assert f"id: {track_id}" in shown.stdout
     assert "config.duration_s: 2.0  [caller]" in shown.stdout
+    assert "sections: too short to tell" in shown.stdout
+    assert "█" not in shown.stdout
+    assert data(run("show", track_id, "--json", home=home))["sections"] == []
     assert data(run("show", track_id, "--json", home=home))["context"] == CALM
     missing = run("show", "zzzz", home=home)
     assert missing.exit_code == 3

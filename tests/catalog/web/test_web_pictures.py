@@ -70,6 +70,14 @@ def test_a_spectrogram_is_a_picture_of_its_own(client, made):
     assert image.max() == 255
 
 
+def test_beats_and_sections_are_found_once_and_told_in_words(client, made):
+    payload = client.get(f"/api/tracks/{made['id']}/structure").json()
+    assert (payload["beats"], payload["sections"]) == ([], [])
+    assert payload["words"]["sections"] == "too short to tell"
+    assert client.get(f"/api/tracks/{made['id']}/structure").json() == payload
+    assert client.get("/api/tracks/nothing-there/structure").status_code == 404
+
+
 def test_the_map_places_every_track(client, three):
     points = client.get("/api/map").json()["points"]
     assert {point["id"] for point in points} == {one["id"] for one in three}

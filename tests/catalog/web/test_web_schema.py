@@ -94,6 +94,7 @@ def test_the_document_describes_every_address_of_the_api(client):
         "/api/tracks/{track_id}/restore",
         "/api/tracks/{track_id}/similar",
         "/api/tracks/{track_id}/spectrogram.png",
+        "/api/tracks/{track_id}/structure",
         "/api/tracks/{track_id}/weigh",
         "/metrics",
     } <= set(payload["paths"])
