@@ -5,10 +5,20 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from ..history.suggestions import PresetSuggestion
-from ..models import Action
+from ..models import Action, Outcome
 from ..service.jobs import JobState
 
-__all__ = ["Answer", "FoundTrack", "FoundTracks", "Rated", "Rejected", "Steps", "Suggestions"]
+__all__ = [
+    "Added",
+    "AddedMusic",
+    "Answer",
+    "FoundTrack",
+    "FoundTracks",
+    "Rated",
+    "Rejected",
+    "Steps",
+    "Suggestions",
+]
 
 
 class FoundTrack(BaseModel):
@@ -34,6 +44,25 @@ class FoundTracks(BaseModel):
 
     total: int
     tracks: list[FoundTrack]
+
+
+class Added(BaseModel):
+    """What became of one file."""
+
+    path: str
+    outcome: Outcome
+    track_id: str | None = None
+    title: str = ""
+    style: str = ""
+    license: str = ""
+    detail: str = ""
+
+
+class AddedMusic(BaseModel):
+    """What became of each file; the batch can be undone as a whole."""
+
+    batch: str
+    files: list[Added]
 
 
 class Suggestions(BaseModel):

@@ -61,6 +61,7 @@ def server(service: MusicService, jobs: Jobs) -> MCPServer[Any]:
     built.add_tool(tools.suggest_presets, annotations=reads)
     built.add_tool(tools.rate_track, annotations=adds)
     built.add_tool(tools.reject_track, annotations=adds)
+    built.add_tool(tools.add_music, annotations=adds)
     built.resource("track://{track_id}", name="track", mime_type="application/json")(tools.track)
     built.resource("track://{track_id}/audio", name="audio", mime_type="audio/wav")(tools.audio)
     return built

@@ -18,7 +18,17 @@ from ..service.jobs import Job, Jobs
 from ..service.service import MusicService
 from .arguments import FindOrMakeArguments, result_text, service_arguments
 from .description import track_metadata, track_text
-from .mcp_answers import Answer, FoundTrack, FoundTracks, Rated, Rejected, Steps, Suggestions
+from .mcp_answers import (
+    Added,
+    AddedMusic,
+    Answer,
+    FoundTrack,
+    FoundTracks,
+    Rated,
+    Rejected,
+    Steps,
+    Suggestions,
+)
 from .threads import read_in_thread
 
 __all__ = ["Tools"]
@@ -147,6 +157,39 @@ class Tools:
         return CallToolResult(
             content=[_text(message)],
             structured_content={"track_id": judgement.track_id, "request_id": judgement.request_id},
+        )
+
+    async def add_music(
+        self,
+        path: Annotated[str, Field(description="An audio file or a folder on the machine of the catalog.")],
+        license: Annotated[
+            str, Field(description="The licence of the music, such as CC-BY-4.0; ask the user where unknown.")
+        ],
+        role: Annotated[str, Field(description="What the music is for; background_bed where left out.")] = "",
+        source: Annotated[str, Field(description="Where the music is from.")] = "",
+        rights: Annotated[str, Field(description="What may be done with it.")] = "",
+        dry_run: Annotated[bool, Field(description="Only say what would be added.")] = False,
+    ) -> Annotated[CallToolResult, AddedMusic]:
+        """Take in music from files, with what their tags say; copies of tracks that are there are left out."""
+        batch = await read_in_thread(
+            self.service.add,
+            path,
+            license=license,
+            role=role,
+            source=source,
+            rights=rights,
+            dry_run=dry_run,
+        )
+        lines = [
+            f"{one.outcome}: {one.path} {one.track_id or ''} {one.detail}".rstrip() for one in batch.files
+        ]
+        named = Added.model_fields
+        answer = AddedMusic(
+            batch=batch.id, files=[Added(**one.model_dump(include=set(named))) for one in batch.files]
+        )
+        return CallToolResult(
+            content=[_text("\n".join(lines) or "no audio file was found there")],
+            structured_content=answer.model_dump(mode="json"),
         )
 
     async def track(self, track_id: str) -> dict[str, Any]:

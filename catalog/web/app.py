@@ -27,6 +27,7 @@ from .metrics import Metered, Metrics
 from .note import proof_of
 from .problems import add_handlers, openapi
 from .routes import (
+    adding,
     audio,
     by_hand,
     collections,
@@ -133,7 +134,7 @@ def create_app(
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     for routes in (service_routes, history, music, jobs_routes, by_hand, tracks, audio, pictures, map_routes):
         app.include_router(routes.router)
-    for routes in (collections, export, mixes, stories, takes):
+    for routes in (adding, collections, export, mixes, stories, takes):
         app.include_router(routes.router)
     app.include_router(mixes.kept)
     app.include_router(login.routes(token, policy.sessions, policy.guesses))

@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from socket import SHUT_RDWR, socket
 from threading import Timer
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from .. import errors
 from ..errors import Busy, CatalogError
@@ -148,6 +148,12 @@ class RunningService:
         """Take tracks out of a playlist, and return it."""
         body = {"track_ids": [*track_ids]}
         return self._json("POST", f"/api/collections/{_quoted(collection_id)}/remove", body)
+
+    def add(self, content: bytes, name: str, **said: str) -> dict[str, Any]:
+        """Add an audio file from its bytes; `said` are its licence, role, style, source and rights."""
+        query = urlencode({"name": name, **{field: value for field, value in said.items() if value}})
+        with self._answer("POST", f"/api/tracks?{query}", content) as answer:
+            return _parsed(_read(answer))
 
     # Inside
 

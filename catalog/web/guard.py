@@ -37,7 +37,7 @@ MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
 MAX_SOUND_BYTES = 64 * 1024**2
 BODY_S, SOUND_S = 15.0, 60.0
 """How long a body may take to arrive; one of sound is larger."""
-TAKES_SOUND = re.compile(r"/api/tracks/[a-z0-9-]{1,64}/mix|/api/stories/recordings")
+TAKES_SOUND = re.compile(r"/api/tracks(/[a-z0-9-]{1,64}/mix)?|/api/stories/recordings")
 """The addresses whose body is a recording."""
 MOST_SOUNDS = 2
 """How many recordings are held at the same time, from their first byte until they are answered."""
@@ -180,7 +180,7 @@ class Guard:
         elif not _from_here(headers, hosts[0]):
             return refusal_response(403, "another site may not change anything in this service")
         elif method != "DELETE" and not (_is_json(headers) or _is_sound(scope, headers)):
-            return _not_sound() if TAKES_SOUND.fullmatch(_route(scope)) else _not_json()
+            return _not_sound() if method == "POST" and TAKES_SOUND.fullmatch(_route(scope)) else _not_json()
         return None
 
     async def _stranger(self, scope: Scope, headers: Headers) -> Response | None:

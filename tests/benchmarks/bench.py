@@ -61,6 +61,7 @@ BENCHMARKS = (
     Benchmark("generator/codec.py", 200, "--seconds 1 --rounds 1", 45),
     Benchmark("catalog/load.py", 70),
     Benchmark("generator/scenes.py", 140),
+    Benchmark("catalog/adding.py", 240),
     # Guesses from here on, as are the 300, 900, 600 and 250 s above.
     Benchmark("catalog/contexts.py", 900, data="needed"),
     Benchmark("catalog/features.py", 300, data="needed"),
@@ -70,6 +71,7 @@ BENCHMARKS = (
     Benchmark("catalog/stream.py", 600, data="needed"),
     Benchmark("catalog/words_and_meaning.py", 300, data="needed"),
     Benchmark("generator/analysis.py", 300),
+    Benchmark("generator/copies.py", 900),
     Benchmark("generator/ears.py", 900),
     Benchmark("generator/faults.py", 600),
     Benchmark("generator/musicgen.py", 1200),

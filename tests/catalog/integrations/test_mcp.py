@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio
+import numpy as np
 import pytest
+import soundfile
 from mcp_calls import CALM, LONG_WAIT, PANIC, SHORT, Waiting, against, call
 from mcp_types import AudioContent, ResourceLink, TextContent
 
@@ -19,7 +21,7 @@ def test_the_tools_say_what_they_do_and_take(service):
 
     tools = against(service, conversation)
     reads = {"search_tracks", "get_job", "suggest_presets"}
-    assert tools.keys() == reads | {"find_or_make", "cancel_job", "rate_track", "reject_track"}
+    assert tools.keys() == reads | {"find_or_make", "cancel_job", "rate_track", "reject_track", "add_music"}
     assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == reads
     assert not any(
         tool.annotations.destructive_hint for tool in tools.values() if not tool.annotations.read_only_hint
@@ -279,6 +281,22 @@ def test_a_rejected_track_is_not_served_again(service):
     assert rejected.structured_content == {"track_id": made.track.id, "request_id": made.request_id}
     assert again.structured_content["action"] == "generated"
     assert again.structured_content["track"]["track_id"] != made.track.id
+
+
+def test_files_of_the_machine_are_taken_in(service, tmp_path):
+    time = np.arange(6 * 22_050) / 22_050
+    soundfile.write(
+        tmp_path / "Smoky Bar.wav", 0.3 * np.sin(2000 * time * (1 + 0.1 * np.sin(3 * time))), 22_050
+    )
+    arguments = {"path": str(tmp_path), "license": "CC0-1.0"}
+    added = call(service, "add_music", arguments).structured_content
+    ((one,), batch) = added["files"], added["batch"]
+    assert (one["outcome"], one["title"], one["license"]) == ("added", "Smoky Bar", "CC0-1.0")
+    assert service.get(one["track_id"]).config["batch"] == batch
+    assert call(service, "add_music", arguments).structured_content["files"][0]["outcome"] == "present"
+    refused = call(service, "add_music", {**arguments, "path": str(tmp_path / "nowhere")})
+    assert refused.is_error
+    assert "no file or folder" in refused.content[0].text
 
 
 def test_a_caller_names_the_share_of_wrong_reuses_it_bears(service):

@@ -63,6 +63,14 @@ export class TracksView {
       this.#collections.append(this.#collectionList.element);
       this.#collectionList.show();
     }, complain);
+    // Music is dropped on the list; what asks for its licence comes when it is needed.
+    this.element.addEventListener("dragover", (event) => [...event.dataTransfer.types].includes("Files") && event.preventDefault());
+    this.element.addEventListener("drop", (event) => {
+      if (![...event.dataTransfer.types].includes("Files")) return;
+      event.preventDefault();
+      const files = [...event.dataTransfer.files];
+      import("./tracks/adding.js").then(({ askMusic }) => askMusic(files), complain);
+    });
     edits.addEventListener("edited", ({ detail: track }) => {
       this.#selection.replace(track);
       this.rows.pages?.replace(track);

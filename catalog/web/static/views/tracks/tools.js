@@ -3,6 +3,7 @@
 import { h, icon, options } from "../../lib/dom.js";
 import { hasWords, listQuery, queryOf } from "../../lib/language.js";
 import { change, here } from "../../lib/route.js";
+import { complain } from "../../lib/toast.js";
 import { filterCount } from "./chips.js";
 
 const SORTS = [
@@ -96,6 +97,7 @@ function menuList(close, onSelect) {
   return h(
     "div",
     { class: "menu-list" },
+    h("button", { type: "button", onclick: () => (import("./adding.js").then(({ askMusic }) => askMusic(), complain), close()) }, "Add music from files"),
     h("button", { type: "button", class: "select-mode", onclick: () => (onSelect(), close()) }, "Select tracks"),
     FORMATS.map(exported),
     h("a", { href: trashed ? "#/tracks" : "#/tracks?trashed=1", onclick: close }, trashed ? "Back to the catalog" : "Open the trash"),
