@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import soundfile
 from calls import CARGO, RAIN, SECRET
@@ -186,6 +187,17 @@ def test_the_service_is_passed_by_where_that_is_asked(homes, monkeypatch):
     assert run("find-or-make", RAIN, *SHORT, "--no-server", home=homes[1]).exit_code == 0
     monkeypatch.setenv("CATALOG_NO_SERVER", "1")
     assert run("find-or-make", RAIN, *SHORT, home=homes[1]).exit_code == 0
+
+
+def test_the_client_adds_a_file_of_ones_own(homes, tmp_path):
+    time_s = np.arange(6 * 22_050) / 22_050
+    path = tmp_path / "Smoky Bar.flac"
+    soundfile.write(path, 0.3 * np.sin(2000 * time_s * (1 + 0.1 * np.sin(3 * time_s))), 22_050)
+    service = running_service(str(homes[1]), None)
+    added = service.add(path.read_bytes(), path.name, license="CC0-1.0")
+    assert (added["outcome"], added["track"]["title"]) == ("added", "Smoky Bar")
+    with pytest.raises(InputError, match="cannot be added"):
+        service.add(b"nonsense", "x.flac")
 
 
 def test_a_service_with_other_settings_is_not_used(homes, tmp_path, monkeypatch):
