@@ -76,6 +76,7 @@ def measure(texts: Texts, styles: dict[str, Any]) -> NDArray[np.float64]:
         ("other languages", new & ~english & fitting),
         ("fresh texts, part calibrate", texts.part == "calibrate"),
         ("fresh texts, part test", texts.part == "test"),
+        ("fresh texts, part later", texts.part == "later"),
     ):
         print(f"\n{title}: {where.sum()} texts\n{'':24}wrong   fits  styles")
         for name, choice in choices.items():
