@@ -337,7 +337,8 @@ def _reader_of(features: Features, name: str) -> str:
 
 
 def _candidate(one: Candidate) -> str:
-    against = f"  ({'; '.join(one.against)})" if one.against else ""
+    notes = dict.fromkeys((*one.against, *filter(None, (one.heard,))))
+    against = f"  ({'; '.join(notes)})" if notes else ""
     fits = "" if one.probability is None else f"fits {one.probability:.3f}, "
     music = "" if one.passes is None else f", passes {one.passes:.3f}: {one.sounds}"
     named = ("similarity", "mood_distance")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,28 @@ def kind(model: BriefModel) -> str:
 
 def track_vector(
     model: BriefModel,
-    style: StyleLike,
+    style: StyleLike | None,
     name: str,
     *,
     valence: float,
     energy: float,
     track_id: str,
     encoder: Encoder,
+    heard: Mapping[str, float] | None = None,
+    weight: float = 0.0,
 ) -> Array:
     """Return the vector of a track of the style `name`, float32 of shape (DIMENSION,) and length 1.
 
-    `valence` and `energy` are those of its text, -1 to 1.
+    `valence` and `energy` are those that it is taken for, -1 to 1. `heard` are chances of the styles by what is heard
+    of it, which count `weight` beside the style that it was made with.
     """
     vector = np.zeros(DIMENSION, dtype=np.float32)
-    vector[: len(model.names)] = _weights_of(model, name, style, encoder)
+    if style is not None:
+        vector[: len(model.names)] = (1.0 - weight) * _weights_of(model, name, style, encoder)
+    places = {one: place for place, one in enumerate(model.names)}
+    for one, chance in (heard or {}).items():
+        if one in places:
+            vector[places[one]] += weight * chance
     vector[STYLES : STYLES + MOOD] = valence, energy, valence**2 + energy**2
     vector[STYLES + MOOD : -1] = _direction(track_id)
     missing = LENGTH**2 - float(vector @ vector)

@@ -87,7 +87,9 @@ def show(track_id: str, as_json: bool, home: str) -> None:
     It tells what the track was made for, how, and by what, and in words how it sounds: beat, key, sections, loudness,
     brightness. A terminal also gets its spectrum in letters.
     """
+    from ..hearing.describing import described
     from ..report import shown
+    from ..request.builder import load_library
 
     with open_store(home) as store:
         track = store.tracks.find_id(track_id)
@@ -107,8 +109,9 @@ def show(track_id: str, as_json: bool, home: str) -> None:
             click.echo(f"{name}: {shown(value)}")
     click.echo(f"heard: {track.heard or NOT_HEARD}")
     for name, words in drawn.words.items():
-        if name != "heard":
+        if name not in ("heard", "suggests"):
             click.echo(f"{name}: {words}")
+    click.echo(f"suggests: {described(track, load_library(None, home).styles)}")
 
 
 def _portrait(store: Store, track: Track, *, picture: bool) -> Portrait:

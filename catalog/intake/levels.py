@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..generator.listening.facts import range_of_steps_lu
+
 __all__ = ["LevelMeter"]
 
 
@@ -59,6 +61,11 @@ class LevelMeter:
             return None
         gated = loud[_lufs(loud) > _lufs(np.array([loud.mean()]))[0] + RELATIVE_GATE_LU]
         return float(_lufs(np.array([gated.mean()]))[0]) if len(gated) else None
+
+    def loudness_range_lu(self) -> float | None:
+        """Return how far soft and loud parts lie apart (EBU Tech 3342); None for silence and under 3 s."""
+        found = range_of_steps_lu(np.concatenate(self._energies)) if self._energies else None
+        return None if found is None else round(found, 1)
 
     def true_peak_db(self) -> float | None:
         """Return the true peak in dBTP by four times oversampling; None for silence."""

@@ -60,6 +60,9 @@ def prepare(task: dict[str, Any]) -> dict[str, Any]:
             role = task["role"] or words.role
             target = task["lufs"].get(role, task["lufs"].get(""))
             known |= _measured(sound) | _copied(sound, folder, target)
+            if known["measured"]:
+                # That of the whole piece, where the others are of its middle.
+                known["measured"]["loudness_range_lu"] = known["loudness_range_lu"]
     return known
 
 
@@ -98,20 +101,24 @@ def _measured(sound: Decoded) -> dict[str, Any]:
     from ..generator import Audio, AudioError
     from ..generator.audio import analysis, timbre
     from ..generator.audio.measured_signal import SIGNAL_RATE, measured_signal
+    from ..hearing.measuring import measured
 
     excess = max(0, len(sound.samples) - round(MIDDLE_S * RATE))
     middle = np.asarray(sound.samples[excess // 2 : len(sound.samples) - (excess - excess // 2)])
-    facts: dict[str, Any] = {"tempo_bpm": None, "musical_key": None, "sound": None}
+    facts: dict[str, Any] = {"tempo_bpm": None, "musical_key": None, "sound": None, "measured": None}
     signal = measured_signal(Audio(middle, RATE), timbre.MIN_S)
     if signal is None:
         return facts
     # Brought to the rate of the measurements once, for all of them.
     once = Audio(signal[:, None], SIGNAL_RATE)
     try:
-        facts |= {"tempo_bpm": analysis.tempo_bpm(once), "musical_key": analysis.musical_key(once)}
+        tempo, key = analysis.tempo_bpm(once), analysis.musical_key(once)
+        heard = measured(once, tempo_bpm=tempo, musical_key=key)
         vector = timbre.sound_vector(once)
     except AudioError as error:
         raise InputError(str(error)) from None
+    facts |= {"tempo_bpm": tempo, "musical_key": key}
+    facts["measured"] = None if heard is None else heard.model_dump(mode="json")
     facts["sound"] = None if vector is None else vector.astype("<f4").tobytes().hex()
     return facts
 
@@ -135,6 +142,7 @@ def _copied(sound: Decoded, folder: Path, target: float | None) -> dict[str, Any
         "copy_sha256": sha256,
         "copy_bytes": size,
         "gain_db": round(gain_db, 2),
+        "loudness_range_lu": meter.loudness_range_lu(),
         "loudness_lufs": None if loudness is None else round(loudness + gain_db, 2),
         "true_peak_db": None if peak is None else round(peak + gain_db, 2),
     }

@@ -98,6 +98,7 @@ def track_of(
         tempo_bpm=tempo,
         musical_key=key,
         loudness_lufs=known["loudness_lufs"],
+        measured=known["measured"],
         true_peak_db=known["true_peak_db"],
         backend=IMPORTED,
         model=words.made_by or words.artist or UNKNOWN,

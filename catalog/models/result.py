@@ -46,6 +46,8 @@ class Candidate(Value):
     """The inputs of the two chances."""
     sounds: str = ""
     """How its music stands to what the text wants, in a listener's words."""
+    heard: str = ""
+    """What is heard of it and how sure that is, in words; "" where it is taken for what was asked of it."""
     worth: float | None = None
     """The number by which it is compared with others that may be served; None where it is the score."""
     needed: float | None = None

@@ -32,7 +32,7 @@ def in_words(track: Track, structure: Mapping[str, Any]) -> dict[str, str]:
         "sections": _sections(structure["sections"]),
         "loudness": _loudness(track),
         "sound": _sound(track.measured) if track.measured else "not measured",
-        "suggests": _suggests(track.measured),
+        "suggests": _suggests(track),
         "heard": _heard(track.heard) if track.heard else "not heard",
     }
 
@@ -69,11 +69,13 @@ def _sound(measured: Measured) -> str:
     )
 
 
-def _suggests(measured: Measured | None) -> str:
-    if measured is None or measured.suggests is None:
+def _suggests(track: Track) -> str:
+    found = track.measured.suggests if track.measured else None
+    if found is None:
         return "not known"
-    found = measured.suggests
-    styles = sorted(found.styles.items(), key=lambda one: -one[1])[:MOST_NAMED]
+    # Of sound that others made timbre tells no style: docs/HEARING.md.
+    known = found.styles if track.backend == "procedural" else {}
+    styles = sorted(known.items(), key=lambda one: -one[1])[:MOST_NAMED]
     return "; ".join(filter(None, (", ".join(map(_named, styles)), _feeling(found.valence, found.energy))))
 
 

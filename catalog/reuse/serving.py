@@ -10,20 +10,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ..brief.reader import StyleLike
 from ..brief.vectors import logit
+from ..hearing.mixture import Hearing
 from ..models import Brief, Request
 from ..text.mood import Feeling, mood_distance
 
-__all__ = ["HURTS", "NUMBERS", "VERSION", "Chances", "Music", "chances", "evidence", "in_words"]
+__all__ = [
+    "HURTS",
+    "NUMBERS",
+    "VERSION",
+    "Chances",
+    "Music",
+    "chances",
+    "evidence",
+    "heard_evidence",
+    "in_words",
+]
 
 VERSION = "music-1"
 """Raise it when a number is computed in another way: certificates made before then expire."""
 NUMBERS = ("style", "valence", "energy", "mood")
 HURTS = frozenset({"valence", "energy", "mood"})
 """A larger one of these never raises the chances; a larger one of the others never lowers them."""
+RARE = 0.01
 A_SHADE, CLEARLY = 0.2, 0.5
 """Differences in valence or energy from which a listener is told of them."""
 
@@ -63,6 +76,43 @@ def evidence(request: Request, track: Music, style: StyleLike) -> dict[str, floa
         "energy": abs(brief.energy - style.energy),
         "mood": mood,
     }
+
+
+def heard_evidence(request: Request, hearing: Hearing) -> list[tuple[str, float, dict[str, float]]]:
+    """Return for each style that a track is heard as: its name, its chance, and the numbers of such a track.
+
+    The chances sum to 1; styles of a chance under `RARE` are left out. The valence and the energy are those that are
+    heard, not those of the style. Nothing without a brief.
+    """
+    brief, heard = request.brief, hearing.brief
+    if brief is None:
+        return []
+    likely = {
+        name: chance for name, chance in heard.styles.items() if chance >= RARE and name in brief.styles
+    }
+    total = sum(likely.values())
+    mood = mood_distance(request.features, _Heard(heard.valence, heard.energy))
+    apart = abs(brief.valence - heard.valence), abs(brief.energy - heard.energy)
+    return [
+        (
+            name,
+            chance / total,
+            {
+                "style": logit(brief.styles[name].passes),
+                "valence": apart[0],
+                "energy": apart[1],
+                "mood": mood,
+            },
+        )
+        for name, chance in likely.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    valence: float
+    energy: float
+    mood_tags: tuple[str, ...] = ()
 
 
 def chances(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from ..brief.reader import StyleLike
+from ..hearing.mixture import Hearing, hearing_of
 from ..models import Candidate, Features, Request, Track
 from ..text.mood import mood_distance
 from . import serving
 from .evidence import Card, evidence, probability
+from .music_certificate import MusicCertificate
 from .terms import Terms
 
 __all__ = [
@@ -40,6 +43,23 @@ SAME_SCENE, TURNED = 0.4, 0.25
 one does not serve the other."""
 
 
+@dataclass(frozen=True)
+class Felt:
+    """A mood, and the place and time of a track's text."""
+
+    valence: float
+    energy: float
+    mood_tags: tuple[str, ...]
+    environment: str | None
+    time_of_day: str | None
+
+
+def felt(track: Track, hearing: Hearing) -> Felt:
+    """Return the mood that is heard of a track. The tags are of its text, and say nothing of how it came out."""
+    heard = hearing.brief
+    return Felt(heard.valence, heard.energy, (), track.environment, track.time_of_day)
+
+
 def weigh(
     request: Request,
     track: Track,
@@ -53,16 +73,29 @@ def weigh(
     `wanted` is the card of the request. `styles` are the presets; without that of the track its music is not weighed.
     """
     wanted = wanted or Card.of(request.context, request.features)
+    hearing = hearing_of(track, styles or {})
     distance, cost, against = difference(request.features, track)
-    score = round(similarity - cost, 4)
     numbers = evidence(wanted, Card.of_track(track), similarity)
+    scene = probability(terms.certificate.weights, numbers) if terms.certificate else None
+    if hearing is not None:
+        # What is compared is what is to be expected of a track that may be as asked, or as it is heard.
+        mood = felt(track, hearing)
+        heard = evidence(wanted, _card(track, mood), similarity)
+        apart, dear, against = difference(request.features, mood)
+        distance, cost = hearing.mixed(distance, apart), hearing.mixed(cost, dear)
+        if terms.certificate and scene is not None:
+            scene = hearing.mixed(scene, probability(terms.certificate.weights, heard))
+        numbers = {name: hearing.mixed(value, heard[name]) for name, value in numbers.items()}
+        if distance > MAX_MOOD_DISTANCE:
+            against = (*against, hearing.words)
+    scene = None if scene is None else round(scene, 4)
+    score = round(similarity - cost, 4)
     exchanged = numbers["exchanged"]
     if exchanged > MAX_MOOD_DISTANCE:
         against = (*against, "nearly the same words, with some exchanged for their opposite")
-    scene = round(probability(terms.certificate.weights, numbers), 4) if terms.certificate else None
     refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
     same_scene = not refused and exchanged <= EXCHANGED and terms.reached(score, scene)
-    music, chances, sounds = _music(request, track, terms, styles or {})
+    music, chances, sounds = _music(request, track, terms, styles or {}, hearing)
     turned = similarity >= SAME_SCENE and distance > TURNED
     serves = not (refused or turned or exchanged > MAX_MOOD_DISTANCE) and terms.serves(chances)
     worth, needed = (None if terms.by_score else scene), terms.threshold
@@ -83,6 +116,7 @@ def weigh(
         fits=None if chances is None else round(chances.fits, 4),
         music=music,
         sounds=sounds,
+        heard=hearing.words if hearing else "",
         worth=None if worth is None else round(worth, 4),
         needed=needed,
         admissible=same_scene or serves,
@@ -103,20 +137,47 @@ def serves_by_music(
 
 
 def _music(
-    request: Request, track: serving.Music, terms: Terms, styles: Mapping[str, StyleLike]
+    request: Request,
+    track: serving.Music,
+    terms: Terms,
+    styles: Mapping[str, StyleLike],
+    hearing: Hearing | None = None,
 ) -> tuple[dict[str, float], serving.Chances | None, str]:
     """Return the evidence on the track's music, the chances that it serves, and how it sounds, in words."""
-    style = styles.get(track.style)
-    numbers = serving.evidence(request, track, style) if style else None
-    if terms.music is None or request.brief is None or style is None or numbers is None:
+    known, brief, style = terms.music, request.brief, styles.get(track.style)
+    if known is None or brief is None:
         return {}, None, ""
-    rounded = {name: round(value, 4) for name, value in numbers.items()}
-    known = terms.music
-    chances = serving.chances(numbers, known.weights, known.step, known.leniency.get(track.style, 0.0))
-    return rounded, chances, serving.in_words(request.brief, style)
+    numbers = serving.evidence(request, track, style) if style else None
+    asked = None if numbers is None else _chances(known, track.style, numbers)
+    if hearing is None:
+        if numbers is None or asked is None or style is None:
+            return {}, None, ""
+        return _rounded(numbers), asked, serving.in_words(brief, style)
+    heard, expected = serving.heard_evidence(request, hearing), numbers or {}
+    chances = [(chance, _chances(known, name, one), one) for name, chance, one in heard]
+    if not chances:
+        return {}, None, ""
+    passes, fits = (sum(chance * found[part] for chance, found, _ in chances) for part in (0, 1))
+    means = {name: sum(chance * one[name] for chance, _, one in chances) for name in serving.NUMBERS}
+    if asked is not None:
+        passes, fits = hearing.mixed(asked.passes, passes), hearing.mixed(asked.fits, fits)
+        means = {name: hearing.mixed(expected[name], value) for name, value in means.items()}
+    return _rounded(means), serving.Chances(passes, fits), hearing.words
 
 
-def difference(wanted: Features, other: Features | Track) -> tuple[float, float, tuple[str, ...]]:
+def _chances(known: MusicCertificate, style: str, numbers: Mapping[str, float]) -> serving.Chances:
+    return serving.chances(numbers, known.weights, known.step, known.leniency.get(style, 0.0))
+
+
+def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in numbers.items()}
+
+
+def _card(track: Track, mood: Felt) -> Card:
+    return replace(Card.of_track(track), valence=mood.valence, energy=mood.energy, mood_tags=mood.mood_tags)
+
+
+def difference(wanted: Features, other: Features | Track | Felt) -> tuple[float, float, tuple[str, ...]]:
     """Return the mood distance, the cost of all differences in the similarity, and the differences in words."""
     distance = mood_distance(wanted, other)
     against, cost = [], MOOD_COST * distance
@@ -131,9 +192,9 @@ def difference(wanted: Features, other: Features | Track) -> tuple[float, float,
     return distance, cost, tuple(against)
 
 
-def _mood(felt: Features | Track) -> str:
-    return ", ".join(felt.mood_tags[:3]) or " and ".join(
-        (_level(felt.valence, "happy", "sad"), _level(felt.energy, "lively", "still"))
+def _mood(one: Features | Track | Felt) -> str:
+    return ", ".join(one.mood_tags[:3]) or " and ".join(
+        (_level(one.valence, "happy", "sad"), _level(one.energy, "lively", "still"))
     )
 
 

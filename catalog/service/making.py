@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -230,16 +231,17 @@ def shape(raw: Audio, config: dict[str, Any]) -> Audio:
 def measure(shaped: Audio, *, loopable: bool = False) -> dict[str, Any]:
     """Return the facts about its samples that a track states, each measured on them."""
     joint = measure_seam(shaped) if loopable else None
+    tempo, key = _measured(analysis.tempo_bpm, shaped), _measured(analysis.musical_key, shaped)
     return {
         "seam": joint.unusual if joint else None,
         "duration_s": round(shaped.duration_s, 6),
         "sample_rate": shaped.sample_rate,
         "channels": shaped.channels,
-        "tempo_bpm": _measured(analysis.tempo_bpm, shaped),
-        "musical_key": _measured(analysis.musical_key, shaped),
+        "tempo_bpm": tempo,
+        "musical_key": key,
         "loudness_lufs": _rounded(audio.loudness_lufs(shaped)),
         "true_peak_db": _rounded(audio.true_peak_db(shaped)),
-        "measured": _measured(measured, shaped),
+        "measured": _measured(partial(measured, tempo_bpm=tempo, musical_key=key), shaped),
     }
 
 

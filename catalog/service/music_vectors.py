@@ -6,6 +6,8 @@ import logging
 
 from ..brief import reader, vectors
 from ..errors import CatalogError
+from ..hearing.mixture import hearing_of
+from ..intake.impressions import UNSORTED
 from ..models import Request, StyleFit, Track
 from ..presets import Library
 from ..store.rows import BriefVector
@@ -47,18 +49,21 @@ class MusicVectors:
         return BriefVector(vectors.kind(model), vector)
 
     def of_track(self, track: Track) -> BriefVector | None:
-        """Return the vector of a track; None for a style without a preset, or without a brief for the encoder."""
+        """Return the vector of a track; None where neither style nor sound tells, or without a brief to fit it."""
         model, style = self._model, self._library.styles.get(track.style)
-        if model is None or style is None:
+        hearing = hearing_of(track, self._library.styles)
+        if model is None or (style is None and hearing is None):
             return None
         vector = vectors.track_vector(
             model,
             style,
             track.style,
-            valence=track.valence,
-            energy=track.energy,
+            valence=hearing.mixed(track.valence, hearing.brief.valence) if hearing else track.valence,
+            energy=hearing.mixed(track.energy, hearing.brief.energy) if hearing else track.energy,
             track_id=track.id,
             encoder=self._encoder,
+            heard=hearing.brief.styles if hearing else None,
+            weight=hearing.weight if hearing else 0.0,
         )
         return BriefVector(vectors.kind(model), vector)
 
@@ -83,7 +88,7 @@ class MusicVectors:
         kind = vectors.kind(model)
         found = {
             track.id: self.of_track(track)
-            for track in self._store.tracks.without_brief(kind, [*self._library.styles], limit)
+            for track in self._store.tracks.without_brief(kind, [*self._library.styles, UNSORTED], limit)
         }
         made = {each: one.vector for each, one in found.items() if one is not None}
         self._store.tracks.put_briefs(kind, made)

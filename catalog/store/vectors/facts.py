@@ -31,7 +31,8 @@ def measure_facts(store: Store, tracks: Sequence[Track], on_progress: Progress |
             if on_progress is not None:
                 on_progress(number, len(tracks))
             try:
-                facts = measured(audio.read(store.audio.verified_path(track)))
+                sound = audio.read(store.audio.verified_path(track))
+                facts = measured(sound, tempo_bpm=track.tempo_bpm, musical_key=track.musical_key)
             except (AudioError, CatalogError) as error:
                 _log.warning("track %s cannot be measured: %s", track.id, error)
                 continue

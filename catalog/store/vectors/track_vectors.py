@@ -164,13 +164,16 @@ class TrackVectors:
         return [*self._servable(self.table.read(where), READY)]
 
     def put_measured(self, facts: Mapping[str, Measured]) -> None:
-        """Write what is measured in the samples of tracks, by id, as one commit."""
+        """Write what is measured in the samples of tracks, by id, as one commit.
+
+        Their brief vectors go: they are made anew with what was measured when a search needs them.
+        """
         check_writable(self._home, "what is measured cannot be written")
         if facts:
             self.table.put_vectors(
                 "measured facts",
                 [*facts],
-                lambda _, row: (kept_sound(row), kept_brief(row), kept_ear(row)),
+                lambda _, row: (kept_sound(row), None, kept_ear(row)),
                 lambda track: track.model_copy(update={"measured": facts[track.id]}),
             )
 

@@ -1,12 +1,14 @@
 """A stream of distinct real texts through the reuse decision: how much is served without making, and by how few tracks.
 
-    python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--cache FILE] [--judge FILE]
+    python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--cache FILE] [--judge FILE] [--hear]
 
 Texts of public sets and the authored labelled ones, none twice, come in random order to a catalog that begins empty.
 Each is decided as `find_or_make` would: the tracks nearest by text and those nearest by music are weighed, and a miss
 adds a track. No audio is made. Printed for each rule: the share served without making (all, and from the 500th text
 on), the tracks made, and the share of plays of the most played track. Rivals: only tracks of the same scene, and the
 nearest text by cosine however near. `--judge` writes served pairs for judges, who grade them by music_fit/PAIRS.md.
+`--hear` renders 12 s of each track by the synthesizer and measures it, and prints how the default rule decides with
+what is heard, and how many of its answers differ.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ from music_labels import _public, read_labels
 from music_catalog import presets
 from music_catalog.brief import vectors
 from music_catalog.brief.reader import load, read_brief
-from music_catalog.models import Choices, Context, Request, Track
+from music_catalog.generator import ProceduralGenerator
+from music_catalog.generator.audio import analysis
+from music_catalog.hearing.measuring import measured
+from music_catalog.models import Choices, Context, Measured, Request, Track
 from music_catalog.request.builder import build, key_of
 from music_catalog.reuse import certificate, music_certificate
 from music_catalog.reuse.decision import decide
@@ -125,7 +130,13 @@ def read_requests(
 
 
 def run(
-    requests: list[Request], readings: list[Reading], terms: Terms, reader: encoder.Encoder, library: Any
+    requests: list[Request],
+    readings: list[Reading],
+    terms: Terms,
+    reader: encoder.Encoder,
+    library: Any,
+    *,
+    hear: bool = False,
 ) -> list[Served]:
     """Send the requests through the decision, one after the other, from an empty catalog."""
     model = load(reader.identity)
@@ -140,6 +151,8 @@ def run(
         track = next((track for track, _ in hits if track.id == decision.track_id), None)
         if track is None:
             made = made_for(request, reader, len(shelf.tracks))
+            if hear:
+                made = made.model_copy(update={"measured": heard(request)})
             brief = vectors.track_vector(
                 model,
                 library.styles[made.style],
@@ -192,6 +205,14 @@ def made_for(request: Request, reader: encoder.Encoder, number: int) -> Track:
     )
 
 
+def heard(request: Request) -> Measured | None:
+    """Return what is measured of 12 s of the track that would be made for `request`."""
+    config = {**request.config, "duration_s": 12.0, "seed": int(request.key[:8], 16), "loopable": False}
+    audio = ProceduralGenerator().generate_music(request.prompt, config)
+    tempo, key = analysis.tempo_bpm(audio), analysis.musical_key(audio)
+    return measured(audio, tempo_bpm=tempo, musical_key=key)
+
+
 def report(name: str, served: list[Served]) -> None:
     """Print one line of figures."""
     late = served[SETTLED:]
@@ -231,6 +252,7 @@ def main() -> None:
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
     parser.add_argument("--judge", type=Path, help="write 300 served pairs of the default rule here")
+    parser.add_argument("--hear", action="store_true", help="weigh what is heard of each track too")
     options = parser.parse_args()
     reader, library = encoder.load(), presets.load(None)
     texts = texts_of(options.eval_dir, options.texts)
@@ -248,10 +270,22 @@ def main() -> None:
         rules[f"music, variety {variety}"] = Terms(certificate=scene, music=music, variety=variety)
     rules["music, fit=fits"] = Terms(certificate=scene, music=music, fit="fits")
     rules["music, at most 5% wrong"] = Terms(certificate=scene, music=music, max_false_reuse=0.05)
+    usual = Terms(certificate=scene, music=music)
+    if options.hear:
+        plain = run(requests, readings, usual, reader, library)
+        listened = run(requests, readings, usual, reader, library, hear=True)
+        report("as it is, nothing heard", plain)
+        report("as it is, every track heard", listened)
+        differ = sum(
+            (a.rule, a.track and a.track.id) != (b.rule, b.track and b.track.id)
+            for a, b in zip(plain, listened, strict=True)
+        )
+        print(f"answers that differ: {differ} of {len(plain)}")
+        return
     for name, terms in rules.items():
         served = run(requests, readings, terms, reader, library)
         report(name, served)
-        if options.judge and terms == Terms(certificate=scene, music=music):
+        if options.judge and terms == usual:
             write_pairs(options.judge, served, 300)
 
 
