@@ -13,6 +13,7 @@ import os
 import re
 import resource
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,10 +140,11 @@ class Store:
             raise NotFound(
                 f"there is no table of tracks in {self.home}; the first track made there begins it"
             )
+        check_words = partial(self._maintenance.ensure_index, table, WORDS)
         with lance_errors("the table of tracks cannot be opened"):
-            opened = open_read_only(self._connection, table.name)
+            opened = open_read_only(self._connection, table.name, check_words)
         if os.access(table.folder, os.W_OK):
-            self._maintenance.ensure_index(table, WORDS)
+            check_words()
         return opened
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,14 @@ PROBES, REFINE = 40, 4
 exactly: the distances of the index alone are approximate."""
 
 
-def open_read_only(connection: Connection, name: str) -> LanceTable:
-    """Open a table of tracks anew, for reading; it sees every later commit."""
-    return _read_only_class().open(connection.connect(), name)
+def open_read_only(connection: Connection, name: str, check_words: Callable[[], None]) -> LanceTable:
+    """Open a table of tracks anew, for reading; it sees every later commit.
+
+    `check_words` is called before each search for words, and raises Damage where their index cannot be believed.
+    """
+    table = _read_only_class().open(connection.connect(), name)
+    table._check_words = check_words
+    return table
 
 
 class _Refusal:
@@ -70,6 +76,8 @@ def _read_only_class() -> Any:
     class TracksTable(import_lancedb().table.LanceTable):  # type: ignore[misc]
         """LanceDB's own table of the tracks: methods that write refuse, and what is missing reads as null."""
 
+        _check_words: Callable[[], None]
+
         @property
         def schema(self) -> Any:
             """The arrow schema of what is read."""
@@ -89,6 +97,7 @@ def _read_only_class() -> Any:
                 query_type = "fts"
             if query_type in ("fts", "hybrid"):
                 fts_columns = fts_columns or WORDS
+                self._check_words()
             near = query_type != "fts" and (query is not None or query_type == "hybrid")
             if near and vector_column_name is None:
                 vector_column_name = "vector"

@@ -257,6 +257,16 @@ def test_an_altered_index_in_a_home_that_cannot_be_written_is_not_searched(home,
 
 
 @pytest.mark.usefixtures("_unsampled")
+def test_the_table_of_a_home_that_cannot_be_written_searches_no_altered_index(home, monkeypatch):
+    flip_unseen(files_of(open_store(home), "words")[0])
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    table = open_store(home).tracks_table()
+    assert table.search(vector_of("t9")).limit(5).to_arrow().num_rows == 5
+    with pytest.raises(Damage, match="words_idx of the tracks table does not hold what was written; make"):
+        table.search("rain")
+
+
+@pytest.mark.usefixtures("_unsampled")
 @pytest.mark.parametrize("column", INDEXED)
 def test_a_compaction_merges_nothing_out_of_an_altered_index(home, caplog, column):
     store = open_store(home)
