@@ -86,6 +86,7 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
     # Before the threads of Lance and of the service begin.
     limits.limit_arenas()
     limits.share_with_arrow()
+    limits.share_interpreter()
     with open_service(home, config) as service:
         pace = service.library.scrub
         with limits.trimming(), scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):

@@ -143,8 +143,7 @@ class Flow:
                 self.library.style(choices.preset)
             if choices.role is not None:
                 self.library.role(choices.role)
-        present = {size: weights.find(size) is not None for size in weights.MODELS}
-        key = key_of(context, choices, self.library, present)
+        key = key_of(context, choices, self.library, dict.fromkeys(weights.present(), True))
         return Call(command, context, choices, key, audience, takes, melody)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:

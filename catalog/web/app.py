@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -78,6 +79,7 @@ def create_app(
     hosts: Sequence[str] = LOOPBACK,
     queue_limit: int = 8,
     workers: int | None = None,
+    logged: int = 0,
     prefix: str = "",
 ) -> FastAPI:
     """Return the ASGI application over `service`.
@@ -85,8 +87,8 @@ def create_app(
     With a `token` callers must show it. `secret` proves that a caller can read the home, as the command line can; by
     default it is random. The application proves that it knows it, as the service at `address`. `hosts` are the names
     that a Host header may hold, "*" for every IP address. At most `queue_limit` makes wait. At most `workers` requests
-    are worked on at the same time, by default as many as the framework has threads. The jobs end with the application;
-    the caller closes `service`.
+    are worked on at the same time, by default as many as the framework has threads, and `logged` ones beside them that
+    leave a line in the log. The jobs end with the application; the caller closes `service`.
 
     `prefix` is the path at which another application mounts this one: `app.mount("/music", create_app(service,
     prefix="/music"))`. What is mounted is told neither of the start nor of the end: let the lifespan of the outer
@@ -104,9 +106,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        del app
         if workers is not None:
             anyio.to_thread.current_default_thread_limiter().total_tokens = workers
+        if logged:
+            app.state.shared.logged_turns = anyio.CapacityLimiter(logged)
         yield
         jobs.close(grace_s=0.0)
         cache.close()

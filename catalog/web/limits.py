@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import resource
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ __all__ = [
     "limit_arenas",
     "limits_for",
     "raise_descriptor_limit",
+    "share_interpreter",
     "share_with_arrow",
     "trimming",
 ]
@@ -33,9 +35,12 @@ each; threads of Lance, of the encoder and of the requests come and go, so memor
 M_ARENA_MAX = -8
 """The number of that limit in glibc's malloc.h."""
 TRIM_EVERY_S = 10.0
+SWITCH_S = 0.0005
 MOST_CONNECTIONS = 512
 LEAST_CONNECTIONS = 8
 LEAST_WORKERS = 2
+LOGGED_PER_WORKER = 8
+"""One commit takes the lines of all that wait, so that more of them cost hardly more."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Limits:
     """Further connections that are told that the service is full; only its health is served on them."""
     workers: int
     """Requests that are worked on; others wait their turn, the first first."""
+    logged: int = 0
+    """Beside those, requests that leave a line in the log and mostly wait for the disk; 0: they are among `workers`."""
 
     @property
     def one_address(self) -> int:
@@ -73,9 +80,11 @@ def limits_for(descriptors: int) -> Limits:
     total = min(MOST_CONNECTIONS, max(LEAST_CONNECTIONS, free * 2 // 5))
     spare = max(2, total // 8)
     # More threads than this make no answer faster, since they share the processors and Python's lock.
-    useful = max(8, 2 * (os.cpu_count() or 1))
-    workers = max(LEAST_WORKERS, min(useful, (free - total) // PER_WORKER))
-    return Limits(connections=total - spare, spare=spare, workers=workers)
+    useful = max(4, 2 * (os.cpu_count() or 1))
+    possible = (free - total) // PER_WORKER
+    workers = max(LEAST_WORKERS, min(useful, possible))
+    logged = max(0, min(LOGGED_PER_WORKER * useful, possible - workers))
+    return Limits(connections=total - spare, spare=spare, workers=workers, logged=logged)
 
 
 def limit_arenas() -> bool:
@@ -94,6 +103,15 @@ def share_with_arrow() -> None:
     It counts before Arrow is imported. `ARROW_DEFAULT_MEMORY_POOL` in the environment comes first.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
+def share_interpreter() -> None:
+    """Have threads hand Python's lock on sooner.
+
+    A commit gives the lock up at each of its many file operations, and waits for it after each as long as a busy thread
+    may keep it: 5 ms by default.
+    """
+    sys.setswitchinterval(SWITCH_S)
 
 
 @contextmanager

@@ -80,6 +80,7 @@ def serve(
             hosts=hosts,
             queue_limit=queue_limit,
             workers=limits.workers,
+            logged=limits.logged,
         )
         warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
 from ..errors import Damage, NotFound
@@ -57,6 +58,8 @@ class Shared:
     token_required: bool
     prove: Callable[[str], str]
     """Return the proof, for a nonce, that this service knows the secret of its home."""
+    logged_turns: CapacityLimiter | None = None
+    """The turns of requests that leave a line in the log; None where they take those of all requests."""
     map: Memo = field(default_factory=Memo)
     _read: tuple[int | None, dict[str, Track]] = field(default_factory=lambda: (None, {}))
     """The stamp of the tracks, and those that were read under it."""
@@ -100,16 +103,17 @@ class Shared:
             raise Damage(f"{error}; run `catalog doctor --deep`") from error
 
 
-def _shared(request: Request) -> Shared:
+# Asynchronous, though they wait for nothing: what is not takes a turn of its own in the queue for a thread.
+async def _shared(request: Request) -> Shared:
     shared: Shared = request.app.state.shared
     return shared
 
 
-def _trusted(request: Request) -> bool:
+async def _trusted(request: Request) -> bool:
     return bool(request.state.trusted)
 
 
-def _root(request: Request) -> str:
+async def _root(request: Request) -> str:
     return str(request.scope.get("root_path", ""))
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from .conversion import convert
 from .ears import EARS, available_ears, find_ear, is_ear, pull_ear
 from .files import MANIFEST
-from .models import ModelInfo, available, find, license_of, models_home, pull, resolve, traces, verify
+from .models import (
+    ModelInfo,
+    available,
+    find,
+    license_of,
+    models_home,
+    present,
+    pull,
+    resolve,
+    traces,
+    verify,
+)
 from .sizes import MODELS
 
 __all__ = [
@@ -21,6 +32,7 @@ __all__ = [
     "is_ear",
     "license_of",
     "models_home",
+    "present",
     "pull",
     "pull_ear",
     "resolve",

@@ -20,7 +20,7 @@ from ..protocol import Progress
 from .files import git_sha1_of, sha256_of
 from .pickled import require_torch
 
-__all__ = ["MUSICGEN", "Source", "Wanted", "cached_snapshot", "download", "snapshot_mark"]
+__all__ = ["MUSICGEN", "Source", "Wanted", "cached_snapshot", "download", "hub_cache", "snapshot_mark"]
 
 
 _ATTEMPTS = 3
@@ -82,11 +82,16 @@ def cached_snapshot(repo: str, revision: str | None = None) -> Path | None:
     return snapshot if commit and snapshot.is_dir() else None
 
 
-def snapshot_mark(repo: str) -> Path:
-    """Return the file in the hub's cache that names a repository's commit, there or not."""
+def hub_cache() -> Path:
+    """Return the folder of the hub's cache, there or not."""
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / "main"
+    return Path(constants.HF_HUB_CACHE)
+
+
+def snapshot_mark(repo: str) -> Path:
+    """Return the file in the hub's cache that names a repository's commit, there or not."""
+    return hub_cache() / f"models--{repo.replace('/', '--')}" / "refs" / "main"
 
 
 def download(

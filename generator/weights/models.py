@@ -20,7 +20,7 @@ from .checkpoint import DTYPES, check_config
 from .companions import missing_companions
 from .conversion import convert
 from .files import MANIFEST, note_verified, read_manifest, safetensors_files, verify
-from .hub import Source, cached_snapshot, download, snapshot_mark
+from .hub import Source, cached_snapshot, download, hub_cache, snapshot_mark
 from .placing import restore, standing
 from .sizes import MODELS
 
@@ -31,6 +31,7 @@ __all__ = [
     "find",
     "license_of",
     "models_home",
+    "present",
     "pull",
     "resolve",
     "traces",
@@ -85,6 +86,22 @@ def find(name: str) -> Path | None:
         return folder
     snapshot = cached_snapshot(repo)
     return snapshot if snapshot and _is_complete(snapshot) else None
+
+
+def present() -> list[str]:
+    """Return the sizes that `find` finds.
+
+    Two folders are listed first: where nothing in them is a MusicGen, as with the synthesizer alone, none is looked for.
+    """
+    names = [*_names_in(models_home()), *_names_in(hub_cache())]
+    return [size for size in MODELS if find(size)] if any("musicgen-" in name for name in names) else []
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def traces() -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -48,9 +49,14 @@ QUEUED: dict[int | str, dict[str, Any]] = {
 }
 
 
+# Requests that leave a line in the log have turns of their own: they keep no other from work while they wait for the disk.
 @router.post("/find-or-make", response_model=ResultResponse, responses=QUEUED)
-def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted, root: Root) -> Response:
+async def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted, root: Root) -> Response:
     """Answer with a track that fits the context; where there is none, have it made and answer with the job."""
+    return await to_thread.run_sync(_find_or_make, body, shared, trusted, root, limiter=shared.logged_turns)
+
+
+def _find_or_make(body: FindOrMakeBody, shared: Shared, trusted: bool, root: str) -> Response:
     service, source, request = shared.service, body.source, body.request()
     if body.dry_run or body.reuse == "always":
         result: Result | None = service.find_or_make(
@@ -66,8 +72,12 @@ def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted, ro
 
 
 @router.post("/find", response_model=ResultResponse)
-def find(body: FindBody, shared: SharedState, trusted: Trusted) -> Response:
+async def find(body: FindBody, shared: SharedState, trusted: Trusted) -> Response:
     """Answer with the track that find-or-make would reuse; action "none" where nothing fits. Never makes."""
+    return await to_thread.run_sync(_find, body, shared, trusted, limiter=shared.logged_turns)
+
+
+def _find(body: FindBody, shared: Shared, trusted: bool) -> Response:
     result = shared.service.explain(body.source, reuse=body.reuse, log=body.log, **body.request())
     return _result(shared, result, trusted, counted=body.log)
 

@@ -74,6 +74,9 @@ def main() -> None:
     parser.add_argument(
         "--alone", type=int, default=0, help="requests of each kind that one client sends first"
     )
+    parser.add_argument(
+        "--think-s", type=float, default=0.0, help="mean seconds that a client waits before it asks again"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     with (
@@ -163,6 +166,8 @@ def load(pid: int, address: str, tracks: list[str], clients: int, args: argparse
                 connection.close()
                 assert "retry-after" in headers, content
                 time.sleep(draw.uniform(0.1, 0.5))  # sooner than it asks for, to keep the load up
+            if args.think_s:
+                time.sleep(draw.expovariate(1 / args.think_s))
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
     for thread in threads:

@@ -41,13 +41,16 @@ FEW = Limits(connections=4, spare=2, workers=2)
 def test_connections_and_work_fit_into_the_descriptors(descriptors):
     limits = limits_for(descriptors)
     assert limits.workers >= 2
-    assert 64 + limits.connections + limits.spare + 32 * limits.workers <= max(descriptors, 64 + 32 * 4)
+    at_work = limits.workers + limits.logged
+    assert 64 + limits.connections + limits.spare + 32 * at_work <= max(descriptors, 64 + 32 * 4)
 
 
 def test_few_descriptors_still_serve_and_many_serve_many():
     assert limits_for(14).connections > 0
     assert 64 <= limits_for(256).connections < 128
+    assert limits_for(256).logged == 0
     assert limits_for(4096).connections > 400
+    assert limits_for(4096).logged > limits_for(4096).workers
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one():

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+
+import httpx
 import pytest
 from calls import CARGO, RAIN, SECRET, SHORT
 
@@ -161,3 +164,27 @@ def test_of_several_takes_one_is_kept_and_the_result_says_why(client):
     refused = client.post("/api/find-or-make", {"context": RAIN, "takes": 2, "seed": 1})
     assert refused.status_code == 422
     assert "takes=2 and seed=1 contradict each other" in refused.text
+
+
+def test_a_request_that_waits_for_the_log_keeps_no_other_from_its_turn(open_client):
+    client = open_client(workers=1, logged=1)
+    made = client.make(RAIN)
+    store = client.app.state.shared.service.store
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(client.app)
+        async with (
+            client.app.router.lifespan_context(client.app),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as asking,
+        ):
+            with store.tables["requests"].locked():
+                again = asking.post("/api/find-or-make", json={"context": RAIN, **SHORT})
+                logged = asyncio.ensure_future(again)
+                while not store.requests.table._writing:
+                    await asyncio.sleep(0.01)
+                shown = asking.get(f"/api/tracks/{made['track']['id']}")
+                assert (await asyncio.wait_for(shown, 30.0)).status_code == 200
+                assert not logged.done()
+            assert (await logged).json()["result"]["action"] == "reused"
+
+    asyncio.run(ask())

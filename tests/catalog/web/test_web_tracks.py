@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import anyio.to_thread
 import numpy as np
 import pytest
 import soundfile
@@ -45,6 +46,20 @@ def test_a_query_may_hold_facts(client, three):
     answer = client.get("/api/tracks?q=style:nonsense")
     assert (answer.status_code, "nonsense" in answer.json()["detail"]) == (422, True)
     assert client.get("/api/tracks?sort=nonsense").status_code == 422
+
+
+def test_a_request_waits_for_a_thread_once(client, made, monkeypatch):
+    turns, run_sync = [], anyio.to_thread.run_sync
+
+    async def counted(call, *arguments, **options):
+        turns.append(call)
+        return await run_sync(call, *arguments, **options)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+    assert client.post("/api/find-or-make", json={"context": RAIN, **SHORT}).status_code == 200
+    assert len(turns) == 1
+    assert client.get(f"/api/tracks/{made['track']['id']}").status_code == 200
+    assert len(turns) == 2
 
 
 def test_a_track_is_shown_whole(client, made):

@@ -40,8 +40,10 @@ def test_a_model_is_found_between_the_renames(home, monkeypatch):
 
     def watched(self: Path, target: Path) -> Path:
         found.append(content(weights.find("small")))
+        assert weights.present() == ["small"]
         done = rename(self, target)
         found.append(content(weights.find("small")))
+        assert weights.present() == ["small"]
         return done
 
     monkeypatch.setattr(Path, "rename", watched)

@@ -31,7 +31,7 @@ from music_catalog.generator.networks.musicgen import (  # noqa: E402
     Condition,
     MusicgenConfig,
 )
-from music_catalog.generator.weights import files  # noqa: E402
+from music_catalog.generator.weights import files, models  # noqa: E402
 from music_catalog.generator.weights.checkpoint import build_networks, load_networks, split_parts  # noqa: E402
 from music_catalog.generator.weights.files import read_json, read_tensors, sha256_of, verify  # noqa: E402
 
@@ -149,6 +149,7 @@ def test_pull_fetches_converts_and_records(home, online, sources):
     assert (info.repo, info.path, info.revision, info.license) == (REPO, folder, COMMIT, "CC-BY-NC-4.0")
     assert info.size_bytes == sum(file.stat().st_size for file in folder.iterdir())
     assert weights.find("small") == weights.find(REPO) == weights.resolve("small") == folder
+    assert weights.present() == ["small"]
 
 
 def test_pull_follows_the_environment(home, sources):
@@ -312,6 +313,7 @@ def test_a_cached_snapshot_serves_offline(home, online, sources, monkeypatch):
         assert hub.downloads("model.safetensors") == [None]
     shutil.rmtree(home)
     assert weights.find("small") == snapshot
+    assert weights.present() == ["small"]
     info = next(info for info in weights.available() if info.name == "small")
     assert (info.path, info.revision, info.license) == (snapshot, COMMIT, "CC-BY-NC-4.0")
     online(NOBODY)
@@ -335,6 +337,12 @@ def test_what_the_hub_cannot_give_is_told(home, online, tmp_path):
         assert "no model 'not a/repo'" in pull_error("not a/repo")
     online(NOBODY)
     assert "cannot be reached" in pull_error()
+
+
+def test_no_model_is_looked_for_where_neither_folder_names_one(home, monkeypatch):
+    (home / "someone--clap").mkdir(parents=True)
+    monkeypatch.setattr(models, "find", pytest.fail)
+    assert weights.present() == []
 
 
 def test_looking_for_weights_imports_nothing_heavy(home):
