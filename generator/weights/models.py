@@ -91,7 +91,7 @@ def find(name: str) -> Path | None:
 def present() -> list[str]:
     """Return the sizes that `find` finds.
 
-    Two folders are listed first: where nothing in them is a MusicGen, as with the synthesizer alone, none is looked for.
+    Two folders are listed first: where nothing in them is a MusicGen, none is looked for.
     """
     names = [*_names_in(models_home()), *_names_in(hub_cache())]
     return [size for size in MODELS if find(size)] if any("musicgen-" in name for name in names) else []
@@ -99,7 +99,7 @@ def present() -> list[str]:
 
 def _names_in(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
     except OSError:
         return []
 

@@ -49,7 +49,7 @@ QUEUED: dict[int | str, dict[str, Any]] = {
 }
 
 
-# Requests that leave a line in the log have turns of their own: they keep no other from work while they wait for the disk.
+# Requests that leave a line in the log have turns of their own: while they wait for the disk, others are worked on.
 @router.post("/find-or-make", response_model=ResultResponse, responses=QUEUED)
 async def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trusted, root: Root) -> Response:
     """Answer with a track that fits the context; where there is none, have it made and answer with the job."""
