@@ -146,13 +146,16 @@ class TrackVectors:
         return self.table.count(heard) if self.table.has_ears() else 0
 
     def put_ears(self, ears: Mapping[str, tuple[EarVector, Heard | None]]) -> None:
-        """Write what the ear hears of tracks, by id, as one commit: the vector, and the tags where there are some."""
+        """Write what the ear hears of tracks, by id, as one commit: the vector, and the tags where there are some.
+
+        Their brief vectors go, as in `put_measured`.
+        """
         check_writable(self._home, "what the ear hears cannot be written")
         if ears:
             self.table.put_vectors(
                 "vectors of the ear",
                 [*ears],
-                lambda track, row: (kept_sound(row), kept_brief(row), ears[track.id][0]),
+                lambda track, row: (kept_sound(row), None, ears[track.id][0]),
                 lambda track: track.model_copy(update={"heard": ears[track.id][1]}),
             )
 

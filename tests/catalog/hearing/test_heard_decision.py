@@ -11,11 +11,13 @@ import soundfile as sf
 from builders import a_track
 from renders import STYLES, render
 
+from music_catalog.ear.vectors import DIMENSION
 from music_catalog.generator import ProceduralGenerator
 from music_catalog.hearing.describing import described
 from music_catalog.hearing.mixture import hearing_of
 from music_catalog.hearing.model import ERRORS, MODEL_FILE, load
 from music_catalog.models import Heard
+from music_catalog.store.rows import EarVector
 from music_catalog.text import encoder as encoders
 from music_catalog.text.tensors import read_metadata
 
@@ -140,6 +142,23 @@ def test_a_piece_without_words_is_offered_by_what_is_measured(open_service, tmp_
     vector = service._flow.music.of_track(track)
     assert vector is not None
     assert np.linalg.norm(vector.vector) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_is_heard_later_finds_the_track_anew(opened):
+    service = opened("sport_drive")
+    made = service.find_or_make(CALM, **ASKED).track
+    forgotten(service, made)
+    asked = service._flow.music.of_track(service.get(made.id))
+    service.store.tracks.put_briefs(asked.kind, {made.id: asked.vector})
+    assert service.store.tracks.without_brief(asked.kind, [made.style]) == []
+    service.store.tracks.put_measured({made.id: made.measured})
+    assert [one.id for one in service.store.tracks.without_brief(asked.kind, [made.style])] == [made.id]
+    heard = service._flow.music.of_track(service.get(made.id))
+    assert np.abs(asked.vector - heard.vector).max() > 0.1
+    assert service._flow.music.fill() == 1
+    ear = EarVector("fake@1", np.ones(DIMENSION))
+    service.store.tracks.put_ears({made.id: (ear, heard_by_an_ear(sport_drive=1.0))})
+    assert service._flow.music.fill() == 1
 
 
 def test_the_errors_are_those_that_the_shipped_model_had():

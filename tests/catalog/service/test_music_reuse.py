@@ -79,7 +79,7 @@ def test_earlier_tracks_get_brief_vectors_on_the_first_search_that_needs_them(
     first = service.find_or_make(PLAIN[0], variety=1, **SHORT)
     service.find_or_make(PANIC, variety=1, **SHORT)
     kind = service._flow.music.of_track(first.track).kind
-    service.store.tracks.table.put_briefs("", {first.track.id: [1.0] * DIMENSION})
+    service.store.tracks.put_briefs("", {first.track.id: [1.0] * DIMENSION})
     assert [track.id for track in service.store.tracks.without_brief(kind, STYLES)] == [first.track.id]
     later = open_service(encoder=encoders.load(), min_similarity=None)
     later.find("The corridor burned, and she wrote a plain report of it for the council.", variety=1, **SHORT)
