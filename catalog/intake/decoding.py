@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -111,7 +112,8 @@ def _by_soundfile(path: Path, spool: _Spool) -> str | None:
     import soxr
 
     try:
-        file = soundfile.SoundFile(path)
+        # As bytes: a name may be no UTF-8.
+        file = soundfile.SoundFile(os.fsencode(path))
     except (soundfile.SoundFileError, OSError, TypeError):
         if not path.exists():
             raise InputError("it is a link that leads nowhere") from None

@@ -66,6 +66,8 @@ class Adding:
     known: Known = field(init=False)
     waiting: list[Taken] = field(default_factory=list)
     written_at: float = field(default_factory=time.monotonic)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why files could not be used, by their sha256: the same bytes fare no better."""
     would_add: list[AddedFile] = field(default_factory=list)
     """In a dry run: what would be added so far and can be known again by its sound, in the order of `would_know`."""
     would_know: KnownRecordings = field(default_factory=KnownRecordings)
@@ -184,7 +186,9 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], sha256: str, f
     """Return what became of a file, and the track that is to be written for it, if any."""
     name = one.said
     if "failed" in answer:
-        return None, AddedFile(path=name, outcome="failed", detail=answer["failed"])
+        adding.failed[sha256] = answer["failed"]
+    if sha256 in adding.failed:
+        return None, AddedFile(path=name, outcome="failed", detail=adding.failed[sha256])
     if "present" in answer:
         track_id = answer["present"] or adding.known.of_bytes(sha256)
         detail = f"the same file as track {track_id}" if track_id else "the same file as one before it"

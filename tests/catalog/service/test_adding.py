@@ -229,6 +229,18 @@ def test_an_exported_track_is_known_again(service, tmp_path):
     assert [(one.outcome, one.track_id) for one in batch.files] == [("present", made.id), ("copy", made.id)]
 
 
+def test_a_name_that_is_no_utf_8_is_read_as_latin_1(service, tmp_path):
+    (tmp_path / "m").mkdir()
+    sf.write(tmp_path / "a.wav", tune(8), RATE)
+    os.rename(tmp_path / "a.wav", os.fsencode(tmp_path) + b"/m/caf\xe9 noir.wav")  # noqa: PTH104
+    for name in ("bad.mp3", "same.mp3"):
+        (tmp_path / "m" / name).write_bytes(b"nonsense" * 50)
+    batch = service.add(tmp_path / "m", license="CC0-1.0")
+    assert [one.outcome for one in batch.files] == ["failed", "added", "failed"]
+    (track_id,) = batch.track_ids
+    assert service.get(track_id).title == "café noir"
+
+
 def test_a_piece_without_words_is_left_unsorted(service, tmp_path):
     sf.write(tmp_path / "Track 01.wav", tune(5), RATE)
     (added,) = service.add(tmp_path / "Track 01.wav", license="CC0-1.0").files
