@@ -11,6 +11,7 @@ __all__ = ["in_flags", "result_in_flags"]
 FLAGS = {
     "backend": "--backend",
     "column": "--column",
+    "end_s": "--to",
     "fit": "--fit",
     "force": "--force",
     "listed": "--manifest",
@@ -24,6 +25,7 @@ FLAGS = {
     "reuse": "--reuse",
     "role": "--role",
     "seed": "--seed",
+    "start_s": "--from",
     "snapshot": "--snapshot",
     "table": "--table",
     "takes": "--takes",

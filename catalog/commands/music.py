@@ -209,15 +209,18 @@ def find(
 
 @click.command(
     cls=Command,
-    examples=["catalog search 'calm \"empty beach\" mood:peaceful,calm duration:5..60 -environment:city'"],
+    examples=[
+        "catalog search 'calm \"empty beach\" mood:peaceful,calm duration:5..60 -environment:city'",
+        'catalog search --by sound "slow felt piano with rain"',
+    ],
 )
 @click.argument("words", nargs=-1, required=True, metavar="QUERY...")
 @click.option(
     "--by",
-    type=click.Choice(["meaning", "words", "both"]),
+    type=click.Choice(["meaning", "words", "both", "sound"]),
     default="meaning",
     show_default=True,
-    help="Compare meanings, words, or both.",
+    help="Compare meanings, words, both, or the words with the sound, by the ear.",
 )
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
 @filter_options
@@ -259,15 +262,19 @@ def search(
         raise NotFound(f"no track matches {text!r}; {'; '.join(advice)}")
 
 
-@click.command(cls=Command, examples=["catalog similar 3f2a9c --by sound --limit 5"])
+@click.command(
+    cls=Command,
+    examples=["catalog similar 3f2a9c --by sound --limit 5", "catalog similar 3f2a9c --from 10 --to 20"],
+)
 @click.argument("track_id")
 @click.option(
     "--by",
-    type=click.Choice(["text", "sound"]),
-    default="text",
-    show_default=True,
-    help="Compare what they were made for, or how they sound.",
+    type=click.Choice(["text", "sound", "ear"]),
+    show_default="text; sound with --from or --to",
+    help="Compare what they were made for, how they sound as measured, or as the ear hears them.",
 )
+@click.option("--from", "start_s", type=float, metavar="SECONDS", help="Compare the part of it from here on.")
+@click.option("--to", "end_s", type=float, metavar="SECONDS", help="Compare the part of it up to here.")
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
 @filter_options
 @list_output
@@ -275,7 +282,9 @@ def search(
 @config_option
 def similar(
     track_id: str,
-    by: str,
+    by: str | None,
+    start_s: float | None,
+    end_s: float | None,
     limit: int,
     as_json: bool,
     as_jsonl: bool,
@@ -285,12 +294,16 @@ def similar(
 ) -> None:
     """List the tracks most like one.
 
-    They were made for texts like that of TRACK_ID, or sound like it.
+    They were made for texts like that of TRACK_ID, or sound like it or like a part of it.
     """
     from ..report import hits_json
 
+    by = by or ("text" if start_s is None and end_s is None else "sound")
+
     with open_service(home, config, create=False) as service:
-        payload = hits_json(service.similar(track_id, by=by, limit=limit, **present(facts)))  # type: ignore[arg-type]
+        part: Any = {"by": by, "start_s": start_s, "end_s": end_s}
+        hits = service.similar(track_id, limit=limit, **part, **present(facts))
+        payload = hits_json(hits)
     print_rows("hits", payload["hits"], as_json, as_jsonl, payload["lines"])
     if not payload["hits"]:
         raise NotFound(

@@ -48,7 +48,7 @@ class TrackRetriever(BaseRetriever):
     """Hard facts that every track must meet: the query language, "mood:calm length:30..60", or the fields of Filter."""
     score_threshold: float | None = None
     """The lowest score of a track: a cosine for by="meaning"; otherwise scores compare within one search only."""
-    by: Literal["meaning", "words", "both"] = "meaning"
+    by: Literal["meaning", "words", "both", "sound"] = "meaning"
     search_kwargs: dict[str, Any] = Field(default_factory=dict)
 
     def _get_relevant_documents(

@@ -48,7 +48,7 @@ class TrackRetriever(BaseRetriever):
         similarity_top_k: int = 4,
         where: Where = None,
         score_threshold: float | None = None,
-        by: Literal["meaning", "words", "both"] = "meaning",
+        by: Literal["meaning", "words", "both", "sound"] = "meaning",
         **options: Any,
     ) -> None:
         super().__init__(**options)

@@ -67,7 +67,10 @@ class Tools:
         self,
         query: Annotated[str, Field(description=QUERY)] = "",
         by: Annotated[
-            Literal["meaning", "words", "both"], Field(description="Compare meanings, words, or both.")
+            Literal["meaning", "words", "both", "sound"],
+            Field(
+                description="Compare meanings, words, both, or the words with the sound, where an ear is installed."
+            ),
         ] = "meaning",
         limit: Annotated[int, Field(ge=1, le=50, description="How many tracks at most.")] = 5,
         offset: Annotated[

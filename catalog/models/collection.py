@@ -25,7 +25,7 @@ class Collection(Value):
     changed_at: datetime
     track_ids: Annotated[tuple[str, ...], Field(max_length=MOST_TRACKS)] | None = None
     query: Annotated[str, Field(max_length=2_000)] | None = None
-    by: Literal["meaning", "words", "both"] = "both"
+    by: Literal["meaning", "words", "both", "sound"] = "both"
     """How the words of the query are searched for."""
     sort: Annotated[str, Field(max_length=40)] = "-created_at"
     """The order of a query without words."""

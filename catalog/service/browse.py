@@ -18,8 +18,7 @@ from ..search.hints import meant
 from ..search.nearness import least_cosine
 from ..search.own_filter import without_own_choice
 from ..search.query import Query
-from ..store.rows import from_track_row
-from ..store.sounds import sound_of
+from ..store.rows import EarVector, from_track_row
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.summary import STOPPED
@@ -36,12 +35,11 @@ __all__ = [
     "of_ids",
     "page",
     "playlist_page",
-    "similar",
     "whole_ids",
 ]
 
 
-SearchBy = Literal["meaning", "words", "both"]
+SearchBy = Literal["meaning", "words", "both", "sound"]
 NEWEST = "-created_at"
 BEST = 200
 """How many tracks of a search that narrows are kept; what comes after is not near any more."""
@@ -49,6 +47,7 @@ MOST_WORDS = 8
 """Of a longer query the first words are looked up one by one."""
 
 Scored = list[tuple[Track, float]]
+ReadSound = Callable[[str], EarVector]
 
 _least_cosines: dict[str, float] = {}
 """See `least_cosine`; by the identity of the encoder."""
@@ -60,36 +59,24 @@ def checked_by(by: str) -> None:
         raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(SearchBy))}")
 
 
-def best(store: Store, encoder: Encoder, query: Query, by: SearchBy, limit: int) -> list[tuple[Track, float]]:
+def best(
+    store: Store, encoder: Encoder, query: Query, by: SearchBy, limit: int, read_sound: ReadSound
+) -> list[tuple[Track, float]]:
     """Return up to `limit` tracks that meet `query`, best first, with their scores; without words the newest.
 
-    Raises InputError for a limit out of range.
+    `read_sound` returns the vector of a text that tracks are searched with by sound. Raises InputError for a limit out
+    of range, NotHeard by sound without an ear.
     """
     if not query.text:
         return [(track, 0.0) for track in store.tracks.list(query.where, order=NEWEST, limit=limit)]
     if by == "words":
         return store.tracks.search_words(query.plain, query.where, limit)
+    if by == "sound":
+        return store.tracks.search_ear(read_sound(query.plain), query.where, limit)
     vector = embed_document(encoder, query.plain)
     if by == "meaning":
         return store.tracks.search(vector, query.where, limit)
     return store.tracks.search_hybrid(query.plain, vector, query.where, limit)
-
-
-def similar(
-    store: Store, track: Track, by: Literal["text", "sound"], where: Filter, limit: int
-) -> list[tuple[Track, float]]:
-    """Return up to `limit` other tracks that meet `where`, nearest to `track` first, with the cosine.
-
-    Raises InputError for another `by`, and for a track that is silent or too short to compare by sound.
-    """
-    if by not in ("text", "sound"):
-        raise InputError(f"similar by {by!r} is not known; {nearest(by, ('text', 'sound'))}")
-    if by == "sound":
-        hits = store.tracks.search_sound(sound_of(store, track), where, limit + 1)
-    else:
-        vector = store.tracks.vector_of(track.id)
-        hits = store.tracks.search(vector, where, limit + 1) if vector is not None else []
-    return [(other, cosine) for other, cosine in hits if other.id != track.id][:limit]
 
 
 def page(
@@ -97,6 +84,7 @@ def page(
     encoder: Encoder,
     query: Query,
     *,
+    read_sound: ReadSound,
     by: SearchBy = "meaning",
     sort: str = NEWEST,
     limit: int = 50,
@@ -122,7 +110,7 @@ def page(
     open_choices = without_own_choice(query.where)
     others = {facet: store.tracks.facets(where, words)[1][facet] for facet, where in open_choices.items()}
     if query.text:
-        hits = best(store, encoder, query, by, offset + limit)[offset:] if offset + limit else []
+        hits = best(store, encoder, query, by, offset + limit, read_sound)[offset:] if offset + limit else []
         tracks, scores = [track for track, _ in hits], {track.id: score for track, score in hits}
     else:
         groups = folded_takes(store, query.where) if folded else {}
@@ -140,6 +128,7 @@ def narrow_page(
     query: Query,
     *,
     names: Mapping[str, Collection[str]],
+    read_sound: ReadSound,
     by: SearchBy = "both",
     sort: str = NEWEST,
     limit: int = 50,
@@ -153,7 +142,7 @@ def narrow_page(
     the best one. `names` are the styles and roles. Raises InputError.
     """
     if query.text:
-        matching = _matching(store, encoder, query, by)
+        matching = _matching(store, encoder, query, by, read_sound)
         hits = matching(query.where)
         open_choices = without_own_choice(query.where)
         others = {facet: _facets(matching(where))[facet] for facet, where in open_choices.items()}
@@ -170,7 +159,16 @@ def narrow_page(
         )
         found = _with_takes(store, found, groups) if folded else found
     else:
-        found = page(store, encoder, query, sort=sort, limit=limit, offset=offset, folded=folded)
+        found = page(
+            store,
+            encoder,
+            query,
+            read_sound=read_sound,
+            sort=sort,
+            limit=limit,
+            offset=offset,
+            folded=folded,
+        )
     missing = tuple(word for word in _free_words(query) if not _is_anywhere(store, word))
     if found.total and not missing:
         return found
@@ -223,7 +221,9 @@ def whole_ids(store: Store, track_ids: Sequence[str]) -> list[str]:
     return [track_id if track_id in known else store.tracks.find_id(track_id).id for track_id in track_ids]
 
 
-def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> Callable[[Filter], Scored]:
+def _matching(
+    store: Store, encoder: Encoder, query: Query, by: SearchBy, read_sound: ReadSound
+) -> Callable[[Filter], Scored]:
     """Return the function from a filter to the tracks that meet it and match the words of `query`, encoded once."""
 
     def by_words(where: Filter) -> Scored:
@@ -232,6 +232,9 @@ def _matching(store: Store, encoder: Encoder, query: Query, by: SearchBy) -> Cal
 
     if by == "words":
         return by_words
+    if by == "sound":
+        ear = read_sound(query.plain)
+        return lambda where: store.tracks.search_ear(ear, where, BEST)
     least = least_of(encoder)
     vector = embed_document(encoder, query.plain)
     if by == "both":

@@ -39,9 +39,9 @@ from .browse import (
     narrow_page,
     page,
     playlist_page,
-    similar,
     whole_ids,
 )
+from .ears.by_sound import LikeBy, SoundSearch
 
 if TYPE_CHECKING:
     from ..disk.lance import LanceTable
@@ -76,6 +76,10 @@ class OpenCatalog:
         self._require_open()
         return self._encoder
 
+    @cached_property
+    def _sounds(self) -> SoundSearch:
+        return SoundSearch(self._store, self._library)
+
     def _require_open(self) -> None:
         if self._closed:
             raise InputError("the service is closed; open it again with MusicService.open(...)")
@@ -109,24 +113,29 @@ class OpenCatalog:
         query = add_facts(self._query(text), facts)
         if not query.text and not query.where.conditions:
             raise InputError("the search text is empty; pass at least one word")
-        return self._hits(best(self.store, self.encoder, query, by, limit))
+        return self._hits(best(self.store, self.encoder, query, by, limit, self._sounds.read))
 
     @checked_but_keywords
     def similar(
         self,
         track_id: str,
         *,
-        by: Literal["text", "sound"] = "text",
+        by: LikeBy = "text",
         limit: int = 10,
+        start_s: float | None = None,
+        end_s: float | None = None,
         **facts: Unpack[FilterArguments],
     ) -> Hits:
         """Return the tracks nearest to one, best first: by what they were made for, or by how they sound.
+
+        By "sound" measured numbers are compared, by "ear" what the ear hears. With `start_s` or `end_s` a part of the
+        track is compared, in seconds.
 
         `track_id` may be the beginning of an id, `facts` are fields of `Filter`. The score is a cosine. Raises
         NotFound without the track, InputError for another `by` and for a track that is silent or too short to compare.
         """
         track, where = self.store.tracks.find_id(track_id), add_facts(Query(), facts).where
-        return self._hits(similar(self.store, track, by, where, limit))
+        return self._hits(self._sounds.like(track, by, where, limit, start_s, end_s))
 
     @checked_but_keywords
     def browse(
@@ -152,7 +161,15 @@ class OpenCatalog:
         wanted = add_facts(self._query(query), facts)
         page_of = partial(narrow_page, names=self._names()) if narrow else page
         found = page_of(
-            self.store, self.encoder, wanted, by=by, sort=sort, limit=limit, offset=offset, folded=folded
+            self.store,
+            self.encoder,
+            wanted,
+            read_sound=self._sounds.read,
+            by=by,
+            sort=sort,
+            limit=limit,
+            offset=offset,
+            folded=folded,
         )
         takes = {first: tuple(map(self._placed, takes)) for first, takes in found.takes.items()}
         return found.model_copy(update={"tracks": tuple(map(self._placed, found.tracks)), "takes": takes})

@@ -167,7 +167,7 @@ class SearchBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: str = Field(description="Words, phrases and facts, such as: calm mood:calm length:30..60.")
-    by: Literal["meaning", "words", "both"] = "meaning"
+    by: Literal["meaning", "words", "both", "sound"] = "meaning"
     limit: int = Field(10, ge=1, le=1000)
     facts: dict[str, Any] = Field(
         default_factory=dict, description="Further facts by the names of a filter's fields."

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/collections", tags=["collections"], responses=PR
 CollectionId = Annotated[str, Path(pattern=r"^[a-z0-9]{12}$")]
 TrackIds = Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]], Field(max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
-Way = Literal["meaning", "words", "both"]
+Way = Literal["meaning", "words", "both", "sound"]
 
 
 class Body(BaseModel):

@@ -46,7 +46,7 @@ def export(
     ],
     q: Annotated[str, Query(max_length=2_000, description="Only tracks that meet this query.")] = "",
     by: Annotated[
-        Literal["meaning", "words", "both"] | None,
+        Literal["meaning", "words", "both", "sound"] | None,
         Query(
             description="Search for the words of the query, best first, as `GET /api/tracks` with `narrow` does."
         ),

@@ -106,7 +106,7 @@ class RejectBody(BaseModel):
 def tracks(
     shared: SharedState,
     q: Annotated[str, Query(max_length=2_000, description="The query; empty lists everything.")] = "",
-    by: Literal["meaning", "words", "both"] = "both",
+    by: Literal["meaning", "words", "both", "sound"] = "both",
     sort: Order = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -188,12 +188,16 @@ def restore(track_id: TrackId, shared: SharedState, trusted: Trusted) -> Respons
 def similar(
     track_id: TrackId,
     shared: SharedState,
-    by: Literal["text", "sound"] = "text",
+    by: Literal["text", "sound", "ear"] = "text",
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    start_s: Annotated[float | None, Query(ge=0, description="Compare the part from here on.")] = None,
+    end_s: Annotated[float | None, Query(ge=0, description="Compare the part up to here.")] = None,
 ) -> Response:
-    """List the tracks nearest to one, by the text that they were made for or by their sound."""
+    """List the tracks nearest to one, by the text that they were made for, their sound or what the ear hears."""
     try:
-        hits = shared.service.similar(shared.track(track_id).id, by=by, limit=limit)
+        hits = shared.service.similar(
+            shared.track(track_id).id, by=by, limit=limit, start_s=start_s, end_s=end_s
+        )
     except InputError as error:
         # The route has checked the parameters, so the error is about the track: it is silent or too short.
         return Json({"tracks": [], "note": str(error)})
