@@ -64,6 +64,7 @@ BENCHMARKS = (
     Benchmark("catalog/adding.py", 240),
     # Guesses from here on, as are the 300, 900, 600 and 250 s above.
     Benchmark("catalog/contexts.py", 900, data="needed"),
+    Benchmark("catalog/ear.py", 1800, data="used"),
     Benchmark("catalog/features.py", 300, data="needed"),
     Benchmark("catalog/opposite_moods.py", 120, data="needed"),
     Benchmark("catalog/page.py", 300),
