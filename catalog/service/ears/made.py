@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ...disk.locks import hold
@@ -88,8 +89,7 @@ def hear_made(store: Store, ear: Ear, tagger: Tagger) -> HeardTracks:
 
     One process at a time does this in a home; another one returns at once.
     """
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
+    _give_way()
     done = HeardTracks(ear=ear.identity)
     with contextlib.suppress(Busy), hold(store.home / "locks" / "hear.lock", 0.0, "the hearing of tracks"):
         passed_over: set[str] = set()
@@ -97,6 +97,15 @@ def hear_made(store: Store, ear: Ear, tagger: Tagger) -> HeardTracks:
             done = hear_all(store, ear, tagger, tracks)
             passed_over |= {one.id for one in tracks}
     return done
+
+
+def _give_way() -> None:
+    """Leave the processor of this process to all others."""
+    with contextlib.suppress(OSError):
+        os.nice(NICE)
+    with contextlib.suppress(OSError):
+        # Where Linux shares the processor by session, niceness counts inside of one alone.
+        Path("/proc/self/autogroup").write_text(str(NICE))
 
 
 def _recent(store: Store, kind: str) -> list[Track]:

@@ -93,7 +93,7 @@ def test_search_arguments_stand_in_fields_in_search_kwargs_and_in_calls(stocked)
         ({"filter": "mood:calm rain"}, "the filter has words"),
         ({"filter": "moood:calm"}, "mood"),
         ({"k": 0}, "limit"),
-        ({"by": "sound"}, "search by 'sound'"),
+        ({"by": "smell"}, "search by 'smell'"),
     ],
 )
 def test_a_search_argument_that_cannot_be_used_is_one_sentence(stocked, search, reason):

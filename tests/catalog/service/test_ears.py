@@ -134,6 +134,7 @@ def test_the_command_hears_and_show_tells(service, four, monkeypatch):
     assert "not heard: the ear clap is not on this machine; run `catalog models pull clap`" in told.stderr
     assert "heard: not heard yet; `catalog hear` hears it" in run("show", four[0].id, home=home).stdout
     monkeypatch.setattr(loading, "load", lambda name: PitchEar())
+    monkeypatch.setattr(made, "_give_way", lambda: None)
     done = data(run("hear", four[0].id, "--json", home=home))
     assert (done["heard"], done["left"], done["ear"]) == (1, 3, PitchEar.identity)
     assert (
@@ -148,7 +149,7 @@ def test_the_command_hears_and_show_tells(service, four, monkeypatch):
 
 
 def test_what_was_made_lately_is_heard_by_one_process_at_a_time(service, four, tagger, monkeypatch):
-    monkeypatch.setattr(made.os, "nice", lambda steps: 0)
+    monkeypatch.setattr(made, "_give_way", lambda: None)
     with made.hold(service.store.home / "locks" / "hear.lock", 0.0, "a test"):
         assert made.hear_made(service.store, PitchEar(), tagger).heard == 0
     service.store.tracks.change(four[0].id, lambda _: {"created_at": a_track().created_at})  # long ago
