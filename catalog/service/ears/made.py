@@ -64,7 +64,11 @@ class MadeTracks:
         options = ["--home", str(self._store.home), "--ear", self._library.ear.model]
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         try:
-            _started.append(subprocess.Popen([*command, *options], start_new_session=True, **quiet))
+            # One thread: the others would wait for the processors that the callers of this process use.
+            alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+            _started.append(
+                subprocess.Popen([*command, *options], env=alone, start_new_session=True, **quiet)
+            )
         except OSError as error:
             _log.warning("what was made is not heard: %s", error)
 
