@@ -14,7 +14,7 @@ from ..errors import GeneratorError
 from ..protocol import Audio, Progress
 from . import desk
 from .composition import Note, Part, Score, compose
-from .drums import PAN, drum
+from .drums import LOUDNESS, PAN, drum_at
 from .harmony import key_name
 from .instruments import VOICES
 from .melodies import follow_tune
@@ -27,10 +27,10 @@ from .tones import SAMPLE_RATE, Samples
 __all__ = ["ProceduralGenerator", "SynthSettings"]
 
 
-VERSION = "1"
+VERSION = "2"
 MIN_DURATION_S, MAX_DURATION_S = 0.05, 3600.0
 TARGET_RMS = 0.125
-PART_DB: Mapping[str, float] = {"harmony": -4.0, "pad": -9.0, "bass": -4.5, "lead": -3.0, "drums": -1.0}
+PART_DB: Mapping[str, float] = {"harmony": -4.0, "pad": -9.0, "bass": -4.5, "lead": -3.0, "drums": 1.5}
 SEND: Mapping[str, float] = {"harmony": 0.8, "pad": 0.9, "bass": 0.12, "lead": 1.0, "drums": 0.3}
 SLICES = 8
 """Progress steps for each part."""
@@ -96,7 +96,7 @@ def _whole(config: Mapping[str, Any], key: str, default: int, low: int, high: in
 class ProceduralGenerator:
     """Makes music from parameters alone; satisfies `generator.Generator`."""
 
-    name = "procedural-1"
+    name = "procedural-2"
     sample_rate = SAMPLE_RATE
 
     def generate_music(
@@ -223,8 +223,10 @@ def _play_note(bus: Samples, part: Part, note: Note, notes: NoteCache, circular:
     """Add one note or stroke to the bus of its part."""
     start = int(note.start_s * SAMPLE_RATE)
     if isinstance(note.pitch, str):
-        wave, pan = drum(part.instrument, note.pitch)[None], PAN.get(note.pitch, 0.0)
-        gain = note.velocity**1.5
+        turn = int(1000 * note.start_s)
+        wave = drum_at(part.instrument, note.pitch, note.velocity, turn)[None]
+        pan = PAN.get(note.pitch, 0.0)
+        gain = note.velocity**1.5 * LOUDNESS.get(note.pitch, 1.0)
     else:
         name = f"bass.{part.instrument}" if part.role == "bass" else part.instrument
         wave = notes.note(name, note.pitch, note.duration_s, note.velocity)
@@ -243,6 +245,8 @@ def _treat(
     if part.role == "drums":
         return
     name = f"bass.{part.instrument}" if part.role == "bass" else part.instrument
+    if VOICES[name].drive:
+        desk.overdrive(bus, VOICES[name].drive, circular=circular)
     if VOICES[name].tremolo_hz:
         desk.sway(bus, VOICES[name].tremolo_hz)
     if synthesis.echo and part.role in ("lead", "harmony"):
@@ -258,7 +262,11 @@ def _kicks(score: Score) -> list[float]:
 
 def _level(part: Part, synthesis: Synthesis) -> float:
     """Return the gain of a part against the others."""
-    fader = {"drums": synthesis.drum_level / 0.7, "lead": synthesis.lead_level / 0.7}.get(part.role, 1.0)
+    fader = {
+        "drums": synthesis.drum_level / 0.7,
+        "lead": synthesis.lead_level / 0.7,
+        "pad": synthesis.pad_level / 0.5,
+    }.get(part.role, 1.0)
     return float(10 ** (PART_DB[part.role] / 20) * fader)
 
 

@@ -51,7 +51,8 @@ Groove = Literal[
 Kit = Literal["acoustic", "lofi", "electronic", "chip", "orchestral", "hand", "brushes"]
 Instrument = Literal[
     "none", "piano", "felt_piano", "electric_piano", "music_box", "celesta", "vibraphone", "marimba", "kalimba",
-    "harp", "nylon_guitar", "steel_guitar", "koto", "pizzicato", "bell", "strings", "spiccato", "cello", "violin",
+    "harp", "nylon_guitar", "steel_guitar", "distorted_guitar", "oud", "koto",
+    "pizzicato", "bell", "strings", "spiccato", "cello", "violin",
     "warm_pad", "glass_pad", "dark_pad", "choir", "organ", "accordion", "brass", "horn", "flute", "clarinet",
     "oboe", "whistle", "synth_lead", "saw_stack", "synth_pluck", "square", "pulse",
 ]  # fmt: skip
@@ -172,6 +173,7 @@ class Synthesis(BaseModel):
 
     drum_level: Level = Field(default=0.6, description="Loudness of the drums against the rest.")
     lead_level: Level = Field(default=0.6, description="Loudness of the melody against the rest.")
+    pad_level: Level = Field(default=0.5, description="Loudness of the pad against the rest.")
     music_level: Level = Field(
         default=1.0, description="Loudness of all notes against the textures; 0 is none."
     )
@@ -197,7 +199,8 @@ class Synthesis(BaseModel):
     def _sounds(self) -> Synthesis:
         """Refuse parameters that would give silence."""
         played = (
-            {self.harmony, self.pad, self.bass} != {"none"}
+            {self.harmony, self.bass} != {"none"}
+            or (self.pad != "none" and self.pad_level >= LEAST_LEVEL)
             or (self.lead != "none" and self.lead_level >= LEAST_LEVEL)
             or (self.groove != "none" and self.drum_level >= LEAST_LEVEL)
         )

@@ -154,6 +154,12 @@ def _pink(low_hz: float, high_hz: float) -> Callable[[Floats], Floats]:
     return shape
 
 
+def _insects(hz: Floats) -> Floats:
+    """Return the amplitude curve of many far crickets over the air of a night."""
+    curve: Floats = np.exp(-(((hz - 4500) / 260) ** 2)) + 0.6 * np.exp(-(((hz - 3300) / 200) ** 2))
+    return curve + 25 * _pink(80, 900)(hz)
+
+
 def _time(seconds: float) -> Floats:
     time_s: Floats = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     return time_s
@@ -236,7 +242,9 @@ def _drop(rng: Rng) -> Samples:
     phase = 2 * np.pi * base * (time_s + 1.6 * time_s**2)
     drop = np.sin(phase) * np.exp(-time_s * rng.uniform(25, 45)) * np.clip(time_s / 0.003, 0, 1)
     wave = np.zeros(int(1.0 * SAMPLE_RATE))
-    for echo, gain in ((0.0, 1.0), (0.19, 0.35), (0.33, 0.2), (0.52, 0.1)):
+    # No two drops hang at one place: the walls are at other distances each time.
+    walls = [(0.0, 1.0), *((float(rng.uniform(0.06, 0.75)), float(rng.uniform(0.08, 0.3))) for _ in range(5))]
+    for echo, gain in walls:
         start = int(echo * SAMPLE_RATE)
         wave[start : start + drop.size] += gain * drop
     return _single(0.5 * wave)
@@ -314,20 +322,20 @@ def _chime(rng: Rng) -> Samples:
 
 
 TEXTURES: Mapping[str, TextureSound] = {
-    "rain": TextureSound(_band(900, 6500), 9.0, 0.7, 28.0, _patter, 1.6, trim_db=-4),
+    "rain": TextureSound(_pink(100, 1300), 9.0, 1.5, 28.0, _patter, 1.2, trim_db=-2),
     "wind": TextureSound(_pink(120, 700), 6.5, 5.0),
-    "waves": TextureSound(_pink(90, 3200), 7.5, 6.5, trim_db=-1.5),
-    "stream": TextureSound(_band(500, 3200, 3.0), 2.3, 0.8, 9.0, _drop, 0.35, trim_db=-3),
-    "crickets": TextureSound(None, 0, 0, 3.2, _cricket, 1.0, trim_db=-5),
+    "waves": TextureSound(_pink(60, 1100), 7.5, 7.5, trim_db=-1),
+    "stream": TextureSound(_pink(200, 2000), 2.3, 0.8, 9.0, _drop, 0.5, trim_db=-2),
+    "crickets": TextureSound(_insects, 3.1, 1.5, 3.2, _cricket, 8.0, trim_db=-4),
     "owl": TextureSound(None, 0, 0, 0.09, _hoot, 1.0),
-    "birds": TextureSound(None, 0, 0, 0.9, _chirp, 1.0, trim_db=-4),
-    "fire": TextureSound(_pink(50, 320), 1.7, 2.0, 9.0, _crackle, 8.0),
-    "crowd": TextureSound(_band(260, 1300, 3.0), 5.0, 1.2, 14.0, _mutter, 22.0, trim_db=-1),
+    "birds": TextureSound(_pink(100, 1500), 5.5, 2.0, 0.9, _chirp, 7.0, trim_db=-2),
+    "fire": TextureSound(_pink(50, 400), 1.7, 2.0, 9.0, _crackle, 3.0),
+    "crowd": TextureSound(_pink(150, 1500), 5.0, 1.5, 14.0, _mutter, 11.0, trim_db=-1),
     "traffic": TextureSound(_pink(45, 520), 9.0, 2.0, 0.14, _passing, 4.0),
     "thunder": TextureSound(None, 0, 0, 0.07, _thunder, 1.0, trim_db=2),
-    "drips": TextureSound(None, 0, 0, 0.9, _drop, 1.0, trim_db=-1),
-    "vinyl": TextureSound(_band(300, 7000), 0, 0, 9.0, _tick, 9.0, trim_db=-4),
-    "hiss": TextureSound(_band(1200, 11000), trim_db=-4),
+    "drips": TextureSound(_pink(50, 500), 8.0, 1.5, 0.9, _drop, 9.0, trim_db=-1),
+    "vinyl": TextureSound(_pink(150, 6000), 0, 0, 9.0, _tick, 9.0, trim_db=-4),
+    "hiss": TextureSound(_pink(500, 10000), trim_db=-4),
     "drone": TextureSound(_band(40, 300), 11.0, 1.5, tonal=True, trim_db=1.5),
     "chimes": TextureSound(None, 0, 0, 0.7, _chime, 1.0, trim_db=-1),
 }

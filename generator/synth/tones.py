@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "SAMPLE_RATE",
+    "VIBRATO_DELAY_S",
     "Floats",
     "Samples",
     "angle",

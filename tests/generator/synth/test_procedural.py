@@ -307,7 +307,7 @@ PARAMETERS = st.fixed_dictionaries(
         "articulation": st.sampled_from(["staccato", "normal", "legato"]), "room_s": st.floats(0.2, 9),
         "textures": st.dictionaries(st.sampled_from(names_of(Texture)), LEVEL, max_size=2),
         **dict.fromkeys(("swing", "humanize", "density", "brightness", "reverb", "echo"), LEVEL),
-        **dict.fromkeys(("width", "tape", "pump", "drum_level", "lead_level", "music_level"), LEVEL),
+        **dict.fromkeys(("width", "tape", "pump", "drum_level", "lead_level", "pad_level", "music_level"), LEVEL),
     }
 )  # fmt: skip
 
