@@ -59,6 +59,8 @@ STROKES = 3
 HARD = 0.6
 """Velocity from which a stroke is a hard one."""
 ROOM_S = 0.35
+ATTACK_FRAMES = 12
+"""A stick takes its time, too: about a third of a millisecond."""
 
 
 def drum_at(kit: str, name: str, velocity: float, turn: int) -> Samples:
@@ -87,6 +89,7 @@ def drum(kit: str, name: str, stroke: int = 0, hard: bool = True) -> Samples:
     made = _MAKERS[name](tuning, rng)
     if tuning.room:
         made = _in_room(made, tuning.room)
+    made[:ATTACK_FRAMES] *= np.linspace(0, 1, ATTACK_FRAMES, dtype=np.float32)
     tail = min(made.shape[0] // 3, 960)
     made[made.shape[0] - tail :] *= np.linspace(1, 0, tail, dtype=np.float32)
     wave: Samples = (made / (np.abs(made).max() + 1e-9)).astype(np.float32)

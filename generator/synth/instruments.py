@@ -200,7 +200,8 @@ def _solo(
             ),
             rng,
         )
-        wave = wave + breath * 0.2 * air * (0.35 + (1 + chiff) * np.exp(-time_s / 0.05)).astype(np.float32)
+        burst = (0.35 + (1 + chiff) * np.exp(-time_s / 0.05)).astype(np.float32)
+        wave = wave + (0.1 + 0.2 * bright) * breath * burst * air
     if bow:
         hair = shaped_noise(frames, lambda hz: 1 / (1 + ((hz - 3000) / 2200) ** 2), rng)
         wave = wave + bow * 0.1 * hair * (0.5 + 2 * np.exp(-time_s / 0.06)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What makes an instrument sound played: strokes that differ, an amplifier that bends chords, beds that are not white."""
+"""What makes an instrument sound played: strokes that differ, a bent chord, beds that are not white."""
 
 from __future__ import annotations
 
