@@ -61,6 +61,7 @@ class Shared:
     logged_turns: CapacityLimiter | None = None
     """The turns of requests that leave a line in the log; None where they take those of all requests."""
     map: Memo = field(default_factory=Memo)
+    sound_map: Memo = field(default_factory=Memo)
     _read: tuple[int | None, dict[str, Track]] = field(default_factory=lambda: (None, {}))
     """The stamp of the tracks, and those that were read under it."""
     _listed: tuple[int, dict[Hashable, dict[str, Any]]] = field(default_factory=lambda: (0, {}))

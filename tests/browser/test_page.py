@@ -202,7 +202,7 @@ def test_details_say_how_a_track_was_made(open_page, site):
     assert waiting.value.suggested_filename.endswith(".flac")
     detail.get_by_role("button", name="Text", exact=True).click()
     expect(detail.locator(".mini")).to_have_count(6)
-    detail.get_by_text("Spectrogram", exact=True).click()
+    detail.get_by_role("checkbox", name="Spectrogram").check()
     until(page, "document.querySelector('.spectrogram').naturalWidth > 100")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...disk.files import write_file
 from ...errors import CatalogError
 
-__all__ = ["Axes", "fit", "kept_axes"]
+__all__ = ["Axes", "Points", "fit", "kept_axes"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,9 +46,9 @@ class Axes:
         return np.clip(placed, self.frame[:2], self.frame[2:])
 
 
-def kept_axes(home: Path, encoder: str, vectors: NDArray[np.float32]) -> Axes:
-    """Return the axes of the home, fitted and kept where there are none for so many tracks."""
-    path = home / "cache" / "map.json"
+def kept_axes(home: Path, encoder: str, vectors: NDArray[np.float32], name: str = "map") -> Axes:
+    """Return the axes of the home that are kept as `name`, fitted where there are none for so many tracks."""
+    path = home / "cache" / f"{name}.json"
     kept = _read(path, encoder, vectors.shape[1])
     if kept and len(vectors) < GROWTH * kept.count:
         return kept

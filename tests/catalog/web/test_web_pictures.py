@@ -87,10 +87,20 @@ def test_the_map_places_every_track(client, three):
     assert len(client.get("/api/map").json()["points"]) == 2
 
 
+def test_the_map_places_tracks_by_their_sound(client, three):
+    by_text, by_sound = client.get("/api/map").json(), client.get("/api/map?by=sound").json()
+    assert (by_text["of"], by_sound["of"]) == ("context", "measured")
+    assert [one["id"] for one in by_sound["points"]] == [one["id"] for one in by_text["points"]]
+    assert [one["x"] for one in by_sound["points"]] != [one["x"] for one in by_text["points"]]
+    assert by_sound["without"] == 0
+    assert client.get("/api/map?by=nothing").status_code == 422
+
+
 def test_an_empty_map_has_no_points(client):
-    payload = client.get("/api/map").json()
-    assert payload["points"] == []
-    assert payload["frame"]["left"] < payload["frame"]["right"]
+    for by in ("context", "sound"):
+        payload = client.get(f"/api/map?by={by}").json()
+        assert payload["points"] == []
+        assert payload["frame"]["left"] < payload["frame"]["right"]
 
 
 def layout(vectors):

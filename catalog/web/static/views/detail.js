@@ -12,18 +12,22 @@ import { facts } from "./detail/facts.js";
 import { labels, rating } from "./detail/labels.js";
 import { heading } from "./detail/name.js";
 import { PartEditor } from "./detail/part.js";
-import { provenance } from "./detail/provenance.js";
-import { spectrogram } from "./detail/spectrogram.js";
 
 // Sections that are fetched when the first track is opened.
-const LATER = { takes: () => import("./detail/takes.js"), similar: () => import("./detail/similar.js") };
+const LATER = {
+  takes: () => import("./detail/takes.js"),
+  similar: () => import("./detail/similar.js"),
+  marks: () => import("./detail/marks.js"),
+  sounds: () => import("./detail/sounds.js"),
+  provenance: () => import("./detail/provenance.js"),
+};
 const sections = {}; // name -> its module, from when it was fetched
 
 /** Return a section of `track`, or a place that it takes once it is fetched. */
-function later(name, track) {
-  if (sections[name]) return sections[name][name](track);
+function later(name, ...of) {
+  if (sections[name]) return sections[name][name](...of);
   const place = h("div", { hidden: true });
-  const put = (module) => place.replaceWith((sections[name] = module)[name](track));
+  const put = (module) => place.replaceWith((sections[name] = module)[name](...of));
   LATER[name]().then(put).catch(complain);
   return place;
 }
@@ -94,16 +98,16 @@ export class DetailPanel {
       { class: "detail-body" },
       heading(track),
       h("p", { class: "muted" }, [name(track.style), name(track.role), track.quality].join(" · ")),
-      h("div", { class: "detail-wave" }, this.#play, this.#editor.wave.canvas),
+      h("div", { class: "detail-wave" }, this.#play, h("div", { class: "wave-stack" }, this.#editor.wave.canvas, later("marks", track, this.#editor.wave))),
       this.#editor.element,
       rating(track),
       facts(track),
       actions(track),
       later("takes", track),
       later("similar", track),
-      spectrogram(track),
+      later("sounds", track),
       labels(track),
-      provenance(track),
+      later("provenance", track),
     );
     fill(this.#element, this.#bar(track), body);
     this.#element.hidden = false;

@@ -1,6 +1,5 @@
 // The catalog in two dimensions: what is near in meaning lies near. Hover to listen, draw a lasso to pick tracks.
 
-import { get } from "../lib/api.js";
 import { announce, button, fill, h } from "../lib/dom.js";
 import { edits } from "../lib/edits.js";
 import { name, plural, title } from "../lib/format.js";
@@ -11,6 +10,7 @@ import { notLoaded } from "../parts/connection.js";
 import { miniRow } from "../parts/play.js";
 import { byButton, emptyMap, ZOOM, zoomControls } from "./map/controls.js";
 import { groupsOf, legendRow } from "./map/groups.js";
+import { Near } from "./map/near.js";
 import { pickedIds, pickParams, simpler } from "./map/picks.js";
 import { Plot } from "./map/plot.js";
 import { Preview } from "./map/preview.js";
@@ -19,7 +19,7 @@ const MOST_LISTED = 60;
 const CLICK = 6; // pixels; a pointer that moves no further clicks
 const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PAN = 60; // pixels
-const HELP = "Near means alike in meaning. Click a track to open it, drag a lasso to pick several; with Move on, drag the map.";
+const HELP = "Click a track to open it, drag a lasso to pick several; with Move on, drag the map.";
 const KEYS = " Scroll to zoom, drag with Shift to move. With the keyboard, arrows go from track to track, Shift and arrows move, + − 0 zoom, Enter opens, Space plays.";
 
 export class MapView {
@@ -29,6 +29,7 @@ export class MapView {
   #drag = null; // where the pointer was last, while it moves the map
   #plot = new Plot();
   #by = h("div", { class: "segmented", role: "group", "aria-label": "Colour by" }, ["mood", "style"].map(byButton));
+  #near = new Near();
   #zooms = zoomControls({ onZoom: (factor) => this.#zoom(factor), onMove: (on) => this.#moveInstead(on) });
   #listen = h("input", { type: "checkbox", class: "check", checked: true });
   #preview = new Preview(this.#listen);
@@ -44,9 +45,9 @@ export class MapView {
     h(
       "div",
       { class: "map-pane" },
-      h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline hover-only" }, this.#listen, h("span", {}, "Listen on hover")), this.#zooms, this.#by),
+      h("div", { class: "map-tools" }, h("h1", {}, "Map"), h("div", { class: "grow" }), h("label", { class: "labelled inline hover-only" }, this.#listen, h("span", {}, "Listen on hover")), this.#zooms, this.#near.element, this.#by),
       h("div", { class: "map-area" }, this.#plot.canvas, this.#tip, this.#note),
-      h("p", { class: "muted small map-help", id: "map-help" }, HELP, h("span", { class: "hover-only" }, KEYS)),
+      h("p", { class: "muted small map-help", id: "map-help" }, this.#near.note, HELP, h("span", { class: "hover-only" }, KEYS)),
     ),
     h("aside", { class: "map-side", "aria-label": "Picked on the map" }, h("div", { class: "legend-box" }, this.#legend), h("div", { class: "section-head" }, this.#count), this.#tools, this.#list),
   );
@@ -65,7 +66,7 @@ export class MapView {
   }
 
   show() {
-    if (this.#stale) this.#load();
+    if (this.#stale || this.#near.changed) this.#load();
     else this.#showGroups();
   }
 
@@ -76,9 +77,9 @@ export class MapView {
   async #load() {
     this.#stale = false;
     try {
-      const { points, frame } = await get("/map");
-      this.#plot.camera.frame = frame;
-      this.#plot.points = points;
+      const { points, frame, outdated } = await this.#near.load();
+      if (outdated) return;
+      [this.#plot.camera.frame, this.#plot.points] = [frame, points];
       this.#note.hidden = points.length > 0;
       if (!points.length) fill(this.#note, emptyMap());
       this.#showGroups();

@@ -101,6 +101,7 @@ export class PartEditor {
     this.#farther.disabled = this.#zoom === 1;
     this.#nearer.disabled = this.#zoom === DEEPEST;
     this.wave.draw();
+    this.wave.canvas.dispatchEvent(new Event("view"));
   }
 
   #zoomButton(sign, label, times) {
