@@ -51,6 +51,7 @@ from .checking.made import keep_best, make_takes
 from .checking.takes import Ear
 from .checking.told import checked_takes, failed_check, with_reason
 from .ears.made import MadeTracks
+from .ears.takes import TakeListener
 from .listener import Listener
 from .making import Generators, LastStep, MakingTask, followed, noted, seed_of
 from .music_vectors import MusicVectors
@@ -97,9 +98,9 @@ class Flow:
         self.encoder = encoder
         self.music = MusicVectors(store, library, encoder)
         self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
-        self.ears: tuple[Ear, ...] = ()
-        """What listens to each take beside the checks that need no model."""
         self.made = MadeTracks(store, library)
+        self.ears: tuple[Ear, ...] = (TakeListener(self.made),)
+        """What listens to each take beside the checks that need no model."""
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
         # Threads share the loaded models, and one generation fills the machine.

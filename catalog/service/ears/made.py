@@ -43,11 +43,11 @@ class MadeTracks:
 
     def at_once(self, call: Call, track: Track) -> tuple[Track, EarVector | None]:
         """Return a track with what is heard in it, where it is to be heard before the call returns."""
-        if self._library.ear.hear_made != "at_once" or self._ear is None:
+        if self._library.ear.hear_made != "at_once" or self.ear is None:
             return track, None
         try:
             with call.stage("hear"):
-                heard = hear_track(self._store, self._ear, self._tagger, track)
+                heard = hear_track(self._store, self.ear, self.tagger, track)
         except CatalogError as error:
             _log.warning("track %s is not heard: %s", track.id, error)
             return track, None
@@ -55,7 +55,7 @@ class MadeTracks:
 
     def later(self) -> None:
         """Have what was made heard by a process in the background, unless one of this process still does."""
-        if self._library.ear.hear_made != "background" or self._ear is None or not sys.executable:
+        if self._library.ear.hear_made != "background" or self.ear is None or not sys.executable:
             return
         _started[:] = [each for each in _started if each.poll() is None]
         if _started:
@@ -72,8 +72,14 @@ class MadeTracks:
         except OSError as error:
             _log.warning("what was made is not heard: %s", error)
 
+    @property
+    def listens(self) -> bool:
+        """Whether the configuration lets the ear hear what is made."""
+        return self._library.ear.hear_made != "off"
+
     @cached_property
-    def _ear(self) -> Ear | None:
+    def ear(self) -> Ear | None:
+        """The ear of the configuration; None where there is none."""
         try:
             return load(self._library.ear.model)
         except NotHeard:
@@ -83,9 +89,10 @@ class MadeTracks:
             return None
 
     @cached_property
-    def _tagger(self) -> Tagger:
-        assert self._ear is not None
-        return Tagger(self._ear, self._library.styles)
+    def tagger(self) -> Tagger:
+        """What compares vectors of the ear with the texts of the library; only where there is an ear."""
+        assert self.ear is not None
+        return Tagger(self.ear, self._library.styles)
 
 
 def hear_made(store: Store, ear: Ear, tagger: Tagger) -> HeardTracks:

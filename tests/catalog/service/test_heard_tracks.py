@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders import a_track
@@ -11,9 +14,11 @@ from fakes import PitchEar
 from music_catalog.ear import loading
 from music_catalog.ear.loading import NotHeard
 from music_catalog.ear.tags import Tagger
-from music_catalog.generator import audio
+from music_catalog.generator import Audio, audio
+from music_catalog.service.checking.takes import Heard
 from music_catalog.service.ears import made
 from music_catalog.service.ears.filling import hear_all
+from music_catalog.service.ears.takes import TakeListener
 
 SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "procedural", "reuse": "never"}
 TEXTS = ("Calm rain at night.", "A battle begins.", "The recipe for bread.", "A letter from home.")
@@ -155,3 +160,81 @@ def test_what_was_made_lately_is_heard_by_one_process_at_a_time(service, four, t
     service.store.tracks.change(four[0].id, lambda _: {"created_at": a_track().created_at})  # long ago
     assert made.hear_made(service.store, PitchEar(), tagger).heard == 3
     assert service.store.tracks.unheard(PitchEar.identity) == [four[0].id]
+
+
+class EarOfPrompts(PitchEar):
+    """Hears in every sound the text that it is told to hear."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def read(self, texts):
+        return np.stack([self._axis(text) for text in texts])
+
+    def hear(self, sound):
+        return self._axis(self.text)
+
+    def _axis(self, text):
+        return np.random.default_rng(zlib.crc32(text.encode())).normal(size=512).astype(np.float32) / 512**0.5
+
+
+@pytest.fixture
+def listener(service):
+    def listening(text, **settings):
+        tracks = made.MadeTracks(service.store, replace(service.library, **settings))
+        tracks.ear = EarOfPrompts(text)
+        return TakeListener(tracks)
+
+    return listening
+
+
+def asked(service, backend="mlx", **arguments):
+    request = service.explain("A quiet walk home.", preset="piano_reflective", log=False, **arguments).request
+    return request.model_copy(update={"config": {**request.config, "backend": backend}})
+
+
+SOUND = Audio(np.zeros((48_000, 1), np.float32), 48_000)
+
+
+def test_a_take_in_which_somebody_sings_fails_unless_a_voice_was_asked_for(service, listener):
+    request = asked(service)
+    heard = listener("a person singing")(SOUND, request)
+    assert "voice" in [fault.kind for fault in heard.faults]
+    choir = request.model_copy(update={"prompt": "sacred choir, cathedral"})
+    assert "voice" not in [fault.kind for fault in listener("a person singing")(SOUND, choir).faults]
+    heard = listener("instrumental music without vocals")(SOUND, request)
+    assert "voice" not in [fault.kind for fault in heard.faults]
+
+
+def test_a_take_of_the_style_asked_for_agrees_and_one_far_from_it_fails(service, listener):
+    request = asked(service)
+    own = ", ".join(service.library.styles["piano_reflective"].prompt_tags)
+    heard = listener(own)(SOUND, request)
+    assert heard.agreement == 1.0
+    assert heard.words == "it sounds most like piano_reflective"
+    others = {
+        name: listener(", ".join(style.prompt_tags))(SOUND, request)
+        for name, style in service.library.styles.items()
+        if name != "piano_reflective"
+    }
+    assert all(heard.agreement < 1.0 and heard.words.endswith(name) for name, heard in others.items())
+    failed = [heard for heard in others.values() if heard.agreement < 0.25]
+    assert failed
+    assert all([fault.kind for fault in heard.faults][-1] == "style" for heard in failed)
+
+
+def test_the_synthesizer_is_not_listened_to_nor_anything_where_hearing_is_off(service, listener):
+    singing = "a person singing"
+    assert listener(singing)(SOUND, asked(service, backend="procedural")) == Heard()
+    off = {"ear": service.library.ear.model_copy(update={"hear_made": "off"})}
+    assert listener(singing, **off)(SOUND, asked(service)) == Heard()
+
+
+def test_an_ear_that_fails_blames_nothing(service, listener):
+    def fails(sound):
+        raise NotHeard("no weights")
+
+    one = listener("a person singing")
+    one._made.ear.hear = fails
+    assert one(SOUND, asked(service)) == Heard()
