@@ -93,6 +93,15 @@ class Maintenance:
             with table.locked():
                 self._add_index(table, column, self._index_for(table.name, 0)[column])
 
+    def drop_altered_indexes(self) -> None:
+        """Drop the indexes of every table of which a file does not hold what was written."""
+        for table in self.tables:
+            if table.exists():
+                with lance_errors(f"the indexes of the {table.name} table cannot be looked at"):
+                    indexes = table.table.list_indices()
+                for index in indexes:
+                    drop_altered(table, index)
+
     def remake_index(self, table: DurableTable, column: str) -> None:
         """Make the index of `column` anew where it is damaged, or was dropped for that and is still wanted."""
         with table.locked():

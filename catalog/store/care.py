@@ -142,6 +142,14 @@ class Care:
         check_writable(self._home, "the tables cannot be compacted")
         self._maintenance.compact()
 
+    def drop_altered_indexes(self) -> None:
+        """Drop the indexes of which a file does not hold what was written, so that reads scan until they are made anew.
+
+        A process reads each index file once for as long as it stays the same. Raises Damage where the home cannot be
+        written.
+        """
+        self._maintenance.drop_altered_indexes()
+
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes: rows, trashed, requests, audio files and bytes, versions, encoder, dimension."""
         audio = [*self._audio.sizes()]

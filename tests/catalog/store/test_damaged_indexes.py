@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from music_catalog.models import Filter
 from music_catalog.store import schema
 from music_catalog.store.rows import BriefVector, to_track_row
 from music_catalog.store.store import Store
+from music_catalog.web import server
 
 ROWS = 320
 INDEXED = ("words", "state", "key", "mood_tags", "vector", "brief")
@@ -278,6 +280,25 @@ def test_a_compaction_merges_nothing_out_of_an_altered_index(home, caplog, colum
     assert files_of(store, column)
     assert answers(store)[2:-2] == right[2:]
     assert store.care.check() == []
+
+
+@pytest.mark.usefixtures("_unsampled")
+@pytest.mark.parametrize("column", ["state", "mood_tags", "vector", "brief"])
+def test_a_service_reads_the_files_of_filter_and_vector_indexes_once_it_has_begun(home, caplog, column):
+    store = open_store(home)
+    right, paths = answers(store), files_of(store, column)
+    store.close()
+    for path in paths:
+        flip_unseen(path)
+    store = open_store(home)
+    assert store.tracks.table.durable.exists()
+    assert "cannot be used" not in caplog.text
+    server._warm(SimpleNamespace(warm=lambda: None, store=store))
+    assert caplog.text.count(f"the index of tracks.{column} cannot be used") == 1
+    assert answers(store) == right
+    caplog.clear()
+    server._warm(SimpleNamespace(warm=lambda: None, store=store))
+    assert caplog.text == ""
 
 
 def test_a_copied_home_trusts_its_indexes(home, caplog):
