@@ -65,7 +65,7 @@ def load(name: str = DEFAULT) -> Ear:
         name = os.environ.get("CATALOG_EAR") or DEFAULT
     if name == OFF:
         raise NotHeard("not heard: the ear is off; name one as `ear: {model: clap}` in catalog.yaml")
-    if missing := [one for one in NEEDS if importlib.util.find_spec(one) is None]:
+    if missing := [one for one in NEEDS if not _is_installed(one)]:
         raise NotHeard(
             f"not heard: the ear needs {' and '.join(missing)}; {INSTALL}, then `catalog models pull clap`"
         )
@@ -98,6 +98,13 @@ def _whole(folder: Path) -> Path:
     except WeightsError as error:
         raise Unavailable(str(error)) from error
     return folder
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:  # an import hook that refuses it
+        return False
 
 
 def _short(name: str) -> str:

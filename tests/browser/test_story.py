@@ -6,7 +6,7 @@ import json
 
 import pytest
 import soundfile
-from test_scene import recording
+from test_scene_view import recording
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="no playwright here: `make test-browser` installs it"
