@@ -215,14 +215,16 @@ def test_a_plan_made_meanwhile_by_another_process_is_not_made_again(stocking):
 
 def test_tracks_of_the_catalog_cover_first(stocking):
     service = stocking()
-    empty = service.plan_stock(CORPUS, 1, **SHORT)
-    asked = service.find_or_make(CORPUS[1], preset=empty.tracks[0].style, **SHORT)
+    planned = service.plan_stock(CORPUS, 1, **SHORT).tracks[0]
+    asked = service.find_or_make(planned.context, preset=planned.style, seed=5, **SHORT)
     plan = service.plan_stock(CORPUS, 7, **SHORT)
     assert plan.covered_before >= 2
     assert asked.track.id not in {one.track_id for one in plan.tracks}
     # What a request made is of the catalog also where stock would have made it by the same request.
-    planned = empty.tracks[0]
-    service.find_or_make(planned.context, **planned.choices.model_dump(exclude_none=True))
+    made = service.find_or_make(
+        planned.context, **planned.choices.model_dump(exclude_none=True), reuse="never"
+    )
+    assert made.track.id != asked.track.id
     again = service.plan_stock(CORPUS, 7, **SHORT)
     assert again.covered_before == plan.covered_before
     assert [(one.key, one.track_id) for one in again.tracks] == [(one.key, None) for one in plan.tracks]

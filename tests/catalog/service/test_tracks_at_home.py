@@ -10,6 +10,8 @@ from sample_texts import CALM, SHORT
 from music_catalog import InputError, MusicService, NotFound, Track
 
 CALLS = {
+    "add": ("song.mp3",),
+    "add_bytes": (b"", "song.mp3"),
     "again": ("an-id",),
     "attach_soundtrack": ({"answer": CALM},),
     "brief_schema": (),
@@ -36,10 +38,12 @@ CALLS = {
     "scene": (CALM,),
     "search": ("rain",),
     "similar": ("an-id",),
+    "states_licenses": ("song.mp3",),
     "statistics": (),
     "stock": ([CALM], 1),
     "suggest_presets": ("rain",),
     "tracks_table": (),
+    "undo_add": ("last",),
     "warm": (),
     "weigh": ("an-id", CALM),
 }

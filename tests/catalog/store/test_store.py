@@ -174,7 +174,7 @@ def write_old(store: Store, table: str, version: int, rows: list, present: pa.Sc
 def make_old(home: Path, version: int) -> list:
     """Write a catalog whose tracks are of `version` and whose requests are of version 1."""
     store = open_store(home)
-    tracks = [add(store, name, number) for number, name in enumerate(("a", "b"))]
+    tracks = [add(store, name, number, loudness_lufs=-20.0) for number, name in enumerate(("a", "b"))]
     store.requests.append(a_record("r"))
     rows = [to_track_row(track, vector_of(track.id)) for track in tracks]
     write_old(store, "tracks", version, rows, track_schema(DIMENSION, ENCODER))

@@ -93,7 +93,13 @@ def test_a_way_that_measures_best_is_taken():
     smooth = ProceduralGenerator().generate_music(
         "x", {"duration_s": 10, "seed": 4, "loopable": True, "synthesis": {"tempo_bpm": 112, **GROOVE}}
     )
-    rough = cut_loop(piece, 10.0, wrap=lambda start, length: piece.samples[777 : 777 + length - 3000])
+
+    def louder(start, length):  # so that the level falls at the seam
+        return (
+            piece.samples[start : start + length] * np.linspace(0.02, 1.0, length, dtype=np.float32)[:, None]
+        )
+
+    rough = cut_loop(piece, 10.0, wrap=louder)
     assert rough.provenance["loop"]["way"] != "wrapped codec context"
     silent = Audio(np.zeros_like(piece.samples), RATE)
     taken = cut_loop(silent, 10.0, wrap=lambda start, length: smooth.samples)
