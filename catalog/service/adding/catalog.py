@@ -71,6 +71,7 @@ class AddingCatalog(StockedCatalog):
         self, *paths: str | Path, listed: str | Path | None = None, beets: str | Path | None = None
     ) -> bool:
         """Tell whether each of these files states its licence: in its tags, in JSON beside it, or in a list."""
+        self._require_open()
         rows = manifest(listed) if listed is not None else {}
         owned = beets_library(beets) if beets is not None else {}
         said = _said(rows, owned)
