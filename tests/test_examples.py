@@ -298,8 +298,12 @@ def test_places_and_characters_keep_their_themes_which_vary_with_the_mood(open_s
     assert calm == again == wood
     assert len({ada, wood, bea, feared, varied}) == 5  # ada and bea are asked for in the same words
     assert "the edge wants a variation" in rows[5]["why"]
-    heard = [service.store.audio.path_of(service.store.tracks.get(one)) for one in (varied, ada, bea)]
-    assert alike(heard[0], heard[1]) > alike(heard[0], heard[2]) + 0.2
+    theme, variation = service.get(ada), service.get(varied)
+    # The plain rival: the same request as the theme's, with other seeds and no melody to follow.
+    asked = {"preset": theme.style, "role": theme.role, "quality": theme.quality, "duration_s": SHORT_S}
+    others = [service.generate(theme.context, seed=seed, **asked).track for seed in range(1, 7)]
+    unlike = np.mean([alike(variation.path, other.path) for other in others])
+    assert alike(variation.path, theme.path) > unlike + 0.2
     # The timeline: no gap, and as long as the file.
     assert [row["end_s"] for row in rows[:-1]] == [row["start_s"] for row in rows[1:]]
     assert soundfile.info(tmp_path / "out.wav").duration == pytest.approx(rows[-1]["end_s"], abs=0.01)
