@@ -62,3 +62,11 @@ def serving(service, port: int | None = None) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(20)
+
+
+def until(page, script):
+    """Wait until an expression is true on the page, whose policy does not let playwright wait there."""
+    deadline = time.monotonic() + 10
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, f"never true: {script}"
+        page.wait_for_timeout(30)

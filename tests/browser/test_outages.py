@@ -72,6 +72,7 @@ def test_what_was_searched_for_during_an_outage_is_asked_again(restarted, home, 
 
 def test_a_context_that_was_typed_during_an_outage_is_kept_and_read(restarted, home, open_page):
     page = open_page(f"{restarted.start(home)}/#/compose", allow=NOISE)
+    page.get_by_label("Context").wait_for()
     restarted.stop()
     page.get_by_label("Context").fill("Snow falls on a quiet village.")
     expect(strip(page)).to_contain_text(AWAY)

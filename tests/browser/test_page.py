@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import time
 import types
 
 import pytest
+from running import until
 
 from music_catalog.errors import Unavailable
 from music_catalog.generator import Cancelled
@@ -36,14 +36,6 @@ def bar(page):
 
 def position_s(page):
     return int(bar(page).get_by_role("slider", name="Position").get_attribute("aria-valuenow"))
-
-
-def until(page, script):
-    """Wait until an expression is true on the page, whose policy does not let playwright wait there."""
-    deadline = time.monotonic() + 10
-    while not page.evaluate(script):
-        assert time.monotonic() < deadline, f"never true: {script}"
-        page.wait_for_timeout(30)
 
 
 def moved_to(page, least_s):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
+from running import until
 
 pytest.importorskip("uvicorn", reason="the page needs the extra serve: pip install 'music-catalog[serve]'")
 soundfile = pytest.importorskip("soundfile")
@@ -33,14 +33,6 @@ def playing_title(page):
 
 def is_playing(page):
     expect(bar(page).get_by_role("button", name="Pause", exact=True)).to_be_visible()
-
-
-def until(page, script):
-    """Wait until an expression is true on the page, whose policy does not let playwright wait there."""
-    deadline = time.monotonic() + 10
-    while not page.evaluate(script):
-        assert time.monotonic() < deadline, f"never true: {script}"
-        page.wait_for_timeout(30)
 
 
 PLAYER = "import('/static/lib/player/player.js').then(({ player }) => %s)"

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from running import until
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="no playwright here: `make test-browser` installs it"
@@ -46,7 +47,7 @@ def test_a_voice_is_mixed_over_a_track_heard_and_downloaded(own_site, open_page,
         page.get_by_role("button", name="Mix", exact=True).click()
         expect(page.get_by_role("button", name="Cancel")).to_be_hidden(timeout=MIXING_MS)
         expect(page.get_by_role("heading", name="Your voice over")).to_be_visible()
-        page.wait_for_function("document.querySelector('.scene audio').duration > 6.9")
+        until(page, "document.querySelector('.scene audio').duration > 6.9")
         with page.expect_download() as got:
             page.get_by_role("link", name="Download the mix").click()
         assert got.value.suggested_filename == "my voice with music.wav"
@@ -56,7 +57,7 @@ def test_a_voice_is_mixed_over_a_track_heard_and_downloaded(own_site, open_page,
         assert samples[: 2 * rate].any()
     page.locator(".scene audio").evaluate("(audio) => audio.play()")
     page.get_by_role("button", name=f"Play {track.summary}").click()
-    page.wait_for_function("document.querySelector('.scene audio').paused")
+    until(page, "document.querySelector('.scene audio').paused")
     assert axe(page) == []
 
 

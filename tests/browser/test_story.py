@@ -6,6 +6,7 @@ import json
 
 import pytest
 import soundfile
+from running import until
 from test_scene_view import recording
 
 sync_api = pytest.importorskip(
@@ -45,10 +46,10 @@ def test_a_story_is_given_made_heard_and_downloaded(own_site, open_page, axe, tm
     expect(scenes.nth(1).locator("li")).to_contain_text("A storm broke")
     expect(page.get_by_role("img", name="Mood and energy over")).to_be_visible()
     page.get_by_role("button", name="Play from").nth(1).click()
-    page.wait_for_function("document.querySelector('.story audio').currentTime > 2")
+    until(page, "document.querySelector('.story audio').currentTime > 2")
     expect(page.locator("[data-now]")).to_contain_text("A storm broke")
     scenes.nth(0).get_by_role("button", name="Play").first.click()
-    page.wait_for_function("document.querySelector('.story audio').paused")
+    until(page, "document.querySelector('.story audio').paused")
     with page.expect_download() as got:
         page.get_by_role("link", name="Download the whole").click()
     assert got.value.suggested_filename == "story-mix.flac"
