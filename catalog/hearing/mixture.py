@@ -120,8 +120,9 @@ def hearing_of(track: Track, styles: Mapping[str, StyleMood]) -> Hearing | None:
 def _recognised(track: Track) -> bool:
     """Tell whether a track of the synthesizer has the timbre of the style that it was made with."""
     suggests = track.measured.suggests if track.measured else None
-    known = track.backend == "procedural" and suggests is not None
-    return known and suggests is not None and suggests.styles.get(track.style, 0.0) >= LEAST
+    if track.backend != "procedural" or suggests is None:
+        return False
+    return suggests.styles.get(track.style, 0.0) >= LEAST
 
 
 def _otherwise(track: Track, asked: StyleMood, brief: Brief) -> float:

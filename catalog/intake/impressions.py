@@ -1,7 +1,7 @@
 """What a piece of music that others made is like: its style and its mood, and how sure that is.
 
-`impression` is the one place where this is decided. It gets the words and may read the samples. Today the words alone
-decide, and what they do not say is left open: the style is `UNSORTED`, and nothing is known of the mood.
+The words alone decide, and what they do not say is left open: the style is `UNSORTED`, and nothing is known of the
+mood. What is heard of the piece is weighed later, by `music_catalog.hearing`.
 """
 
 from __future__ import annotations
@@ -9,24 +9,20 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ..brief.reader import StyleLike
-from ..generator import Audio
 from ..models import Environment, Features, TimeOfDay, Unit, Value
 from ..text.encoder import Encoder
 from ..text.features import tone_of
 from .words import Words
 
-__all__ = ["UNSORTED", "Impression", "Samples", "impression"]
+__all__ = ["UNSORTED", "Impression", "impression"]
 
-
-Samples = Callable[[], Audio]
-"""Reads the playable copy of a piece; nothing is read until it is called."""
 
 UNSORTED = "unsorted"
 """The style of a track of which nobody knows it; no preset has this name."""
@@ -37,58 +33,11 @@ GENRE, OTHER = 2.0, 1.0
 LEXICAL, COSINE = 0.9, 14.0
 TOLD = 5
 """How many of the likeliest styles are kept with the track."""
-_EMPTY = frozenset(
-    (
-        *(
-            "a",
-            "an",
-            "and",
-            "are",
-            "at",
-            "by",
-            "for",
-            "from",
-            "in",
-            "into",
-            "is",
-            "it",
-            "its",
-            "of",
-            "on",
-            "or",
-            "over",
-        ),
-        *(
-            "the",
-            "to",
-            "with",
-            "music",
-            "track",
-            "song",
-            "tune",
-            "theme",
-            "mix",
-            "version",
-            "original",
-            "untitled",
-        ),
-        *(
-            "unknown",
-            "audio",
-            "new",
-            "no",
-            "vol",
-            "pt",
-            "part",
-            "take",
-            "final",
-            "master",
-            "edit",
-            "feat",
-            "ft",
-        ),
-    )
+_SAID = (
+    "a an and are at by for from in into is it its of on or over the to with music track song tune theme "
+    "mix version original untitled unknown audio new no vol pt part take final master edit feat ft"
 )
+EMPTY_WORDS = frozenset(_SAID.split())
 """Words that tell nothing of how music sounds."""
 
 
@@ -111,7 +60,6 @@ class Impression(Value):
 
 def impression(
     words: Words,
-    samples: Samples,
     *,
     features: Features | None,
     styles: Mapping[str, StyleLike],
@@ -119,10 +67,9 @@ def impression(
 ) -> Impression:
     """Return what a piece is like, from its words: genres, moods, title, description, comment, folder.
 
-    `features` are those of its words, None where there are none. `samples` are for readers that listen; nobody does
-    yet. A style that the words name outright is taken as it is.
+    `features` are those of its words, None where there are none. A style that the words name outright
+    is taken as it is.
     """
-    del samples
     if words.style in styles:
         named = Impression(style=words.style, styles={words.style: 1.0}, sure=1.0, by="its words")
         return _felt(named, features, styles)
@@ -196,7 +143,7 @@ def _tokens(words: Words) -> dict[str, float]:
 def _split(text: str) -> list[str]:
     plain = re.sub(r"lo[\s-]?fi", "lofi", text.lower().replace("&", " and "))
     plain = re.sub(r"hip[\s-]?hop", "hiphop", plain)
-    return [_stem(one) for one in re.findall(r"[^\W\d_]{2,}|\d0s|8bit", plain) if one not in _EMPTY]
+    return [_stem(one) for one in re.findall(r"[^\W\d_]{2,}|\d0s|8bit", plain) if one not in EMPTY_WORDS]
 
 
 def _stem(word: str) -> str:

@@ -48,7 +48,7 @@ from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .checking.budget import Budget
 from .checking.made import keep_best, make_takes
-from .checking.takes import Ear
+from .checking.takes import TakeCheck
 from .checking.told import checked_takes, failed_check, with_reason
 from .ears.made import MadeTracks
 from .ears.takes import TakeListener
@@ -99,7 +99,7 @@ class Flow:
         self.music = MusicVectors(store, library, encoder)
         self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
         self.made = MadeTracks(store, library)
-        self.ears: tuple[Ear, ...] = (TakeListener(self.made),)
+        self.take_checks: tuple[TakeCheck, ...] = (TakeListener(self.made),)
         """What listens to each take beside the checks that need no model."""
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
@@ -293,7 +293,7 @@ class Flow:
                 self._generator,
                 Budget(check.retakes, check.time_share),
                 other_seed=partial(self._other_seed, fresh=fresh),
-                ears=self.ears,
+                checks=self.take_checks,
                 on_progress=steps if on_progress else None,
             )
         for (call, outcome), takes in zip(missing, made, strict=True):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...disk.files import TEMPORARY, check_writable, sha256_of
 from ...errors import InputError
-from ...generator import Audio, Progress, audio
+from ...generator import Progress
 from ...generator.listening.copies import KnownRecordings
 from ...generator.listening.fingerprint import UNSURE, Fingerprint, sparse
 from ...intake.finding import Found, told
@@ -237,7 +237,6 @@ def _prepared(
     text, features, vector = _read(adding, words)
     found = impression(
         words,
-        lambda: _samples(store, audio_path),
         features=features,
         styles=adding.library.styles,
         encoder=adding.encoder,
@@ -274,9 +273,7 @@ def _would_add(
             **facts, outcome="copy", detail=f"the same recording as {other}, coded in another way"
         )
     _, features, _ = _read(adding, words)
-    found = impression(
-        words, _nothing_to_hear, features=features, styles=adding.library.styles, encoder=adding.encoder
-    )
+    found = impression(words, features=features, styles=adding.library.styles, encoder=adding.encoder)
     would = AddedFile(**facts, outcome="added", style=found.style, sure=found.sure)
     if heard is not None:
         adding.would_know.add(sparse(heard), length)
@@ -336,15 +333,6 @@ def _with_role(words: Words, library: Library) -> Words:
     if words.style and words.style not in library.styles:
         changes["style"] = ""
     return words.model_copy(update=changes)
-
-
-def _samples(store: Store, audio_path: str) -> Audio:
-    path = store.home / audio_path
-    return audio.read(path, max_bytes=path.stat().st_size, max_duration_s=float("inf"))
-
-
-def _nothing_to_hear() -> Audio:
-    raise InputError("nothing is heard in a dry run")
 
 
 def _heard(answer: Mapping[str, Any]) -> Fingerprint | None:

@@ -16,7 +16,7 @@ from ...models import Track
 from ...store.store import Store
 from ..making import Generators, MakingTask, keep, render
 from .budget import Budget, follows_seed
-from .takes import Ear, Take, best_of, checked_of, listened
+from .takes import Take, TakeCheck, best_of, checked_of, listened
 
 __all__ = ["TOGETHER", "OtherSeed", "keep_best", "make_takes"]
 
@@ -35,7 +35,7 @@ def make_takes(
     budget: Budget,
     *,
     other_seed: OtherSeed,
-    ears: Sequence[Ear] = (),
+    checks: Sequence[TakeCheck] = (),
     on_progress: Progress | None = None,
 ) -> list[list[Take]]:
     """Return the takes of each task: as many as its call asks for, and those made because all of these had failed.
@@ -53,9 +53,9 @@ def make_takes(
         group = wanted[first : first + TOGETHER]
         raws = render([task for _, task in group], generators, on_progress)
         for (place, task), raw in zip(group, raws, strict=True):
-            takes[place].append(listened(task, raw, ears, compared=_takes(task) > 1))
+            takes[place].append(listened(task, raw, checks, compared=_takes(task) > 1))
     made_s = time.perf_counter() - began
-    _make_again(tasks, takes, made_s, generators, budget, other_seed, ears, on_progress)
+    _make_again(tasks, takes, made_s, generators, budget, other_seed, checks, on_progress)
     return takes
 
 
@@ -80,7 +80,7 @@ def _make_again(
     generators: Generators,
     budget: Budget,
     other_seed: OtherSeed,
-    ears: Sequence[Ear],
+    checks: Sequence[TakeCheck],
     on_progress: Progress | None,
 ) -> None:
     """Add to `takes` those made because every one before had faults, one track after the other."""
@@ -98,7 +98,7 @@ def _make_again(
             other = replace(task, seed=other_seed(task, len(own)))
             try:
                 (raw,) = render([other], generators, on_progress)
-                own.append(listened(other, raw, ears, compared=False))
+                own.append(listened(other, raw, checks, compared=False))
             except CatalogError as error:
                 _log.warning("what failed the check was not made again: %s", error)
                 break

@@ -1,7 +1,7 @@
 """Takes of one track: each is shaped and listened to, and the best is kept.
 
 The best has the fewest faults, by how much of the music they spoil, and among those alike it is the one nearest to what
-was asked for. A further ear, such as a model that hears voices, is an `Ear` among those of the `Flow`.
+was asked for. A further check, such as a model that hears voices, is a `TakeCheck` of the `Flow`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ..making import MakingTask, generator_errors
 from .agreement import Agreement, agreement
 from .asked import asked_of
 
-__all__ = ["Ear", "Heard", "Take", "best_of", "checked_of", "listened", "why_kept"]
+__all__ = ["Findings", "Take", "TakeCheck", "best_of", "checked_of", "listened", "why_kept"]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a further ear heard in a take."""
+class Findings:
+    """What a further check found in a take."""
 
     faults: tuple[Fault, ...] = ()
     agreement: float | None = None
-    """How near the take is to what was asked for, 0 to 1; None where the ear cannot tell."""
+    """How near the take is to what was asked for, 0 to 1; None where the check cannot tell."""
     words: str = ""
     """What was heard, for the reason why a take was kept."""
 
 
-Ear = Callable[[Audio, Request], Heard]
+TakeCheck = Callable[[Audio, Request], Findings]
 """Listens to a take, beside the checks that need no model: for voices, or for agreement with the brief."""
 
 
@@ -52,7 +52,7 @@ class Take:
         return sum(fault.severity for fault in self.faults), -self.nearness.share
 
 
-def listened(task: MakingTask, raw: Audio, ears: Sequence[Ear], *, compared: bool) -> Take:
+def listened(task: MakingTask, raw: Audio, checks: Sequence[TakeCheck], *, compared: bool) -> Take:
     """Return a take with what was heard in it; how near it is to what was asked for only where takes are `compared`.
 
     Raises InputError when the audio breaks a rule of the request.
@@ -65,13 +65,13 @@ def listened(task: MakingTask, raw: Audio, ears: Sequence[Ear], *, compared: boo
             asked = asked_of(task.request)
             faults = find_faults(shaped, asked.expected)
             nearness = agreement(shaped, asked) if compared else Agreement(1.0, "")
-            heard = [ear(shaped, task.request) for ear in ears]
-    faults += [fault for one in heard for fault in one.faults]
-    return Take(task, raw, shaped, tuple(faults), _together(nearness, heard))
+            found = [check(shaped, task.request) for check in checks]
+    faults += [fault for one in found for fault in one.faults]
+    return Take(task, raw, shaped, tuple(faults), _together(nearness, found))
 
 
-def _together(nearness: Agreement, heard: Sequence[Heard]) -> Agreement:
-    told = [one for one in heard if one.agreement is not None]
+def _together(nearness: Agreement, found: Sequence[Findings]) -> Agreement:
+    told = [one for one in found if one.agreement is not None]
     shares = [nearness.share, *(one.agreement for one in told if one.agreement is not None)]
     words = ", ".join(filter(None, (nearness.words, *(one.words for one in told))))
     return Agreement(round(sum(shares) / len(shares), 2), words)

@@ -15,7 +15,7 @@ from ...errors import CatalogError
 from ...generator import Audio
 from ...generator.listening.expected import Fault
 from ...models import Request
-from ..checking.takes import Heard
+from ..checking.takes import Findings
 from .made import MadeTracks
 
 __all__ = ["TakeListener"]
@@ -33,7 +33,9 @@ LEAST_AGREEMENT = 0.25
 
 
 class TakeListener:
-    """An ear for `Flow.ears`. It only compares cosines with one another: their scale differs between checkpoints.
+    """A check for `Flow.take_checks`.
+
+    It only compares cosines with one another: their scale differs between checkpoints.
 
     The synthesizer is not listened to: it has no voice, and plays what it is asked to.
     """
@@ -43,34 +45,34 @@ class TakeListener:
         self._lock = threading.Lock()
         self._voices: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
-    def __call__(self, take: Audio, request: Request) -> Heard:
+    def __call__(self, take: Audio, request: Request) -> Findings:
         """Return what the ear hears in a take; nothing where no ear is installed, or it fails."""
         ear = self._made.ear if request.config["backend"] != "procedural" else None
         if ear is None or not self._made.listens:
-            return Heard()
+            return Findings()
         try:
             vector = ear.hear(take)
             if vector is None:
-                return Heard()
+                return Findings()
             return self._heard(ear, self._made.tagger, vector, request)
         except CatalogError as error:
             _log.warning("a take is not heard: %s", error)
-            return Heard()
+            return Findings()
 
-    def _heard(self, ear: Ear, tagger: Tagger, vector: NDArray[np.float32], request: Request) -> Heard:
+    def _heard(self, ear: Ear, tagger: Tagger, vector: NDArray[np.float32], request: Request) -> Findings:
         faults = []
         if not VOICE_ASKED.search(request.prompt) and self._is_voice(ear, vector):
             faults.append(Fault("voice", "it sounds like a voice more than like instruments", 0.5))
         shares = tagger.shares("style", vector)
         if request.style not in shares or len(shares) < 2:
-            return Heard(tuple(faults))
+            return Findings(tuple(faults))
         behind = sum(share < shares[request.style] for share in shares.values())
         agreement = behind / (len(shares) - 1)
         nearest = max(shares, key=lambda name: shares[name])
         words = f"it sounds most like {nearest}"
         if agreement < LEAST_AGREEMENT:
             faults.append(Fault("style", f"{words}, {request.style} was asked for", 1 - agreement))
-        return Heard(tuple(faults), agreement, words)
+        return Findings(tuple(faults), agreement, words)
 
     def _is_voice(self, ear: Ear, vector: NDArray[np.float32]) -> bool:
         with self._lock:

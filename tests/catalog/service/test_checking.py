@@ -13,7 +13,7 @@ from music_catalog.generator import GeneratorError, ProceduralGenerator
 from music_catalog.generator.listening.expected import Fault
 from music_catalog.history.statistics import statistics
 from music_catalog.service.checking.budget import Budget, follows_seed
-from music_catalog.service.checking.takes import Heard
+from music_catalog.service.checking.takes import Findings
 from music_catalog.service.service import MusicService
 from tests.fakes import WordHashEncoder
 
@@ -150,12 +150,12 @@ def test_of_sound_takes_the_one_nearest_to_what_was_asked_for_is_kept(tmp_path):
     def ear(take, request):
         nearness = {0: 0.1, 1: 0.2, 2: 1.0}[len(heard)]
         heard.append(nearness)
-        return Heard(agreement=nearness, words=f"ear {nearness}")
+        return Findings(agreement=nearness, words=f"ear {nearness}")
 
     heard: list[float] = []
     generator = Broken()
     with opened(tmp_path / "home", generator) as service:
-        service._stages.ears = (ear,)
+        service._stages.take_checks = (ear,)
         result = service.generate(TEXT, takes=3, **ARGUMENTS)
         assert result.track.seed == generator.seeds[2]
         assert "take 3 of 3 was kept" in result.reason
@@ -164,11 +164,11 @@ def test_of_sound_takes_the_one_nearest_to_what_was_asked_for_is_kept(tmp_path):
 
 def test_what_a_further_ear_hears_counts_as_a_fault(tmp_path):
     def ear(take, request):
-        return Heard(faults=(Fault("voice", "somebody sings", 0.5),))
+        return Findings(faults=(Fault("voice", "somebody sings", 0.5),))
 
     generator = Broken()
     with opened(tmp_path / "home", generator) as service:
-        service._stages.ears = (ear,)
+        service._stages.take_checks = (ear,)
         result = service.find_or_make(TEXT, **ARGUMENTS)
         assert "voice: somebody sings" in result.warnings[-1]
     assert len(generator.seeds) == 2

@@ -15,7 +15,7 @@ from music_catalog.ear import loading
 from music_catalog.ear.loading import NotHeard
 from music_catalog.ear.tags import Tagger
 from music_catalog.generator import Audio, audio
-from music_catalog.service.checking.takes import Heard
+from music_catalog.service.checking.takes import Findings
 from music_catalog.service.ears import made
 from music_catalog.service.ears.filling import hear_all
 from music_catalog.service.ears.takes import TakeListener
@@ -226,9 +226,9 @@ def test_a_take_of_the_style_asked_for_agrees_and_one_far_from_it_fails(service,
 
 def test_the_synthesizer_is_not_listened_to_nor_anything_where_hearing_is_off(service, listener):
     singing = "a person singing"
-    assert listener(singing)(SOUND, asked(service, backend="procedural")) == Heard()
+    assert listener(singing)(SOUND, asked(service, backend="procedural")) == Findings()
     off = {"ear": service.library.ear.model_copy(update={"hear_made": "off"})}
-    assert listener(singing, **off)(SOUND, asked(service)) == Heard()
+    assert listener(singing, **off)(SOUND, asked(service)) == Findings()
 
 
 def test_an_ear_that_fails_blames_nothing(service, listener):
@@ -237,4 +237,4 @@ def test_an_ear_that_fails_blames_nothing(service, listener):
 
     one = listener("a person singing")
     one._made.ear.hear = fails
-    assert one(SOUND, asked(service)) == Heard()
+    assert one(SOUND, asked(service)) == Findings()
