@@ -2,6 +2,7 @@
 # make test   set up the rest, with torch, and run the tests
 # make test-browser  install a driver for Chromium and test the page in it
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
+# make test-cluster  catalogs on object storage: SeaweedFS, kills, freezes, injected latency and refusals
 # make check  lint, format, types, import and export tests
 # make docs   build the site from docs/ into build/site, with its links checked
 # make bench  print how long the benchmarks take, then run the quick ones, under 15 minutes on two cores
@@ -25,7 +26,7 @@ BENCH  ?=
 EVAL   ?=
 FAULTS ?=
 
-.PHONY: demo test test-browser test-faults check docs format bench clean
+.PHONY: demo test test-browser test-faults test-cluster check docs format bench clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
@@ -64,6 +65,9 @@ test-browser: $(VENV)/.browser
 
 test-faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults $(FAULTS)
+
+test-cluster: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "" -rs tests/cluster $(wildcard tests/catalog/objects)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
