@@ -5,6 +5,7 @@ Over stdio to the client that starts it, or over streamable HTTP on the loopback
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import InputError
+from ..errors import CatalogError, InputError
 from ..service.jobs import Jobs
 from ..service.service import MusicService
 from ..soundtrack.queued import KINDS
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["serve", "server"]
 
 
+_log = logging.getLogger(__name__)
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -41,7 +44,7 @@ def serve(
 ) -> bool:
     """Serve until the client disconnects or a signal arrives; then cancel and log the makes that still run.
 
-    Returns whether all makes have ended; if not, the process should end by `os._exit`.
+    Returns whether all work has ended; if not, the process should end by `os._exit`.
 
     Over HTTP the endpoint is `/mcp`, its address is printed on stderr, and `port` 0 takes a free one. Raises
     InputError for a host off the loopback interface and for a port that is taken.
@@ -51,6 +54,8 @@ def serve(
     # Uvicorn stops in good order at a signal, then raises it again; without this the signal would kill the process
     # before the jobs end.
     _end_on_signals(jobs)
+    warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
+    warming.start()
     try:
         if transport == "http":
             _serve_http(built, host, port)
@@ -58,7 +63,14 @@ def serve(
             built.run("stdio")
     finally:
         jobs.close(grace_s=0.5)
-    return jobs.at_rest
+    return jobs.at_rest and not warming.is_alive()
+
+
+def _warm(service: MusicService) -> None:
+    try:
+        service.warm()
+    except CatalogError as error:
+        _log.warning("%s", error)
 
 
 def _end_on_signals(jobs: Jobs) -> None:

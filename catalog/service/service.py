@@ -89,8 +89,16 @@ class MusicService(AddingCatalog):
         self.close()
 
     def warm(self) -> None:
-        """Load the encoder and the store, so that the first call is as quick as the rest; generators are not loaded."""
-        embed_document(self.encoder, "warm")
+        """Load the encoder and the store, so that the first call is as quick as the rest; generators are not loaded.
+
+        Every index file is compared with what was written, which takes seconds for a large table: an altered index
+        is dropped with a warning. Raises Unavailable without the encoder, Damage for an altered index in a home that
+        cannot be written.
+        """
+        try:
+            embed_document(self.encoder, "warm")
+        finally:
+            self.store.care.drop_altered_indexes()
         self.store.tracks.count()
 
     # The main job

@@ -214,9 +214,4 @@ def _warm(service: MusicService) -> None:
     try:
         service.warm()
     except CatalogError as error:
-        _log.warning("the encoder cannot be loaded: %s", error)
-    try:
-        # After the first answers can be given: the index files of a large table take seconds.
-        service.store.care.drop_altered_indexes()
-    except CatalogError as error:
         _log.warning("%s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import anyio
@@ -12,6 +13,7 @@ from mcp_calls import CALM, LONG_WAIT, PANIC, SHORT, Waiting, against, call
 from mcp_types import AudioContent, ResourceLink, TextContent
 
 from music_catalog.generator import GeneratorError
+from music_catalog.integrations import mcp
 from music_catalog.service.jobs import Jobs
 
 
@@ -338,3 +340,16 @@ def test_many_calls_at_once_make_each_track_once(service):
     against(service, conversation)
     assert service.store.care.stats()["rows"] == 2
     assert len({answer.structured_content["track"]["track_id"] for answer in answers}) == 2
+
+
+def test_the_server_warms_the_service_beside_the_first_calls(service, monkeypatch):
+    """So the encoder is there for the first text, and altered indexes are told."""
+    warmed = threading.Event()
+    monkeypatch.setattr(service, "warm", warmed.set)
+
+    class UntilWarm:
+        def run(self, transport):
+            assert warmed.wait(10)
+
+    monkeypatch.setattr(mcp, "server", lambda service, jobs: UntilWarm())
+    assert mcp.serve(service)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from homes import DIMENSION, ENCODER, a_record, add, finish, open_store, start, stored, vector_of
 
+from music_catalog import presets
 from music_catalog.brief import vectors as briefs
 from music_catalog.disk import digests, maintenance, table
 from music_catalog.disk.damage import indexes
 from music_catalog.disk.reading import to_arrow
 from music_catalog.disk.versions import TableFiles
-from music_catalog.errors import Damage
+from music_catalog.errors import Damage, Unavailable
+from music_catalog.generator import load_generator
 from music_catalog.models import Filter
+from music_catalog.service.service import MusicService
 from music_catalog.store import schema
 from music_catalog.store.rows import BriefVector, to_track_row
 from music_catalog.store.store import Store
-from music_catalog.web import server
 
 ROWS = 320
 INDEXED = ("words", "state", "key", "mood_tags", "vector", "brief")
@@ -67,6 +68,14 @@ def home(indexed, tmp_path) -> Path:
     copy = tmp_path / "home"
     shutil.copytree(indexed, copy)
     return copy
+
+
+class SmallEncoder:
+    identity = ENCODER
+    dimension = DIMENSION
+
+    def encode(self, texts):
+        return np.stack([vector_of(text) for text in texts])
 
 
 def files_of(store: Store, column: str) -> list[Path]:
@@ -284,7 +293,7 @@ def test_a_compaction_merges_nothing_out_of_an_altered_index(home, caplog, colum
 
 @pytest.mark.usefixtures("_unsampled")
 @pytest.mark.parametrize("column", ["state", "mood_tags", "vector", "brief"])
-def test_a_service_reads_the_files_of_filter_and_vector_indexes_once_it_has_begun(home, caplog, column):
+def test_a_warm_service_has_read_the_files_of_filter_and_vector_indexes(home, caplog, column):
     store = open_store(home)
     right, paths = answers(store), files_of(store, column)
     store.close()
@@ -293,12 +302,27 @@ def test_a_service_reads_the_files_of_filter_and_vector_indexes_once_it_has_begu
     store = open_store(home)
     assert store.tracks.table.durable.exists()
     assert "cannot be used" not in caplog.text
-    server._warm(SimpleNamespace(warm=lambda: None, store=store))
-    assert caplog.text.count(f"the index of tracks.{column} cannot be used") == 1
-    assert answers(store) == right
-    caplog.clear()
-    server._warm(SimpleNamespace(warm=lambda: None, store=store))
-    assert caplog.text == ""
+    with MusicService(store, presets.load(None), SmallEncoder(), load_generator) as service:
+        service.warm()
+        assert caplog.text.count(f"the index of tracks.{column} cannot be used") == 1
+        assert answers(store) == right
+        caplog.clear()
+        service.warm()
+        assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("_unsampled")
+def test_indexes_are_read_also_where_no_encoder_can_be_had(home, caplog):
+    class Missing(SmallEncoder):
+        def encode(self, texts):
+            raise Unavailable("no weights here")
+
+    store = open_store(home)
+    flip_unseen(files_of(store, "state")[0])
+    service = MusicService(store, presets.load(None), Missing(), load_generator)
+    with pytest.raises(Unavailable, match="no weights here"):
+        service.warm()
+    assert "the index of tracks.state cannot be used" in caplog.text
 
 
 def test_a_copied_home_trusts_its_indexes(home, caplog):
