@@ -15,7 +15,8 @@ FLOORS = {
     "catalog": (
         "errors version home",
         "models",
-        "validation mounts player disk",
+        "validation mounts player objects",
+        "disk",
         "text search collections",
         "brief ear hearing portrait",
         "request store reuse",
@@ -41,6 +42,7 @@ FLOORS = {
 OWNERS = {
     "click": ("catalog/cli.py", "catalog/commands/"),
     "lancedb": ("catalog/disk/lance.py",),
+    "obstore": ("catalog/objects/blobs.py",),
     "numba": ("generator/cpu/",),
     "llvmlite": ("generator/cpu/",),
     "httpx": ("catalog/brief/endpoint.py",),
@@ -51,6 +53,7 @@ MOST_MODULES = 16
 """Modules that a folder may hold, its face not counted."""
 HEAVY = (
     "lancedb",
+    "obstore",
     "pyarrow",
     "mlx",
     "torch",

@@ -1,0 +1,98 @@
+"""The address of a catalog on an object store, and the options that reach it; secrets are in no text of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import InputError
+
+__all__ = ["SCHEMES", "Address", "cache_folder", "is_address", "parse_address"]
+
+
+SCHEMES = {"s3": "aws_", "gs": "google_", "az": "azure_"}
+"""The stores that are known, and how the names of their options begin, for Lance and for obstore alike."""
+CACHE = "CATALOG_CACHE"
+"""The environment variable that names the folder of the local caches."""
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a catalog is: `s3://bucket/prefix`, with the options that Lance and obstore take."""
+
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def bucket(self) -> str:
+        """The bucket, or the container of Azure."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def endpoint(self) -> str:
+        """The server that is asked in place of the vendor's own, "" for the vendor's."""
+        return next((value for name, value in self.options.items() if name.endswith("endpoint")), "")
+
+
+def is_address(home: str | Path) -> bool:
+    """Tell whether `home` names a place on other machines, of any kind."""
+    return _ADDRESS.match(str(home)) is not None
+
+
+def parse_address(text: str, options: Mapping[str, str] | None = None) -> Address:
+    """Return the address in `text`, with `options` and those that the environment states.
+
+    Raises InputError for an address that cannot be used; an error never repeats a user name or a password.
+    """
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    bucket, _, prefix = rest.strip("/").partition("/")
+    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"{shown} is no place for a catalog; pass a folder, or an address such as s3://bucket/prefix, "
+            "gs://bucket/prefix or az://container/prefix"
+        )
+    if "@" in rest or "?" in rest or "#" in rest:
+        raise InputError(
+            f"{shown.partition('?')[0]} must have no user name, password, query or fragment; give credentials in the "
+            "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", bucket) or ".." in prefix.split("/"):
+        raise InputError(f"{shown} names no bucket; pass an address such as {scheme}://bucket/prefix")
+    url = f"{scheme}://{bucket}/{prefix.strip('/')}".rstrip("/")
+    return Address(url, _with_environment(scheme, options or {}))
+
+
+def cache_folder(address: Address) -> Path:
+    """Return the local folder with the caches of a catalog: in $CATALOG_CACHE, by default ~/.cache/music-catalog."""
+    root = Path(os.environ.get(CACHE) or "~/.cache/music-catalog").expanduser().absolute()
+    name = hashlib.sha256(f"{address.endpoint} {address.url}".encode()).hexdigest()[:16]
+    return root / name
+
+
+def _with_environment(scheme: str, options: Mapping[str, str]) -> dict[str, str]:
+    """Return `options` with what neither Lance nor obstore reads from the environment by itself."""
+    found = dict(options)
+    if scheme == "s3":
+        for name, variables in (("aws_endpoint", _ENDPOINTS), ("aws_region", _REGIONS)):
+            told = next((os.environ[each] for each in variables if os.environ.get(each)), None)
+            if told and name not in found:
+                found[name] = told
+        # A region is part of every signature; other servers than Amazon's take any.
+        if found.get("aws_endpoint"):
+            found.setdefault("aws_region", "us-east-1")
+    if any(name.endswith("endpoint") and value.startswith("http://") for name, value in found.items()):
+        found["allow_http"] = "true"
+    return found

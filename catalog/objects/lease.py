@@ -1,0 +1,123 @@
+"""A claim that holds across machines: an object that is created, renewed and freed by conditional writes.
+
+No clocks are compared: whoever waits measures, on its own clock, for how long the object has not changed. A holder that
+is frozen for longer than its lease loses it without noticing, so a lease saves work and is no guard: what two holders
+write must be the same, or told apart by the store.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import Busy, StorageError
+from .blobs import Blobs, Mark
+
+__all__ = ["LEASE_S", "lease"]
+
+
+_log = logging.getLogger(__name__)
+
+LEASE_S = 10.0
+"""How long a lease holds that its holder does not renew; it is renewed three times in that time."""
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
+
+
+@contextmanager
+def lease(
+    blobs: Blobs, name: str, timeout_s: float, what: str, *, lease_s: float | None = None
+) -> Iterator[None]:
+    """Hold the lease `name`, waiting up to `timeout_s` seconds for its holder; `what` names it in the error.
+
+    The lease of a process that dies is free `lease_s` seconds later, LEASE_S by default. Raises Busy when the wait is
+    over.
+    """
+    held = _Lease(blobs, f"locks/{name}.json", LEASE_S if lease_s is None else lease_s)
+    deadline, wait_s = time.monotonic() + timeout_s, _FIRST_WAIT_S
+    while not held.take():
+        if time.monotonic() >= deadline:
+            raise Busy(
+                f"another process still holds {what} after {timeout_s:g} s; try again when it has finished"
+            )
+        time.sleep(min(wait_s, max(0.0, deadline - time.monotonic())))
+        wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+    renewing = threading.Thread(target=held.keep_renewed, name="catalog-lease", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        held.free()
+
+
+class _Lease:
+    """One try to hold one lease; `mark` is that of the object as this holder wrote it, None while it has none."""
+
+    def __init__(self, blobs: Blobs, path: str, lease_s: float) -> None:
+        self._blobs, self._path, self._lease_s = blobs, path, lease_s
+        self._mark: Mark | None = None
+        self._seen: tuple[Mark, float] | None = None
+        """The mark of another's object, and since when it has been seen."""
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Take the lease where it is free, was never held or was not renewed in time; return whether it is held."""
+        found = self._blobs.get_marked(self._path) if self._seen else None
+        if found is None:
+            self._mark = self._blobs.create(self._path, self._content("held"))
+            if self._mark is not None:
+                return True
+            found = self._blobs.get_marked(self._path)
+        if found is None or (_is_held(found[0]) and not self._ran_out(found)):
+            return False
+        self._mark = self._blobs.swap(self._path, self._content("held"), found[1])
+        return self._mark is not None
+
+    def keep_renewed(self) -> None:
+        """Renew the lease until it is freed or lost."""
+        while not self._over.wait(self._lease_s / 3):
+            with self._lock:
+                if self._over.is_set() or self._mark is None:
+                    return
+                try:
+                    self._mark = self._blobs.swap(self._path, self._content("held"), self._mark)
+                except StorageError as error:  # it holds for two thirds of its time yet
+                    _log.warning("a claim was not renewed: %s", error)
+
+    def free(self) -> None:
+        """Let others take the lease; one that was lost meanwhile stays with its new holder."""
+        self._over.set()
+        with self._lock:
+            if self._mark is not None:
+                try:
+                    self._blobs.swap(self._path, self._content("free"), self._mark)
+                except StorageError as error:
+                    _log.warning("a claim was not given back, and ends by itself: %s", error)
+
+    def _content(self, state: str) -> bytes:
+        # A store may name content by its hash alone: a renewal must be another content.
+        return json.dumps({"state": state, "lease_s": self._lease_s, "turn": secrets.token_hex(8)}).encode()
+
+    def _ran_out(self, found: tuple[bytes, Mark]) -> bool:
+        if self._seen is None or self._seen[0] != found[1]:
+            self._seen = found[1], time.monotonic()
+        return time.monotonic() - self._seen[1] >= _lease_s_of(found[0])
+
+
+def _is_held(content: bytes) -> bool:
+    try:
+        return bool(json.loads(content)["state"] == "held")
+    except (ValueError, KeyError, TypeError):
+        return True  # nobody knows what that is: it ends like a lease
+
+
+def _lease_s_of(content: bytes) -> float:
+    try:
+        return float(json.loads(content)["lease_s"])
+    except (ValueError, KeyError, TypeError):
+        return LEASE_S

@@ -1,0 +1,88 @@
+"""Why an object store refused, as a sentence with the cure; nothing of a request, a signature or a key is repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import CatalogError, StorageError
+
+__all__ = ["reason_in", "storing_at"]
+
+
+_REASONS: tuple[tuple[str, str], ...] = (
+    (
+        "CredentialsNotLoaded|no providers in chain|NoCredentials|169\\.254\\.169\\.254|MissingAccessKeyId|"
+        "MissingSecretAccessKey|metadata\\.google\\.internal|could not load credentials",
+        "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of your store",
+    ),
+    (
+        "NoSuchBucket|ContainerNotFound|bucket does not exist",
+        "there is no such bucket; create it, or check the address",
+    ),
+    (
+        "ExpiredToken|TokenRefreshRequired|token (?:has|is) expired|RequestTimeTooSkewed",
+        "the credentials have expired, or the clock of this machine is wrong; get new ones and try again",
+    ),
+    (
+        "AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|301 Moved|307 Temporary|"
+        "redirect without LOCATION|incorrect region",
+        "the bucket is in another region; set AWS_REGION to that of the bucket",
+    ),
+    (
+        "InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|AuthenticationFailed|401 Unauthorized",
+        "the credentials are not right; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of your store",
+    ),
+    (
+        "AccessDenied|AuthorizationFailure|AuthorizationPermissionMismatch|403 Forbidden|"
+        "lacked the necessary privileges",
+        "the credentials have no permission for this; allow reading, writing and listing below the address",
+    ),
+    (
+        "MissingAccount|Account must be specified",
+        "the account is not known; set AZURE_STORAGE_ACCOUNT_NAME",
+    ),
+    (
+        "kind: Connect|Connection refused|tcp connect error|dns error|error trying to connect",
+        "the server does not answer; check the endpoint and the network",
+    ),
+    ("SlowDown|503 Service|ServiceUnavailable|429 Too Many", "the store asks to slow down; try again later"),
+    ("kind: Timeout|TimedOut|operation timed out", "the server did not answer in time; try again later"),
+    ("NotImplemented|501 Not", "the store cannot do this"),
+)
+_OF_A_STORE = re.compile(
+    r"Generic (?:S3|GCS|MicrosoftAzure|HTTP)|object[ _]store|Object at location|Error performing"
+)
+
+
+def reason_in(text: str) -> str | None:
+    """Return why an object store refused, by the error text of obstore or Lance; None for an error of another kind."""
+    if not _OF_A_STORE.search(text) and "lacked the necessary privileges" not in text:
+        return None
+    for pattern, sentence in _REASONS:
+        if re.search(pattern, text):
+            return sentence
+    # The rest may hold the request with its headers; its first clause says what was tried.
+    return "the object store refused: " + (
+        re.split(r"[:<]\s|\bDebug source\b", text)[0][:120] or "no reason told"
+    )
+
+
+@contextmanager
+def storing_at(what: str) -> Iterator[None]:
+    """Turn what obstore raises into a StorageError that begins with `what`; FileNotFoundError for no object passes."""
+    try:
+        yield
+    except CatalogError:
+        raise
+    except FileNotFoundError as error:
+        if (reason := reason_in(str(error))) and "no such bucket" in reason:
+            raise StorageError(f"{what}: {reason}") from None
+        raise
+    except Exception as error:
+        if not type(error).__module__.startswith("obstore") and not isinstance(error, OSError):
+            raise
+        reason = reason_in(str(error)) or type(error).__name__
+        # `from None`: what obstore says repeats requests, and a traceback would show it.
+        raise StorageError(f"{what}: {reason}") from None

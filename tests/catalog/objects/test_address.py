@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from music_catalog.errors import InputError
+from music_catalog.objects.address import cache_folder, is_address, parse_address
+
+
+@pytest.fixture(autouse=True)
+def no_endpoint(monkeypatch):
+    for name in (
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("s3://bucket/some/prefix/", "s3://bucket/some/prefix"),
+        ("S3://bucket", "s3://bucket"),
+        ("gs://bucket/home", "gs://bucket/home"),
+        ("az://container/home", "az://container/home"),
+    ],
+)
+def test_an_address_is_read(text, url):
+    assert str(parse_address(text)) == url
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://host/x", "s3://", "s3:///x", "http://host/x", "file:///tmp/x", "s3://bucket/../x"]
+)
+def test_another_address_is_refused_with_what_is_valid(text):
+    with pytest.raises(InputError, match="s3://bucket/prefix"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://who:hidden@bucket/x", "s3://bucket/x?key=hidden", "ftp://who:hidden@host/x"]
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(text):
+    with pytest.raises(InputError) as refused:
+        parse_address(text)
+    assert "hidden" not in str(refused.value)
+
+
+def test_no_option_is_in_the_text_of_an_address():
+    address = parse_address("s3://bucket/home", {"aws_secret_access_key": "hidden"})
+    assert "hidden" not in f"{address!r} {address}"
+    assert address.options["aws_secret_access_key"] == "hidden"
+
+
+def test_the_endpoint_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
+    address = parse_address("s3://bucket/home")
+    assert address.endpoint == "http://127.0.0.1:8333"
+    assert address.options["allow_http"] == "true"
+    assert address.options["aws_region"] == "us-east-1"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://objects.example")
+    assert "allow_http" not in parse_address("s3://bucket/home").options
+
+
+def test_each_home_has_a_cache_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("CATALOG_CACHE", str(tmp_path))
+    here = cache_folder(parse_address("s3://bucket/home"))
+    assert here.parent == tmp_path
+    assert here != cache_folder(parse_address("s3://bucket/other"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
+    assert here != cache_folder(parse_address("s3://bucket/home"))
+
+
+def test_folders_are_no_addresses():
+    assert is_address("s3://bucket/x")
+    assert is_address("ftp://host/x")
+    assert not is_address("data")
+    assert not is_address("/srv/music//x")
