@@ -14,11 +14,13 @@ import { Near } from "./map/near.js";
 import { pickedIds, pickParams, simpler } from "./map/picks.js";
 import { Plot } from "./map/plot.js";
 import { Preview } from "./map/preview.js";
+import { showTip } from "./map/tip.js";
 
 const MOST_LISTED = 60;
 const CLICK = 6; // pixels; a pointer that moves no further clicks
 const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PAN = 60; // pixels
+const LATER_MS = 30; // after the frame that marks what is picked
 const HELP = "Click a track to open it, drag a lasso to pick several; with Move on, drag the map.";
 const KEYS = " Scroll to zoom, drag with Shift to move. With the keyboard, arrows go from track to track, Shift and arrows move, + − 0 zoom, Enter opens, Space plays.";
 
@@ -26,6 +28,7 @@ export class MapView {
   title = "Map";
   #stale = true; // the tracks have changed since they were loaded
   #moving = false; // dragging moves the map
+  #later = 0; // timer of the list of what is picked
   #drag = null; // where the pointer was last, while it moves the map
   #plot = new Plot();
   #by = h("div", { class: "segmented", role: "group", "aria-label": "Colour by" }, ["mood", "style"].map(byButton));
@@ -67,7 +70,10 @@ export class MapView {
 
   show() {
     if (this.#stale || this.#near.changed) this.#load();
-    else this.#showGroups();
+    else if (this.#plot.key === (here().params.get("by") ?? "mood") && this.#legend.children.length) {
+      this.#showPicked(); // of the address only that has changed
+      this.#plot.drawOver();
+    } else this.#showGroups();
   }
 
   hide() {
@@ -114,7 +120,8 @@ export class MapView {
     const picked = this.#plot.points.filter((point) => ids.has(point.id));
     this.#count.textContent = picked.length ? plural(picked.length, "track") + " picked" : "Nothing picked";
     fill(this.#tools, picked.length ? button("Clear", () => change({ pick: null, lasso: null })) : h("p", { class: "muted small" }, "Draw around some tracks to hear just those."));
-    fill(this.#list, picked.slice(0, MOST_LISTED).map((point) => miniRow(point, picked)));
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => fill(this.#list, picked.slice(0, MOST_LISTED).map((point) => miniRow(point, picked))), LATER_MS);
   }
 
   #hover(point) {
@@ -123,16 +130,9 @@ export class MapView {
     plot.hovered = point;
     this.#preview.hear(point);
     this.#tip.hidden = !point;
-    if (point) this.#showTip(point);
+    if (point) showTip(this.#tip, point, plot.canvas.clientWidth);
     plot.canvas.style.cursor = point ? "pointer" : "";
     plot.drawOver();
-  }
-
-  #showTip(point) {
-    fill(this.#tip, h("strong", {}, title(point)), h("span", {}, [name(point.style), point.mood].filter(Boolean).join(" · ")));
-    const [x, y] = point.at;
-    const right = x > this.#plot.canvas.clientWidth / 2; // there the tip stands on the left of the track
-    this.#tip.style.transform = `translate(${right ? x - 12 : x + 12}px, ${y}px) translate(${right ? "-100%" : "0"}, -50%)`;
   }
 
   #open(point) {

@@ -22,6 +22,8 @@ export function pickedIds(params, points) {
   const ids = new Set(params.getAll("pick"));
   const corners = (params.get("lasso") ?? "").split(" ").map((corner) => corner.split(",").map(Number));
   if (corners.length < 3 || corners.flat().some(Number.isNaN)) return ids;
-  for (const { id, x, y } of points) if (contains(corners, [x, y])) ids.add(id);
+  const [across, down] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+  const [left, right, top, bottom] = [Math.min(...across), Math.max(...across), Math.min(...down), Math.max(...down)];
+  for (const { id, x, y } of points) if (x >= left && x <= right && y >= top && y <= bottom && contains(corners, [x, y])) ids.add(id);
   return ids;
 }

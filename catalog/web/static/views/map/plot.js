@@ -4,13 +4,15 @@ import { colour, h } from "../../lib/dom.js";
 import { player } from "../../lib/player/player.js";
 import { here } from "../../lib/route.js";
 import { Camera } from "./camera.js";
-import { styleOf } from "./groups.js";
 import { partNames, writeNames } from "./names.js";
-import { contains, marks, polygon } from "./shapes.js";
+import { contains, polygon } from "./shapes.js";
 import { spread } from "./spread.js";
+import { stampMarks } from "./stamps.js";
 
 const REACH = 14; // pixels from the pointer to a track
 const RING = 5; // pixels around a mark
+const SEEN = 0.9; // how much is seen of a mark
+const FAINT = 0.2; // the same of what is not picked
 const LEAST_STEP = 3; // pixels between two corners of a lasso
 const SIZES = [
   [3000, 2.5],
@@ -25,8 +27,6 @@ export class Plot {
   hovered = null;
   /** The corners of the lasso while it is drawn. */
   lasso = null;
-  /** The ids of the picked tracks. */
-  picked = new Set();
   /** What names the parts of the map: "mood" or "style". */
   key = "mood";
   camera = new Camera();
@@ -34,7 +34,11 @@ export class Plot {
   #points = null;
   #frame = 0;
   #marks = document.createElement("canvas"); // the marks alone: while a lasso grows only that is drawn anew
+  #picks = document.createElement("canvas"); // the marks of what is picked: a pick draws no other anew
+  #names = []; // of the parts
   #stale = true; // the marks have to be drawn anew
+  #stalePicks = true;
+  #picked = new Set();
 
   constructor() {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
@@ -48,6 +52,15 @@ export class Plot {
   set points(points) {
     spread(points);
     this.#points = points;
+  }
+
+  /** The ids of the picked tracks. */
+  get picked() {
+    return this.#picked;
+  }
+  set picked(ids) {
+    this.#picked = ids;
+    this.#stalePicks = true;
   }
 
   /** Draw everything with the next frame. */
@@ -118,40 +131,41 @@ export class Plot {
     const ratio = devicePixelRatio || 1;
     const size = [Math.round(width * ratio), Math.round(height * ratio)];
     if (this.#stale) this.#paintMarks(size, ratio, width, height);
-    this.#stale = false;
+    if (this.#picked.size && (this.#stale || this.#stalePicks)) this.#paintPicks(size, ratio);
+    this.#stale = this.#stalePicks = false;
     if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
     const pen = this.canvas.getContext("2d");
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, ...size);
+    pen.globalAlpha = this.#picked.size ? FAINT : SEEN;
     pen.drawImage(this.#marks, 0, 0);
+    pen.globalAlpha = SEEN;
+    if (this.#picked.size) pen.drawImage(this.#picks, 0, 0);
+    pen.globalAlpha = 1;
     pen.scale(ratio, ratio);
+    writeNames(pen, this.#names, colour("text"), colour("surface"));
     this.#paintRings(pen, this.size + RING);
     if (this.lasso?.length > 1) this.#paintLasso(pen);
   }
 
-  /** Draw the marks, group by group, then the names of the parts. */
+  /** Draw the marks, and name the parts. */
   #paintMarks(size, ratio, width, height) {
     this.camera.resize(width, height);
     [this.#marks.width, this.#marks.height] = size;
-    const pen = this.#marks.getContext("2d");
-    pen.scale(ratio, ratio);
-    const [radius, groups] = [this.size, new Map()];
+    const radius = this.size;
     for (const point of this.#points) {
       const [x, y] = this.camera.place(point);
       point.at = [x + point.step[0] * radius, y + point.step[1] * radius];
-      if (this.off.has(point.group)) continue;
-      const faint = this.picked.size > 0 && !this.picked.has(point.id);
-      const name = `${faint ? 0 : 1} ${point.group}`;
-      if (!groups.has(name)) groups.set(name, { faint, group: point.group, spots: [] });
-      groups.get(name).spots.push(point.at);
     }
-    for (const { faint, group, spots } of [...groups.values()].sort((a, b) => b.faint - a.faint)) {
-      const look = styleOf(group);
-      pen.globalAlpha = faint ? 0.18 : 0.9;
-      marks(pen, look.shape, spots, radius, colour(look.colour));
-    }
-    pen.globalAlpha = 1;
-    writeNames(pen, partNames(this.#drawn(), this.key, width, height), colour("text"), colour("surface"));
+    const drawn = this.#drawn();
+    stampMarks(this.#marks, drawn, radius, ratio);
+    this.#names = partNames(drawn, this.key, width, height);
+  }
+
+  #paintPicks(size, ratio) {
+    [this.#picks.width, this.#picks.height] = size;
+    const picked = this.#drawn().filter((point) => this.#picked.has(point.id));
+    stampMarks(this.#picks, picked, this.size, ratio);
   }
 
   /** Draw a ring around the track under the pointer, the one in the player and the open one. */

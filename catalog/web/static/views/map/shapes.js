@@ -12,20 +12,12 @@ export const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring
 
 /** Draw a shape around (x, y); a circle has `size` as its radius, the others look as large. */
 export function mark(pen, shape, x, y, size, paint) {
-  marks(pen, shape, [[x, y]], size, paint);
-}
-
-/** Draw a shape around each of `spots`. A path each: one path of thousands of triangles takes seconds to fill. */
-export function marks(pen, shape, spots, size, paint) {
   pen.fillStyle = pen.strokeStyle = paint;
   pen.lineWidth = Math.max(1.5, size / 2.4);
-  const hollow = shape === "ring" || shape === "cross";
-  for (const [x, y] of spots) {
-    pen.beginPath();
-    outline(pen, shape, x, y, size);
-    if (hollow) pen.stroke();
-    else pen.fill();
-  }
+  pen.beginPath();
+  outline(pen, shape, x, y, size);
+  if (shape === "ring" || shape === "cross") pen.stroke();
+  else pen.fill();
 }
 
 function outline(pen, shape, x, y, size) {
