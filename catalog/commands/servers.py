@@ -60,6 +60,21 @@ MOST_TOKEN = 4096
     type=click.FloatRange(0),
     help="Seconds a running make gets at a stop.",
 )
+@click.option(
+    "--drain",
+    "drain_s",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds at a stop in which it goes on as before, while /api/ready tells balancers to send no more.",
+)
+@click.option(
+    "--at-stop",
+    type=click.Choice(["cancel", "hand-over"]),
+    default="cancel",
+    show_default=True,
+    help="What becomes of jobs that are not made: hand-over leaves them to the next process of the home.",
+)
 @click.option("--warm/--no-warm", default=True, show_default=True, help="Load the text encoder at the start.")
 @home_option
 @config_option
@@ -90,6 +105,7 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
     with open_service(home, config) as service:
         pace = service.library.scrub
         with limits.trimming(), scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
+            options["hand_over"] = options.pop("at_stop") == "hand-over"
             at_rest = server.serve(service, settings=settings, on_ready=click.echo, token=token, **options)
     if not at_rest:
         end_at_once()

@@ -11,19 +11,19 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..disk.journal import Journal, Line
 from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound, StorageError
-from ..generator import Cancelled, Progress
+from ..generator import Cancelled
 from ..models import Result
 from ..models.job import Job, JobState
 from ..report import job_json
 from ..request.context import read_context
-from .work import Kind, Work, planned
+from .work import Kind, Work, no_work, planned
 
 if TYPE_CHECKING:
     from .service import MusicService
@@ -63,6 +63,8 @@ class _Entry:
     """What the journal keeps to do the work again; None for work that is not kept."""
     starts: int = 0
     cancelling: bool = False
+    leaving: bool = False
+    """Whether a job that is stopped waits for the next process, and is not cancelled."""
     over_at: float = 0.0
 
 
@@ -171,8 +173,7 @@ class Jobs:
             if job_id not in self._entries and self._journal.find(job_id):
                 return 0
             entry = self._entry(job_id)
-            running = any(one.job.state == "running" for one in self._entries.values())
-            return self._queue.index(entry) + running if entry in self._queue else 0
+            return self._queue.index(entry) + len(self._running()) if entry in self._queue else 0
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it: a waiting one at once, a running one at its next step. Raises NotFound.
@@ -186,8 +187,7 @@ class Jobs:
                 self._queue.remove(entry)
                 self._over(entry, state="cancelled")
             entry.cancelling = True
-        if waited:
-            self._dropped(entry)
+        self._record([entry] if waited else [])
         return entry.job
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
@@ -212,31 +212,31 @@ class Jobs:
 
         return unsubscribe
 
-    def close(self, grace_s: float = 10.0) -> None:
+    def close(self, grace_s: float = 10.0, *, hand_over: bool = False) -> None:
         """Take no more jobs: cancel those that wait, and the running one if it is not finished in `grace_s` seconds.
 
-        Every cancelled job is in the log of requests on return.
+        Every cancelled job is in the log of requests on return. With `hand_over` jobs that are kept are left to the
+        next process that queues jobs in the home, and not cancelled.
         """
         with self._changed:
             self._closed = True
-            waiting = [*self._queue]
+            waiting, running = [*self._queue], self._running()
             self._queue.clear()
+            for entry in (*waiting, *running):
+                entry.leaving = hand_over and entry.call is not None and not entry.cancelling
             for entry in waiting:
-                self._over(entry, state="cancelled")
+                self._stopped(entry)
             self._changed.notify_all()
-        for entry in waiting:
-            self._dropped(entry)
+        self._record(waiting)
         with self._changed:
-            running = [entry for entry in self._entries.values() if not entry.job.finished]
-            self._changed.wait_for(lambda: all(entry.job.finished for entry in running), grace_s)
+            self._changed.wait_for(lambda: not self._running(), grace_s)
             for entry in running:
                 entry.cancelling = True
-            self._changed.wait_for(lambda: all(entry.job.finished for entry in running), CANCEL_S)
-            stuck = [entry for entry in running if not entry.job.finished]
+            self._changed.wait_for(lambda: not self._running(), CANCEL_S)
+            stuck = self._running()
             for entry in stuck:
-                self._over(entry, state="cancelled")
-        for entry in stuck:
-            self._dropped(entry)
+                self._stopped(entry)
+        self._record(stuck)
         self._journal.close()
 
     @property
@@ -263,7 +263,7 @@ class Jobs:
     def _take(self, line: Line) -> None:
         job = line.job
         kept: dict[str, Any] = {"call": line.call, "starts": line.starts}
-        over = self._entries[job.id] = _Entry(job, _nothing, **kept)
+        over = self._entries[job.id] = _Entry(job, no_work, **kept)
         if job.finished_at is not None:
             over.over_at = time.monotonic() - max(0.0, (_now() - job.finished_at).total_seconds())
             if isinstance(job.error, Damage):
@@ -308,7 +308,7 @@ class Jobs:
             if entry.cancelling:
                 raise Cancelled("the job was cancelled")
             with self._changed:
-                if not entry.job.finished:
+                if entry.job.state == "running":
                     self._set(entry, progress=(done, total))
 
         changes: dict[str, Any]
@@ -316,15 +316,15 @@ class Jobs:
             made = entry.work(on_progress)
             changes = {"state": "done", "result" if isinstance(made, Result) else "outcome": made}
         except Cancelled:
-            changes = {"state": "cancelled"}
+            changes = {}
         except CatalogError as error:
             changes = {"state": "failed", "error": error}
         except Exception as error:
             _log.exception("job %s failed", entry.job.id)
             changes = {"state": "failed", "error": error}
         with self._changed:
-            if not entry.job.finished:
-                self._over(entry, **changes)
+            if entry.job.state == "running":
+                self._over(entry, **changes) if changes else self._stopped(entry)
 
     # Inside, with the queue locked
 
@@ -361,6 +361,18 @@ class Jobs:
         self._set(entry, kept=True, finished_at=_now(), **changes)
         self._changed.notify_all()
 
+    def _stopped(self, entry: _Entry) -> None:
+        """Cancel a job that waits or runs, or leave it to the next process as if it had not begun."""
+        if not entry.leaving:
+            self._over(entry, state="cancelled")
+            return
+        entry.starts -= entry.job.state == "running"
+        self._set(entry, kept=True, state="queued", progress=None, started_at=None)
+        self._changed.notify_all()
+
+    def _running(self) -> Sequence[_Entry]:
+        return [entry for entry in self._entries.values() if entry.job.state == "running"]
+
     def _tell(self, job: Job) -> None:
         for job_id, on_change in [*self._listeners.values()]:
             if job_id in (None, job.id):
@@ -368,22 +380,20 @@ class Jobs:
 
     def _forget(self) -> None:
         over = [entry for entry in self._entries.values() if entry.job.finished]
-        late = time.monotonic() - KEPT_S
         for place, entry in enumerate(over):
-            if entry.over_at < late or place < len(over) - KEPT:
+            if entry.over_at < time.monotonic() - KEPT_S or place < len(over) - KEPT:
                 del self._entries[entry.job.id]
                 if entry.call is not None:
                     self._journal.delete(entry.job.id)
 
-    def _dropped(self, entry: _Entry) -> None:
-        try:
-            entry.dropped()
-        except CatalogError as error:
-            _log.warning("the cancelled job %s is not in the log of requests: %s", entry.job.id, error)
-
-
-def _nothing(_: Progress) -> Result | dict[str, Any]:
-    raise AssertionError("a job that is over does no work")
+    def _record(self, stopped: Sequence[_Entry]) -> None:
+        """Record those of the jobs in the log that were cancelled before they could do that themselves."""
+        for entry in stopped:
+            try:
+                if not entry.leaving:
+                    entry.dropped()
+            except CatalogError as error:
+                _log.warning("the cancelled job %s is not in the log of requests: %s", entry.job.id, error)
 
 
 def _now() -> datetime:

@@ -13,7 +13,7 @@ from ..models import Audience, Result, Takes
 if TYPE_CHECKING:
     from .service import MusicService
 
-__all__ = ["Kind", "Work", "planned"]
+__all__ = ["Kind", "Work", "no_work", "planned"]
 
 
 DECISIVE: tuple[str, ...] = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
@@ -48,3 +48,8 @@ def planned(service: MusicService, call: Mapping[str, Any], kinds: Mapping[str, 
         "key": None if reuse == "never" else (key, *decisive),
         "dropped": partial(service.log_cancelled, context, **arguments),
     }
+
+
+def no_work(_: Progress) -> Result | dict[str, Any]:
+    """Stand for the work of a job that is over, which is never called."""
+    raise AssertionError("a job that is over does no work")

@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .guesses import network_of
+from .access.guesses import network_of
 from .limits import Limits
 
 __all__ = ["Connection"]

@@ -18,9 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import Busy
-from .guesses import Guesses, TooManyGuesses, too_many_guesses
+from .access.guesses import Guesses, TooManyGuesses, too_many_guesses
+from .access.sessions import Sessions
 from .problems import full_response, problem_from, problem_response, refusal_response
-from .sessions import Sessions
 
 __all__ = ["Guard", "Policy"]
 
@@ -29,8 +29,17 @@ HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
-HEALTH = "/api/health"
-OPEN = ("/login", "/login.js", "/login.css", "/api/login", HEALTH, "/api/proof", "/favicon.ico")
+HEALTH = ("/api/health", "/api/live")
+OPEN = (
+    "/login",
+    "/login.js",
+    "/login.css",
+    "/api/login",
+    *HEALTH,
+    "/api/ready",
+    "/api/proof",
+    "/favicon.ico",
+)
 """The addresses that need no token: those that take one, the health of the service, and the proof which one it is."""
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRUSTED_BODY_BYTES = 16 * 1024**2
@@ -136,7 +145,7 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope, headers)
-        if refusal is None and full and _route(scope) != HEALTH:
+        if refusal is None and full and _route(scope) not in HEALTH:
             refusal = full_response()
         if refusal is None and not (trusted or _route(scope) in OPEN):
             refusal = await self._stranger(scope, headers)

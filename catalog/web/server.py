@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import FrameType
@@ -18,14 +19,15 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from ..errors import CatalogError, InputError
-from ..service.jobs import Jobs
+from ..errors import CatalogError, InputError, Unavailable
 from ..service.service import MusicService
 from .app import create_app
 from .connections import Connection
 from .guard import LOOPBACK
 from .limits import Limits, limits_for, raise_descriptor_limit
 from .note import only_service, remove_note, write_note
+from .readiness import Readiness
+from .state import Shared
 
 __all__ = ["serve"]
 
@@ -51,6 +53,8 @@ def serve(
     allow_hosts: Sequence[str] = (),
     queue_limit: int = 8,
     grace_s: float = 10.0,
+    drain_s: float = 0.0,
+    hand_over: bool = False,
     warm: bool = True,
     settings: Mapping[str, Any] | None = None,
     on_ready: Callable[[str], object] = str,
@@ -61,8 +65,10 @@ def serve(
     in a thread, and the process should end by `os._exit`: native code crashes when the interpreter ends under it.
 
     `port` 0 takes a free one. A host other than loopback needs a `token` of `MIN_TOKEN` characters. `settings` go into
-    the note that the command line reads. A stop cancels the jobs that wait and gives the running one `grace_s`
-    seconds. Raises InputError for an address that cannot be used, Busy when the home has a service already.
+    the note that the command line reads. A stop first tells load balancers for `drain_s` seconds to send no more, and
+    goes on as before meanwhile. Then it takes no more jobs, cancels those that wait and gives the running one
+    `grace_s` seconds; with `hand_over` jobs that are not made are left to the next process of the home.
+    Raises InputError for an address that cannot be used, Busy when the home has a service already.
     """
     _check_token(host, token)
     home, secret = service.store.home, secrets.token_urlsafe(32)
@@ -82,21 +88,27 @@ def serve(
             workers=limits.workers,
             logged=limits.logged,
         )
-        warming = threading.Thread(target=_warm, args=(service,), name="catalog-warm", daemon=True)
+        shared: Shared = app.state.shared
+        warming = threading.Thread(
+            target=_warm, args=(service, shared.readiness), name="catalog-warm", daemon=True
+        )
 
         def ready() -> None:
             with contextlib.suppress(OSError):  # a read-only home is served without a note
                 write_note(home, note)
             if warm:
+                shared.readiness.loading()
                 warming.start()
             on_ready(_address(host if not _is_wildcard(host) else reached, real_port))
 
         def stopping() -> None:
             remove_note(home)
 
-        jobs: Jobs = app.state.shared.jobs
-        _GracefulServer(_config(app, limits), jobs, grace_s, ready, stopping).run(sockets=[listening])
-        return jobs.at_rest and not warming.is_alive()
+        close = partial(shared.jobs.close, grace_s, hand_over=hand_over)
+        _GracefulServer(_config(app, limits), shared.readiness, drain_s, close, ready, stopping).run(
+            sockets=[listening]
+        )
+        return shared.jobs.at_rest and not warming.is_alive()
 
 
 def _check_token(host: str, token: str | None) -> None:
@@ -131,13 +143,15 @@ class _GracefulServer(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        jobs: Jobs,
-        grace_s: float,
+        readiness: Readiness,
+        drain_s: float,
+        close_jobs: Callable[[], None],
         ready: Callable[[], None],
         stopping: Callable[[], None],
     ) -> None:
         super().__init__(config)
-        self._jobs, self._grace_s, self._ready, self._stopping = jobs, grace_s, ready, stopping
+        self._readiness, self._drain_s, self._close_jobs = readiness, drain_s, close_jobs
+        self._ready, self._stopping = ready, stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -147,8 +161,12 @@ class _GracefulServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping()
+        self._readiness.stopping = True
+        drained = time.monotonic() + self._drain_s
+        while time.monotonic() < drained and not self.force_exit:
+            await asyncio.sleep(0.05)
         # A daemon thread: a second Ctrl-C ends the process without waiting for it.
-        closing = threading.Thread(target=self._jobs.close, args=(self._grace_s,), daemon=True)
+        closing = threading.Thread(target=self._close_jobs, daemon=True)
         closing.start()
         while closing.is_alive() and not self.force_exit:
             await asyncio.sleep(0.05)
@@ -210,8 +228,12 @@ def _names(host: str) -> tuple[str, ...]:
     return ("*", socket.gethostname().lower()) if _is_wildcard(host) else (host.lower(),)
 
 
-def _warm(service: MusicService) -> None:
+def _warm(service: MusicService, readiness: Readiness) -> None:
+    failed = False
     try:
         service.warm()
     except CatalogError as error:
+        # An altered index is told, and keeps no request from its answer.
+        failed = isinstance(error, Unavailable)
         _log.warning("%s", error)
+    readiness.loaded(failed=failed)

@@ -17,6 +17,7 @@ from ..service.jobs import Jobs
 from ..service.service import MusicService
 from .cache import FileCache
 from .metrics import Metrics
+from .readiness import Readiness
 
 __all__ = ["UNCHANGING", "Memo", "Root", "Shared", "SharedState", "TrackId", "Trusted"]
 
@@ -54,6 +55,7 @@ class Shared:
     jobs: Jobs
     metrics: Metrics
     cache: FileCache
+    readiness: Readiness
     version: str
     token_required: bool
     prove: Callable[[str], str]

@@ -12,9 +12,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 from starlette.responses import FileResponse, Response
 
-from ..guesses import Guesses, TooManyGuesses, too_many_guesses
+from ..access.guesses import Guesses, TooManyGuesses, too_many_guesses
+from ..access.sessions import SESSION_S, Sessions
 from ..problems import PROBLEMS, refusal_response
-from ..sessions import SESSION_S, Sessions
 from ..state import Root
 
 __all__ = ["routes"]

@@ -16,6 +16,7 @@ from ...report import preset_rows
 from ..json_response import Json
 from ..note import NONCE
 from ..problems import PROBLEMS
+from ..readiness import ReadyJson
 from ..state import SharedState
 
 __all__ = ["router"]
@@ -32,6 +33,12 @@ class Health(BaseModel):
     version: str
     uptime_s: float
     token_required: bool
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    live: Literal[True]
 
 
 class Proof(BaseModel):
@@ -73,6 +80,23 @@ async def health(shared: SharedState) -> Response:
             "token_required": shared.token_required,
         }
     )
+
+
+@router.get("/api/live", response_model=Live)
+async def live() -> Response:
+    """Say that the process answers; where it does not, start it anew. It needs no token and reads nothing."""
+    return Json({"live": True})
+
+
+@router.get(
+    "/api/ready",
+    response_model=ReadyJson,
+    responses={503: {"model": ReadyJson, "description": "Send no requests to this service now."}},
+)
+async def ready(shared: SharedState) -> Response:
+    """Say whether to send requests: the encoder is loaded, the tables answer, no stop has begun. It needs no token."""
+    told = await shared.readiness.look()
+    return Json(told.model_dump(), status_code=200 if told.ready else 503)
 
 
 @router.get("/api/proof", response_model=Proof)

@@ -226,6 +226,39 @@ def test_jobs_of_a_process_that_lives_are_left_to_it(started, held):
     assert third.get(job.id).result.track
 
 
+def test_a_stop_that_hands_over_leaves_what_is_not_made_to_the_next_process(started, held, monkeypatch):
+    first = started()
+    ids = [first.find_or_make(f"{RAIN} {number}", **SHORT).id for number in range(3)]
+    mine = first.submit(lambda on_progress: {}, request={})  # work that is not kept cannot be left to anybody
+    assert held.began.acquire(timeout=WAIT_S)
+    first.close(grace_s=0.0, hand_over=True)
+    assert [first.get(job_id).state for job_id in (*ids, mine.id)] == ["queued"] * 3 + ["cancelled"]
+    assert first.at_rest
+    monkeypatch.setattr("music_catalog.service.jobs.MOST_STARTS", 1)  # a stop in order is no death
+    second = started()
+    assert [job.id for job in reversed(second.list())] == ids
+    held.go.set()
+    assert [second.wait(job_id, WAIT_S).state for job_id in ids] == ["done"] * 3
+
+
+def test_a_stop_that_hands_over_lets_the_running_job_finish_and_cancels_what_a_person_cancelled(
+    started, held
+):
+    first = started()
+    running, waiting = (first.find_or_make(f"{RAIN} {number}", **SHORT) for number in range(2))
+    assert held.began.acquire(timeout=WAIT_S)
+    stop = threading.Thread(target=first.close, args=(WAIT_S,), kwargs={"hand_over": True})
+    stop.start()
+    with pytest.raises(Busy, match="stopping"):  # noqa: PT012
+        while True:
+            first.find_or_make(f"{RAIN} 2", **SHORT)
+    held.go.set()
+    stop.join(WAIT_S)
+    assert (first.get(running.id).state, first.get(waiting.id).state) == ("done", "queued")
+    second = started()
+    assert second.wait(waiting.id, WAIT_S).state == "done"
+
+
 def test_a_context_of_any_form_is_kept(started, held):
     first = started()
     job = first.find_or_make(Context(text=RAIN, environment="rain"), request={}, **SHORT)
@@ -256,10 +289,10 @@ cli.main()
 
 
 @contextmanager
-def serve(home, go):
+def serve(home, go, *options):
     """Yield a service in a process of its own, and its address."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HELD, "serve", "--home", str(home), "--port", "0"],
+        [sys.executable, "-c", HELD, "serve", "--home", str(home), "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -308,3 +341,33 @@ def test_a_service_that_is_killed_with_nine_accepted_jobs_loses_none(tmp_path):
             assert "failed" not in states
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
+
+
+def test_a_service_that_is_stopped_drains_and_hands_its_jobs_over(tmp_path):
+    from urllib.error import HTTPError
+
+    go, home = tmp_path / "go", tmp_path / "home"
+    options = ("--at-stop", "hand-over", "--drain", "2", "--grace", "0.1")
+    with serve(home, go, *options) as (process, address):
+        ids = []
+        for number in range(3):
+            status, answer = asked(address, "api/find-or-make", {"context": f"{number} {RAIN}", **SHORT})
+            assert status == 202
+            ids.append(answer["job"]["id"])
+        assert asked(address, "api/ready")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(HTTPError, match="503") as refused:  # noqa: PT012
+            while True:
+                asked(address, "api/ready")
+        assert json.loads(refused.value.read())["stopping"] is True
+        assert asked(address, "api/live")[0] == 200
+        # Balancers may not have heard yet: what they send is still taken.
+        status, answer = asked(address, "api/find-or-make", {"context": f"3 {RAIN}", **SHORT})
+        ids.append(answer["job"]["id"])
+        assert (status, process.wait(WAIT_S)) == (202, 0)
+    go.touch()
+    with serve(home, go) as (process, address):
+        deadline = time.monotonic() + WAIT_S
+        while [asked(address, f"api/jobs/{job_id}")[1]["state"] for job_id in ids] != ["done"] * 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

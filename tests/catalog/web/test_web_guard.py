@@ -13,8 +13,8 @@ from starlette.datastructures import Headers
 from music_catalog.commands.servers import serve
 from music_catalog.errors import InputError
 from music_catalog.web import guard, server
+from music_catalog.web.access.guesses import Guesses, TooManyGuesses
 from music_catalog.web.guard import Policy
-from music_catalog.web.guesses import Guesses, TooManyGuesses
 
 TOKEN = "a-long-enough-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -128,8 +128,8 @@ def guess(client, token="wrong"):
 
 @pytest.fixture
 def few_guesses(monkeypatch):
-    monkeypatch.setattr("music_catalog.web.guesses.MOST_WRONG", 2)
-    monkeypatch.setattr("music_catalog.web.guesses.DELAY_S", 0.2)
+    monkeypatch.setattr("music_catalog.web.access.guesses.MOST_WRONG", 2)
+    monkeypatch.setattr("music_catalog.web.access.guesses.DELAY_S", 0.2)
 
 
 def test_guessing_a_token_is_stopped(open_client, few_guesses):
@@ -155,7 +155,7 @@ def test_guesses_do_not_lock_out_the_right_token(open_client, few_guesses, monke
     assert codes == [200, 204]
     assert seconds >= 0.4
     # Others do not wait, neither do those who have logged in, who show the secret or who show nothing.
-    monkeypatch.setattr("music_catalog.web.guesses.MOST_WAITING", 0)
+    monkeypatch.setattr("music_catalog.web.access.guesses.MOST_WAITING", 0)
     assert guess(client, TOKEN)[:2] == (429, 429)
     other = Client(client.app, "192.168.1.5")
     assert guess(other, TOKEN)[:2] == (200, 204)
@@ -166,7 +166,7 @@ def test_guesses_do_not_lock_out_the_right_token(open_client, few_guesses, monke
 
 
 def test_so_many_guesses_of_an_address_wait_and_no_more(few_guesses, monkeypatch):
-    monkeypatch.setattr("music_catalog.web.guesses.MOST_WAITING", 3)
+    monkeypatch.setattr("music_catalog.web.access.guesses.MOST_WAITING", 3)
     guesses = Guesses()
 
     async def at_once():
@@ -188,12 +188,12 @@ def test_so_many_guesses_of_an_address_wait_and_no_more(few_guesses, monkeypatch
 def test_wrong_tokens_are_forgotten_after_a_while(open_client, few_guesses, monkeypatch):
     client = open_client(token=TOKEN)
     guess(client)
-    monkeypatch.setattr("music_catalog.web.guesses.WINDOW_S", 0.0)
+    monkeypatch.setattr("music_catalog.web.access.guesses.WINDOW_S", 0.0)
     assert guess(client)[:2] == (401, 401)
 
 
 def test_an_ipv6_network_guesses_as_one_and_few_addresses_are_remembered(few_guesses, monkeypatch):
-    monkeypatch.setattr("music_catalog.web.guesses.MOST_ADDRESSES", 2)
+    monkeypatch.setattr("music_catalog.web.access.guesses.MOST_ADDRESSES", 2)
     guesses = Guesses()
 
     async def wrong(*hosts):
@@ -210,10 +210,10 @@ def test_an_ipv6_network_guesses_as_one_and_few_addresses_are_remembered(few_gue
 
 def test_a_session_ends_after_a_while_and_there_are_only_so_many(open_client, monkeypatch):
     sessions = Policy(secret="x").sessions
-    monkeypatch.setattr("music_catalog.web.sessions.MOST_SESSIONS", 2)
+    monkeypatch.setattr("music_catalog.web.access.sessions.MOST_SESSIONS", 2)
     first, *_ = [sessions.begin() for _ in range(3)]
     assert not sessions.knows(Headers({"cookie": f"{sessions.cookie}={first}"}))
-    monkeypatch.setattr("music_catalog.web.sessions.SESSION_S", -1)
+    monkeypatch.setattr("music_catalog.web.access.sessions.SESSION_S", -1)
     assert not sessions.knows(Headers({"cookie": f"{sessions.cookie}={sessions.begin()}"}))
 
 

@@ -10,7 +10,7 @@ from collections import Counter, deque
 
 from starlette.responses import Response
 
-from .problems import refusal_response
+from ..problems import refusal_response
 
 __all__ = ["Guesses", "TooManyGuesses", "network_of", "too_many_guesses"]
 
