@@ -35,8 +35,8 @@ from .version import package_version
 __all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
 
 
-PACKAGES = ("lancedb", "mlx", "numpy", "pydantic", "soundfile", "tokenizers")
-OPTIONAL = ("sentence-transformers", "torch")
+PACKAGES = ("lancedb", "numpy", "pydantic", "soundfile", "tokenizers")
+OPTIONAL = ("mlx", "sentence-transformers", "torch")
 LOW_DISK_BYTES = 1_000_000_000
 SENTENCE = "Soft rain taps on the library windows while students read in calm silence."
 """What the user's language model is asked about, to see whether it answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .device import require_mlx
 from .errors import GeneratorError, WeightsError
 from .protocol import Generator
 
@@ -11,7 +12,7 @@ __all__ = ["load_generator"]
 def load_generator(backend: str, size: str) -> Generator:
     """Return the generator for `backend` ("mlx" or "procedural") and a MusicGen `size`, its weights loaded.
 
-    Raises WeightsError when the weights are not on this machine, GeneratorError for an unknown backend.
+    Raises WeightsError when the weights or MLX are not on this machine, GeneratorError for an unknown backend.
     """
     if backend == "procedural":
         from .synth.generator import ProceduralGenerator
@@ -19,6 +20,7 @@ def load_generator(backend: str, size: str) -> Generator:
         return ProceduralGenerator()
     if backend != "mlx":
         raise GeneratorError(f"unknown backend {backend!r}; valid: mlx, procedural")
+    require_mlx()
     from .musicgen.adapter import MusicgenAdapter
     from .weights import models
 

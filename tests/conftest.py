@@ -10,6 +10,8 @@ __all__ = ["azurite", "azurite_server", "s3rver", "s3rver_server", "seaweed", "s
 
 # Nothing in the tests may reach a hub by accident; the one test of the hub protocol serves its own on loopback.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# A GPU may round the factors of float32 products to 10 bits (TF32), and comparisons with transformers are finer.
+os.environ.setdefault("MLX_ENABLE_TF32", "0")
 
 
 @pytest.fixture(autouse=True)

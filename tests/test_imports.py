@@ -31,7 +31,7 @@ FLOORS = {
     ),
     "generator": (
         "protocol errors",
-        "networks audio memory",
+        "networks audio memory device",
         "weights synth listening",
         "cpu",
         "musicgen",

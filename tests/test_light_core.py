@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ABSENT = ("torch", "transformers", "sentence_transformers", "librosa", "numba", "sklearn")
+ABSENT = ("torch", "transformers", "sentence_transformers", "librosa", "numba", "mlx", "sklearn")
 CALM = "Rain taps softly on the library windows while students read in silence. It is a calm, cozy evening."
 AGAIN = "A calm, cozy evening: students read in silence at the library while rain taps softly on the windows."
 BLOCK = f"""
@@ -83,4 +83,22 @@ def test_the_core_requires_none_of_them():
     assert core
     names = set(re.findall(r'^ +"([\w-]+)', core[1], re.MULTILINE))
     assert "lancedb" in names
-    assert not names & {"torch", "transformers", "sentence-transformers", "librosa", "scikit-learn"}
+    assert not names & {"torch", "transformers", "sentence-transformers", "librosa", "numba", "scikit-learn"}
+
+
+def test_what_needs_mlx_names_the_command_that_installs_it(tmp_path):
+    code = """
+import os
+from music_catalog.generator import WeightsError, load_generator, weights
+os.environ["CATALOG_MODELS"] = sys.argv[1]
+for needs in (lambda: load_generator("mlx", "small"), lambda: weights.pull("small")):
+    try:
+        needs()
+    except WeightsError as error:
+        print(error)
+"""
+    run = run_without(code, str(tmp_path))
+    assert run.returncode == 0, run.stderr
+    assert (
+        run.stdout.count("pip install 'music-catalog[cpu]', or 'music-catalog[cuda]' for an NVIDIA GPU") == 2
+    )

@@ -13,6 +13,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 try:
     import tomllib
@@ -101,6 +102,41 @@ def test_every_file_that_is_read_is_installed():
         if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     }
     assert files - listed == set()
+
+
+LINUX = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"}
+MAC = {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"}
+
+
+def mlx_of(extra, machine):
+    """Return MLX as the core and one extra, with the extras of ours that it names, ask for it on a machine."""
+    project, found = PROJECT["project"], []
+    for text in [*project["dependencies"], *project["optional-dependencies"].get(extra, [])]:
+        wanted = Requirement(text)
+        if wanted.name == "music-catalog":
+            found += [one for name in wanted.extras for one in mlx_of(name, machine)]
+        elif wanted.name == "mlx" and (wanted.marker is None or wanted.marker.evaluate(machine)):
+            found.append(wanted)
+    return found
+
+
+@pytest.mark.parametrize("extra", ["", *PROJECT["project"]["optional-dependencies"]])
+def test_one_backend_of_mlx_at_most_is_installed_under_linux(extra):
+    """Two own the same library file: which one is left depends on the installer, and a GPU may stay idle."""
+    backends = {backend for wanted in mlx_of(extra, LINUX) for backend in wanted.extras}
+    expected = {"cpu": {"cpu"}, "cuda": {"cuda13"}, "dev": {"cpu"}}
+    assert backends == expected.get(extra, set())
+    assert all(wanted.extras for wanted in mlx_of(extra, LINUX)), "MLX without a backend cannot be imported"
+    assert mlx_of(extra, MAC), "on a Mac the core has it"
+
+
+@pytest.mark.parametrize("machine", [LINUX, MAC])
+def test_no_mlx_is_installed_that_cannot_pad_the_codec_on_a_gpu(machine):
+    """`mx.pad(mode="reflect")` is new in 0.32.1."""
+    for extra in PROJECT["project"]["optional-dependencies"]:
+        for wanted in mlx_of(extra, machine):
+            assert not wanted.specifier.contains("0.32.0")
+            assert wanted.specifier.contains("0.32.1")
 
 
 @pytest.fixture(scope="module")

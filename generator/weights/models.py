@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..device import require_mlx
 from ..errors import WeightsError
 from ..protocol import Progress
 from .checkpoint import DTYPES, check_config
@@ -154,6 +155,7 @@ def pull(
     repo = str(local.resolve()) if is_local else _repo_of(name)
     if not is_local and "/" not in repo:
         raise WeightsError(f"no model is named {name!r}; valid: {', '.join(MODELS)}, owner/name or a folder.")
+    require_mlx()  # conversion runs in it: said before the download
     target = models_home() / Path(repo).name if is_local else _folder(repo)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f".{target.name}.lock"):
