@@ -58,8 +58,8 @@ def stream_codes(
     and a longer run of the same seed starts with the frames of a shorter one, but for the last max(delays) of
     them. `prompt_codes`: (batch or 1, codebooks, prompt frames), continued. `on_progress(done, total)` counts
     new frames and is called after every step and every piece of the prompt; an exception it raises ends the
-    generation. `compiled`: run steps as one traced graph; None does so on a GPU, where building each step's
-    graph can take longer than computing it.
+    generation. `compiled`: run steps as one traced graph; None does so on Metal, where building each step's graph
+    can take longer than computing it. On CUDA the mask of a traced step would keep attention from its fused kernel.
 
     Raises `GeneratorError` for lengths, prompts or numbers of seeds that do not fit together.
     """
@@ -67,7 +67,7 @@ def stream_codes(
     codes = _prompt_rows(prompt_codes, batch, model)
     _check_lengths(frames, codes.shape[-1], chunk_frames, window_frames, stride_frames)
     if compiled is None:
-        compiled = mx.default_device() == mx.Device(mx.gpu)
+        compiled = mx.default_device() == mx.Device(mx.gpu) and mx.metal.is_available()
     run = _Run(
         model, sampling, compiled, chunk_frames, on_progress, frames - codes.shape[-1], row_keys(seeds)
     )
@@ -97,6 +97,12 @@ class _Run:
     keys: mx.array
     done: int = 0
     reported_s: float = field(default_factory=perf_counter)
+    _choose: Callable[..., tuple[mx.array, mx.array]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        choose = partial(_choose, sampling=self.sampling)
+        fused = self.compiled or mx.default_device() == mx.Device(mx.gpu)
+        self._choose = mx.compile(choose) if fused else choose
 
     def report(self, frames: int) -> None:
         self.done += frames
@@ -109,9 +115,28 @@ class _Run:
         if perf_counter() - self.reported_s > _POLL_S:
             self.report(0)
 
-    def choose(self, logits: mx.array) -> mx.array:
-        self.keys, used = split_keys(self.keys)
-        return sample(logits, used, self.sampling)
+    def choose(self, logits: list[mx.array], planned: mx.array) -> mx.array:
+        """Return a column (batch, codebooks): what is planned, and what is drawn where that is unknown."""
+        column, self.keys = self._choose(logits, self.keys, planned)
+        return column
+
+
+def _choose(
+    logits: list[mx.array], keys: mx.array, planned: mx.array, *, sampling: Sampling
+) -> tuple[mx.array, mx.array]:
+    """Return the next column and the rows' keys after it; `logits`: one array for each pass of guidance."""
+    keys, used = split_keys(keys)
+    column = sample(_guided(logits, sampling), used, sampling)
+    return mx.where(planned == UNKNOWN, column, planned), keys
+
+
+def _guided(logits: list[mx.array], sampling: Sampling) -> mx.array:
+    """Return float32 (batch, codebooks, vocab_size) of logits whose unconditional rows come last."""
+    rows = (logits[0] if len(logits) == 1 else mx.concatenate(logits))[:, :, -1].astype(mx.float32)
+    if not sampling.guided:
+        return rows
+    conditional, unconditional = mx.split(rows, 2)
+    return guide(conditional, unconditional, sampling.guidance_scale)
 
 
 def _window(run: _Run, condition: Condition, known: mx.array, frames: int) -> Iterator[mx.array]:
@@ -133,30 +158,30 @@ def _window(run: _Run, condition: Condition, known: mx.array, frames: int) -> It
 def _columns(run: _Run, condition: Condition, pattern: mx.array, first: int) -> Iterator[mx.array]:
     """Yield the columns (batch, codebooks) from `first` to the end of the pattern, each computed.
 
-    Python builds the graph of the next column while the device computes this one. The device gets that graph only
-    afterwards: while work in flight reads the cache, the cache cannot be updated in place and would be copied whole.
+    Python builds the graph of the next column, sampler and all, while the device computes this one. The device gets
+    that graph only afterwards: while work in flight reads the cache, the cache cannot be updated in place and would be
+    copied whole.
     """
     end = pattern.shape[-1]
     guided = _GuidedDecoder(run, condition, end - 1)
-    logits = guided.read(pattern[:, :, :first])
+    column = run.choose(guided.read(pattern[:, :, :first]), pattern[:, :, first])
     for index in range(first, end):
-        planned = pattern[:, :, index]
-        column = mx.where(planned == UNKNOWN, run.choose(logits), planned)
         mx.async_eval(column)  # type: ignore[no-untyped-call]
+        computed = column
         if index + 1 < end:
-            logits = guided.step(column)
-        mx.eval(column)
-        yield column
+            column = run.choose(guided.step(column), pattern[:, :, index + 1])
+        mx.eval(computed)
+        yield computed
 
 
 class _GuidedDecoder:
-    """Guided logits (batch, codebooks, vocab_size) for the column after those read.
+    """Logits for the column after those read, an array (rows, codebooks, 1, vocab_size) for each pass of guidance.
 
     Guidance runs as one batch of both halves or, with `two_step_cfg`, as two passes, each over a state of its own.
     """
 
     def __init__(self, run: _Run, condition: Condition, columns: int) -> None:
-        self.run, self.model, self.scale = run, run.model, run.sampling.guidance_scale
+        self.run, self.model = run, run.model
         halves = [{"conditional": True, "unconditional": run.sampling.guided}]
         if run.sampling.guided and run.sampling.two_step_cfg:
             halves = [{"unconditional": False}, {"conditional": False, "unconditional": True}]
@@ -168,7 +193,7 @@ class _GuidedDecoder:
             for state in self.states
         ]
 
-    def read(self, columns: mx.array) -> mx.array:
+    def read(self, columns: mx.array) -> list[mx.array]:
         """Read the known columns, and a melody model's chroma and text before them, piece by piece."""
         size = max(_FEWEST_COLUMNS, _PREFILL_COLUMNS // self.states[0].rows)
         for state in self.states:
@@ -181,23 +206,16 @@ class _GuidedDecoder:
         ends = [self.model.hidden(columns[:, :, last:], state)[:, -1:] for state in self.states]
         if last:
             self._computed(*ends)
-        return self._guide([self.model.logits(end) for end in ends])
+        return [self.model.logits(end) for end in ends]
 
     def _computed(self, *hidden: mx.array) -> None:
         """Compute the states of a piece, and let the caller cancel."""
         mx.eval(hidden)
         self.run.report(0)
 
-    def step(self, column: mx.array) -> mx.array:
+    def step(self, column: mx.array) -> list[mx.array]:
         """Read one more column (batch, codebooks)."""
-        return self._guide([step(column[:, :, None]) for step in self.steps])
-
-    def _guide(self, logits: list[mx.array]) -> mx.array:
-        rows = mx.concatenate(logits)[:, :, -1].astype(mx.float32)
-        if not self.run.sampling.guided:
-            return rows
-        conditional, unconditional = mx.split(rows, 2)
-        return guide(conditional, unconditional, self.scale)
+        return [step(column[:, :, None]) for step in self.steps]
 
 
 def _prompt_rows(prompt_codes: mx.array | None, batch: int, model: MusicgenDecoder) -> mx.array:

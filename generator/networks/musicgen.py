@@ -120,22 +120,22 @@ class LayerState:
     """Keys and values of one layer: the audio columns so far, and the text's, which never change."""
 
     def __init__(self, shape: tuple[int, int, int, int], dtype: mx.Dtype) -> None:
-        """Allocate (rows, heads, columns, head_dim) once, at the known final length."""
-        self.keys = mx.zeros(shape, dtype)
-        self.values = mx.zeros(shape, dtype)
+        """Allocate keys and values of (rows, heads, columns, head_dim) once, at the known final length."""
+        # In one array, so that both are written at once, and first in it, so that each is contiguous.
+        self.columns = mx.zeros((2, *shape), dtype)
         self.text: tuple[mx.array, mx.array] | None = None
 
-    def append(self, keys: mx.array, values: mx.array, span: Span) -> tuple[mx.array, mx.array]:
-        """Write new columns; return all that may be seen. Nothing is copied if no pass is under way."""
-        self.keys = mx.slice_update(self.keys, keys, span.start, axes=(2,))
-        self.values = mx.slice_update(self.values, values, span.start, axes=(2,))
-        return self.keys[:, :, : span.end], self.values[:, :, : span.end]
+    def append(self, new: mx.array, span: Span) -> tuple[mx.array, mx.array]:
+        """Write keys and values (2, rows, heads, new columns, head_dim); return all keys and all values to be seen.
+
+        Nothing is copied if no pass is under way.
+        """
+        self.columns = mx.slice_update(self.columns, new, span.start, axes=(3,))
+        return self.columns[0, :, :, : span.end], self.columns[1, :, :, : span.end]
 
 
 Text: TypeAlias = tuple[mx.array, mx.array]
 """Projected text states (rows, text length, hidden_size) and their mask (rows, text length)."""
-Caches: TypeAlias = list[tuple[mx.array, mx.array]]
-"""Keys and values of every layer, as arrays that pass through a compiled function."""
 
 # Longer stretches trace fewer graphs; shorter ones attend to fewer columns that are still empty.
 _COMPILED_COLUMNS = 256
@@ -149,7 +149,7 @@ class DecoderState:
     position_table: mx.array  # (columns, hidden_size) float32
     positions: mx.array  # (1 or rows, columns) index into the table
     column_mask: mx.array | None  # (rows, 1, 1, columns): false at padding of the prefix
-    text_mask: mx.array | None  # (text rows, 1, 1, text length)
+    text_mask: mx.array | None  # (rows, 1, 1, text length)
     prefix: mx.array | None  # (rows, prefix length, hidden_size), until the first forward pass
     layers: list[LayerState] = field(default_factory=list)
     length: int = 0
@@ -170,12 +170,12 @@ class SelfAttention(nn.Module):  # type: ignore[misc]
         self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
-        """Attend from (rows, new columns, hidden_size) to every column so far."""
-        queries, keys, values = (_heads(part, self.heads) for part in mx.split(self.qkv_proj(x), 3, axis=-1))
-        seen = layer.append(keys, values, span)
-        attended = mx.fast.scaled_dot_product_attention(queries, *seen, scale=self.scale, mask=span.mask)
-        merged: mx.array = self.out_proj(_merge(attended))
-        return merged
+        """Attend from (rows, new columns, hidden_size) to every column so far; return what the heads saw."""
+        rows, columns, _ = x.shape
+        parts = _apply_in_parts(self.qkv_proj, x, 3).reshape(3, rows, columns, self.heads, -1)
+        queries, new = mx.split(parts.transpose(0, 1, 3, 2, 4), [1])
+        queries, seen = queries.squeeze(0), layer.append(new, span)
+        return _merge(mx.fast.scaled_dot_product_attention(queries, *seen, scale=self.scale, mask=span.mask))
 
 
 class CrossAttention(nn.Module):  # type: ignore[misc]
@@ -196,11 +196,9 @@ class CrossAttention(nn.Module):  # type: ignore[misc]
         return mx.contiguous(keys), mx.contiguous(values)
 
     def __call__(self, x: mx.array, text: tuple[mx.array, mx.array], mask: mx.array | None) -> mx.array:
-        """Attend from (rows, columns, hidden_size) to the text."""
+        """Attend from (rows, columns, hidden_size) to the text; return what the heads saw."""
         queries = _heads(self.q_proj(x), self.heads)
-        attended = mx.fast.scaled_dot_product_attention(queries, *text, scale=self.scale, mask=mask)
-        merged: mx.array = self.out_proj(_merge(attended))
-        return merged
+        return _merge(mx.fast.scaled_dot_product_attention(queries, *text, scale=self.scale, mask=mask))
 
 
 class DecoderLayer(nn.Module):  # type: ignore[misc]
@@ -220,15 +218,14 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
 
     def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
         """Return the residual stream (rows, columns, hidden_size) after this block."""
-        x = x + self.self_attn(self.self_attn_norm(x), layer, span)
+        seen = self.self_attn(self.self_attn_norm(x), layer, span)
+        x = _add_product(x, seen, self.self_attn.out_proj)
         if layer.text is not None:
-            # Unconditional rows come last and skip this. That is exact: their text is zero, and there are no biases, so
-            # keys, values and attention's output would be zero too.
-            rows = layer.text[0].shape[0]
-            worded = x[:rows] + self.cross_attn(self.cross_attn_norm(x[:rows]), layer.text, span.text_mask)
-            x = worded if rows == x.shape[0] else mx.concatenate([worded, x[rows:]])
-        out: mx.array = x + self.fc2(nn.gelu(self.fc1(self.ffn_norm(x))))
-        return out
+            # Values of rows without words are zero, so that exactly nothing is added to them. To leave them out would
+            # cost a GPU more than to take them along: each block would be cut in two and joined again.
+            worded = self.cross_attn(self.cross_attn_norm(x), layer.text, span.text_mask)
+            x = _add_product(x, worded, self.cross_attn.out_proj)
+        return _add_product(x, nn.gelu(self.fc1(self.ffn_norm(x))), self.fc2)
 
 
 class MusicgenDecoder(nn.Module):  # type: ignore[misc]
@@ -276,6 +273,9 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         )
         state.layers = [LayerState(shape, self.dtype) for _ in self.layers]
         if text is not None:
+            # Zero stands for no words: there are no biases, so that its keys and values would be zero too.
+            silent = mx.zeros((state.rows - text.shape[0], *text.shape[1:]), text.dtype)
+            text = mx.concatenate([text, silent])
             for layer, layer_state in zip(self.layers, state.layers, strict=True):
                 layer_state.text = layer.cross_attn.project(text)
         return state
@@ -289,7 +289,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         words, negative = self._texts(condition)
         texts = [words if half else negative for half in halves]
         mask = mx.concatenate([words[1] if text is None else text[1] for text in texts])
-        # Rows without words come last, and plain models leave them out.
+        # Rows without words come last.
         worded = [text for text in texts if text is not None]
         prefix = self._prefix(condition, halves, texts, words[0]) if melody else None
         columns += prefix.shape[1] if prefix is not None else 0
@@ -299,7 +299,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
             position_table=_sinusoids(columns, self.config.hidden_size),
             positions=mx.arange(columns)[None],
             column_mask=None,
-            text_mask=mask[: condition.batch * len(worded), None, None] if padded and not melody else None,
+            text_mask=mask[:, None, None] if padded and not melody else None,
             prefix=prefix,
         )
         if melody and padded:
@@ -338,15 +338,19 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         instead of built anew for every column. Call it after the first pass, which takes the prefix in.
         """
 
-        def step(tokens: mx.array, start: mx.array, caches: Caches, end: int) -> tuple[mx.array, Caches]:
+        # Arrays pass through a compiled function, or it would keep those that it met when it was traced.
+        def step(
+            tokens: mx.array, start: mx.array, caches: list[mx.array], end: int
+        ) -> tuple[mx.array, list[mx.array]]:
             _set_caches(state, caches)
-            seen = mx.arange(end) <= start
+            seen = numbers[:end] <= start
             mask = seen if state.column_mask is None else seen & state.column_mask[..., :end]
             x = self._blocks(self._embed(tokens, state), state, Span(start, end, mask, state.text_mask))
             return self.logits(x), _caches(state)
 
         # What the graph holds as a constant must be computed by now, or every step would compute it anew.
-        mx.eval(state.position_table, state.positions, state.column_mask, state.text_mask)
+        numbers = mx.arange(state.position_table.shape[0])
+        mx.eval(numbers, state.position_table, state.positions, state.column_mask, state.text_mask)
         mx.eval([layer.text for layer in state.layers])
         compiled = mx.compile(step)
 
@@ -362,7 +366,8 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
 
     def positioned(self, x: mx.array, start: mx.array, state: DecoderState) -> mx.array:
         """Return x (rows, columns, hidden_size) plus the positions of its columns, from `start` (1,) on."""
-        at = mx.take(state.positions, start + mx.arange(x.shape[1]), axis=1)
+        columns = start if x.shape[1] == 1 else start + mx.arange(x.shape[1])
+        at = mx.take(state.positions, columns, axis=1)
         return x + state.position_table[at].astype(x.dtype)
 
     def _advance(self, x: mx.array, state: DecoderState) -> mx.array:
@@ -380,7 +385,8 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
     def _embed(self, tokens: mx.array, state: DecoderState) -> mx.array:
         offsets = mx.arange(self.config.num_codebooks) * (self.config.vocab_size + 1)
         embedded: mx.array = self.embed(tokens + offsets[:, None]).sum(axis=1)
-        return mx.tile(embedded, (state.rows // tokens.shape[0], 1, 1))
+        halves = state.rows // tokens.shape[0]
+        return mx.concatenate([embedded] * halves) if halves > 1 else embedded
 
     def _texts(self, condition: Condition) -> tuple[Text, Text | None]:
         """Return the projected text of each half, None for an unconditional half without words."""
@@ -504,13 +510,40 @@ def _merge(x: mx.array) -> mx.array:
     return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
 
 
-def _caches(state: DecoderState) -> Caches:
-    return [(layer.keys, layer.values) for layer in state.layers]
+def _apply_in_parts(linear: nn.Module, x: mx.array, parts: int) -> mx.array:
+    """Return what `parts` matrices that stand as one make of x (rows, columns, size), each on its own.
+
+    Of shape (parts, rows * columns, size): each part is contiguous, as attention on a GPU wants its queries, where the
+    product with the whole matrix would leave parts that have to be copied.
+    """
+
+    def split(stacked: mx.array) -> mx.array:
+        return stacked.reshape(parts, -1, stacked.shape[-1])
+
+    x = x.reshape(1, -1, x.shape[-1])
+    if isinstance(linear, nn.QuantizedLinear):
+        scales, biases = split(linear.scales), split(linear.biases)
+        made: mx.array = mx.quantized_matmul(
+            x, split(linear.weight), scales, biases, group_size=linear.group_size, bits=linear.bits
+        )
+        return made
+    return x @ split(linear.weight).swapaxes(1, 2)
 
 
-def _set_caches(state: DecoderState, caches: Caches) -> None:
-    for layer, (keys, values) in zip(state.layers, caches, strict=True):
-        layer.keys, layer.values = keys, values
+def _add_product(x: mx.array, y: mx.array, linear: nn.Module) -> mx.array:
+    """Return x + linear(y), in one kernel where the weights are not quantized."""
+    if isinstance(linear, nn.QuantizedLinear):
+        return x + linear(y)
+    return mx.addmm(x, y, linear.weight.T)
+
+
+def _caches(state: DecoderState) -> list[mx.array]:
+    return [layer.columns for layer in state.layers]
+
+
+def _set_caches(state: DecoderState, caches: list[mx.array]) -> None:
+    for layer, columns in zip(state.layers, caches, strict=True):
+        layer.columns = columns
 
 
 def _attention_mask(start: int, state: DecoderState) -> mx.array | str | None:

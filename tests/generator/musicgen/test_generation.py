@@ -22,7 +22,7 @@ from music_catalog.generator.networks.musicgen import (
     MusicgenConfig,
     MusicgenDecoder,
 )
-from music_catalog.generator.networks.sampling import Sampling
+from music_catalog.generator.networks.sampling import Sampling, sample
 
 MONO = MusicgenConfig(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=2, ffn_dim=48, vocab_size=40, text_dim=8
@@ -425,3 +425,43 @@ def test_streaming_gives_the_first_chunk_before_the_rest_is_made(mono):
 def test_lengths_that_do_not_fit_are_refused(mono, wrong, message):
     with pytest.raises(GeneratorError, match=message):
         generate_codes(mono, condition(), **{"frames": 10, "seeds": [1, 2], **wrong})
+
+
+def test_the_next_column_is_drawn_before_the_wait_for_this_one(monkeypatch):
+    """What Python builds while the device computes is the whole step, so that the device gets it without a pause."""
+    steps = []
+
+    def noted(name, function):
+        def call(*arguments, **options):
+            steps.append(name)
+            return function(*arguments, **options)
+
+        return call
+
+    module = "music_catalog.generator.musicgen.generation"
+    stream = stream_codes(MODELS["mono"], condition(1), frames=9, seeds=[1], chunk_frames=20, compiled=False)
+    monkeypatch.setattr(f"{module}.sample", noted("draw", sample))
+    monkeypatch.setattr(f"{module}.mx.async_eval", noted("submit", mx.async_eval))
+    monkeypatch.setattr(f"{module}.mx.eval", noted("wait", mx.eval))
+    next(stream)
+    last = len(steps) - steps[::-1].index("submit") - 1
+    assert steps[:2] == ["draw", "submit"]
+    assert steps[1:last] == ["submit", "draw", "wait"] * 11
+    assert steps[last:] == ["submit", "wait"]
+
+
+@pytest.mark.parametrize(("metal", "traced"), [(True, True), (False, False)])
+def test_steps_are_traced_on_metal_alone(metal, traced, monkeypatch):
+    """On CUDA the mask of a traced step would keep attention out of its fused kernel."""
+    asked = []
+
+    class Watched(MusicgenDecoder):
+        def compiled_step(self, state):
+            asked.append(True)
+            return super().compiled_step(state)
+
+    model = Watched(MONO)
+    monkeypatch.setattr(mx, "default_device", lambda: mx.Device(mx.gpu))
+    monkeypatch.setattr(mx.metal, "is_available", lambda: metal)
+    next(stream_codes(model, condition(1), frames=3, seeds=[1]))
+    assert bool(asked) is traced

@@ -362,7 +362,7 @@ def test_half_precision_stays_half_through_the_blocks(which, dtype, request):
     seen = []
     for layer, layer_state in zip(model.layers, state.layers, strict=True):
         x = mx.zeros((state.rows, 1, pair.config.hidden_size), dtype)
-        seen += [layer(x, layer_state, Span(mx.array([0]), 1, None, None)).dtype, layer_state.keys.dtype]
+        seen += [layer(x, layer_state, Span(mx.array([0]), 1, None, None)).dtype, layer_state.columns.dtype]
         seen += [] if layer_state.text is None else [part.dtype for part in layer_state.text]
     state = model.start(condition, 3, unconditional=True)
     entered = []
@@ -406,10 +406,10 @@ def test_melody_model_quantizes(melody, tmp_path):
 
 def test_the_cache_is_allocated_once_at_its_final_length(mono):
     state = mono.ours.start(plain_condition(mono), 11, unconditional=True)
-    shape = (4, 4, 11, 12)
-    assert {layer.keys.shape for layer in state.layers} == {shape}
+    shape = (2, 4, 4, 11, 12)
+    assert {layer.columns.shape for layer in state.layers} == {shape}
     mono.ours(mx.zeros((2, 4, 3), mx.int32), state)
-    assert {layer.keys.shape for layer in state.layers} == {shape}
+    assert {layer.columns.shape for layer in state.layers} == {shape}
 
 
 # Configuration and names
