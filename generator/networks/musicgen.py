@@ -533,7 +533,8 @@ def _apply_in_parts(linear: nn.Module, x: mx.array, parts: int) -> mx.array:
 def _add_product(x: mx.array, y: mx.array, linear: nn.Module) -> mx.array:
     """Return x + linear(y), in one kernel where the weights are not quantized."""
     if isinstance(linear, nn.QuantizedLinear):
-        return x + linear(y)
+        added: mx.array = x + linear(y)
+        return added
     return mx.addmm(x, y, linear.weight.T)
 
 
