@@ -90,4 +90,4 @@ catalog.add_section(
     history.calibrate,
     setup.completion,
 )
-catalog.add_section("Serve", servers.serve, servers.mcp)
+catalog.add_section("Serve", servers.serve, servers.care, servers.mcp)

@@ -1,20 +1,22 @@
-"""Commands that run until they are interrupted: the HTTP service and the MCP server."""
+"""Commands that run until they are interrupted: the HTTP service, the care of a home, and the MCP server."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from ..errors import InputError, Unavailable
-from .home import open_service
-from .options import config_option, home_option
-from .terminal import Command, end_at_once
+from .home import open_library, open_service, open_store
+from .options import MOST_DAYS, config_option, days_option, home_option, json_option
+from .terminal import Command, end_at_once, print_json
 
-__all__ = ["mcp", "serve"]
+__all__ = ["care", "mcp", "serve"]
 
 
 MOST_TOKEN = 4096
@@ -139,6 +141,61 @@ def _read_token(path: str) -> str:
     if not token:
         raise InputError(f"--token-file {path} is empty; write the token on its first line")
     return token
+
+
+@click.command(cls=Command, examples=["catalog care", "catalog care --once --purge-after 7"])
+@click.option("--once", is_flag=True, help="Make one round and end, as a task of cron.")
+@click.option(
+    "--every",
+    "every_s",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, 86_400),
+    help="Seconds between two rounds.",
+)
+@click.option(
+    "--purge-after",
+    "purge_after_days",
+    type=click.FloatRange(0, MOST_DAYS),
+    callback=days_option,
+    metavar="DAYS",
+    help="Delete tracks for good that lie in the trash for so many days; without it the trash stays.",
+)
+@json_option
+@home_option
+@config_option
+def care(
+    once: bool,
+    every_s: float,
+    purge_after_days: float | None,
+    as_json: bool,
+    home: str,
+    config: str | None,
+) -> None:
+    """Compact, index, purge and scrub a catalog.
+
+    One process does it for a home. It prints a line for each round that did something, until it is interrupted.
+    """
+    from ..upkeep.rounds import Round, care_once, keep_caring, only_carer
+    from ..upkeep.scrub import scrubbing
+
+    def told(done: Round) -> None:
+        if as_json:
+            print_json(done.model_dump(mode="json"))
+        elif once or done.compacted or done.purged:
+            click.echo(str(done))
+        sys.stdout.flush()
+
+    with open_store(home) as store, only_carer(store):
+        if once:
+            told(care_once(store, purge_after_days=purge_after_days))
+            return
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):  # a round that has begun is finished
+            signal.signal(number, lambda *_: stop.set())
+        pace = open_library(config, home).scrub
+        with scrubbing(store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
+            keep_caring(store, stop, every_s=every_s, purge_after_days=purge_after_days, on_round=told)
 
 
 @click.command(cls=Command, examples=["catalog mcp --transport http --port 8766"])

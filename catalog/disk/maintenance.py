@@ -73,6 +73,11 @@ class Maintenance:
         except CatalogError as error:
             _log.warning("the %s table was not compacted: %s", table.name, error)
 
+    def is_due(self, table: DurableTable) -> bool:
+        """Return whether enough was committed to a table since it was last compacted."""
+        with lance_errors(f"the {table.name} table cannot be looked at"):
+            return table.exists() and _times_due(table) >= 1
+
     def compact(self) -> None:
         """Compact every table, waiting for writers."""
         for table in self.tables:

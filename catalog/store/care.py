@@ -142,6 +142,14 @@ class Care:
         check_writable(self._home, "the tables cannot be compacted")
         self._maintenance.compact()
 
+    def compact_due(self) -> list[str]:
+        """Compact and index the tables to which enough was committed since the last time; return their names."""
+        check_writable(self._home, "the tables cannot be compacted")
+        due = [table for table in self._maintenance.tables if self._maintenance.is_due(table)]
+        for table in due:
+            self._maintenance.compact_table(table)
+        return [table.name for table in due]
+
     def drop_altered_indexes(self) -> None:
         """Drop the indexes of which a file does not hold what was written, so that reads scan until they are made anew.
 

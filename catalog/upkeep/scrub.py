@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 
 from ..disk.digests import read_again
+from ..disk.locks import hold
 from ..disk.reading import read
-from ..errors import CatalogError, Damage
+from ..errors import Busy, CatalogError, Damage
 from ..models import Track
 from ..search.filters import equals, literal
 from ..store.audit import Problem
@@ -111,19 +112,32 @@ class Scrub:
 
 @contextlib.contextmanager
 def scrubbing(store: Store, *, days: float | None, most_mb_per_s: float) -> Iterator[None]:
-    """Scrub the home of `store` in a thread while the body runs; not with `days` None, nor where it is read-only."""
-    if days is None or not os.access(store.home, os.W_OK):
-        yield
-        return
-    scrub, stop = Scrub(store, days=days, most_mb_per_s=most_mb_per_s), threading.Event()
-    thread = threading.Thread(target=scrub.run, args=(stop,), name="catalog-scrub", daemon=True)
-    thread.start()
+    """Scrub the home of `store` in a thread while the body runs.
+
+    Not with `days` None, nor where the home is read-only, nor where another process scrubs it.
+    """
+    with contextlib.ExitStack() as stack:
+        if days is None or not os.access(store.home, os.W_OK) or not _alone(store, stack):
+            yield
+            return
+        scrub, stop = Scrub(store, days=days, most_mb_per_s=most_mb_per_s), threading.Event()
+        thread = threading.Thread(target=scrub.run, args=(stop,), name="catalog-scrub", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            # Waited for: native code crashes when the interpreter ends under it.
+            stop.set()
+            thread.join(END_S)
+
+
+def _alone(store: Store, stack: contextlib.ExitStack) -> bool:
+    """Hold the scrub of the home until `stack` ends; return whether no other process does."""
     try:
-        yield
-    finally:
-        # Waited for: native code crashes when the interpreter ends under it.
-        stop.set()
-        thread.join(END_S)
+        stack.enter_context(hold(store.home / "locks" / "scrub.lock", 0.0, "the scrub of this home"))
+    except Busy:
+        return False
+    return True
 
 
 def check_track(store: Store, track_id: str) -> tuple[list[Problem], int]:
