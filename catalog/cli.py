@@ -15,6 +15,7 @@ import click
 
 from .commands import history, listening, music, presets, servers, setup, soundtrack, stock, tracks
 from .commands.collected.playlists import playlists
+from .commands.installed.plugins import plugins
 from .commands.intake import add
 from .commands.music import musicgen
 from .commands.terminal import Group, interrupt
@@ -86,6 +87,7 @@ catalog.add_section(
     presets.schema,
     setup.config_,
     setup.models,
+    plugins,
     setup.doctor,
     history.calibrate,
     setup.completion,

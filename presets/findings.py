@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import did_you_mean, shown
 from .schema import (
+    BackendSettings,
     Configuration,
     Defaults,
     Ear,
@@ -36,6 +37,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "reader": Reader,
     "scrub": Scrub,
     "ear": Ear,
+    "backends": BackendSettings,
 }
 _SHOWN_OF_READER = {"model", "timeout_s", "temperature"}
 
@@ -56,8 +58,10 @@ def sentence(error: ValidationError, content: Mapping[str, Any], place: Callable
 
 def _finding(first: Any, loc: list[str], content: Mapping[str, Any], keys: list[str]) -> str:
     kind, value = first["type"], first["input"]
-    # A key to a language model that stands in the wrong place is not printed.
-    secret = loc[0] == "reader" and loc[-1] not in _SHOWN_OF_READER
+    # A key to a language model or to a service that stands in the wrong place is not printed.
+    secret = (loc[0] == "reader" and loc[-1] not in _SHOWN_OF_READER) or (
+        loc[0] == "backends" and loc[-1] != "use"
+    )
     if kind == "extra_forbidden":
         its_value = "" if secret else f" (its value is {shown(value)})"
         return f"is no known key{its_value}; {did_you_mean(loc[-1], keys)}"

@@ -20,6 +20,7 @@ from .document import ROOT, read
 from .errors import PresetError, did_you_mean
 from .findings import sentence
 from .schema import (
+    BackendSettings,
     Check,
     Configuration,
     Defaults,
@@ -80,10 +81,12 @@ class Library:
     """What hears the music, and when."""
     check: Check
     """How often a track that fails the check after making is made again."""
+    backends: Mapping[str, BackendSettings]
+    """Generators of the user's own by name."""
     digest: str
     """sha256 in hex of all that decides what music is made. Ducking is not in it, as it only changes a mix, nor are the
-    scrub, the ear and the check, nor where the reader is found, how long it may take, or which variable holds its
-    key."""
+    scrub, the ear and the check, nor where a reader or a backend is found, how long it may take, or which variable
+    holds its key."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
 
     def style(self, name: str) -> Style:
@@ -122,6 +125,7 @@ class Library:
             "scrub": self.scrub,
             "ear": self.ear,
             "check": self.check,
+            "backends": {name: {"use": one.use, **one.settings} for name, one in self.backends.items()},
         }
         return dict(_flat(sections))
 
@@ -237,7 +241,7 @@ def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
     settled = {section: {} if body is None else body for section, body in content.items()}
     if content.get("reader", "") is None:
         del settled["reader"]
-    for section in ("presets", "roles", "quality"):
+    for section in ("presets", "roles", "quality", "backends"):
         if isinstance(settled.get(section), dict):
             settled[section] = {k: {} if body is None else body for k, body in settled[section].items()}
     prompt = settled.get("prompt_metadata", {})
@@ -280,12 +284,14 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         raise PresetError(sentence(error, content, lambda key: f"{_origin(origins, key)}: {key}")) from None
     # Without a reader the section is left out, so that digests from before it stay the same.
     of_reader: Any = {"base_url", "api_key_env", "timeout_s"} if valid.reader else True
+    of_backends: Any = {"__all__": {"url", "api_key_env", "timeout_s", "retries"}} if valid.backends else True
     canonical = json.dumps(
         valid.model_dump(
             mode="json",
             exclude={
                 "roles": {"__all__": {"ducking"}},
                 "reader": of_reader,
+                "backends": of_backends,
                 **dict.fromkeys(("scrub", "ear", "check"), True),
             },
         ),
@@ -303,6 +309,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         scrub=valid.scrub,
         ear=valid.ear,
         check=valid.check,
+        backends=MappingProxyType(valid.backends),
         digest=hashlib.sha256(canonical.encode("utf-8")).hexdigest(),
         _origins=origins,
     )

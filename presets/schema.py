@@ -11,13 +11,14 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .errors import did_you_mean
 from .vocabulary import ENVIRONMENTS, MOODS
 
 __all__ = [
     "MAX_DURATION_S",
+    "BackendSettings",
     "Check",
     "Configuration",
     "Defaults",
@@ -87,6 +88,12 @@ def _name(name: str) -> str:
     return name
 
 
+def _own_name(name: str) -> str:
+    if name in ("auto", "mlx", "procedural", "imported"):
+        raise ValueError("be another name; auto, mlx, procedural and imported are the catalog's own")
+    return name
+
+
 def _base_url(url: str) -> str:
     """Return an address without the slash at its end. It is printed and logged, so it may hold no secret."""
     try:
@@ -127,6 +134,7 @@ Moods = Annotated[
 Structure = Annotated[Line, BeforeValidator(_structure)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
 Name = Annotated[str, AfterValidator(_name)]
+OwnName = Annotated[Name, AfterValidator(_own_name)]
 Synthesis = Annotated[dict[str, Any], AfterValidator(_plain)]
 
 Size = Literal[
@@ -141,7 +149,8 @@ Size = Literal[
     "stereo-melody",
     "stereo-melody-large",
 ]
-Backend = Literal["auto", "mlx", "procedural"]
+Backend = Annotated[str, AfterValidator(_name)]
+"""`auto`, `mlx`, `procedural`, a name in `backends`, or that of a plugin; the catalog knows which there are."""
 DurationRule = Literal["crop", "pad", "strict"]
 Repetition = Literal["none", "low", "medium", "high"]
 Dynamics = Literal["flat", "gentle", "building", "impact", "wide"]
@@ -303,10 +312,30 @@ class Check(Strict):
     """All that is made again takes at most this share of the time that the making took at first."""
 
 
+class BackendSettings(Strict):
+    """A generator of the user's own: which plugin makes the music, and what that plugin is told."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: Name = ""
+    """The name of the plugin; empty where it is that of the entry."""
+
+    @model_validator(mode="after")
+    def _of_plain_values(self) -> BackendSettings:
+        _plain(self.settings)
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the plugin is told: every key but `use`."""
+        return dict(self.model_extra or {})
+
+
 class Configuration(Strict):
     """Everything under `musicgen:`, merged."""
 
     model: Model
+    backends: dict[OwnName, BackendSettings] = Field(default_factory=dict)
     defaults: Defaults
     prompt_metadata: PromptMetadata
     presets: dict[Name, Style] = Field(default_factory=dict)

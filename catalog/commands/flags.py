@@ -14,6 +14,7 @@ FLAGS = {
     "end_s": "--to",
     "fit": "--fit",
     "force": "--force",
+    "license": "--license",
     "listed": "--manifest",
     "loop": "--loop",
     "from_ratings": "--from-ratings",

@@ -142,8 +142,14 @@ def query_hints(line: str, facts: dict[str, Any], home: str, config: str | None 
 
 
 def _known_names(config: str | None, home: str) -> dict[str, Any]:
+    from ..plugins.backends import Backends
+
     library = open_library(config, home)
-    return {"style": library.styles.keys(), "role": library.roles.keys()}
+    return {
+        "style": library.styles.keys(),
+        "role": library.roles.keys(),
+        "by": Backends(library.backends),
+    }
 
 
 def check_out_file(out: str | None, force: bool) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "home_option",
     "json_option",
     "levels_options",
+    "license_option",
     "list_output",
     "mix_out_option",
     "no_server_option",
@@ -121,6 +122,11 @@ force_option = on_output("--force", is_flag=True, help="Replace files that exist
 mix_out_option = on_output(
     "--out", required=True, type=click.Path(dir_okay=False), help="The mix (.wav, .flac or .ogg)."
 )
+license_option = wanted(
+    "--license",
+    type=click.Choice(["commercial"]),
+    help="Serve and make only music that may be used so, by its licence.",
+)
 context_options = options(
     click.argument("text", required=False),
     about_text(
@@ -192,7 +198,8 @@ context_options = options(
         show_default=FROM_THE_TEXT,
         help="Seed for the generator; the same inputs and seed give the same samples.",
     ),
-    wanted("--backend", show_default="auto", help="auto, mlx or procedural."),
+    wanted("--backend", show_default="auto", help="auto, mlx, procedural, or a name of `catalog plugins`."),
+    license_option,
     wanted(
         "--continue-from",
         metavar="TRACK",
@@ -289,5 +296,10 @@ filter_options = options(
     on_tracks("--max-duration", "max_duration_s", type=float, help="At most this long, in seconds."),
     on_tracks("--min-tempo", "min_tempo_bpm", type=float, help="At least this fast, in BPM."),
     on_tracks("--max-tempo", "max_tempo_bpm", type=float, help="At most this fast, in BPM."),
-    on_tracks("--made-by", "backend", help="Only tracks of this backend: mlx or procedural."),
+    on_tracks("--made-by", "backend", help="Only tracks of this backend: mlx, procedural, a plugin."),
+    on_tracks(
+        "--license",
+        type=click.Choice(["commercial"]),
+        help="Only tracks that may be used so, by their licence.",
+    ),
 )

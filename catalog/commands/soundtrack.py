@@ -20,6 +20,7 @@ from .options import (
     home_option,
     json_option,
     levels_options,
+    license_option,
     mix_out_option,
     out_options,
 )
@@ -132,7 +133,8 @@ def mix(
 @click.option("--narrator", help="Who speaks where a chunk has no narration: espeak-ng, mlx-audio, orpheus.")
 @click.option("--cover", help="Who paints a cover beside the mix: mflux.")
 @click.option("--quality", help="Quality tier of new loops: preview, standard or final.")
-@click.option("--backend", help="auto, mlx or procedural.")
+@click.option("--backend", help="auto, mlx, procedural, or a name of `catalog plugins`.")
+@license_option
 @click.option("--seed", type=int, help="Seed for new loops.")
 @click.option("--listener", help="Who hears it; tracks they just heard are avoided.")
 @levels_options

@@ -9,7 +9,7 @@ import click
 from ..errors import InputError
 from .home import open_service
 from .inputs import present
-from .options import complete_names, config_option, home_option, json_option
+from .options import complete_names, config_option, home_option, json_option, license_option
 from .terminal import Command, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ __all__ = ["stock"]
 )
 @click.option("--quality", help="Quality tier: preview, standard or final.")
 @click.option("--duration", "duration_s", type=float, help="Length in seconds.")
-@click.option("--backend", help="auto, mlx or procedural.")
+@click.option("--backend", help="auto, mlx, procedural, or a name of `catalog plugins`.")
+@license_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and its cost: make nothing.")
 @click.option("--yes", is_flag=True, help="Make the tracks without asking.")
 @json_option

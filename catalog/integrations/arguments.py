@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from .. import report
 from ..errors import InputError
-from ..models import Environment, OneOrMore, QualityName, Result, StatedBrief, TimeOfDay
+from ..models import Environment, OneOrMore, QualityName, Result, StatedBrief, TimeOfDay, Use
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach, Reuse
 from ..service.service import MusicService
@@ -51,6 +51,13 @@ class FindOrMakeArguments(BaseModel):
     brief: StatedBrief | None = Field(
         None,
         description="Which music serves the text, by names of presets, when you can judge that; it decides the style.",
+    )
+    backend: str | None = Field(
+        None,
+        description="Who makes it: auto, mlx, procedural or an installed plugin; left out, as configured.",
+    )
+    license: Use | None = Field(
+        None, description='"commercial" serves and makes only music that may be used commercially.'
     )
     seed: int | None = Field(None, description="Seed of the generator, to make the same take again.")
     continue_from: str | None = Field(
@@ -102,6 +109,8 @@ class FixedArguments(TypedDict, total=False):
     time_of_day: TimeOfDay | None
     mood_tags: str | Sequence[str] | None
     brief: StatedBrief | Mapping[str, Any] | None
+    backend: str | None
+    license: Use | None
     seed: int | None
     continue_from: str | None
     listener: str | None

@@ -36,6 +36,7 @@ from .request import (
     Source,
     Takes,
     TimeOfDay,
+    Use,
 )
 from .result import Action, Candidate, Decision, Match, Result, ServedResult
 from .stock import PlannedTrack, Stock, StockPlan
@@ -104,6 +105,7 @@ __all__ = [
     "TimeOfDay",
     "Track",
     "Unit",
+    "Use",
     "Value",
     "clean_line",
     "clean_text",

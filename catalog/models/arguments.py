@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from ..presets import Environment, TimeOfDay
 from .brief import StatedBrief
 from .filter import Condition
-from .request import Backend, QualityName
+from .request import Backend, QualityName, Use
 from .track import State
 
 __all__ = ["FilterArguments", "LogArguments", "MusicArguments", "RequestArguments", "SceneArguments"]
@@ -36,6 +36,7 @@ class MusicArguments(TypedDict, total=False):
     role: str | None
     quality: QualityName | None
     backend: Backend | None
+    license: Use | None
     loopable: bool | None
     seed: int | None
     continue_from: str | None
@@ -78,6 +79,7 @@ class FilterArguments(TypedDict, total=False):
     min_rating: int | None
     whole_pieces: bool
     backend: str | None
+    license: Use | None
     language: str | None
     state: State | None
     conditions: Sequence[Condition]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .base import OneOrMore, Value
-from .request import Environment, QualityName, TimeOfDay
+from .request import Environment, QualityName, TimeOfDay, Use
 from .track import State
 
 __all__ = ["Alternative", "Condition", "FieldName", "Filter", "Period", "Span"]
@@ -81,6 +81,8 @@ class Filter(Value):
     whole_pieces: bool = False
     """Imported tracks may be longer than `max_duration_s`: a piece is faded out when it is no longer needed."""
     backend: str | None = None
+    license: Use | None = None
+    """What the music must be licensed for, by the licence that the track states."""
     language: str | None = None
     state: State | None = "ready"
     conditions: tuple[Condition, ...] = ()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..presets import Environment, TimeOfDay
-from .base import Line, Name, OneOrMore, Tag, Unit, Value, clean_text
+from .base import Line, Name, OneOrMore, Tag, Unit, Value, clean_line, clean_text
 from .brief import Brief, StatedBrief
 from .display import quoted
 
@@ -24,10 +24,13 @@ __all__ = [
     "Source",
     "Takes",
     "TimeOfDay",
+    "Use",
 ]
 
 Source = Literal["caller", "text", "heads", "prototypes", "encoder", "default"]
-Backend = Literal["auto", "mlx", "procedural"]
+Backend = Annotated[str, AfterValidator(clean_line), Field(min_length=1, max_length=64)]
+"""`auto`, `mlx`, `procedural`, a backend of the configuration, or the name of a plugin."""
+Use = Literal["commercial"]
 QualityName = Literal["preview", "standard", "final"]
 
 
@@ -82,6 +85,8 @@ class Choices(Value):
     role: str | None = None
     quality: QualityName | None = None
     backend: Backend | None = None
+    license: Use | None = None
+    """What the music must be licensed for: "commercial" serves and makes only what may be used commercially."""
     duration_s: float | None = None
     loopable: bool | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**32)

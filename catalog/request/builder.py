@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, InputError, Unavailable
+from ..errors import ConfigError, InputError
 from ..generator import GeneratorError
 from ..generator.synth.parameters import Synthesis
-from ..generator.weights.sizes import choices_for, melody_size
+from ..generator.weights.sizes import melody_size
 from ..models import Brief, Choices, Context, Features, Request
+from ..plugins.backends import Backends
 from ..presets import Library, PresetError
 from ..presets import load as load_presets
+from .backend import FindWeights, pick_backend
 from .prompt import mood_of, prompt_of
 from .selection import pick_quality, pick_role, pick_style
 from .synthesis import shade
@@ -25,9 +27,6 @@ __all__ = ["FindWeights", "build", "key_of", "load_library", "preset_errors"]
 
 KEY_VERSION = 1
 MIN_DURATION_S = 0.05
-
-FindWeights = Callable[[str], Any]
-"""Takes a model size; returns where its weights are on this machine, or None."""
 
 
 def load_library(config: str | Path | None, home: str | Path) -> Library:
@@ -58,11 +57,15 @@ def key_of(context: Context, choices: Choices, library: Library, weights: Mappin
     backend = choices.backend or library.model.backend
     identity = {
         "version": KEY_VERSION,
-        # Left out where there is none, so that keys from before briefs and melodies stay the same.
+        # Left out where there is none, so that keys from before briefs, melodies and licences stay the same.
         "context": context.model_dump(mode="json", exclude=None if context.brief else {"brief"}),
-        "choices": choices.model_dump(mode="json", exclude=None if choices.melody else {"melody"}),
+        "choices": choices.model_dump(
+            mode="json", exclude={name for name in ("melody", "license") if getattr(choices, name) is None}
+        ),
         "library": library.digest,
-        "weights": [] if backend == "procedural" else sorted(size for size, here in weights.items() if here),
+        "weights": []
+        if backend not in ("auto", "mlx")
+        else sorted(size for size, here in weights.items() if here),
     }
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
@@ -76,14 +79,16 @@ def build(
     *,
     key: str,
     find_weights: FindWeights,
+    backends: Backends | None = None,
     brief: Brief | None = None,
     warnings: Sequence[str] = (),
     served_style: str = "",
 ) -> Request:
     """Return the request for a context: style, role and quality picked, configuration merged, prompt written.
 
-    `brief` says which styles suit the text; `warnings` come from reading it. `served_style` is the style of a request
-    that was answered before and is only described again.
+    `backends` are the generators by name, without them those of the library. `brief` says which styles suit the text;
+    `warnings` come from reading it. `served_style` is the style of a request that was answered before and is only
+    described again.
 
     Raises ConfigError for unknown names or values the configuration refuses, InputError for choices that
     contradict each other, Unavailable when the backend that the caller named has no weights here.
@@ -99,7 +104,9 @@ def build(
     config, sources = dict(resolved.values), dict(resolved.sources)
     if choices.melody is not None:
         _follow_melody(config, sources, choices.melody)
-    substitution = _pick_backend(config, sources, find_weights)
+    substitution = pick_backend(
+        config, sources, find_weights, backends or Backends(library.backends), choices.license
+    )
     _arrange(config, sources, library, style, features, mood_of(features, brief))
     if choices.continue_from is not None:
         config["continue_from"], sources["continue_from"] = choices.continue_from, "caller"
@@ -146,31 +153,6 @@ def _follow_melody(config: dict[str, Any], sources: dict[str, str], melody: str)
     if (size := melody_size(config["size"])) != config["size"]:
         sources["size"] = f"follows a melody as {config['size']} cannot, by {sources['size']}"
         config["size"] = size
-
-
-def _pick_backend(config: dict[str, Any], sources: dict[str, str], find_weights: FindWeights) -> str:
-    """Replace `auto` by the backend that will run, and return a sentence where that is a substitute, else ""."""
-    size, backend = config["size"], config["backend"]
-    if backend == "procedural" or (backend == "mlx" and find_weights(size)):
-        return ""
-    if backend == "mlx":
-        raise Unavailable(
-            f"backend mlx needs the weights of MusicGen {size}, and they are not on this machine; "
-            f"run `catalog models pull {size}`, or pass backend='auto' or backend='procedural'"
-        )
-    stand_ins = choices_for(size, melody="melody" in config)
-    present = next((one for one in stand_ins if find_weights(one)), None)
-    config["backend"] = "mlx" if present else "procedural"
-    sources["backend"] = f"auto, by {sources['backend']}"
-    if present is None:
-        return f"MusicGen {size} is not on this machine, so the procedural synthesizer rendered this"
-    if present != size:
-        config["size"], sources["size"] = (
-            present,
-            f"the largest on this machine up to {size}, by {sources['size']}",
-        )
-        return f"MusicGen {size} is not on this machine, so {present} made this"
-    return ""
 
 
 def _arrange(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..generator.weights.sizes import MODEL_RANKS
+from ..generator.weights.sizes import rank_of
 from ..models import Filter, Request
 
 __all__ = ["DURATION_TOLERANCE", "MIN_DURATION_TOLERANCE_S", "alone", "hard_facts"]
@@ -20,12 +20,11 @@ def hard_facts(request: Request) -> Filter:
     duration_s = float(config["duration_s"])
     any_length = loopable and choices.duration_s is None
     slack_s = max(MIN_DURATION_TOLERANCE_S, DURATION_TOLERANCE * duration_s)
-    model = config["size"] if config["backend"] == "mlx" else "procedural"
     return Filter(
         role=request.role,
         style=choices.preset,
         min_quality=request.quality,
-        min_model_rank=MODEL_RANKS[model],
+        min_model_rank=rank_of(config),
         # A loop serves any length, unless the caller named one.
         loopable=True if loopable else choices.loopable,
         min_duration_s=None if any_length else duration_s - slack_s,
@@ -34,7 +33,8 @@ def hard_facts(request: Request) -> Filter:
         whole_pieces=choices.duration_s is None and not any_length and request.role in UNDER,
         environment=request.context.environment,
         time_of_day=request.context.time_of_day,
-        backend=choices.backend if choices.backend in ("mlx", "procedural") else None,
+        backend=choices.backend if choices.backend != "auto" else None,
+        license=choices.license,
     )
 
 
@@ -46,6 +46,7 @@ def alone(facts: Filter) -> dict[str, Filter]:
         "quality": ("min_quality",),
         "model": ("min_model_rank",),
         "backend": ("backend",),
+        "license": ("license",),
         "loop": ("loopable",),
         "duration": ("min_duration_s", "max_duration_s", "whole_pieces"),
         "environment": ("environment",),

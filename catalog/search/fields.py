@@ -12,6 +12,7 @@ from ..models import Alternative, Environment, Period, QualityName, Span, TimeOf
 from ..validation import nearest
 
 __all__ = [
+    "BACKENDS",
     "FIELDS",
     "HALF",
     "LARGEST_NUMBER",
@@ -24,6 +25,8 @@ __all__ = [
 
 LARGEST_NUMBER = 1e9
 MOST_DAYS = 36_500
+BACKENDS = ("mlx", "procedural", "imported")
+"""What made a track, where no plugin did."""
 HALF = 0.5
 """A bare `length:30` or `tempo:90` means within this of the number: real tracks have no whole seconds or beats."""
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d{1,2})?", re.ASCII)
@@ -87,6 +90,14 @@ def _read_name(value: TypedValue) -> Alternative:
     name = re.sub(r"[ -]", "_", value.text.lower())
     if name not in valid:
         raise value.refusal(nearest(name, valid))
+    return name
+
+
+def _read_backend(value: TypedValue) -> Alternative:
+    """Return the name of a backend: the catalog's own in any spelling, another where it is known."""
+    name, others = value.text.lower(), value.known.get("by", ())
+    if name not in BACKENDS and name not in others:
+        raise value.refusal(nearest(name, dict.fromkeys((*BACKENDS, *others))))
     return name
 
 
@@ -186,7 +197,7 @@ FIELDS: dict[str, Field] = {
     "length": Field(_numbers(around=HALF), "length:30..60"),
     "tempo": Field(_numbers(none=True, around=HALF), "tempo:..90"),
     "rating": Field(_numbers(none=True, least=1, most=5), "rating:4.."),
-    "by": Field(_word_of("mlx", "procedural", "imported"), "by:mlx"),
+    "by": Field(_read_backend, "by:mlx"),
     "model": Field(_text(), "model:small"),
     "license": Field(_text(), "license:cc-by"),
     "language": Field(_text(), "language:en"),

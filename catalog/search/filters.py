@@ -23,6 +23,7 @@ from ..models import (
     Track,
     surrogate_refusal,
 )
+from .licenses import NO_WEIGHTS, PATTERN, commercial
 
 __all__ = ["QUALITY_RANK", "both", "equals", "literal", "meets", "one_of", "to_sql"]
 
@@ -53,6 +54,8 @@ _LISTS = ("mood", "tag")
 _WHOLE = ("rating",)
 _PARTS = ("model", "license")
 """Fields that match where a part of the value does."""
+_COMMERCIAL = "commercial"
+"""The value of `license` that stands for every licence which allows commercial use."""
 _UNKNOWN: dict[FieldName, str] = {"environment": "''", "time": "''", "tempo": "0.0", "rating": "0"}
 """The value of a column that stands for an unknown fact."""
 _LETTER = "[0-9a-z\u00e0-\u024f]"
@@ -66,13 +69,20 @@ def to_sql(where: Filter) -> str | None:
     Unknown values never meet a bound: a track without tempo is outside every tempo range, an unrated one below every
     rating. Raises InputError for text that is not Unicode and for bounds that are not numbers.
     """
-    return both(*_equalities(where), *_bounds(where), *_tags(where), *map(_condition, where.conditions))
+    return both(
+        *_equalities(where),
+        *_bounds(where),
+        *_tags(where),
+        _licensed() if where.license else None,
+        *map(_condition, where.conditions),
+    )
 
 
 def meets(track: Track, where: Filter) -> bool:
     """Tell whether a track meets the facts of `where`, its `conditions` aside; the same rules as in `to_sql`."""
     return (
         all(getattr(where, name) in (None, getattr(track, name)) for name in _SAME)
+        and (where.license is None or commercial(track.license, imported=track.imported))
         and set(where.mood) <= {*track.mood_tags}
         and QUALITY_RANK[track.quality] >= QUALITY_RANK[where.min_quality or "preview"]
         and track.model_rank >= (where.min_model_rank or 0)
@@ -191,9 +201,17 @@ def _meets(field: FieldName, column: str, value: Alternative) -> str:
     if field in _LISTS:
         spelled = dict.fromkeys((str(value), str(value).lower()))
         return " OR ".join(f"array_has({column}, {literal(each)})" for each in spelled)
+    if field == "license" and str(value).lower() == _COMMERCIAL:
+        return _licensed()
     if field in _PARTS:
         return f"contains(lower({column}), {literal(str(value).lower())})"
     return equals(column, value)
+
+
+def _licensed() -> str:
+    """Return the predicate of tracks that may be used commercially; the same rule as `licenses.commercial`."""
+    of_weights = both(equals("weights_license", NO_WEIGHTS), f"backend != {literal(IMPORTED)}")
+    return f"(regexp_like(trim(lower(weights_license)), {literal(PATTERN)}) OR ({of_weights}))"
 
 
 def _moment(end: datetime | timedelta) -> datetime:

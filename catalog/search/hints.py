@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ..models import Filter
 from ..presets.vocabulary import MOODS
+from .fields import BACKENDS
 from .query import Query
 
 __all__ = ["hints", "meant"]
@@ -19,15 +20,15 @@ CLOSE = 0.6
 """Words less alike than this are not taken for a slip (`difflib`)."""
 WORD_CLOSE = 0.7
 """The same for a free word, which may be anything."""
-BACKENDS = ("mlx", "procedural", "imported")
 
 
 def hints(where: Filter, known: Mapping[str, Collection[str]]) -> list[str]:
     """Return a sentence for each word of `where` that is none of the known ones, with the nearest of those.
 
-    `known` holds the valid values of "style" and "role".
+    `known` holds the valid values of "style", "role" and "by".
     """
-    valid = {"mood": MOODS.keys(), "made-by": BACKENDS, **known}
+    backends = (*BACKENDS, *known.get("by", ()))
+    valid = {"mood": MOODS.keys(), **known, "by": backends, "made-by": backends}
     asked = dict.fromkeys(_words(where))
     return [
         _hint(field, word, valid[field])
@@ -71,6 +72,6 @@ def _words(where: Filter) -> Iterator[tuple[str, str]]:
 
 def _hint(field: str, word: str, valid: Collection[str]) -> str:
     near = _near(word, valid, CLOSE)
-    is_none = "no backend" if field == "made-by" else f"no {field}"
+    is_none = "no backend" if field in ("by", "made-by") else f"no {field}"
     meant = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(valid))}"
     return f"{word!r} is {is_none}; {meant}"

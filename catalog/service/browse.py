@@ -173,7 +173,9 @@ def narrow_page(
     if found.total and not missing:
         return found
     _, counted = store.tracks.facets()
-    known = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **names}
+    # A backend is refused where its name is not known, and no free word was meant as one.
+    presets = {name: names[name] for name in names if name != "by"}
+    known: dict[str, Collection[str]] = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **presets}
     return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
 
 

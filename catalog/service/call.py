@@ -29,6 +29,7 @@ from ..models import (
     Result,
     SceneArguments,
     Takes,
+    Use,
 )
 from ..reuse.terms import TermArguments
 
@@ -78,6 +79,7 @@ class StockOptions(TypedDict, total=False):
     role: str | None
     quality: QualityName | None
     backend: Backend | None
+    license: Use | None
     duration_s: float | None
     loopable: bool | None
     generation: Mapping[str, Any]

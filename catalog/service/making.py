@@ -22,13 +22,14 @@ from ..errors import Damage, InputError, Unavailable
 from ..generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, audio
 from ..generator.audio import analysis, timbre
 from ..generator.audio.seam import measure_seam
-from ..generator.weights.sizes import MODEL_RANKS
+from ..generator.weights.sizes import rank_of
 from ..hearing.measuring import measured
 from ..models import Checked, Measured, Request, Track
 from ..store.store import Store
 from ..upkeep.sidecars import sidecar
 from ..version import package_version
 from .call import Call
+from .choice.licensing import require_license_of_made
 
 __all__ = [
     "Generators",
@@ -146,6 +147,7 @@ def keep(
     stage up to the storing, and may raise Cancelled. Raises StorageError when the audio cannot be written.
     """
     call, request, config = task.call, task.request, task.config
+    require_license_of_made(raw, call.choices)
     with generator_errors(f"{config['backend']} {config['size']}"):
         check()
         with call.stage("measure"):
@@ -298,11 +300,10 @@ def _requested(request: Request) -> dict[str, Any]:
 
 def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
     origin = raw.provenance
-    rank = MODEL_RANKS[config["size"] if config["backend"] == "mlx" else "procedural"]
     return {
         "backend": origin["backend"],
         "model": origin["model"],
-        "model_rank": rank,
+        "model_rank": rank_of(config),
         "weights_license": origin["weights_license"],
         "seed": int(origin["seed"]),
         "versions": {

@@ -21,6 +21,7 @@ from ..history.certification import certify
 from ..history.over_time import By
 from ..history.statistics import Statistics, statistics
 from ..models import Context, Features, FilterArguments, Hit, Hits, Judgement, LogArguments, Page, Track
+from ..plugins.backends import Backends
 from ..presets import Library
 from ..request.context import ContextSource, read_context
 from ..reuse.certificate import Certificate
@@ -75,6 +76,11 @@ class OpenCatalog:
         """What makes vectors of texts. Raises InputError once the service is closed."""
         self._require_open()
         return self._encoder
+
+    @cached_property
+    def backends(self) -> Backends:
+        """The names that may stand as `backend`: the catalog's own, those of the configuration, and plugins."""
+        return Backends(self.library.backends)
 
     @cached_property
     def _sounds(self) -> SoundSearch:
@@ -223,7 +229,11 @@ class OpenCatalog:
         return parse(text, self._names())
 
     def _names(self) -> dict[str, Collection[str]]:
-        return {"style": self.library.styles.keys(), "role": self.library.roles.keys()}
+        return {
+            "style": self.library.styles.keys(),
+            "role": self.library.roles.keys(),
+            "by": self.backends,
+        }
 
     def brief_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the `brief` that `find_or_make` takes, over the styles on offer."""

@@ -32,6 +32,7 @@ from ..models import (
     Takes,
     Track,
 )
+from ..plugins.backends import OWN, Backends
 from ..presets import Library
 from ..request.builder import build, key_of, preset_errors
 from ..request.context import ContextSource, read_context
@@ -50,6 +51,8 @@ from .checking.budget import Budget
 from .checking.made import keep_best, make_takes
 from .checking.takes import TakeCheck
 from .checking.told import checked_takes, failed_check, with_reason
+from .choice.licensing import licensed, require_license
+from .choice.warnings import of_decision, substitution
 from .ears.made import MadeTracks
 from .ears.takes import TakeListener
 from .listener import Listener
@@ -101,6 +104,7 @@ class Flow:
         self.made = MadeTracks(store, library)
         self.take_checks: tuple[TakeCheck, ...] = (TakeListener(self.made),)
         """What listens to each take beside the checks that need no model."""
+        self.backends = Backends(library.backends)
         self._load_generator = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
         # Threads share the loaded models, and one generation fills the machine.
@@ -130,11 +134,14 @@ class Flow:
         context = read_context(source, **known)
         self.supervisor.check(context)
         choices, audience = validated(Choices, chosen), validated(Audience, audience_values)
+        if choices.backend is not None:
+            self.backends.check(choices.backend)
         takes = checked_takes(validated(Takes, wanted), choices)
         if choices.continue_from is not None:
             # The beginning of an id is enough to name a track, and names the same request as the whole id.
-            whole = self.store.tracks.find_id(choices.continue_from).id
-            choices = choices.model_copy(update={"continue_from": whole})
+            first = self.store.tracks.find_id(choices.continue_from)
+            require_license(first, choices)
+            choices = choices.model_copy(update={"continue_from": first.id})
         melody = None
         if choices.melody is not None:
             melody, digest = read_melody(choices.melody)
@@ -165,6 +172,8 @@ class Flow:
         if terms.reuse != "never":
             with call.stage("exact"):
                 repeat = repeats.find(terms)
+        if repeat and not licensed(repeat.track, call.choices):
+            repeat = None  # chosen by hand for the request, whatever its licence
         if repeat and listener.takes_at_once(repeat.track):
             return Outcome(self._request_of(call, repeat), exact(repeat.track, repeat.line), repeat.track)
 
@@ -227,6 +236,7 @@ class Flow:
             self.library,
             key=call.key,
             find_weights=weights.find,
+            backends=self.backends,
             **reading,
         )
 
@@ -321,6 +331,8 @@ class Flow:
         return secrets.randbelow(2**32) if fresh else seed_of(f"{key}/{number}", self.store.tracks.takes(key))
 
     def _generator(self, backend: str, size: str) -> Generator:
+        if backend not in OWN:
+            return self.backends.generator(backend)
         if (backend, size) not in self._loaded:
             self._loaded[backend, size] = self._load_generator(backend, size)
         return self._loaded[backend, size]
@@ -359,10 +371,9 @@ class Flow:
             request_id=call.id,
             warnings=(
                 *request.warnings,
-                *_substitution(outcome),
+                *substitution(request, track, made=outcome.made),
                 *failed_check(track),
-                *_weariness(decision),
-                *_uncertified(decision),
+                *of_decision(decision),
             ),
             timings_s=call.timings_s,
         )
@@ -380,21 +391,3 @@ class Flow:
         """Record in the log that a call ended in `error`; nothing where the log cannot be written."""
         with suppress(CatalogError):
             self.store.requests.append(failure_of(call, error), call.vector)
-
-
-def _substitution(outcome: Outcome) -> list[str]:
-    """Return what stood in for the requested generator, also for a track that was made earlier."""
-    if outcome.made:
-        return [outcome.request.substitution] if outcome.request.substitution else []
-    track = outcome.track
-    if track and track.backend == "procedural" and track.config_sources.get("backend", "").startswith("auto"):
-        return ["this track was made by the procedural synthesizer, where MusicGen was not on the machine"]
-    return []
-
-
-def _uncertified(decision: Decision) -> list[str]:
-    return [decision.reason] if decision.rule == "uncertified" else []
-
-
-def _weariness(decision: Decision) -> list[str]:
-    return ["all fitting tracks were heard recently"] if decision.rule == "least_recent" else []

@@ -31,7 +31,7 @@ from .stages import Flow
 __all__ = ["OPTIONS", "arguments_of", "plan_stock"]
 
 
-OPTIONS = ("role", "quality", "backend", "duration_s", "loopable", "generation")
+OPTIONS = ("role", "quality", "backend", "license", "duration_s", "loopable", "generation")
 """The choices of `find_or_make` that hold for a whole stock. Style and seed follow from the plan."""
 FORM = ("duration_s", "loopable", "size", "backend")
 """The values of a configuration that hard facts depend on."""

@@ -33,7 +33,9 @@ def sidecar(track: Track) -> dict[str, Any]:
     """Return the JSON that is written beside the audio file: the row, IPTC's mark of machine-made media, a checksum."""
     row = track.model_dump(mode="json", exclude=_CHANGING)
     # Nobody knows how music that was imported came about, but for what a model made.
-    kind = SOURCE_TYPES["mlx"] if track.imported and track.ai_generated else SOURCE_TYPES.get(track.backend)
+    imported = SOURCE_TYPES["mlx"] if track.ai_generated else None
+    made = SOURCE_TYPES["procedural" if track.weights_license == "none" else "mlx"]
+    kind = imported if track.imported else SOURCE_TYPES.get(track.backend, made)
     content = {"schema_version": 1, **({"digital_source_type": kind} if kind else {}), **row}
     return {**content, CHECKSUM: sha256(canonical(content))}
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from .. import report
-from ..models import Action, Decision, OneOrMore, Request, Result, StatedBrief, Track
+from ..models import Action, Decision, OneOrMore, Request, Result, StatedBrief, Track, Use
 from ..request.context import read_bytes
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach
@@ -71,7 +71,12 @@ class FindOrMakeBody(BaseModel):
     duration_s: float | None = Field(None, description="Length in seconds.")
     loopable: bool | None = Field(None, description="Whether it must loop without a seam.")
     seed: int | None = Field(None, description="Seed for the generator.")
-    backend: str | None = Field(None, description="auto, mlx or procedural.")
+    backend: str | None = Field(
+        None, description="auto, mlx, procedural, or another name that GET /api/presets lists."
+    )
+    license: Use | None = Field(
+        None, description="Serve and make only music that may be used so, by its licence."
+    )
     continue_from: str | None = Field(None, description="The id of a track to go on from, by MusicGen.")
     generation: dict[str, Any] | None = Field(None, description="Other generation values by name.")
     query: str | None = Field(None, description="The question that the context answers.")

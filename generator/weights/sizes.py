@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["CHECKPOINTS", "MODELS", "MODEL_RANKS", "Checkpoint", "choices_for", "melody_size"]
+__all__ = ["CHECKPOINTS", "MODELS", "MODEL_RANKS", "Checkpoint", "choices_for", "melody_size", "rank_of"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ CHECKPOINTS = (
 )
 MODELS: Mapping[str, float] = {one.name: one.size_bytes for one in CHECKPOINTS}
 MODEL_RANKS: Mapping[str, int] = {"procedural": 0, **{one.name: one.rank for one in CHECKPOINTS}}
+
+
+def rank_of(config: Mapping[str, Any]) -> int:
+    """Return the rank of what a merged configuration makes music with: a plugin's own `rank`, else by its model."""
+    if "rank" in config:
+        return int(config["rank"])
+    return MODEL_RANKS[config["size"] if config["backend"] == "mlx" else "procedural"]
 
 
 def choices_for(size: str, *, melody: bool = False) -> Iterator[str]:

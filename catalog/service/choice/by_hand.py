@@ -15,6 +15,7 @@ from ...reuse.facts import hard_facts
 from ...reuse.terms import CHOSEN, CHOSEN_MUSIC, Terms
 from ..call import Call, record_of
 from ..stages import Flow, Outcome
+from .licensing import require_license
 
 __all__ = ["choose", "decline", "is_declined", "weigh"]
 
@@ -35,6 +36,7 @@ def weigh(flow: Flow, call: Call, track: Track, terms: Terms) -> Decision:
 
 def choose(flow: Flow, call: Call, track: Track, terms: Terms) -> ServedResult:
     """Hand out `track`, whatever the decision says, and judge it as one that fits this request."""
+    require_license(track, call.choices)
     request, _ = flow.understand(call)
     decision = _by_hand(weigh(flow, call, track, terms), "you chose this track")
     declined = is_declined(flow, call, track)

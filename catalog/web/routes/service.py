@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from ...history.over_time import By
@@ -58,9 +58,10 @@ class PresetJson(BaseModel):
 
 
 class PresetsResponse(BaseModel):
-    """All style presets, roles and quality tiers."""
+    """All style presets, roles and quality tiers, and the backends."""
 
     presets: list[PresetJson]
+    backends: list[str] = Field(description="The names that may stand as backend.")
 
 
 class SuggestionsResponse(BaseModel):
@@ -107,8 +108,9 @@ async def proof(shared: SharedState, nonce: Annotated[str, Query(pattern=NONCE)]
 
 @router.get("/api/presets", response_model=PresetsResponse)
 def presets(shared: SharedState) -> Response:
-    """List the style presets, roles and quality tiers with a description to choose by."""
-    return Json({"presets": preset_rows(shared.service.library)})
+    """List the style presets, roles and quality tiers with a description to choose by, and the backends."""
+    service = shared.service
+    return Json({"presets": preset_rows(service.library), "backends": service.backends.names()})
 
 
 @router.get("/api/presets/suggest", response_model=SuggestionsResponse)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from ...models import Use
 from ...soundtrack.kept import Soundtracks
 from ...soundtrack.queued import keep_recording, narrators_here, queue_story
 from ..json_response import Json
@@ -48,7 +49,8 @@ class StoryBody(BaseModel):
         None, description="Who speaks parts without a recording; see GET /api/stories."
     )
     quality: str | None = Field(None, description="Quality tier of new loops.")
-    backend: str | None = Field(None, description="auto, mlx or procedural.")
+    backend: str | None = Field(None, description="As for a request.")
+    license: Use | None = Field(None, description="Serve and make only music that may be used so.")
     seed: int | None = Field(None, description="Seed for new loops.")
 
 
@@ -100,7 +102,7 @@ def stories(shared: SharedState) -> Response:
 def tell(body: StoryBody, shared: SharedState, trusted: Trusted, root: Root) -> Response:
     """Have music made that follows a story; the outcome of the job is the story's id."""
     chunks = [{"text": one} if isinstance(one, str) else one for one in body.parts]
-    choices = body.model_dump(include={"quality", "backend", "seed"}, exclude_none=True)
+    choices = body.model_dump(include={"quality", "backend", "license", "seed"}, exclude_none=True)
     job = queue_story(shared.jobs, chunks, title=body.title, voice=body.narrator, choices=choices)
     return job_response(shared, job, trusted, root)
 

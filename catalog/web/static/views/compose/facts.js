@@ -13,6 +13,7 @@ const RULED_OUT = {
   environment: "set elsewhere",
   time_of_day: "set at another time",
   backend: "made another way",
+  license: "that may not be used commercially",
   feedback: "you turned down",
 };
 // Facts that a track either equals or does not.

@@ -11,7 +11,8 @@ import { draft, keepDraft } from "./draft.js";
 
 // How the fields of the request are read from the controls.
 const KNOWN = ["environment", "time_of_day", "query"];
-const NAMES = ["preset", "role", "quality", "backend"];
+const NAMES = ["preset", "role", "quality", "backend", "license"];
+const BACKENDS = { auto: "Best that is here", procedural: "Procedural", mlx: "MusicGen (MLX)" }; // any other is a plugin
 const NUMBERS = ["duration_s", "seed", "min_similarity"];
 
 export class ContextForm {
@@ -155,7 +156,8 @@ export class ContextForm {
       this.#field("time_of_day", "Time of day", choice(TIMES, "Read it in the text")),
       this.#field("mood_tags", "Moods", h("input", { class: "input", placeholder: "calm, hopeful" })),
       this.#field("query", "Question it answers", h("input", { class: "input", placeholder: "optional" })),
-      this.#field("backend", "Made by", choice(["procedural", ["mlx", "MusicGen (MLX)"]], "Best that is here")),
+      this.#field("backend", "Made by", choice([["procedural", BACKENDS.procedural], ["mlx", BACKENDS.mlx]], BACKENDS.auto)),
+      this.#field("license", "Licence", choice([["commercial", "For commercial use"]], "Any")),
       this.#field("min_similarity", "Minimum match", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "auto" })),
     ];
   }
@@ -166,14 +168,15 @@ export class ContextForm {
     return h("label", { class: "field" }, h("span", {}, label), control);
   }
 
-  /** Fill the styles and roles, which a catalog can add to. */
+  /** Fill the styles, the roles and the backends, which a catalog can add to. */
   async #loadPresets() {
     try {
-      const { presets } = await get("/presets");
+      const { presets, backends } = await get("/presets");
       for (const [key, section] of [["preset", "presets"], ["role", "roles"]]) {
         const entries = presets.filter((one) => one.section === section);
         this.#controls[key].append(...entries.map((one) => h("option", { value: one.name, title: one.description }, name(one.name))));
       }
+      this.#controls.backend.append(...backends.filter((one) => !(one in BACKENDS)).map((one) => h("option", { value: one }, one)));
     } catch (error) {
       complain(error);
       connection.addEventListener("back", () => this.#loadPresets(), { once: true });

@@ -1,0 +1,139 @@
+"""Checks that a plugin runs in its own tests: whether it keeps to what docs/PLUGINS.md asks of its kind.
+
+Each check raises AssertionError with one sentence, and returns what it made. None of them needs a catalog.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CatalogError
+from .generator import Audio, Cancelled, GeneratorError
+from .plugins.generators import PluginGenerator, faults_of
+
+__all__ = ["check_encoder", "check_generator", "check_reader", "check_renderer"]
+
+TEXTS = ("Rain on the roof of a quiet house.", "A crowd cheers as the band walks on.", "")
+LEAST_SHARE = 0.9
+"""Of the length that was asked for."""
+
+
+def check_generator(
+    make: Callable[..., Any], *, prompt: str = "soft piano, slow", duration_s: float = 2.0, **settings: Any
+) -> Audio:
+    """Set a generator up as the catalog does, have it make `duration_s` of music three times, and check the music."""
+    config = _config(duration_s)
+    try:
+        generator = PluginGenerator("under-test", make, settings)
+        made = generator.generate_music(prompt, config, on_progress=lambda _done, _total: None)
+        again = make(**settings).generate_music(prompt, dict(config), on_progress=None)
+    except (CatalogError, GeneratorError) as error:
+        raise AssertionError(str(error)) from error
+    assert not (faults := faults_of(made, config)), faults[0]
+    assert LEAST_SHARE * duration_s <= made.duration_s, (
+        f"{made.duration_s:.2f} s were made of {duration_s:g} s that were asked for"
+    )
+    assert float(np.abs(made.samples).max()) > 1e-4, "the music is silence"
+    if getattr(make(**settings), "repeats", True):
+        assert np.array_equal(made.samples, again.samples), (
+            "the same prompt, configuration and seed gave other samples; say repeats = False where that cannot be"
+        )
+    _check_cancel(make(**settings), prompt, config)
+    _check_loop(PluginGenerator("under-test", make, settings), prompt, config)
+    return made
+
+
+def _config(duration_s: float) -> dict[str, Any]:
+    """Return a merged configuration as a generator gets it, with the keys that docs/PLUGINS.md lists."""
+    return {
+        "duration_s": duration_s,
+        "seed": 7,
+        "channels": 2,
+        "loopable": False,
+        "normalize_duration": "crop",
+        "negative_prompt": "",
+        "prompt_tags": ["soft piano"],
+        "size": "small",
+        "temperature": 1.0,
+        "top_k": 250,
+        "top_p": 0.0,
+        "cfg_coef": 3.0,
+    }
+
+
+def _check_cancel(generator: Any, prompt: str, config: Mapping[str, Any]) -> None:
+    """Check that `Cancelled`, raised by the caller's progress, comes out as it is where progress is told at all."""
+    called = []
+
+    def stop(done: int, total: int) -> None:
+        called.append((done, total))
+        raise Cancelled("stop")
+
+    try:
+        generator.generate_music(prompt, dict(config), on_progress=stop)
+    except Cancelled:
+        return
+    except Exception as error:
+        raise AssertionError(
+            f"a cancelled generation raised {type(error).__name__}, not Cancelled"
+        ) from error
+    assert not called, "the generator went on after its progress raised Cancelled"
+
+
+def _check_loop(generator: PluginGenerator, prompt: str, config: Mapping[str, Any]) -> None:
+    try:
+        loop = generator.generate_music(prompt, {**config, "loopable": True, "duration_s": 4.0})
+    except (CatalogError, GeneratorError) as error:
+        raise AssertionError(f"no loop can be made: {error}") from error
+    assert 3.0 <= loop.duration_s <= 5.0, f"a loop of 4 s came out {loop.duration_s:.2f} s long"
+
+
+def check_encoder(make: Callable[[], Any]) -> NDArray[np.float32]:
+    """Set an encoder up and check its identity and its vectors; returns those of three texts."""
+    encoder = make()
+    assert isinstance(encoder.identity, str), "identity must be a text"
+    assert encoder.identity, "identity must name model and revision"
+    assert type(encoder.dimension) is int, "dimension must be a whole number"
+    vectors = encoder.encode(list(TEXTS))
+    assert isinstance(vectors, np.ndarray), "encode must return an array"
+    assert vectors.dtype == np.float32, f"the vectors are {vectors.dtype}, and must be float32"
+    wanted = (len(TEXTS), encoder.dimension)
+    assert vectors.shape == wanted, f"the vectors have the shape {vectors.shape}, and must have {wanted}"
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(lengths, 1.0, atol=1e-4), (
+        f"the vectors have the lengths {lengths}, and must have length 1"
+    )
+    alone = encoder.encode([TEXTS[0]])[0]
+    assert np.allclose(alone, vectors[0], atol=1e-4), "a text alone gives another vector than among others"
+    assert encoder.encode([]).shape == (0, encoder.dimension), (
+        "no texts must give an array of shape (0, dimension)"
+    )
+    return vectors
+
+
+def check_reader(make: Callable[..., Any], **settings: Any) -> str:
+    """Set a reader up with `model` and `temperature`, ask it once, and return its text."""
+    reader = make(**{"model": "under-test", "temperature": 0.0, **settings})
+    messages = [{"role": "user", "content": "Answer with the JSON object {}."}]
+    answer = reader.complete(messages, response_format={"type": "json_object"}, timeout_s=20.0)
+    assert isinstance(answer, str), f"complete returned a {type(answer).__name__}, and must return a text"
+    return answer
+
+
+def check_renderer(make: Callable[..., Any], **options: str) -> bytes:
+    """Set a renderer up, have it render a sentence into a file, and return what the file holds."""
+    renderer = make(**options)
+    assert getattr(renderer, "renders", None) in ("voice", "image"), 'renders must be "voice" or "image"'
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / ("voice.wav" if renderer.renders == "voice" else "image.png")
+        renderer.render("A short sentence.", target)
+        assert target.is_file(), "render left no file"
+        data = target.read_bytes()
+    assert data, "render left an empty file"
+    return data

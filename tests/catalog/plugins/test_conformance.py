@@ -1,0 +1,149 @@
+"""The checks that a plugin runs in its own tests: they pass a good plugin and name the fault of a bad one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from music_catalog.generator import Audio, Cancelled, GeneratorError, ProceduralGenerator
+from music_catalog.testing import check_encoder, check_generator, check_reader, check_renderer
+from tests.fakes import WordHashEncoder
+
+
+class Good:
+    weights_license = "none"
+
+    def generate_music(self, prompt, config, *, melody=None, continue_from=None, on_progress=None):
+        frames = round(config["duration_s"] * 32_000)
+        if on_progress is not None:
+            on_progress(1, 1)
+        samples = np.random.default_rng(config["seed"]).normal(size=(frames, 1)).astype(np.float32) * 0.1
+        told = {"model": "noise", "weights_license": "none", "seed": config["seed"], "versions": {}}
+        return Audio(samples.astype(np.float32), 32_000, told)
+
+
+def test_a_good_generator_passes():
+    assert check_generator(Good).duration_s == pytest.approx(2.0)
+
+
+def test_the_synthesizer_keeps_to_its_own_protocol():
+    class Synthesizer(ProceduralGenerator):
+        weights_license = "none"
+        makes_loops = True
+
+    assert check_generator(Synthesizer).channels == 2
+
+
+class Drawn(Good):
+    def generate_music(self, prompt, config, **rest):
+        made = super().generate_music(prompt, config, **rest)
+        return replace(made, samples=made.samples + np.random.default_rng().normal() * np.float32(0.01))
+
+
+class Short(Good):
+    def generate_music(self, prompt, config, **rest):
+        return super().generate_music(prompt, {**config, "duration_s": 0.5}, **rest)
+
+
+class Silent(Good):
+    def generate_music(self, prompt, config, **rest):
+        made = super().generate_music(prompt, config, **rest)
+        return replace(made, samples=made.samples * np.float32(0))
+
+
+class Deaf(Good):
+    def generate_music(self, prompt, config, *, on_progress=None, **rest):
+        try:
+            return super().generate_music(prompt, config, on_progress=on_progress, **rest)
+        except Cancelled:
+            return super().generate_music(prompt, config, **rest)
+
+
+class Hiding(Good):
+    def generate_music(self, prompt, config, **rest):
+        try:
+            return super().generate_music(prompt, config, **rest)
+        except Cancelled as error:
+            raise GeneratorError("stopped") from error
+
+
+class Looping(Good):
+    makes_loops = True
+
+    def generate_music(self, prompt, config, **rest):
+        return super().generate_music(prompt, {**config, "duration_s": 2.0}, **rest)
+
+
+class Unlicensed(Good):
+    weights_license = None
+
+
+class Positional(Good):
+    def generate_music(self, prompt, config):
+        return super().generate_music(prompt, config)
+
+
+BAD = {
+    Drawn: "gave other samples",
+    Short: r"0\.50 s were made of 2 s",
+    Silent: "silence",
+    Deaf: "went on after",
+    Hiding: "not Cancelled",
+    Looping: r"came out 2\.00 s",
+    Unlicensed: "states no licence",
+    Positional: "unexpected keyword argument",
+}
+
+
+@pytest.mark.parametrize(("bad", "words"), BAD.items(), ids=lambda one: getattr(one, "__name__", ""))
+def test_a_bad_generator_is_told_its_fault(bad, words):
+    with pytest.raises(AssertionError, match=words):
+        check_generator(bad)
+
+
+def test_a_service_that_cannot_repeat_itself_says_so():
+    class Service(Drawn):
+        repeats = False
+
+    check_generator(Service)
+
+
+def test_encoders_are_checked():
+    assert check_encoder(WordHashEncoder).shape == (3, 384)
+
+    class Long(WordHashEncoder):
+        def encode(self, texts):
+            return super().encode(texts) * 2
+
+    with pytest.raises(AssertionError, match="must have length 1"):
+        check_encoder(Long)
+
+
+def test_readers_and_renderers_are_checked():
+    class Reader:
+        def __init__(self, model, temperature):
+            self.model = model
+
+        def complete(self, messages, *, response_format, timeout_s):
+            return "{}" if self.model == "under-test" else 1
+
+    assert check_reader(Reader) == "{}"
+    with pytest.raises(AssertionError, match="returned a int"):
+        check_reader(Reader, model="other")
+
+    class Renderer:
+        renders = "voice"
+
+        def render(self, text, target):
+            target.write_bytes(text.encode())
+
+    assert check_renderer(Renderer) == b"A short sentence."
+
+    class Idle(Renderer):
+        def render(self, text, target):
+            pass
+
+    with pytest.raises(AssertionError, match="left no file"):
+        check_renderer(Idle)
