@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -88,6 +88,11 @@ class Library:
     scrub, the ear and the check, nor where a reader or a backend is found, how long it may take, or which variable
     holds its key."""
     _origins: Mapping[str, str] = field(repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy cannot be pickled, and workers in other processes get the library so.
+        values = [getattr(self, each.name) for each in fields(self)]
+        return _unpickled, tuple(dict(one) if isinstance(one, MappingProxyType) else one for one in values)
 
     def style(self, name: str) -> Style:
         """Return the style `name`. Raises PresetError, with the nearest names, where there is none."""
@@ -213,6 +218,11 @@ class Library:
                 f"model.size {self.model.size} in {origin} gives way to {size} of quality {quality}; "
                 f"set quality.{quality}.model_size to change that"
             )
+
+
+def _unpickled(*values: Any) -> Library:
+    # The mappings of the library itself; the last value, the origins, is a plain one.
+    return Library(*[MappingProxyType(one) if type(one) is dict else one for one in values[:-1]], values[-1])  # type: ignore[call-arg,arg-type]
 
 
 def load(path: str | Path | None = None) -> Library:

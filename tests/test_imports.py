@@ -23,7 +23,7 @@ FLOORS = {
         "history export upkeep",
         "report doctor intake testing",
         "service",
-        "soundtrack",
+        "soundtrack bulk",
         "web integrations",
         "commands",
         "cli",
@@ -45,6 +45,7 @@ OWNERS = {
     "obstore": ("catalog/objects/blobs.py",),
     "numba": ("generator/cpu/",),
     "llvmlite": ("generator/cpu/",),
+    "ray": ("catalog/integrations/ray.py",),
     "httpx": ("catalog/brief/endpoint.py",),
     "huggingface_hub": ("generator/weights/hub.py", "catalog/text/encoder_files.py"),
 }
@@ -66,6 +67,7 @@ HEAVY = (
     "langchain_core",
     "llama_index",
     "mcp",
+    "ray",
 )
 
 PACKAGE = "music_catalog"

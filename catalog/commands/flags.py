@@ -31,6 +31,7 @@ FLAGS = {
     "table": "--table",
     "takes": "--takes",
     "variety": "--variety",
+    "workers": "--workers",
 }
 _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)'?)?")
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""

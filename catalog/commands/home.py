@@ -12,10 +12,19 @@ import click
 from ..home import default_home
 
 if TYPE_CHECKING:
+    from ..integrations.ray import RayWorkers
     from ..service.service import MusicService
     from ..web.client import RunningService
 
-__all__ = ["ask_service", "open_library", "open_service", "open_store", "request_body", "save_download"]
+__all__ = [
+    "ask_service",
+    "open_library",
+    "open_service",
+    "open_store",
+    "request_body",
+    "save_download",
+    "workers_at",
+]
 
 
 def open_library(config: str | None, home: str | None) -> Any:
@@ -32,6 +41,15 @@ def open_service(home: str, config: str | None, *, create: bool = True) -> Itera
 
     with MusicService.open(home, config=config, create=create) as service:
         yield service
+
+
+def workers_at(address: str | None) -> RayWorkers | None:
+    """Return the workers of the Ray cluster at `address`; None without one, so that the work is done here."""
+    if address is None:
+        return None
+    from ..integrations.ray import RayWorkers
+
+    return RayWorkers(address)
 
 
 @contextmanager

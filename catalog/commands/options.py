@@ -39,6 +39,7 @@ __all__ = [
     "out_options",
     "reuse_options",
     "takes_options",
+    "workers_option",
 ]
 
 DEFAULT_QUALITY = "standard"
@@ -110,6 +111,13 @@ no_server_option = on_catalog(
     is_flag=True,
     show_envvar=True,
     help="Do the work here, even where `catalog serve` runs in this home.",
+)
+workers_option = on_catalog(
+    "--workers",
+    envvar="CATALOG_WORKERS",
+    metavar="ADDRESS",
+    show_envvar=True,
+    help="Have the work done by Ray: local (all processors here), auto, host:port or ray://host:port.",
 )
 json_option = on_output("--json", "as_json", is_flag=True, help="Print one JSON object.")
 list_output = options(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError
-from .home import open_service
+from .home import open_service, workers_at
 from .inputs import present
-from .options import complete_names, config_option, home_option, json_option, license_option
+from .options import complete_names, config_option, home_option, json_option, license_option, workers_option
 from .terminal import Command, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["stock"]
 
 
-@click.command(cls=Command, examples=["catalog stock answers.jsonl --tracks 16 --dry-run"])
+@click.command(
+    cls=Command,
+    examples=[
+        "catalog stock answers.jsonl --tracks 16 --dry-run",
+        "catalog stock answers.jsonl --tracks 400 --workers ray://head:10001 --yes",
+    ],
+)
 @click.argument("corpus", type=click.Path())
 @click.option("--tracks", required=True, type=click.IntRange(1), help="How many tracks to plan.")
 @click.option("--table", help="The table, where CORPUS is the folder of a LanceDB database.")
@@ -49,6 +56,7 @@ __all__ = ["stock"]
 @json_option
 @home_option
 @config_option
+@workers_option
 def stock(
     corpus: str,
     tracks: int,
@@ -57,6 +65,7 @@ def stock(
     as_json: bool,
     home: str,
     config: str | None,
+    workers: str | None,
     **options: Any,
 ) -> None:
     """Make the tracks that serve most of a corpus in advance.
@@ -64,17 +73,29 @@ def stock(
     CORPUS is a file of JSON Lines, a folder of .txt and .md files, or the folder of a LanceDB database. Tracks that
     are in the catalog count first. The same command again goes on.
     """
+    from ..bulk.reading import read_calls
+    from ..bulk.stocking import make_stock
     from ..models import Stock
 
+    shared = workers_at(workers)
     with open_service(home, config) as service:
         with progress_bar("reading") as on_progress:
-            plan = service.plan_stock(corpus, tracks, on_progress=on_progress, **present(options))
+            plan = service.plan_stock(
+                corpus,
+                tracks,
+                on_progress=on_progress,
+                read_calls=None if shared is None else partial(read_calls, shared),
+                **present(options),
+            )
         made = Stock(plan=plan)
         if not as_json:
             _show(plan, err=not dry_run)
         if plan.missing and not dry_run and (yes or _confirmed(plan)):
             with progress_bar() as on_progress:
-                made = service.make_stock(plan, on_progress=on_progress)
+                if shared is None:
+                    made = service.make_stock(plan, on_progress=on_progress)
+                else:
+                    made = make_stock(service, shared, plan, on_progress=on_progress)
     _print(made, as_json)
 
 

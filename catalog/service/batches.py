@@ -10,13 +10,14 @@ from ..models import ServedResult
 from ..reuse.decision import like
 from ..reuse.terms import Terms
 from .call import Call
+from .checking.made import TOGETHER
 from .stages import Flow
 
 __all__ = ["BATCH", "serve"]
 
 
-BATCH = 8
-"""How many tracks are made together at the most."""
+BATCH = TOGETHER
+"""How many tracks this process makes together at the most."""
 
 
 def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[ServedResult]:
@@ -54,7 +55,7 @@ def _round(
         outcome = flow.look(call, terms)
         if outcome.track:
             results[call.id] = flow.served(call, outcome)
-        elif len(missing) == BATCH or any(_alike(flow, call, other, terms) for other in missing):
+        elif len(missing) == flow.together or any(_alike(flow, call, other, terms) for other in missing):
             later.append(call)
         else:
             missing.append(call)

@@ -41,6 +41,7 @@ from ..request.repeat import request_of
 from ..reuse.decision import decide, exact
 from ..reuse.facts import alone, hard_facts
 from ..reuse.terms import Terms
+from ..store.rows import NewTrack
 from ..store.store import Store
 from ..text.encoder import Encoder
 from ..text.features import features_of
@@ -48,7 +49,7 @@ from ..text.parsed import parse
 from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .checking.budget import Budget
-from .checking.made import keep_best, make_takes
+from .checking.made import TOGETHER, keep_best, make_takes
 from .checking.takes import TakeCheck
 from .checking.told import checked_takes, failed_check, with_reason
 from .choice.licensing import licensed, require_license
@@ -105,10 +106,15 @@ class Flow:
         self.take_checks: tuple[TakeCheck, ...] = (TakeListener(self.made),)
         """What listens to each take beside the checks that need no model."""
         self.backends = Backends(library.backends)
-        self._load_generator = generators
+        self.generators = generators
         self._loaded: dict[tuple[str, str], Generator] = {}
-        # Threads share the loaded models, and one generation fills the machine.
-        self._one_at_a_time = threading.Lock()
+        # Threads share the loaded models, and one generation fills the machine, unless others make.
+        self._making = threading.BoundedSemaphore(getattr(generators, "at_once", 1))
+
+    @property
+    def together(self) -> int:
+        """How many tracks the generators make at once at the most."""
+        return int(getattr(self.generators, "together", TOGETHER))
 
     def close(self) -> None:
         """Close the store and drop the loaded models."""
@@ -295,27 +301,38 @@ class Flow:
 
         Where no seed was requested it follows from the request's key; with `fresh` it is drawn.
         """
+        unlisted = self.make_unlisted(missing, on_progress, fresh=fresh)
+        for (call, _), (new, outcome) in zip(missing, unlisted, strict=True):
+            stamp = self.store.stamp()
+            with call.stage("insert"):
+                self.store.tracks.insert_all([new])
+            self.store.remember(new.track, stamp)
+            self.made.later()
+            yield outcome
+
+    def make_unlisted(
+        self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
+    ) -> Iterator[tuple[NewTrack, Outcome]]:
+        """Make what `make` does, and yield each track once its audio is stored; the caller writes its row."""
         tasks = [self._task(call, outcome, fresh=fresh) for call, outcome in missing]
         steps, check = LastStep(on_progress), self.library.check
-        with self._one_at_a_time:
+        with self._making:
             made = make_takes(
                 tasks,
                 self._generator,
                 Budget(check.retakes, check.time_share),
                 other_seed=partial(self._other_seed, fresh=fresh),
                 checks=self.take_checks,
+                together=self.together,
                 on_progress=steps if on_progress else None,
             )
         for (call, outcome), takes in zip(missing, made, strict=True):
             best, track, sound = keep_best(takes, self.store, self.encoder.identity, steps.again)
             _, vector = self.understand(call)
             track, ear = self.made.at_once(call, track)
-            stamp = self.store.stamp()
-            with call.stage("insert"):
-                self.store.tracks.insert(track, vector, sound, self.music.of_track(track), ear)
-            self.store.remember(track, stamp)
-            self.made.later()
-            yield Outcome(noted(best.task, best.raw), with_reason(outcome.decision, track), track, made=True)
+            new = NewTrack(track, vector, sound, self.music.of_track(track), ear)
+            request, decision = noted(best.task, best.raw), with_reason(outcome.decision, track)
+            yield new, Outcome(request, decision, track, made=True)
 
     def _task(self, call: Call, outcome: Outcome, *, fresh: bool) -> MakingTask:
         request, first = outcome.request, call.choices.continue_from
@@ -334,7 +351,7 @@ class Flow:
         if backend not in OWN:
             return self.backends.generator(backend)
         if (backend, size) not in self._loaded:
-            self._loaded[backend, size] = self._load_generator(backend, size)
+            self._loaded[backend, size] = self.generators(backend, size)
         return self._loaded[backend, size]
 
     def finish(self, call: Call, outcome: Outcome) -> Result:

@@ -25,7 +25,7 @@ from .call import StockArguments, StockOptions
 from .making import Generators
 from .open_catalog import OpenCatalog
 from .stages import Flow, Outcome
-from .stock_plan import arguments_of, plan_stock
+from .stock_plan import ReadCalls, arguments_of, plan_stock
 
 __all__ = ["StockedCatalog", "make_stock"]
 
@@ -51,9 +51,14 @@ class StockedCatalog(OpenCatalog):
         self._min_similarity = min_similarity
 
     @property
-    def _flow(self) -> Flow:
+    def flow(self) -> Flow:
+        """The stages of a call, for work on many texts at once. Raises InputError once the service is closed."""
         self._require_open()
         return self._stages
+
+    @property
+    def _flow(self) -> Flow:
+        return self.flow
 
     def close(self) -> None:
         """Close the store and drop the loaded models; what is called after that is refused."""
@@ -70,6 +75,7 @@ class StockedCatalog(OpenCatalog):
         sample: int = SAMPLE,
         sample_seed: int = 0,
         on_progress: Progress | None = None,
+        read_calls: ReadCalls | None = None,
         **options: Unpack[StockOptions],
     ) -> StockPlan:
         """Return up to `tracks` tracks that together serve most of `corpus`, with what they cover and cost.
@@ -77,7 +83,8 @@ class StockedCatalog(OpenCatalog):
         `corpus` is a file of JSON Lines, a folder of text files, the folder of a LanceDB database with `table`, or the
         texts; `column` names where its texts stand. Of a larger corpus `sample` texts are read, drawn by
         `sample_seed`. `options` are role, quality, backend, duration_s, loopable and generation, as for
-        `find_or_make`. The tracks of the catalog cover first. Makes nothing. Raises InputError, ConfigError, or
+        `find_or_make`. The tracks of the catalog cover first. `read_calls` reads the texts in place of this process
+        (see `music_catalog.bulk`). Makes nothing. Raises InputError, ConfigError, or
         Unavailable for an encoder without a brief model.
         """
         return plan_stock(
@@ -91,6 +98,7 @@ class StockedCatalog(OpenCatalog):
             sample=sample,
             sample_seed=sample_seed,
             on_progress=on_progress,
+            read_calls=read_calls,
         )
 
     def make_stock(self, plan: StockPlan, *, on_progress: Progress | None = None) -> Stock:

@@ -35,6 +35,8 @@ OPTIONS = ("role", "quality", "backend", "license", "duration_s", "loopable", "g
 """The choices of `find_or_make` that hold for a whole stock. Style and seed follow from the plan."""
 FORM = ("duration_s", "loopable", "size", "backend")
 """The values of a configuration that hard facts depend on."""
+ReadCalls = Callable[[Flow, Sequence[Call], "Progress | None"], None]
+"""Reads the texts of calls, each of which then knows its request and its vector."""
 MOOD_CELL = 0.5
 """For each style one text is a candidate to make the track for in each square this wide of the valence-energy plane."""
 MOOD_STEP = 0.1
@@ -105,17 +107,18 @@ def plan_stock(
     sample: int = SAMPLE,
     sample_seed: int = 0,
     on_progress: Progress | None = None,
+    read_calls: ReadCalls | None = None,
 ) -> StockPlan:
     """Return up to `tracks` tracks that together serve most of a corpus (see `read_corpus`). Makes nothing.
 
     A track serves a text that it would be reused for under `terms`, and the text that it is made for. `options` are
     choices named in `OPTIONS`. What the catalog holds covers first. Tracks that an earlier run made for these texts
-    and options are the first of the plan, so that it goes on where that one stopped. Raises InputError,
-    ConfigError, Unavailable.
+    and options are the first of the plan, so that it goes on where that one stopped. `read_calls` reads the texts of
+    calls in place of this process. Raises InputError, ConfigError, Unavailable.
     """
     _check(tracks, options)
     drawn = read_corpus(corpus, table=table, column=column, sample=sample, sample_seed=sample_seed)
-    texts = _read(flow, drawn, options, terms, on_progress)
+    texts = _read(flow, drawn, options, terms, on_progress, read_calls)
     earlier = _made_earlier(flow, texts)
     covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
     proposals = [*earlier, *_propose(texts, flow.library)]
@@ -139,15 +142,22 @@ def _check(tracks: int, options: Mapping[str, Any]) -> None:
 
 
 def _read(
-    flow: Flow, sample: Sample, options: Mapping[str, Any], terms: Terms, on_progress: Progress | None
+    flow: Flow,
+    sample: Sample,
+    options: Mapping[str, Any],
+    terms: Terms,
+    on_progress: Progress | None,
+    read_calls: ReadCalls | None,
 ) -> Texts:
     """Read what music each text wants; the same text is read once. Raises Unavailable where nobody reads a brief."""
     calls: list[Call] = []
     known: dict[str, Call] = {}
-    for done, text in enumerate(sample.texts):
-        if on_progress is not None:
+    begun = [flow.begin(STOCKING, text.source, options) for text in sample.texts]
+    if read_calls is not None:
+        read_calls(flow, [*{call.key: call for call in reversed(begun)}.values()], on_progress)
+    for done, (text, call) in enumerate(zip(sample.texts, begun, strict=True)):
+        if on_progress is not None and read_calls is None:
             on_progress(done, len(sample.texts))
-        call = flow.begin(STOCKING, text.source, options)
         calls.append(known.setdefault(call.key, call))
         if flow.understand(calls[-1])[0].brief is None:
             raise Unavailable(

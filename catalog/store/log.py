@@ -112,14 +112,20 @@ class LogTable(Generic[_Line]):
         for one in batch:
             one.done = True
 
-    def absorb(self, lines: Sequence[_Line]) -> None:
-        """Add lines without vectors whose ids are not there yet, so that doing it again adds nothing."""
+    def absorb(
+        self,
+        lines: Sequence[_Line],
+        vectors: Mapping[str, ArrayLike] = MappingProxyType({}),
+        encoder: str = "",
+    ) -> None:
+        """Add lines whose ids are not there yet, so that doing it again adds nothing; `vectors` are theirs by id."""
         if not lines:
             return
         schema = self._format.schema(self.dimension)
         rows: dict[str, dict[str, Any]] = {}
         for line in lines:
-            rows[line.id] = self._format.to_row(line, None, "")
+            vector = vectors.get(line.id)
+            rows[line.id] = self._format.to_row(line, vector, encoder if vector is not None else "")
         if not self.durable.exists():
             self.durable.create(schema)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +101,11 @@ class Requests:
         """Append one line, with the vector of its context; it is on the disk on return."""
         check_writable(self._home, "the request cannot be logged")
         self.table.append(record, vector, self._tracks.encoder or "")
+
+    def absorb(self, records: Sequence[RequestRecord], vectors: Mapping[str, ArrayLike]) -> None:
+        """Add lines whose ids are not there yet, in one commit, with the vectors of their contexts by id."""
+        check_writable(self._home, "the requests cannot be logged")
+        self.table.absorb(records, vectors, self._tracks.encoder or "")
 
     def enqueue(self, record: RequestRecord) -> None:
         """Keep one line in a file of its own, on the disk on return; whoever next opens the log absorbs it.

@@ -137,6 +137,13 @@ class Tracks(TrackVectors):
         made = (track for track in self._servable(rows, READY) if track.key == key)
         return iter(sorted(made, key=lambda track: (track.created_at, track.id), reverse=True))
 
+    def ids_made_for(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the id of a ready track made for each of these requests, those that have one; no file is looked at."""
+        where = both(one_of("key", [*keys]), equals("state", "ready"))
+        return (
+            {row["key"]: row["id"] for row in self.table.read(where, columns=("id", "key"))} if keys else {}
+        )
+
     def takes(self, key: str) -> int:
         """Return how many tracks were made for the request `key`, those in the trash included."""
         return self.table.count(equals("key", key))

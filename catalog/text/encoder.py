@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,7 +75,10 @@ class Encoded:
 
 
 class LocalEncoder:
-    """A MiniLM that is found, checked and loaded when first used. Safe to share between threads."""
+    """A MiniLM that is found, checked and loaded when first used. Safe to share between threads.
+
+    A pickled one has no weights: it finds them where it is used.
+    """
 
     def __init__(self, identity: str, dimension: int, find: Callable[[], Path]) -> None:
         self.identity = identity
@@ -82,6 +86,9 @@ class LocalEncoder:
         self._find = find
         self._lock = threading.Lock()
         self._network: MiniLM | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LocalEncoder, (self.identity, self.dimension, self._find)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (len(texts), dimension). Raises Unavailable without weights."""
@@ -116,6 +123,9 @@ class TransformerEncoder:
         self._folder = folder
         self._lock = threading.Lock()
         self._model: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TransformerEncoder, (self._folder, self.identity, self.dimension)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (len(texts), dimension). Raises Unavailable when loading fails."""
@@ -161,13 +171,14 @@ def load(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Encoder:
     if not name.strip():
         raise InputError("the encoder's name is empty; pass a hub name or a folder")
     if name == DEFAULT_MODEL:
-        return LocalEncoder(_identity(name, WEIGHTS_SHA256, 384), 384, lambda: locate(name, offline=offline))
+        identity = _identity(name, WEIGHTS_SHA256, 384)
+        return LocalEncoder(identity, 384, partial(locate, name, offline=offline))
     folder = locate(name, offline=offline)
     sha256 = verified_sha256(folder / "model.safetensors")
     dimension = _dimension(folder)
     identity = _identity(DEFAULT_MODEL if sha256 == WEIGHTS_SHA256 else name, sha256, dimension)
     if _is_plain_bert(folder):
-        return LocalEncoder(identity, dimension, lambda: folder)
+        return LocalEncoder(identity, dimension, partial(Path, folder))
     return TransformerEncoder(folder, identity, dimension)
 
 

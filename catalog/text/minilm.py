@@ -244,7 +244,10 @@ def _strip_prefix(weights: dict[str, Array]) -> dict[str, Array]:
 
 def _cores() -> int:
     """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # A worker among others on the same cores is given its share by this variable, as by Ray.
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, max(1, int(stated))) if stated.isdecimal() else cores
 
 
 def _side_by_side(forward: Callable[[list[int]], Array], packs: Sequence[list[int]]) -> list[Array]:

@@ -36,6 +36,7 @@ def make_takes(
     *,
     other_seed: OtherSeed,
     checks: Sequence[TakeCheck] = (),
+    together: int = TOGETHER,
     on_progress: Progress | None = None,
 ) -> list[list[Take]]:
     """Return the takes of each task: as many as its call asks for, and those made because all of these had failed.
@@ -49,8 +50,8 @@ def make_takes(
         for number in range(_takes(task))
     ]
     takes: list[list[Take]] = [[] for _ in tasks]
-    for first in range(0, len(wanted), TOGETHER):
-        group = wanted[first : first + TOGETHER]
+    for first in range(0, len(wanted), together):
+        group = wanted[first : first + together]
         raws = render([task for _, task in group], generators, on_progress)
         for (place, task), raw in zip(group, raws, strict=True):
             takes[place].append(listened(task, raw, checks, compared=_takes(task) > 1))
