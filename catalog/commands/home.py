@@ -35,12 +35,22 @@ def open_library(config: str | None, home: str | None) -> Any:
 
 
 @contextmanager
-def open_service(home: str, config: str | None, *, create: bool = True) -> Iterator[MusicService]:
-    """Yield the service of a home, and close it."""
+def open_service(
+    home: str, config: str | None, *, create: bool = True, makers: str | None = None
+) -> Iterator[MusicService]:
+    """Yield the service of a home, and close it; `makers` is the address of the Ray cluster that makes for it."""
     from ..service.service import MusicService
 
-    with MusicService.open(home, config=config, create=create) as service:
+    with MusicService.open(home, config=config, create=create, **_generators_at(makers)) as service:
         yield service
+
+
+def _generators_at(address: str | None) -> dict[str, Any]:
+    if address is None:
+        return {}
+    from ..integrations.ray import RayGenerators
+
+    return {"generators": RayGenerators(address)}
 
 
 def workers_at(address: str | None) -> RayWorkers | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError, NotFound
 from .flags import result_in_flags
-from .home import ask_service, open_service, request_body, save_download
+from .home import ask_service, open_service, request_body, save_download, workers_at
 from .inputs import (
     check_out_file,
     present,
@@ -34,6 +35,7 @@ from .options import (
     out_options,
     reuse_options,
     takes_options,
+    workers_option,
 )
 from .terminal import Command, print_json, print_result, print_rows, progress_bar, result_payload
 
@@ -76,6 +78,7 @@ __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
 @home_option
 @config_option
 @no_server_option
+@workers_option
 def find_or_make(
     dry_run: bool,
     explain: bool,
@@ -86,6 +89,7 @@ def find_or_make(
     home: str,
     config: str | None,
     no_server: bool,
+    workers: str | None,
     **options: Any,
 ) -> None:
     """Reuse a track that fits TEXT, or make one.
@@ -96,8 +100,10 @@ def find_or_make(
         text, path, reuse = (options.pop(name) for name in ("text", "context_file", "reuse"))
         if text or path or out or dry_run or reuse != "auto":
             raise InputError("--batch goes without TEXT, --context-file, --out, --dry-run and --reuse")
-        _serve_batch(batch, explain, home, config, options)
+        _serve_batch(batch, explain, home, config, workers, options)
         return
+    if workers is not None:
+        raise InputError("--workers goes with --batch")
     if dry_run and out:
         raise InputError("--dry-run makes nothing that --out could write; drop one of them")
     source, arguments = read_request(options)
@@ -137,13 +143,19 @@ def _call_to_keep(
     return KeptCall(home, config, source, arguments)
 
 
-def _serve_batch(batch: str, explain: bool, home: str, config: str | None, options: dict[str, Any]) -> None:
+def _serve_batch(
+    batch: str, explain: bool, home: str, config: str | None, workers: str | None, options: dict[str, Any]
+) -> None:
+    from ..bulk.reading import read_calls
     from ..report import result_json
     from ..request.context import read_lines
 
-    contexts = read_lines(read_input(batch))
-    with open_service(home, config) as service, progress_bar() as on_progress:
-        results = service.find_or_make_all(contexts, on_progress=on_progress, **read_arguments(options))
+    contexts, arguments = read_lines(read_input(batch)), read_arguments(options)
+    shared = workers_at(workers)
+    with open_service(home, config, makers=workers) as service, progress_bar() as on_progress:
+        if shared is not None:
+            arguments["read_calls"] = partial(read_calls, shared)
+        results = service.find_or_make_all(contexts, on_progress=on_progress, **arguments)
     for result in results:
         print_json(result_in_flags(result_json(result, result.path, explain=explain)))
 

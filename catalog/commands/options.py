@@ -114,9 +114,7 @@ no_server_option = on_catalog(
 )
 workers_option = on_catalog(
     "--workers",
-    envvar="CATALOG_WORKERS",
     metavar="ADDRESS",
-    show_envvar=True,
     help="Have the work done by Ray: local (all processors here), auto, host:port or ray://host:port.",
 )
 json_option = on_output("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from ..errors import InputError, Unavailable
 from .home import open_library, open_service, open_store
-from .options import MOST_DAYS, config_option, days_option, home_option, json_option
+from .options import MOST_DAYS, config_option, days_option, home_option, json_option, workers_option
 from .terminal import Command, end_at_once, print_json
 
 __all__ = ["care", "mcp", "serve"]
@@ -80,7 +80,15 @@ MOST_TOKEN = 4096
 @click.option("--warm/--no-warm", default=True, show_default=True, help="Load the text encoder at the start.")
 @home_option
 @config_option
-def serve(home: str, config: str | None, token: str | None, token_file: str | None, **options: Any) -> None:
+@workers_option
+def serve(
+    home: str,
+    config: str | None,
+    workers: str | None,
+    token: str | None,
+    token_file: str | None,
+    **options: Any,
+) -> None:
     """Serve the catalog over HTTP, with a page to browse it.
 
     It prints its address, and runs until it is interrupted.
@@ -104,7 +112,7 @@ def serve(home: str, config: str | None, token: str | None, token_file: str | No
     limits.limit_arenas()
     limits.share_with_arrow()
     limits.share_interpreter()
-    with open_service(home, config) as service:
+    with open_service(home, config, makers=workers) as service:
         pace = service.library.scrub
         with limits.trimming(), scrubbing(service.store, days=pace.days, most_mb_per_s=pace.most_mb_per_s):
             options["hand_over"] = options.pop("at_stop") == "hand-over"

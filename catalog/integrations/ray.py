@@ -271,9 +271,7 @@ def _on_gpu(makes: bool) -> bool:
 
 def _options(actor: type, makes: bool) -> Any:
     gpus = int(_on_gpu(makes))
-    return ray.remote(actor).options(
-        num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES
-    )
+    return ray.remote(actor).options(num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES)
 
 
 def _capacity(resource: str) -> int:

@@ -69,7 +69,7 @@ class _Entry:
 
 
 class Jobs:
-    """A queue of at most `limit` waiting jobs. One thread, started with the first, runs them one at a time.
+    """A queue of at most `limit` waiting jobs. One runs at a time, or as many as the generators of a cluster make for.
 
     `kinds` are what rooms above this one queue beside makes, by name.
     """
@@ -84,7 +84,7 @@ class Jobs:
         self._queue: deque[_Entry] = deque()
         self._listeners: dict[object, tuple[str | None, OnChange]] = {}
         self._changed = threading.Condition()
-        self._worker: threading.Thread | None = None
+        self._workers: list[threading.Thread] = []
         self._closed = False
         self._journal = Journal(service.store.home)
         self._take_over()
@@ -242,9 +242,9 @@ class Jobs:
     @property
     def at_rest(self) -> bool:
         """Whether no job runs. After `close` it is False only while a job ignores that it was cancelled."""
-        if self._worker is not None and self._closed:
-            self._worker.join(REST_S)
-        return self._worker is None or not self._worker.is_alive()
+        for worker in self._workers if self._closed else ():
+            worker.join(REST_S)
+        return not any(worker.is_alive() for worker in self._workers)
 
     # Jobs of processes that died
 
@@ -287,9 +287,9 @@ class Jobs:
     def _wait_in_line(self, entry: _Entry) -> None:
         self._entries[entry.job.id] = entry
         self._queue.append(entry)
-        if self._worker is None:
-            self._worker = threading.Thread(target=self._run, name="catalog-jobs", daemon=True)
-            self._worker.start()
+        if len(self._workers) < self.service.flow.at_once:
+            self._workers.append(threading.Thread(target=self._run, name="catalog-jobs", daemon=True))
+            self._workers[-1].start()
         self._changed.notify_all()
 
     def _run(self) -> None:

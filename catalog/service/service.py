@@ -50,6 +50,7 @@ from .call import (
 from .choice import by_hand
 from .making import Generators
 from .stages import Outcome
+from .stock_plan import ReadCalls
 
 __all__ = ["MusicService"]
 
@@ -173,15 +174,21 @@ class MusicService(AddingCatalog):
         fit: Fit | None = None,
         variety: int | None = None,
         on_progress: Progress | None = None,
+        read_calls: ReadCalls | None = None,
         **arguments: Unpack[RequestArguments],
     ) -> list[ServedResult]:
-        """Return a result for each context as `find_or_make` would, with up to `batches.BATCH` tracks made together.
+        """Return a result for each context as `find_or_make` would, with as many tracks made together as it goes.
 
         Contexts near one another share a track as they would one after the other. Tracks that were made before an
-        error are kept, and every call leaves a line in the log.
+        error are kept, and every call leaves a line in the log. `read_calls` reads the texts of those that are no
+        repeats in place of this process (see `music_catalog.bulk`).
         """
         terms = self._terms("auto", min_similarity, max_false_reuse, reach, fit, variety)
         calls = [self._flow.begin("find-or-make", source, arguments) for source in text_contexts]
+        if read_calls is not None:
+            # The key of a repeat was made for before, and its text is not read.
+            there = self.store.tracks.ids_made_for([call.key for call in calls])
+            read_calls(self._flow, [call for call in calls if call.key not in there], None)
         return batches.serve(self._flow, calls, terms, on_progress)
 
     def find(self, text_context: ContextSource, **arguments: Unpack[FindArguments]) -> Match | None:

@@ -107,14 +107,12 @@ class Flow:
         """What listens to each take beside the checks that need no model."""
         self.backends = Backends(library.backends)
         self.generators = generators
+        # Threads share the loaded models, and one generation fills the machine, unless a cluster makes.
+        self.at_once: int = getattr(generators, "at_once", 1)
+        self._making = threading.BoundedSemaphore(self.at_once)
+        self.together: int = getattr(generators, "together", TOGETHER)
+        """How many tracks are made at once at the most."""
         self._loaded: dict[tuple[str, str], Generator] = {}
-        # Threads share the loaded models, and one generation fills the machine, unless others make.
-        self._making = threading.BoundedSemaphore(getattr(generators, "at_once", 1))
-
-    @property
-    def together(self) -> int:
-        """How many tracks the generators make at once at the most."""
-        return int(getattr(self.generators, "together", TOGETHER))
 
     def close(self) -> None:
         """Close the store and drop the loaded models."""
