@@ -52,6 +52,7 @@ from .checking.budget import Budget
 from .checking.made import TOGETHER, keep_best, make_takes
 from .checking.takes import TakeCheck
 from .checking.told import checked_takes, failed_check, with_reason
+from .choice.found import Search
 from .choice.licensing import licensed, require_license
 from .choice.warnings import of_decision, substitution
 from .ears.made import MadeTracks
@@ -77,20 +78,6 @@ class Outcome:
     track: Track | None = None
     made: bool = False
     """The track was made in this call."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """The nearest tracks for a request."""
-
-    facts: Filter
-    """The hard facts that every hit meets."""
-    hits: list[tuple[Track, float]]
-    """Tracks with the cosine of the contexts, without those that people rejected."""
-    rejected: int
-    """How many near tracks were left out because people rejected them."""
-    considered: int
-    """Ready tracks in the store before the hard facts were applied."""
 
 
 class Flow:
