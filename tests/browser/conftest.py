@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
 
+import firefox
 import pytest
 from fakes import WordHashEncoder
 from running import chromium, serving
@@ -67,7 +69,7 @@ def catalog_home(tmp_path_factory, gate):
     """Make two dozen real tracks, once for the session; tests work on copies."""
     from music_catalog import MusicService
 
-    if chromium() is None:
+    if chromium() is None and firefox.firefox() is None:
         pytest.skip(NO_BROWSER)
     home = tmp_path_factory.mktemp("browser") / "home"
     texts = [
@@ -109,10 +111,14 @@ def own_site(catalog_home, gate, tmp_path):
 @pytest.fixture(scope="module")
 def browser():
     """A browser for the module. It is closed at the module's end: its event loop would disturb other tests."""
+    playwright_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
+    if os.environ.get("BROWSER") == "firefox":
+        with playwright_api.sync_playwright() as playwright, firefox.running(playwright) as started:
+            yield started
+        return
     path = chromium()
     if path is None:
         pytest.skip(NO_BROWSER)
-    playwright_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
     with playwright_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=["--mute-audio"])
         yield started
@@ -135,6 +141,8 @@ def open_page(browser):
             "addEventListener('securitypolicyviolation',"
             " (e) => console.error('CSP', e.violatedDirective, e.blockedURI))"
         )
+        if browser.browser_type.name == "firefox":
+            page.add_init_script(firefox.SILENT)
 
         def collect(message):
             if message.type == "error" and not any(text in message.text for text in allow):
