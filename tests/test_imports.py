@@ -33,7 +33,7 @@ FLOORS = {
         "protocol errors",
         "networks audio memory device",
         "weights synth listening",
-        "cpu",
+        "cpu remote",
         "musicgen",
         "loading",
     ),
@@ -46,7 +46,7 @@ OWNERS = {
     "numba": ("generator/cpu/",),
     "llvmlite": ("generator/cpu/",),
     "ray": ("catalog/integrations/ray.py",),
-    "httpx": ("catalog/brief/endpoint.py",),
+    "httpx": ("catalog/brief/endpoint.py", "generator/remote/exchange.py"),
     "huggingface_hub": ("generator/weights/hub.py", "catalog/text/encoder_files.py"),
 }
 """Who may import a library: a file, or a folder where the name ends in a slash."""

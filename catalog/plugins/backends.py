@@ -16,6 +16,8 @@ __all__ = ["OWN", "Backends"]
 
 OWN = ("auto", "mlx", "procedural")
 """The backends that need no plugin; `auto` is the better of the two others that is here."""
+HTTP = "http"
+"""The generator behind an API, which is set up in the configuration: `generator.remote`."""
 
 
 class Backends(Collection[str]):
@@ -45,7 +47,7 @@ class Backends(Collection[str]):
 
     def check(self, name: str) -> None:
         """Refuse a name that no backend has. Raises InputError with the nearest names."""
-        if name in OWN or name in self._settings:
+        if name in (*OWN, HTTP) or name in self._settings:
             return
         plugin = find("generator", name)
         if plugin is None:
@@ -65,9 +67,13 @@ class Backends(Collection[str]):
 
 def _maker(name: str, plugin_name: str) -> Any:
     """Return what sets up the generator of a plugin. Raises InputError, Unavailable."""
+    if plugin_name == HTTP:
+        from ..generator.remote.generator import HttpGenerator
+
+        return HttpGenerator
     plugin = find("generator", plugin_name)
     if plugin is None:
-        valid = [one.name for one in installed("generator") if not one.refusal]
+        valid = [HTTP, *(one.name for one in installed("generator") if not one.refusal)]
         raise InputError(
             f"backends.{name} uses the generator {plugin_name!r}, which is not installed; {nearest(plugin_name, valid)}"
         )
