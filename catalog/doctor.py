@@ -12,10 +12,11 @@ from typing import Any, Literal
 from .brief.language_model import LanguageModel, Unread
 from .collections import files as collections
 from .ear import loading as ears
-from .errors import CatalogError, InputError, Unavailable
+from .errors import CatalogError, InputError, NotFound, Unavailable
 from .generator import Progress, WeightsError, weights
 from .home import find_home
 from .models import Value
+from .objects.address import is_address, local_folder
 from .presets import Library, Reader
 from .request.builder import load_library
 from .store.audit import Problem
@@ -75,6 +76,8 @@ def examine(
         _ear(config, home),
         _disk(home),
     ]
+    if is_address(home):
+        return [*checks, _remote(home, refused=deep or fix or reembed or backup is not None)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     checks += [_last_backup(Path(home))] if backup is None else []
@@ -136,7 +139,10 @@ def _home(home: str) -> Check:
     """Return where the catalog is, and which rule says so."""
     found = find_home()
     why = found.why if home == found.path else "named by the caller"
-    return Check(name="home", status="ok", detail=f"{Path(home).expanduser().absolute()} ({why})")
+    where = (
+        f"{home}, cached in {local_folder(home)}" if is_address(home) else Path(home).expanduser().absolute()
+    )
+    return Check(name="home", status="ok", detail=f"{where} ({why})")
 
 
 def _configuration(config: str | None, home: str) -> list[Check]:
@@ -154,7 +160,9 @@ def _reader(library: Library, endpoint: Reader, home: str) -> Check:
     model = f"the language model {endpoint.model} at {endpoint.base_url}"
     began = time.monotonic()
     try:
-        brief = LanguageModel(endpoint, library.styles, Path(home) / "cache" / "briefs").ask("", SENTENCE)
+        brief = LanguageModel(endpoint, library.styles, local_folder(home) / "cache" / "briefs").ask(
+            "", SENTENCE
+        )
     except Unread as failure:
         return Check(name="reader", status="warning", detail=f"{model} {failure}")
     took = f"answered in {time.monotonic() - began:.1f} s: {', '.join(brief.fits)} for {SENTENCE!r}"
@@ -198,8 +206,28 @@ def _ear(config: str | None, home: str) -> Check:
     return Check(name="ear", status="ok", detail=ear.identity)
 
 
+def _remote(home: str, *, refused: bool) -> Check:
+    """Return what can be told of a catalog on an object store, which has no files to check."""
+    if refused:
+        raise InputError(
+            f"{home} is on an object store, and --deep, --fix, --reembed and --backup need a folder; "
+            "run `catalog doctor` alone"
+        )
+    try:
+        store = Store.open(home, create=False)
+        try:
+            detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
+        finally:
+            store.close()
+    except NotFound as absent:
+        return Check(name="catalog", status="note", detail=str(absent))
+    except CatalogError as error:
+        return Check(name="catalog", status="damage", detail=str(error))
+    return Check(name="catalog", status="ok", detail=detail)
+
+
 def _disk(home: str) -> Check:
-    path = Path(home).resolve()
+    path = local_folder(home).resolve()
     folder = next(one for one in (path, *path.parents) if one.exists())
     free = shutil.disk_usage(folder).free
     status: Literal["ok", "warning"] = "ok" if free >= LOW_DISK_BYTES else "warning"

@@ -134,9 +134,10 @@ def _call_to_keep(
 ) -> KeptCall | None:
     """Return the call whose answer may be kept; None where another answer may be right the next time.
 
-    A listener and a theme have a history of their own, and the name of a recording does not say what is in it.
+    A listener and a theme have a history of their own, the name of a recording does not say what is in it, and other
+    replicas write to a remote home.
     """
-    if arguments["reuse"] == "never" or {"listener", "theme", "melody"} & arguments.keys():
+    if arguments["reuse"] == "never" or {"listener", "theme", "melody"} & arguments.keys() or "://" in home:
         return None
     from .shortcut import KeptCall
 

@@ -1,4 +1,4 @@
-"""The only door to lancedb: import it, connect to a folder of tables, run its asynchronous queries."""
+"""The only door to lancedb: import it, connect to the tables of a place, run its asynchronous queries."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CatalogError, Damage, StorageError
+from ..objects.reasons import reason_in
 from .files import refusal
 from .stand_ins import forget, without_rest_client
 
@@ -45,11 +46,24 @@ ALWAYS = timedelta(0)
 """How old the known state of a table may be: every read looks for commits of other processes."""
 
 
-class Connection:
-    """LanceDB on one folder of tables, connected on first use."""
+REMOTE_BYTES = 512 * 1024**2
+"""How much Lance keeps of indexes, and as much of what it read about tables, where each look takes a request."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+
+class Connection:
+    """LanceDB on the tables of one folder, or of one address with its `options`, connected on first use."""
+
+    def __init__(
+        self,
+        place: Path | str,
+        options: Mapping[str, str] | None = None,
+        *,
+        looks_every: timedelta | None = ALWAYS,
+    ) -> None:
+        """`looks_every`: how old the known state of a table may be; None for one that is brought up to date by hand."""
+        self._place = place
+        self._storage = options
+        self._looks_every = looks_every
         self._connection: Any = None
         self._session: Any = None
 
@@ -62,9 +76,10 @@ class Connection:
         """Return the connection of the synchronous interface."""
         if self._connection is None:
             lancedb = import_lancedb()
+            local = isinstance(self._place, Path)
             self._session = lancedb.Session(
-                index_cache_size_bytes=index_cache_bytes(self._folder),
-                metadata_cache_size_bytes=METADATA_BYTES,
+                index_cache_size_bytes=index_cache_bytes(Path(self._place)) if local else REMOTE_BYTES,
+                metadata_cache_size_bytes=METADATA_BYTES if local else REMOTE_BYTES,
             )
             self._connection = lancedb.connect(**self._options())
         return self._connection
@@ -84,7 +99,10 @@ class Connection:
 
     def _options(self) -> dict[str, Any]:
         # Connections of one session share their caches of schemas and indexes.
-        return {"uri": str(self._folder), "read_consistency_interval": ALWAYS, "session": self._session}
+        options = {"uri": str(self._place), "session": self._session}
+        if self._storage is not None:
+            options["storage_options"] = dict(self._storage)
+        return {**options, "read_consistency_interval": self._looks_every}
 
 
 def index_cache_bytes(folder: Path) -> int:
@@ -199,6 +217,8 @@ def lance_errors(what: str) -> Iterator[None]:
 
 def _in_short(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
+    if reason := reason_in(text):
+        return reason
     if "No space left" in text or "os error 28" in text:
         return "the disk is full; free some space and try again"
     if "Read-only file system" in text or "os error 30" in text:

@@ -6,18 +6,18 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import Busy, CatalogError, StorageError
 from .damage.indexes import drop_altered, drop_damaged
 from .files import refusal
 from .lance import index_config, lance_errors
-from .table import DurableTable
+from .table import DurableTable, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["WORDS", "Maintenance"]
+__all__ = ["WORDS", "Maintenance", "Upkeep"]
 
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,25 @@ _FOREVER = timedelta(days=36_500)
 _CHUNK_ROWS = 1000
 
 VECTOR_KINDS, LEAST_VECTORS = ("vector", "whole_vector"), 256
+
+
+class Upkeep(Protocol):
+    """What the rooms above ask of the maintenance of tables; `Maintenance` says what each part does."""
+
+    @property
+    def tables(self) -> Sequence[Table]: ...
+
+    def run_when_due(self, table: Any) -> None: ...
+
+    def compact(self) -> None: ...
+
+    def compact_table(self, table: Any) -> None: ...
+
+    def ensure_index(self, table: Any, column: str) -> None: ...
+
+    def drop_altered_indexes(self) -> None: ...
+
+    def remake_index(self, table: Any, column: str) -> None: ...
 
 
 class Maintenance:

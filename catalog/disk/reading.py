@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Damage, InputError
 from .lance import lance_errors, ordering
-from .table import DurableTable
+from .table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ searched. The index alone returns approximate distances, and a threshold needs e
 
 
 def read(
-    table: DurableTable,
+    table: Table,
     predicate: str | None,
     columns: Sequence[str],
     *,
@@ -70,7 +70,7 @@ def read(
         return to_rows(table.query(build))
 
 
-def scan(table: DurableTable, predicate: str | None, columns: Sequence[str]) -> pa.Table:
+def scan(table: Table, predicate: str | None, columns: Sequence[str]) -> pa.Table:
     """Return columns of every row that meets `predicate`, as arrow holds them; the table must exist."""
     with lance_errors(f"the {table.name} table cannot be read"):
         return where(table.table.search(), predicate).select(list(columns)).limit(None).to_arrow()

@@ -12,7 +12,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import Damage, StorageError
 from .damage.aside import set_aside_after, set_aside_unreadable
@@ -24,7 +24,7 @@ from .locks import hold
 from .recovery import EMPTY, FROM_A_COPY, IntactIds, has_lost_its_schema, recover, sample
 from .versions import Marks, TableFiles, is_whole, new_stamp
 
-__all__ = ["DurableTable"]
+__all__ = ["DurableTable", "Table"]
 
 
 _Result = TypeVar("_Result")
@@ -32,8 +32,51 @@ _SAMPLED: set[Path] = set()
 """The folders of the tables that this process has read a few rows of."""
 
 
+class Table(Protocol):
+    """What the rooms above know of a table, on a disk or an object store; `DurableTable` says what each part does."""
+
+    name: str
+    shared: bool
+    """Whether writers take no turns, so that a row is changed only where it is as it was read."""
+
+    @property
+    def table(self) -> Any: ...
+
+    @property
+    def stamp(self) -> int | None: ...
+
+    @property
+    def schema_version(self) -> int: ...
+
+    def query(self, build: Callable[[Any], Any]) -> Any: ...
+
+    def exists(self) -> bool: ...
+
+    def head(self) -> int | None: ...
+
+    def close(self) -> None: ...
+
+    def size_bytes(self) -> int: ...
+
+    def create(self, schema: Any) -> Any: ...
+
+    def commit(
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+    ) -> _Result: ...
+
+    def commit_locked(
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+    ) -> _Result: ...
+
+    def replace(self, what: str, write: Callable[[Any], Any]) -> None: ...
+
+    def locked(self, timeout_s: float | None = None) -> contextlib.AbstractContextManager[None]: ...
+
+
 class DurableTable(TableFiles):
     """A table in `home/lance`, opened on first use; its lock is in `home/locks`."""
+
+    shared = False
 
     def __init__(
         self,

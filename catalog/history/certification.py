@@ -56,6 +56,8 @@ def certify(
             on_progress=on_progress,
         )
     certificate.save(made, out or store.home / certificate.CERTIFICATE)
+    if out is None:
+        store.share(certificate.CERTIFICATE)
     return made
 
 
@@ -74,4 +76,6 @@ def _certify_music(
         base, store.judgements.list(), store.requests.list(rules=MUSIC_RULES), rates=rates
     )
     music_certificate.save(made, out or store.home / music_certificate.OWN)
+    if out is None:
+        store.share(music_certificate.OWN)
     return made

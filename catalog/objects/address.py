@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..errors import InputError
 
-__all__ = ["SCHEMES", "Address", "cache_folder", "is_address", "parse_address"]
+__all__ = ["SCHEMES", "Address", "cache_folder", "is_address", "local_folder", "parse_address"]
 
 
 SCHEMES = {"s3": "aws_", "gs": "google_", "az": "azure_"}
@@ -80,6 +80,11 @@ def cache_folder(address: Address) -> Path:
     root = Path(os.environ.get(CACHE) or "~/.cache/music-catalog").expanduser().absolute()
     name = hashlib.sha256(f"{address.endpoint} {address.url}".encode()).hexdigest()[:16]
     return root / name
+
+
+def local_folder(home: str | Path) -> Path:
+    """Return the folder of a home on this machine: itself, or the local caches of one at an address."""
+    return cache_folder(parse_address(str(home))) if is_address(home) else Path(home)
 
 
 def _with_environment(scheme: str, options: Mapping[str, str]) -> dict[str, str]:

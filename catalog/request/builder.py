@@ -14,6 +14,7 @@ from ..generator import GeneratorError
 from ..generator.synth.parameters import Synthesis
 from ..generator.weights.sizes import melody_size
 from ..models import Brief, Choices, Context, Features, Request
+from ..objects.address import local_folder
 from ..plugins.backends import Backends
 from ..presets import Library, PresetError
 from ..presets import load as load_presets
@@ -32,9 +33,9 @@ MIN_DURATION_S = 0.05
 def load_library(config: str | Path | None, home: str | Path) -> Library:
     """Return the presets, extended by the file `config` or else by `catalog.yaml` in `home` where it exists.
 
-    Raises ConfigError.
+    That of a remote home is the copy which its last opening on this machine brought. Raises ConfigError.
     """
-    own = Path(home) / "catalog.yaml"
+    own = local_folder(home) / "catalog.yaml"
     with preset_errors():
         return load_presets(config or (own if own.is_file() else None))
 

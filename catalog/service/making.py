@@ -7,7 +7,6 @@ import json
 import logging
 import platform
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -140,10 +139,12 @@ def keep(
     encoder: str,
     found: Checked | None = None,
     check: Callable[[], None] = lambda: None,
+    first_seed: int | None = None,
 ) -> tuple[Track, NDArray[np.float32] | None]:
     """Measure and store the `shaped` audio of a task; return the track and its sound vector, None for silence.
 
-    The caller writes the row, so that it goes in last. `found` is what the check found. `check` is called before each
+    The caller writes the row, so that it goes in last. `found` is what the check found, `first_seed` the seed of the
+    first take where this is another one. `check` is called before each
     stage up to the storing, and may raise Cancelled. Raises StorageError when the audio cannot be written.
     """
     call, request, config = task.call, task.request, task.config
@@ -155,7 +156,7 @@ def keep(
             sound = timbre.sound_vector(shaped)
     stages = ("generate", "shape", "check", "measure")
     made["generation_s"] = round(sum(call.timings_s.get(stage, 0.0) for stage in stages), 3)
-    track_id = uuid.uuid4().hex[:16]
+    track_id = store.new_id(request.key, task.seed if first_seed is None else first_seed)
     check()
     with call.stage("store_audio"):
         mark = _mark(track_id, request, made)
@@ -194,7 +195,7 @@ def followed(store: Store, track_id: str, request: Request) -> Audio:
             f"track {track.id} lasts {track.duration_s:g} s and duration_s is {request.config['duration_s']:g} "
             f"(by {request.config_sources['duration_s']}), which counts it; ask for more"
         )
-    if not store.audio.path_of(track).is_file():
+    if not store.audio.is_there(track):
         raise Damage(f"track {track.id} cannot be continued: its file {track.audio_path} is gone")
     with generator_errors("the track to continue"):
         sound = audio.read(store.audio.verified_path(track), max_bytes=track.audio_bytes)

@@ -71,7 +71,8 @@ class MusicService(AddingCatalog):
     ) -> MusicService:
         """Open the catalog in `home`, which is created on first use unless `create` is off.
 
-        Without `home`, `music_catalog.home.find_home` finds it. `config` is a file in the `musicgen:` shape, by default
+        `home` is a folder, or an address such as `s3://bucket/prefix` that any number of processes share. Without
+        `home`, `music_catalog.home.find_home` finds it. `config` is a file in the `musicgen:` shape, by default
         `catalog.yaml` in `home`. `encoder` is a model name, a folder or an Encoder. `min_similarity` holds for calls
         that pass neither it nor `max_false_reuse`; without it the certificate decides. Encoder and generators are
         loaded at first need. Raises NotFound for a missing home that may not be created.
@@ -79,6 +80,8 @@ class MusicService(AddingCatalog):
         library = load_library(config, home := default_home() if home is None else home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
         store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=create)
+        if store.blobs and config is None:  # opening it brought its configuration
+            library = load_library(None, store.home)
         return cls(store, library, reader, generators, min_similarity)
 
     def __enter__(self) -> MusicService:

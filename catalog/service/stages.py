@@ -290,10 +290,12 @@ class Flow:
         for (call, _), (new, outcome) in zip(missing, unlisted, strict=True):
             stamp = self.store.stamp()
             with call.stage("insert"):
-                self.store.tracks.insert_all([new])
-            self.store.remember(new.track, stamp)
+                (stored,) = self.store.tracks.insert_all([new])
+            self.store.remember(stored, stamp)
             self.made.later()
-            yield outcome
+            # In a remote home another replica may have taken over the claim: the first track stands for all callers.
+            first = stored.created_at == new.track.created_at or not self.store.audio.intact(stored)
+            yield outcome if first else Outcome(outcome.request, exact(stored), stored)
 
     def make_unlisted(
         self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
@@ -323,14 +325,14 @@ class Flow:
         request, first = outcome.request, call.choices.continue_from
         seed = request.config["seed"]
         if seed is None:
-            seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.tracks.takes(call.key))
+            seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
         follows = None if first is None else followed(self.store, first, request)
         return MakingTask(call, request, seed, outcome.decision.variant_of, follows)
 
     def _other_seed(self, task: MakingTask, number: int, *, fresh: bool) -> int:
         """Return the seed of a further take, no seed of another track for the same request."""
         key = task.call.key
-        return secrets.randbelow(2**32) if fresh else seed_of(f"{key}/{number}", self.store.tracks.takes(key))
+        return secrets.randbelow(2**32) if fresh else seed_of(f"{key}/{number}", self.store.takes(key))
 
     def _generator(self, backend: str, size: str) -> Generator:
         if backend not in OWN:

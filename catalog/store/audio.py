@@ -24,7 +24,7 @@ from ..disk.files import TEMPORARY, check_writable, inside, sha256_of, storing, 
 from ..errors import Damage, InputError
 from ..models import Track
 
-__all__ = ["CODES", "PRINT", "SIDECAR", "AudioFiles", "beside"]
+__all__ = ["CODES", "PRINT", "SIDECAR", "AudioFiles", "beside", "checked_audio", "suffix_of"]
 
 
 _log = logging.getLogger(__name__)
@@ -48,11 +48,7 @@ class AudioFiles:
         refuses; then nothing half-written is left.
         """
         check_writable(self._home, "the audio cannot be stored")
-        if not data:
-            raise InputError("the audio is empty; pass the bytes of an audio file")
-        if not _SUFFIX.fullmatch(suffix):
-            raise InputError(f"the suffix {suffix!r} names no audio file; pass one such as '.wav'")
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = checked_audio(data, suffix)
         relative = f"audio/{sha256[:2]}/{sha256}{suffix}"
         path = self._home / relative
         with storing(f"{len(data):,} bytes of audio cannot be written to {self._home}"):
@@ -79,8 +75,7 @@ class AudioFiles:
 
         Raises InputError for a file that has changed since its sha256 was taken, StorageError when the disk refuses.
         """
-        suffix = source.suffix.lower()
-        relative = f"audio/{sha256[:2]}/{sha256}{suffix if _SUFFIX.fullmatch(suffix) else '.bin'}"
+        relative = f"audio/{sha256[:2]}/{sha256}{suffix_of(source)}"
         path = self._home / relative
         with storing(f"{source} cannot be copied to {self._home}"):
             _make_shard(path.parent)
@@ -159,6 +154,14 @@ class AudioFiles:
             return False
         return stat.st_size == track.audio_bytes and known_digest(path, stat) in (None, track.audio_sha256)
 
+    def is_there(self, track: Track) -> bool:
+        """Tell whether there is a file for the audio of a track, whatever is in it."""
+        return self.path_of(track).is_file()
+
+    def is_stored(self, track: Track) -> bool:
+        """Tell, for a row that is to go in, whether its audio is there."""
+        return self.exists(track)
+
     def verified_path(self, track: Track) -> Path:
         """Return the path of the audio file, whose bytes are those that were stored.
 
@@ -225,6 +228,21 @@ class AudioFiles:
         with storing(f"the {what} of {audio_path} cannot be written"):
             _make_shard(path.parent)
             write_file(path, data, point=what)
+
+
+def checked_audio(data: bytes, suffix: str) -> str:
+    """Return the sha256 of the bytes of an audio file; raises InputError for no bytes or an odd suffix."""
+    if not data:
+        raise InputError("the audio is empty; pass the bytes of an audio file")
+    if not _SUFFIX.fullmatch(suffix):
+        raise InputError(f"the suffix {suffix!r} names no audio file; pass one such as '.wav'")
+    return hashlib.sha256(data).hexdigest()
+
+
+def suffix_of(source: Path) -> str:
+    """Return the suffix under which a copy of an audio file is stored."""
+    suffix = source.suffix.lower()
+    return suffix if _SUFFIX.fullmatch(suffix) else ".bin"
 
 
 def beside(audio_path: str) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..disk.files import check_writable
-from ..disk.maintenance import WORDS, Maintenance
-from ..disk.table import DurableTable
+from ..disk.maintenance import WORDS, Upkeep
+from ..disk.table import DurableTable, Table
 from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Filter, Track
 from ..search.filters import both, equals, one_of
@@ -56,7 +56,7 @@ class Care:
         requests: Requests,
         judgements: Judgements,
         audio: AudioFiles,
-        maintenance: Maintenance,
+        maintenance: Upkeep,
     ) -> None:
         self._home = home
         self._tracks = tracks
@@ -72,7 +72,8 @@ class Care:
 
         Deep reading happens in a child process, since a damaged file can bring down the one that reads it.
         """
-        return audit.check(self._home, self._maintenance.tables, self._tracks.table, deep=deep)
+        tables = [table for table in self._maintenance.tables if isinstance(table, DurableTable)]
+        return audit.check(self._home, tables, self._tracks.table, deep=deep)
 
     def fix(self, problem: Problem, encode: Encode | None = None) -> bool:
         """Mend what can be mended without losing anything; return whether it was.
@@ -214,7 +215,7 @@ class Care:
         for table in self._maintenance.tables:
             self._upgrade(table, schemas[table.name])
 
-    def _upgrade(self, table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
+    def _upgrade(self, table: Table, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
         known = VERSIONS[table.name]
         noted = table.schema_version
         if noted is not None and READABLE.get(table.name, known) <= noted <= known:

@@ -9,9 +9,9 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from ..disk.files import check_writable
-from ..disk.maintenance import Maintenance
+from ..disk.maintenance import Upkeep
 from ..disk.reading import Row
-from ..disk.table import DurableTable
+from ..disk.table import Table
 from ..errors import Damage
 from ..models import Judgement
 from ..search.filters import one_of
@@ -37,7 +37,7 @@ FORMAT: LineFormat[Judgement] = LineFormat(
 class Judgements:
     """Ratings, rejections and rejections taken back, in the order they were made."""
 
-    def __init__(self, home: Path, table: DurableTable, maintenance: Maintenance, tracks: TrackTable) -> None:
+    def __init__(self, home: Path, table: Table, maintenance: Upkeep, tracks: TrackTable) -> None:
         self.table = LogTable(table, maintenance, FORMAT, tracks.dimension)
         self._home = home
         self._tracks = tracks

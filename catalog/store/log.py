@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
-from ..disk.maintenance import WORDS, Maintenance
+from ..disk.maintenance import WORDS, Upkeep
 from ..disk.reading import Row, intact, read, to_arrow, where
-from ..disk.table import DurableTable
+from ..disk.table import Table
 from ..errors import InputError
 from ..models import Judgement, RequestRecord
 from ..search.filters import both, equals
@@ -54,9 +54,7 @@ class _Waiting:
 class LogTable(Generic[_Line]):
     """One log in a table of its own: appended to, never changed."""
 
-    def __init__(
-        self, table: DurableTable, maintenance: Maintenance, lines: LineFormat[_Line], dimension: int
-    ) -> None:
+    def __init__(self, table: Table, maintenance: Upkeep, lines: LineFormat[_Line], dimension: int) -> None:
         self.durable = table
         self._maintenance = maintenance
         self._format: LineFormat[_Line] = lines
@@ -111,6 +109,18 @@ class LogTable(Generic[_Line]):
                 one.error = error
         for one in batch:
             one.done = True
+
+    def append_all(self, lines: Sequence[tuple[_Line, ArrayLike | None]], encoder: str) -> None:
+        """Add lines, each with a vector or without, in one commit; see `append`."""
+        dimension = self.dimension
+        fitting = [
+            (line, vector if vector is not None and np.shape(vector) == (dimension,) else None)
+            for line, vector in lines
+        ]
+        batch = [_Waiting(self._format.to_row(line, vector, encoder)) for line, vector in fitting]
+        self._write(batch, self._format.schema(dimension))
+        if (error := batch[0].error) is not None:
+            raise error
 
     def absorb(
         self,

@@ -18,9 +18,9 @@ from ..disk import queue
 from ..disk.failpoint import failpoint
 from ..disk.files import check_writable, storing
 from ..disk.lance import Connection
-from ..disk.maintenance import Maintenance
+from ..disk.maintenance import Upkeep
 from ..disk.reading import MOST_RESULTS, Row, checked_limit, checked_words, scan
-from ..disk.table import DurableTable
+from ..disk.table import Table
 from ..errors import Damage, InputError
 from ..models import RequestRecord
 from ..search.filters import both, equals, literal, one_of
@@ -77,8 +77,8 @@ class Requests:
         self,
         home: Path,
         connection: Connection,
-        table: DurableTable,
-        maintenance: Maintenance,
+        table: Table,
+        maintenance: Upkeep,
         tracks: TrackTable,
     ) -> None:
         self._home = home
@@ -86,6 +86,9 @@ class Requests:
         self._table = LogTable(table, maintenance, FORMAT, tracks.dimension)
         self._tracks = tracks
         self._absorbing = threading.Lock()
+
+    def close(self) -> None:
+        """Nothing waits in this process."""
 
     @property
     def table(self) -> LogTable[RequestRecord]:
@@ -135,7 +138,8 @@ class Requests:
         rules decided. Raises InputError for a column that cannot be narrowed by.
         """
         decided = one_of("rule", [*rules]) if rules else None
-        return self.table.read(limit, facts, both(_since(since), SERVED if answered else None, decided))
+        where = both(_since(since), SERVED if answered else None, decided)
+        return self._lines_of(**facts).read(limit, facts, where)
 
     def search(
         self, vector: ArrayLike, limit: int, *, since: datetime | None = None, **facts: str
@@ -161,7 +165,7 @@ class Requests:
 
     def count(self, key: str) -> int:
         """Return how many lines the request `key` has; this takes a third of the time of reading one."""
-        return self.table.count(equals("key", key))
+        return self._lines_of(key=key).count(equals("key", key))
 
     def served(self, keys: Sequence[str]) -> Sequence[Row]:
         """Return key, track and time of every line with one of `keys` that handed out a track, newest first."""
@@ -171,19 +175,22 @@ class Requests:
     def plays(self, listener: str, since: datetime) -> Sequence[tuple[str, datetime]]:
         """Return the tracks served to a listener since then with the time of each, newest first."""
         where = both(equals("listener", listener), f"created_at >= {literal(since)}", SERVED)
-        rows = self.table.columns(("id", "track_id", "created_at"), where, MOST_RESULTS)
+        rows = self._lines_of(listener=listener).columns(
+            ("id", "track_id", "created_at"), where, MOST_RESULTS
+        )
         return [(row["track_id"], row["created_at"]) for row in rows]
 
     def theme_track(self, theme: str, listener: str) -> str | None:
         """Return the track last served to the listener under a theme, None without."""
         where = both(equals("theme", theme), equals("listener", listener), SERVED)
-        rows = self.table.columns(("id", "track_id", "created_at"), where, 1)
+        lines = self._lines_of(theme=theme, listener=listener)
+        rows = lines.columns(("id", "track_id", "created_at"), where, 1)
         return rows[0]["track_id"] if rows else None
 
     def vector_of(self, record: RequestRecord) -> NDArray[np.float32] | None:
         """Return the vector of a logged request's context: of a line with its key, else of a track made for it."""
         encoder = self._tracks.encoder or ""
-        vectors = self.table.vectors(encoder, equals("key", record.key))
+        vectors = self._lines_of(key=record.key).vectors(encoder, equals("key", record.key))
         if not vectors and self._tracks.durable.exists() and self._tracks.stored_encoder == encoder:
             vectors = self._tracks.vectors(equals("context_sha256", record.context_sha256))
         return next(iter(vectors.values()), None)
@@ -195,6 +202,11 @@ class Requests:
         if not self.table.durable.exists():
             return pa.table({name: pa.array([], pa.string()) for name in names})
         return scan(self._table.durable, None, names)
+
+    def _lines_of(self, **facts: str) -> LogTable[RequestRecord]:
+        """Return the table with at least the lines that have these facts."""
+        del facts
+        return self.table
 
     def _absorb(self, lines: Sequence[Path]) -> None:
         records = []

@@ -1,7 +1,9 @@
-"""A whole table written anew as one version: with other vectors, or in the shape of a newer schema."""
+"""Rows written in place of others, and a whole table written anew: with other vectors, or in a newer shape."""
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
-from ..disk.reading import Row
-from ..disk.table import DurableTable
-from ..errors import Damage, InputError, NotFound
+from ..disk.reading import Row, read, to_arrow, where
+from ..disk.table import Table
+from ..errors import Busy, Damage, InputError, NotFound
 from ..models import Track
+from ..search.filters import equals, one_of
 from .migrations import upgrade
 from .rows import (
     from_record,
@@ -31,7 +34,18 @@ from .schema import ABSENT, VERSIONS, table_version, track_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Change", "Encode", "VectorOf", "changed_row", "migrate", "reembed", "reembed_log"]
+__all__ = [
+    "Change",
+    "Encode",
+    "VectorOf",
+    "changed_row",
+    "migrate",
+    "reembed",
+    "reembed_log",
+    "refuse_others",
+    "replace_rows",
+    "until_written",
+]
 
 
 Vectors = dict[str, NDArray[np.float32]]
@@ -39,6 +53,8 @@ Change = Callable[[Track], Mapping[str, Any]]
 VectorOf = Callable[[Track], ArrayLike]
 """Return the vector of a track's context."""
 Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
+MOST_TRIES = 8
+"""How often rows of a shared table are changed anew that others change at the same time."""
 _BATCH_ROWS, _BATCH_TEXTS = 1000, 64
 
 
@@ -64,7 +80,42 @@ def changed_row(track_id: str, rows: Sequence[Row], change: Change, vector_of: V
     return to_track_row(changed, vector, kept_sound(rows[0]), kept_brief(rows[0]), kept_ear(rows[0]))
 
 
-def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
+def replace_rows(table: Table, lance: Any, rows: Sequence[Row], read_sha256: Sequence[str]) -> set[str]:
+    """Write rows in place of those of their ids, within a commit, and return the ids of those that were written.
+
+    In a shared table a row is written only where it still has the checksum with which it was read.
+    """
+    same = f"target.{one_of('row_sha256', [*read_sha256])}" if table.shared else None
+    merge = lance.merge_insert("id").when_matched_update_all(where=same).use_index(False)
+    done = merge.execute(to_arrow([*rows], lance.schema), on_bad_vectors="null")
+    ids = {row["id"]: row["row_sha256"] for row in rows}
+    if not table.shared or done.num_updated_rows == len(rows):
+        return {*ids}
+    lance.checkout_latest()
+    stored = where(lance.search(), one_of("id", [*ids])).select(["id", "row_sha256"]).limit(None).to_list()
+    return {row["id"] for row in stored if row["row_sha256"] == ids[row["id"]]}
+
+
+def until_written(table: Table, what: str, write: Callable[[Any], bool]) -> None:
+    """Commit `write` until it tells that all is written; Busy where others change the same rows all the time."""
+    for attempt in range(MOST_TRIES):
+        if table.commit(what, write):
+            return
+        time.sleep(random.uniform(0.0, 0.05 * 2**attempt))
+    raise Busy(f"{what}: others change it all the time; try again")
+
+
+def refuse_others(table: Table, rows: Sequence[Row]) -> None:
+    """Raise InputError where the id of a row names another track in the table."""
+    # A generator need not give the same samples on every machine, and in a shared table the first row stands.
+    same = ("key",) if table.shared else ("key", "audio_sha256")
+    for row in rows:
+        for other in read(table, equals("id", row["id"]), same, limit=1):
+            if any(other[name] != row[name] for name in same):
+                raise InputError(f"the id {row['id']} already names another track; draw a new id")
+
+
+def migrate(table: Table, schema_from: Callable[[pa.Schema], pa.Schema]) -> None:
     """Bring the table from its schema to the present one; nothing to do where another process has done it meanwhile."""
     with table.locked():
         old = table.table.schema
@@ -75,9 +126,7 @@ def migrate(table: DurableTable, schema_from: Callable[[pa.Schema], pa.Schema]) 
             _write(table, rows, schema_from(old), what)
 
 
-def reembed(
-    table: DurableTable, encode: Encode, encoder: str, texts_of: Callable[[Track], str]
-) -> tuple[int, int]:
+def reembed(table: Table, encode: Encode, encoder: str, texts_of: Callable[[Track], str]) -> tuple[int, int]:
     """Give every row the vector of its text by `encode` and the table the identity `encoder`.
 
     Returns the number of rows and the length of the vectors. Nothing changes when `encode` raises. Raises InputError
@@ -103,7 +152,7 @@ def reembed(
 
 
 def reembed_log(
-    table: DurableTable, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
+    table: Table, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
 ) -> Vectors:
     """Give every line that has a vector a new one: that in `known` for the value of its column `name`.
 
@@ -125,9 +174,7 @@ def reembed_log(
     return {row["key"]: row["vector"] for row in rows if row["encoder"] and row["key"]}
 
 
-def _encode_missing(
-    table: DurableTable, vectors: Vectors, encode: Encode, texts_of: Callable[[Track], str]
-) -> None:
+def _encode_missing(table: Table, vectors: Vectors, encode: Encode, texts_of: Callable[[Track], str]) -> None:
     texts = {row["id"]: _text(row, texts_of) for row in _rows(table) if row["id"] not in vectors}
     vectors.update(_encoded(texts, encode))
 
@@ -174,13 +221,13 @@ def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str
     return new
 
 
-def _rows(table: DurableTable) -> Iterator[Row]:
+def _rows(table: Table) -> Iterator[Row]:
     with lance_errors("the table cannot be read through"):
         for batch in table.table.search().to_batches(_BATCH_ROWS):
             yield from batch.to_pylist()
 
 
-def _write(table: DurableTable, rows: Iterable[Row], schema: pa.Schema, what: str) -> None:
+def _write(table: Table, rows: Iterable[Row], schema: pa.Schema, what: str) -> None:
     import pyarrow as pa
 
     # Collected before the commit begins: an error while reading must not surface inside Lance's writer.

@@ -1,7 +1,7 @@
-"""A catalog on disk: tracks, the logs of requests and judgements, and the audio files, in one home folder.
+"""A catalog: tracks, the logs of requests and judgements, and the audio files, in one home.
 
-Audio goes to the disk before its row, and a row is on the disk before the call that inserts it returns; see
-docs/STORAGE.md for the layout and the promises.
+Audio is stored before its row, and a row is stored before the call that inserts it returns; see docs/STORAGE.md for the
+layout and the promises of each kind of home.
 """
 
 from __future__ import annotations
@@ -10,30 +10,23 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import resource
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from ..disk.files import check_writable, storing, sync
-from ..disk.lance import Connection, lance_errors
-from ..disk.locks import hold, remove_abandoned
-from ..disk.maintenance import WORDS, Maintenance
+from ..disk.lance import lance_errors
+from ..disk.maintenance import WORDS, Upkeep
 from ..disk.table import DurableTable
-from ..errors import Damage, InputError, NotFound, StorageError
+from ..errors import NotFound
 from ..models import Track
-from ..mounts import check_local
-from . import answers, audit
-from .audio import AudioFiles
-from .care import Care
+from ..objects.address import is_address
+from . import audit
+from .homes.local import RESTORING, LocalHome, make_folders
+from .homes.remote import RemoteHome
 from .judgements import Judgements
-from .requests import Requests
-from .rows import intact_ids
-from .schema import VERSIONS, index_for, table_version
 from .track_table import TrackTable
 from .tracks import Tracks
 from .view.read_only import open_read_only
@@ -44,40 +37,32 @@ if TYPE_CHECKING:
 __all__ = ["RESTORING", "Store", "audit_deep", "make_folders"]
 
 
-FOLDERS = ("audio", "locks", "cache", "lance")
-"""Lance last: a home that has it has the others."""
-RESTORING = ".restoring-"
-"""How the name of the folder begins in which `catalog restore --from` builds a home."""
-_KIND = "repeats"
-
-
 class Store:
-    """A catalog in a home folder. Threads may share it; any number of processes may open the same home."""
+    """A catalog in its home. Threads may share it; any number of processes may open the same home."""
 
-    def __init__(self, home: Path, *, encoder: str | None, dimension: int, lock_timeout_s: float) -> None:
+    def __init__(
+        self, place: LocalHome | RemoteHome, *, encoder: str | None, dimension: int, lock_timeout_s: float
+    ) -> None:
         """Use `Store.open`."""
-        self.home = home
+        self.home = place.folder
+        """The home folder, or the local folder with the caches of a remote home."""
+        self.address = place.address
+        """The home as people name it: its path, or its address."""
+        self.blobs = place.blobs
+        """The objects of a remote home, None for a home folder."""
+        self._place = place
         self._lock_timeout_s = lock_timeout_s
-        self._connection = Connection(home / "lance")
-        self._tables = [
-            DurableTable(
-                self._connection,
-                home,
-                name,
-                lock_timeout_s=lock_timeout_s,
-                version_of=table_version,
-                intact_ids=intact_ids,
-            )
-            for name in VERSIONS
-        ]
-        tracks, requests, judgements = self._tables
-        self._maintenance = maintenance = Maintenance(self._tables, index_for)
-        rows = TrackTable(tracks, maintenance, encoder, dimension)
-        self.audio = AudioFiles(home)
-        self.tracks = Tracks(home, rows, self.audio)
-        self.requests = Requests(home, self._connection, requests, maintenance, rows)
-        self.judgements = Judgements(home, judgements, maintenance, rows)
-        self.care = Care(home, self.tracks, self.requests, self.judgements, self.audio, maintenance)
+        self._connection = place.connection
+        tracks, _, judgements = place.tables
+        self._maintenance: Upkeep = place.maintenance
+        rows = TrackTable(tracks, place.maintenance, encoder, dimension)
+        self.audio = place.audio
+        self.tracks = Tracks(self.home, rows, self.audio)
+        self.requests = place.requests(rows)
+        self.judgements = Judgements(self.home, judgements, place.maintenance, rows)
+        self.care = place.care(self.tracks, self.requests, self.judgements)
+        self._takes: dict[str, int] = {}
+        """How many tracks a request had when its claim was had, for the claims that are held."""
 
     @classmethod
     def open(
@@ -88,62 +73,52 @@ class Store:
         dimension: int = 384,
         create: bool = True,
         lock_timeout_s: float = 600.0,
+        options: Mapping[str, str] | None = None,
     ) -> Store:
         """Open the catalog in `home`, made on first use; a torn last write is set aside, an older shape upgraded.
 
-        `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None takes the table's
-        own. A home that cannot be written opens for reading. Raises NotFound without a home and `create`, StorageError
-        for a place that cannot be a home, such as a network file system, and for a table of a newer version, Busy when
-        another process writes for longer than `lock_timeout_s`.
+        `home` is a folder, or an address such as `s3://bucket/prefix`, with `options` for its object store beside those
+        of the environment. `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None
+        takes the table's own. A home folder that cannot be written opens for reading. Raises NotFound without a home
+        and `create`, StorageError for a place that cannot be a home, such as a network file system or an object store
+        that ignores conditions, and for a table of a newer version, Busy when another process writes for longer than
+        `lock_timeout_s`.
         """
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", str(home)):
-            raise StorageError(f"{home} is a remote address; so far a catalog is kept in a local folder")
-        if not str(home).strip():
-            raise InputError("the home folder's name is empty; pass a folder for the catalog")
-        folder = Path(home).expanduser().absolute()
-        check_local(folder)
-        with storing(f"the home folder {folder} cannot be read"):
-            if folder.exists() and not folder.is_dir():
-                raise StorageError(f"{folder} is a file; pass a folder for the catalog")
-            exists = (folder / "lance").is_dir()
-            if not exists and any(folder.glob(f"{RESTORING}*")):
-                raise Damage(
-                    f"a restore of {folder} is not finished; run `catalog restore --from DIR` again, "
-                    "as `catalog restore --from DIR --force`"
-                )
-        if not exists and not create:
-            raise NotFound(f"there is no catalog in {folder}; the first track made there begins one")
-        if not exists or os.access(folder, os.W_OK):
-            make_folders(folder)
-        store = cls(folder, encoder=encoder, dimension=dimension, lock_timeout_s=lock_timeout_s)
+        place: LocalHome | RemoteHome
+        if is_address(home):
+            place = RemoteHome.open(str(home), create=create, options=options)
+        else:
+            place = LocalHome.open(home, create=create, lock_timeout_s=lock_timeout_s)
+        store = cls(place, encoder=encoder, dimension=dimension, lock_timeout_s=lock_timeout_s)
         store.care.upgrade()
         return store
 
     def close(self) -> None:
         """Close the tables; a store that is used again opens them anew."""
-        for table in self._tables:
+        self.requests.close()
+        for table in self._place.tables:
             table.close()
         self._connection.close()
 
     @property
     def tables(self) -> Mapping[str, DurableTable]:
-        """The tables by name."""
-        return {table.name: table for table in self._tables}
+        """The tables of a home folder by name; none for a remote home."""
+        return {table.name: table for table in self._place.tables if isinstance(table, DurableTable)}
 
     def tracks_table(self) -> LanceTable:
         """Return LanceDB's own table of the tracks, which only reads and sees every later commit; docs/TABLE.md.
 
         A value that a track does not have is null. Raises NotFound where no track was made yet.
         """
-        table = self.tables["tracks"]
+        table = self.tracks.table.durable
         if not table.exists():
             raise NotFound(
-                f"there is no table of tracks in {self.home}; the first track made there begins it"
+                f"there is no table of tracks in {self.address}; the first track made there begins it"
             )
         check_words = partial(self._maintenance.ensure_index, table, WORDS)
         with lance_errors("the table of tracks cannot be opened"):
-            opened = open_read_only(self._connection, table.name, check_words)
-        if os.access(table.folder, os.W_OK):
+            opened = open_read_only(self._place.reading, table.name, check_words)
+        if table.shared or os.access(self.home / "lance" / f"{table.name}.lance", os.W_OK):
             check_words()
         return opened
 
@@ -156,55 +131,54 @@ class Store:
     def claim(self, key: str, timeout_s: float | None = None) -> Iterator[None]:
         """Hold the right to make the track of the request `key`; others with the same key wait.
 
-        The claim of a process that dies is free at once. Raises Busy after `timeout_s` seconds.
+        What was committed before is seen then. The claim of a process that dies is free at once, or some seconds later
+        in a remote home; there one that is frozen for as long loses it. Raises Busy after `timeout_s` seconds.
         """
-        check_writable(self.home, "a track cannot be made")
-        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        wait_s = self._lock_timeout_s if timeout_s is None else timeout_s
-        locks = self.home / "locks"
-        try:
-            with hold(locks / f"make-{name}.lock", wait_s, "the making of this track", remove=True):
+        with self._place.claim(key, self._lock_timeout_s if timeout_s is None else timeout_s):
+            if self.blobs is None:
                 yield
-        finally:
-            remove_abandoned(locks, "make-*.lock")
+                return
+            # Counted before anything is looked up: what is made under a claim that was lost meanwhile gets the id of
+            # the track that the next holder made.
+            self._takes[key] = self.tracks.takes(key)
+            try:
+                yield
+            finally:
+                self._takes.pop(key, None)
+
+    def takes(self, key: str) -> int:
+        """Return how many tracks were made for the request `key`; where its claim is held, when it was had."""
+        kept = self._takes.get(key)
+        return self.tracks.takes(key) if kept is None else kept
+
+    def new_id(self, key: str, seed: int) -> str:
+        """Return the id of a new track for the request `key`, of 16 hexadecimal digits.
+
+        In a remote home two who make the same take of a request, each without knowing of the other, give it one id.
+        """
+        if self.blobs is None:
+            return uuid.uuid4().hex[:16]
+        return hashlib.sha256(f"{key}/{seed}/{self.takes(key)}".encode()).hexdigest()[:16]
+
+    def share(self, name: str) -> None:
+        """Give a file that was written into the folder of this home to every replica that opens it from now on."""
+        if self.blobs is not None:
+            self.blobs.put(name, (self.home / name).read_bytes())
 
     # Exact repeats
 
     def stamp(self) -> Sequence[int] | None:
         """Return what vouches for a repeat that is looked up after this; see `remember`."""
-        return answers.stamp_of(self.home)
+        return self._place.stamp()
 
     def recall(self, key: str) -> Track | None:
         """Return the track that was remembered for the request `key`, if nothing has changed since; without Lance."""
-        content = answers.recall(self.home, _KIND, key)
-        try:
-            track = Track.model_validate(content["track"]) if content else None
-        except ValidationError:
-            return None
+        track = self._place.recall(key)
         return track if track and track.key == key and track.state == "ready" else None
 
     def remember(self, track: Track, stamp: Sequence[int] | None) -> None:
         """Keep `track` as the answer to repeats of its request, on the word of a stamp from before it was read."""
-        content = {
-            "audio_path": track.audio_path,
-            "audio_bytes": track.audio_bytes,
-            "audio_sha256": track.audio_sha256,
-            "track": track.model_dump(mode="json"),
-        }
-        answers.remember(self.home, _KIND, track.key, stamp, content)
-
-
-def make_folders(home: Path) -> None:
-    """Create the home folder and the folders in it, readable by their owner only."""
-    with storing(f"the home folder {home} cannot be made"):
-        above = [folder for folder in (home, *home.parents) if not folder.is_dir()]
-        missing = [folder for folder in (home, *(home / name for name in FOLDERS)) if not folder.is_dir()]
-        for folder in missing:
-            folder.mkdir(mode=0o700, parents=folder == home, exist_ok=True)
-        if missing:
-            # The name of a new home is an entry of the folder above it, which some may not read.
-            named_in = [folder.parent for folder in above if os.access(folder.parent, os.R_OK)]
-            sync([], [home, *named_in])
+        self._place.remember(track, stamp)
 
 
 def audit_deep(home: str, most_bytes: int) -> None:

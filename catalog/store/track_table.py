@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
-from ..disk.maintenance import WORDS, Maintenance
+from ..disk.maintenance import WORDS, Upkeep
 from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_arrow, to_rows, where, where_async
-from ..disk.table import DurableTable
+from ..disk.table import Table
 from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
-from .rewrite import Change, VectorOf, changed_row, migrate
+from .rewrite import Change, VectorOf, changed_row, migrate, refuse_others, replace_rows, until_written
 from .rows import (
     BriefVector,
     EarVector,
@@ -60,9 +60,7 @@ _WITH_VECTORS = (*TRACK_ROW, "vector", "sound_kind", "sound", "brief_kind", "bri
 class TrackTable:
     """The table of tracks as one encoder sees it; knows rows and vectors, no files."""
 
-    def __init__(
-        self, table: DurableTable, maintenance: Maintenance, encoder: str | None, dimension: int
-    ) -> None:
+    def __init__(self, table: Table, maintenance: Upkeep, encoder: str | None, dimension: int) -> None:
         self.durable = table
         self.encoder = encoder
         self.dimension = dimension
@@ -76,8 +74,12 @@ class TrackTable:
         """The version, and how many rows there were."""
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
-    def insert(self, new: Sequence[NewTrack], check: Callable[[], None]) -> None:
-        """Add the rows of tracks, in one commit, unless their ids are there; `check` may refuse by raising."""
+    def insert(self, new: Sequence[NewTrack], check: Callable[[], None]) -> list[Track]:
+        """Add the rows of tracks, in one commit, unless their ids are there; `check` may refuse by raising.
+
+        Returns the tracks as they are stored: in a shared table another replica may have stored one under that id, made
+        for the same request.
+        """
         rows = [to_track_row(one.track, one.vector, one.sound, one.brief, one.ear) for one in new]
         for one, row in zip(new, rows, strict=True):
             self._expect(one.track.encoder, len(row["vector"]))
@@ -85,23 +87,28 @@ class TrackTable:
         schema = track_schema(self.dimension, new[0].track.encoder)
         what = f"track {new[0].track.id}" if len(new) == 1 else f"{len(new)} tracks"
 
-        def write(table: Any) -> None:
+        def write(table: Any) -> bool:
             self._expect(table_encoder(table.schema), self.dimension)
             check()
             # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
             merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
-            if merge.execute(to_arrow(rows, schema), on_bad_vectors="null").num_inserted_rows < len(rows):
-                for row in rows:
-                    self._refuse_other(row)
+            done = merge.execute(to_arrow(rows, schema), on_bad_vectors="null")
+            if done.num_inserted_rows == len(rows):
+                return True
+            refuse_others(self.durable, rows)
+            return False
 
         if not self.durable.exists():
             self.durable.create(schema)
             self._maintenance.ensure_index(self.durable, WORDS)
         with self.durable.locked():
             # A second track for a request changes what its repeats are served, so the stamp must change.
-            first = self.count(one_of("key", [one.track.key for one in new])) == 0
-            self.durable.commit_locked(f"{what} cannot be inserted", write, adds_only=first)
+            keys = one_of("key", [one.track.key for one in new])
+            first = not self.durable.shared and self.count(keys) == 0
+            whole = self.durable.commit_locked(f"{what} cannot be inserted", write, adds_only=first)
         self._maintenance.run_when_due(self.durable)
+        tracks = [one.track for one in new]
+        return tracks if whole else [self.get(track.id) or track for track in tracks]
 
     def change(self, track_id: str, change: Change, vector_of: VectorOf | None = None) -> Track:
         """Write a row anew with the fields that `change` returns for its track; see `changed_row`."""
@@ -116,18 +123,22 @@ class TrackTable:
             raise NotFound(f"there is no track {ids[0]!r}")
         self._upgrade()
 
-        def write(table: Any) -> list[Track]:
-            found: dict[str, list[Row]] = {each: [] for each in ids}
-            for row in self.read(one_of("id", [_valid_id(each) for each in ids]), columns=_WITH_VECTORS):
-                found[row["id"]].append(row)
-            rows = [changed_row(each, found[each], changes[each], vector_of) for each in ids]
-            merge = table.merge_insert("id").when_matched_update_all().use_index(False)
-            merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
-            return [from_record(row) for row in rows]
+        changed: dict[str, Track] = {}
 
-        changed = self.durable.commit(f"{what} cannot be changed", write)
+        def write(table: Any) -> bool:
+            wanted = [each for each in ids if each not in changed]
+            found: dict[str, list[Row]] = {each: [] for each in wanted}
+            for row in self.read(one_of("id", [_valid_id(each) for each in wanted]), columns=_WITH_VECTORS):
+                found[row["id"]].append(row)
+            rows = [changed_row(each, found[each], changes[each], vector_of) for each in wanted]
+            read = [found[each][0]["row_sha256"] for each in wanted]
+            written = replace_rows(self.durable, table, rows, read)
+            changed.update((row["id"], from_record(row)) for row in rows if row["id"] in written)
+            return len(changed) == len(ids)
+
+        until_written(self.durable, f"{what} cannot be changed", write)
         self._maintenance.run_when_due(self.durable)
-        return changed
+        return [changed[each] for each in ids]
 
     def rename(self, row: Row, own_id: str) -> bool:
         """Give a row the id that its record states; return False where another row has that id."""
@@ -183,8 +194,7 @@ class TrackTable:
                 if same_vector(row, "vector")
             ]
             if rows:
-                merge = table.merge_insert("id").when_matched_update_all().use_index(False)
-                merge.execute(to_arrow(rows, table.schema), on_bad_vectors="null")
+                replace_rows(self.durable, table, rows, [row["row_sha256"] for row in stored])
 
         # Where no field of a track changes, kept answers stay valid and the stamp stays.
         self.durable.commit(f"the {what} cannot be written", write, point="sound", adds_only=change is None)
@@ -377,13 +387,6 @@ class TrackTable:
             )
         if dimension != self.dimension:
             raise InputError(f"the vector has {dimension} numbers; the encoder gives {self.dimension}")
-
-    def _refuse_other(self, row: Row) -> None:
-        stored = self.read(equals("id", row["id"]), columns=("key", "audio_sha256"), limit=1)
-        if any(
-            (other["key"], other["audio_sha256"]) != (row["key"], row["audio_sha256"]) for other in stored
-        ):
-            raise InputError(f"the id {row['id']} already names another track; draw a new id")
 
 
 def _files_of(track: Track) -> set[str]:

@@ -75,27 +75,30 @@ class Tracks(TrackVectors):
         sound: ArrayLike | None = None,
         brief: BriefVector | None = None,
         ear: EarVector | None = None,
-    ) -> None:
+    ) -> Track:
         """Add `track` with the vector of its context, shape (dimension,); both are on the disk on return.
 
         `sound` is what `generator.audio.timbre.sound_vector` gives for its audio, `brief` its brief vector and
         `ear` what the ear hears, where those are known.
 
-        Inserting the same id again changes nothing. Raises InputError for values that cannot be stored or an id that
+        Returns the track as it is stored: inserting the same id again changes nothing, and in a remote home another
+        replica may have stored a track under it meanwhile, made for the same request.
+
+        Raises InputError for values that cannot be stored or an id that
         names another track, EncoderMismatch for another encoder than the table's, StorageError when the audio file is
         missing or the disk refuses, Busy when the lock is not had in time.
         """
-        self.insert_all([NewTrack(track, vector, sound, brief, ear)])
+        return self.insert_all([NewTrack(track, vector, sound, brief, ear)])[0]
 
-    def insert_all(self, new: Sequence[NewTrack]) -> None:
+    def insert_all(self, new: Sequence[NewTrack]) -> TrackList:
         """Add tracks in one commit, all or none, each as `insert` does."""
         check_writable(self._home, f"{len(new)} tracks cannot be inserted")
 
         def check_audio() -> None:
             for track in (one.track for one in new):
-                if not self._audio.exists(track):
+                if not self._audio.is_stored(track):
                     self._audio.bring_back(track)
-                if not self._audio.exists(track):
+                if not self._audio.is_stored(track):
                     raise StorageError(
                         f"track {track.id} cannot be inserted: no file of {track.audio_bytes:,} bytes is at "
                         f"{track.audio_path}; store the audio first"
@@ -104,7 +107,7 @@ class Tracks(TrackVectors):
         if not self.table.durable.exists():
             # A new table has the stamp that the answers of an earlier one may bear, whose tracks it does not hold.
             answers.forget(self._home)
-        self.table.insert(new, check_audio)
+        return self.table.insert(new, check_audio)
 
     @checked
     def get(self, track_id: str) -> Track | None:

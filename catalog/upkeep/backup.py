@@ -91,6 +91,10 @@ def back_up(
     """
     if keep is not None and keep < 1:
         raise InputError(f"keep is {keep}; pass how many snapshots stay, 1 at the least")
+    if store.blobs:
+        raise InputError(
+            f"{store.address} is no folder, and a backup copies files; let the object store keep copies or versions"
+        )
     target = _checked_folder(store.home, folder)
     with storing(f"the backup in {target} cannot be written"):
         target.mkdir(mode=0o700, parents=True, exist_ok=True)

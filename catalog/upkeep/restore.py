@@ -18,6 +18,7 @@ from ..errors import Busy, Damage, InputError, StorageError
 from ..generator import Progress
 from ..models import Value
 from ..mounts import check_local
+from ..objects.address import is_address
 from ..store.schema import VERSIONS
 from ..store.store import RESTORING, Store, make_folders
 from .objects import Objects, Stored, copy
@@ -62,6 +63,10 @@ def restore(
     `before-restore-*` in it. Raises NotFound without a backup, InputError for a home that holds something, Busy while
     a service or a writer works there.
     """
+    if is_address(home):
+        raise InputError(
+            f"{home} is no folder, and a backup is brought back as one; pass a folder as the home"
+        )
     backup, target = Path(folder).expanduser().absolute(), Path(home).expanduser().absolute()
     name = snapshot or snapshot_names(backup)[0]
     wanted = named(backup, name)

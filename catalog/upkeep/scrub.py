@@ -114,10 +114,10 @@ class Scrub:
 def scrubbing(store: Store, *, days: float | None, most_mb_per_s: float) -> Iterator[None]:
     """Scrub the home of `store` in a thread while the body runs.
 
-    Not with `days` None, nor where the home is read-only, nor where another process scrubs it.
+    Not with `days` None, nor where the home is read-only or remote, nor where another process scrubs it.
     """
     with contextlib.ExitStack() as stack:
-        if days is None or not os.access(store.home, os.W_OK) or not _alone(store, stack):
+        if days is None or store.blobs or not os.access(store.home, os.W_OK) or not _alone(store, stack):
             yield
             return
         scrub, stop = Scrub(store, days=days, most_mb_per_s=most_mb_per_s), threading.Event()

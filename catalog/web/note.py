@@ -24,6 +24,7 @@ from typing import Any
 from ..disk.files import write_file
 from ..disk.locks import hold, is_held
 from ..errors import Busy, StorageError
+from ..objects.address import local_folder
 from ..version import package_version
 
 __all__ = [
@@ -51,7 +52,7 @@ SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS")
 
 def settings_of(home: str | Path, config: str | None) -> dict[str, Any]:
     """Return the settings that decide the answers of a catalog; callers with other settings pass the service by."""
-    own = Path(home) / "catalog.yaml"
+    own = local_folder(home) / "catalog.yaml"
     path = Path(config) if config else own if own.is_file() else None
     stamp = None
     if path is not None:
@@ -72,7 +73,7 @@ def only_service(home: str | Path) -> Iterator[None]:
 
     A home where no lock file can be made, such as a read-only one, is served without the lock.
     """
-    lock = Path(home) / LOCK
+    lock = local_folder(home) / LOCK
     with suppress(OSError):
         lock.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -85,7 +86,7 @@ def only_service(home: str | Path) -> Iterator[None]:
         else:
             # A service that was killed left this note. Nobody may take it for ours before `write_note` replaces it.
             with suppress(OSError):
-                (Path(home) / NAME).unlink()
+                (local_folder(home) / NAME).unlink()
         yield
 
 
@@ -93,13 +94,13 @@ def write_note(home: str | Path, note: Mapping[str, Any]) -> None:
     """Write the note of this process into `home`; it appears whole, and only its owner can read it."""
     content = json.dumps({"pid": os.getpid(), **note})
     # Not durable: after a power cut no service runs, and so no note counts.
-    write_file(Path(home) / NAME, content.encode("ascii"), durable=False, mode=0o600)
+    write_file(local_folder(home) / NAME, content.encode("ascii"), durable=False, mode=0o600)
 
 
 def read_note(home: str | Path) -> dict[str, Any] | None:
     """Return the note of the service that runs in `home`; None without one, or when that service has died."""
     note = _content(home)
-    return note if note and is_held(Path(home) / LOCK) else None
+    return note if note and is_held(local_folder(home) / LOCK) else None
 
 
 def remove_note(home: str | Path) -> None:
@@ -107,7 +108,7 @@ def remove_note(home: str | Path) -> None:
     note = _content(home)
     if note and note["pid"] == os.getpid():
         with suppress(OSError):
-            (Path(home) / NAME).unlink()
+            (local_folder(home) / NAME).unlink()
 
 
 def draw_nonce() -> str:
@@ -129,7 +130,7 @@ def is_proof(shown: object, secret: str, address: str, nonce: str) -> bool:
 def _content(home: str | Path) -> dict[str, Any] | None:
     """Return what the note holds, None where there is none or it is damaged."""
     try:
-        note = json.loads((Path(home) / NAME).read_text("utf-8"))
+        note = json.loads((local_folder(home) / NAME).read_text("utf-8"))
     except (OSError, ValueError):
         return None
     whole = (

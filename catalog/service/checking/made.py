@@ -65,7 +65,16 @@ def keep_best(
 ) -> tuple[Take, Track, NDArray[np.float32] | None]:
     """Store the audio of the best take; return the take, its track and its sound vector. Raises as `keep` does."""
     best, found = best_of(takes), checked_of(takes)
-    track, sound = keep(best.task, best.raw, best.shaped, store, encoder=encoder, found=found, check=check)
+    track, sound = keep(
+        best.task,
+        best.raw,
+        best.shaped,
+        store,
+        encoder=encoder,
+        found=found,
+        check=check,
+        first_seed=takes[0].task.seed,
+    )
     return best, track, sound
 
 

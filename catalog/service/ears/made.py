@@ -61,7 +61,7 @@ class MadeTracks:
         if _started:
             return  # it hears what is made while it runs, too
         command = [sys.executable, "-m", __package__.partition(".")[0], "hear", "--made"]
-        options = ["--home", str(self._store.home), "--ear", self._library.ear.model]
+        options = ["--home", self._store.address, "--ear", self._library.ear.model]
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         try:
             # One thread: the others would wait for the processors that the callers of this process use.

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from object_server import BUCKET, object_server
+from fake_s3 import BUCKET, object_server
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from object_server import BUCKET, object_server
+from fake_s3 import BUCKET, object_server
 
 from music_catalog.errors import StorageError
 from music_catalog.objects.address import parse_address

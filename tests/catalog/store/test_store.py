@@ -112,8 +112,10 @@ def test_places_that_cannot_be_a_home(tmp_path):
         Store.open(tmp_path / "file")
     with pytest.raises(StorageError, match="a part of the path is a file"):
         Store.open(tmp_path / "file" / "home")
-    with pytest.raises(StorageError, match="remote address"):
-        Store.open("s3://bucket/prefix")
+    with pytest.raises(
+        InputError, match="is no place for a catalog; pass a folder, or an address such as s3"
+    ):
+        Store.open("ftp://host/folder")
     with pytest.raises(NotFound, match="there is no catalog in"):
         Store.open(tmp_path / "none", create=False)
     assert not (tmp_path / "none").exists()

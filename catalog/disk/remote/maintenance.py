@@ -1,0 +1,81 @@
+"""Compaction and indexes of tables on an object store: by one process at a time, and never within a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from ...objects.blobs import Blobs
+from ...objects.lease import lease
+from ..lance import index_config, lance_errors
+from ..maintenance import LEAST_VECTORS, VECTOR_KINDS
+from .table import ObjectTable
+
+__all__ = ["ObjectMaintenance"]
+
+
+KEEP_OLD = timedelta(minutes=30)
+"""How long an old version stays: far longer than any replica reads one that it looked up."""
+WAIT_S = 60.0
+"""How long a compaction waits for that of another process."""
+
+
+class ObjectMaintenance:
+    """Compacts and indexes tables on an object store; see `Maintenance`."""
+
+    def __init__(
+        self, tables: Sequence[ObjectTable], blobs: Blobs, index_for: Callable[[str, int], dict[str, str]]
+    ) -> None:
+        self.tables = tables
+        self._blobs = blobs
+        self._index_for = index_for
+        self._indexed: set[tuple[str, str]] = set()
+        """Table and column of the indexes that this process has seen."""
+
+    def run_when_due(self, table: ObjectTable) -> None:
+        """Do nothing: a compaction takes requests by the hundred, which `catalog care` makes beside the replicas."""
+
+    def compact(self) -> None:
+        """Compact every table, one process at a time; Busy where another does it for longer than a minute."""
+        with lease(self._blobs, "care", WAIT_S, f"the care of {self._blobs.address}"):
+            for table in self.tables:
+                if table.exists():
+                    self.compact_table(table)
+
+    def compact_table(self, table: ObjectTable) -> None:
+        """Merge the fragments of one table, make its indexes and drop old versions, beside writers and readers."""
+        what = f"the {table.name} table cannot be compacted"
+        table.commit(what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="compact")
+        for column, kind in self._index_for(table.name, table.table.count_rows()).items():
+            self._index(table, column, kind)
+
+    def ensure_index(self, table: ObjectTable, column: str) -> None:
+        """Make the index of `column`, which a search for words needs, unless it is there."""
+        if (table.name, column) in self._indexed:
+            return
+        self._index(table, column, self._index_for(table.name, 0)[column])
+        self._indexed.add((table.name, column))
+
+    def drop_altered_indexes(self) -> None:
+        """Do nothing: the store answers for its bytes, which it keeps under checksums of its own."""
+
+    def remake_index(self, table: ObjectTable, column: str) -> None:
+        """Make the index of `column` anew."""
+        if kind := self._index_for(table.name, table.table.count_rows()).get(column):
+            self._make(table, column, kind)
+
+    def _index(self, table: ObjectTable, column: str, kind: str) -> None:
+        with lance_errors(f"the indexes of the {table.name} table cannot be looked at"):
+            there = {each for index in table.table.list_indices() for each in index.columns}
+            if column in there or column not in table.table.schema.names:
+                return
+            if kind in VECTOR_KINDS and table.table.count_rows(f"{column} IS NOT NULL") < LEAST_VECTORS:
+                return
+        self._make(table, column, kind)
+
+    def _make(self, table: ObjectTable, column: str, kind: str) -> None:
+        def make(lance: Any) -> None:
+            lance.create_index(column, config=index_config(kind))
+
+        table.commit(f"the index of {table.name}.{column} cannot be made", make, point="index")

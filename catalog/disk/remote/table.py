@@ -1,0 +1,164 @@
+"""One Lance table on an object store, as the rooms above know a table.
+
+A commit of Lance there is one conditional write of its manifest, which the store keeps before it answers. So nothing is
+synced, nothing is noted beside the table, and writers take no turns: Lance tries the commit of who loses a race again.
+What a reader knows is looked up anew before each write, when it is asked to, and else every few seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ...errors import StorageError
+from ..failpoint import failpoint
+from ..lance import Connection, lance_errors, run
+
+__all__ = ["STALE_S", "ObjectTable"]
+
+
+_Result = TypeVar("_Result")
+STALE_S = 5.0
+"""How old what a reader knows of a table may be."""
+
+
+class ObjectTable:
+    """A table of the home at `address`, opened on first use. Threads may share it."""
+
+    shared = True
+
+    def __init__(self, connection: Connection, address: str, name: str) -> None:
+        self.name = name
+        self.address = address
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._table: Any = None
+        self._query_table: Any = None
+        self._version = 0
+        self._query_version = 0
+        self._looked_at = float("-inf")
+        """When the table was last looked up, by the monotonic clock."""
+
+    # Reading
+
+    @property
+    def table(self) -> Any:
+        """The open Lance table, brought up to date where it was looked up too long ago."""
+        if not self.exists():
+            raise StorageError(f"there is no {self.name} table in {self.address}")
+        return self._table
+
+    def query(self, build: Callable[[Any], Any]) -> Any:
+        """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface."""
+        self.table  # noqa: B018  # opened and up to date
+        with self._lock:
+            if self._query_table is None:
+                self._query_table = self._connection.open_for_queries(self.name)
+            elif self._query_version < self._version:
+                run(self._query_table.checkout_latest())
+            self._query_version = self._version
+            opened = self._query_table
+        return run(build(opened).to_arrow())
+
+    def exists(self) -> bool:
+        """Open the table unless it is open, bring it up to date, and tell whether there is one."""
+        if time.monotonic() - self._looked_at > STALE_S:
+            self.refresh()
+        return self._table is not None
+
+    def refresh(self) -> None:
+        """Look up what others committed; raises StorageError."""
+        with self._lock, lance_errors(f"the {self.name} table in {self.address} cannot be opened"):
+            if self._table is None:
+                self._table = self._opened()
+            else:
+                self._table.checkout_latest()
+            self._note()
+
+    def head(self) -> int | None:
+        """Return the version that is known, None without a table."""
+        return self._version if self.exists() else None
+
+    @property
+    def stamp(self) -> int | None:
+        """A number that is another one after every commit that is known."""
+        return self.head() or 0
+
+    @property
+    def schema_version(self) -> int:
+        """0: it is not noted beside the table."""
+        return 0
+
+    def size_bytes(self) -> int:
+        """Return the bytes of the files that the newest version has."""
+        return int(self.table.stats()["total_bytes"]) if self.exists() else 0
+
+    def close(self) -> None:
+        """Close the table; the next use opens it anew."""
+        with self._lock:
+            self._table = self._query_table = None
+            self._looked_at = float("-inf")
+
+    # Writing
+
+    def create(self, schema: Any) -> Any:
+        """Make the empty table unless another process has, and return it."""
+        with self._lock, lance_errors(f"the table {self.name} cannot be made in {self.address}"):
+            try:
+                self._table = self._connection.connect().create_table(self.name, schema=schema)
+            except (OSError, RuntimeError, ValueError):
+                self._table = self._opened()
+                if self._table is None:
+                    raise
+            self._note()
+        return self._table
+
+    def commit(
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+    ) -> _Result:
+        """Run `write(table)` on the newest version and return its result; the store has what it committed then.
+
+        Failpoint `<point>.merged`. Raises StorageError, which begins with `what`.
+        """
+        del adds_only  # every commit gives another stamp
+        self.refresh()
+        table = self.table
+        with lance_errors(what):
+            result = write(table)
+        failpoint(f"{point}.merged")
+        with self._lock:
+            self._note()
+        return result
+
+    commit_locked = commit
+
+    def replace(self, what: str, write: Callable[[Any], Any]) -> None:
+        """Refuse: to write a table anew would drop what others commit meanwhile."""
+        del write
+        raise StorageError(
+            f"{what}: a table in {self.address} is not written anew, since other replicas may write to it"
+        )
+
+    @contextlib.contextmanager
+    def locked(self, timeout_s: float | None = None) -> Iterator[None]:
+        """Hold nothing: commits need no turns."""
+        del timeout_s
+        yield
+
+    # Inside
+
+    def _opened(self) -> Any:
+        connection = self._connection.connect()
+        try:
+            return connection.open_table(self.name)
+        except ValueError as error:
+            if "was not found" in str(error) or "does not exist" in str(error):
+                return None
+            raise
+
+    def _note(self) -> None:
+        self._looked_at = time.monotonic()
+        self._version = int(self._table.version) if self._table is not None else 0

@@ -1,0 +1,150 @@
+"""A catalog on an object store, which any number of replicas share; on this machine it has caches alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+
+from ...disk.files import storing, write_file
+from ...disk.lance import Connection
+from ...disk.remote.maintenance import ObjectMaintenance
+from ...disk.remote.table import ObjectTable
+from ...errors import Busy, NotFound, StorageError
+from ...models import Track
+from ...objects.address import Address, cache_folder, parse_address
+from ...objects.blobs import Blobs
+from ...objects.lease import lease
+from ...objects.probe import check_conditions
+from ..judgements import Judgements
+from ..requests import Requests
+from ..schema import VERSIONS, index_for
+from ..track_table import TrackTable
+from ..tracks import Tracks
+from .local import make_folders
+from .remote_audio import RemoteAudio
+from .remote_care import RemoteCare
+from .remote_log import RemoteRequests
+
+__all__ = ["RemoteHome"]
+
+
+MARK = "home.json"
+"""The object that every home has; a home that has it passed the probe."""
+FORMAT = 1
+SHARED_FILES = ("catalog.yaml", "certificate.json", "music-certificate.json")
+"""Files of a home that decide what is served; an opening brings them to this machine."""
+MOST_REMEMBERED = 10_000
+"""Answers to repeats that a process keeps in memory."""
+
+
+class RemoteHome:
+    """A home at an address. Commits and claims are conditional writes of the store."""
+
+    def __init__(self, address: Address, blobs: Blobs) -> None:
+        self.folder = cache_folder(address)
+        self.address = address.url
+        self.blobs = blobs
+        tables = f"{address.url}/lance"
+        self.connection = Connection(tables, address.options, looks_every=None)
+        self.reading = Connection(tables, address.options)
+        self.tables = [ObjectTable(self.connection, address.url, name) for name in VERSIONS]
+        self.maintenance = ObjectMaintenance(self.tables, self.blobs, index_for)
+        self.audio = RemoteAudio(self.folder, self.blobs)
+        self._remembered: OrderedDict[str, tuple[list[int], Track]] = OrderedDict()
+        self._claimed: set[str] = set()
+        self._turn = threading.Condition()
+
+    @classmethod
+    def open(cls, home: str, *, create: bool, options: Mapping[str, str] | None) -> RemoteHome:
+        """Open the home at an address, which is made on first use; raises as `Store.open` does."""
+        address = parse_address(home, options)
+        blobs = Blobs(address)
+        mark = blobs.get(MARK)
+        if mark is None:
+            if not create:
+                raise NotFound(f"there is no catalog in {address}; the first track made there begins one")
+            check_conditions(blobs)
+            blobs.create(MARK, json.dumps({"format": FORMAT}).encode())
+        elif _format_in(mark) > FORMAT:
+            raise StorageError(f"the catalog in {address} is of a later version; upgrade the program")
+        place = cls(address, blobs)
+        make_folders(place.folder)
+        place.bring_files()
+        return place
+
+    def bring_files(self) -> None:
+        """Bring the shared files of the home into the local folder, as they are now."""
+        for name in SHARED_FILES:
+            content, path = self.blobs.get(name), self.folder / name
+            with storing(f"the caches in {self.folder} cannot be written"):
+                if content is None:
+                    path.unlink(missing_ok=True)
+                elif not path.is_file() or path.read_bytes() != content:  # its time tells callers of a change
+                    write_file(path, content, durable=False)
+
+    def requests(self, rows: TrackTable) -> RemoteRequests:
+        """Return the log of requests."""
+        return RemoteRequests(self.folder, self.connection, self.tables[1], self.maintenance, rows)
+
+    def care(self, tracks: Tracks, requests: Requests, judgements: Judgements) -> RemoteCare:
+        """Return what keeps it sound."""
+        return RemoteCare(self, tracks, requests, judgements)
+
+    @contextlib.contextmanager
+    def claim(self, key: str, timeout_s: float) -> Iterator[None]:
+        """Hold the right to make a track, and see what was committed before.
+
+        The claim of a process that dies is free some seconds later.
+        """
+        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        what = "the making of this track"
+        with self._one_thread(name, timeout_s, what), lease(self.blobs, f"make-{name}", timeout_s, what):
+            self._see_all()
+            yield
+
+    def stamp(self) -> Sequence[int] | None:
+        """Return the known versions of the tables that decide whether a track may be served again."""
+        return [table.head() or 0 for table in (self.tables[0], self.tables[2])]
+
+    def recall(self, key: str) -> Track | None:
+        """Return the track that this process remembers for a request, if no commit is known since."""
+        with self._turn:
+            kept = self._remembered.get(key)
+        return kept[1] if kept and kept[0] == self.stamp() and self.audio.exists(kept[1]) else None
+
+    def remember(self, track: Track, stamp: Sequence[int] | None) -> None:
+        """Keep `track` in memory as the answer to repeats of its request."""
+        with self._turn:
+            self._remembered[track.key] = [*(stamp or [])], track
+            if len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
+
+    @contextlib.contextmanager
+    def _one_thread(self, name: str, timeout_s: float, what: str) -> Iterator[None]:
+        """Let one thread of this process ask for a claim: the others wait here, where it takes no request."""
+        with self._turn:
+            if not self._turn.wait_for(lambda: name not in self._claimed, timeout_s):
+                raise Busy(f"{what} still goes on after {timeout_s:g} s; try again when it has finished")
+            self._claimed.add(name)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._claimed.discard(name)
+                self._turn.notify_all()
+
+    def _see_all(self) -> None:
+        tracks, _, judgements = self.tables
+        tracks.refresh()
+        judgements.refresh()
+
+
+def _format_in(mark: bytes) -> int:
+    try:
+        return int(json.loads(mark)["format"])
+    except (ValueError, KeyError, TypeError):
+        return FORMAT

@@ -1,0 +1,172 @@
+"""The audio of a home on an object store, with a bounded read-through cache in a local folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...disk.digests import digest_of
+from ...disk.files import TEMPORARY, inside, storing, write_file
+from ...errors import Damage, InputError, StorageError
+from ...models import Track
+from ...objects.blobs import Blobs
+from ..audio import CODES, PRINT, AudioFiles, checked_audio, suffix_of
+
+__all__ = ["RemoteAudio"]
+
+
+CACHE_MB = "CATALOG_CACHE_MB"
+"""The environment variable that bounds the audio in the cache of a home."""
+USUAL_MB = 2_000
+KEPT_S = 600.0
+"""A file that came into the cache so lately stays, since a caller may have its path."""
+
+
+class RemoteAudio(AudioFiles):
+    """The audio of one remote home. An object under its sha256 never changes, so what the cache has is right."""
+
+    def __init__(self, folder: Path, blobs: Blobs) -> None:
+        super().__init__(folder)
+        self._blobs = blobs
+        self._stored: set[str] = set()
+        """Paths that this process has put, or has seen."""
+        self._gone: set[str] = set()
+        """Paths that this process did not find, or found altered."""
+
+    def put(self, data: bytes, *, suffix: str = ".wav") -> tuple[str, str, int]:
+        """Store an audio file under its sha256; the store has it when this returns. See `AudioFiles.put`."""
+        sha256 = checked_audio(data, suffix)
+        return self._put(data, sha256, suffix), sha256, len(data)
+
+    def take(self, file: Path, sha256: str, *, suffix: str = ".wav") -> str:
+        """Store a whole file with that sha256, and delete it; return its path below the home."""
+        with storing(f"{file} cannot be read"):
+            relative = self._put(file.read_bytes(), sha256, suffix)
+            file.unlink(missing_ok=True)
+        return relative
+
+    def put_original(self, source: Path, sha256: str) -> str:
+        """Store a copy of a file with that sha256; return its path below the home. See `AudioFiles.put_original`."""
+        with storing(f"{source} cannot be read"):
+            data = source.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise InputError("it changed while it was read; add it again")
+        return self._put(data, sha256, suffix_of(source))
+
+    def print_at(self, audio_path: str) -> NDArray[np.uint32] | None:
+        """Return the fingerprint beside an audio file, None where there is none or it cannot be read."""
+        return super().print_at(audio_path) if self._fetched(_beside(audio_path, PRINT)) else None
+
+    def codes_of(self, track: Track) -> NDArray[np.int16] | None:
+        """Return the codes that the audio was decoded from, None where none were kept or they cannot be read."""
+        return super().codes_of(track) if self._fetched(_beside(track.audio_path, CODES)) else None
+
+    def exists(self, track: Track) -> bool:
+        """Tell whether nothing is known against the audio: a row goes in after its file, and `intact` reads it."""
+        return track.audio_path not in self._gone
+
+    def is_there(self, track: Track) -> bool:
+        """Tell whether there is a file, or an object, for the audio of a track."""
+        return super().is_there(track) or self._blobs.size(track.audio_path) is not None
+
+    def is_stored(self, track: Track) -> bool:
+        """Tell whether the store has the audio with the size that the row states."""
+        if track.audio_path not in self._stored:
+            if self._blobs.size(track.audio_path) != track.audio_bytes:
+                return False
+            self._stored.add(track.audio_path)
+        return True
+
+    def verified_path(self, track: Track) -> Path:
+        """Return the local path of the audio, fetched and compared with its sha256 where the cache has it not yet."""
+        path = self.path_of(track)
+        with storing(f"the audio of track {track.id} cannot be read"):
+            if path.is_file() and digest_of(path) == track.audio_sha256:
+                return path
+            data = self._blobs.get(track.audio_path)
+            if data is None or hashlib.sha256(data).hexdigest() != track.audio_sha256:
+                self._gone.add(track.audio_path)
+                wrong = "is missing" if data is None else "no longer holds what was stored"
+                raise Damage(
+                    f"the audio of track {track.id} is not served, since {self._blobs.address}/{track.audio_path} "
+                    f"{wrong}; make the track again by `catalog again {track.id}`"
+                )
+            self._keep(path, data)
+        return path
+
+    def bring_back(self, track: Track) -> None:
+        """Do nothing: no file of a remote home is set aside."""
+
+    def files(self) -> Iterator[Path]:
+        """Refuse: the files of a remote home are objects."""
+        raise StorageError(f"the files of {self._blobs.address} are not on this machine")
+
+    def sizes(self) -> Iterator[int]:
+        """Yield the bytes of every audio object."""
+        for blob in self._blobs.list("audio"):
+            if not blob.path.endswith((".json", ".npz")):
+                yield blob.size_bytes
+
+    def _put(self, data: bytes, sha256: str, suffix: str) -> str:
+        relative = f"audio/{sha256[:2]}/{sha256}{suffix}"
+        # What is there under this name has this content, unless a server lost the end of it.
+        if self._blobs.create(relative, data) is None and self._blobs.size(relative) != len(data):
+            self._blobs.put(relative, data)
+        self._stored.add(relative)
+        self._gone.discard(relative)
+        with contextlib.suppress(OSError):
+            self._keep(inside(self._home, relative), data)
+        return relative
+
+    def _put_beside(self, audio_path: str, ending: str, data: bytes, what: str) -> None:
+        del what
+        self._blobs.put(_beside(audio_path, ending), data)
+        with contextlib.suppress(OSError):
+            self._keep(inside(self._home, _beside(audio_path, ending)), data)
+
+    def _fetched(self, relative: str) -> bool:
+        """Bring what stands beside an audio file into the cache, and tell whether it is there."""
+        path = inside(self._home, relative)
+        if not path.is_file() and (data := self._blobs.get(relative)) is not None:
+            self._keep(path, data)
+        return path.is_file()
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(path, data, durable=False)
+        if os.urandom(1)[0] % 16 == 0:
+            self._bound()
+
+    def _bound(self) -> None:
+        """Delete the oldest files of the cache where it has more than it may."""
+        limit = _most_bytes()
+        files = sorted(
+            (stat.st_mtime, stat.st_size, path)
+            for path in (self._home / "audio").glob("*/*")
+            if not path.name.startswith(TEMPORARY)
+            for stat in [path.stat()]
+        )
+        size, latest = sum(each[1] for each in files), time.time() - KEPT_S
+        for changed_at, file_size, path in files:
+            if size <= limit or changed_at > latest:
+                break
+            path.unlink(missing_ok=True)
+            size -= file_size
+
+
+def _beside(audio_path: str, ending: str) -> str:
+    return str(PurePosixPath(audio_path).with_suffix(ending))
+
+
+def _most_bytes() -> float:
+    try:
+        return float(os.environ[CACHE_MB]) * 1e6
+    except (KeyError, ValueError):
+        return USUAL_MB * 1e6

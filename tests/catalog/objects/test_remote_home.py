@@ -1,0 +1,250 @@
+"""A catalog on an object store: everything that is done with one in a folder, and what only replicas do."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+import soundfile
+from fake_s3 import BUCKET, object_server
+from fakes import WordHashEncoder
+
+from music_catalog import MusicService
+from music_catalog.disk.remote import table
+from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
+from music_catalog.store.homes import remote_log
+from music_catalog.store.store import Store
+
+HOME = f"s3://{BUCKET}/home"
+RAIN = "Rain falls on the quiet harbour at night"
+BATTLE = "A battle rages among burning castles, swords clash"
+SHORT = {"backend": "procedural", "duration_s": 1}
+
+
+@pytest.fixture
+def replica(server, monkeypatch, tmp_path):
+    """Return a function that opens one more replica, as on another machine: its caches are its own."""
+    opened = []
+
+    def open_(home=HOME, **options):
+        monkeypatch.setenv("CATALOG_CACHE", str(tmp_path / f"machine-{len(opened)}"))
+        usual = {"encoder": WordHashEncoder(), "min_similarity": 0.55}
+        opened.append(MusicService.open(home, **{**usual, **options}))
+        return opened[-1]
+
+    yield open_
+    for service in opened:
+        service.close()
+
+
+def test_a_track_is_made_found_and_served_by_another_replica(replica):
+    first, second = replica(), replica()
+    made = first.find_or_make(RAIN, **SHORT)
+    assert made.action == "generated"
+    assert first.find_or_make(RAIN, **SHORT).track.id == made.track.id
+    second.store.tracks.table.durable.refresh()
+    again = second.find_or_make(RAIN, **SHORT)
+    assert (again.action, again.track.id) == ("reused", made.track.id)
+    assert again.path != made.path
+    assert again.path.read_bytes() == made.path.read_bytes()
+    assert len(soundfile.read(io.BytesIO(again.path.read_bytes()))[0]) > 0
+    close = second.find_or_make(f"{RAIN}, slowly", **SHORT)
+    assert (close.action, close.track.id) == ("reused", made.track.id)
+
+
+def test_what_is_done_with_a_catalog_is_done_with_a_remote_one(replica):
+    service = replica()
+    made = service.find_or_make(RAIN, **SHORT)
+    other = service.find_or_make(BATTLE, **SHORT)
+    assert {hit.track.id for hit in service.search("harbour", by="words")} == {made.track.id}
+    assert service.search("rain")[0].track.id == made.track.id
+    assert service.browse("").total == 2
+    assert service.rate(made.track.id, 4, request_id=made.request_id).rating == 4
+    service.reject(other.track.id)
+    assert service.find_or_make(BATTLE, **SHORT).track.id != other.track.id
+    service.store.tracks.trash(other.track.id)
+    with pytest.raises(NotFound):
+        service.get("none")
+    service.store.tracks.restore(other.track.id)
+    service.store.tracks.trash(other.track.id)
+    assert service.store.care.purge() == 1
+    assert service.browse("").total == 2
+    assert [line.action for line in service.store.requests.list()].count("generated") == 3
+    assert service.statistics().made == 3
+    assert service.tracks_table().count_rows() == 2
+    service.store.care.compact()
+    stats = service.store.care.stats()
+    assert (stats["rows"], stats["requests"], stats["audio_files"]) == (2, 3, 3)
+    assert any(blob.path.startswith("lost/purged-") for blob in service.store.blobs.list())
+
+
+def test_a_home_is_found_again_and_only_made_where_that_is_asked(replica):
+    with pytest.raises(NotFound, match=f"there is no catalog in {HOME}"):
+        replica(create=False)
+    made = replica().find_or_make(RAIN, **SHORT)
+    assert replica(create=False).get(made.track.id).id == made.track.id
+
+
+def test_a_store_that_ignores_conditions_is_refused_at_the_first_opening(monkeypatch, tmp_path):
+    monkeypatch.setenv("CATALOG_CACHE", str(tmp_path))
+    with object_server(monkeypatch, ignores_conditions=True) as careless:
+        with pytest.raises(StorageError, match="ignores the conditions"):
+            Store.open(HOME)
+        assert not careless.objects
+
+
+def test_the_home_of_another_encoder_is_told(replica):
+    replica().find_or_make(RAIN, **SHORT)
+    other = WordHashEncoder()
+    other.identity = "another/32"
+    with pytest.raises(EncoderMismatch, match="another/32"):
+        replica(encoder=other).find_or_make("something else", **SHORT)
+
+
+def test_what_reads_files_is_refused(replica):
+    service = replica()
+    for refused in (service.store.care.check, lambda: service.store.care.reembed(len, "x")):
+        with pytest.raises(StorageError, match="needs a home in a local folder"):
+            refused()
+
+
+def test_rows_that_two_replicas_change_at_once_keep_both_changes(replica):
+    services = [replica(), replica()]
+    track = services[0].find_or_make(RAIN, **SHORT).track
+    services[1].store.tracks.table.durable.refresh()
+
+    def add_tags(service, names):
+        for name in names:
+            service.store.tracks.change(track.id, lambda known, name=name: {"tags": (*known.tags, name)})
+
+    threads = [
+        threading.Thread(target=add_tags, args=(service, [f"{place}-{number}" for number in range(4)]))
+        for place, service in enumerate(services)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    services[0].store.tracks.table.durable.refresh()
+    assert len(services[0].get(track.id).tags) == 8
+
+
+def test_simultaneous_callers_on_several_machines_get_one_generation(replica):
+    services, answers = [replica() for _ in range(3)], []
+
+    def ask(service):
+        answers.append(service.find_or_make(RAIN, **SHORT))
+
+    threads = [threading.Thread(target=ask, args=(service,)) for service in services for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.action for answer in answers) == ["generated"] + ["reused"] * 5
+    assert len({answer.track.id for answer in answers}) == 1
+    assert all(answer.path.is_file() for answer in answers)
+
+
+def test_a_maker_that_was_frozen_serves_the_track_of_the_next_one(replica, monkeypatch):
+    monkeypatch.setattr("music_catalog.objects.lease.LEASE_S", 0.3)
+    monkeypatch.setattr("music_catalog.objects.lease._Lease.keep_renewed", lambda lease: None)
+    frozen, awake, made = replica(), replica(), []
+    made_by_frozen = frozen._flow._generator
+
+    def slow(backend, size):
+        if not made:
+            made.append(awake.find_or_make(RAIN, **SHORT))
+        return made_by_frozen(backend, size)
+
+    monkeypatch.setattr(frozen._flow, "_generator", slow)
+    late = frozen.find_or_make(RAIN, **SHORT)
+    assert made[0].action == "generated"
+    assert (late.action, late.track.id) == ("reused", made[0].track.id)
+    assert late.track == frozen.get(late.track.id)
+    assert frozen.store.tracks.count() == 1
+
+
+def test_a_second_take_is_another_track(replica):
+    service = replica()
+    tracks = {service.generate(RAIN, **SHORT).track.id for _ in range(2)}
+    tracks |= {service.generate(RAIN, seed=7, **SHORT).track.id for _ in range(2)}
+    assert len(tracks) == 4
+
+
+def test_readers_see_the_commits_of_others_in_time(replica, monkeypatch):
+    writer, reader = replica(), replica()
+    writer.find_or_make(RAIN, **SHORT)
+    monkeypatch.setattr(table, "STALE_S", 0.0)
+    assert reader.browse("").total == 1
+    monkeypatch.setattr(table, "STALE_S", 1e9)
+    reader.browse("")
+    writer.find_or_make(BATTLE, **SHORT)
+    assert reader.browse("").total == 1
+    assert reader.find_or_make(BATTLE, **SHORT).action == "reused"  # the claim looks it up
+
+
+def test_lines_of_the_log_go_in_together(replica, monkeypatch, server):
+    monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    service.store.requests.list()
+    versions = service.store.requests.table.durable.head()
+    for _ in range(5):
+        service.find_or_make(RAIN, **SHORT)
+    assert service.store.requests._table.durable.head() == versions
+    assert len(service.history()) == 6
+    assert service.store.requests._table.durable.head() == versions + 1
+
+
+def test_lines_of_the_log_outlive_a_store_that_is_away(replica, monkeypatch, server, caplog):
+    monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    server.refusal = 403, "AccessDenied"
+    with pytest.raises(StorageError, match="no permission"):
+        service.history()
+    assert "lines of the log wait" in caplog.text
+    server.refusal = None
+    assert len(service.history()) == 1
+
+
+def test_audio_that_is_gone_or_altered_is_not_served(replica, server):
+    service = replica()
+    made = service.find_or_make(RAIN, **SHORT)
+    (key,) = [key for key in server.objects if key.endswith(".wav")]
+    for content in (b"RIFF", None):
+        other = replica()
+        server.objects.pop(key)
+        if content:
+            server.objects[key] = content
+        with pytest.raises(Damage, match="not served"):
+            other.store.audio.verified_path(made.track)
+        assert other.find_or_make(RAIN, **SHORT).track.id != made.track.id
+        server.objects[key] = made.path.read_bytes()
+
+
+def test_the_cache_of_audio_is_bounded(replica, monkeypatch):
+    service = replica()
+    tracks = [service.generate(RAIN, **SHORT).track for _ in range(3)]
+    audio = service.store.audio
+    monkeypatch.setenv("CATALOG_CACHE_MB", "0")
+    audio._bound()
+    assert all(audio.path_of(track).is_file() for track in tracks)  # a caller may have its path yet
+    monkeypatch.setattr("music_catalog.store.homes.remote_audio.KEPT_S", -60.0)
+    audio._bound()
+    assert not any(audio.path_of(track).is_file() for track in tracks)
+    assert all(audio.verified_path(track).is_file() for track in tracks)
+
+
+def test_the_configuration_of_the_home_reaches_every_replica(replica, server):
+    replica()
+    server.objects["home/catalog.yaml"] = b"musicgen:\n  check:\n    retakes: 3\n"
+    assert replica().library.check.retakes == 3
+    del server.objects["home/catalog.yaml"]
+    assert replica().library.check.retakes == 1
+
+
+def test_an_address_that_nobody_knows_is_refused(replica):
+    with pytest.raises(InputError, match="no place for a catalog"):
+        replica("ftp://host/folder")
