@@ -67,7 +67,8 @@ def read(
         return query.offset(offset) if offset else query
 
     with lance_errors(f"the {table.name} table cannot be read"):
-        return to_rows(table.query(build))
+        asked = (predicate, tuple(columns), order, limit, offset)
+        return to_rows(table.query(build, asked))
 
 
 def scan(table: Table, predicate: str | None, columns: Sequence[str]) -> pa.Table:

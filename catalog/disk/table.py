@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -48,7 +48,7 @@ class Table(Protocol):
     @property
     def schema_version(self) -> int: ...
 
-    def query(self, build: Callable[[Any], Any]) -> Any: ...
+    def query(self, build: Callable[[Any], Any], asked: Hashable = None) -> Any: ...
 
     def exists(self) -> bool: ...
 
@@ -108,8 +108,12 @@ class DurableTable(TableFiles):
             raise StorageError(f"there is no {self.name} table in {self.home}")
         return self._table
 
-    def query(self, build: Callable[[Any], Any]) -> Any:
-        """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface."""
+    def query(self, build: Callable[[Any], Any], asked: Hashable = None) -> Any:
+        """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface.
+
+        `asked` says what it asks for, where a table that is far keeps answers; this one reads anew.
+        """
+        del asked
         self.table  # noqa: B018  # opened, and recovered, before it is read
         opened = self._query_table  # read once: another thread may close it
         if opened is None:

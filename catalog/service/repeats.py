@@ -45,6 +45,12 @@ class Repeats:
         stamp = self._store.stamp()
         if remembered := self._store.recall(self._key):
             return Repeat(remembered)
+        self._store.at_once(
+            lambda: self._rejections.own,
+            lambda: [*self._store.tracks.made_for(self._key)],
+            self._by_hand,
+            lambda: self._store.requests.count(self._key),
+        )
         if chosen := self._chosen():
             return chosen
         if self.made:
@@ -53,12 +59,15 @@ class Repeats:
         return self._close_match(terms)
 
     def _chosen(self) -> Repeat | None:
-        lines = self._store.requests.list(limit=1, answered=True, key=self._key, rules=BY_HAND)
-        line = next(iter(lines), None)
+        line = self._by_hand()
         if line is None or (self.made and self.made[0].created_at > line.created_at):
             return None
         track = self._ready(line)
         return Repeat(track, line) if track and track.id not in self._rejections.own else None
+
+    def _by_hand(self) -> RequestRecord | None:
+        lines = self._store.requests.list(limit=1, answered=True, key=self._key, rules=BY_HAND)
+        return next(iter(lines), None)
 
     def _ready(self, line: RequestRecord) -> Track | None:
         """Return the track of a line, if it can still be handed out."""

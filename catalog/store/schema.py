@@ -267,3 +267,13 @@ def index_for(table: str, rows: int) -> dict[str, str]:
     if rows >= VECTOR_INDEX_ROWS:
         indexes |= {"vector": "vector", "brief": "whole_vector", "ear": "whole_vector"}
     return indexes
+
+
+FAR_ROWS = 256
+"""From how many rows a table on an object store has all its indexes: what is read there takes requests."""
+
+
+def far_index_for(table: str, rows: int) -> dict[str, str]:
+    """Return what `index_for` does, for a table on an object store."""
+    indexes = index_for(table, VECTOR_INDEX_ROWS if rows >= FAR_ROWS else 0)
+    return indexes | ({"key": "order"} if rows >= FAR_ROWS else {})

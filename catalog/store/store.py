@@ -12,7 +12,8 @@ import json
 import os
 import resource
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,6 +165,13 @@ class Store:
         """Give a file that was written into the folder of this home to every replica that opens it from now on."""
         if self.blobs is not None:
             self.blobs.put(name, (self.home / name).read_bytes())
+
+    def at_once(self, *asks: Callable[[], object]) -> None:
+        """Ask several things at the same time where each takes a request, so that their answers are known then."""
+        if self.blobs is not None:
+            with ThreadPoolExecutor(len(asks)) as threads:
+                for asked in [threads.submit(ask) for ask in asks]:
+                    asked.result()
 
     # Exact repeats
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Upkeep
 from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_arrow, to_rows, where, where_async
+from ..disk.remote.table import ObjectTable
 from ..disk.table import Table
 from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..models import Track
@@ -42,6 +43,7 @@ from .schema import (
     table_version,
     track_schema,
 )
+from .vectors.far import nearest_rows
 
 __all__ = ["Change", "TrackTable", "VectorOf"]
 
@@ -75,10 +77,9 @@ class TrackTable:
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
     def insert(self, new: Sequence[NewTrack], check: Callable[[], None]) -> list[Track]:
-        """Add the rows of tracks, in one commit, unless their ids are there; `check` may refuse by raising.
+        """Add the rows of tracks, in one commit, unless their ids are there; return the tracks as they are stored.
 
-        Returns the tracks as they are stored: in a shared table another replica may have stored one under that id, made
-        for the same request.
+        `check` may refuse by raising. In a shared table another replica may have stored one for the same request.
         """
         rows = [to_track_row(one.track, one.vector, one.sound, one.brief, one.ear) for one in new]
         for one, row in zip(new, rows, strict=True):
@@ -93,22 +94,19 @@ class TrackTable:
             # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
             merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
             done = merge.execute(to_arrow(rows, schema), on_bad_vectors="null")
-            if done.num_inserted_rows == len(rows):
-                return True
-            refuse_others(self.durable, rows)
-            return False
+            if done.num_inserted_rows < len(rows):
+                refuse_others(self.durable, rows)
+            return bool(done.num_inserted_rows == len(rows))
 
         if not self.durable.exists():
             self.durable.create(schema)
             self._maintenance.ensure_index(self.durable, WORDS)
         with self.durable.locked():
             # A second track for a request changes what its repeats are served, so the stamp must change.
-            keys = one_of("key", [one.track.key for one in new])
-            first = not self.durable.shared and self.count(keys) == 0
+            first = not self.durable.shared and not self.count(one_of("key", [one.track.key for one in new]))
             whole = self.durable.commit_locked(f"{what} cannot be inserted", write, adds_only=first)
         self._maintenance.run_when_due(self.durable)
-        tracks = [one.track for one in new]
-        return tracks if whole else [self.get(track.id) or track for track in tracks]
+        return [one.track if whole else self.get(one.track.id) or one.track for one in new]
 
     def change(self, track_id: str, change: Change, vector_of: VectorOf | None = None) -> Track:
         """Write a row anew with the fields that `change` returns for its track; see `changed_row`."""
@@ -278,6 +276,8 @@ class TrackTable:
 
         with lance_errors("the table cannot be searched"):
             self._expect(self._facts_of(self.durable.table)[0], dimension)
+            if isinstance(self.durable, ObjectTable):
+                return nearest_rows(self.durable, column, unit, predicate, count, self.encoder or "")
             return to_rows(self.durable.query(near))
 
     def has_briefs(self) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ...errors import StorageError
 from ..failpoint import failpoint
 from ..lance import Connection, lance_errors, run
+from ..reading import to_rows
 
 __all__ = ["STALE_S", "ObjectTable"]
 
@@ -23,6 +24,10 @@ __all__ = ["STALE_S", "ObjectTable"]
 _Result = TypeVar("_Result")
 STALE_S = 5.0
 """How old what a reader knows of a table may be."""
+MOST_ANSWERS, LONGEST_BYTES = 1_000, 256 * 1024
+"""Answers that are kept, and how long one may be."""
+MOST_ROWS = 10_000
+"""Rows that are kept: 8 kB each with its vectors."""
 
 
 class ObjectTable:
@@ -39,6 +44,10 @@ class ObjectTable:
         self._query_table: Any = None
         self._version = 0
         self._query_version = 0
+        self._answers: dict[Hashable, tuple[int, Any]] = {}
+        """The version, and the answer, by what was asked."""
+        self._rows: dict[tuple[int, tuple[str, ...]], dict[str, Any]] = {}
+        """Rows by their address and their columns."""
         self._looked_at = float("-inf")
         """When the table was last looked up, by the monotonic clock."""
 
@@ -51,17 +60,51 @@ class ObjectTable:
             raise StorageError(f"there is no {self.name} table in {self.address}")
         return self._table
 
-    def query(self, build: Callable[[Any], Any]) -> Any:
-        """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface."""
+    def query(self, build: Callable[[Any], Any], asked: Hashable = None) -> Any:
+        """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface.
+
+        The answer is kept under `asked` until another version is known, where it is short.
+        """
         self.table  # noqa: B018  # opened and up to date
+        version = self._version
+        if asked is not None and (kept := self._answers.get(asked)) is not None and kept[0] == version:
+            return kept[1]
+        answer = run(build(self._for_queries()).to_arrow())
+        if asked is not None and answer.nbytes <= LONGEST_BYTES:
+            with self._lock:
+                if len(self._answers) >= MOST_ANSWERS:
+                    self._answers.clear()
+                self._answers[asked] = version, answer
+        return answer
+
+    def rows_at(
+        self, addresses: Sequence[int], columns: Sequence[str], kind: str
+    ) -> dict[int, dict[str, Any]]:
+        """Return these columns of the rows at some addresses, each as a dictionary with the vectors as arrays.
+
+        What is at an address never changes, while the table is of one `kind`: a change writes the row elsewhere.
+        """
+        names = (kind, *columns)
+        with self._lock:
+            found = {each: row for each in addresses if (row := self._rows.get((each, names))) is not None}
+        if missing := [each for each in addresses if each not in found]:
+            query = self._for_queries().take_row_ids(missing).select([*columns]).with_row_id()
+            new = {row.pop("_rowid"): row for row in to_rows(run(query.to_arrow()))}
+            with self._lock:
+                if len(self._rows) + len(new) > MOST_ROWS:
+                    self._rows.clear()
+                self._rows.update({(each, names): row for each, row in new.items()})
+            found |= new
+        return found
+
+    def _for_queries(self) -> Any:
         with self._lock:
             if self._query_table is None:
                 self._query_table = self._connection.open_for_queries(self.name)
             elif self._query_version < self._version:
                 run(self._query_table.checkout_latest())
             self._query_version = self._version
-            opened = self._query_table
-        return run(build(opened).to_arrow())
+            return self._query_table
 
     def exists(self) -> bool:
         """Open the table unless it is open, bring it up to date, and tell whether there is one."""

@@ -21,7 +21,7 @@ from ...objects.lease import lease
 from ...objects.probe import check_conditions
 from ..judgements import Judgements
 from ..requests import Requests
-from ..schema import VERSIONS, index_for
+from ..schema import VERSIONS, far_index_for
 from ..track_table import TrackTable
 from ..tracks import Tracks
 from .local import make_folders
@@ -52,7 +52,7 @@ class RemoteHome:
         self.connection = Connection(tables, address.options, looks_every=None)
         self.reading = Connection(tables, address.options)
         self.tables = [ObjectTable(self.connection, address.url, name) for name in VERSIONS]
-        self.maintenance = ObjectMaintenance(self.tables, self.blobs, index_for)
+        self.maintenance = ObjectMaintenance(self.tables, self.blobs, far_index_for)
         self.audio = RemoteAudio(self.folder, self.blobs)
         self._remembered: OrderedDict[str, tuple[list[int], Track]] = OrderedDict()
         self._claimed: set[str] = set()
@@ -92,7 +92,8 @@ class RemoteHome:
 
     def care(self, tracks: Tracks, requests: Requests, judgements: Judgements) -> RemoteCare:
         """Return what keeps it sound."""
-        return RemoteCare(self, tracks, requests, judgements)
+        parts = (self.folder, tracks, requests, judgements, self.audio, self.maintenance)
+        return RemoteCare(self.blobs, *parts)
 
     @contextlib.contextmanager
     def claim(self, key: str, timeout_s: float) -> Iterator[None]:

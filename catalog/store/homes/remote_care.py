@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ...errors import Damage, InputError, StorageError
 from ...models import Track
+from ...objects.blobs import Blobs
 from ...search.filters import both, equals, one_of
 from ...validation import checked
 from ..audit import Problem
 from ..care import MOST_SECONDS, Care
-from ..judgements import Judgements
-from ..requests import Requests
 from ..rewrite import Encode
-from ..tracks import Tracks
-
-if TYPE_CHECKING:
-    from .remote import RemoteHome
 
 __all__ = ["RemoteCare"]
 
@@ -27,9 +22,9 @@ __all__ = ["RemoteCare"]
 class RemoteCare(Care):
     """What keeps the tables and the objects of one remote home sound."""
 
-    def __init__(self, home: RemoteHome, tracks: Tracks, requests: Requests, judgements: Judgements) -> None:
-        super().__init__(home.folder, tracks, requests, judgements, home.audio, home.maintenance)
-        self._blobs = home.blobs
+    def __init__(self, blobs: Blobs, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._blobs = blobs
 
     def check(self, *, deep: bool = False) -> Sequence[Problem]:
         """Refuse: the checks of a home folder read its files."""

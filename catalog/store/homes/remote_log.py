@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import CatalogError
 from ...models import RequestRecord
+from ...search.filters import equals
 from ..log import LogTable
 from ..requests import Requests
 
@@ -66,6 +67,10 @@ class RemoteRequests(Requests):
     def enqueue(self, record: RequestRecord) -> None:
         """Hand in one line without a vector."""
         self.append(record)
+
+    def count(self, key: str) -> int:
+        """Return how many lines the request `key` has; kept for as long as no commit is known since."""
+        return len(self._lines_of(key=key).columns(("id", "created_at"), equals("key", key)))
 
     def close(self) -> None:
         """Write the lines that wait."""
