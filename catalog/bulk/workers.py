@@ -80,7 +80,7 @@ class InProcess:
 
 def opener_of(flow: Flow) -> Opener:
     """Return what opens the catalog of `flow` in another process."""
-    return Opener(str(flow.store.home), flow.library, flow.encoder, flow.generators)
+    return Opener(flow.store.address, flow.library, flow.encoder, flow.generators)
 
 
 def in_parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

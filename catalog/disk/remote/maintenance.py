@@ -9,7 +9,7 @@ from typing import Any
 from ...objects.blobs import Blobs
 from ...objects.lease import lease
 from ..lance import index_config, lance_errors
-from ..maintenance import LEAST_VECTORS, VECTOR_KINDS
+from ..maintenance import EVERY_COMMITS, LEAST_VECTORS, VECTOR_KINDS
 from .table import ObjectTable
 
 __all__ = ["ObjectMaintenance"]
@@ -35,6 +35,20 @@ class ObjectMaintenance:
 
     def run_when_due(self, table: ObjectTable) -> None:
         """Do nothing: a compaction takes requests by the hundred, which `catalog care` makes beside the replicas."""
+
+    def is_due(self, table: ObjectTable) -> bool:
+        """Return whether a table has many fragments, or lacks an index that its rows should have by now."""
+        if not table.exists():
+            return False
+        with lance_errors(f"the {table.name} table cannot be looked at"):
+            stats = table.table.stats()
+            wanted = self._index_for(table.name, int(stats["num_rows"]))
+            fragments = int(stats["fragment_stats"]["num_fragments"])
+            # A vector index waits for enough vectors, which are counted when it is made.
+            lacking = {name for name, kind in wanted.items() if kind not in VECTOR_KINDS} - self._columns(
+                table
+            )
+            return fragments >= EVERY_COMMITS or bool(lacking)
 
     def compact(self) -> None:
         """Compact every table, one process at a time; Busy where another does it for longer than a minute."""
@@ -67,12 +81,14 @@ class ObjectMaintenance:
 
     def _index(self, table: ObjectTable, column: str, kind: str) -> None:
         with lance_errors(f"the indexes of the {table.name} table cannot be looked at"):
-            there = {each for index in table.table.list_indices() for each in index.columns}
-            if column in there or column not in table.table.schema.names:
+            if column in self._columns(table) or column not in table.table.schema.names:
                 return
             if kind in VECTOR_KINDS and table.table.count_rows(f"{column} IS NOT NULL") < LEAST_VECTORS:
                 return
         self._make(table, column, kind)
+
+    def _columns(self, table: ObjectTable) -> set[str]:
+        return {each for index in table.table.list_indices() for each in index.columns}
 
     def _make(self, table: ObjectTable, column: str, kind: str) -> None:
         def make(lance: Any) -> None:
