@@ -1,18 +1,61 @@
 """What MLX computes on: whether MLX is here, which device it takes, and how much memory that has for a model.
 
 A Mac shares its memory between processor and GPU, and swaps where a model does not fit: nothing fails, and a step takes
-seconds. So what fits is compared with what the system recommends for the GPU.
+seconds. So what is needed is compared with what the system recommends for the GPU, before it is begun.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from . import memory
 from .errors import WeightsError
 
-__all__ = ["BACKENDS", "require_mlx"]
+__all__ = [
+    "BACKENDS",
+    "CACHE_BYTES",
+    "Device",
+    "bounded_memory",
+    "device",
+    "free_buffers",
+    "read_device",
+    "require",
+    "require_mlx",
+]
 
 
 BACKENDS = ("mlx-cpu", "mlx-cuda-12", "mlx-cuda-13")
 """Distributions that own one library file of MLX under Linux: where two are installed, either one may be in it."""
+CACHE_BYTES = 1 << 30
+"""What MLX may keep of buffers that are free. Without a bound it keeps all that a GPU's memory takes."""
+_FIRST_WITH_WIDE_PRODUCTS = 15
+"""The generation of Apple's GPUs, that of M3, from which MLX multiplies two rows by reading a matrix once."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where MLX computes."""
+
+    kind: Literal["metal", "cuda", "cpu"]
+    name: str
+    generation: int | None = None
+    """Of an Apple GPU: 13 for M1, 14 for M2, 15 for M3."""
+    memory_bytes: int | None = None
+    """That models may take in all; on a Mac what the system recommends for its GPU. None on a processor."""
+
+    @property
+    def gpu(self) -> bool:
+        """Tell whether it is a GPU."""
+        return self.kind != "cpu"
+
+    @property
+    def narrow(self) -> bool:
+        """Tell whether it is a GPU on which a guided step in float16 reads its matrices slowly: M1 and M2."""
+        return self.generation is not None and self.generation < _FIRST_WITH_WIDE_PRODUCTS
 
 
 def require_mlx() -> None:
@@ -24,3 +67,68 @@ def require_mlx() -> None:
             f"MusicGen needs MLX, which cannot be imported here ({error}); pip install 'music-catalog[cpu]', or "
             "'music-catalog[cuda]' for an NVIDIA GPU"
         ) from error
+
+
+def device() -> Device:
+    """Return the device that MLX computes on by default."""
+    import mlx.core as mx
+
+    if mx.default_device().type != mx.DeviceType.gpu:
+        return read_device("cpu", mx.device_info())
+    return read_device("metal" if mx.metal.is_available() else "cuda", mx.device_info())
+
+
+def read_device(kind: Literal["metal", "cuda", "cpu"], info: Mapping[str, Any]) -> Device:
+    """Return the device that MLX tells of in `device_info`."""
+    name = str(info.get("device_name", "unknown"))
+    if kind == "cpu":
+        return Device(kind, name)
+    generation = re.match(r"applegpu_g(\d+)", str(info.get("architecture", "")))
+    bytes_ = info.get("max_recommended_working_set_size") or info.get("total_memory")
+    return Device(kind, name, int(generation[1]) if generation else None, int(bytes_) if bytes_ else None)
+
+
+def require(needed_bytes: int, what: str, cure: str) -> None:
+    """Raise GeneratorError where the device has no room for that many bytes more; see `memory.require`."""
+    import mlx.core as mx
+
+    here = device()
+    if not here.gpu:
+        mx.clear_cache()
+        memory.require(needed_bytes, what, cure)
+    elif here.memory_bytes is not None:
+        memory.require(needed_bytes, what, cure, left=here.memory_bytes - mx.get_active_memory())
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Bound what MLX holds of a GPU's memory while the body runs, and give back what is free after it.
+
+    On Metal all that is recommended for the GPU stays wired meanwhile, as in `mlx_lm.generate.wired_limit`: weights
+    that the system pages out make a step slow.
+    """
+    import mlx.core as mx
+
+    here = device()
+    if not here.gpu:
+        yield
+        return
+    mx.set_cache_limit(CACHE_BYTES)
+    wired = None
+    if here.kind == "metal" and here.memory_bytes is not None:
+        wired = mx.set_wired_limit(here.memory_bytes)
+    try:
+        yield
+    finally:
+        if wired is not None:
+            mx.synchronize()
+            mx.set_wired_limit(wired)
+        mx.clear_cache()
+
+
+def free_buffers() -> None:
+    """Give back the buffers of what is not used any more, where MLX is loaded at all."""
+    import sys
+
+    if "mlx.core" in sys.modules:
+        sys.modules["mlx.core"].clear_cache()

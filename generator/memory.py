@@ -20,13 +20,13 @@ __all__ = ["left_bytes", "memory_errors", "require"]
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
-def require(needed_bytes: int, what: str, cure: str, *, filled: bool = True) -> None:
+def require(needed_bytes: int, what: str, cure: str, *, filled: bool = True, left: int | None = None) -> None:
     """Raise GeneratorError if `what` needs `needed_bytes` more and this process certainly cannot get them.
 
     `cure` completes "ask for ...". With `filled` false the memory is reserved but hardly used, so that only the limits
-    of the process count.
+    of the process count. `left`: the bytes that a GPU has left, where it is about those.
     """
-    left = left_bytes(filled=filled)
+    left = left_bytes(filled=filled) if left is None else left
     if left is not None and needed_bytes > left:
         raise GeneratorError(
             f"not enough memory to {what}: it takes at least {_megabytes(needed_bytes)} and "

@@ -31,11 +31,13 @@ FLOORS = {
     ),
     "generator": (
         "protocol errors",
-        "networks audio memory device",
+        "networks audio memory",
+        "device",
         "weights synth listening",
         "cpu remote",
         "musicgen",
         "loading",
+        "loaded",
     ),
 }
 """From the ground up. A room imports rooms of lower floors, never of its own floor or of a higher one."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..brief.supervisor import Supervisor
 from ..errors import CatalogError, InputError, StorageError
 from ..generator import Cancelled, Generator, Progress, weights
+from ..generator.loaded import LoadedGenerators
 from ..history.rejections import Rejections
 from ..models import (
     Audience,
@@ -99,11 +100,11 @@ class Flow:
         self._making = threading.BoundedSemaphore(self.at_once)
         self.together: int = getattr(generators, "together", TOGETHER)
         """How many tracks are made at once at the most."""
-        self._loaded: dict[tuple[str, str], Generator] = {}
+        self.loaded = LoadedGenerators(generators, one_model=self.at_once == 1)
 
     def close(self) -> None:
         """Close the store and drop the loaded models."""
-        self._loaded.clear()
+        self.loaded.unload()
         self.store.close()
 
     def begin(self, command: str, source: ContextSource, arguments: Mapping[str, Any]) -> Call:
@@ -303,7 +304,7 @@ class Flow:
         """Make what `make` does, and yield each track once its audio is stored; the caller writes its row."""
         tasks = [self._task(call, outcome, fresh=fresh) for call, outcome in missing]
         steps, check = LastStep(on_progress), self.library.check
-        with self._making:
+        with self._making, self.loaded.in_use():
             made = make_takes(
                 tasks,
                 self._generator,
@@ -335,11 +336,7 @@ class Flow:
         return secrets.randbelow(2**32) if fresh else seed_of(f"{key}/{number}", self.store.takes(key))
 
     def _generator(self, backend: str, size: str) -> Generator:
-        if backend not in OWN:
-            return self.backends.generator(backend)
-        if (backend, size) not in self._loaded:
-            self._loaded[backend, size] = self.generators(backend, size)
-        return self._loaded[backend, size]
+        return self.loaded(backend, size) if backend in OWN else self.backends.generator(backend)
 
     def finish(self, call: Call, outcome: Outcome) -> Result:
         """Return the result of a call and record it in the log."""

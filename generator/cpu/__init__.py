@@ -54,7 +54,10 @@ def ready(networks: Networks) -> Iterator[None]:
 
 
 def accelerate(networks: Networks) -> Networks:
-    """Return the networks with their large parts in compiled loops; the codec of `networks` gives up its weights."""
+    """Return the networks with their large parts in compiled loops; the codec of `networks` gives up its weights.
+
+    A text encoder or codec in loops, which another model shares, stays as it is.
+    """
     if _on_gpu():
         return networks
     from .codec import ProcessorCodec
@@ -65,7 +68,7 @@ def accelerate(networks: Networks) -> Networks:
     return replace(
         networks,
         text_encoder=with_loops(networks.text_encoder, networks.in_files),
-        codec=ProcessorCodec(networks.codec),
+        codec=codec if isinstance(codec := networks.codec, ProcessorCodec) else ProcessorCodec(codec),
         decoder=ProcessorDecoder(networks.decoder, networks.in_files),
     )
 

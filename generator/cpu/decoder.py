@@ -61,6 +61,10 @@ class ProcessorDecoder(MusicgenDecoder):
             Matrix(network.heads, in_files or {}),
         )
 
+    def capacity(self, columns: int) -> int:
+        """Return `columns`: memory of any length is given back here."""
+        return columns
+
     def start(
         self, condition: Condition, columns: int, *, conditional: bool = True, unconditional: bool = False
     ) -> ProcessorState:

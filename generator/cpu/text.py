@@ -34,7 +34,9 @@ class ProcessorLinear(nn.Module):  # type: ignore[misc]
 
 
 def with_loops(network: T5Encoder, in_files: Mapping[int, NDArray[Any]]) -> T5Encoder:
-    """Return a text encoder with the same weights whose matrix products run in loops."""
+    """Return a text encoder with the same weights whose matrix products run in loops; itself where they do already."""
+    if any(isinstance(module, ProcessorLinear) for module in network.modules()):
+        return network
     twin = T5Encoder(network.config)
     twin.update(network.parameters())
     twin.update_modules(

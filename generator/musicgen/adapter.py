@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from .. import cpu
 from ..audio.loop import cut_loop
+from ..device import bounded_memory, device, require
 from ..errors import GeneratorError
-from ..memory import memory_errors, require
+from ..memory import memory_errors
 from ..networks.bundle import Networks
 from ..protocol import Audio, Progress, versions
 from ..weights import models
 from ..weights.checkpoint import load_networks
+from ..weights.files import PARTS
 from ..weights.reading import LOADING, read_weights
+from ..weights.sharing import offer, with_shared
 from .chroma import extract_chroma, fit_frames, null_chroma
 from .codes import CHUNK_FRAMES, decode, decode_round, own_codes, prompt_codes
 from .origin import chroma_config, load_tokenizer, read_origin, token_limit
@@ -32,7 +35,9 @@ from .progress import Repeated, rows_progress
 if TYPE_CHECKING:
     import mlx.core as mx
 
+    from ..networks.encodec import EncodecModel
     from ..networks.musicgen import Condition
+    from ..networks.t5 import T5Encoder
 
 __all__ = ["MusicgenAdapter"]
 
@@ -65,11 +70,22 @@ class MusicgenAdapter:
         decoder. Raises WeightsError.
         """
         folder = models.resolve(folder_or_repo)
-        with memory_errors(*LOADING):
-            networks = cpu.keep_in_files(load_networks(folder, dtype=dtype, bits=bits), folder)
+        with memory_errors(*LOADING), bounded_memory():
+            own = load_networks(folder, dtype=dtype, bits=bits)
+            networks = with_shared(own, folder)
+            read = [part for part in PARTS if getattr(networks, part) is not getattr(own, part)]
+            del own
+            networks = cpu.keep_in_files(networks, folder)
             with cpu.ready(networks):
-                read_weights(networks)
-            return cls(networks, folder)
+                read_weights(networks, read=read)
+            adapter = cls(networks, folder)
+            offer(adapter.networks, folder)
+            return adapter
+
+    @property
+    def shared(self) -> tuple[T5Encoder, EncodecModel]:
+        """Return what a model of another size can share: it does so while this is held."""
+        return self.networks.text_encoder, self.networks.codec
 
     @property
     def sample_rate(self) -> int:
@@ -185,7 +201,7 @@ class MusicgenAdapter:
             part = codes[:, :, start // hop : (start + length) // hop]
             return decode_round(self.networks, mx.array(part.astype(np.int32)), progress)
 
-        with memory_errors(*_MAKING):
+        with memory_errors(*_MAKING), bounded_memory():
             return cut_loop(audio, loop.duration_s, exact=loop.exact, wrap=wrap, grid=hop)
 
     def _stream(
@@ -199,7 +215,7 @@ class MusicgenAdapter:
 
         The codes of each chunk are added to `kept`.
         """
-        with memory_errors(*_MAKING):
+        with memory_errors(*_MAKING), bounded_memory():
             self._require_memory(pieces, whole=kept is not None)
             prompt = None if continue_from is None else prompt_codes(self.networks, continue_from, progress)
             codes = self._codes(pieces, self._conditions(pieces), prompt, progress)
@@ -209,16 +225,12 @@ class MusicgenAdapter:
 
     def _require_memory(self, pieces: list[Piece], *, whole: bool) -> None:
         """Raise GeneratorError where memory is too small for pieces of one length and sampling, `whole` or streamed."""
-        import mlx.core as mx
-
         from .generation import WINDOW_FRAMES
 
-        if mx.default_device().type != mx.DeviceType.cpu:
-            return  # a GPU raises an error of its own
-        mx.clear_cache()
         shape, codec, settings = self.networks.decoder.config, self.networks.codec.config, pieces[0].settings
         rows = len(pieces) * (2 if settings.sampling.guided else 1)
         columns = min(settings.frames, WINDOW_FRAMES) + (shape.chroma_length if shape.melody else 0)
+        columns = self.networks.decoder.capacity(columns)
         caches = 2 * shape.num_hidden_layers * rows * columns * shape.hidden_size
         frame = len(pieces) * shape.audio_channels * codec.hop_length
         arrays = 4 if len(pieces) * shape.audio_channels > 1 else 3
@@ -226,8 +238,10 @@ class MusicgenAdapter:
         chunk = arrays * min(settings.frames, CHUNK_FRAMES) * frame * codec.num_filters
         # The chunks of the result, and the whole that they are joined into.
         result = 2 * settings.frames * frame if whole else 0
-        floats = max(caches + chunk, result)
-        require(floats * np.dtype(np.float32).itemsize, *(_MAKING if len(pieces) == 1 else _MAKING_MANY))
+        # The loops of a processor keep keys and values in float32, whatever the weights are.
+        half = device().gpu and self.networks.dtype != "float32"
+        needed = max(caches * (2 if half else 4) + chunk * 4, result * 4)
+        require(needed, *(_MAKING if len(pieces) == 1 else _MAKING_MANY))
 
     # Words and melody
 

@@ -120,7 +120,7 @@ class LayerState:
     """Keys and values of one layer: the audio columns so far, and the text's, which never change."""
 
     def __init__(self, shape: tuple[int, int, int, int], dtype: mx.Dtype) -> None:
-        """Allocate keys and values of (rows, heads, columns, head_dim) once, at the known final length."""
+        """Allocate keys and values of (rows, heads, columns, head_dim) once, for all columns to come."""
         # In one array, so that both are written at once, and first in it, so that each is contiguous.
         self.columns = mx.zeros((2, *shape), dtype)
         self.text: tuple[mx.array, mx.array] | None = None
@@ -137,8 +137,10 @@ class LayerState:
 Text: TypeAlias = tuple[mx.array, mx.array]
 """Projected text states (rows, text length, hidden_size) and their mask (rows, text length)."""
 
-# Longer stretches trace fewer graphs; shorter ones attend to fewer columns that are still empty.
-_COMPILED_COLUMNS = 256
+# A cache has whole steps of columns: Metal's pool gives a large buffer back only to one of nearly its size, so that
+# each new duration would strand one. Longer stretches also trace fewer graphs; shorter ones attend to fewer empty
+# columns.
+_COLUMN_STEP = 256
 
 
 @dataclass(eq=False)
@@ -280,6 +282,10 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
                 layer_state.text = layer.cross_attn.project(text)
         return state
 
+    def capacity(self, columns: int) -> int:
+        """Return how many columns a cache for so many has."""
+        return _in_steps(columns)
+
     def plan(
         self, condition: Condition, columns: int, *, conditional: bool, unconditional: bool
     ) -> tuple[DecoderState, mx.array | None]:
@@ -292,7 +298,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         # Rows without words come last.
         worded = [text for text in texts if text is not None]
         prefix = self._prefix(condition, halves, texts, words[0]) if melody else None
-        columns += prefix.shape[1] if prefix is not None else 0
+        columns = self.capacity(columns + (prefix.shape[1] if prefix is not None else 0))
         padded = not mask.all().item()
         state = DecoderState(
             rows=rows,
@@ -334,7 +340,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
     def compiled_step(self, state: DecoderState) -> Callable[[mx.array], mx.array]:
         """Return a function from the next column's tokens (batch, codebooks, 1) to its logits.
 
-        It does what calling the model does, as one graph that is traced once per `_COMPILED_COLUMNS` columns
+        It does what calling the model does, as one graph that is traced once per `_COLUMN_STEP` columns
         instead of built anew for every column. Call it after the first pass, which takes the prefix in.
         """
 
@@ -355,8 +361,7 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         compiled = mx.compile(step)
 
         def next_logits(tokens: mx.array) -> mx.array:
-            end = math.ceil((state.length + 1) / _COMPILED_COLUMNS) * _COMPILED_COLUMNS
-            end = min(end, state.position_table.shape[0])
+            end = min(_in_steps(state.length + 1), state.position_table.shape[0])
             logits, caches = compiled(tokens, mx.array([state.length]), _caches(state), end)
             _set_caches(state, caches)
             state.length += 1
@@ -536,6 +541,10 @@ def _add_product(x: mx.array, y: mx.array, linear: nn.Module) -> mx.array:
         added: mx.array = x + linear(y)
         return added
     return mx.addmm(x, y, linear.weight.T)
+
+
+def _in_steps(columns: int) -> int:
+    return math.ceil(columns / _COLUMN_STEP) * _COLUMN_STEP
 
 
 def _caches(state: DecoderState) -> list[mx.array]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from ..memory import require
+from ..device import require
 from ..networks.bundle import Networks
+from .files import PARTS
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -24,25 +25,28 @@ def size_bytes(networks: Networks) -> int:
     return sum(_bytes_of(part.parameters()) for part in parts)
 
 
-def read_weights(networks: Networks) -> None:
+def read_weights(networks: Networks, *, read: Collection[str] = ()) -> None:
     """Read and convert all weights but those of `networks.in_files`; raise GeneratorError where they do not fit.
+
+    `read`: the networks that are in memory already.
 
     Weights are read layer by layer: only one layer at a time is in memory both as it is stored and as it is used.
     Weights that stay in files count as read, because every step needs them in memory as well.
     """
     import mlx.core as mx
 
-    left = size_bytes(networks)
-    for network in (networks.text_encoder, networks.codec, networks.decoder):
+    waiting = [getattr(networks, part) for part in PARTS if part not in read]
+    left = sum(_bytes_of(network.parameters()) for network in waiting)
+    for network in waiting:
         in_files = {id(layer.weight) for layer in network.modules() if id(layer) in networks.in_files}
         rest = _bytes_of(network.parameters())
         for layer in getattr(network, "layers", ()):
             # Check before each layer: threads and fragments take memory too.
-            _require(left)
+            require(left, *LOADING)
             mx.eval(_arrays(layer.parameters(), but=in_files))
             left -= (part := _bytes_of(layer.parameters()))
             rest -= part
-        _require(left)
+        require(left, *LOADING)
         mx.eval(_arrays(network.parameters(), but=in_files))
         left -= rest
 
@@ -55,12 +59,3 @@ def _arrays(parameters: Any, *, but: Collection[int] = ()) -> list[mx.array]:
 
 def _bytes_of(parameters: Any) -> int:
     return sum(array.nbytes for array in _arrays(parameters))
-
-
-def _require(needed_bytes: int) -> None:
-    """Raise GeneratorError on a processor without that much memory; a GPU raises an error of its own."""
-    import mlx.core as mx
-
-    if mx.default_device().type == mx.DeviceType.cpu:
-        mx.clear_cache()
-        require(needed_bytes, *LOADING)

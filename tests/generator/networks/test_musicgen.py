@@ -279,7 +279,7 @@ def test_cached_steps_equal_one_pass(which, pieces, request):
 
 @pytest.mark.parametrize("which", ["mono", "melody"])
 def test_compiled_steps_equal_one_pass_across_a_retrace(which, request, monkeypatch):
-    monkeypatch.setattr("music_catalog.generator.networks.musicgen._COMPILED_COLUMNS", 5)
+    monkeypatch.setattr("music_catalog.generator.networks.musicgen._COLUMN_STEP", 5)
     pair = request.getfixturevalue(which)
     mask = mx.arange(6) < mx.array([6, 3])[:, None]
     condition, tokens = (
@@ -404,9 +404,11 @@ def test_melody_model_quantizes(melody, tmp_path):
     assert np.linalg.norm(rough - exact) / np.linalg.norm(exact) < 0.02
 
 
-def test_the_cache_is_allocated_once_at_its_final_length(mono):
-    state = mono.ours.start(plain_condition(mono), 11, unconditional=True)
-    shape = (2, 4, 4, 11, 12)
+@pytest.mark.parametrize(("columns", "capacity"), [(11, 256), (256, 256), (257, 512), (1504, 1536)])
+def test_the_cache_is_allocated_once_in_whole_steps(mono, columns, capacity):
+    """So that fifty durations take six sizes of buffers, which Metal's pool gives back to each other."""
+    state = mono.ours.start(plain_condition(mono), columns, unconditional=True)
+    shape = (2, 4, 4, capacity, 12)
     assert {layer.columns.shape for layer in state.layers} == {shape}
     mono.ours(mx.zeros((2, 4, 3), mx.int32), state)
     assert {layer.columns.shape for layer in state.layers} == {shape}

@@ -1,0 +1,91 @@
+"""Generators that stay in memory between calls: one MusicGen at a time, and none when nobody asks for a while."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .device import free_buffers
+from .loading import load_generator
+from .protocol import Generator
+
+__all__ = ["IDLE_S", "LoadedGenerators"]
+
+
+IDLE_S = 600.0
+"""After so long without use MusicGen leaves the memory: reading it again takes seconds."""
+
+
+class LoadedGenerators:
+    """Loads a generator when it is first asked for, and keeps it.
+
+    MusicGen's sizes take 2 to 14 GB each. So one is in memory at a time: another size takes its place, and takes over
+    its text encoder and codec where those are the same. Safe for several threads; a generator that a caller holds stays
+    whole.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str, str], Generator] = load_generator,
+        *,
+        idle_s: float = IDLE_S,
+        one_model: bool = True,
+    ) -> None:
+        """Keep what `load(backend, size)` returns; without `one_model`, where a cluster makes, of every size."""
+        self._load, self._idle_s, self._one_model = load, idle_s, one_model
+        self._kept: dict[tuple[str, str], Generator] = {}
+        self._lock = threading.RLock()
+        self._users = 0
+        self._timer: threading.Timer | None = None
+
+    def __call__(self, backend: str, size: str) -> Generator:
+        """Return a generator that is ready; raises what `load` raises."""
+        with self._lock:
+            if (backend, size) not in self._kept:
+                # What the earlier one shares lives on in this name until the new one has taken it over.
+                shared = [getattr(one, "shared", None) for one in self._kept.values()]
+                if backend == "mlx" and self._one_model:
+                    self._drop_models()
+                self._kept[backend, size] = self._load(backend, size)
+                del shared
+            return self._kept[backend, size]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep everything while the body runs; after the last such body the time without use begins."""
+        with self._lock:
+            self._users += 1
+            self._stop_timer()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users and any(backend == "mlx" for backend, _ in self._kept):
+                    self._timer = threading.Timer(self._idle_s, self._idle)
+                    self._timer.daemon = True
+                    self._timer.start()
+
+    def unload(self) -> None:
+        """Drop every generator; the next call loads what it needs."""
+        with self._lock:
+            self._stop_timer()
+            self._kept.clear()
+            free_buffers()
+
+    def _idle(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._drop_models()
+
+    def _drop_models(self) -> None:
+        """Drop MusicGen; what else there is takes no memory to speak of."""
+        for key in [key for key in self._kept if key[0] == "mlx"]:
+            del self._kept[key]
+        free_buffers()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
