@@ -30,7 +30,13 @@ _RATIOS = {RATE: [8, 8], FILE_RATE: [8, 5, 4, 4]}
 
 
 def make_model(
-    kind: str = "mono", *, seed: int = 0, hidden_size: int = 64, ffn_dim: int = 128, rate: int = RATE
+    kind: str = "mono",
+    *,
+    seed: int = 0,
+    hidden_size: int = 64,
+    ffn_dim: int = 128,
+    rate: int = RATE,
+    layers: int = 2,
 ):
     """Return a random reference model; `kind` is mono, stereo, melody or stereo-melody."""
     import torch
@@ -61,7 +67,7 @@ def make_model(
     decoder = getattr(transformers, f"{family}DecoderConfig")(
         vocab_size=VOCABULARY,
         hidden_size=hidden_size,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         ffn_dim=ffn_dim,
         num_codebooks=8 if stereo else 4,

@@ -32,18 +32,19 @@ def is_audiocraft(folder: Path) -> bool:
     return (folder / _STATE).is_file() and not others
 
 
-def read_audiocraft(folder: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
+def read_audiocraft(folder: Path, scratch: Path) -> tuple[dict[str, Any], dict[str, mx.array]]:
     """Return configuration and tensors, named as in a transformers checkpoint, of the decoder and of its own codec.
 
-    Raises WeightsError.
+    `scratch` is a folder for files that last until the tensors are used. Raises WeightsError.
     """
     package = load_pickle(folder / _STATE)
-    state = to_mlx(package.get("best_state") or {})
+    state = to_mlx(package.get("best_state") or {}, scratch)
     config, tensors = _decoder_config(state, _settings(package), folder), _decoder(state)
     if (codec := own_codec(folder)) is not None:
         config["audio_encoder"] = _codec_config(_settings(codec))
         tensors |= {
-            f"audio_encoder.{_codec_name(name)}": value for name, value in to_mlx(codec["best_state"]).items()
+            f"audio_encoder.{_codec_name(name)}": value
+            for name, value in to_mlx(codec["best_state"], scratch).items()
         }
     return config, tensors
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "read_manifest",
     "read_tensors",
     "safetensors_files",
+    "safetensors_header",
     "sha256_of",
     "stored_tensors",
     "tensor_names",
@@ -135,6 +136,24 @@ def _opened(file: Path) -> Iterator[Any]:
         raise WeightsError(
             f"{file} is damaged or no safetensors file ({error}); pull the model again."
         ) from error
+
+
+_LINE = 64  # bytes of a cache's line
+
+
+def safetensors_header(entries: Iterable[tuple[str, str, tuple[int, ...], int]]) -> bytes:
+    """Return how a safetensors file begins that holds tensors in this order: name, type, shape and bytes of each.
+
+    It ends at a multiple of a cache's line, so that what follows can be computed with in the file.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
+    end = 0
+    for name, dtype, shape, size in entries:
+        start, end = end, end + size
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % _LINE)
+    return len(text).to_bytes(8, "little") + text
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

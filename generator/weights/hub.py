@@ -303,12 +303,12 @@ def _start_folder(folder: Path, revision: str | None) -> None:
 
 
 def _require_space(folder: Path, files: list[_File]) -> None:
-    """The download and the converted copy stand side by side for a while."""
-    total = sum(file.size for file in files)
-    there = sum(file.stat().st_size for file in folder.iterdir())
+    """The download and the converted copy stand side by side for a while; pickled weights are copied in between."""
+    copies = 3 if any(file.name.endswith(".bin") for file in files) else 2
+    needed = copies * sum(file.size for file in files) - sum(file.stat().st_size for file in folder.iterdir())
     free = shutil.disk_usage(folder).free
-    if free < 2 * total - there:
+    if free < needed:
         raise WeightsError(
-            f"{(2 * total - there) / 1e9:.1f} GB are needed at {folder.parent.parent} and {free / 1e9:.1f} GB "
+            f"{needed / 1e9:.1f} GB are needed at {folder.parent.parent} and {free / 1e9:.1f} GB "
             "are free; make room or set CATALOG_MODELS to another disk."
         )

@@ -24,6 +24,12 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def by_renames(monkeypatch):
+    """A file system whose folders cannot trade names."""
+    monkeypatch.setattr(placing, "_traded", lambda *_: False)
+
+
 def content(folder: Path | None) -> str:
     assert folder is not None
     return (folder / "manifest.json").read_text()
@@ -35,6 +41,19 @@ def test_the_newer_folder_takes_the_place_of_the_older_and_nothing_is_left(home)
     assert [path.name for path in (home / "models").iterdir()] == ["musicgen-small"]
 
 
+def test_folders_trade_names_so_that_the_place_is_never_empty(home, monkeypatch):
+    def never(*_):
+        pytest.fail("a rename leaves the place empty for a moment")
+
+    monkeypatch.setattr(Path, "rename", never)
+    placing.place(home / "new/musicgen-small", home / "models/musicgen-small")
+    assert content(home / "models/musicgen-small") == "new"
+    assert content(home / "new/musicgen-small") == "old", (
+        "its caller deletes it with the folder that it is in"
+    )
+
+
+@pytest.mark.usefixtures("by_renames")
 def test_a_model_is_found_between_the_renames(home, monkeypatch):
     found, rename = [], Path.rename
 
@@ -58,6 +77,7 @@ import os
 from pathlib import Path
 from music_catalog.generator.weights import placing
 
+placing._traded = lambda *_: False
 rename, target = Path.rename, Path({str(target)!r})
 
 def killed(self, to):
@@ -76,6 +96,7 @@ placing.place(Path({str(home / "new/musicgen-small")!r}), target)
     assert [path.name for path in (home / "models").iterdir()] == ["musicgen-small"]
 
 
+@pytest.mark.usefixtures("by_renames")
 def test_a_rename_that_fails_leaves_the_older_model_in_its_place(home, monkeypatch):
     target, rename = home / "models/musicgen-small", Path.rename
 
@@ -90,6 +111,7 @@ def test_a_rename_that_fails_leaves_the_older_model_in_its_place(home, monkeypat
     assert content(target) == "old"
 
 
+@pytest.mark.usefixtures("by_renames")
 def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_older_folder_goes(home, monkeypatch):
     steps, fsync, rename = [], os.fsync, Path.rename
 

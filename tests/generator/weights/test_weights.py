@@ -859,3 +859,42 @@ def test_licence_is_read_from_the_model_card(tmp_path):
     assert weights.license_of(tmp_path) == "unknown"
     (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\ntags: [x]\n---\n# Model\n")
     assert weights.license_of(tmp_path) == "CC-BY-NC-4.0"
+
+
+PEAK = """
+import resource, sys, torch
+from pathlib import Path
+from music_catalog.generator.weights.conversion import convert
+from music_catalog.generator.weights.hub import Source
+import mlx.core, mlx.nn
+from music_catalog.generator.networks import encodec, musicgen, t5
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+source, target, bits = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) or None
+convert(source, target, Source("tiny", None, "none"), bits=bits)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A pickled checkpoint of 170 MB, whose largest matrix has 17."""
+    folder = tmp_path_factory.mktemp("wide") / "tiny-wide"
+    write_checkpoint(folder, layout="pickled", hidden_size=1024, ffn_dim=4096, layers=3)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted in kilobytes on Linux only")
+@pytest.mark.parametrize("bits", [0, 4])
+def test_pickled_weights_convert_in_little_more_memory_than_they_take(wide, tmp_path, bits):
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(wide), str(tmp_path / "made"), str(bits)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    size = (wide / "pytorch_model.bin").stat().st_size
+    assert size > 150e6
+    assert int(done.stdout) <= 1.3 * size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made"], "what it needed meanwhile is gone"
