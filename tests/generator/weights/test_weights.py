@@ -789,7 +789,7 @@ def test_a_quantized_decoder_in_half_precision_stays_half(tmp_path, home, kind, 
     condition = Condition(mx.ones((1, 3, 24)), mx.ones((1, 3), mx.bool_))
     state = decoder.start(condition, 4, unconditional=True)
     hidden = decoder.hidden(mx.zeros((1, decoder.config.num_codebooks, 2), mx.int32), state)
-    assert {hidden.dtype, decoder.logits(hidden).dtype, *(layer.keys.dtype for layer in state.layers)} == {
+    assert {hidden.dtype, decoder.logits(hidden).dtype, *(layer.columns.dtype for layer in state.layers)} == {
         wanted
     }
 
