@@ -48,3 +48,17 @@ def test_a_match_tells_only_of_what_differs(open_page, site, similarity, score, 
     one = {"similarity": similarity, "score": score, "mood_distance": distance}
     script = "(one) => import('/static/views/compose/alike.js').then(({ matchOf }) => matchOf(one))"
     assert page.evaluate(script, one) == said
+
+
+def test_requirements_are_told_without_names_of_fields(open_page, site):
+    page = open_page(site)
+    facts = {"role": "background_bed", "whole_pieces": True, "max_duration_s": 33.0, "loopable": False}
+    open_facts = {"whole_pieces": False, "min_model_rank": 0, "style": None, "mood": []}
+    script = """(filter) => import('/static/views/compose/facts.js')
+        .then(({ hardFacts }) => hardFacts({ filter }, { role: 'stinger' }))"""
+    said = "role background bed, imported pieces may be longer, at most 33.0 s, no loop"
+    assert page.evaluate(script, facts) == said
+    assert page.evaluate(script, open_facts) == "role stinger"
+    said = "no simpler model, made by procedural, licensed for commercial use"
+    rare = {"min_model_rank": 2, "backend": "procedural", "license": "commercial"}
+    assert page.evaluate(script, rare) == said

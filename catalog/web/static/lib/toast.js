@@ -37,5 +37,5 @@ export function toast(text, { action, tone = "plain", stay_ms = SHOWN_MS, slot }
 /** Show the sentence of an error, unless the page shows it already. */
 export function complain(error) {
   if (error.shown) return;
-  toast(error.message, { tone: "bad", stay_ms: 12000 });
+  toast(error.message, { tone: "bad", stay_ms: 12000, slot: error.message }); // what fails in several places is told once
 }

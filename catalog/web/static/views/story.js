@@ -108,7 +108,7 @@ export class StoryView {
     if (narrators.includes(chosen)) this.#narrator.value = chosen;
     this.#narratorField.hidden = !narrators.length;
     const link = (story) => h("li", {}, h("a", { href: address("story", new URLSearchParams({ id: story.id })), dir: "auto" }, story.title), " ", h("span", { class: "muted small" }, when(story.created_at)));
-    fill(this.#earlier, stories.length && [h("h2", {}, "Earlier stories"), h("ul", { class: "story-list", role: "list" }, stories.map(link))]);
+    fill(this.#earlier, stories.length > 0 && [h("h2", {}, "Earlier stories"), h("ul", { class: "story-list", role: "list" }, stories.map(link))]);
   }
 
   async #start() {

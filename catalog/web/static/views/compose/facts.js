@@ -32,6 +32,7 @@ export function hardFacts(decision, request) {
 
 function isRequired(key, value) {
   if (key === "state" || value === null || (Array.isArray(value) && !value.length)) return false;
+  if (value === false) return key === "loopable";
   return !(key === "min_model_rank" && value === 0);
 }
 
@@ -40,6 +41,10 @@ function inWords(key, value) {
   if (key === "max_duration_s") return `at most ${value.toFixed(1)} s`;
   if (key === "min_quality") return `${value} quality or better`;
   if (key === "loopable") return value ? "a loop" : "no loop";
+  if (key === "whole_pieces") return "imported pieces may be longer";
+  if (key === "min_model_rank") return "no simpler model";
+  if (key === "backend") return `made by ${value}`;
+  if (key === "license") return `licensed for ${value} use`;
   return `${key.replaceAll("_", " ").replace(/^min /, "at least ")} ${typeof value === "string" ? name(value).toLowerCase() : value}`;
 }
 

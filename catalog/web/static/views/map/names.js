@@ -7,7 +7,7 @@ const LEAST = 3; // tracks
 const SHARE = 0.4; // of the tracks of a part that have the value in common
 const MOST = 9;
 const ABOVE = 18; // pixels from a mark to the name over it
-const FONT = "600 13px system-ui, sans-serif";
+const FONT = "600 13px";
 
 /** Return the names of the parts in sight, {text, x, y}, the largest parts first; none lies on another. */
 export function partNames(points, key, width, height) {
@@ -39,7 +39,7 @@ export function partNames(points, key, width, height) {
 
 /** Write names over the marks, each with a rim in the colour of the ground. */
 export function writeNames(pen, names, ink, ground) {
-  pen.font = FONT;
+  pen.font = `${FONT} ${getComputedStyle(document.body).fontFamily}`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.lineJoin = "round";
