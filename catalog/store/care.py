@@ -23,7 +23,7 @@ from .audio import AudioFiles
 from .audit import Problem
 from .judgements import Judgements
 from .requests import Requests
-from .rewrite import Encode, migrate, reembed, reembed_log
+from .rewrite import Encode, migrate, reembed_log
 from .schema import (
     READABLE,
     SCHEMA_VERSION,
@@ -35,6 +35,7 @@ from .schema import (
     track_schema,
 )
 from .tracks import Tracks
+from .vectors.reembedding import reembed_live
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,13 +190,16 @@ class Care:
     ) -> int:
         """Give every row a vector from `encode` and switch the table to `encoder` in one step; return the row count.
 
-        Texts are encoded before the lock is taken; only rows that came meanwhile are encoded under it. Nothing changes
-        when `encode` raises.
+        Texts are encoded before the lock is taken; only rows that came meanwhile are encoded under it. No read changes
+        when `encode` raises, and what was encoded by then is there when it is called again; see
+        `vectors.reembedding`.
         """
         check_writable(self._home, "the table cannot be embedded anew")
         count, table = 0, self._tracks.table.durable
         if table.exists():
-            count, self._tracks.table.dimension = reembed(table, encode, encoder, texts_of)
+            count, self._tracks.table.dimension = reembed_live(
+                table, encode, encoder, texts_of, self._maintenance.run_when_due
+            )
             self._maintenance.ensure_index(table, WORDS)
         self._tracks.table.encoder = encoder
         self._reembed_logs(encode, encoder)

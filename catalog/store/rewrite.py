@@ -29,7 +29,7 @@ from .rows import (
     unit_vector,
     vector_sha256,
 )
-from .schema import ABSENT, VERSIONS, table_version, track_schema
+from .schema import VERSIONS, table_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,6 @@ __all__ = [
     "VectorOf",
     "changed_row",
     "migrate",
-    "reembed",
     "reembed_log",
     "refuse_others",
     "replace_rows",
@@ -126,31 +125,6 @@ def migrate(table: Table, schema_from: Callable[[pa.Schema], pa.Schema]) -> None
             _write(table, rows, schema_from(old), what)
 
 
-def reembed(table: Table, encode: Encode, encoder: str, texts_of: Callable[[Track], str]) -> tuple[int, int]:
-    """Give every row the vector of its text by `encode` and the table the identity `encoder`.
-
-    Returns the number of rows and the length of the vectors. Nothing changes when `encode` raises. Raises InputError
-    when it gives vectors of several lengths or another number than texts.
-    """
-    vectors: Vectors = {}
-    # Encoding takes minutes and writers wait for the lock, so nearly all of it happens before the lock is taken. The
-    # second pass encodes rows that were added meanwhile.
-    _encode_missing(table, vectors, encode, texts_of)
-    with table.locked():
-        _encode_missing(table, vectors, encode, texts_of)
-        lengths = {len(vector) for vector in vectors.values()} or {
-            table.table.schema.field("vector").type.list_size
-        }
-        if len(lengths) > 1:
-            raise InputError(
-                f"the encoder gave vectors of lengths {sorted(lengths)}; all must be of one length"
-            )
-        dimension = lengths.pop()
-        rows = (_with_vector(row, vectors[row["id"]], encoder) for row in _rows(table))
-        _write(table, rows, track_schema(dimension, encoder), "the new vectors cannot be written")
-    return len(vectors), dimension
-
-
 def reembed_log(
     table: Table, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
 ) -> Vectors:
@@ -174,11 +148,6 @@ def reembed_log(
     return {row["key"]: row["vector"] for row in rows if row["encoder"] and row["key"]}
 
 
-def _encode_missing(table: Table, vectors: Vectors, encode: Encode, texts_of: Callable[[Track], str]) -> None:
-    texts = {row["id"]: _text(row, texts_of) for row in _rows(table) if row["id"] not in vectors}
-    vectors.update(_encoded(texts, encode))
-
-
 def _encoded(texts: Mapping[str, str], encode: Encode) -> Vectors:
     vectors: Vectors = {}
     names = list(texts)
@@ -189,26 +158,6 @@ def _encoded(texts: Mapping[str, str], encode: Encode) -> Vectors:
             raise InputError(f"the encoder gave {len(made)} vectors for {len(batch)} texts")
         vectors.update(zip(batch, map(unit_vector, made), strict=True))
     return vectors
-
-
-def _text(row: Row, texts_of: Callable[[Track], str]) -> str:
-    try:
-        return texts_of(from_record(row))
-    except Damage:
-        return str(row["summary"])  # the row is kept, and so is its failing checksum, which `check` reports
-
-
-def _with_vector(row: Row, vector: NDArray[np.float32], encoder: str) -> Row:
-    try:
-        track = from_record(row)
-    except Damage:
-        digest = vector_sha256(vector)
-        missing = {"brief_kind": "", "brief": None, **ABSENT, "ear": None}
-        changed = {"encoder": encoder, "vector_sha256": digest, "vector": vector, "row_sha256": "damaged"}
-        return {**missing, **row, **changed}
-    return to_track_row(
-        track.model_copy(update={"encoder": encoder}), vector, kept_sound(row), kept_brief(row), kept_ear(row)
-    )
 
 
 def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:

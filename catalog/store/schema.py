@@ -216,8 +216,12 @@ def table_version(schema: pa.Schema) -> int:
 
 
 def table_encoder(schema: pa.Schema) -> str:
-    """Return the identity of the encoder that made a table's vectors."""
-    return str((schema.metadata or {}).get(ENCODER.encode(), b"").decode())
+    """Return the identity of the encoder that made a table's vectors.
+
+    Vectors that were made anew state it themselves: what a table states cannot be changed without writing it anew.
+    """
+    own = schema.field("vector").metadata if "vector" in schema.names else None
+    return str(({**(schema.metadata or {}), **(own or {})}).get(ENCODER.encode(), b"").decode())
 
 
 def _log_schema(table: str, kinds: Mapping[str, str], dimension: int) -> pa.Schema:
