@@ -20,6 +20,7 @@ from .objects.address import is_address, local_folder
 from .presets import Library, Reader
 from .request.builder import load_library
 from .store.audit import Problem
+from .store.rewrite import Encode
 from .store.sounds import measure_sounds
 from .store.store import Store
 from .store.vectors.facts import measure_facts
@@ -60,9 +61,12 @@ def examine(
     reembed: bool = False,
     backup: str | None = None,
     keep: int | None = None,
+    encode: Encode | None = None,
     on_progress: Progress | None = None,
 ) -> list[Check]:
     """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew.
+
+    `encode` embeds their texts in place of this process, by the same encoder; see `music_catalog.bulk.embedding`.
 
     `backup` is a folder that gets a copy of what is sound then. With `deep`, what it has already is read too; with
     `fix`, audio that was altered or is gone comes back from it; with `keep`, all but that many of its snapshots go.
@@ -87,7 +91,7 @@ def examine(
     except CatalogError as error:
         return [*checks, Check(name="catalog", status="damage", detail=str(error))]
     try:
-        checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed, backup=backup)
+        checks += _catalog(store, reader, deep=deep, fix=fix, reembed=reembed, backup=backup, encode=encode)
         checks.append(_scrub(store, config))
         return checks if backup is None else [*checks, *_backup(store, backup, deep, keep, on_progress)]
     finally:
@@ -235,13 +239,19 @@ def _disk(home: str) -> Check:
 
 
 def _catalog(
-    store: Store, reader: Encoder, *, deep: bool, fix: bool, reembed: bool, backup: str | None
+    store: Store,
+    reader: Encoder,
+    *,
+    deep: bool,
+    fix: bool,
+    reembed: bool,
+    backup: str | None,
+    encode: Encode | None,
 ) -> list[Check]:
     checks = []
     if reembed:
-        count = store.care.reembed(
-            lambda texts: [embed_document(reader, text) for text in texts], reader.identity
-        )
+        here: Encode = lambda texts: [embed_document(reader, text) for text in texts]  # noqa: E731
+        count = store.care.reembed(encode or here, reader.identity)
         checks.append(
             Check(name="vectors", status="fixed", detail=f"{count} rows embedded with {reader.identity}")
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError, NotFound
-from .home import open_library, open_service, open_store
-from .options import config_option, home_option, json_option
+from .home import open_library, open_service, open_store, workers_at
+from .options import config_option, home_option, json_option, workers_option
 from .terminal import Command, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def reject(
 @json_option
 @home_option
 @config_option
+@workers_option
 def hear(
     track_ids: tuple[str, ...],
     limit: int | None,
@@ -156,6 +157,7 @@ def hear(
     as_json: bool,
     home: str,
     config: str | None,
+    workers: str | None,
 ) -> None:
     """Hear the tracks that the ear has not heard yet.
 
@@ -168,15 +170,24 @@ def hear(
 
     if made and (track_ids or limit):
         raise InputError("--made goes without TRACK_IDS and --limit")
-    library = open_library(config, home)
+    if workers is not None and (track_ids or model or made):
+        raise InputError(
+            "--workers goes without TRACK_IDS, --ear and --made; name the ear in the configuration"
+        )
+    shared, library = workers_at(workers), open_library(config, home)
     ear = load(model or library.ear.model)
     tagger = Tagger(ear, library.styles)
-    with open_store(home) as store:
-        tracks = [store.tracks.find_id(name) for name in track_ids] or None
-        if made:
-            done = hear_made(store, ear, tagger)
-        else:
-            with progress_bar("hearing") as on_progress:
+    if shared is not None:
+        from ..bulk import listening
+
+        with open_service(home, config, create=False) as service, progress_bar("hearing") as on_progress:
+            done = listening.hear_all(shared, service.flow, ear, limit=limit, on_progress=on_progress)
+    else:
+        with open_store(home) as store, progress_bar("hearing") as on_progress:
+            tracks = [store.tracks.find_id(name) for name in track_ids] or None
+            if made:
+                done = hear_made(store, ear, tagger)
+            else:
                 done = hear_all(store, ear, tagger, tracks, limit=limit, on_progress=on_progress)
     if as_json:
         print_json(done.model_dump(mode="json"))

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError, Unavailable
-from .home import open_library, open_service, open_store
+from .home import open_library, open_service, open_store, workers_at
 from .options import MOST_DAYS, config_option, days_option, home_option, json_option, workers_option
 from .terminal import Command, end_at_once, print_json
 
@@ -172,6 +172,7 @@ def _read_token(path: str) -> str:
 @json_option
 @home_option
 @config_option
+@workers_option
 def care(
     once: bool,
     every_s: float,
@@ -179,6 +180,7 @@ def care(
     as_json: bool,
     home: str,
     config: str | None,
+    workers: str | None,
 ) -> None:
     """Compact, index, purge and scrub a catalog.
 
@@ -194,6 +196,16 @@ def care(
             click.echo(str(done))
         sys.stdout.flush()
 
+    if workers is not None:
+        if not once:
+            raise InputError("--workers goes with --once")
+        from ..bulk.caring import care_by
+
+        shared = workers_at(workers)
+        assert shared is not None
+        with open_service(home, config, create=False) as service:
+            told(care_by(shared, service.flow, purge_after_days=purge_after_days))
+        return
     with open_store(home) as store, only_carer(store):
         if once:
             told(care_once(store, purge_after_days=purge_after_days))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ..errors import InputError
-from .home import open_library
-from .options import STYLE, complete_names, config_option, home_option, json_option, list_output
+from .home import open_library, workers_at
+from .options import (
+    STYLE,
+    complete_names,
+    config_option,
+    home_option,
+    json_option,
+    list_output,
+    workers_option,
+)
 from .terminal import Command, Group, print_json, print_rows, progress_bar
+
+if TYPE_CHECKING:
+    from ..store.rewrite import Encode
 
 __all__ = ["completion", "config_", "config_show", "doctor", "models", "models_list", "models_pull"]
 
@@ -122,6 +135,7 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
 @json_option
 @home_option
 @config_option
+@workers_option
 def doctor(
     deep: bool,
     fix: bool,
@@ -131,6 +145,7 @@ def doctor(
     as_json: bool,
     home: str,
     config: str | None,
+    workers: str | None,
 ) -> None:
     """Check the installation and the catalog; repair it; back it up.
 
@@ -140,6 +155,8 @@ def doctor(
 
     if keep is not None and backup is None:
         raise InputError("--keep goes with --backup")
+    if workers is not None and not reembed:
+        raise InputError("--workers goes with --reembed")
     with progress_bar("copying") as on_progress:
         checks = examine(
             home,
@@ -149,6 +166,7 @@ def doctor(
             reembed=reembed,
             backup=backup,
             keep=keep,
+            encode=_encode_by(workers, home, config),
             on_progress=on_progress,
         )
     if as_json:
@@ -158,6 +176,18 @@ def doctor(
             click.echo(f"{check.status:7} {check.name}: {check.detail}")
     if any(check.status == "damage" for check in checks):
         raise click.exceptions.Exit(5)
+
+
+def _encode_by(workers: str | None, home: str, config: str | None) -> Encode | None:
+    shared = workers_at(workers)
+    if shared is None:
+        return None
+    from ..bulk.embedding import encode_by
+    from ..bulk.workers import Opener
+    from ..generator import load_generator
+    from ..text.encoder import load
+
+    return encode_by(shared, Opener(home, open_library(config, home), load(), load_generator))
 
 
 @click.command(cls=Command, examples=['eval "$(catalog completion zsh)"'])
