@@ -1,4 +1,4 @@
-"""Rows written in place of others, and a whole table written anew: with other vectors, or in a newer shape."""
+"""Rows that are written: new ones, changed ones, and whole tables as one version, with other vectors or columns."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ __all__ = [
     "Encode",
     "VectorOf",
     "changed_row",
+    "insert_missing",
     "migrate",
     "reembed_log",
     "refuse_others",
@@ -55,6 +56,24 @@ Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
 MOST_TRIES = 8
 """How often rows of a shared table are changed anew that others change at the same time."""
 _BATCH_ROWS, _BATCH_TEXTS = 1000, 64
+
+
+def insert_missing(lance: Any, rows: Sequence[Row], schema: pa.Schema, *, alone: bool) -> int:
+    """Add those rows to a Lance table whose ids are not there; return how many that are.
+
+    `alone` says that nobody else writes meanwhile: then the index of ids is asked where there is one.
+    """
+    indexed = alone and any(index.columns == ["id"] for index in lance.list_indices())
+    if indexed:
+        same = one_of("id", [row["id"] for row in rows])
+        there = {*lance.search().where(same).select(["id"]).limit(None).to_arrow()["id"].to_pylist()}
+        new = [*{row["id"]: row for row in rows if row["id"] not in there}.values()]
+        if new:
+            lance.add(to_arrow(new, schema), on_bad_vectors="null")
+        return len(new)
+    # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
+    merge = lance.merge_insert("id").when_not_matched_insert_all().use_index(False)
+    return int(merge.execute(to_arrow([*rows], schema), on_bad_vectors="null").num_inserted_rows)
 
 
 def changed_row(track_id: str, rows: Sequence[Row], change: Change, vector_of: VectorOf | None) -> Row:

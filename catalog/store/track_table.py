@@ -20,7 +20,16 @@ from ..errors import Damage, EncoderMismatch, InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
-from .rewrite import Change, VectorOf, changed_row, migrate, refuse_others, replace_rows, until_written
+from .rewrite import (
+    Change,
+    VectorOf,
+    changed_row,
+    insert_missing,
+    migrate,
+    refuse_others,
+    replace_rows,
+    until_written,
+)
 from .rows import (
     BriefVector,
     EarVector,
@@ -91,12 +100,10 @@ class TrackTable:
         def write(table: Any) -> bool:
             self._expect(table_encoder(table.schema), self.dimension)
             check()
-            # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
-            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
-            done = merge.execute(to_arrow(rows, schema), on_bad_vectors="null")
-            if done.num_inserted_rows < len(rows):
+            inserted = insert_missing(table, rows, schema, alone=not self.durable.shared)
+            if inserted < len(rows):
                 refuse_others(self.durable, rows)
-            return bool(done.num_inserted_rows == len(rows))
+            return inserted == len(rows)
 
         if not self.durable.exists():
             self.durable.create(schema)
