@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Upkeep
-from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_arrow, to_rows, where, where_async
+from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_rows, where, where_async
 from ..disk.remote.table import ObjectTable
 from ..disk.table import Table
 from ..errors import Damage, EncoderMismatch, InputError, NotFound

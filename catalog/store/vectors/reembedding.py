@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...disk.lance import lance_errors
 from ...disk.reading import Row, to_arrow
-from ...disk.table import DurableTable
+from ...disk.table import DurableTable, Table
 from ...errors import Damage, InputError
 from ...models import Track
 from ..cells import canonical, sha256
@@ -45,11 +45,11 @@ _MISSING = "vector_next IS NULL"
 
 
 def reembed_live(
-    table: DurableTable,
+    table: Table,
     encode: Encode,
     encoder: str,
     texts_of: Callable[[Track], str],
-    after_commit: Callable[[DurableTable], None] = lambda _: None,
+    after_commit: Callable[[Table], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Give every row the vector of its text by `encode` and the table the identity `encoder`; go on where one stopped.
 
@@ -80,17 +80,17 @@ def reembed_live(
         return int(table.table.count_rows()), int(table.table.schema.field("vector").type.list_size)
 
 
-def _is_switched(table: DurableTable, encoder: str) -> bool:
+def _is_switched(table: Table, encoder: str) -> bool:
     """Tell whether a run for `encoder` died after the switch."""
     schema = table.table.schema
     return "vector_former" in schema.names and table_encoder(schema) == encoder
 
 
-def _begun(table: DurableTable) -> bool:
+def _begun(table: Table) -> bool:
     return "vector_next" in table.table.schema.names
 
 
-def _drop_others(table: DurableTable, encoder: str) -> None:
+def _drop_others(table: Table, encoder: str) -> None:
     """Drop what an earlier switch left, and what was filled for another encoder."""
     schema = table.table.schema
     left = [name for name in schema.names if name.endswith("_former")]
@@ -102,7 +102,7 @@ def _drop_others(table: DurableTable, encoder: str) -> None:
     _drop(table, left)
 
 
-def _missing(table: DurableTable) -> list[Row]:
+def _missing(table: Table) -> list[Row]:
     """Return rows without a new vector, all their columns but the old one, `AT_ONCE` at the most."""
     with lance_errors("the rows to embed anew cannot be read"):
         query = table.table.search()
@@ -113,7 +113,7 @@ def _missing(table: DurableTable) -> list[Row]:
 
 
 def _fill(
-    table: DurableTable,
+    table: Table,
     commit: Commit,
     rows: Sequence[Row],
     encode: Encode,
@@ -204,7 +204,7 @@ def _renames() -> Iterator[dict[str, Any]]:
         yield {"path": f"{name}_next", "rename": name, "nullable": False}
 
 
-def _drop(table: DurableTable, names: Sequence[str]) -> None:
+def _drop(table: Table, names: Sequence[str]) -> None:
     """Drop columns with their indexes."""
     if names:
         with table.locked():
@@ -214,4 +214,5 @@ def _drop(table: DurableTable, names: Sequence[str]) -> None:
                 point="drop",
                 adds_only=True,
             )
-            table.indexes.write(table.table)
+            if isinstance(table, DurableTable):
+                table.indexes.write(table.table)  # their indexes went with them
