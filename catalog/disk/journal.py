@@ -23,7 +23,7 @@ from .checksummed import from_checked, to_checked
 from .files import check_writable, inside, set_aside, storing, sync, write_file
 from .locks import hold, is_held
 
-__all__ = ["Journal", "Line"]
+__all__ = ["Journal", "Line", "line_from_json", "line_to_json", "plain"]
 
 
 LOCK_S = 10.0
@@ -52,6 +52,9 @@ class Journal:
         self._owner = secrets.token_hex(4)
         self._alive: ExitStack | None = None
 
+    watch_s: float | None = None
+    """Processes that die are noticed at the start of the next one."""
+
     def write(self, line: Line) -> None:
         """Keep a job as it stands; it is on the disk on return.
 
@@ -60,7 +63,7 @@ class Journal:
         """
         job = line.job
         try:
-            data = to_checked(_to_json(line), default=_plain)
+            data = to_checked(line_to_json(line), default=plain)
         except (TypeError, ValueError) as error:
             raise InputError(f"the request cannot be kept until it is made: {error}") from None
         check_writable(self._home, "the job cannot be kept on the disk")
@@ -78,8 +81,17 @@ class Journal:
         for path in self._files():
             if path.name.startswith(f"{job_id}-"):
                 with suppress(OSError, Damage):
-                    return _from_json(self._home, from_checked(path.read_bytes())).job
+                    return line_from_json(self._home, from_checked(path.read_bytes())).job
         return None
+
+    def ask_to_cancel(self, job_id: str) -> bool:
+        """Ask the process of a job to cancel it; return whether that can be asked."""
+        del job_id
+        return False
+
+    def asked_to_cancel(self) -> list[str]:
+        """Return the ids of jobs of this process that others asked to cancel."""
+        return []
 
     def take_over(self) -> list[Line]:
         """Make the jobs of processes that died those of this process, and return them, the oldest first.
@@ -120,7 +132,7 @@ class Journal:
         mine = self._path(job_id)
         path.rename(mine)
         try:
-            return _from_json(self._home, from_checked(mine.read_bytes()))
+            return line_from_json(self._home, from_checked(mine.read_bytes()))
         except Damage:
             made_at = datetime.fromtimestamp(mine.stat().st_mtime, timezone.utc)
             aside = set_aside(self._home, mine.relative_to(self._home).as_posix())
@@ -144,7 +156,8 @@ class Journal:
         return self._home / "locks" / f"jobs-{owner}.lock"
 
 
-def _to_json(line: Line) -> dict[str, Any]:
+def line_to_json(line: Line) -> dict[str, Any]:
+    """Return what a file keeps of a job."""
     job = line.job
     return {
         "id": job.id,
@@ -162,7 +175,7 @@ def _to_json(line: Line) -> dict[str, Any]:
     }
 
 
-def _from_json(home: Path, kept: dict[str, Any]) -> Line:
+def line_from_json(home: Path, kept: dict[str, Any]) -> Line:
     """Return what a file keeps. Raises Damage for one that an earlier version or another program wrote."""
     try:
         result = None
@@ -200,7 +213,7 @@ def _error_from_json(kept: dict[str, str]) -> Exception:
     return kind(kept["detail"]) if kind else RuntimeError("the make failed unexpectedly")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a plain value for one of pydantic, a path, or a number or array of numpy."""
     if isinstance(value, Value):
         return value.model_dump(mode="json")

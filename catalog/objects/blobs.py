@@ -65,6 +65,15 @@ class Blobs:
             except (self._obstore.exceptions.PreconditionError, FileNotFoundError):
                 return None
 
+    def settled(self, mark: Mark | None, path: str, data: bytes) -> Mark | None:
+        """Return the mark of a create or swap; where it failed, that of the object if it holds just `data`.
+
+        A store may do what it is asked and fail to answer. The request is sent again then, and meets its own work.
+        `data` must be of this process alone.
+        """
+        found = None if mark else self.get_marked(path)
+        return found[1] if found and found[0] == data else mark
+
     def put(self, path: str, data: bytes) -> Mark:
         """Write an object, whatever was there."""
         with self._told(f"{path} cannot be written"):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from ..errors import Busy, StorageError
 from .blobs import Blobs, Mark
 
-__all__ = ["LEASE_S", "lease"]
+__all__ = ["LEASE_S", "Watch", "lease"]
 
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def lease(
     The lease of a process that dies is free `lease_s` seconds later, LEASE_S by default. Raises Busy when the wait is
     over.
     """
-    held = _Lease(blobs, f"locks/{name}.json", LEASE_S if lease_s is None else lease_s)
+    held = _Lease(blobs, _path_of(name), LEASE_S if lease_s is None else lease_s)
     deadline, wait_s = time.monotonic() + timeout_s, _FIRST_WAIT_S
     while not held.take():
         if time.monotonic() >= deadline:
@@ -54,11 +54,24 @@ def lease(
         held.free()
 
 
+class Watch:
+    """Looks at a lease again and again, without taking it."""
+
+    def __init__(self, blobs: Blobs, name: str) -> None:
+        self._blobs = blobs
+        self._lease = _Lease(blobs, _path_of(name), LEASE_S)
+
+    def is_free(self) -> bool:
+        """Return whether nobody holds the lease: it was freed, or was not renewed since an earlier look."""
+        found = self._blobs.get_marked(self._lease.path)
+        return found is None or not _is_held(found[0]) or self._lease.ran_out(found)
+
+
 class _Lease:
     """One try to hold one lease; `mark` is that of the object as this holder wrote it, None while it has none."""
 
     def __init__(self, blobs: Blobs, path: str, lease_s: float) -> None:
-        self._blobs, self._path, self._lease_s = blobs, path, lease_s
+        self._blobs, self.path, self._lease_s = blobs, path, lease_s
         self._mark: Mark | None = None
         self._seen: tuple[Mark, float] | None = None
         """The mark of another's object, and since when it has been seen."""
@@ -67,15 +80,17 @@ class _Lease:
 
     def take(self) -> bool:
         """Take the lease where it is free, was never held or was not renewed in time; return whether it is held."""
-        found = self._blobs.get_marked(self._path) if self._seen else None
+        found = self._blobs.get_marked(self.path) if self._seen else None
         if found is None:
-            self._mark = self._blobs.create(self._path, self._content("held"))
+            content = self._content("held")
+            mark = self._blobs.create(self.path, content)
+            self._mark = self._blobs.settled(mark, self.path, content)
             if self._mark is not None:
                 return True
-            found = self._blobs.get_marked(self._path)
-        if found is None or (_is_held(found[0]) and not self._ran_out(found)):
+            found = self._blobs.get_marked(self.path)
+        if found is None or (_is_held(found[0]) and not self.ran_out(found)):
             return False
-        self._mark = self._blobs.swap(self._path, self._content("held"), found[1])
+        self._mark = self._swapped("held", found[1])
         return self._mark is not None
 
     def keep_renewed(self) -> None:
@@ -85,7 +100,7 @@ class _Lease:
                 if self._over.is_set() or self._mark is None:
                     return
                 try:
-                    self._mark = self._blobs.swap(self._path, self._content("held"), self._mark)
+                    self._mark = self._swapped("held", self._mark)
                 except StorageError as error:  # it holds for two thirds of its time yet
                     _log.warning("a claim was not renewed: %s", error)
 
@@ -95,18 +110,27 @@ class _Lease:
         with self._lock:
             if self._mark is not None:
                 try:
-                    self._blobs.swap(self._path, self._content("free"), self._mark)
+                    self._blobs.swap(self.path, self._content("free"), self._mark)
                 except StorageError as error:
                     _log.warning("a claim was not given back, and ends by itself: %s", error)
+
+    def _swapped(self, state: str, seen: Mark) -> Mark | None:
+        content = self._content(state)
+        return self._blobs.settled(self._blobs.swap(self.path, content, seen), self.path, content)
 
     def _content(self, state: str) -> bytes:
         # A store may name content by its hash alone: a renewal must be another content.
         return json.dumps({"state": state, "lease_s": self._lease_s, "turn": secrets.token_hex(8)}).encode()
 
-    def _ran_out(self, found: tuple[bytes, Mark]) -> bool:
+    def ran_out(self, found: tuple[bytes, Mark]) -> bool:
+        """Return whether the object has not changed for as long as it holds."""
         if self._seen is None or self._seen[0] != found[1]:
             self._seen = found[1], time.monotonic()
         return time.monotonic() - self._seen[1] >= _lease_s_of(found[0])
+
+
+def _path_of(name: str) -> str:
+    return f"locks/{name}.json"
 
 
 def _is_held(content: bytes) -> bool:

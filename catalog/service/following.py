@@ -11,6 +11,10 @@ from .jobs import Job, Jobs
 __all__ = ["job_changes"]
 
 
+ELSEWHERE_S = 2.0
+"""How often a job of another process is looked at, which tells this one of no change."""
+
+
 async def job_changes(
     jobs: Jobs, job_id: str, *, silence_s: float | None = None
 ) -> AsyncGenerator[Job | None, None]:
@@ -31,14 +35,15 @@ async def job_changes(
         while True:
             # Cleared before the job is read: a change after the reading sets it again.
             changed.clear()
-            job = jobs.get(job_id)
-            if job is not before:
+            mine = jobs.has(job_id)
+            job = jobs.get(job_id) if mine else await asyncio.to_thread(jobs.get, job_id)
+            if job != before:
                 before = job
                 yield job
             if job.finished:
                 return
             try:
-                await asyncio.wait_for(changed.wait(), silence_s)
+                await asyncio.wait_for(changed.wait(), silence_s if mine else ELSEWHERE_S)
             except asyncio.TimeoutError:
                 yield None
     finally:

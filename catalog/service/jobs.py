@@ -12,18 +12,19 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from ..disk.journal import Journal, Line
+from ..disk.journal import Line
+from ..disk.remote.journal import journal_of
 from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound, StorageError
 from ..generator import Cancelled
 from ..models import Result
 from ..models.job import Job, JobState
 from ..report import job_json
 from ..request.context import read_context
-from .work import Kind, Work, no_work, planned
+from .work import Entry, Kind, OnChange, QueueFull, Work, no_work, planned
 
 if TYPE_CHECKING:
     from .service import MusicService
@@ -43,31 +44,6 @@ REST_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-class QueueFull(Busy):
-    """The queue holds as many jobs as it may."""
-
-
-OnChange = Callable[[Job], None]
-
-
-@dataclass
-class _Entry:
-    """A job with the values that the worker needs to run it."""
-
-    job: Job
-    work: Work
-    dropped: Callable[[], None] = lambda: None
-    """Records that the work was cancelled before it could record that itself."""
-    key: tuple[object, ...] | None = None
-    call: dict[str, Any] | None = None
-    """What the journal keeps to do the work again; None for work that is not kept."""
-    starts: int = 0
-    cancelling: bool = False
-    leaving: bool = False
-    """Whether a job that is stopped waits for the next process, and is not cancelled."""
-    over_at: float = 0.0
-
-
 class Jobs:
     """A queue of at most `limit` waiting jobs. One runs at a time, or as many as the generators of a cluster make for.
 
@@ -80,14 +56,18 @@ class Jobs:
         self.service = service
         self._kinds = kinds or {}
         self.limit = limit
-        self._entries: dict[str, _Entry] = {}
-        self._queue: deque[_Entry] = deque()
+        self._entries: dict[str, Entry] = {}
+        self._queue: deque[Entry] = deque()
         self._listeners: dict[object, tuple[str | None, OnChange]] = {}
         self._changed = threading.Condition()
         self._workers: list[threading.Thread] = []
         self._closed = False
-        self._journal = Journal(service.store.home)
+        self._journal = journal_of(service.store.blobs, service.store.home)
         self._take_over()
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="catalog-jobs-watch", daemon=True)
+        if self._journal.watch_s is not None:
+            self._watcher.start()
 
     # Submitting
 
@@ -141,7 +121,7 @@ class Jobs:
                     f"{len(self._queue)} makes are waiting, as many as are accepted; try again when one has finished"
                 )
             job = Job(id=uuid.uuid4().hex[:16], created_at=_now(), request=request)
-            entry = _Entry(job, work, dropped, key, call)
+            entry = Entry(job, work, dropped, key, call)
             self._keep(entry)
             self._wait_in_line(entry)
             self._tell(job)
@@ -151,10 +131,15 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """Return the job of that id, one of another process as that last wrote it. Raises NotFound."""
+        # The queue is not locked while a file or an object is read.
+        if not self.has(job_id) and (elsewhere := self._journal.find(job_id)):
+            return elsewhere
         with self._changed:
-            if job_id not in self._entries and (elsewhere := self._journal.find(job_id)):
-                return elsewhere
             return self._entry(job_id).job
+
+    def has(self, job_id: str) -> bool:
+        """Return whether the job is one of this process, which tells of its changes."""
+        return job_id in self._entries
 
     def list(self) -> list[Job]:
         """Return the unfinished jobs and the last finished ones, newest first."""
@@ -169,17 +154,20 @@ class Jobs:
 
     def position(self, job_id: str) -> int:
         """Return how many jobs run before this one; 0 for a running or finished one. Raises NotFound."""
+        if not self.has(job_id) and self._journal.find(job_id):
+            return 0
         with self._changed:
-            if job_id not in self._entries and self._journal.find(job_id):
-                return 0
             entry = self._entry(job_id)
             return self._queue.index(entry) + len(self._running()) if entry in self._queue else 0
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it: a waiting one at once, a running one at its next step. Raises NotFound.
 
-        A finished job stays as it is.
+        A finished job stays as it is. In a remote home the process of a job is asked, and looks every few seconds.
         """
+        elsewhere = None if self.has(job_id) else self._journal.find(job_id)
+        if elsewhere and (elsewhere.finished or self._journal.ask_to_cancel(job_id)):
+            return elsewhere
         with self._changed:
             entry = self._entry(job_id)
             waited = entry.job.state == "queued"
@@ -218,6 +206,9 @@ class Jobs:
         Every cancelled job is in the log of requests on return. With `hand_over` jobs that are kept are left to the
         next process that queues jobs in the home, and not cancelled.
         """
+        self._over.set()
+        if self._watcher.is_alive():
+            self._watcher.join(CANCEL_S)
         with self._changed:
             self._closed = True
             waiting, running = [*self._queue], self._running()
@@ -256,14 +247,24 @@ class Jobs:
             _log.warning("%s", error)
             return
         with self._changed:
-            for line in lines:
+            for line in () if self._closed else lines:
                 self._take(line)
             self._forget()
+
+    def _watch(self) -> None:
+        """Take over jobs of processes that die, and cancel those that others ask to cancel, until the queue closes."""
+        while not self._over.wait(self._journal.watch_s):
+            self._take_over()
+            try:
+                for job_id in self._journal.asked_to_cancel():
+                    self.cancel(job_id)
+            except CatalogError as error:
+                _log.warning("a job that is to be cancelled goes on: %s", error)
 
     def _take(self, line: Line) -> None:
         job = line.job
         kept: dict[str, Any] = {"call": line.call, "starts": line.starts}
-        over = self._entries[job.id] = _Entry(job, no_work, **kept)
+        over = self._entries[job.id] = Entry(job, no_work, **kept)
         if job.finished_at is not None:
             over.over_at = time.monotonic() - max(0.0, (_now() - job.finished_at).total_seconds())
             if isinstance(job.error, Damage):
@@ -275,7 +276,7 @@ class Jobs:
             return
         waiting = replace(job, state="queued", progress=None, started_at=None)
         try:
-            self._wait_in_line(_Entry(waiting, **self._plan(line.call), **kept))
+            self._wait_in_line(Entry(waiting, **self._plan(line.call), **kept))
         except CatalogError as error:
             self._over(over, state="failed", error=error)
 
@@ -284,7 +285,7 @@ class Jobs:
 
     # The worker
 
-    def _wait_in_line(self, entry: _Entry) -> None:
+    def _wait_in_line(self, entry: Entry) -> None:
         self._entries[entry.job.id] = entry
         self._queue.append(entry)
         if len(self._workers) < self.service.flow.at_once:
@@ -303,7 +304,7 @@ class Jobs:
                 self._set(entry, kept=True, state="running", started_at=_now())
             self._make(entry)
 
-    def _make(self, entry: _Entry) -> None:
+    def _make(self, entry: Entry) -> None:
         def on_progress(done: int, total: int) -> None:
             if entry.cancelling:
                 raise Cancelled("the job was cancelled")
@@ -328,20 +329,20 @@ class Jobs:
 
     # Inside, with the queue locked
 
-    def _entry(self, job_id: str) -> _Entry:
+    def _entry(self, job_id: str) -> Entry:
         if job_id not in self._entries:
             if self._journal.find(job_id):
                 raise Busy(f"the job {job_id} is one of another process; ask that one")
             raise NotFound(f"there is no job {job_id!r}; jobs are remembered for an hour after they end")
         return self._entries[job_id]
 
-    def _under_way(self, key: tuple[object, ...] | None) -> _Entry | None:
+    def _under_way(self, key: tuple[object, ...] | None) -> Entry | None:
         if key is None:
             return None
         same = (entry for entry in self._entries.values() if entry.key == key and not entry.cancelling)
         return next((entry for entry in same if not entry.job.finished), None)
 
-    def _set(self, entry: _Entry, *, kept: bool = False, **changes: Any) -> Job:
+    def _set(self, entry: Entry, *, kept: bool = False, **changes: Any) -> Job:
         """Change a job and tell of it; with `kept` the change outlives this process, as far as the disk takes it."""
         entry.job = replace(entry.job, **changes)
         if kept:
@@ -352,16 +353,16 @@ class Jobs:
         self._tell(entry.job)
         return entry.job
 
-    def _keep(self, entry: _Entry) -> None:
+    def _keep(self, entry: Entry) -> None:
         if entry.call is not None:
             self._journal.write(Line(entry.job, entry.call, entry.starts))
 
-    def _over(self, entry: _Entry, **changes: Any) -> None:
+    def _over(self, entry: Entry, **changes: Any) -> None:
         entry.over_at = time.monotonic()
         self._set(entry, kept=True, finished_at=_now(), **changes)
         self._changed.notify_all()
 
-    def _stopped(self, entry: _Entry) -> None:
+    def _stopped(self, entry: Entry) -> None:
         """Cancel a job that waits or runs, or leave it to the next process as if it had not begun."""
         if not entry.leaving:
             self._over(entry, state="cancelled")
@@ -370,7 +371,7 @@ class Jobs:
         self._set(entry, kept=True, state="queued", progress=None, started_at=None)
         self._changed.notify_all()
 
-    def _running(self) -> Sequence[_Entry]:
+    def _running(self) -> Sequence[Entry]:
         return [entry for entry in self._entries.values() if entry.job.state == "running"]
 
     def _tell(self, job: Job) -> None:
@@ -386,7 +387,7 @@ class Jobs:
                 if entry.call is not None:
                     self._journal.delete(entry.job.id)
 
-    def _record(self, stopped: Sequence[_Entry]) -> None:
+    def _record(self, stopped: Sequence[Entry]) -> None:
         """Record those of the jobs in the log that were cancelled before they could do that themselves."""
         for entry in stopped:
             try:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import Busy, InputError
 from ..generator import Progress
 from ..models import Audience, Result, Takes
+from ..models.job import Job
 
 if TYPE_CHECKING:
     from .service import MusicService
 
-__all__ = ["Kind", "Work", "no_work", "planned"]
+__all__ = ["Entry", "Kind", "OnChange", "QueueFull", "Work", "no_work", "planned"]
 
 
 DECISIVE: tuple[str, ...] = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
@@ -24,6 +26,31 @@ Work = Callable[[Progress], "Result | dict[str, Any]"]
 """Is called with the progress; returns the result of a make, or plain JSON values as the outcome of more than that."""
 Kind = Callable[["MusicService", Mapping[str, Any]], Work]
 """Takes the service and a call, which names its kind; returns the work."""
+
+
+OnChange = Callable[[Job], None]
+
+
+class QueueFull(Busy):
+    """The queue holds as many jobs as it may."""
+
+
+@dataclass
+class Entry:
+    """A job with the values that the worker needs to run it."""
+
+    job: Job
+    work: Work
+    dropped: Callable[[], None] = lambda: None
+    """Records that the work was cancelled before it could record that itself."""
+    key: tuple[object, ...] | None = None
+    call: dict[str, Any] | None = None
+    """What the journal keeps to do the work again; None for work that is not kept."""
+    starts: int = 0
+    cancelling: bool = False
+    leaving: bool = False
+    """Whether a job that is stopped waits for the next process, and is not cancelled."""
+    over_at: float = 0.0
 
 
 def planned(service: MusicService, call: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
