@@ -64,7 +64,7 @@ class Jobs:
         self._closed = False
         self._journal = journal_of(service.store.blobs, service.store.home)
         self._take_over()
-        self._over = threading.Event()
+        self._ending = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="catalog-jobs-watch", daemon=True)
         if self._journal.watch_s is not None:
             self._watcher.start()
@@ -206,7 +206,7 @@ class Jobs:
         Every cancelled job is in the log of requests on return. With `hand_over` jobs that are kept are left to the
         next process that queues jobs in the home, and not cancelled.
         """
-        self._over.set()
+        self._ending.set()
         if self._watcher.is_alive():
             self._watcher.join(CANCEL_S)
         with self._changed:
@@ -253,7 +253,7 @@ class Jobs:
 
     def _watch(self) -> None:
         """Take over jobs of processes that die, and cancel those that others ask to cancel, until the queue closes."""
-        while not self._over.wait(self._journal.watch_s):
+        while not self._ending.wait(self._journal.watch_s):
             self._take_over()
             try:
                 for job_id in self._journal.asked_to_cancel():

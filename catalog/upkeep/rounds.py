@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from ..disk.locks import hold
 from ..errors import CatalogError
 from ..models import Value
-from ..objects.lease import lease
+from ..objects.lease import LEASE_S, lease
 from ..store.store import Store
 
 __all__ = ["Round", "care_once", "keep_caring", "only_carer"]
@@ -43,10 +43,12 @@ class Round(Value):
 @contextlib.contextmanager
 def only_carer(store: Store) -> Iterator[None]:
     """Be the one process that cares for the home of `store`. Raises Busy where another one does."""
+    what = "the care of this home"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(hold(store.home / "locks" / "care.lock", LOCK_S, "the care of this home"))
+        stack.enter_context(hold(store.home / "locks" / "care.lock", LOCK_S, what))
         if store.blobs:
-            stack.enter_context(lease(store.blobs, "care", LOCK_S, f"the care of {store.address}"))
+            # The lease of a process that died runs out meanwhile.
+            stack.enter_context(lease(store.blobs, "care", LOCK_S + LEASE_S, what))
         yield
 
 

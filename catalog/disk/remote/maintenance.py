@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from ...errors import StorageError
 from ...objects.blobs import Blobs
 from ...objects.lease import lease
 from ..lance import index_config, lance_errors
@@ -17,6 +18,8 @@ __all__ = ["ObjectMaintenance"]
 
 KEEP_OLD = timedelta(minutes=30)
 """How long an old version stays: far longer than any replica reads one that it looked up."""
+TRIES, CONFLICT = 5, "commit conflict"
+"""How often a compaction is begun that a change of a row overtakes, and how Lance names that."""
 WAIT_S = 60.0
 """How long a compaction waits for that of another process."""
 
@@ -37,13 +40,13 @@ class ObjectMaintenance:
         """Do nothing: a compaction takes requests by the hundred, which `catalog care` makes beside the replicas."""
 
     def is_due(self, table: ObjectTable) -> bool:
-        """Return whether a table has many fragments, or lacks an index that its rows should have by now."""
+        """Return whether a table has many small fragments, one a commit, or lacks an index that its rows should have by now."""
         if not table.exists():
             return False
         with lance_errors(f"the {table.name} table cannot be looked at"):
             stats = table.table.stats()
             wanted = self._index_for(table.name, int(stats["num_rows"]))
-            fragments = int(stats["fragment_stats"]["num_fragments"])
+            fragments = int(stats["fragment_stats"]["num_small_fragments"])
             # A vector index waits for enough vectors, which are counted when it is made.
             lacking = {name for name, kind in wanted.items() if kind not in VECTOR_KINDS} - self._columns(
                 table
@@ -60,7 +63,14 @@ class ObjectMaintenance:
     def compact_table(self, table: ObjectTable) -> None:
         """Merge the fragments of one table, make its indexes and drop old versions, beside writers and readers."""
         what = f"the {table.name} table cannot be compacted"
-        table.commit(what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="compact")
+        for left in reversed(range(TRIES)):
+            try:
+                table.commit(what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="compact")
+                break
+            except StorageError as error:
+                # A row changed in what was being merged; Lance leaves it to its caller to begin anew.
+                if not left or CONFLICT not in str(error):
+                    raise
         for column, kind in self._index_for(table.name, table.table.count_rows()).items():
             self._index(table, column, kind)
 

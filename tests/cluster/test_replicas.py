@@ -1,0 +1,114 @@
+"""Replicas that share a catalog on SeaweedFS: one make for all who ask, and nothing lost when they are killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter, defaultdict
+
+import pytest
+from replicas import (
+    SPAWN,
+    ask_all,
+    ask_once,
+    await_ready,
+    care_until_killed,
+    check_home,
+    noted,
+    open_service,
+    running,
+    until,
+    work_until_killed,
+)
+from slow_store import SlowStore
+
+
+@pytest.mark.parametrize(
+    ("replicas", "requests", "keys"), [(2, 4, 2), pytest.param(8, 8, 4, marks=pytest.mark.cluster)]
+)
+def test_replicas_that_ask_for_the_same_at_once_have_it_made_once(
+    seaweed, tmp_path, replicas, requests, keys
+):
+    home, log = seaweed.address(), tmp_path / "log"
+    texts = [f"The dragon of mountain {number} sleeps." for number in range(keys)]
+    open_service(home, tmp_path / "first").close()
+    ready, go = SPAWN.Semaphore(0), SPAWN.Event()
+    asking = [
+        SPAWN.Process(target=ask_all, args=(home, tmp_path / f"c{n}", log, texts, requests, ready, go))
+        for n in range(replicas)
+    ]
+    with running(*asking):
+        await_ready(ready, asking)
+        go.set()
+        for process in asking:
+            process.join(240)
+        assert [process.exitcode for process in asking] == [0] * replicas
+    lines = noted(log)
+    answers = [line for line in lines if "key" in line]
+    assert len(answers) == replicas * requests
+    assert len(lines) - len(answers) == keys  # one make a key
+    served = defaultdict(set)
+    for answer in answers:
+        served[answer["key"]].add(answer["id"])
+    assert {key: len(ids) for key, ids in served.items()} == dict.fromkeys(texts, 1)
+    assert check_home(home, tmp_path / "last", answers)["rows"] == keys
+
+
+@pytest.mark.cluster
+def test_a_maker_that_is_frozen_past_its_claim_gives_one_row_and_one_answer(seaweed, tmp_path):
+    home, log, go = seaweed.address(), tmp_path / "log", tmp_path / "go"
+    text, lease_s = "A lighthouse blinks over the quiet bay.", 1.0
+    open_service(home, tmp_path / "first").close()
+    frozen = SPAWN.Process(target=ask_once, args=(home, tmp_path / "a", log, text, lease_s, go))
+    other = SPAWN.Process(target=ask_once, args=(home, tmp_path / "b", log, text, lease_s, None))
+    with running(frozen):
+        until(lambda: noted(log), "the first replica makes nothing")
+        os.kill(frozen.pid, signal.SIGSTOP)
+        with running(other):
+            until(lambda: len(noted(log)) == 3, "the second replica does not take over")
+            go.touch()
+            os.kill(frozen.pid, signal.SIGCONT)
+            frozen.join(120)
+            assert frozen.exitcode == 0
+    makes = [line for line in noted(log) if "make" in line]
+    answers = [line for line in noted(log) if "key" in line]
+    assert len(makes) == 2
+    assert answers[0]["id"] == answers[1]["id"]
+    assert check_home(home, tmp_path / "last", answers)["rows"] == 1
+
+
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("kills", [4, pytest.param(100, marks=pytest.mark.cluster)])
+def test_kills_amid_makes_merges_and_care_lose_nothing(seaweed, tmp_path, monkeypatch, kills):
+    home, log, draw = seaweed.address(), tmp_path / "log", random.Random(kills)
+    open_service(home, tmp_path / "first").close()
+    killed = 0
+    with SlowStore(seaweed.endpoint, refused=0.05, seed=kills) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT", proxy.endpoint)
+        while killed < kills:
+            ready = SPAWN.Semaphore(0)
+            seeds = [draw.random() for _ in range(3)]
+            work = [
+                SPAWN.Process(target=work_until_killed, args=(home, tmp_path / f"c{n}", log, seed, ready))
+                for n, seed in enumerate(seeds)
+            ]
+            work.append(SPAWN.Process(target=care_until_killed, args=(home, tmp_path / "care", log, ready)))
+            with running(*work):
+                for _ in work:
+                    assert ready.acquire(timeout=120)
+                for process in draw.sample(work, len(work)):
+                    time.sleep(draw.uniform(0.2, 1.2))
+                    os.kill(process.pid, signal.SIGKILL)
+                    killed += 1
+        refused = proxy.counts["503"]
+    monkeypatch.setenv("AWS_ENDPOINT", seaweed.endpoint)
+    lines = noted(log)
+    counts = check_home(home, tmp_path / "last", lines)
+    kinds = Counter(next(iter(line)) for line in lines)
+    errors = Counter(line["error"][:120] for line in lines if "error" in line)
+    overtaken = [error for error in errors if "cannot be compacted" in error]  # the next round does it
+    print(f"\n{killed} kills, {refused} refusals: {dict(kinds)}, {dict(counts)}, errors {dict(errors)}")
+    assert min(kinds["make"], kinds["rated"], kinds["compacted"], refused) > 0
+    assert [*errors] == overtaken
