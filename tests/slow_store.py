@@ -49,8 +49,7 @@ class SlowStore:
         class Handler(_Handler):
             proxy, target = store, to
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> SlowStore:
@@ -76,6 +75,14 @@ class SlowStore:
             self.counts["503"] += refused or forgotten
         writes = kind.startswith("PUT") or kind in ("POST", "DELETE")
         return self.write_s if writes else self.read_s, refused, forgotten
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that was killed."""
 
 
 class _Handler(BaseHTTPRequestHandler):
