@@ -13,7 +13,9 @@ from .brief.language_model import LanguageModel, Unread
 from .collections import files as collections
 from .ear import loading as ears
 from .errors import CatalogError, InputError, NotFound, Unavailable
-from .generator import Progress, WeightsError, weights
+from .generator import Progress, WeightsError, device, weights
+from .generator.memory import left_bytes
+from .generator.weights.sizes import needed_bytes
 from .home import find_home
 from .models import Value
 from .objects.address import is_address, local_folder
@@ -77,6 +79,7 @@ def examine(
         *_configuration(config, home),
         _encoder(),
         _models(deep=deep),
+        _memory(),
         _ear(config, home),
         _disk(home),
     ]
@@ -197,6 +200,33 @@ def _models(*, deep: bool) -> Check:
         )
     detail = "no MusicGen weights here, so the procedural synthesizer renders; see `catalog models list`"
     return Check(name="models", status="note", detail=detail)
+
+
+def _memory() -> Check:
+    """Return what MLX computes on, what each size of MusicGen needs, and what fits; reckoned for 30 s of music."""
+    try:
+        device.require_mlx()
+    except WeightsError as absent:
+        return Check(name="memory", status="note", detail=str(absent))
+    backends = [name for name in device.BACKENDS if package_version(name, absent="")]
+    if len(backends) > 1:
+        detail = (
+            f"MLX has {len(backends)} backends here, which own one library file: {', '.join(backends)}; uninstall "
+            "them and mlx, then install one extra, music-catalog[cpu] or music-catalog[cuda]"
+        )
+        return Check(name="memory", status="warning", detail=detail)
+    here = device.device()
+    left = here.memory_bytes if here.gpu else left_bytes()
+    form = f"{here.bits} bits" if here.bits else here.dtype
+    needed = {size: needed_bytes(size, bits=here.bits, gpu=here.gpu) for size in ("small", "medium", "large")}
+    listed = ", ".join(f"{size} {count / 1e9:.1f} GB" for size, count in needed.items())
+    has = f"{left / 1e9:.1f} GB for models" if left is not None else "memory unknown"
+    too_large = [size for size, count in needed.items() if left is not None and count > left]
+    detail = f"{here.kind} {here.name}, {has}; 30 s of music take {listed} in {form}"
+    if too_large:
+        lacks = "does not fit" if len(too_large) == 1 else "do not fit"
+        detail += f"; {' and '.join(too_large)} {lacks}: take fewer bits, or a smaller one"
+    return Check(name="memory", status="note" if too_large else "ok", detail=detail)
 
 
 def _ear(config: str | None, home: str) -> Check:

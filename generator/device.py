@@ -57,6 +57,16 @@ class Device:
         """Tell whether it is a GPU on which a guided step in float16 reads its matrices slowly: M1 and M2."""
         return self.generation is not None and self.generation < _FIRST_WITH_WIDE_PRODUCTS
 
+    @property
+    def dtype(self) -> str:
+        """Return the type of a decoder that is loaded here where nobody asks for another."""
+        return "float16" if self.gpu else "float32"
+
+    @property
+    def bits(self) -> int | None:
+        """Return the bits of a decoder where nobody asks for others: 8 on M1 and M2, else those that are stored."""
+        return 8 if self.narrow else None
+
 
 def require_mlx() -> None:
     """Raise WeightsError where MLX, which MusicGen runs in, is not installed or has no backend."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..device import device
 from ..errors import WeightsError
 from ..networks.bundle import Networks
 from .files import PARTS, check_safetensors, read_json, read_manifest, read_tensors, verify_changed
@@ -36,10 +37,12 @@ def load_networks(folder: Path, *, dtype: str | None = None, bits: int | None = 
 
     `dtype` is the decoder's: by default float16 on a GPU and float32 on the CPU. The text encoder follows to bfloat16
     but not to float16, which overflows in T5. The codec stays float32. `bits` (8 or 4) quantizes the decoder; by
-    default it stays as it is stored. Raises WeightsError for weights that are missing, damaged, of another
-    architecture or already quantized to other bits.
+    default it stays as it is stored, but for M1 and M2, where it gets 8 bits unless a `dtype` is asked for. Raises
+    WeightsError for weights that are missing, damaged, of another architecture or already quantized to other bits.
     """
     config, manifest = read_json(folder / "config.json"), read_manifest(folder)
+    if dtype is None and bits is None and not (manifest and manifest.get("bits")):
+        bits = device().bits
     if manifest is not None:
         networks = build_own(folder, config, manifest, dtype=dtype, bits=bits)
         verify_changed(folder, manifest)
@@ -90,7 +93,7 @@ def build_networks(
     from ..networks.musicgen import MusicgenConfig, MusicgenDecoder, quantize
     from ..networks.t5 import T5Config, T5Encoder
 
-    dtype = _known_dtype(dtype) or ("float16" if mx.default_device().type == mx.DeviceType.gpu else "float32")
+    dtype = _known_dtype(dtype) or device().dtype
     shape = MusicgenConfig.from_dict(config)
     decoder = MusicgenDecoder(shape)
     text_encoder = T5Encoder(T5Config.from_dict(config.get("text_encoder") or {}))

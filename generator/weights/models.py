@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..device import require_mlx
+from ..device import device, require_mlx
 from ..errors import WeightsError
 from ..protocol import Progress
 from .checkpoint import DTYPES, check_config
@@ -138,8 +138,9 @@ def pull(
 ) -> Path:
     """Fetch a model, convert it once and return its folder under the models home.
 
-    `name`: one of `MODELS`, a repository `owner/name` or a local folder. `dtype` (default: as published) and
-    `bits` (8 or 4) apply to the decoder. A model that is here already in the same form is read through and not fetched
+    `name`: one of `MODELS`, a repository `owner/name` or a local folder. `dtype` and `bits` (8 or 4) apply to the
+    decoder; by default it is stored as it would be loaded here: in float16 for a GPU, in 8 bits too for M1 and M2, as
+    published for a processor. A model that is here already in the same form is read through and not fetched
     again, a quantized one is made from an unquantized one that is here, and an interrupted download goes on.
     `on_progress` counts bytes per repository; checkpoints without text encoder or codec need further ones. Raises
     WeightsError.
@@ -156,6 +157,7 @@ def pull(
     if not is_local and "/" not in repo:
         raise WeightsError(f"no model is named {name!r}; valid: {', '.join(MODELS)}, owner/name or a folder.")
     require_mlx()  # conversion runs in it: said before the download
+    dtype, bits = _stored_form(dtype, bits)
     target = models_home() / Path(repo).name if is_local else _folder(repo)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f".{target.name}.lock"):
@@ -181,6 +183,17 @@ def pull(
         note_verified(target, read_manifest(target) or {"files": {}})
         shutil.rmtree(staging, ignore_errors=True)
     return target
+
+
+def _stored_form(dtype: str | None, bits: int | None) -> tuple[str | None, int | None]:
+    """Return type and bits to store a decoder in; None for those that are published.
+
+    A GPU would cast float32 at each load: 13 GB of `large` are read in place of 6.5.
+    """
+    here = device()
+    if dtype is not None or not here.gpu:
+        return dtype, bits
+    return here.dtype, bits or here.bits
 
 
 def _names_folder(name: str) -> bool:

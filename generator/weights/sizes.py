@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CHECKPOINTS", "MODELS", "MODEL_RANKS", "Checkpoint", "choices_for", "melody_size", "rank_of"]
+__all__ = [
+    "CHECKPOINTS",
+    "MODELS",
+    "MODEL_RANKS",
+    "Checkpoint",
+    "choices_for",
+    "melody_size",
+    "needed_bytes",
+    "rank_of",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,29 @@ def rank_of(config: Mapping[str, Any]) -> int:
     if "rank" in config:
         return int(config["rank"])
     return MODEL_RANKS[config["size"] if config["backend"] == "mlx" else "procedural"]
+
+
+_SHARED_BYTES = 0.67e9
+"""Of the text encoder and the codec, in float32."""
+_BYTES_OF = {None: 2.0, 8: 1.0625, 4: 0.5625}
+"""Of a weight of the decoder, by bits; with a scale and a bias in float16 for each 64 of them."""
+_SHAPES = {1: (24, 1024), 2: (48, 1536), 3: (48, 2048)}
+"""Blocks and width by rank."""
+_COLUMNS = {False: 1536, True: 1792}
+"""Of a cache for 30 s, without and with a melody before the music."""
+
+
+def needed_bytes(name: str, *, bits: int | None = None, gpu: bool = True) -> int:
+    """Return what 30 s of music take with a checkpoint: weights, keys and values; reckoned from its configuration.
+
+    On a GPU in float16, or in `bits`; on a processor in float32.
+    """
+    one = next(each for each in CHECKPOINTS if each.name == name)
+    blocks, width = _SHAPES[one.rank]
+    weights = (one.size_bytes - _SHARED_BYTES) / 4 * (_BYTES_OF[bits] if gpu or bits else 4)
+    # Keys and values, for the two rows of guidance.
+    cache = 2 * 2 * blocks * width * _COLUMNS["melody" in name] * (2 if gpu else 4)
+    return int(weights + _SHARED_BYTES + cache)
 
 
 def choices_for(size: str, *, melody: bool = False) -> Iterator[str]:

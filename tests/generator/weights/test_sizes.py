@@ -7,7 +7,13 @@ from typing import get_args
 import pytest
 
 from music_catalog.generator.weights import MODELS
-from music_catalog.generator.weights.sizes import CHECKPOINTS, MODEL_RANKS, choices_for, melody_size
+from music_catalog.generator.weights.sizes import (
+    CHECKPOINTS,
+    MODEL_RANKS,
+    choices_for,
+    melody_size,
+    needed_bytes,
+)
 from music_catalog.presets.schema import Size
 
 
@@ -63,3 +69,14 @@ def test_the_nearest_checkpoint_that_follows_a_melody(size, follows):
 def test_presets_name_the_same_checkpoints():
     """The presets import nothing of the generator, so their list is typed by hand."""
     assert get_args(Size) == tuple(one.name for one in CHECKPOINTS)
+
+
+def test_what_thirty_seconds_need_follows_the_form():
+    small, medium, large = (needed_bytes(size) for size in ("small", "medium", "large"))
+    # Decoder in float16, 0.67 GB of other weights, keys and values for two rows of 30 s; see docs/MODELS.md.
+    assert small == pytest.approx(0.84e9 + 0.67e9 + 0.3e9, rel=0.03)
+    assert medium == pytest.approx(3.68e9 + 0.67e9 + 0.9e9, rel=0.03)
+    assert large == pytest.approx(6.51e9 + 0.67e9 + 1.2e9, rel=0.03)
+    assert needed_bytes("large", bits=4) < needed_bytes("large", bits=8) < large
+    assert needed_bytes("small", gpu=False) > small
+    assert all(needed_bytes(size) > 10**9 for size in MODELS)

@@ -23,6 +23,7 @@ import mlx.nn as nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
 from music_catalog.generator import weights  # noqa: E402
+from music_catalog.generator.device import Device  # noqa: E402
 from music_catalog.generator.errors import (  # noqa: E402
     Cancelled,
     WeightsError,
@@ -31,7 +32,7 @@ from music_catalog.generator.networks.musicgen import (  # noqa: E402
     Condition,
     MusicgenConfig,
 )
-from music_catalog.generator.weights import files, models  # noqa: E402
+from music_catalog.generator.weights import checkpoint, files, models  # noqa: E402
 from music_catalog.generator.weights.checkpoint import build_networks, load_networks, split_parts  # noqa: E402
 from music_catalog.generator.weights.files import read_json, read_tensors, sha256_of, verify  # noqa: E402
 
@@ -898,3 +899,72 @@ def test_pickled_weights_convert_in_little_more_memory_than_they_take(wide, tmp_
     assert size > 150e6
     assert int(done.stdout) <= 1.3 * size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made"], "what it needed meanwhile is gone"
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """A function that states a GPU, while MLX computes on the processor as ever."""
+
+    def state(generation: int | None) -> None:
+        here = Device("metal", "Apple", generation, 64 * 10**9)
+        for module in (models, checkpoint):
+            monkeypatch.setattr(module, "device", lambda: here)
+
+    return state
+
+
+@pytest.mark.parametrize(
+    ("generation", "options", "stored"),
+    [
+        (15, {}, ("float16", None)),
+        (15, {"bits": 4}, ("float16", 4)),
+        (15, {"dtype": "float32"}, ("float32", None)),
+        (13, {}, ("float16", 8)),
+        (14, {}, ("float16", 8)),
+        (14, {"bits": 4}, ("float16", 4)),
+        (14, {"dtype": "float16"}, ("float16", None)),
+    ],
+)
+def test_what_is_pulled_is_stored_as_a_gpu_loads_it(home, sources, on_gpu, generation, options, stored):
+    on_gpu(generation)
+    manifest = read_json(weights.pull(str(sources("safetensors")), **options) / "manifest.json")
+    assert (manifest["dtype"], manifest["bits"]) == stored
+
+
+def test_a_model_that_was_pulled_in_single_precision_shrinks_without_a_download(
+    home, online, sources, on_gpu
+):
+    with serve(Hub({REPO: sources("safetensors")})) as hub:
+        online(hub.url)
+        large = weights.pull("small")
+    assert read_json(large / "manifest.json")["dtype"] == "float32"
+    before = (large / "decoder.safetensors").stat().st_size
+    online(NOBODY)
+    on_gpu(15)
+    small = weights.pull("small")
+    assert read_json(small / "manifest.json")["dtype"] == "float16"
+    assert (small / "decoder.safetensors").stat().st_size < 0.6 * before
+
+
+@pytest.mark.parametrize(
+    ("generation", "options", "loaded"),
+    [
+        (13, {}, ("float16", 8)),
+        (14, {}, ("float16", 8)),
+        (15, {}, ("float16", None)),
+        (13, {"dtype": "float16"}, ("float16", None)),
+        (13, {"bits": 4}, ("float16", 4)),
+        (None, {}, ("float16", None)),
+    ],
+)
+def test_a_decoder_is_loaded_in_eight_bits_on_m1_and_m2(sources, on_gpu, generation, options, loaded):
+    on_gpu(generation)
+    networks = load_networks(sources("safetensors"), **options)
+    assert (networks.dtype, networks.bits) == loaded
+    assert hasattr(networks.decoder.heads, "bits") is bool(loaded[1])
+
+
+def test_what_is_stored_in_four_bits_stays_so_on_m1(home, sources, on_gpu):
+    folder = weights.pull(str(sources("safetensors")), bits=4)
+    on_gpu(13)
+    assert load_networks(folder).bits == 4
