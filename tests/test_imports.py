@@ -31,7 +31,7 @@ FLOORS = {
     ),
     "generator": (
         "protocol errors",
-        "networks audio memory",
+        "networks audio memory thread",
         "device",
         "weights synth listening",
         "cpu remote",

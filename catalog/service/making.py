@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import platform
-import time
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +21,8 @@ from ..errors import Damage, InputError, Unavailable
 from ..generator import Audio, AudioError, Cancelled, Generator, GeneratorError, Progress, audio
 from ..generator.audio import analysis, timbre
 from ..generator.audio.seam import measure_seam
+from ..generator.thread.orders import Asked, OnAudio
+from ..generator.thread.turns import Turns
 from ..generator.weights.sizes import rank_of
 from ..hearing.measuring import measured
 from ..models import Checked, Measured, Request, Track
@@ -41,6 +43,7 @@ __all__ = [
     "render",
     "seed_of",
     "shape",
+    "task_for",
 ]
 
 
@@ -70,12 +73,6 @@ class MakingTask:
         """The configuration with the seed in it."""
         return {**self.request.config, "seed": self.seed}
 
-    @property
-    def audio_inputs(self) -> dict[str, Audio]:
-        """The audio arguments of the generator: the track to go on from, the melody to follow, or none."""
-        audios = {"continue_from": self.follows, "melody": self.call.melody}
-        return {name: one for name, one in audios.items() if one is not None}
-
 
 class LastStep:
     """The progress of a generator, passed on; `again` repeats its last step, so that whoever follows may cancel."""
@@ -97,34 +94,29 @@ class LastStep:
 
 
 def render(
-    tasks: Sequence[MakingTask], generators: Generators, on_progress: Progress | None = None
+    tasks: Sequence[MakingTask],
+    turns: Turns,
+    on_progress: Progress | None = None,
+    on_audio: OnAudio | None = None,
 ) -> list[Audio]:
     """Return the raw audio of each task; tasks of one model size are made together where the generator can.
 
-    Raises Unavailable when a generator cannot make it, Cancelled when `on_progress` says so.
+    They are made on the thread of the generators, together with those of other callers that wait for the same one.
+    `on_audio`, for one task alone, gets the parts as they are made, from a generator that streams. Raises Unavailable
+    when a generator cannot make it, Cancelled when `on_progress` says so.
     """
     groups: dict[tuple[str, str], list[MakingTask]] = {}
     for task in tasks:
         groups.setdefault((task.config["backend"], task.config["size"]), []).append(task)
     made: dict[int, Audio] = {}
     for (backend, size), group in groups.items():
-        began = time.perf_counter()
         with generator_errors(f"{backend} {size}"):
-            generator = generators(backend, size)
-            batch = getattr(generator, "generate_batch", None)
-            if batch is not None and len(group) > 1 and not any(task.follows for task in group):
-                prompts, configs = [task.request.prompt for task in group], [task.config for task in group]
-                melodies = [task.call.melody for task in group]
-                audios = batch(prompts, configs, melodies=melodies, on_progress=on_progress)
-            else:
-                audios = [
-                    generator.generate_music(
-                        task.request.prompt, task.config, on_progress=on_progress, **task.audio_inputs
-                    )
-                    for task in group
-                ]
+            asked = [
+                Asked(task.request.prompt, task.config, task.call.melody, task.follows) for task in group
+            ]
+            audios, took_s = turns.make(backend, size, asked, on_progress, on_audio)
         for task in group:
-            spent_s = task.call.timings_s.get("generate", 0.0) + (time.perf_counter() - began) / len(group)
+            spent_s = task.call.timings_s.get("generate", 0.0) + took_s / len(group)
             task.call.timings_s["generate"] = round(spent_s, 4)
         made.update((id(task), one) for task, one in zip(group, audios, strict=True))
     return [made[id(task)] for task in tasks]
@@ -182,6 +174,18 @@ def keep(
             store.audio.put_codes(path, raw.codes[:, :frames])
         store.audio.put_sidecar(path, sidecar(track))
     return track, sound
+
+
+def task_for(
+    store: Store, call: Call, request: Request, variant_of: str | None, *, fresh: bool
+) -> MakingTask:
+    """Return the making of a track; a seed that was not requested follows from the key, or is drawn with `fresh`."""
+    seed, first = request.config["seed"], call.choices.continue_from
+    if seed is None:
+        seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, store.takes(call.key))
+    return MakingTask(
+        call, request, seed, variant_of, None if first is None else followed(store, first, request)
+    )
 
 
 def followed(store: Store, track_id: str, request: Request) -> Audio:

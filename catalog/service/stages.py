@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,6 +18,8 @@ from ..brief.supervisor import Supervisor
 from ..errors import CatalogError, InputError, StorageError
 from ..generator import Cancelled, Generator, Progress, weights
 from ..generator.loaded import LoadedGenerators
+from ..generator.thread.orders import OnAudio
+from ..generator.thread.turns import Turns
 from ..history.rejections import Rejections
 from ..models import (
     Audience,
@@ -59,9 +60,10 @@ from .choice.warnings import of_decision, substitution
 from .ears.made import MadeTracks
 from .ears.takes import TakeListener
 from .listener import Listener
-from .making import Generators, LastStep, MakingTask, followed, noted, seed_of
+from .making import Generators, LastStep, MakingTask, noted, seed_of, task_for
 from .music_vectors import MusicVectors
 from .repeats import Repeat, Repeats
+from .streaming.heard import Heard
 
 __all__ = ["Flow", "Outcome"]
 
@@ -95,15 +97,15 @@ class Flow:
         """What listens to each take beside the checks that need no model."""
         self.backends = Backends(library.backends)
         self.generators = generators
-        # Threads share the loaded models, and one generation fills the machine, unless a cluster makes.
         self.at_once: int = getattr(generators, "at_once", 1)
-        self._making = threading.BoundedSemaphore(self.at_once)
         self.together: int = getattr(generators, "together", TOGETHER)
         """How many tracks are made at once at the most."""
         self.loaded = LoadedGenerators(generators, one_model=self.at_once == 1)
+        self._turns = Turns(self._generator, self.at_once)
 
     def close(self) -> None:
-        """Close the store and drop the loaded models."""
+        """Cancel what is being made, drop the loaded models and close the store."""
+        self._turns.close()
         self.loaded.unload()
         self.store.close()
 
@@ -147,10 +149,7 @@ class Flow:
         return Call(command, context, choices, key, audience, takes, melody)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:
-        """Look for a track whose audio is as it was stored: theme, repeat, read, search, decide, choose.
-
-        A repeat needs neither encoder nor model.
-        """
+        """Look for a track with unaltered audio: theme, repeat (without a model), read, search, decide, choose."""
         outcome = self._look(call, terms, explain=explain)
         # Audio that is found to be altered is passed over from then on, so that another track or none is chosen.
         while outcome.track is not None and not self.store.audio.intact(outcome.track):
@@ -281,13 +280,18 @@ class Flow:
         return {**counts, "feedback": search.rejected} if search.rejected else counts
 
     def make(
-        self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
+        self,
+        missing: Sequence[tuple[Call, Outcome]],
+        on_progress: Progress | None,
+        *,
+        fresh: bool = False,
+        on_audio: OnAudio | None = None,
     ) -> Iterator[Outcome]:
         """Make a track for each call, all of them before the first is stored, and yield each once it is stored.
 
         Where no seed was requested it follows from the request's key; with `fresh` it is drawn.
         """
-        unlisted = self.make_unlisted(missing, on_progress, fresh=fresh)
+        unlisted = self.make_unlisted(missing, on_progress, fresh=fresh, on_audio=on_audio)
         for (call, _), (new, outcome) in zip(missing, unlisted, strict=True):
             stamp = self.store.stamp()
             with call.stage("insert"):
@@ -299,20 +303,30 @@ class Flow:
             yield outcome if first else Outcome(outcome.request, exact(stored), stored)
 
     def make_unlisted(
-        self, missing: Sequence[tuple[Call, Outcome]], on_progress: Progress | None, *, fresh: bool = False
+        self,
+        missing: Sequence[tuple[Call, Outcome]],
+        on_progress: Progress | None,
+        *,
+        fresh: bool = False,
+        on_audio: OnAudio | None = None,
     ) -> Iterator[tuple[NewTrack, Outcome]]:
         """Make what `make` does, and yield each track once its audio is stored; the caller writes its row."""
-        tasks = [self._task(call, outcome, fresh=fresh) for call, outcome in missing]
+        tasks = [
+            task_for(self.store, call, looked.request, looked.decision.variant_of, fresh=fresh)
+            for call, looked in missing
+        ]
         steps, check = LastStep(on_progress), self.library.check
-        with self._making, self.loaded.in_use():
+        heard = Heard(tasks[0].config, on_audio).add if on_audio and len(tasks) == 1 else None
+        with self.loaded.in_use():
             made = make_takes(
                 tasks,
-                self._generator,
+                self._turns,
                 Budget(check.retakes, check.time_share),
                 other_seed=partial(self._other_seed, fresh=fresh),
                 checks=self.take_checks,
                 together=self.together,
                 on_progress=steps if on_progress else None,
+                on_audio=heard,
             )
         for (call, outcome), takes in zip(missing, made, strict=True):
             best, track, sound = keep_best(takes, self.store, self.encoder.identity, steps.again)
@@ -321,14 +335,6 @@ class Flow:
             new = NewTrack(track, vector, sound, self.music.of_track(track), ear)
             request, decision = noted(best.task, best.raw), with_reason(outcome.decision, track)
             yield new, Outcome(request, decision, track, made=True)
-
-    def _task(self, call: Call, outcome: Outcome, *, fresh: bool) -> MakingTask:
-        request, first = outcome.request, call.choices.continue_from
-        seed = request.config["seed"]
-        if seed is None:
-            seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, self.store.takes(call.key))
-        follows = None if first is None else followed(self.store, first, request)
-        return MakingTask(call, request, seed, outcome.decision.variant_of, follows)
 
     def _other_seed(self, task: MakingTask, number: int, *, fresh: bool) -> int:
         """Return the seed of a further take, no seed of another track for the same request."""

@@ -6,8 +6,8 @@ transformers are not imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +20,22 @@ from ..device import bounded_memory, device, require
 from ..errors import GeneratorError
 from ..memory import memory_errors
 from ..networks.bundle import Networks
-from ..protocol import Audio, Progress, versions
+from ..protocol import Audio, Progress
+from ..thread.calls import on_thread
+from ..thread.line import LINE
+from ..thread.orders import Asked, Order
+from ..thread.streams import ThreadStream
 from ..weights import models
 from ..weights.checkpoint import load_networks
 from ..weights.files import PARTS
-from ..weights.reading import LOADING, read_weights
+from ..weights.reading import LOADING, compute_weights, read_weights
 from ..weights.sharing import offer, with_shared
 from .chroma import extract_chroma, fit_frames, null_chroma
-from .codes import CHUNK_FRAMES, decode, decode_round, own_codes, prompt_codes
+from .codes import CHUNK_FRAMES, decode, decode_round, prompt_codes
 from .origin import chroma_config, load_tokenizer, read_origin, token_limit
 from .piece import LoopSettings, Piece, batches
 from .progress import Repeated, rows_progress
+from .provenance import provenance
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -54,6 +59,7 @@ class MusicgenAdapter:
 
     def __init__(self, networks: Networks, folder: Path) -> None:
         """Wrap networks; the tokenizer, the settings of chroma and the origin are read from their folder."""
+        compute_weights(networks)
         self.networks = cpu.accelerate(networks)
         self.tokenizer = load_tokenizer(folder)
         self.token_limit = token_limit(folder)
@@ -121,10 +127,19 @@ class MusicgenAdapter:
         `melody` is followed by melody models. `continue_from` begins the result and counts in `duration_s`: by its
         codes where it has some that fit (those of a mono model fit a stereo model on both sides), else encoded.
         `on_progress` counts new codec frames, and is called again with the same count while the codec computes.
-        Raises GeneratorError and AudioError.
+        Calls that wait at the same time are made as one batch where their lengths and settings allow it. Raises
+        GeneratorError and AudioError.
         """
+        if not LINE.here:
+            asked = Asked(prompt, config, melody, continue_from)
+            return Order(lambda: self, [asked], on_progress, source=(id(self), "alone")).result()[0]
         pieces = [Piece.read(prompt, config, melody, self.frame_rate)]
         return self._make(pieces, continue_from, on_progress)[0]
+
+    def batch_key(self, config: Mapping[str, Any]) -> Hashable:
+        """Return what is the same for configurations that one batch can hold. Raises GeneratorError for a bad one."""
+        settings = Piece.read("", config, None, self.frame_rate).settings
+        return settings.frames, settings.sampling
 
     def generate_batch(
         self,
@@ -149,6 +164,9 @@ class MusicgenAdapter:
                 prompts, configs, melodies or [None] * len(prompts), strict=True
             )
         ]
+        return on_thread(partial(self._make_all, pieces, max_batch), on_progress)
+
+    def _make_all(self, pieces: list[Piece], max_batch: int, on_progress: Progress | None) -> list[Audio]:
         results: dict[int, Audio] = {}
         total = sum(piece.settings.frames for piece in pieces)
         for rows in batches(pieces, max_batch):
@@ -166,24 +184,45 @@ class MusicgenAdapter:
         continue_from: Audio | None = None,
         on_progress: Progress | None = None,
     ) -> Iterator[Audio]:
-        """Yield the music of `generate_music` in consecutive pieces, while it is being made; a loop is one piece."""
-        pieces = [Piece.read(prompt, config, melody, self.frame_rate)]
-        if pieces[0].loop is not None:
-            yield self._make(pieces, continue_from, on_progress)[0]
+        """Yield the music of `generate_music` in consecutive pieces, while it is being made; a loop is one piece.
+
+        Each piece carries its codes. Each may be asked for by another thread. Two pieces are made ahead; then the
+        making waits until one is taken, and ends where the iterator is closed or dropped.
+        """
+
+        def parts(report: Progress | None) -> Iterator[Audio]:
+            return self._parts(Piece.read(prompt, config, melody, self.frame_rate), continue_from, report)
+
+        return parts(on_progress) if LINE.here else ThreadStream(parts, on_progress)
+
+    def _parts(
+        self, piece: Piece, continue_from: Audio | None, on_progress: Progress | None
+    ) -> Iterator[Audio]:
+        if piece.loop is not None:
+            yield self._make([piece], continue_from, on_progress)[0]
             return
-        provenance = self._provenance(pieces[0], continue_from)
-        for samples in self._stream(pieces, continue_from, Repeated(on_progress)):
-            yield Audio(samples[0], self.sample_rate, provenance)
+        made = provenance(self.networks, self.origin, piece, continue_from)
+        kept: list[mx.array] = []
+        # The samples follow the codes by some frames: what is left of the codes belongs to the pieces to come.
+        left = np.zeros((self.networks.decoder.config.num_codebooks, 0), np.int16)
+        for samples in self._stream([piece], continue_from, Repeated(on_progress), kept, whole=False):
+            left = np.concatenate([left, *(np.array(chunk[0], np.int16) for chunk in kept)], axis=1)
+            kept.clear()
+            frames = samples.shape[1] // self.hop_length
+            yield Audio(samples[0], self.sample_rate, made, left[:, :frames])
+            left = left[:, frames:]
 
     def _make(
         self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
     ) -> list[Audio]:
         kept: list[mx.array] = []
         progress = Repeated(on_progress)
-        samples = np.concatenate(list(self._stream(pieces, continue_from, progress, kept)), axis=1)
+        samples = np.concatenate(
+            list(self._stream(pieces, continue_from, progress, kept, whole=True)), axis=1
+        )
         codes = np.concatenate([np.array(chunk, np.int16) for chunk in kept], axis=-1)
         whole = [
-            Audio(row, self.sample_rate, self._provenance(piece, continue_from), own)
+            Audio(row, self.sample_rate, provenance(self.networks, self.origin, piece, continue_from), own)
             for row, own, piece in zip(samples, codes, pieces, strict=True)
         ]
         return [
@@ -209,19 +248,19 @@ class MusicgenAdapter:
         pieces: list[Piece],
         continue_from: Audio | None,
         progress: Repeated,
-        kept: list[mx.array] | None = None,
+        kept: list[mx.array],
+        *,
+        whole: bool,
     ) -> Iterator[NDArray[np.float32]]:
         """Yield float32 samples (pieces, time, channels) of pieces of one length and sampling.
 
-        The codes of each chunk are added to `kept`.
+        The codes of each chunk are added to `kept`. `whole`: all samples are joined by the caller.
         """
         with memory_errors(*_MAKING), bounded_memory():
-            self._require_memory(pieces, whole=kept is not None)
+            self._require_memory(pieces, whole=whole)
             prompt = None if continue_from is None else prompt_codes(self.networks, continue_from, progress)
             codes = self._codes(pieces, self._conditions(pieces), prompt, progress)
-            if kept is not None:
-                codes = _keep(codes, kept)
-            yield from decode(self.networks, codes, len(pieces), progress)
+            yield from decode(self.networks, _keep(codes, kept), len(pieces), progress)
 
     def _require_memory(self, pieces: list[Piece], *, whole: bool) -> None:
         """Raise GeneratorError where memory is too small for pieces of one length and sampling, `whole` or streamed."""
@@ -336,33 +375,6 @@ class MusicgenAdapter:
             chunk_frames=CHUNK_FRAMES,
             on_progress=progress,
         )
-
-    def _provenance(self, piece: Piece, continue_from: Audio | None) -> dict[str, Any]:
-        settings = piece.settings
-        return {
-            "backend": "mlx",
-            "model": self.origin.name,
-            "weights_license": self.origin.license,
-            "weights_revision": self.origin.revision,
-            "seed": settings.seed,
-            "sample_rate": self.sample_rate,
-            "versions": versions("mlx", "music-catalog"),
-            "dtype": self.networks.dtype,
-            "bits": self.networks.bits,
-            "frames": settings.frames,
-            "sampling": asdict(settings.sampling),
-            "negative_prompt": settings.negative_prompt,
-            "melody": piece.melody is not None,
-            **self._continued(continue_from),
-        }
-
-    def _continued(self, audio: Audio | None) -> dict[str, Any]:
-        """Return for the provenance how many seconds are continued, and from what: codes or audio."""
-        if audio is None:
-            return {"continued_s": 0.0, "continued_from": None}
-        if (codes := own_codes(self.networks, audio)) is not None:
-            return {"continued_s": codes.shape[1] / self.frame_rate, "continued_from": "codes"}
-        return {"continued_s": round(audio.duration_s, 6), "continued_from": "audio"}
 
 
 def _keep(codes: Iterator[mx.array], kept: list[mx.array]) -> Iterator[mx.array]:

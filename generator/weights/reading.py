@@ -12,7 +12,7 @@ from .files import PARTS
 if TYPE_CHECKING:
     import mlx.core as mx
 
-__all__ = ["LOADING", "read_weights", "size_bytes"]
+__all__ = ["LOADING", "compute_weights", "read_weights", "size_bytes"]
 
 
 LOADING = "load this model", "a smaller one, or load it with bits=4"
@@ -49,6 +49,15 @@ def read_weights(networks: Networks, *, read: Collection[str] = ()) -> None:
         require(left, *LOADING)
         mx.eval(_arrays(network.parameters(), but=in_files))
         left -= rest
+
+
+def compute_weights(networks: Networks) -> None:
+    """Compute what was not read yet: another thread cannot go on with arrays that this one has begun."""
+    import mlx.core as mx
+
+    for network in (networks.text_encoder, networks.codec, networks.decoder):
+        in_files = {id(layer.weight) for layer in network.modules() if id(layer) in networks.in_files}
+        mx.eval(_arrays(network.parameters(), but=in_files))
 
 
 def _arrays(parameters: Any, *, but: Collection[int] = ()) -> list[mx.array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,9 +11,11 @@ from numpy.typing import NDArray
 
 from ...errors import CatalogError
 from ...generator import Progress
+from ...generator.thread.orders import OnAudio
+from ...generator.thread.turns import Turns
 from ...models import Track
 from ...store.store import Store
-from ..making import Generators, MakingTask, keep, render
+from ..making import MakingTask, keep, render
 from .budget import Budget, follows_seed
 from .takes import Take, TakeCheck, best_of, checked_of, listened
 
@@ -31,19 +32,21 @@ OtherSeed = Callable[[MakingTask, int], int]
 
 def make_takes(
     tasks: Sequence[MakingTask],
-    generators: Generators,
+    turns: Turns,
     budget: Budget,
     *,
     other_seed: OtherSeed,
     checks: Sequence[TakeCheck] = (),
     together: int = TOGETHER,
     on_progress: Progress | None = None,
+    on_audio: OnAudio | None = None,
 ) -> list[list[Take]]:
     """Return the takes of each task: as many as its call asks for, and those made because all of these had failed.
 
-    A retake that cannot be made is done without. Raises as `render` and `listened` do for the others.
+    `on_audio` gets the parts of the first take, where one is asked for. A retake that cannot be made is done without.
+    Raises as `render` and `listened` do for the others.
     """
-    began = time.perf_counter()
+    before_s = _spent_s(tasks)
     wanted = [
         (place, replace(task, seed=other_seed(task, number) if number else task.seed))
         for place, task in enumerate(tasks)
@@ -52,11 +55,12 @@ def make_takes(
     takes: list[list[Take]] = [[] for _ in tasks]
     for first in range(0, len(wanted), together):
         group = wanted[first : first + together]
-        raws = render([task for _, task in group], generators, on_progress)
+        heard = on_audio if len(wanted) == 1 else None
+        raws = render([task for _, task in group], turns, on_progress, heard)
         for (place, task), raw in zip(group, raws, strict=True):
             takes[place].append(listened(task, raw, checks, compared=_takes(task) > 1))
-    made_s = time.perf_counter() - began
-    _make_again(tasks, takes, made_s, generators, budget, other_seed, checks, on_progress)
+    made_s = _spent_s(tasks) - before_s
+    _make_again(tasks, takes, made_s, turns, budget, other_seed, checks, on_progress)
     return takes
 
 
@@ -87,7 +91,7 @@ def _make_again(
     tasks: Sequence[MakingTask],
     takes: list[list[Take]],
     made_s: float,
-    generators: Generators,
+    turns: Turns,
     budget: Budget,
     other_seed: OtherSeed,
     checks: Sequence[TakeCheck],
@@ -104,12 +108,18 @@ def _make_again(
             and follows_seed(task.request.config)
             and budget.affords(made_s, again_s, each_s)
         ):
-            began = time.perf_counter()
+            before_s = _spent_s(tasks)
             other = replace(task, seed=other_seed(task, len(own)))
             try:
-                (raw,) = render([other], generators, on_progress)
+                (raw,) = render([other], turns, on_progress)
                 own.append(listened(other, raw, checks, compared=False))
             except CatalogError as error:
                 _log.warning("what failed the check was not made again: %s", error)
                 break
-            again_s += time.perf_counter() - began
+            again_s += _spent_s(tasks) - before_s
+
+
+def _spent_s(tasks: Sequence[MakingTask]) -> float:
+    """Return how long the calls of these tasks have made and checked so far, without the time in line."""
+    calls = {call.id: call for call in (task.call for task in tasks)}.values()
+    return sum(call.timings_s.get(stage, 0.0) for call in calls for stage in ("generate", "shape", "check"))

@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +41,9 @@ from music_catalog.generator.musicgen.settings import Settings  # noqa: E402
 from music_catalog.generator.networks.musicgen import Condition  # noqa: E402
 from music_catalog.generator.networks.sampling import Sampling  # noqa: E402
 from music_catalog.generator.protocol import Audio  # noqa: E402
+from music_catalog.generator.thread.calls import on_thread  # noqa: E402
+from music_catalog.generator.thread.line import LINE  # noqa: E402
+from music_catalog.generator.thread.streams import joined  # noqa: E402
 from music_catalog.generator.weights.checkpoint import load_networks  # noqa: E402
 from music_catalog.generator.weights.conversion import convert  # noqa: E402
 from music_catalog.generator.weights.hub import Source  # noqa: E402
@@ -246,6 +251,57 @@ def test_stream_is_the_whole_in_pieces_and_starts_early(adapters):
         whole = adapter.generate_music(PROMPT, config)
         assert len(pieces) > 2
         assert np.abs(np.concatenate([p.samples for p in pieces]) - whole.samples).max() < 1e-4
+
+
+def elsewhere(call):
+    """Return what `call` returns on a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
+@pytest.mark.parametrize("kind", ["mono", "stereo"])
+def test_a_stream_goes_on_whichever_thread_asks_and_joined_it_is_the_whole(adapters, kind):
+    adapter = adapters(kind)
+    config = {"duration_s": 2.0, "seed": 5}
+    stream = elsewhere(lambda: adapter.stream_music(PROMPT, config))
+    pieces = []
+    while (piece := elsewhere(lambda: next(stream, None))) is not None:
+        pieces.append(piece)
+    whole, together = elsewhere(lambda: adapter.generate_music(PROMPT, config)), joined(pieces)
+    assert len(pieces) > 2
+    assert np.array_equal(together.samples, whole.samples)
+    assert np.array_equal(together.codes, whole.codes)
+    assert together.provenance == whole.provenance
+    for one in pieces:
+        assert one.samples.shape[0] == one.codes.shape[1] * adapter.hop_length
+
+
+def test_calls_that_wait_together_are_one_batch_with_the_rows_of_single_runs(adapter, monkeypatch):
+    configs = [{"duration_s": 0.6, "seed": seed} for seed in (1, 2, 3)]
+    prompts = [PROMPT, "fast drums", ""]
+    alone = [adapter.generate_music(*pair) for pair in zip(prompts, configs, strict=True)]
+    batches, began, go = [], threading.Event(), threading.Event()
+    inner = MusicgenAdapter.generate_batch
+    monkeypatch.setattr(
+        MusicgenAdapter,
+        "generate_batch",
+        lambda self, prompts, *rest, **named: (
+            batches.append([*prompts]) or inner(self, prompts, *rest, **named)
+        ),
+    )
+    with ThreadPoolExecutor(4) as pool:
+        held = pool.submit(on_thread, lambda _: began.set() or go.wait(20))
+        assert began.wait(20)
+        waiting = [pool.submit(adapter.generate_music, *pair) for pair in zip(prompts, configs, strict=True)]
+        while len(LINE.works()) < 4:
+            pass
+        go.set()
+        made = [one.result() for one in waiting]
+        assert held.result()
+    assert sorted(map(len, batches)) == [3]
+    for together, single in zip(made, alone, strict=True):
+        assert np.array_equal(together.codes, single.codes)
+        assert np.abs(together.samples - single.samples).max() < 1e-3
 
 
 @pytest.mark.parametrize("kind", ["stereo", "stereo-melody"])
