@@ -35,3 +35,18 @@ def test_the_button_of_a_file_looks_like_the_others(open_page, site, view):
     assert page.evaluate(look, "::file-selector-button") == page.evaluate(
         "getComputedStyle(document.querySelector('main .button')).borderRadius"
     )
+
+
+@pytest.mark.parametrize("width", [1440, 768, 360])
+def test_how_well_a_track_matches_stands_on_one_line_beside_its_words(open_page, site, width):
+    page = open_page(f"{site}/#/tracks?q=waves%20roll%20onto%20an%20empty%20beach", width=width)
+    match = page.locator(".row-score", has_text="Strong match").first
+    expect(match).to_be_visible()
+    box = match.bounding_box()
+    assert box["height"] < 28
+    over = """(all) => all.filter((one) => {
+        const sub = one.querySelector('.row-sub');
+        const end = sub.getBoundingClientRect().right - parseFloat(getComputedStyle(sub).paddingRight);
+        return one.querySelector('.row-score').getBoundingClientRect().left < end - 1;
+    }).length"""
+    assert page.locator(".row:not(.is-waiting)").evaluate_all(over) == 0
