@@ -95,7 +95,12 @@ def _own_name(name: str) -> str:
 
 
 def _base_url(url: str) -> str:
-    """Return an address without the slash at its end. It is printed and logged, so it may hold no secret."""
+    """Return an address without the slash at its end. It is printed and logged, so it may hold no secret.
+
+    `plugin:NAME` stands for a reader that a plugin brings.
+    """
+    if re.fullmatch(r"plugin:[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", url):
+        return url
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -276,7 +281,7 @@ class Reader(Strict):
     """The user's own language model, which reads the brief of a text: an OpenAI-compatible endpoint."""
 
     base_url: Annotated[Text, AfterValidator(_base_url)]
-    """What stands before /chat/completions."""
+    """What stands before /chat/completions; or `plugin:NAME`."""
     model: Text
     api_key_env: Annotated[Line, AfterValidator(_variable)] | None = None
     """The environment variable that holds the key; None for a server that wants none."""

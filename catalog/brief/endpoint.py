@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from ..errors import InputError, Unavailable
 from ..models import clean_line
+from ..plugins import readers
 from ..presets import Reader
 
 __all__ = ["MAX_ANSWER_BYTES", "EndpointError", "FormatRefused", "Message", "complete"]
@@ -25,6 +27,8 @@ REFUSALS_OF_FORMAT = (400, 415, 422, 501)
 """What servers answer to a `response_format` that they do not know."""
 SHOWN_CHARACTERS = 200
 """Of a server's own message."""
+PLUGIN = "plugin:"
+"""What `reader.base_url` begins with where a plugin reads."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Message = dict[str, str]
@@ -43,6 +47,8 @@ def complete(
     endpoint: Reader, messages: Sequence[Message], response_format: dict[str, Any] | None, deadline: float
 ) -> str:
     """Return what the model answers to `messages`; `deadline` is a time of `time.monotonic`. Raises EndpointError."""
+    if endpoint.base_url.startswith(PLUGIN):
+        return _complete_by_plugin(endpoint, messages, response_format, deadline)
     headers, key = _headers(endpoint)
     asked: dict[str, Any] = {"model": endpoint.model, "messages": list(messages), "stream": False}
     if endpoint.temperature is not None:
@@ -56,6 +62,26 @@ def complete(
         kind = FormatRefused if response_format and status in REFUSALS_OF_FORMAT else EndpointError
         raise kind(_refusal(status, body, key, endpoint.api_key_env))
     return _content(body)
+
+
+def _complete_by_plugin(
+    endpoint: Reader, messages: Sequence[Message], response_format: dict[str, Any] | None, deadline: float
+) -> str:
+    """Return what the reader of a plugin answers. Raises EndpointError."""
+    name, left_s = endpoint.base_url.removeprefix(PLUGIN), deadline - time.monotonic()
+    asked = (name, endpoint.model, endpoint.temperature, messages, response_format, left_s)
+    try:
+        if left_s <= 0:
+            raise TimeoutError
+        return _in_time(left_s, lambda: readers.complete(*asked))
+    except TimeoutError:
+        raise EndpointError(
+            f"did not answer within {endpoint.timeout_s:g} s; give it longer with reader.timeout_s"
+        ) from None
+    except InputError as error:
+        raise EndpointError(f"was not asked: {error}") from None
+    except Unavailable as error:
+        raise EndpointError(str(error)) from None
 
 
 def _headers(endpoint: Reader) -> tuple[dict[str, str], str]:

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..export import name_of
 from ..generator import Progress
 from ..models import Track
+from ..plugins.renderers import renderers_here
 from ..request.scene import read_scene
 from ..service.jobs import Job, Jobs
 from ..service.service import MusicService
@@ -33,8 +34,9 @@ TITLE_CHARACTERS = 80
 
 
 def narrators_here() -> list[str]:
-    """Return the names of the narrators whose command this machine has."""
-    return [name for name, command in NARRATORS.items() if shutil.which(command.program)]
+    """Return the names of the narrators whose command this machine has, and of plugins that speak."""
+    commands = [name for name, command in NARRATORS.items() if shutil.which(command.program)]
+    return [*commands, *renderers_here("voice")]
 
 
 def keep_recording(home: Path, content: bytes) -> str:

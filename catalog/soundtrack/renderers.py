@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import InputError, Unavailable
+from ..plugins import renderers as plugged
+from ..plugins.installed import installed
 from ..validation import nearest
 
 __all__ = ["COVERS", "NARRATORS", "Renderer", "RendererCommand", "narrator", "renderer"]
@@ -157,11 +159,16 @@ def narrator(name: str) -> Renderer:
 def renderer(name: str, known: Mapping[str, RendererCommand]) -> Renderer:
     """Return the renderer that `name` describes, with options after a colon: `espeak-ng:voice=de,words_per_minute=140`.
 
-    Every renderer has the option `program`: the path of the command. Raises InputError for unknown names and options.
+    Every command has the option `program`, its path; a plugin has options of its own. Raises InputError for unknown
+    names and options, Unavailable for a plugin that cannot be set up.
     """
     word, _, rest = name.partition(":")
     if word not in known:
-        raise InputError(f"unknown renderer {word!r}; {nearest(word, known)}")
+        options = dict(pair.partition("=")[::2] for pair in filter(None, rest.split(",")))
+        if plugin := plugged.set_up(word, "voice" if known is NARRATORS else "image", options):
+            return plugin
+        others = [one.name for one in installed("renderer")]
+        raise InputError(f"unknown renderer {word!r}; {nearest(word, [*known, *others])}")
     chosen = known[word]
     options = dict(chosen.options)
     program = chosen.program

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingExtra, Unavailable
+from ..plugins.encoders import PluginEncoder
+from ..plugins.installed import find
 from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_json, verified_sha256
 from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
@@ -161,7 +163,7 @@ class TransformerEncoder:
 
 
 def load(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Encoder:
-    """Return the encoder `name`, a hub name or a folder; the variable `CATALOG_ENCODER` replaces the default name.
+    """Return the encoder `name`: of a plugin, of the hub or a folder; `CATALOG_ENCODER` replaces the default name.
 
     The default costs nothing until its first `encode`. `offline` None follows `HF_HUB_OFFLINE`. Raises Unavailable when
     another model is neither on this machine nor on the hub, InputError for an empty name.
@@ -173,6 +175,8 @@ def load(name: str = DEFAULT_MODEL, *, offline: bool | None = None) -> Encoder:
     if name == DEFAULT_MODEL:
         identity = _identity(name, WEIGHTS_SHA256, 384)
         return LocalEncoder(identity, 384, partial(locate, name, offline=offline))
+    if "/" not in name and not Path(name).exists() and (plugin := find("encoder", name)):
+        return PluginEncoder(plugin, POOLING)
     folder = locate(name, offline=offline)
     sha256 = verified_sha256(folder / "model.safetensors")
     dimension = _dimension(folder)
