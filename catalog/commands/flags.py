@@ -14,6 +14,7 @@ FLAGS = {
     "end_s": "--to",
     "fit": "--fit",
     "force": "--force",
+    "keep_takes": "--keep-takes",
     "license": "--license",
     "listed": "--manifest",
     "loop": "--loop",

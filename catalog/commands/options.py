@@ -240,6 +240,12 @@ takes_options = options(
         show_default="1, by check: in the configuration",
         help="How often to make again what fails the check after making.",
     ),
+    wanted(
+        "--keep-takes",
+        is_flag=True,
+        default=None,
+        help="Keep the other takes that pass the check, as variants of the best.",
+    ),
 )
 audience_options = options(
     on_reuse("--listener", help="Who hears it; they get another fitting track than the one they just heard."),

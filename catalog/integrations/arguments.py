@@ -73,6 +73,9 @@ class FindOrMakeArguments(BaseModel):
         None, description="How many takes with different seeds to make; the best is kept."
     )
     retakes: int | None = Field(None, description="How often to make again what fails the check.")
+    keep_takes: bool | None = Field(
+        None, description="Keep the other takes that pass the check, as variants of the best."
+    )
     max_false_reuse: float | None = Field(
         None,
         description="The share of reused tracks that may turn out not to fit, 0 to 1; less reuses less. 0.1 unless "
@@ -117,6 +120,7 @@ class FixedArguments(TypedDict, total=False):
     theme: str | None
     takes: int | None
     retakes: int | None
+    keep_takes: bool | None
     max_false_reuse: float | None
     reach: Reach | None
     fit: Fit | None

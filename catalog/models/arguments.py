@@ -51,6 +51,7 @@ class SceneArguments(MusicArguments, total=False):
     theme: str | None
     takes: int | None
     retakes: int | None
+    keep_takes: bool | None
 
 
 class RequestArguments(SceneArguments, total=False):

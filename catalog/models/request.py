@@ -112,6 +112,8 @@ class Takes(Value):
     """Takes with different seeds, of which the best is kept."""
     retakes: int | None = Field(default=None, ge=0, le=5)
     """How often a track that fails the check is made again."""
+    keep_takes: bool | None = None
+    """Whether the other takes that pass the check are kept too, as variants of the best; None drops them."""
 
 
 class Request(Value):

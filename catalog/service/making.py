@@ -131,13 +131,13 @@ def keep(
     encoder: str,
     found: Checked | None = None,
     check: Callable[[], None] = lambda: None,
-    first_seed: int | None = None,
+    track_id: str | None = None,
 ) -> tuple[Track, NDArray[np.float32] | None]:
     """Measure and store the `shaped` audio of a task; return the track and its sound vector, None for silence.
 
-    The caller writes the row, so that it goes in last. `found` is what the check found, `first_seed` the seed of the
-    first take where this is another one. `check` is called before each
-    stage up to the storing, and may raise Cancelled. Raises StorageError when the audio cannot be written.
+    The caller writes the row, so that it goes in last. `found` is what the check found, `track_id` the id where it was
+    given out before. `check` is called before each stage up to the storing, and may raise Cancelled. Raises
+    StorageError when the audio cannot be written.
     """
     call, request, config = task.call, task.request, task.config
     require_license_of_made(raw, call.choices)
@@ -148,7 +148,7 @@ def keep(
             sound = timbre.sound_vector(shaped)
     stages = ("generate", "shape", "check", "measure")
     made["generation_s"] = round(sum(call.timings_s.get(stage, 0.0) for stage in stages), 3)
-    track_id = store.new_id(request.key, task.seed if first_seed is None else first_seed)
+    track_id = track_id or store.new_id(request.key, task.seed)
     check()
     with call.stage("store_audio"):
         mark = _mark(track_id, request, made)

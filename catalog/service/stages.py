@@ -51,7 +51,7 @@ from ..text.parsed import parse
 from ..validation import nearest, validated
 from .call import Call, failure_of, record_of
 from .checking.budget import Budget
-from .checking.made import TOGETHER, keep_best, make_takes
+from .checking.made import TOGETHER, Kept, keep_takes, make_takes
 from .checking.takes import TakeCheck
 from .checking.told import checked_takes, failed_check, with_reason
 from .choice.found import Search
@@ -81,6 +81,8 @@ class Outcome:
     track: Track | None = None
     made: bool = False
     """The track was made in this call."""
+    others: tuple[NewTrack, ...] = ()
+    """Further takes that are kept, whose rows go in with that of the track."""
 
 
 class Flow:
@@ -295,7 +297,7 @@ class Flow:
         for (call, _), (new, outcome) in zip(missing, unlisted, strict=True):
             stamp = self.store.stamp()
             with call.stage("insert"):
-                (stored,) = self.store.tracks.insert_all([new])
+                *_, stored = self.store.tracks.insert_all([*outcome.others, new])
             self.store.remember(stored, stamp)
             self.made.later()
             # In a remote home another replica may have taken over the claim: the first track stands for all callers.
@@ -329,12 +331,16 @@ class Flow:
                 on_audio=heard,
             )
         for (call, outcome), takes in zip(missing, made, strict=True):
-            best, track, sound = keep_best(takes, self.store, self.encoder.identity, steps.again)
-            _, vector = self.understand(call)
-            track, ear = self.made.at_once(call, track)
-            new = NewTrack(track, vector, sound, self.music.of_track(track), ear)
-            request, decision = noted(best.task, best.raw), with_reason(outcome.decision, track)
-            yield new, Outcome(request, decision, track, made=True)
+            others, best = keep_takes(takes, self.store, self.encoder.identity, steps.again)
+            *rest, new = [self._row_of(call, one) for one in (*others, best)]
+            request = noted(best[0].task, best[0].raw)
+            decision = with_reason(outcome.decision, new.track, len(rest))
+            yield new, Outcome(request, decision, new.track, made=True, others=tuple(rest))
+
+    def _row_of(self, call: Call, kept: Kept) -> NewTrack:
+        _, track, sound = kept
+        track, ear = self.made.at_once(call, track)
+        return NewTrack(track, self.understand(call)[1], sound, self.music.of_track(track), ear)
 
     def _other_seed(self, task: MakingTask, number: int, *, fresh: bool) -> int:
         """Return the seed of a further take, no seed of another track for the same request."""

@@ -114,6 +114,9 @@ class FindOrMakeBody(BaseModel):
         None, description="How many takes with different seeds to make; the best is kept."
     )
     retakes: int | None = Field(None, description="How often to make again what fails the check.")
+    keep_takes: bool | None = Field(
+        None, description="Keep the other takes that pass the check, as variants of the best."
+    )
     explain: bool = Field(False, description="Also count what each hard fact rejects, as find always does.")
     dry_run: bool = Field(False, description="Decide and stop: make nothing.")
 

@@ -19,7 +19,7 @@ from ..making import MakingTask, keep, render
 from .budget import Budget, follows_seed
 from .takes import Take, TakeCheck, best_of, checked_of, listened
 
-__all__ = ["TOGETHER", "OtherSeed", "keep_best", "make_takes"]
+__all__ = ["TOGETHER", "Kept", "OtherSeed", "keep_takes", "make_takes"]
 
 
 _log = logging.getLogger(__name__)
@@ -64,11 +64,29 @@ def make_takes(
     return takes
 
 
-def keep_best(
+Kept = tuple[Take, Track, NDArray[np.float32] | None]
+"""A take, its track, and its sound vector."""
+
+
+def keep_takes(
     takes: Sequence[Take], store: Store, encoder: str, check: Callable[[], None]
-) -> tuple[Take, Track, NDArray[np.float32] | None]:
-    """Store the audio of the best take; return the take, its track and its sound vector. Raises as `keep` does."""
-    best, found = best_of(takes), checked_of(takes)
+) -> tuple[list[Kept], Kept]:
+    """Store the audio of the takes that are kept: of others, older ones, and of the best. Raises as `keep` does.
+
+    Others are kept where the call asks for it and they passed the check. They are variants of the best.
+    """
+    best, key = best_of(takes), takes[0].task.request.key
+    # In a remote home the id follows from the seed: who makes the same takes elsewhere gives the best the same one.
+    best_id = store.new_id(key, takes[0].task.seed)
+    others: list[Kept] = []
+    for take in takes if best.task.call.takes.keep_takes else ():
+        if take is best or take.faults:
+            continue
+        own_id = store.new_id(key, best.task.seed if take is takes[0] else take.task.seed)
+        task = replace(take.task, variant_of=take.task.variant_of or best_id)
+        kept = keep(task, take.raw, take.shaped, store, encoder=encoder, check=check, track_id=own_id)
+        others.append((take, *kept))
+    found = checked_of(takes)
     track, sound = keep(
         best.task,
         best.raw,
@@ -77,9 +95,9 @@ def keep_best(
         encoder=encoder,
         found=found,
         check=check,
-        first_seed=takes[0].task.seed,
+        track_id=best_id,
     )
-    return best, track, sound
+    return others, (best, track, sound)
 
 
 def _takes(task: MakingTask) -> int:

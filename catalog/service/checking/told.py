@@ -19,10 +19,12 @@ def checked_takes(takes: Takes, choices: Choices) -> Takes:
     return takes
 
 
-def with_reason(decision: Decision, track: Track) -> Decision:
-    """Return the decision to make `track`, with the reason why this take of it was kept."""
+def with_reason(decision: Decision, track: Track, others: int) -> Decision:
+    """Return the decision to make `track`, with the reason why this take of it was kept, and how many `others` were."""
     why = track.checked.why if track.checked else ""
-    return decision.model_copy(update={"reason": f"{decision.reason}; {why}"}) if why else decision
+    kept = f"{others} other take{'s' if others > 1 else ''} kept as variants" if others else ""
+    reason = "; ".join(filter(None, (decision.reason, why, kept)))
+    return decision.model_copy(update={"reason": reason})
 
 
 def failed_check(track: Track | None) -> list[str]:

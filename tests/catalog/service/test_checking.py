@@ -12,6 +12,7 @@ from music_catalog.errors import InputError, Unavailable
 from music_catalog.generator import GeneratorError, ProceduralGenerator
 from music_catalog.generator.listening.expected import Fault
 from music_catalog.history.statistics import statistics
+from music_catalog.history.takes import takes_of
 from music_catalog.service.checking.budget import Budget, follows_seed
 from music_catalog.service.checking.takes import Findings
 from music_catalog.service.service import MusicService
@@ -144,6 +145,22 @@ def test_of_several_takes_the_best_is_kept_and_the_others_are_dropped(tmp_path):
         assert "nothing is wrong with it" in result.reason
         assert "tempo" in result.reason or "loudness" in result.reason
         assert [track.id for track in service.store.tracks.list()] == [result.track.id]
+
+
+def test_the_other_takes_are_kept_as_variants_where_that_is_asked_for(tmp_path):
+    generator = Broken(0)
+    with opened(tmp_path / "home", generator) as service:
+        result = service.find_or_make(TEXT, takes=3, keep_takes=True, **ARGUMENTS)
+        best = result.track
+        made = {track.id: track for track in service.store.tracks.list()}
+        other = next(track for track in made.values() if track.id != best.id)
+        assert len(made) == 2, "a take that failed the check is not kept"
+        assert {best.seed, other.seed} == {*generator.seeds[1:]}
+        assert (best.variant_of, other.variant_of) == (None, best.id)
+        assert "1 other take kept as variants" in result.reason
+        assert service.find_or_make(TEXT, **ARGUMENTS).track.id == best.id, "a repeat gets the best"
+        assert len(generator.seeds) == 3
+        assert {track.id for track in takes_of(service.store, best.id)} == {best.id, other.id}
 
 
 def test_of_sound_takes_the_one_nearest_to_what_was_asked_for_is_kept(tmp_path):
