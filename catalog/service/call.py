@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from ..errors import CatalogError
 from ..generator import Audio, Cancelled, Progress
+from ..generator.thread.orders import OnAudio
 from ..models import (
     Audience,
     Backend,
@@ -58,6 +59,7 @@ class ServeArguments(RequestArguments, TermArguments, total=False):
 
     explain: bool
     on_progress: Progress | None
+    on_audio: OnAudio | None
 
 
 class CallArguments(ServeArguments, total=False):

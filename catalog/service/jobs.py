@@ -24,6 +24,7 @@ from ..models import Result
 from ..models.job import Job, JobState
 from ..report import job_json
 from ..request.context import read_context
+from .streaming.live import LiveSound
 from .work import Entry, Kind, OnChange, QueueFull, Work, no_work, planned
 
 if TYPE_CHECKING:
@@ -71,23 +72,18 @@ class Jobs:
 
     # Submitting
 
-    def find_or_make(
-        self, text_context: Any, *, request: Mapping[str, Any] | None = None, **arguments: Any
-    ) -> Job:
+    def find_or_make(self, text_context: Any, *, request: Any = None, **arguments: Any) -> Job:
         """Queue `MusicService.find_or_make(text_context, **arguments)` and return its job.
 
-        It joins a job under way for the same request, listener and theme, held to the same `reuse`, `min_similarity`
-        and `max_false_reuse`; with `reuse` "never" it joins none. `request` is shown in the job instead of the
-        arguments. Raises InputError for arguments that cannot be used, QueueFull when `limit` jobs wait, Busy once the
-        service stops, StorageError where the disk does not take the job.
+        It joins a job under way for the same request, audience and terms of reuse; with `reuse` "never" it joins none.
+        `request` is shown in the job instead of the arguments. Raises InputError for bad arguments, and as `submit`.
         """
         context = read_context(text_context).model_dump(mode="json", exclude_defaults=True)
         call = {"context": context, "arguments": arguments}
-        shown = {"context": text_context, **arguments} if request is None else request
-        return self.submit(**self._plan(call), request=shown, call=call)
+        return self.do(call, request=request or {"context": text_context, **arguments})
 
     def again(self, track_id: str, *, variation: bool = False, request: Mapping[str, Any]) -> Job:
-        """Queue `MusicService.again` and return its job, which shows `request`. Raises as `submit` does."""
+        """Queue `MusicService.again` and return its job. Raises as `submit` does."""
         call = {"again": track_id, "variation": variation}
         return self.submit(**self._plan(call), request=request, call=call)
 
@@ -103,12 +99,12 @@ class Jobs:
         key: tuple[object, ...] | None = None,
         dropped: Callable[[], None] = lambda: None,
         call: dict[str, Any] | None = None,
+        sound: LiveSound | None = None,
     ) -> Job:
-        """Queue `work(on_progress)` and return its job; a job under way with the same `key` is joined.
+        """Queue `work(on_progress)`, heard by `sound`, and return its job; one under way of the same `key` is joined.
 
-        `dropped` is called when the work is cancelled before it could record that itself. `call` is what `_plan` makes
-        the work of once more after a crash; without it the job is lost with the process. Raises QueueFull, Busy once
-        closed, and StorageError where the disk does not take the job.
+        `dropped` is called when the work is cancelled before it could record that. `call` is what `_plan` makes the
+        work of after a crash. Raises QueueFull, Busy once closed, StorageError where the disk does not take the job.
         """
         with self._changed:
             self._forget()
@@ -121,7 +117,7 @@ class Jobs:
                     f"{len(self._queue)} makes are waiting, as many as are accepted; try again when one has finished"
                 )
             job = Job(id=uuid.uuid4().hex[:16], created_at=_now(), request=request)
-            entry = Entry(job, work, dropped, key, call)
+            entry = Entry(job, work, dropped, key, call, sound=sound)
             self._keep(entry)
             self._wait_in_line(entry)
             self._tell(job)
@@ -146,6 +142,10 @@ class Jobs:
         with self._changed:
             self._forget()
             return [entry.job for entry in reversed(self._entries.values())]
+
+    def sound(self, job_id: str) -> LiveSound | None:
+        """Return what is heard of a job that makes a track; None for another job. Raises NotFound."""
+        return self._entry(job_id).sound
 
     @property
     def waiting(self) -> int:

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from .. import report
 from ..errors import InputError, NotFound
 from ..generator import Cancelled, Progress, load_generator
+from ..generator.thread.orders import OnAudio
 from ..home import default_home
 from ..models import (
     Context,
@@ -51,11 +52,12 @@ from .choice import by_hand
 from .making import Generators
 from .stages import Outcome
 from .stock_plan import ReadCalls
+from .streaming.music_stream import StreamsMusic
 
 __all__ = ["MusicService"]
 
 
-class MusicService(AddingCatalog):
+class MusicService(AddingCatalog, StreamsMusic):
     """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
 
     @classmethod
@@ -134,6 +136,7 @@ class MusicService(AddingCatalog):
         dry_run: bool = False,
         explain: bool = False,
         on_progress: Progress | None = None,
+        on_audio: OnAudio | None = None,
         **arguments: Unpack[RequestArguments],
     ) -> Result:
         """Return a track that fits `text_context`: an exact repeat, else a close match, else a new one.
@@ -149,11 +152,12 @@ class MusicService(AddingCatalog):
         `reuse` "auto" reuses what reaches the certified threshold for `max_false_reuse`, the share of reused tracks
         that may not fit (default 0.1), or with `min_similarity` what reaches that score; "always" reuses the best track
         that meets the hard facts and never makes one; "never" makes one. `dry_run` decides and stops. `explain` also
-        counts what each hard fact rejects. Raises InputError, NotFound, Busy, StorageError or Unavailable.
+        counts what each hard fact rejects. `on_audio` gets the sound as it is made, where the generator streams: what
+        `stream_music` yields. Raises InputError, NotFound, Busy, StorageError or Unavailable.
         """
         terms = self._terms(reuse, min_similarity, max_false_reuse, reach, fit, variety)
         if reuse == "never" and not dry_run:
-            return self.generate(text_context, on_progress=on_progress, **arguments)
+            return self.generate(text_context, on_progress=on_progress, on_audio=on_audio, **arguments)
         call = self._flow.begin("dry-run" if dry_run else "find-or-make", text_context, arguments)
         with self._flow.failures_logged(call):
             outcome = self._flow.look(call, terms, explain=explain)
@@ -164,7 +168,7 @@ class MusicService(AddingCatalog):
                     # Another process may have made it while this one waited for the claim.
                     outcome = self._flow.look(call, terms, explain=explain)
                     if outcome.track is None:
-                        (outcome,) = self._flow.make([(call, outcome)], on_progress)
+                        (outcome,) = self._flow.make([(call, outcome)], on_progress, on_audio=on_audio)
         return self._flow.finish(call, outcome)
 
     def find_or_make_all(
@@ -262,14 +266,14 @@ class MusicService(AddingCatalog):
         text_context: ContextSource,
         *,
         on_progress: Progress | None = None,
+        on_audio: OnAudio | None = None,
         **arguments: Unpack[RequestArguments],
     ) -> ServedResult:
         """Make a new track for `text_context`, whatever the catalog holds. Takes what `find_or_make` takes."""
         call = self._flow.begin("generate", text_context, arguments)
         with self._flow.failures_logged(call):
-            (outcome,) = self._flow.make(
-                [(call, self._flow.look(call, Terms("never")))], on_progress, fresh=True
-            )
+            looked = self._flow.look(call, Terms("never"))
+            (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True, on_audio=on_audio)
         return self._flow.served(call, outcome)
 
     @overload

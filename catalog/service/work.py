@@ -11,6 +11,7 @@ from ..errors import Busy, InputError
 from ..generator import Progress
 from ..models import Audience, Result, Takes
 from ..models.job import Job
+from .streaming.live import LiveSound
 
 if TYPE_CHECKING:
     from .service import MusicService
@@ -51,6 +52,8 @@ class Entry:
     leaving: bool = False
     """Whether a job that is stopped waits for the next process, and is not cancelled."""
     over_at: float = 0.0
+    sound: LiveSound | None = None
+    """What is heard of a track while it is made."""
 
 
 def planned(service: MusicService, call: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
@@ -69,9 +72,11 @@ def planned(service: MusicService, call: Mapping[str, Any], kinds: Mapping[str, 
     reuse = arguments.get("reuse", "auto")
     key = service.key_of(context, **arguments)
     decisive = (reuse, *(arguments.get(name) for name in DECISIVE))
-    make = partial(service.find_or_make, context, **arguments)
+    sound = LiveSound()
+    make = partial(service.find_or_make, context, on_audio=sound.add, **arguments)
     return {
-        "work": lambda on_progress: make(on_progress=on_progress),
+        "work": lambda on_progress: sound.around(lambda: make(on_progress=on_progress)),
+        "sound": sound,
         "key": None if reuse == "never" else (key, *decisive),
         "dropped": partial(service.log_cancelled, context, **arguments),
     }

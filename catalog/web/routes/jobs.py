@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response, StreamingResponse
 
 from ...service.following import job_changes
 from ...service.jobs import Job
 from ..json_response import Json
+from ..live.response import SOUND_TYPES, Format, live_response
 from ..problems import PROBLEMS
 from ..schemas import JobJson, JobsResponse, job_payload
-from ..state import Shared, SharedState, Trusted
+from ..state import Root, Shared, SharedState, Trusted
 
 __all__ = ["JobId", "router"]
 
@@ -62,6 +63,20 @@ async def events(job_id: JobId, shared: SharedState, trusted: Trusted) -> Respon
     return StreamingResponse(
         _events(shared, job_id, trusted), media_type="text/event-stream", headers=headers
     )
+
+
+@router.get(
+    "/{job_id}/audio",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {kind: {} for kind in SOUND_TYPES}, "description": "It ends with the making."}
+    },
+)
+async def live_audio(
+    job_id: JobId, request: Request, shared: SharedState, root: Root, format: Format = "wav"
+) -> Response:
+    """Send the sound of a job while it makes a track, from its start; of one that is done, lead to the track."""
+    return await live_response(shared, shared.jobs.get(job_id), request, root, format)
 
 
 async def _events(shared: Shared, job_id: str, trusted: bool) -> AsyncIterator[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ... import report
+from ...errors import NotFound
 from ...models import Result
 from ...service.jobs import Job
 from ..json_response import Json
+from ..live.response import SOUND_TYPES, Format, live_response
 from ..problems import PROBLEMS
 from ..schemas import (
     FindBody,
@@ -57,18 +59,52 @@ async def find_or_make(body: FindOrMakeBody, shared: SharedState, trusted: Trust
 
 
 def _find_or_make(body: FindOrMakeBody, shared: Shared, trusted: bool, root: str) -> Response:
+    found = _found(body, shared)
+    if isinstance(found, Job):
+        return job_response(shared, found, trusted, root)
+    return _result(shared, found, trusted)
+
+
+def _found(body: FindOrMakeBody, shared: Shared) -> Result | Job:
+    """Return the result of a request, or the job that makes its track."""
     service, source, request = shared.service, body.source, body.request()
     if body.dry_run or body.reuse == "always":
-        result: Result | None = service.find_or_make(
+        return service.find_or_make(
             source, reuse=body.reuse, dry_run=body.dry_run, explain=body.explain, **request
         )
-    else:
-        result = service.reuse(source, explain=body.explain, **request) if body.reuse == "auto" else None
-    if result is not None:
-        return _result(shared, result, trusted)
+    if (
+        body.reuse == "auto"
+        and (result := service.reuse(source, explain=body.explain, **request)) is not None
+    ):
+        return result
     stated = body.model_dump(mode="json", exclude_unset=True)
-    job = shared.jobs.find_or_make(source, request=stated, reuse=body.reuse, explain=body.explain, **request)
-    return job_response(shared, job, trusted, root)
+    return shared.jobs.find_or_make(source, request=stated, reuse=body.reuse, explain=body.explain, **request)
+
+
+@router.post(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {kind: {} for kind in SOUND_TYPES}, "description": "The sound, chunked."}},
+)
+async def stream(
+    body: FindOrMakeBody,
+    request: Request,
+    shared: SharedState,
+    root: Root,
+    format: Format = "wav",
+) -> Response:
+    """Find music for a context or have it made, and answer with its sound, as it is made where the generator streams.
+
+    A caller that goes before the end cancels the making, unless others have joined the job. What is reused, and what
+    came whole, is answered with the address of its track.
+    """
+    found = await to_thread.run_sync(_found, body, shared, limiter=shared.logged_turns)
+    if isinstance(found, Job):
+        return await live_response(shared, found, request, root, format, ours=True)
+    if found.track is None:
+        raise NotFound(found.reason)
+    kind = "ogg" if format == "opus" else "wav"
+    return RedirectResponse(f"{root}/api/tracks/{found.track.id}/audio?format={kind}", status_code=303)
 
 
 @router.post("/find", response_model=ResultResponse)

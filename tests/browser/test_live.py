@@ -1,0 +1,128 @@
+"""Sound while it is made, over HTTP and on the page: a real service with a generator that streams when it is let."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import httpx
+import pytest
+from fakes import WordHashEncoder
+from running import serving
+
+from music_catalog.generator import Audio, GeneratorError, ProceduralGenerator
+
+TEXT = "Waves roll onto an empty beach at dusk, slow and peaceful."
+BODY = {"context": TEXT, "duration_s": 6, "quality": "preview", "backend": "procedural"}
+RATE, PART_S = 32_000, 0.5
+PATIENCE_S = 20.0
+
+
+class SlowStream:
+    """A generator that streams what the synthesizer plays, one part of half a second for each that it is let make."""
+
+    def __init__(self):
+        self.inner, self.go = ProceduralGenerator(), threading.Semaphore(0)
+        self.parts, self.stopped = 0, threading.Event()
+
+    def __call__(self, backend, size):
+        return self
+
+    def generate_music(self, prompt, config, **rest):
+        raise GeneratorError("it streams")
+
+    def stream_music(self, prompt, config, *, melody=None, continue_from=None, on_progress=None):
+        made = self.inner.generate_music(prompt, config)
+        samples = made.samples
+        step = round(PART_S * RATE)
+        try:
+            for at in range(0, len(samples), step):
+                while not self.go.acquire(timeout=0.02):
+                    on_progress(at, len(samples))
+                on_progress(at, len(samples))
+                self.parts += 1
+                yield Audio(samples[at : at + step], RATE, made.provenance)
+        finally:
+            self.stopped.set()
+
+
+@pytest.fixture
+def slow(tmp_path):
+    from music_catalog import MusicService
+
+    generator = SlowStream()
+    with (
+        MusicService.open(tmp_path / "home", encoder=WordHashEncoder(), generators=generator) as service,
+        serving(service) as address,
+    ):
+        yield address, service, generator
+        generator.go.release(1_000)
+
+
+def wait_for(condition):
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def seconds_in(content):
+    return (len(content) - 44) / (4 * RATE)
+
+
+def jobs_of(address):
+    return httpx.get(f"{address}/api/jobs").json()["jobs"]
+
+
+def test_the_first_second_is_sent_before_the_rest_is_made_and_the_track_is_stored(slow):
+    address, service, generator = slow
+    generator.go.release(2)
+    with httpx.stream("POST", f"{address}/api/stream", json=BODY, timeout=PATIENCE_S) as answer:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+        assert answer.headers["transfer-encoding"] == "chunked"
+        parts, content = answer.iter_raw(), b""
+        while seconds_in(content) < 1:
+            content += next(parts)
+        assert generator.parts == 2
+        generator.go.release(1_000)
+        content += b"".join(parts)
+    assert seconds_in(content) == 6
+    job = answer.headers["x-catalog-job"]
+    wait_for(lambda: httpx.get(f"{address}/api/jobs/{job}").json()["state"] == "done")
+    assert service.store.tracks.count_ready() == 1
+    again = httpx.post(f"{address}/api/stream", json=BODY, follow_redirects=True)
+    over = httpx.get(f"{address}/api/jobs/{job}/audio?format=opus")
+    assert over.status_code == 303
+    assert over.headers["location"].endswith("/audio?format=ogg")
+    track = service.get(over.headers["location"].split("/")[3])
+    assert again.content == track.path.read_bytes()
+
+
+@pytest.mark.parametrize("heard", [0, 2])
+def test_a_listener_who_goes_stops_the_making(slow, heard):
+    address, service, generator = slow
+    for _ in range(heard):
+        generator.go.release()
+    with (
+        pytest.raises(httpx.ReadTimeout),
+        httpx.stream("POST", f"{address}/api/stream", json=BODY, timeout=1.0) as answer,
+    ):
+        answer.read()
+    wait_for(lambda: jobs_of(address)[0]["state"] == "cancelled")
+    assert generator.parts == heard
+    assert service.store.tracks.count_ready() == 0
+
+
+def test_a_job_goes_on_without_its_listener(slow):
+    address, service, generator = slow
+    generator.go.release(2)
+    job = httpx.post(f"{address}/api/find-or-make", json=BODY).json()["job"]
+    with httpx.stream("GET", f"{address}/api/jobs/{job['id']}/audio?format=opus") as answer:
+        assert answer.headers["content-type"] == "audio/ogg; codecs=opus"
+        assert next(answer.iter_raw())[:4] == b"OggS"
+    generator.go.release(1_000)
+    wait_for(lambda: service.store.tracks.count_ready() == 1)
+
+
+def test_of_an_unknown_job_there_is_no_sound(slow):
+    assert httpx.get(f"{slow[0]}/api/jobs/none/audio").status_code == 404
