@@ -96,8 +96,7 @@ def test_kills_amid_makes_merges_and_care_lose_nothing(seaweed, tmp_path, monkey
             ]
             work.append(SPAWN.Process(target=care_until_killed, args=(home, tmp_path / "care", log, ready)))
             with running(*work):
-                for _ in work:
-                    assert ready.acquire(timeout=120)
+                await_ready(ready, work)
                 for process in draw.sample(work, len(work)):
                     time.sleep(draw.uniform(0.2, 1.2))
                     os.kill(process.pid, signal.SIGKILL)
