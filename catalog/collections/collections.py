@@ -8,10 +8,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ..errors import Damage, InputError, NotFound
+from ..errors import InputError, NotFound
 from ..models import Collection
+from ..objects.blobs import Blobs
 from ..validation import checked, nearest, validated
 from . import files
+from .shared import SharedFiles
 
 __all__ = ["KEPT_AFTER_DELETION", "Collections"]
 
@@ -27,9 +29,17 @@ class Collections:
     Threads and processes may share them: each change reads the file anew under a lock.
     """
 
-    def __init__(self, home: Path, resolve: Callable[[Sequence[str]], Sequence[str]]) -> None:
-        """`resolve` returns the whole ids of tracks, and raises NotFound for one that is not in the catalog."""
-        self._home = home
+    def __init__(
+        self,
+        home: Path,
+        resolve: Callable[[Sequence[str]], Sequence[str]],
+        blobs: Blobs | None = None,
+    ) -> None:
+        """`resolve` returns the whole ids of tracks, and raises NotFound for one that is not in the catalog.
+
+        With `blobs` they are objects of a remote home, and not files of the folder `home`.
+        """
+        self._kept = files.Files(home) if blobs is None else SharedFiles(blobs)
         self._resolve = resolve
 
     def list(self) -> CollectionList:
@@ -113,13 +123,13 @@ class Collections:
         deleted = self._change(collection, lambda _: {"deleted_at": _now()})
         for one in self._all():
             if one.deleted_at and _now() - one.deleted_at > KEPT_AFTER_DELETION:
-                files.forget(self._home, one.id)
+                self._kept.forget(one.id)
         return deleted
 
     @checked
     def restore(self, collection_id: str) -> Collection:
         """Bring a deleted collection back. Raises NotFound, and InputError where its name is taken now."""
-        with files.alone(self._home):
+        with self._kept.alone():
             for one in self._all():
                 if one.id == collection_id:
                     self._check_free(one.name, one.id)
@@ -129,15 +139,7 @@ class Collections:
     # Inside
 
     def _all(self) -> CollectionList:
-        found = []
-        for path in files.paths(self._home):
-            try:
-                collection = files.read(path)
-            except Damage:
-                continue
-            if collection is not None:
-                found.append(collection)
-        return found
+        return [*self._kept.whole()]
 
     def _ids(self, track_ids: Iterable[str]) -> Ids:
         if isinstance(track_ids, str):
@@ -147,13 +149,13 @@ class Collections:
     def _create(self, name: str, **content: Any) -> Collection:
         values = {"id": secrets.token_hex(6), "created_at": _now(), "changed_at": _now()}
         collection = validated(Collection, {**values, "name": name, **content})
-        with files.alone(self._home):
+        with self._kept.alone():
             self._check_free(collection.name)
-            files.write(self._home, collection)
+            self._kept.write(collection)
         return collection
 
     def _change(self, collection: str, change: Callable[[Collection], dict[str, Any]]) -> Collection:
-        with files.alone(self._home):
+        with self._kept.alone():
             before = self.get(collection)
             return self._keep(before, change(before))
 
@@ -161,7 +163,7 @@ class Collections:
         after = validated(Collection, {**before.model_dump(), **changes, "changed_at": _now()})
         if not _same(before.name, after.name):
             self._check_free(after.name, after.id)
-        files.write(self._home, after)
+        self._kept.write(after)
         return after
 
     def _reorder(self, playlist: str, order: Callable[[tuple[str, ...]], Sequence[str]]) -> Collection:

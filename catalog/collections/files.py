@@ -14,7 +14,7 @@ from ..disk.locks import hold
 from ..errors import Damage
 from ..models import Collection
 
-__all__ = ["alone", "damaged", "forget", "move_damaged", "paths", "read", "write"]
+__all__ = ["Files", "damaged", "move_damaged", "paths", "read"]
 
 FOLDER = "collections"
 LOCK_S = 30.0
@@ -46,28 +46,39 @@ def read(path: Path) -> Collection | None:
     return collection
 
 
-def write(home: Path, collection: Collection) -> None:
-    """Keep a collection, on the disk on return. Raises StorageError."""
-    folder = home / FOLDER
-    with storing(f"the collection {collection.name!r} cannot be kept"):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            sync([], [home])
-        content = to_checked(collection.model_dump(mode="json"))
-        write_file(folder / f"{collection.id}.json", content, point="collection")
+class Files:
+    """The collections in a home folder."""
 
+    def __init__(self, home: Path) -> None:
+        self._home = home
 
-def forget(home: Path, collection_id: str) -> None:
-    """Delete the file of a collection; one that is gone already is fine."""
-    with storing("a deleted collection cannot be forgotten"):
-        (home / FOLDER / f"{collection_id}.json").unlink(missing_ok=True)
+    def whole(self) -> Iterator[Collection]:
+        """Yield the collections that can be read, deleted ones too."""
+        for path in paths(self._home):
+            with contextlib.suppress(Damage):
+                if (collection := read(path)) is not None:
+                    yield collection
 
+    def write(self, collection: Collection) -> None:
+        """Keep a collection, on the disk on return. Raises StorageError."""
+        folder = self._home / FOLDER
+        with storing(f"the collection {collection.name!r} cannot be kept"):
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                sync([], [self._home])
+            content = to_checked(collection.model_dump(mode="json"))
+            write_file(folder / f"{collection.id}.json", content, point="collection")
 
-@contextlib.contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Hold the right to change collections; other threads and processes wait. Raises Busy."""
-    with hold(home / "locks" / "collections.lock", LOCK_S, "the collections"):
-        yield
+    def forget(self, collection_id: str) -> None:
+        """Delete the file of a collection; one that is gone already is fine."""
+        with storing("a deleted collection cannot be forgotten"):
+            (self._home / FOLDER / f"{collection_id}.json").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the right to change collections; other threads and processes wait. Raises Busy."""
+        with hold(self._home / "locks" / "collections.lock", LOCK_S, "the collections"):
+            yield
 
 
 def damaged(home: Path) -> dict[str, str]:

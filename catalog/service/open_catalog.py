@@ -183,7 +183,7 @@ class OpenCatalog:
     @property
     def collections(self) -> Collections:
         """The playlists and saved searches, to `list`, `create`, `add` to and more."""
-        return Collections(self.store.home, partial(whole_ids, self.store))
+        return Collections(self.store.home, partial(whole_ids, self.store), self.store.blobs)
 
     @checked
     def collected(self, collection: str, *, limit: int = 50, offset: int = 0) -> Page:
