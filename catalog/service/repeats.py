@@ -49,7 +49,6 @@ class Repeats:
             lambda: self._rejections.own,
             lambda: [*self._store.tracks.made_for(self._key)],
             self._by_hand,
-            lambda: self._store.requests.count(self._key),
         )
         if chosen := self._chosen():
             return chosen

@@ -105,7 +105,7 @@ class MusicService(AddingCatalog, StreamsMusic):
             embed_document(self.encoder, "warm")
         finally:
             self.store.care.drop_altered_indexes()
-        self.store.tracks.count()
+        self.store.warm()
 
     # The main job
 

@@ -94,6 +94,11 @@ class Store:
         store.care.upgrade()
         return store
 
+    def warm(self) -> None:
+        """Open the table of tracks, so that the first call is as quick as the rest."""
+        self.tracks.count()
+        self._place.warm()
+
     def close(self) -> None:
         """Close the tables; a store that is used again opens them anew."""
         self.requests.close()

@@ -10,7 +10,7 @@ from ...errors import StorageError
 from ...objects.blobs import Blobs
 from ...objects.lease import lease
 from ..lance import index_config, lance_errors
-from ..maintenance import EVERY_COMMITS, LEAST_VECTORS, VECTOR_KINDS
+from ..maintenance import LEAST_VECTORS, VECTOR_KINDS
 from .table import ObjectTable
 
 __all__ = ["ObjectMaintenance"]
@@ -20,6 +20,10 @@ KEEP_OLD = timedelta(minutes=30)
 """How long an old version stays: far longer than any replica reads one that it looked up."""
 TRIES, CONFLICT = 5, "commit conflict"
 """How often a compaction is begun that a change of a row overtakes, and how Lance names that."""
+EVERY_FRAGMENTS = 5
+"""How many fragments a table may have: each that no index has yet takes every look a request or more."""
+WARM_COLUMNS, MOST_WARM_ROWS = ("vector", "brief", "key", "state"), 500_000
+"""Columns whose indexes are read before the first call, in tables of at most so many rows."""
 WAIT_S = 60.0
 """How long a compaction waits for that of another process."""
 
@@ -51,7 +55,7 @@ class ObjectMaintenance:
             lacking = {name for name, kind in wanted.items() if kind not in VECTOR_KINDS} - self._columns(
                 table
             )
-            return fragments >= EVERY_COMMITS or bool(lacking)
+            return fragments > EVERY_FRAGMENTS or bool(lacking)
 
     def compact(self) -> None:
         """Compact every table, one process at a time; Busy where another does it for longer than a minute."""
@@ -83,6 +87,14 @@ class ObjectMaintenance:
 
     def drop_altered_indexes(self) -> None:
         """Do nothing: the store answers for its bytes, which it keeps under checksums of its own."""
+
+    def warm(self, table: ObjectTable) -> None:
+        """Bring the indexes that decisions need into memory, where they are not too large for it."""
+        if table.exists() and table.table.count_rows() <= MOST_WARM_ROWS:
+            with lance_errors(f"the indexes of the {table.name} table cannot be read"):
+                for index in table.table.list_indices():
+                    if not {*index.columns}.isdisjoint(WARM_COLUMNS):
+                        table.table.prewarm_index(index.name)
 
     def remake_index(self, table: ObjectTable, column: str) -> None:
         """Make the index of `column` anew."""

@@ -26,6 +26,10 @@ STALE_S = 5.0
 """How old what a reader knows of a table may be."""
 MOST_ANSWERS, LONGEST_BYTES = 1_000, 256 * 1024
 """Answers that are kept, and how long one may be."""
+MOST_UNINDEXED, MOST_LISTED = 500, 2_000_000
+"""Up to how many rows that an index lacks are compared one by one, in a table of up to how many rows."""
+FRAGMENT_BITS = 32
+"""An address is the number of a fragment, and below it the place of a row in it, in so many bits."""
 MOST_ROWS = 10_000
 """Rows that are kept: 8 kB each with its vectors."""
 
@@ -46,6 +50,8 @@ class ObjectTable:
         self._query_version = 0
         self._answers: dict[Hashable, tuple[int, Any]] = {}
         """The version, and the answer, by what was asked."""
+        self._unindexed: dict[str, tuple[int, list[int] | None]] = {}
+        """The version, and the addresses of the rows that an index lacks, by its column."""
         self._rows: dict[tuple[int, tuple[str, ...]], dict[str, Any]] = {}
         """Rows by their address and their columns."""
         self._looked_at = float("-inf")
@@ -96,6 +102,28 @@ class ObjectTable:
                 self._rows.update({(each, names): row for each, row in new.items()})
             found |= new
         return found
+
+    def unindexed(self, column: str) -> list[int] | None:
+        """Return the addresses of the rows that the index of `column` lacks; None without an index, or for many."""
+        version, known = self.head(), self._unindexed.get(column)
+        if known is None or known[0] != version:
+            known = self._unindexed[column] = version or 0, self._look_unindexed(column)
+        return known[1]
+
+    def _look_unindexed(self, column: str) -> list[int] | None:
+        table = self.table
+        names = [index.name for index in table.list_indices() if column in index.columns]
+        lacking = int(table.index_stats(names[0]).num_unindexed_rows) if names else MOST_UNINDEXED + 1
+        if lacking > MOST_UNINDEXED or table.count_rows() > MOST_LISTED:
+            return None
+        if not lacking:
+            return []
+        # Addresses are listed without a request. What was written since the index was made is in the newest fragments.
+        every = run(self._for_queries().query().select([]).with_row_id().to_arrow())["_rowid"].to_pylist()
+        every.sort(reverse=True)
+        newest, older = every[:lacking], every[lacking : lacking + 1]
+        split = older and older[0] >> FRAGMENT_BITS == newest[-1] >> FRAGMENT_BITS
+        return None if split else newest
 
     def _for_queries(self) -> Any:
         with self._lock:

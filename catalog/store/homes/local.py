@@ -83,6 +83,9 @@ class LocalHome:
             make_folders(folder)
         return cls(folder, lock_timeout_s)
 
+    def warm(self) -> None:
+        """Nothing is far."""
+
     def requests(self, rows: TrackTable) -> Requests:
         """Return the log of requests."""
         return Requests(self.folder, self.connection, self.tables[1], self.maintenance, rows)

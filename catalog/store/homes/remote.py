@@ -86,6 +86,11 @@ class RemoteHome:
                 elif not path.is_file() or path.read_bytes() != content:  # its time tells callers of a change
                     write_file(path, content, durable=False)
 
+    def warm(self) -> None:
+        """Bring what the first call needs into memory."""
+        for table in self.tables:
+            self.maintenance.warm(table)
+
     def requests(self, rows: TrackTable) -> RemoteRequests:
         """Return the log of requests."""
         return RemoteRequests(self.folder, self.connection, self.tables[1], self.maintenance, rows)

@@ -6,15 +6,16 @@ import atexit
 import logging
 import threading
 import weakref
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
 from ...errors import CatalogError
 from ...models import RequestRecord
-from ...search.filters import equals
 from ..log import LogTable
-from ..requests import Requests
+from ..requests import UNHEARD, Requests
 
 __all__ = ["RemoteRequests"]
 
@@ -68,9 +69,25 @@ class RemoteRequests(Requests):
         """Hand in one line without a vector."""
         self.append(record)
 
+    def list(
+        self,
+        *,
+        limit: int | None = None,
+        since: datetime | None = None,
+        answered: bool = False,
+        rules: Sequence[str] = (),
+        **facts: str,
+    ) -> Sequence[RequestRecord]:
+        """Return the lines, newest first; see `Requests.list`. Those of one request are read once for all that asks."""
+        if [*facts] != ["key"] or since is not None:
+            return super().list(limit=limit, since=since, answered=answered, rules=rules, **facts)
+        lines = self._lines_of(**facts).read(None, facts)
+        served = (line for line in lines if not answered or _is_served(line))
+        return [line for line in served if not rules or line.rule in rules][:limit]
+
     def count(self, key: str) -> int:
-        """Return how many lines the request `key` has; kept for as long as no commit is known since."""
-        return len(self._lines_of(key=key).columns(("id", "created_at"), equals("key", key)))
+        """Return how many lines the request `key` has."""
+        return len(self.list(key=key))
 
     def close(self) -> None:
         """Write the lines that wait."""
@@ -112,6 +129,11 @@ class RemoteRequests(Requests):
                 with self._changed:
                     self._lines = [*lines, *self._lines][-MOST_WAITING:]
                 _log.warning("%d lines of the log wait: %s", len(lines), error)
+
+
+def _is_served(line: RequestRecord) -> bool:
+    """Tell what the predicate SERVED does."""
+    return line.action != "none" and line.command not in UNHEARD
 
 
 def _close(alive: weakref.ref[RemoteRequests]) -> None:

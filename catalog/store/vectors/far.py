@@ -9,29 +9,51 @@ from numpy.typing import NDArray
 
 from ...disk.reading import PROBES, RESCORED, Row, where_async
 from ...disk.remote.table import ObjectTable
+from ...search.filters import equals
 from ..schema import TRACK_ROW
 
 __all__ = ["nearest_rows"]
 
 
 def nearest_rows(
-    table: ObjectTable, column: str, unit: NDArray[np.float32], predicate: str | None, count: int, kind: str
+    table: ObjectTable,
+    column: str,
+    unit: NDArray[np.float32],
+    predicate: str | None,
+    count: int,
+    encoder: str,
 ) -> list[Row]:
-    """Return the `count` rows whose `column` is nearest to `unit`, best first, with their `_distance` by cosine.
+    """Return the rows whose `column` is nearest to `unit`, best first, with their `_distance` by cosine.
 
-    `kind` says what the vectors are of. The index gives the addresses of more candidates than are wanted, and their
-    exact distances are computed here, so that a row that was read for another text takes no request.
+    `encoder` is what made the vectors of texts. The index gives the addresses of more candidates than the `count` that
+    are wanted, and their exact distances are computed here, so that a row that was read for another text takes no
+    request. Rows that no index has yet are compared one by one, and come beside those that are wanted: they meet the
+    predicate only where their records do, which the caller checks for every row.
     """
+    fresh = None if predicate and "id IN (" in predicate else table.unindexed(column)
 
     def near(lance: Any) -> Any:
         query = lance.query().nearest_to(unit).column(column).distance_type("cosine").nprobes(PROBES)
         query = where_async(query, predicate).limit(max(RESCORED, 2 * count))
-        return query.select(["_distance"]).with_row_id()
+        query = query.select(["_distance"]).with_row_id()
+        # With rows that no index has, Lance would read the vectors of all candidates to compare them with these.
+        return query if fresh is None else query.fast_search()
 
     addresses = table.query(near)["_rowid"].to_pylist()
-    rows = table.rows_at(addresses, (*TRACK_ROW, "vector", "brief"), kind)
-    found = [{**rows[each], "_distance": 1.0 - _cosine(rows[each][column], unit)} for each in addresses]
-    return sorted(found, key=lambda row: float(row["_distance"]))[:count]
+    beside = [each for each in fresh or () if each not in set(addresses)]
+    rows = table.rows_at([*addresses, *beside], (*TRACK_ROW, "vector", "brief", "brief_kind"), encoder)
+    distances = {each: 1.0 - _cosine(rows[each][column], unit) for each in addresses}
+    best = sorted(addresses, key=distances.__getitem__)[:count]
+    for each in beside:
+        row = rows.get(each)
+        if row and row[column] is not None and (column != "brief" or _of_kind(row, predicate)):
+            distances[each] = 1.0 - _cosine(row[column], unit)
+            best.append(each)
+    return [{**rows[each], "_distance": distances[each]} for each in sorted(best, key=distances.__getitem__)]
+
+
+def _of_kind(row: Row, predicate: str | None) -> bool:
+    return equals("brief_kind", row["brief_kind"]) in (predicate or "")
 
 
 def _cosine(vector: Any, unit: NDArray[np.float32]) -> float:

@@ -30,7 +30,8 @@ from slow_store import SlowStore
 from music_catalog import MusicService
 from music_catalog.disk.reading import to_arrow
 from music_catalog.service.making import CONTEXT_CHARACTERS
-from music_catalog.store.rows import to_track_row
+from music_catalog.service.music_vectors import MusicVectors
+from music_catalog.store.rows import BriefVector, to_track_row
 from music_catalog.store.schema import track_schema
 
 PLACES = ("harbour", "forest", "castle", "desert", "station", "attic", "valley", "market", "chapel", "reef")
@@ -79,6 +80,8 @@ def fill(home: str, tracks: int) -> None:
         texts = [scene.format(place) + f" {when}" for scene in SCENES for place in PLACES for when in TIMES]
         centres = service.encoder.encode(texts)
         draw = np.random.default_rng(0)
+        music = MusicVectors(service.store, service.library, service.encoder)
+        first_brief = music.of_track(first)
         schema = track_schema(centres.shape[1], service.encoder.identity)
         table = service.store.tracks.table.durable
         for start in range(0, tracks, CHUNK_ROWS):
@@ -94,7 +97,8 @@ def fill(home: str, tracks: int) -> None:
                     context=f"{texts[text]} {number}"[:CONTEXT_CHARACTERS],
                     style=first.style,
                 )
-                rows.append(to_track_row(track, vector))
+                near = first_brief.vector + 0.5 * draw.normal(size=len(first_brief.vector))
+                rows.append(to_track_row(track, vector, brief=BriefVector(first_brief.kind, near)))
             data = to_arrow(rows, schema)
             table.commit("filling", lambda lance, data=data: lance.add(data, on_bad_vectors="null"))
         service.store.care.compact()

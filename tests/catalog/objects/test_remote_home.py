@@ -13,6 +13,7 @@ from fakes import WordHashEncoder
 from music_catalog import MusicService
 from music_catalog.disk.remote import table
 from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
+from music_catalog.models import Filter
 from music_catalog.store.homes import remote_log
 from music_catalog.store.store import Store
 
@@ -248,3 +249,34 @@ def test_the_configuration_of_the_home_reaches_every_replica(replica, server):
 def test_an_address_that_nobody_knows_is_refused(replica):
     with pytest.raises(InputError, match="no place for a catalog"):
         replica("ftp://host/folder")
+
+
+def test_a_search_that_uses_an_index_finds_what_no_index_has_yet(replica, monkeypatch):
+    """Against a home in which nothing is indexed: the same tracks with the same scores."""
+    service = replica()
+    monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
+    monkeypatch.setattr("music_catalog.store.schema.FAR_ROWS", 2)
+    texts = [
+        f"{scene} number {number}" for number, scene in enumerate([RAIN, BATTLE, "Snow in the valley"] * 3)
+    ]
+    for text in texts[:6]:
+        service.generate(text, **SHORT)
+    exact = dict(_scores(service))
+    service.store.care.compact()
+    table = service.store.tracks.table.durable
+    assert table.unindexed("vector") == []
+    assert dict(_scores(service)) == pytest.approx(exact, abs=1e-5)
+    new = [service.generate(text, **SHORT).track for text in texts[6:]]
+    service.rate(new[0].id, 5)
+    assert len(table.unindexed("vector")) == 3
+    found = dict(_scores(service))
+    assert found.keys() == exact.keys() | {track.id for track in new}
+    rated = service.store.tracks.search(service.embed(RAIN), Filter(min_rating=5))
+    assert [track.id for track, _ in rated] == [new[0].id]
+    service.store.tracks.trash(new[0].id)
+    assert new[0].id not in dict(_scores(service))
+
+
+def _scores(service):
+    scored = service.store.tracks.search(service.embed(RAIN), limit=20)
+    return [(track.id, score) for track, score in scored]
