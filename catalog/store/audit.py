@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +22,10 @@ from ..disk.files import set_aside
 from ..disk.table import DurableTable
 from ..errors import Damage, StorageError
 from ..models import Track, Value
-from ..search.filters import both, equals
+from ..search.filters import both, equals, one_of
 from .audio import AudioFiles, beside
-from .rows import checked_id, from_whole_track_row, original_of
-from .schema import TRACK_COLUMNS
+from .rows import checked_id, from_record, from_whole_track_row, original_of
+from .schema import TRACK_COLUMNS, TRACK_ROW
 from .track_table import TrackTable, VectorOf
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "move_audio",
     "read_through",
     "set_aside",
+    "to_purge",
 ]
 
 
@@ -310,3 +311,30 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
+
+
+def to_purge(tracks: TrackTable, latest: datetime) -> tuple[list[Row], list[str]]:
+    """Return the rows that came into the trash up to `latest`, and the paths of the audio that no other row names.
+
+    Raises Damage when a row in the trash differs from its checked record, when another row's record or the audio
+    it names does, and when two rows have one id: then nobody knows what may go.
+    """
+    trashed = tracks.read(equals("state", "trashed"), columns=TRACK_COLUMNS)
+    going = [(row, from_whole_track_row(row)) for row in trashed]
+    going = [(row, track) for row, track in going if track.trashed_at and track.trashed_at <= latest]
+    ids = [track.id for _, track in going]
+    if not ids:
+        return [], []
+    if tracks.count(one_of("id", ids)) != len(set(ids)):
+        raise Damage("one id names several rows; run `catalog doctor`")
+    named: set[str] = set()
+    for row in tracks.read(f"NOT ({one_of('id', ids)})", columns=(*TRACK_ROW, "audio_path")):
+        named |= _files_of(other := from_record(row))
+        if other.audio_path != row["audio_path"]:
+            raise Damage(f"the row {row['id']!r} differs from its record; run `catalog doctor --fix`")
+    paths = {path for _, track in going for path in _files_of(track)}
+    return [row for row, _ in going], sorted(paths - named)
+
+
+def _files_of(track: Track) -> set[str]:
+    return {track.audio_path, *([track.original] if track.original else [])}

@@ -128,7 +128,7 @@ class Care:
         # The lock is held throughout, so that no other process inserts a row that names one of the files meanwhile.
         with table.durable.locked():
             try:
-                going, paths = table.to_purge(latest)
+                going, paths = audit.to_purge(table, latest)
             except Damage as error:
                 raise Damage(f"{what}: {error}") from None
             if going:

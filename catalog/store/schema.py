@@ -283,5 +283,5 @@ FAR_ROWS = 256
 
 def far_index_for(table: str, rows: int) -> dict[str, str]:
     """Return what `index_for` does, for a table on an object store."""
-    indexes = index_for(table, VECTOR_INDEX_ROWS if rows >= FAR_ROWS else 0)
+    indexes = index_for(table, max(rows, VECTOR_INDEX_ROWS) if rows >= FAR_ROWS else 0)
     return indexes | ({"key": "order"} if rows >= FAR_ROWS else {})

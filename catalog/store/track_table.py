@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..disk.maintenance import WORDS, Upkeep
 from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_rows, where, where_async
 from ..disk.remote.table import ObjectTable
 from ..disk.table import Table
-from ..errors import Damage, EncoderMismatch, InputError, NotFound
+from ..errors import EncoderMismatch, InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
@@ -36,7 +35,6 @@ from .rows import (
     NewTrack,
     from_record,
     from_track_row,
-    from_whole_track_row,
     same_vector,
     to_track_row,
     unit_vector,
@@ -46,7 +44,6 @@ from .schema import (
     EARS_SINCE,
     SCHEMA_VERSION,
     SINCE,
-    TRACK_COLUMNS,
     TRACK_ROW,
     table_encoder,
     table_version,
@@ -154,28 +151,6 @@ class TrackTable:
             what = f"the row {row['id']!r} cannot be given its id {own_id}"
             self.durable.commit_locked(what, lambda table: table.update(where=same, values={"id": own_id}))
         return True
-
-    def to_purge(self, latest: datetime) -> tuple[list[Row], list[str]]:
-        """Return the rows that came into the trash up to `latest`, and the paths of the audio that no other row names.
-
-        Raises Damage when a row in the trash differs from its checked record, when another row's record or the audio
-        it names does, and when two rows have one id: then nobody knows what may go.
-        """
-        trashed = self.read(equals("state", "trashed"), columns=TRACK_COLUMNS)
-        going = [(row, from_whole_track_row(row)) for row in trashed]
-        going = [(row, track) for row, track in going if track.trashed_at and track.trashed_at <= latest]
-        ids = [track.id for _, track in going]
-        if not ids:
-            return [], []
-        if self.count(one_of("id", ids)) != len(set(ids)):
-            raise Damage("one id names several rows; run `catalog doctor`")
-        named: set[str] = set()
-        for row in self.read(f"NOT ({one_of('id', ids)})", columns=(*TRACK_ROW, "audio_path")):
-            named |= _files_of(other := from_record(row))
-            if other.audio_path != row["audio_path"]:
-                raise Damage(f"the row {row['id']!r} differs from its record; run `catalog doctor --fix`")
-        paths = {path for _, track in going for path in _files_of(track)}
-        return [row for row, _ in going], sorted(paths - named)
 
     def put_vectors(
         self, what: str, ids: Sequence[str], parts: Parts, change: Callable[[Track], Track] | None = None
@@ -394,10 +369,6 @@ class TrackTable:
             )
         if dimension != self.dimension:
             raise InputError(f"the vector has {dimension} numbers; the encoder gives {self.dimension}")
-
-
-def _files_of(track: Track) -> set[str]:
-    return {track.audio_path, *([track.original] if track.original else [])}
 
 
 def _valid_id(text: str) -> str:

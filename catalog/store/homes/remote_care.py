@@ -12,7 +12,7 @@ from ...models import Track
 from ...objects.blobs import Blobs
 from ...search.filters import both, equals, one_of
 from ...validation import checked
-from ..audit import Problem
+from ..audit import Problem, to_purge
 from ..care import MOST_SECONDS, Care
 from ..rewrite import Encode
 
@@ -56,7 +56,7 @@ class RemoteCare(Care):
             raise InputError(f"older_than_s is {older_than_s}; pass 0 to {MOST_SECONDS:,.0f} seconds")
         now, table, what = datetime.now(timezone.utc), self._tracks.table, "the trash cannot be emptied"
         try:
-            going, _ = table.to_purge(now - timedelta(seconds=older_than_s))
+            going, _ = to_purge(table, now - timedelta(seconds=older_than_s))
         except Damage as error:
             raise Damage(f"{what}: {error}") from None
         if going:
