@@ -13,7 +13,6 @@ from fakes import WordHashEncoder
 from music_catalog import MusicService
 from music_catalog.disk.remote import table
 from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
-from music_catalog.generator import load_generator
 from music_catalog.models import Filter
 from music_catalog.store.homes import remote_log
 from music_catalog.store.store import Store
@@ -151,14 +150,14 @@ def test_simultaneous_callers_on_several_machines_get_one_generation(replica):
 def test_a_maker_that_was_frozen_serves_the_track_of_the_next_one(replica, monkeypatch):
     monkeypatch.setattr("music_catalog.objects.lease.LEASE_S", 0.3)
     monkeypatch.setattr("music_catalog.objects.lease._Lease.keep_renewed", lambda lease: None)
-    awake, made = replica(), []
+    frozen, awake, made = replica(), replica(), []
+    put = frozen.store.audio.put
 
-    def slow(backend, size):
-        if not made:
-            made.append(awake.find_or_make(RAIN, **SHORT))
-        return load_generator(backend, size)
+    def put_late(data, **options):
+        made.append(awake.find_or_make(RAIN, **SHORT))
+        return put(data, **options)
 
-    frozen = replica(generators=slow)
+    monkeypatch.setattr(frozen.store.audio, "put", put_late)
     late = frozen.find_or_make(RAIN, **SHORT)
     assert made[0].action == "generated"
     assert (late.action, late.track.id) == ("reused", made[0].track.id)
