@@ -4,6 +4,7 @@
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
 # make cluster-demo  two replicas on one object store without Docker: make, reuse, kill one, go on
 # make test-cluster  catalogs on object storage: SeaweedFS, kills, freezes, injected latency and refusals
+# make test-gpu      what only a GPU shows: the same music as a processor, memory given back, the time of a step
 # make check  lint, format, types, import and export tests
 # make docs   build the site from docs/ into build/site, with its links checked
 # make bench  print how long the benchmarks take, then run the quick ones, under 15 minutes on two cores
@@ -27,7 +28,7 @@ BENCH  ?=
 EVAL   ?=
 FAULTS ?=
 
-.PHONY: demo cluster-demo test test-browser test-faults test-cluster check docs format bench clean
+.PHONY: demo cluster-demo test test-browser test-faults test-gpu test-cluster check docs format bench clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed; set PYTHON=python3.12, say") if sys.version_info < (3, 10) else None'
@@ -78,6 +79,18 @@ test-faults: $(VENV)/.dev
 test-cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "" -rs tests/cluster $(wildcard tests/catalog/objects)
 
+# Under Linux an environment of its own: an environment holds one backend of MLX, and that of `make test` is for processors.
+GPU := $(if $(filter Darwin,$(shell uname)),$(VENV),$(VENV)-gpu)
+
+$(VENV)-gpu/.dev: pyproject.toml constraints.txt $(FOLDERS)
+	$(PYTHON) -m venv $(VENV)-gpu
+	$(VENV)-gpu/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(LINKS) --editable '.[test,cuda]'
+	touch $@
+
+test-gpu: $(GPU)/.dev
+	$(GPU)/bin/python -m pytest -rs -s tests/gpu
+	$(GPU)/bin/python -m pytest tests/generator/networks
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -99,4 +112,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py $(if $(filter all,$(BENCH)),--all) $(if $(EVAL),--eval-dir "$(EVAL)")
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-gpu build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
