@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -126,3 +127,84 @@ def test_a_job_goes_on_without_its_listener(slow):
 
 def test_of_an_unknown_job_there_is_no_sound(slow):
     assert httpx.get(f"{slow[0]}/api/jobs/none/audio").status_code == 404
+
+
+# The page
+
+STARTS = """() => {
+window.starts = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (when) {
+  window.starts.push({ at_ms: performance.now(), when, seconds: this.buffer.duration });
+  return start.apply(this, arguments);
+};
+}"""
+LISTEN = ".listen"
+
+
+@pytest.fixture
+def composing(slow, open_page):
+    """A page that composes with the slow generator, and the generator."""
+    address, service, generator = slow
+    page = open_page(f"{address}/#/compose")
+    page.evaluate(STARTS)
+    page.get_by_label("Context").fill(TEXT)
+    return page, service, generator
+
+
+def make(page):
+    page.get_by_role("button", name="Find or make").click()
+    page.locator(LISTEN).wait_for()
+
+
+def test_the_sound_plays_while_it_is_made_within_a_second_of_the_first_one(composing):
+    page, service, generator = composing
+    make(page)
+    page.locator(LISTEN).click()
+    assert page.locator(LISTEN).get_attribute("data-state") == "waiting"
+    generator.go.release()
+    generator.go.release()
+    released_ms = page.evaluate("performance.now()")
+    page.locator(f"{LISTEN}[data-state=playing]").wait_for()
+    first = page.evaluate("starts[0]")
+    assert first["at_ms"] - released_ms < 1_000
+    assert page.evaluate("starts.reduce((sum, one) => sum + one.seconds, 0)") == pytest.approx(1.0, abs=0.01)
+    assert generator.parts == 2
+    generator.go.release(1_000)
+    page.locator(".served").wait_for()
+    page.wait_for_function("starts.length > 2")
+    starts = page.evaluate("starts")
+    for one, following in itertools.pairwise(starts[1:]):
+        assert following["when"] == pytest.approx(one["when"] + one["seconds"], abs=1e-3)
+    # It is heard to its end, and gives way to the track that is stored.
+    page.locator(f"{LISTEN}[data-state=playing]").wait_for()
+    page.locator(".served .play-button").click()
+    page.locator(f"{LISTEN}[data-state=ended]").wait_for(state="attached")
+    assert service.store.tracks.count_ready() == 1
+
+
+def test_listening_can_be_stopped_and_the_making_goes_on(composing):
+    page, service, generator = composing
+    make(page)
+    generator.go.release()
+    generator.go.release()
+    page.locator(LISTEN).click()
+    page.locator(f"{LISTEN}[data-state=playing]").wait_for()
+    page.locator(LISTEN).click()
+    page.locator(f"{LISTEN}[data-state=ended]").wait_for()
+    generator.go.release(1_000)
+    page.locator(".served").wait_for()
+    assert service.store.tracks.count_ready() == 1
+
+
+def test_what_comes_whole_plays_once_it_is_made(own_site, gate, open_page):
+    address, _ = own_site
+    page = open_page(f"{address}/#/compose")
+    page.get_by_label("Context").fill("The clocks of the old town strike twelve and nobody counts.")
+    gate.open.clear()
+    page.get_by_role("button", name="Always make new").click()
+    page.locator(LISTEN).click()
+    page.locator(f"{LISTEN}[data-state=waiting]").wait_for()
+    gate.open.set()
+    page.locator("#player").get_by_role("button", name="Pause", exact=True).wait_for()
+    page.locator(LISTEN).wait_for(state="detached")
