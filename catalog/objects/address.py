@@ -20,8 +20,12 @@ SCHEMES = {"s3": "aws_", "gs": "google_", "az": "azure_"}
 CACHE = "CATALOG_CACHE"
 """The environment variable that names the folder of the local caches."""
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_VARIABLES = {
+    "aws_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "azure_endpoint": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+"""The environment variables of options that are needed here too, or have several names."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,13 @@ def local_folder(home: str | Path) -> Path:
 def _with_environment(scheme: str, options: Mapping[str, str]) -> dict[str, str]:
     """Return `options` with what neither Lance nor obstore reads from the environment by itself."""
     found = dict(options)
-    if scheme == "s3":
-        for name, variables in (("aws_endpoint", _ENDPOINTS), ("aws_region", _REGIONS)):
-            told = next((os.environ[each] for each in variables if os.environ.get(each)), None)
-            if told and name not in found:
-                found[name] = told
-        # A region is part of every signature; other servers than Amazon's take any.
-        if found.get("aws_endpoint"):
-            found.setdefault("aws_region", "us-east-1")
+    for name, variables in _VARIABLES.items():
+        told = next((os.environ[each] for each in variables if os.environ.get(each)), None)
+        if told and name.startswith(SCHEMES[scheme]):
+            found.setdefault(name, told)
+    # A region is part of every signature; other servers than Amazon's take any.
+    if found.get("aws_endpoint"):
+        found.setdefault("aws_region", "us-east-1")
     if any(name.endswith("endpoint") and value.startswith("http://") for name, value in found.items()):
         found["allow_http"] = "true"
     return found
