@@ -49,6 +49,7 @@ class LoadedGenerators:
                     self._drop_models()
                 self._kept[backend, size] = self._load(backend, size)
                 del shared
+            self._restart_timer()
             return self._kept[backend, size]
 
     @contextmanager
@@ -56,22 +57,19 @@ class LoadedGenerators:
         """Keep everything while the body runs; after the last such body the time without use begins."""
         with self._lock:
             self._users += 1
-            self._stop_timer()
+            self._restart_timer()
         try:
             yield
         finally:
             with self._lock:
                 self._users -= 1
-                if not self._users and any(backend == "mlx" for backend, _ in self._kept):
-                    self._timer = threading.Timer(self._idle_s, self._idle)
-                    self._timer.daemon = True
-                    self._timer.start()
+                self._restart_timer()
 
     def unload(self) -> None:
         """Drop every generator; the next call loads what it needs."""
         with self._lock:
-            self._stop_timer()
             self._kept.clear()
+            self._restart_timer()
             free_buffers()
 
     def _idle(self) -> None:
@@ -85,7 +83,12 @@ class LoadedGenerators:
             del self._kept[key]
         free_buffers()
 
-    def _stop_timer(self) -> None:
+    def _restart_timer(self) -> None:
+        """Begin the time without use anew; there is none while something is in use, or where no MusicGen is here."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not self._users and any(backend == "mlx" for backend, _ in self._kept):
+            self._timer = threading.Timer(self._idle_s, self._idle)
+            self._timer.daemon = True
+            self._timer.start()

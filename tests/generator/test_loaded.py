@@ -108,6 +108,16 @@ def test_without_use_a_model_leaves_the_memory_and_comes_back(home, monkeypatch)
     loaded.unload()
 
 
+def test_a_model_that_was_only_asked_for_leaves_too(home, monkeypatch):
+    monkeypatch.setenv("CATALOG_MODELS", str(home))
+    loaded = LoadedGenerators(idle_s=0.2)
+    kept = weakref.ref(loaded("mlx", "small"))
+    ends = time.monotonic() + 20
+    while not gone(kept) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert gone(kept)
+
+
 def test_the_service_keeps_one_and_drops_it_when_it_is_closed(open_service, home, monkeypatch):
     monkeypatch.setenv("CATALOG_MODELS", str(home))
     service = open_service()
