@@ -40,7 +40,9 @@ from .options import (
 from .terminal import Command, print_json, print_result, print_rows, progress_bar, result_payload
 
 if TYPE_CHECKING:
+    from ..models import Result
     from ..web.client import RunningService
+    from .playing import Playing
     from .shortcut import KeptCall
 
 __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
@@ -67,6 +69,9 @@ __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
 @audience_options
 @reuse_options
 @on_output("--dry-run", is_flag=True, help="Decide and stop: make nothing.")
+@on_output(
+    "--play", is_flag=True, help="Play it with a player of this machine, while it is made where that can be."
+)
 @explain_option
 @about_text(
     "--batch",
@@ -81,6 +86,7 @@ __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
 @workers_option
 def find_or_make(
     dry_run: bool,
+    play: bool,
     explain: bool,
     batch: str | None,
     out: str | None,
@@ -98,28 +104,37 @@ def find_or_make(
     """
     if batch is not None:
         text, path, reuse = (options.pop(name) for name in ("text", "context_file", "reuse"))
-        if text or path or out or dry_run or reuse != "auto":
-            raise InputError("--batch goes without TEXT, --context-file, --out, --dry-run and --reuse")
+        if text or path or out or dry_run or play or reuse != "auto":
+            raise InputError(
+                "--batch goes without TEXT, --context-file, --out, --dry-run, --play and --reuse"
+            )
         _serve_batch(batch, explain, home, config, workers, options)
         return
     if workers is not None:
         raise InputError("--workers goes with --batch")
     if dry_run and out:
         raise InputError("--dry-run makes nothing that --out could write; drop one of them")
+    if dry_run and play:
+        raise InputError("--dry-run makes nothing that --play could play; drop one of them")
     source, arguments = read_request(options)
     check_out_file(out, force)
+    playing = _playing() if play else None
     call = None if dry_run or explain or out else _call_to_keep(home, config, source, arguments)
 
     def ask(running: RunningService) -> dict[str, Any]:
         body = {**request_body(source, arguments), "explain": explain, "dry_run": dry_run}
-        payload = running.find_or_make(body, progress_bar)
+        follow = None if playing is None else partial(playing.follow, running)
+        payload = running.find_or_make(body, progress_bar, follow)
         return {**payload, "path": save_download(running, payload, out)}
 
     def serve() -> dict[str, Any]:
+        asked: dict[str, Any] = {"explain": explain, **arguments}
         with open_service(home, config) as service, progress_bar() as on_progress:
-            result = service.find_or_make(
-                read_context(source), explain=explain, dry_run=dry_run, on_progress=on_progress, **arguments
-            )
+            asked["on_progress"] = on_progress
+            if playing is not None:
+                result: Result = playing.stream(service.stream_music(read_context(source), **asked))
+            else:
+                result = service.find_or_make(read_context(source), dry_run=dry_run, **asked)
             if call is not None:
                 call.keep(service, result)
         return result_payload(result, out)
@@ -127,6 +142,14 @@ def find_or_make(
     payload = call.answer() if call is not None else None
     payload = payload or ask_service(home, config, no_server or "melody" in arguments, ask) or serve()
     print_result(payload, as_json, explain)
+    if playing is not None:
+        playing.finish(payload)
+
+
+def _playing() -> Playing:
+    from .playing import Playing
+
+    return Playing()
 
 
 def _call_to_keep(

@@ -64,16 +64,24 @@ class RunningService:
         self._home, self._host, self._port = home, place.hostname or "", place.port or 80
         self._address, self._secret = address, secret
 
-    def find_or_make(self, body: Mapping[str, Any], progress: Callable[[], Any]) -> dict[str, Any]:
+    def find_or_make(
+        self,
+        body: Mapping[str, Any],
+        progress: Callable[[], Any],
+        on_job: Callable[[str], None] | None = None,
+    ) -> dict[str, Any]:
         """Return the result for a request, waiting for its job where it must be made.
 
-        `progress()` returns a context manager that yields a function of (done, total); it is entered only for a job.
+        `progress()` returns a context manager that yields a function of (done, total); it is entered only for a job,
+        whose id `on_job` gets.
         """
         answer = self._patiently("/api/find-or-make", body)
         if "result" in answer:
             result: dict[str, Any] = answer["result"]
             return result
         job: dict[str, Any] = answer["job"]
+        if on_job is not None:
+            on_job(job["id"])
         try:
             with progress() as on_progress:
                 job = self._followed(job, on_progress)
@@ -90,6 +98,29 @@ class RunningService:
             raise Stopped(f"job {job['id']} was cancelled in the service; ask again to have it made")
         made: dict[str, Any] = job["result"]
         return made
+
+    def sound(self, job_id: str, form: str = "wav") -> Iterator[bytes]:
+        """Yield the sound of a job while it makes a track, `form` wav or opus; nothing where it comes whole."""
+        with self._answer("GET", f"/api/jobs/{_quoted(job_id)}/audio?format={form}") as answer:
+            try:
+                while answer.status == 200 and (part := answer.read1()):
+                    yield part
+            except (OSError, HTTPException) as error:
+                raise Gone from error
+
+    def stream(self, body: Mapping[str, Any], form: str = "wav") -> Iterator[bytes]:
+        """Yield the sound for a request, as it is made where the generator streams; closing it stops the making."""
+        with self._answer("POST", f"/api/stream?format={form}", body) as answer:
+            if answer.status == 303:
+                address = str(answer.headers["Location"])
+                with self._answer("GET", address) as track:
+                    yield _read(track)
+                return
+            try:
+                while part := answer.read1():
+                    yield part
+            except (OSError, HTTPException) as error:
+                raise Gone from error
 
     def find(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result that find-or-make would have, without making."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from fakes import WordHashEncoder
 from running import serving
 
 from music_catalog.generator import Audio, GeneratorError, ProceduralGenerator
+from music_catalog.web.client import RunningService
 
 TEXT = "Waves roll onto an empty beach at dusk, slow and peaceful."
 BODY = {"context": TEXT, "duration_s": 6, "quality": "preview", "backend": "procedural"}
@@ -127,6 +130,37 @@ def test_a_job_goes_on_without_its_listener(slow):
 
 def test_of_an_unknown_job_there_is_no_sound(slow):
     assert httpx.get(f"{slow[0]}/api/jobs/none/audio").status_code == 404
+
+
+class Client(RunningService):
+    """The client of a running service, which takes this one without a proof."""
+
+    def _proven(self):
+        connection = HTTPConnection(self._host, self._port, timeout=PATIENCE_S)
+        connection.connect()
+        return connection
+
+
+def test_the_client_yields_the_sound_of_a_job_and_of_a_request(slow):
+    address, service, generator = slow
+    client, heard, jobs = Client(str(service.store.home), address, ""), [], []
+
+    @contextlib.contextmanager
+    def progress():
+        yield lambda done, total: None
+
+    def listen(job_id):
+        jobs.append(threading.Thread(target=lambda: heard.append(b"".join(client.sound(job_id)))))
+        jobs[-1].start()
+        generator.go.release(1_000)
+
+    made = client.find_or_make(BODY, progress, listen)
+    jobs[0].join(PATIENCE_S)
+    assert seconds_in(heard[0]) == 6
+    job_id = jobs_of(address)[0]["id"]
+    assert [*client.sound(job_id)] == []
+    assert b"".join(client.stream(BODY)) == service.get(made["id"]).path.read_bytes()
+    assert seconds_in(b"".join(client.stream({**BODY, "context": TEXT * 2, "reuse": "never"}))) == 6
 
 
 # The page
