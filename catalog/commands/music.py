@@ -42,7 +42,7 @@ from .terminal import Command, print_json, print_result, print_rows, progress_ba
 if TYPE_CHECKING:
     from ..models import Result
     from ..web.client import RunningService
-    from .playing import Playing
+    from .heard.playing import Playing
     from .shortcut import KeptCall
 
 __all__ = ["find", "find_or_make", "musicgen", "search", "similar"]
@@ -147,7 +147,7 @@ def find_or_make(
 
 
 def _playing() -> Playing:
-    from .playing import Playing
+    from .heard.playing import Playing
 
     return Playing()
 

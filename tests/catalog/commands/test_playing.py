@@ -13,7 +13,7 @@ from fakes import WordHashEncoder
 from sample_texts import CALM
 
 from music_catalog import MusicService, cli
-from music_catalog.commands.playing import Playing
+from music_catalog.commands.heard.playing import Playing
 from music_catalog.errors import Unavailable
 from music_catalog.generator import Audio, ProceduralGenerator, audio
 

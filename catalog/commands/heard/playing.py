@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..player import PIPED, find_player, play_bytes, play_file
+from ...player import PIPED, find_player, play_bytes, play_file
 
 if TYPE_CHECKING:
-    from ..models import ServedResult
-    from ..service.streaming.music_stream import MusicStream
-    from ..web.client import RunningService
+    from ...models import ServedResult
+    from ...service.streaming.music_stream import MusicStream
+    from ...web.client import RunningService
 
 __all__ = ["Playing"]
 
@@ -27,7 +27,7 @@ class Playing:
 
     def stream(self, stream: MusicStream) -> ServedResult:
         """Play the parts of a stream as they come, and return its result; an interruption stops the making."""
-        from ..service.streaming.encoding import GrowingFile
+        from ...service.streaming.encoding import GrowingFile
 
         with stream:
             if self._player in PIPED:

@@ -1,0 +1,1 @@
+"""What a command lets people hear while it works."""
