@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...disk.reading import PROBES, RESCORED, Row, where_async
+from ...disk.reading import PROBES, Row, where_async
 from ...disk.remote.table import ObjectTable
 from ...search.filters import equals
 from ..schema import TRACK_ROW
 
 __all__ = ["nearest_rows"]
+
+MARGIN = 8
+"""How many more rows than are wanted are compared exactly: the index has rounded vectors."""
 
 
 def nearest_rows(
@@ -34,19 +37,21 @@ def nearest_rows(
 
     def near(lance: Any) -> Any:
         query = lance.query().nearest_to(unit).column(column).distance_type("cosine").nprobes(PROBES)
-        query = where_async(query, predicate).limit(max(RESCORED, 2 * count))
+        query = where_async(query, predicate).limit(count + MARGIN)
         query = query.select(["_distance"]).with_row_id()
         # With rows that no index has, Lance would read the vectors of all candidates to compare them with these.
         return query if fresh is None else query.fast_search()
 
-    addresses = table.query(near)["_rowid"].to_pylist()
-    beside = [each for each in fresh or () if each not in set(addresses)]
-    rows = table.rows_at([*addresses, *beside], (*TRACK_ROW, "vector", "brief", "brief_kind"), encoder)
-    distances = {each: 1.0 - _cosine(rows[each][column], unit) for each in addresses}
-    best = sorted(addresses, key=distances.__getitem__)[:count]
-    for each in beside:
-        row = rows.get(each)
-        if row and row[column] is not None and (column != "brief" or _of_kind(row, predicate)):
+    found = table.query(near)
+    distances = dict(zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True))
+    beside = [each for each in fresh or () if each not in distances]
+    rows = table.rows_at([*distances, *beside], (*TRACK_ROW, "vector"), encoder)
+    if column == "vector":  # of a brief vector the index has all, and its distances are exact
+        distances = {each: 1.0 - _cosine(rows[each]["vector"], unit) for each in distances}
+    best = sorted(distances, key=distances.__getitem__)[:count]
+    wanted = table.rows_at(beside, ("vector", "brief", "brief_kind"), encoder)
+    for each, row in wanted.items():
+        if row[column] is not None and (column == "vector" or _of_kind(row, predicate)):
             distances[each] = 1.0 - _cosine(row[column], unit)
             best.append(each)
     return [{**rows[each], "_distance": distances[each]} for each in sorted(best, key=distances.__getitem__)]
