@@ -60,6 +60,7 @@ BENCHMARKS = (
     Benchmark("generator/procedural.py", 250, "--seconds 10 --runs 1", 40),
     Benchmark("generator/audio.py", 20, "", 20),
     Benchmark("generator/timbre.py", 70, "--seconds 3 --seeds 2", 25),
+    Benchmark("generator/streaming.py", 30, "", 30),
     Benchmark("generator/products.py", 40, "--rounds 3", 30),
     Benchmark("generator/codec.py", 200, "--seconds 1 --rounds 1", 45),
     Benchmark("catalog/load.py", 70),
