@@ -37,11 +37,13 @@ export class DetailPanel {
   #track = null;
   #editor = null; // of the waveform
   #play = null; // the button
+  #takes = null; // the place of the other takes
   #cameFrom = null; // the element that had the focus before
 
   constructor() {
     player.addEventListener("change", () => this.#showPlaying());
     edits.addEventListener("edited", ({ detail: track }) => this.#track?.id === track.id && this.#redraw(track));
+    edits.addEventListener("made", () => this.open && fill(this.#takes, later("takes", this.#track)));
     for (const name of ["gone", "back"]) {
       edits.addEventListener(name, ({ detail: ids }) => this.#track && ids.includes(this.#track.id) && this.close());
     }
@@ -103,7 +105,7 @@ export class DetailPanel {
       rating(track),
       facts(track),
       actions(track),
-      later("takes", track),
+      (this.#takes = h("div", {}, later("takes", track))),
       later("similar", track),
       later("sounds", track),
       labels(track),
