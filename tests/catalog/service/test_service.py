@@ -296,15 +296,15 @@ def test_a_cancelled_batch_is_logged_and_what_was_served_before_stays_served(ser
 
 
 def test_what_a_batch_made_before_an_error_is_logged_as_made(service, monkeypatch):
-    insert, inserted = service.store.tracks.insert, []
+    insert, inserted = service.store.tracks.insert_all, []
 
-    def insert_one(track, *rest):
+    def insert_once(tracks):
         if inserted:
             raise StorageError("the disk is full")
-        inserted.append(track.id)
-        insert(track, *rest)
+        inserted.extend(new.track.id for new in tracks)
+        return insert(tracks)
 
-    monkeypatch.setattr(service.store.tracks, "insert", insert_one)
+    monkeypatch.setattr(service.store.tracks, "insert_all", insert_once)
     with pytest.raises(StorageError):
         service.find_or_make_all([CALM, ELSEWHERE], **SHORT)
     lines = {line.action: line for line in service.store.requests.list()}
