@@ -133,11 +133,7 @@ def _by_soundfile(path: Path, spool: _Spool) -> str | None:
                 spool.add(_resampled(stream, _narrowed(block), rate, last=False))
         except soundfile.SoundFileError as error:
             raise InputError(f"it breaks off after {got / rate:.0f} s: {_reason(error)}") from None
-        spool.add(
-            _resampled(
-                stream, np.zeros((0, min(channels, 2) if channels < 3 else 1), np.float32), rate, last=True
-            )
-        )
+        spool.add(_resampled(stream, np.zeros((0, kept), np.float32), rate, last=True))
         kind = str(file.format).lower()
     # The number of frames of an MP3 is a guess where it has no table of them.
     if got < LEAST_SHARE * promised and kind not in ("mp3", "mpeg") and promised < 1 << 50:

@@ -147,12 +147,12 @@ class RemoteAudio(AudioFiles):
     def _bound(self) -> None:
         """Delete the oldest files of the cache where it has more than it may."""
         limit = _most_bytes()
-        files = sorted(
-            (stat.st_mtime, stat.st_size, path)
-            for path in (self._home / "audio").glob("*/*")
-            if not path.name.startswith(TEMPORARY)
-            for stat in [path.stat()]
-        )
+        files = []
+        for path in (self._home / "audio").glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):  # another process bounds the cache too
+                if not path.name.startswith(TEMPORARY):
+                    files.append((path.stat().st_mtime, path.stat().st_size, path))
+        files.sort()
         size, latest = sum(each[1] for each in files), time.time() - KEPT_S
         for changed_at, file_size, path in files:
             if size <= limit or changed_at > latest:
