@@ -64,11 +64,8 @@ class _Making(Work, Generic[Part]):
 
     def _end(self, error: BaseException | None = None) -> None:
         # Closed here: what it holds belongs to this thread.
-        try:
-            if (close := getattr(self._source, "close", None)) is not None:
-                close()
-        except BaseException as failed:
-            error = error or failed
+        if (close := getattr(self._source, "close", None)) is not None:
+            close()
         self._source = None
         self.end(error)
 

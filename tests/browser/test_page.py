@@ -595,7 +595,7 @@ def test_everything_by_keyboard(own_site, open_page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", ["tracks", "compose", "map", "history"])
-def test_no_serious_finding_of_axe(open_page, site, axe, view, scheme):
+def test_no_finding_of_axe(open_page, site, axe, view, scheme):
     page = open_page(f"{site}/#/{view}", color_scheme=scheme)
     if view == "tracks":
         rows(page).first.get_by_role("button", name="Play").click()
@@ -610,6 +610,23 @@ def test_no_serious_finding_of_axe(open_page, site, axe, view, scheme):
         expect(page.locator(".candidate").first).to_be_visible()
     else:
         expect(page.locator(".legend-value, .history-line").first).to_be_visible()
+    assert axe(page) == []
+
+
+@pytest.mark.parametrize(
+    ("view", "there"),
+    [
+        ("tracks", ".row-title"),
+        ("compose", ".compose"),
+        ("scene", "main h1"),
+        ("story", "main h1"),
+        ("map", ".legend-value"),
+        ("history", ".history-line"),
+    ],
+)
+def test_no_finding_of_axe_on_a_phone(open_page, site, axe, view, there):
+    page = open_page(f"{site}/#/{view}", width=360, height=740)
+    expect(page.locator(there).first).to_be_attached()
     assert axe(page) == []
 
 
