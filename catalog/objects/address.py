@@ -57,20 +57,22 @@ def is_address(home: str | Path) -> bool:
 def parse_address(text: str, options: Mapping[str, str] | None = None) -> Address:
     """Return the address in `text`, with `options` and those that the environment states.
 
-    Raises InputError for an address that cannot be used; an error never repeats a user name or a password.
+    Raises InputError for an address that cannot be used; an error never repeats a user name, a password or a signature.
     """
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     bucket, _, prefix = rest.strip("/").partition("/")
-    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    # Any side of these marks may be a part of a secret.
+    is_secret = re.search("[@?#]", rest) is not None
+    shown = f"{scheme}://{'...' if is_secret else rest}"
     if scheme not in SCHEMES:
         raise InputError(
             f"{shown} is no place for a catalog; pass a folder, or an address such as s3://bucket/prefix, "
             "gs://bucket/prefix or az://container/prefix"
         )
-    if "@" in rest or "?" in rest or "#" in rest:
+    if is_secret:
         raise InputError(
-            f"{shown.partition('?')[0]} must have no user name, password, query or fragment; give credentials in the "
+            f"{shown} must have no user name, password, query or fragment; give credentials in the "
             "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", bucket) or ".." in prefix.split("/"):

@@ -40,7 +40,16 @@ def test_another_address_is_refused_with_what_is_valid(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["s3://who:hidden@bucket/x", "s3://bucket/x?key=hidden", "ftp://who:hidden@host/x"]
+    "text",
+    [
+        "s3://who:hidden@bucket/x",
+        "s3://bucket/x?key=hidden",
+        "ftp://who:hidden@host/x",
+        "s3://bucket#hidden",
+        "https://account.blob.core.windows.net/container?sv=1&sig=hidden",
+        "s3://bucket?key=a@hidden",
+        "s3://hidden?more@bucket",
+    ],
 )
 def test_a_password_in_an_address_is_refused_and_not_repeated(text):
     with pytest.raises(InputError) as refused:
