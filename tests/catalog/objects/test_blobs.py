@@ -40,6 +40,25 @@ def test_a_store_with_conditions_passes_the_probe_and_nothing_stays(blobs):
     assert not list(blobs.list())
 
 
+@pytest.mark.parametrize("lost", [0, 2])
+def test_a_store_that_loses_the_answer_to_a_write_passes_the_probe(blobs, server, monkeypatch, lost):
+    """The first write is a create and the third one a swap; both are done, and sent again."""
+    answer, writes = server.answer, []
+
+    def losing(method, target, headers, body):
+        told = answer(method, target, headers, body)
+        if method == "PUT":
+            writes.append(target)
+            if len(writes) == lost + 1:
+                return 503, {}, b""
+        return told
+
+    monkeypatch.setattr(server, "answer", losing)
+    check_conditions(blobs)
+    assert not list(blobs.list())
+    assert len(writes) == 5
+
+
 def test_a_store_that_ignores_conditions_is_refused(monkeypatch):
     with object_server(monkeypatch, ignores_conditions=True) as server:
         blobs = Blobs(parse_address(f"s3://{BUCKET}/home"))
