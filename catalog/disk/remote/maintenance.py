@@ -75,7 +75,7 @@ class ObjectMaintenance:
                 # A row changed in what was being merged; Lance leaves it to its caller to begin anew.
                 if not left or CONFLICT not in str(error):
                     raise
-        for column, kind in self._index_for(table.name, table.table.count_rows()).items():
+        for column, kind in self._index_for(table.name, table.count_rows()).items():
             self._index(table, column, kind)
 
     def ensure_index(self, table: ObjectTable, column: str) -> None:
@@ -90,7 +90,7 @@ class ObjectMaintenance:
 
     def warm(self, table: ObjectTable) -> None:
         """Bring the indexes that decisions need into memory, where they are not too large for it."""
-        if table.exists() and table.table.count_rows() <= MOST_WARM_ROWS:
+        if table.exists() and table.count_rows() <= MOST_WARM_ROWS:
             with lance_errors(f"the indexes of the {table.name} table cannot be read"):
                 for index in table.table.list_indices():
                     if not {*index.columns}.isdisjoint(WARM_COLUMNS):
@@ -98,7 +98,7 @@ class ObjectMaintenance:
 
     def remake_index(self, table: ObjectTable, column: str) -> None:
         """Make the index of `column` anew."""
-        if kind := self._index_for(table.name, table.table.count_rows()).get(column):
+        if kind := self._index_for(table.name, table.count_rows()).get(column):
             self._make(table, column, kind)
 
     def _index(self, table: ObjectTable, column: str, kind: str) -> None:

@@ -164,8 +164,14 @@ class ObjectTable:
         return 0
 
     def size_bytes(self) -> int:
-        """Return the bytes of the files that the newest version has."""
-        return int(self.table.stats()["total_bytes"]) if self.exists() else 0
+        """Return the bytes of the files that the newest version has; raises StorageError."""
+        with lance_errors(f"the {self.name} table in {self.address} cannot be looked at"):
+            return int(self.table.stats()["total_bytes"]) if self.exists() else 0
+
+    def count_rows(self) -> int:
+        """Return the number of rows; raises StorageError."""
+        with lance_errors(f"the {self.name} table in {self.address} cannot be read"):
+            return int(self.table.count_rows())
 
     def close(self) -> None:
         """Close the table; the next use opens it anew."""

@@ -16,6 +16,8 @@ __all__ = ["nearest_rows"]
 
 MARGIN = 8
 """How many more rows than are wanted are compared exactly: the index has rounded vectors."""
+TRIES = 3
+"""How often a search is begun whose rows are written elsewhere before they are read."""
 
 
 def nearest_rows(
@@ -31,8 +33,31 @@ def nearest_rows(
     `encoder` is what made the vectors of texts. The index gives the addresses of more candidates than the `count` that
     are wanted, and their exact distances are computed here, so that a row that was read for another text takes no
     request. Rows that no index has yet are compared one by one, and come beside those that are wanted: they meet the
-    predicate only where their records do, which the caller checks for every row.
+    predicate only where their records do, which the caller checks for every row. Where commits overtake every try, the
+    rows that have no address any more are left out.
     """
+    for _ in range(TRIES):
+        distances, beside = _candidates(table, column, unit, predicate, count)
+        rows = table.rows_at([*distances, *beside], (*TRACK_ROW, "vector"), encoder)
+        wanted = table.rows_at(beside, ("vector", "brief", "brief_kind"), encoder)
+        if rows.keys() >= {*distances, *beside} and wanted.keys() >= {*beside}:
+            break
+    distances = {each: distance for each, distance in distances.items() if each in rows}
+    if column == "vector":  # of a brief vector the index has all, and its distances are exact
+        distances = {each: 1.0 - _cosine(rows[each]["vector"], unit) for each in distances}
+    best = sorted(distances, key=distances.__getitem__)[:count]
+    for each, row in wanted.items():
+        known = each in rows and row[column] is not None
+        if known and (column == "vector" or _of_kind(row, predicate)):
+            distances[each] = 1.0 - _cosine(row[column], unit)
+            best.append(each)
+    return [{**rows[each], "_distance": distances[each]} for each in sorted(best, key=distances.__getitem__)]
+
+
+def _candidates(
+    table: ObjectTable, column: str, unit: NDArray[np.float32], predicate: str | None, count: int
+) -> tuple[dict[int, float], list[int]]:
+    """Return distances by address as the index has them, and the addresses of other rows that no index has yet."""
     fresh = None if predicate and "id IN (" in predicate else table.unindexed(column)
 
     def near(lance: Any) -> Any:
@@ -44,17 +69,7 @@ def nearest_rows(
 
     found = table.query(near)
     distances = dict(zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True))
-    beside = [each for each in fresh or () if each not in distances]
-    rows = table.rows_at([*distances, *beside], (*TRACK_ROW, "vector"), encoder)
-    if column == "vector":  # of a brief vector the index has all, and its distances are exact
-        distances = {each: 1.0 - _cosine(rows[each]["vector"], unit) for each in distances}
-    best = sorted(distances, key=distances.__getitem__)[:count]
-    wanted = table.rows_at(beside, ("vector", "brief", "brief_kind"), encoder)
-    for each, row in wanted.items():
-        if row[column] is not None and (column == "vector" or _of_kind(row, predicate)):
-            distances[each] = 1.0 - _cosine(row[column], unit)
-            best.append(each)
-    return [{**rows[each], "_distance": distances[each]} for each in sorted(best, key=distances.__getitem__)]
+    return distances, [each for each in fresh or () if each not in distances]
 
 
 def _of_kind(row: Row, predicate: str | None) -> bool:

@@ -276,6 +276,54 @@ def test_a_search_that_uses_an_index_finds_what_no_index_has_yet(replica, monkey
     assert new[0].id not in dict(_scores(service))
 
 
+@pytest.mark.parametrize("overtaken", [1, 10])
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_search_that_a_commit_overtakes_begins_again(replica, monkeypatch, overtaken, compacted):
+    """The row that was found is written elsewhere before it is read: once, or each time the search begins."""
+    service = replica()
+    track, other = (service.find_or_make(text, **SHORT).track for text in (RAIN, BATTLE))
+    before = dict(_scores(service))
+    table, ratings = service.store.tracks.table.durable, []
+    query = table.query
+
+    def overtaking(build, asked=None):
+        found = query(build, asked)
+        if "_distance" in found.column_names and len(ratings) < overtaken:
+            ratings.append(service.rate(track.id, 1 + len(ratings) % 5).rating)
+            if compacted:
+                service.store.care.compact()
+            table._rows.clear()  # as in a replica that has not read them
+        return found
+
+    monkeypatch.setattr(table, "query", overtaking)
+    found = dict(_scores(service))
+    assert ratings
+    assert other.id in found or (compacted and overtaken > 1)  # a compaction moves it too
+    if overtaken == 1:
+        assert found == pytest.approx(before, abs=1e-5)
+
+
+def test_what_lance_raises_while_it_counts_is_told(replica, monkeypatch):
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    table = service.store.tracks.table.durable
+
+    def failing(*_):
+        raise RuntimeError("lance error: no answer")
+
+    for name in ("count_rows", "stats"):
+        monkeypatch.setattr(table.table, name, failing)
+    maintenance = service.store.care._maintenance
+    for ask in (
+        lambda: maintenance.compact_table(table),
+        lambda: maintenance.warm(table),
+        lambda: maintenance.remake_index(table, "vector"),
+        table.size_bytes,
+    ):
+        with pytest.raises(StorageError, match="tracks"):
+            ask()
+
+
 def _scores(service):
     scored = service.store.tracks.search(service.embed(RAIN), limit=20)
     return [(track.id, score) for track, score in scored]
