@@ -14,12 +14,14 @@ __all__ = ["NO_WEIGHTS", "PATTERN", "commercial"]
 NO_WEIGHTS = "none"
 """What a generator without weights states; an imported track with this word has no licence at all."""
 _VERSION = r"[ -]?v?[1-4](\.[05])?"
+# Two letters of a jurisdiction, such as de: any but nc and nd, which say what is not allowed.
+_PLACE = r"([a-mo-z][a-z]|n[abe-z])"
 _KINDS = (
     # Said by a person, as in "commercial: our own recording".
     r"commercial( use)?:.+",
     r"(cc[ -]?0|cc[ -]zero)([ -]?1(\.0)?)?( universal)?",
     r"(public[ -]domain)([ -]mark)?([ -]?1(\.0)?)?",
-    rf"cc[ -]by([ -]sa)?({_VERSION})?([ -](international|unported|[a-z]{{2}}))?",
+    rf"cc[ -]by([ -]sa)?({_VERSION})?([ -](international|unported|{_PLACE}))?",
     rf"creative commons[ -]attribution([ -]share[ -]?alike)?({_VERSION})?( (international|unported))?( licen[cs]e)?",
     r"(https?://)?(www\.)?creativecommons\.org/publicdomain/(zero|mark)/1\.0/?(deed(\.[a-z]{2})?|legalcode)?",
     r"(https?://)?(www\.)?creativecommons\.org/licenses/by(-sa)?/[1-4]\.[05](/[a-z]{2,3})?/?(deed(\.[a-z]{2})?|legalcode)?",

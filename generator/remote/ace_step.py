@@ -37,31 +37,34 @@ def make(
         "audio_format": "wav",
         **settings.options,
     }
-    task = _data(exchange.post(urljoin(root, "release_task"), asked))
+    task = _data(exchange, exchange.post(urljoin(root, "release_task"), asked))
     task_id = task.get("task_id") if isinstance(task, dict) else None
     if not isinstance(task_id, str) or not task_id:
         raise ServiceError("answered without a task_id; check that it is an ACE-Step 1.5 server, and api")
     while True:
-        entry = _entry(exchange.ask(urljoin(root, "query_result"), {"task_id_list": [task_id]}), task_id)
+        answer = exchange.ask(urljoin(root, "query_result"), {"task_id_list": [task_id]})
+        entry = _entry(exchange, answer, task_id)
         if entry.get("status") == 1:
             return exchange.ask(_address(root, entry.get("result")), most_bytes=most_bytes).body
         if entry.get("status") != 0:
-            raise ServiceError(f"failed at its task{_reason(entry.get('result'))}; look into its log")
+            raise ServiceError(
+                f"failed at its task{_reason(exchange, entry.get('result'))}; look into its log"
+            )
         exchange.wait(POLL_S)
 
 
-def _data(answer: Answer) -> Any:
+def _data(exchange: Exchange, answer: Answer) -> Any:
     """Return what is wrapped in an answer. Raises ServiceError for one that reports an error or is no such answer."""
     found = loaded(answer.body)
     if not isinstance(found, dict) or "data" not in found:
         raise ServiceError("answered something other than ACE-Step's JSON; check url, and api")
     if found.get("code", 200) != 200 or found.get("error"):
-        raise ServiceError(f"refused the task ({str(found.get('error'))[:200]!r})")
+        raise ServiceError(f"refused the task ({exchange.shown(str(found.get('error')))!r})")
     return found["data"]
 
 
-def _entry(answer: Answer, task_id: str) -> dict[str, Any]:
-    entries = _data(answer)
+def _entry(exchange: Exchange, answer: Answer, task_id: str) -> dict[str, Any]:
+    entries = _data(exchange, answer)
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and entry.get("task_id") == task_id:
             return entry
@@ -87,8 +90,8 @@ def _address(root: str, result: object) -> str:
     return address
 
 
-def _reason(result: object) -> str:
+def _reason(exchange: Exchange, result: object) -> str:
     entries = loaded(result.encode("utf-8", "replace")) if isinstance(result, str) else result
     first = entries[0] if isinstance(entries, list) and entries else None
     said = first.get("error") if isinstance(first, dict) else None
-    return f" ({said[:200]!r})" if isinstance(said, str) and said else ""
+    return f" ({exchange.shown(said)!r})" if isinstance(said, str) and said else ""

@@ -21,8 +21,10 @@ TICK_S = 0.2
 """How often a caller is asked whether it still wants the music."""
 WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between attempts; the last one from then on."""
-NOT_TAKEN = (429, 502, 503, 504)
+NOT_TAKEN = (429, 503)
 """What servers answer before they take a request: it may be sent again."""
+PASSING = (*NOT_TAKEN, 502, 504)
+"""Faults that pass. Of these 502 and 504 come also from a gateway whose server has begun on the request."""
 SHOWN_CHARACTERS = 200
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -72,6 +74,12 @@ class Exchange:
             self._tick()
             time.sleep(min(TICK_S, left_s, max(0.0, self._left_s())))
 
+    def shown(self, words: str) -> str:
+        """Return what a service said, as a message may hold it: without the key, and cut to 200 characters."""
+        if key := self._headers.get("Authorization", "").removeprefix("Bearer "):
+            words = words.replace(key, "***")
+        return words[:SHOWN_CHARACTERS]
+
     def _left_s(self) -> float:
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
@@ -93,7 +101,7 @@ class Exchange:
             else:
                 if answer.status == 200:
                     return answer
-                if last or answer.status not in NOT_TAKEN:
+                if last or answer.status not in (PASSING if repeatable else NOT_TAKEN):
                     raise ServiceError(self._refusal(answer))
             self.wait(WAITS_S[min(attempt, len(WAITS_S) - 1)])
         raise AssertionError("the last attempt returns or raises")
@@ -151,10 +159,8 @@ class Exchange:
         }.get(status, "look into its log" if status >= 500 else "check the settings of the backend")
         if 300 <= status < 400:
             advice = "redirects are not followed; set url to where it leads"
-        words = _words_of(answer.body)
-        if key := self._headers.get("Authorization", "").removeprefix("Bearer "):
-            words = words.replace(key, "***")
-        said = f" ({words[:SHOWN_CHARACTERS]})" if words else ""
+        words = self.shown(_words_of(answer.body))
+        said = f" ({words})" if words else ""
         return f"answered with status {status}{said}; {advice}"
 
 

@@ -133,7 +133,11 @@ class Line:
                 self._asleep = False
                 work = self._next()
             if work is not None:
-                work.step()
+                try:
+                    work.step()
+                except BaseException as error:
+                    # The thread outlives it, or all who wait would wait for ever.
+                    work.end(error)
             # Nothing of what is over is kept while the thread waits.
             del work
 

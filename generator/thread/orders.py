@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from ..errors import Cancelled, GeneratorError
+from ..errors import Cancelled
 from ..protocol import Audio, Generator, Progress
 from .calls import Call
 from .line import LINE, Line
@@ -90,6 +90,7 @@ class Order(Call[list[Audio]]):
         """Give each order what a batch of all made for it; False where that failed."""
         try:
             made = iter(_batch(generator, [one for order in orders for one in order._asked], _Shared(orders)))
+            values = [[next(made) for _ in order._asked] for order in orders]
         except Exception:
             # One of them may have spoiled it for the others: each is made alone, in its turn, and fails alone.
             with self.line.changed:
@@ -97,8 +98,12 @@ class Order(Call[list[Audio]]):
                     order._joins = False
                     order.begun = order is self
             return False
-        for order in orders:
-            order.value = [next(made) for _ in order._asked]
+        except BaseException as error:
+            for order in orders[1:]:
+                order.end(error)
+            raise
+        for order, value in zip(orders, values, strict=True):
+            order.value = value
         return True
 
     def _alone(self, generator: Generator, report: Progress) -> list[Audio]:
@@ -126,9 +131,10 @@ class Order(Call[list[Audio]]):
                 if not (isinstance(other, Order) and other.ready() and other.source == self.source):
                     continue
                 if rows + len(other._asked) <= MOST_ROWS and other._batch_key(generator) == key:
-                    other.begun = True
                     rows += len(other._asked)
                     found.append(other)
+            for other in found:
+                other.begun = True
         return found
 
     def _batch_key(self, generator: Generator) -> Hashable:
@@ -136,7 +142,7 @@ class Order(Call[list[Audio]]):
         key_of = getattr(generator, "batch_key", None)
         if key_of is None or not self._joins:
             return None
-        with suppress(GeneratorError):  # its own run tells what is wrong with it
+        with suppress(Exception):  # its own run tells what is wrong with it
             keys = {key_of(one.config) for one in self._asked}
             return next(iter(keys)) if len(keys) == 1 else None
         return None

@@ -64,8 +64,11 @@ class _Making(Work, Generic[Part]):
 
     def _end(self, error: BaseException | None = None) -> None:
         # Closed here: what it holds belongs to this thread.
-        if (close := getattr(self._source, "close", None)) is not None:
-            close()
+        try:
+            if (close := getattr(self._source, "close", None)) is not None:
+                close()
+        except BaseException as failed:
+            error = error or failed
         self._source = None
         self.end(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
@@ -100,7 +101,7 @@ def hangs_up(handler):
     return True
 
 
-@pytest.mark.parametrize("status", [429, 502, 503])
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_request_that_was_not_taken_is_sent_again(status):
     with music_server(faults=[answers(status), answers(status)]) as server:
         assert ace(server, retries=2).generate_music("x", CONFIG).duration_s == 12.0
@@ -110,6 +111,19 @@ def test_a_request_that_was_not_taken_is_sent_again(status):
         pytest.raises(GeneratorError, match=str(status)),
     ):
         ace(server, retries=1).generate_music("x", CONFIG)
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_that_gave_up_may_have_handed_the_task_on(status):
+    with (
+        music_server(faults=[answers(status)]) as server,
+        pytest.raises(GeneratorError, match=f"status {status}"),
+    ):
+        ace(server, retries=5).generate_music("x", CONFIG)
+    assert server.paths == ["/release_task"]
+    with music_server(faults=[lambda _: False, answers(status)]) as server:
+        assert ace(server).generate_music("x", CONFIG).duration_s == 12.0
+    assert len(server.asked) == 1
 
 
 def test_a_task_that_may_have_begun_is_not_handed_in_again_but_what_only_reads_is_asked_again():
@@ -214,6 +228,41 @@ def test_a_key_is_sent_and_never_told(monkeypatch):
         HttpGenerator(url="http://x", model="m", license="MIT", api_key_env="MUSIC_KEY").generate_music(
             "x", CONFIG
         )
+
+
+LONG = "x" * 195
+ECHOES = {
+    "refusal": b'{"data": null, "code": 401, "error": "no rights for secret-key"}',
+    "refusal that is cut": f'{{"data": null, "code": 401, "error": "{LONG}secret-key"}}'.encode(),
+    "status that is cut": None,
+}
+
+
+@pytest.mark.parametrize("body", ECHOES.values(), ids=ECHOES)
+def test_a_key_that_a_service_repeats_is_told_in_no_message(body, monkeypatch):
+    monkeypatch.setenv("MUSIC_KEY", "secret-key")
+    fault = answers(200, body) if body else answers(400, f'{{"detail": "{LONG}secret-key"}}'.encode())
+    with music_server(faults=[fault]) as server, pytest.raises(GeneratorError) as refused:
+        ace(server, api_key_env="MUSIC_KEY").generate_music("x", CONFIG)
+    assert "secr" not in str(refused.value)
+
+
+@pytest.mark.parametrize("before", ["no rights for ", LONG])
+def test_a_key_in_the_reason_of_a_failed_task_is_not_told(before, monkeypatch):
+    monkeypatch.setenv("MUSIC_KEY", "secret-key")
+
+    def fails(handler):
+        result = json.dumps([{"error": f"{before}secret-key"}])
+        body = {"data": [{"task_id": "1", "status": 2, "result": result}], "code": 200, "error": None}
+        return answers(200, json.dumps(body).encode())(handler)
+
+    taken = answers(200, b'{"data": {"task_id": "1"}, "code": 200, "error": null}')
+    with (
+        music_server(faults=[taken, fails]) as server,
+        pytest.raises(GeneratorError, match="failed at") as it,
+    ):
+        ace(server, api_key_env="MUSIC_KEY").generate_music("x", CONFIG)
+    assert "secr" not in str(it.value)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class Callers:
                 self.ends[name] = error
 
         before = len(self.line.works())
-        self.threads.append(threading.Thread(target=run))
+        self.threads.append(threading.Thread(target=run, daemon=True))
         self.threads[-1].start()
         wait_for(lambda: len(self.line.works()) > before)
 
@@ -433,3 +433,87 @@ def test_a_closed_line_refuses_and_ends_what_waits(line):
     closing.join(PATIENCE_S)
     with pytest.raises(GeneratorError, match="ending"):
         on_thread(partial(int), line=line)
+
+
+# Faults: what raises where nobody expects it ends its own work, and the thread goes on
+
+
+def ends_of(callers):
+    """Return how each of the callers ended, once all have."""
+    return {name: str(end) for name, end in callers.join().items()}
+
+
+def test_a_step_that_raises_ends_its_work_and_the_thread_goes_on(line):
+    class Broken(Call):
+        def step(self):
+            raise SystemExit("broken")
+
+    callers = Callers(line)
+    callers.ask("broken", Broken(None, line=line))
+    assert ends_of(callers) == {"broken": "broken"}
+    assert on_thread(lambda _: "next", line=line) == "next"
+
+
+def test_a_stream_whose_end_raises_tells_it_and_the_thread_goes_on(line):
+    class Leaky:
+        def __init__(self, report):
+            self.parts = iter([1])
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return next(self.parts)
+
+        def close(self):
+            raise RuntimeError("it does not close")
+
+    stream = ThreadStream(Leaky, line=line)
+    assert next(stream) == 1
+    with pytest.raises(RuntimeError, match="does not close"):
+        next(stream)
+    assert on_thread(lambda _: "next", line=line) == "next"
+
+
+def test_a_batch_with_too_few_pieces_is_made_one_by_one(line):
+    class Short(Batching):
+        def generate_batch(self, prompts, configs, **rest):
+            return super().generate_batch(prompts, configs, **rest)[:-1]
+
+    generator, held, callers = Short(), Held(line), Callers(line)
+    for name in "ab":
+        callers.ask(name, order(line, generator, name))
+    held.release()
+    assert {name: end[0].provenance["prompt"] for name, end in callers.join().items()} == {"a": "a", "b": "b"}
+    assert generator.batches == [["a", "b"], ["a"], ["b"]]
+
+
+def test_a_batch_that_ends_the_thread_ends_all_who_asked_for_it(line):
+    class Exiting(Batching):
+        def generate_batch(self, prompts, configs, **rest):
+            raise SystemExit("no more")
+
+    generator, held, callers = Exiting(), Held(line), Callers(line)
+    for name in "ab":
+        callers.ask(name, order(line, generator, name))
+    held.release()
+    assert ends_of(callers) == {"a": "no more", "b": "no more"}
+    assert on_thread(lambda _: "next", line=line) == "next"
+
+
+def test_a_piece_that_tells_no_key_of_a_batch_is_made_alone(line):
+    class Keyless(Batching):
+        def batch_key(self, config):
+            return config["no such name"] if config["length"] == 7 else config["length"]
+
+    generator, held, callers = Keyless(), Held(line), Callers(line)
+    callers.ask("a", order(line, generator, "a"))
+    callers.ask("b", order(line, generator, "b"))
+    callers.ask("keyless", order(line, generator, "keyless", length=7))
+    held.release()
+    assert {name: end[0].provenance["prompt"] for name, end in callers.join().items()} == {
+        "a": "a",
+        "b": "b",
+        "keyless": "keyless",
+    }
+    assert generator.batches == [["a", "b"], ["keyless"]]
