@@ -12,6 +12,7 @@ from ..errors import Unavailable
 from ..generator import Audio, Cancelled, Generator, GeneratorError, Progress
 from ..generator.audio.checks import checked
 from ..generator.audio.loop import cut_loop, extra_s
+from ..generator.thread.turns import Places
 from .installed import one_line
 
 __all__ = ["MOST_RANK", "REQUIRED", "USUAL_RANK", "PluginGenerator", "faults_of"]
@@ -48,6 +49,8 @@ class PluginGenerator:
             )
 
         self.weights_license = stated
+        self.places = Places(1) if getattr(self._generator, "elsewhere", False) else None
+        """Where other machines make the music: they are asked one call at a time, beside what this one makes."""
 
     def generate_music(
         self,

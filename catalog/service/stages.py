@@ -19,7 +19,7 @@ from ..errors import CatalogError, InputError, StorageError
 from ..generator import Cancelled, Generator, Progress, weights
 from ..generator.loaded import LoadedGenerators
 from ..generator.thread.orders import OnAudio
-from ..generator.thread.turns import Turns
+from ..generator.thread.turns import Places, Turns
 from ..history.rejections import Rejections
 from ..models import (
     Audience,
@@ -103,7 +103,8 @@ class Flow:
         self.together: int = getattr(generators, "together", TOGETHER)
         """How many tracks are made at once at the most."""
         self.loaded = LoadedGenerators(generators, one_model=self.at_once == 1)
-        self._turns = Turns(self._generator, self.at_once)
+        self._cluster = Places(self.at_once) if self.at_once > 1 else None
+        self._turns = Turns(self._generator, self._places_of)
 
     def close(self) -> None:
         """Cancel what is being made, drop the loaded models and close the store."""
@@ -349,6 +350,9 @@ class Flow:
 
     def _generator(self, backend: str, size: str) -> Generator:
         return self.loaded(backend, size) if backend in OWN else self.backends.generator(backend)
+
+    def _places_of(self, backend: str) -> Places | None:
+        return self._cluster if backend in OWN else self.backends.generator(backend).places
 
     def finish(self, call: Call, outcome: Outcome) -> Result:
         """Return the result of a call and record it in the log."""

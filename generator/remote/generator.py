@@ -29,6 +29,7 @@ class HttpGenerator:
     """Music from a service; see `RemoteSettings`. The same seed need not give the same samples."""
 
     repeats = False
+    elsewhere = True
 
     def __init__(self, **settings: Any) -> None:
         """Check the settings; the service is not asked yet. Raises GeneratorError in one sentence."""

@@ -66,6 +66,8 @@ class Order(Call[list[Audio]]):
 
     def made_here(self) -> list[Audio]:
         """Return the pieces, asked for on the thread of the caller: for generators that work elsewhere."""
+        if self.error is not None:
+            raise self.error
         began = perf_counter()
         made = self._alone(self._load(), self.report)
         self.took_s = perf_counter() - began

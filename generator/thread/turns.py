@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
+from ..errors import Cancelled
 from ..protocol import Audio, Generator, Progress
-from .line import LINE
+from .line import LINE, POLL_S
 from .orders import Asked, OnAudio, Order
 
-__all__ = ["Turns"]
+__all__ = ["Places", "Turns"]
+
+
+Places = threading.Semaphore
+"""How many calls of a backend other machines take at a time."""
+
+
+class _Held(threading.local):
+    """The places that the thread that looks has taken."""
+
+    def __init__(self) -> None:
+        self.places: list[Places] = []
 
 
 class Turns:
     """Has the generators of one service make music; `load` returns one by backend and model size.
 
-    `at_once`: how many calls they make at a time. Those that make on this machine make one, on the generators' thread;
-    those that hand the work to other machines make more, each on the thread of its caller.
+    `places_of` a backend: None where it makes on this machine, on the generators' thread; the places of one that hands
+    the work to other machines, each call of which is made on the thread of its caller.
     """
 
-    def __init__(self, load: Callable[[str, str], Generator], at_once: int = 1) -> None:
-        self._load, self._at_once = load, at_once
-        self._free = threading.BoundedSemaphore(at_once)
+    def __init__(
+        self,
+        load: Callable[[str, str], Generator],
+        places_of: Callable[[str], Places | None],
+    ) -> None:
+        self._load, self._places_of = load, places_of
+        self._held = _Held()
+        self._lock = threading.Lock()
+        self._under_way: set[Order] = set()
+        self._closed = False
 
     def make(
         self,
@@ -38,14 +58,48 @@ class Turns:
         """
         load, source = partial(self._load, backend, size), (self, backend, size)
         order = Order(load, asked, on_progress, source=source, owner=self, on_audio=on_audio)
-        if LINE.here:
-            # What a generator calls asks for more music: the thread would wait for itself.
-            return order.made_here(), order.took_s
-        if self._at_once == 1:
+        with self._noted(order):
+            if (places := self._places_of(backend)) is not None:
+                with self._place(places, order):
+                    return order.made_here(), order.took_s
+            if LINE.here:
+                # What a generator calls asks for more music: the thread would wait for itself.
+                return order.made_here(), order.took_s
             return order.result(), order.took_s
-        with self._free:
-            return order.made_here(), order.took_s
 
     def close(self) -> None:
-        """Cancel what is being made and what waits."""
-        LINE.drop(self, "the service was closed while this was made")
+        """Cancel what is being made and what waits, and make nothing more."""
+        reason = "the service was closed while this was made"
+        with self._lock:
+            self._closed = True
+            under_way = [*self._under_way]
+        for order in under_way:
+            order.drop(Cancelled(reason))
+        LINE.drop(self, reason)
+
+    @contextmanager
+    def _noted(self, order: Order) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise Cancelled("the service is closed; nothing more is made by it")
+            self._under_way.add(order)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.discard(order)
+
+    @contextmanager
+    def _place(self, places: Places, order: Order) -> Iterator[None]:
+        """Take a place; who waits for one can cancel. A thread that has one keeps it for what it asks meanwhile."""
+        if places in self._held.places:
+            yield
+            return
+        while not places.acquire(timeout=POLL_S):
+            order.report(0, 1)
+        self._held.places.append(places)
+        try:
+            yield
+        finally:
+            self._held.places.remove(places)
+            places.release()

@@ -59,6 +59,22 @@ def test_a_plugin_is_named_in_the_configuration_with_its_settings(plug, tmp_path
     assert strongest_hertz(low.path) == pytest.approx(440, abs=5)
 
 
+@pytest.mark.parametrize(("elsewhere", "thread"), [(False, "catalog-generator"), (True, "MainThread")])
+def test_a_plugin_works_on_the_generators_thread_unless_it_works_elsewhere(elsewhere, thread, plug, tmp_path):
+    named = TONE.replace('"versions": {}', '"versions": {"thread": threading.current_thread().name}')
+    source = "import threading\n" + named.replace("class Tone:", f"class Tone:\n    elsewhere = {elsewhere}")
+    plug("tone-package", "tone_module", source, generator={"tone": "tone_module:Tone"})
+    with MusicService.open(tmp_path / "home", encoder=WordHashEncoder(), generators=Cluster()) as service:
+        made = service.find_or_make(TEXT, backend="tone", **SHORT)
+    assert made.track.versions["thread"] == thread
+
+
+class Cluster:
+    """Generators of a cluster that makes two pieces at a time; nothing here asks it for one."""
+
+    at_once = 2
+
+
 def strongest_hertz(path):
     import soundfile
 
