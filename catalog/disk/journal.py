@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import errors
-from ..errors import CatalogError, Damage, InputError
+from ..errors import CatalogError, Damage, InputError, StorageError
 from ..models import Result, ServedResult, Value
 from ..models.job import Job
 from .checksummed import from_checked, to_checked
 from .files import check_writable, inside, set_aside, storing, sync, write_file
 from .locks import hold, is_held
 
-__all__ = ["Journal", "Line", "line_from_json", "line_to_json", "plain"]
+__all__ = ["Journal", "Line", "TakenOver", "line_from_json", "line_to_json", "plain"]
 
 
 LOCK_S = 10.0
@@ -32,6 +32,10 @@ _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{8})\.json")
 """The id of a job, and the process that it belongs to."""
 
 _log = logging.getLogger(__name__)
+
+
+class TakenOver(StorageError):
+    """The job is one of another process now, which counted this one as dead."""
 
 
 @dataclass(frozen=True)

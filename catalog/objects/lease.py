@@ -30,14 +30,14 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 @contextmanager
 def lease(
-    blobs: Blobs, name: str, timeout_s: float, what: str, *, lease_s: float | None = None
-) -> Iterator[None]:
+    blobs: Blobs, name: str, timeout_s: float, what: str, *, lease_s: float | None = None, holder: str = ""
+) -> Iterator[_Lease]:
     """Hold the lease `name`, waiting up to `timeout_s` seconds for its holder; `what` names it in the error.
 
-    The lease of a process that dies is free `lease_s` seconds later, LEASE_S by default. Raises Busy when the wait is
-    over.
+    The lease of a process that dies is free `lease_s` seconds later, LEASE_S by default. One that `holder` left, say by
+    a request whose answer was lost, the same `holder` takes at once. Raises Busy when the wait is over.
     """
-    held = _Lease(blobs, _path_of(name), LEASE_S if lease_s is None else lease_s)
+    held = _Lease(blobs, _path_of(name), LEASE_S if lease_s is None else lease_s, holder)
     deadline, wait_s = time.monotonic() + timeout_s, _FIRST_WAIT_S
     while not held.take():
         if time.monotonic() >= deadline:
@@ -49,7 +49,7 @@ def lease(
     renewing = threading.Thread(target=held.keep_renewed, name="catalog-lease", daemon=True)
     renewing.start()
     try:
-        yield
+        yield held
     finally:
         held.free()
 
@@ -70,13 +70,19 @@ class Watch:
 class _Lease:
     """One try to hold one lease; `mark` is that of the object as this holder wrote it, None while it has none."""
 
-    def __init__(self, blobs: Blobs, path: str, lease_s: float) -> None:
+    def __init__(self, blobs: Blobs, path: str, lease_s: float, holder: str = "") -> None:
         self._blobs, self.path, self._lease_s = blobs, path, lease_s
+        self._holder = holder or secrets.token_hex(8)
         self._mark: Mark | None = None
         self._seen: tuple[Mark, float] | None = None
         """The mark of another's object, and since when it has been seen."""
         self._over = threading.Event()
         self._lock = threading.Lock()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease was not lost, as far as this holder knows."""
+        return self._mark is not None
 
     def take(self) -> bool:
         """Take the lease where it is free, was never held or was not renewed in time; return whether it is held."""
@@ -88,7 +94,9 @@ class _Lease:
             if self._mark is not None:
                 return True
             found = self._blobs.get_marked(self.path)
-        if found is None or (_is_held(found[0]) and not self.ran_out(found)):
+        if found is None:
+            return False
+        if _is_held(found[0]) and _holder_of(found[0]) != self._holder and not self.ran_out(found):
             return False
         self._mark = self._swapped("held", found[1])
         return self._mark is not None
@@ -103,6 +111,8 @@ class _Lease:
                     self._mark = self._swapped("held", self._mark)
                 except StorageError as error:  # it holds for two thirds of its time yet
                     _log.warning("a claim was not renewed: %s", error)
+                if self._mark is None:
+                    _log.warning("the claim %s was lost: another process took it, or deleted it", self.path)
 
     def free(self) -> None:
         """Let others take the lease; one that was lost meanwhile stays with its new holder."""
@@ -110,17 +120,34 @@ class _Lease:
         with self._lock:
             if self._mark is not None:
                 try:
-                    self._blobs.swap(self.path, self._content("free"), self._mark)
+                    self._swapped("free", self._mark)
                 except StorageError as error:
                     _log.warning("a claim was not given back, and ends by itself: %s", error)
 
     def _swapped(self, state: str, seen: Mark) -> Mark | None:
+        """Write the object that has the mark `seen`; where it has another, then the one it has, if it is this holder's.
+
+        An earlier request may have been done without an answer, so that its mark is not known.
+        """
         content = self._content(state)
-        return self._blobs.settled(self._blobs.swap(self.path, content, seen), self.path, content)
+        if mark := self._blobs.swap(self.path, content, seen):
+            return mark
+        found = self._blobs.get_marked(self.path)
+        if found is None or _holder_of(found[0]) != self._holder:
+            return None
+        if found[0] == content:
+            return found[1]
+        return self._blobs.settled(self._blobs.swap(self.path, content, found[1]), self.path, content)
 
     def _content(self, state: str) -> bytes:
         # A store may name content by its hash alone: a renewal must be another content.
-        return json.dumps({"state": state, "lease_s": self._lease_s, "turn": secrets.token_hex(8)}).encode()
+        told = {
+            "state": state,
+            "lease_s": self._lease_s,
+            "holder": self._holder,
+            "turn": secrets.token_hex(8),
+        }
+        return json.dumps(told).encode()
 
     def ran_out(self, found: tuple[bytes, Mark]) -> bool:
         """Return whether the object has not changed for as long as it holds."""
@@ -138,6 +165,13 @@ def _is_held(content: bytes) -> bool:
         return bool(json.loads(content)["state"] == "held")
     except (ValueError, KeyError, TypeError):
         return True  # nobody knows what that is: it ends like a lease
+
+
+def _holder_of(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["holder"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _lease_s_of(content: bytes) -> float:

@@ -16,9 +16,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from ..disk.journal import Line
+from ..disk.journal import Line, TakenOver
 from ..disk.remote.journal import journal_of
-from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound, StorageError
+from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound
 from ..generator import Cancelled
 from ..models import Result
 from ..models.job import Job, JobState
@@ -242,7 +242,7 @@ class Jobs:
         """Queue the jobs that a process left when it died, and remember those that it had finished."""
         try:
             lines = self._journal.take_over()
-        except StorageError as error:
+        except CatalogError as error:
             _log.warning("%s", error)
             return
         with self._changed:
@@ -347,7 +347,10 @@ class Jobs:
         if kept:
             try:
                 self._keep(entry)
-            except StorageError as error:
+            except TakenOver as error:
+                entry.call = None  # the job that is kept is the other process's, to write and to forget
+                _log.warning("%s", error)
+            except CatalogError as error:
                 _log.warning("after a crash the job %s would be made again: %s", entry.job.id, error)
         self._tell(entry.job)
         return entry.job

@@ -10,17 +10,18 @@ import json
 import logging
 import secrets
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ...errors import Damage, InputError, StorageError
+from ...errors import CatalogError, Damage, InputError, StorageError
 from ...models.job import Job
 from ...objects.blobs import Blob, Blobs, Mark
 from ...objects.lease import Watch, lease
-from ..journal import Journal, Line, line_from_json, line_to_json, plain
+from ..journal import Journal, Line, TakenOver, line_from_json, line_to_json, plain
 
 __all__ = ["SharedJournal", "journal_of"]
 
@@ -57,6 +58,8 @@ class SharedJournal:
         self._blobs, self._folder = blobs, folder
         self._owner = secrets.token_hex(8)
         self._alive: ExitStack | None = None
+        self._lives: Callable[[], bool] = lambda: False
+        """Tells whether the lease is held that tells that this process lives."""
         self._marks: dict[str, Mark] = {}
         """The objects of the jobs of this process, as it last wrote them."""
         self._watches: dict[str, Watch] = {}
@@ -67,8 +70,8 @@ class SharedJournal:
     def write(self, line: Line) -> None:
         """Keep a job as it stands; the store has it on return.
 
-        Raises StorageError, also where another process has taken the job over, and InputError for a call that holds
-        other than plain values.
+        Raises StorageError, TakenOver where the job is one of another process now, and InputError for a call that
+        holds other than plain values.
         """
         job_id = line.job.id
         try:
@@ -78,15 +81,24 @@ class SharedJournal:
         self._live()
         path, seen = _path(job_id), self._marks.get(job_id)
         mark = self._blobs.swap(path, data, seen) if seen else self._blobs.create(path, data)
-        if (mark := self._blobs.settled(mark, path, data)) is None:
-            raise StorageError(f"the job {job_id} is one of another process now")
+        mark = self._blobs.settled(mark, path, data)
+        if mark is None and (
+            found := self._mine(job_id)
+        ):  # a write before this one was done without an answer
+            mark = self._blobs.settled(self._blobs.swap(path, data, found), path, data)
+        if mark is None:
+            self._marks.pop(job_id, None)
+            raise TakenOver(f"the job {job_id} is one of another process now")
         self._marks[job_id] = mark
 
     def delete(self, job_id: str) -> None:
         """Forget a job of this process. Where the store refuses, the next process forgets it."""
         if self._marks.pop(job_id, None):
-            with suppress(StorageError):
-                self._blobs.delete(_path(job_id))
+            try:
+                if self._mine(job_id):
+                    self._blobs.delete(_path(job_id))
+            except StorageError as error:
+                _log.warning("the job %s is not forgotten yet: %s", job_id, error)
 
     def find(self, job_id: str) -> Job | None:
         """Return the job of that id as its process last wrote it, None without."""
@@ -132,11 +144,13 @@ class SharedJournal:
     def _live(self) -> None:
         """Hold the lease that tells that this process lives."""
         with self._lock:
-            if self._alive is None:
-                alive = ExitStack()
-                name = f"jobs-{self._owner}"
-                alive.enter_context(lease(self._blobs, name, LOCK_S, "the journal of jobs", lease_s=ALIVE_S))
-                self._alive = alive
+            if self._alive is not None and self._lives():
+                return
+            self.close()
+            alive, name, what = ExitStack(), f"jobs-{self._owner}", "the journal of jobs"
+            held = lease(self._blobs, name, LOCK_S, what, lease_s=ALIVE_S, holder=self._owner)
+            claim = alive.enter_context(held)
+            self._alive, self._lives = alive, lambda: claim.is_held
 
     def _is_free(self, owner: str) -> bool:
         return self._watches.setdefault(owner, Watch(self._blobs, f"jobs-{owner}")).is_free()
@@ -154,19 +168,26 @@ class SharedJournal:
 
     def _take(self, path: str) -> Line | None:
         """Make a job one of this process; return None where another was quicker."""
-        found, job_id = self._blobs.get_marked(path), Path(path).stem
-        if found is None:
-            return None
-        line, owner = self._read(job_id, found[0])
-        if owner == self._owner or not self._is_free(owner):
-            return None  # another process took it since it was listed
-        self._marks[job_id] = found[1]
+        job_id = Path(path).stem
         try:
+            found = self._blobs.get_marked(path)
+            if found is None:
+                return None
+            line, owner = self._read(job_id, found[0])
+            if owner == self._owner or not self._is_free(owner):
+                return None  # another process took it since it was listed
+            self._marks[job_id] = found[1]
             self.write(line)
-        except StorageError:
-            del self._marks[job_id]
+        except CatalogError as error:  # those that were taken before it are made all the same
+            self._marks.pop(job_id, None)
+            _log.info("the job %s is not taken over now: %s", job_id, error)
             return None
         return line
+
+    def _mine(self, job_id: str) -> Mark | None:
+        """Return the mark of the object of a job where it names this process."""
+        found = self._blobs.get_marked(_path(job_id))
+        return found[1] if found and self._read(job_id, found[0])[1] == self._owner else None
 
     def _read(self, job_id: str, data: bytes) -> tuple[Line, str]:
         """Return a job, as failed where its object holds nothing that can be read, and its owner."""

@@ -1,0 +1,116 @@
+"""Requests that a store does while their answers are lost, and processes that others took for dead."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timezone
+
+import pytest
+from object_requests import LosesAnswers
+
+from music_catalog.disk.journal import Line, TakenOver
+from music_catalog.disk.remote import journal as journals
+from music_catalog.disk.remote.journal import SharedJournal
+from music_catalog.errors import Busy
+from music_catalog.models.job import Job
+from music_catalog.objects.lease import _Lease, lease
+
+JOB = "a" * 16
+
+
+@pytest.fixture
+def lossy(blobs):
+    return LosesAnswers(blobs.address)
+
+
+def line(job_id=JOB, state="queued"):
+    now = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
+    return Line(Job(job_id, now, {"context": "rain"}, state), {"context": {"text": "rain"}, "arguments": {}})
+
+
+def test_a_lease_goes_on_after_a_renewal_whose_answer_was_lost(lossy):
+    with lease(lossy, "it", 0.0, "it", lease_s=0.3) as held:
+        lossy.lost = 1
+        deadline = time.monotonic() + 10
+        while lossy.lost:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with pytest.raises(Busy), lease(lossy, "it", 1.2, "it"):
+            raise AssertionError("two hold it")
+        assert held.is_held
+
+
+def test_a_lease_that_is_lost_is_told_of(blobs, caplog):
+    with caplog.at_level(logging.WARNING), lease(blobs, "it", 0.0, "it", lease_s=0.1) as held:
+        blobs.put("locks/it.json", _Lease(blobs, "", 60.0)._content("held"))
+        deadline = time.monotonic() + 10
+        while held.is_held:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.05)
+    assert "the claim locks/it.json was lost" in caplog.text
+
+
+def test_a_process_that_lost_its_lease_takes_it_again(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(journals, "ALIVE_S", 0.3)
+    one, other = SharedJournal(blobs, tmp_path), SharedJournal(blobs, tmp_path)
+    one.write(line())
+    blobs.delete(f"locks/jobs-{one._owner}.json")
+    time.sleep(0.5)
+    one.write(line(state="running"))
+    assert other.take_over() == []
+    one.close()
+
+
+def test_the_lease_of_a_journal_is_taken_after_its_first_answer_was_lost(lossy, tmp_path, monkeypatch):
+    monkeypatch.setattr(journals, "LOCK_S", 0.1)
+    journal = SharedJournal(lossy, tmp_path)
+    lossy.lost, lossy.part = 1, "locks"
+    with pytest.raises(OSError, match="closed"):
+        journal.write(line())
+    journal.write(line())
+    assert journal.find(JOB).state == "queued"
+    journal.close()
+
+
+@pytest.mark.parametrize("lost_at", ["queued", "running"])
+def test_a_job_is_written_again_after_an_answer_was_lost(lossy, tmp_path, lost_at):
+    journal = SharedJournal(lossy, tmp_path)
+    lossy.part = "jobs/"
+    for state in ("queued", "running", "done"):
+        lossy.lost = int(state == lost_at)
+        if state == lost_at:
+            with pytest.raises(OSError, match="closed"):
+                journal.write(line(state=state))
+        else:
+            journal.write(line(state=state))
+    assert journal.find(JOB).state == "done"
+    journal.close()
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_process_that_was_taken_for_dead_leaves_its_job_to_the_other(blobs, tmp_path, writes):
+    silent, other = SharedJournal(blobs, tmp_path), SharedJournal(blobs, tmp_path)
+    silent.write(line())
+    silent.close()
+    assert [each.job.id for each in other.take_over()] == [JOB]
+    if writes:
+        with pytest.raises(TakenOver, match="is one of another process now"):
+            silent.write(line(state="done"))
+    silent.delete(JOB)
+    assert other.find(JOB).state == "queued"
+    other.write(line(state="done"))
+    other.close()
+
+
+def test_jobs_that_cannot_be_taken_over_wait_for_the_next_look(lossy, blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(journals, "LOCK_S", 0.1)
+    gone, heir = SharedJournal(blobs, tmp_path), SharedJournal(lossy, tmp_path)
+    gone.write(line())
+    gone.close()
+    blobs.put(f"locks/jobs-{heir._owner}.json", _Lease(blobs, "", 60.0)._content("held"))
+    assert heir.take_over() == []
+    blobs.delete(f"locks/jobs-{heir._owner}.json")
+    assert [each.job.id for each in heir.take_over()] == [JOB]
+    heir.close()
