@@ -7,6 +7,7 @@ seconds. So what is needed is compared with what the system recommends for the G
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,6 +111,17 @@ def require(needed_bytes: int, what: str, cure: str) -> None:
         memory.require(needed_bytes, what, cure, left=here.memory_bytes - mx.get_active_memory())
 
 
+@dataclass
+class _Wired:
+    """The bodies for which memory is wired, and the limit that stood before the first of them."""
+
+    bodies: int = 0
+    before: int = 0
+
+
+_wired, _wired_lock = _Wired(), threading.Lock()
+
+
 @contextmanager
 def bounded_memory() -> Iterator[None]:
     """Bound what MLX holds of a GPU's memory while the body runs, and give back what is free after it.
@@ -124,16 +136,36 @@ def bounded_memory() -> Iterator[None]:
         yield
         return
     mx.set_cache_limit(CACHE_BYTES)
-    wired = None
-    if here.kind == "metal" and here.memory_bytes is not None:
-        wired = mx.set_wired_limit(here.memory_bytes)
+    wires = here.memory_bytes if here.kind == "metal" else None
+    if wires is not None:
+        _wire(wires)
     try:
         yield
     finally:
-        if wired is not None:
-            mx.synchronize()
-            mx.set_wired_limit(wired)
+        if wires is not None:
+            _unwire()
         mx.clear_cache()
+
+
+def _wire(limit_bytes: int) -> None:
+    """Set the limit for the first body; bodies of streams that are made in turn overlap."""
+    import mlx.core as mx
+
+    with _wired_lock:
+        if _wired.bodies == 0:
+            _wired.before = mx.set_wired_limit(limit_bytes)
+        _wired.bodies += 1
+
+
+def _unwire() -> None:
+    """Put the limit back after the last body."""
+    import mlx.core as mx
+
+    with _wired_lock:
+        _wired.bodies -= 1
+        if _wired.bodies == 0:
+            mx.synchronize()
+            mx.set_wired_limit(_wired.before)
 
 
 def free_buffers() -> None:

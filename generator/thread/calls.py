@@ -32,6 +32,7 @@ class Call(Work, Generic[Value]):
         super().__init__(line, owner)
         self._do, self._on_progress = do, on_progress
         self.value: Value | None = None
+        self.leaves = self._left = False
 
     def ready(self) -> bool:
         """Return whether it has not begun."""
@@ -68,6 +69,7 @@ class Call(Work, Generic[Value]):
                 if not self.begun:
                     self.report(0, 1)
         except BaseException:
+            self._left = True
             self.drop(Cancelled("who asked for it has gone"))
             raise
         try:
@@ -75,12 +77,26 @@ class Call(Work, Generic[Value]):
                 raise self.error
             return self.value  # type: ignore[return-value]
         finally:
-            # An error holds the frames that hold this call; without this a cycle would keep all their arrays.
-            self.error = self.value = None
+            with self.line.changed:
+                self._left = True
+                if self.over:
+                    self._forget()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Have nothing left to do; what nobody waits for any more is forgotten."""
+        with self.line.changed:
+            super().end(error)
+            if self._left:
+                self._forget()
+
+    def _forget(self) -> None:
+        # An error holds the frames that hold this call; without this a cycle would keep all their arrays.
+        self.error = self.value = None
 
     def _ends_within(self, seconds: float) -> bool:
+        """Wait; return whether it is over, or `leaves` a batch, which goes on for the others."""
         with self.line.changed:
-            return self.line.changed.wait_for(lambda: self.over, seconds)
+            return self.line.changed.wait_for(lambda: self.over or self.leaves, seconds)
 
 
 def on_thread(

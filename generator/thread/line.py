@@ -14,7 +14,7 @@ from collections.abc import Hashable
 
 from ..errors import Cancelled, GeneratorError
 
-__all__ = ["LINE", "POLL_S", "Line", "Work"]
+__all__ = ["END_S", "LINE", "POLL_S", "Line", "Work"]
 
 
 END_S = 30.0

@@ -163,7 +163,9 @@ class _Shared:
                 try:
                     order.report(done * own // self._rows, total * own // self._rows)
                 except BaseException as error:
-                    order.drop(error)
+                    with order.line.changed:
+                        order.leaves = True
+                        order.drop(error)
         if all(order.error is not None for order in self._orders):
             raise Cancelled("everybody who asked for it has gone")
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..errors import Cancelled
 from ..protocol import Audio, Generator, Progress
-from .line import LINE, POLL_S
+from .line import END_S, LINE, POLL_S
 from .orders import Asked, OnAudio, Order
 
 __all__ = ["Places", "Turns"]
@@ -40,7 +40,7 @@ class Turns:
     ) -> None:
         self._load, self._places_of = load, places_of
         self._held = _Held()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._under_way: set[Order] = set()
         self._closed = False
 
@@ -68,26 +68,30 @@ class Turns:
             return order.result(), order.took_s
 
     def close(self) -> None:
-        """Cancel what is being made and what waits, and make nothing more."""
+        """Cancel what is being made and what waits, and make nothing more; return once the steps of it are over."""
         reason = "the service was closed while this was made"
-        with self._lock:
+        with self._changed:
             self._closed = True
             under_way = [*self._under_way]
         for order in under_way:
             order.drop(Cancelled(reason))
         LINE.drop(self, reason)
+        if not (LINE.here or self._held.places):
+            with self._changed:
+                self._changed.wait_for(lambda: not self._under_way, END_S)
 
     @contextmanager
     def _noted(self, order: Order) -> Iterator[None]:
-        with self._lock:
+        with self._changed:
             if self._closed:
                 raise Cancelled("the service is closed; nothing more is made by it")
             self._under_way.add(order)
         try:
             yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._under_way.discard(order)
+                self._changed.notify_all()
 
     @contextmanager
     def _place(self, places: Places, order: Order) -> Iterator[None]:

@@ -101,6 +101,24 @@ def test_on_metal_the_cache_is_bounded_and_what_is_recommended_is_wired(on, call
     assert calls == [("synchronize",), ("set_wired_limit", 77), ("clear_cache",)]
 
 
+def test_what_is_wired_is_given_back_by_the_last_of_streams_that_interleave(on, monkeypatch):
+    limits = [0]
+
+    def wire(limit):
+        limits.append(limit)
+        return limits[-2]
+
+    monkeypatch.setattr(mx, "set_wired_limit", wire)
+    on(read_device("metal", M1_MAX))
+    first, second = bounded_memory(), bounded_memory()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert limits[-1] == 22_906_503_168
+    second.__exit__(None, None, None)
+    assert limits[-1] == 0
+
+
 def test_on_cuda_nothing_is_wired_and_on_a_processor_nothing_is_asked(on, calls):
     on(read_device("cuda", H200))
     with bounded_memory():

@@ -517,3 +517,26 @@ def test_a_piece_that_tells_no_key_of_a_batch_is_made_alone(line):
         "keyless": "keyless",
     }
     assert generator.batches == [["a", "b"], ["keyless"]]
+
+
+def test_who_cancels_in_a_batch_waits_for_no_other(line):
+    generator, go = Batching(steps=2), threading.Event()
+    generator.on_step = lambda step: step == 1 or go.wait(PATIENCE_S)
+    held, leaving, staying = Held(line), Callers(line), Callers(line)
+
+    def stop(done, total):
+        if done:
+            raise Cancelled("enough")
+
+    first, second = order(line, generator, "a"), order(line, generator, "b", on_progress=stop)
+    staying.ask("a", first)
+    leaving.ask("b", second)
+    held.release()
+    try:
+        wait_for(lambda: leaving.ends)
+        assert not staying.ends
+    finally:
+        go.set()
+    assert str(leaving.join()["b"]) == "enough"
+    assert staying.join()["a"][0].provenance["prompt"] == "a"
+    assert second.error is second.value is None, "what it raised holds arrays no longer"
