@@ -118,7 +118,7 @@ class Jobs:
                 )
             job = Job(id=uuid.uuid4().hex[:16], created_at=_now(), request=request)
             entry = Entry(job, work, dropped, key, call, sound=sound)
-            self._keep(entry)
+            self._keep(entry, job)
             self._wait_in_line(entry)
             self._tell(job)
             return job
@@ -127,11 +127,10 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """Return the job of that id, one of another process as that last wrote it. Raises NotFound."""
-        # The queue is not locked while a file or an object is read.
+        # Without the lock: the queue holds it while it writes a file or an object, and an event loop asks here.
         if not self.has(job_id) and (elsewhere := self._journal.find(job_id)):
             return elsewhere
-        with self._changed:
-            return self._entry(job_id).job
+        return self._entry(job_id).job
 
     def has(self, job_id: str) -> bool:
         """Return whether the job is one of this process, which tells of its changes."""
@@ -329,11 +328,11 @@ class Jobs:
     # Inside, with the queue locked
 
     def _entry(self, job_id: str) -> Entry:
-        if job_id not in self._entries:
+        if (entry := self._entries.get(job_id)) is None:
             if self._journal.find(job_id):
                 raise Busy(f"the job {job_id} is one of another process; ask that one")
             raise NotFound(f"there is no job {job_id!r}; jobs are remembered for an hour after they end")
-        return self._entries[job_id]
+        return entry
 
     def _under_way(self, key: tuple[object, ...] | None) -> Entry | None:
         if key is None:
@@ -342,22 +341,23 @@ class Jobs:
         return next((entry for entry in same if not entry.job.finished), None)
 
     def _set(self, entry: Entry, *, kept: bool = False, **changes: Any) -> Job:
-        """Change a job and tell of it; with `kept` the change outlives this process, as far as the disk takes it."""
-        entry.job = replace(entry.job, **changes)
+        """Change a job and tell of it; with `kept` the change first goes to the disk, as far as that takes it."""
+        job = replace(entry.job, **changes)
         if kept:
             try:
-                self._keep(entry)
+                self._keep(entry, job)
             except TakenOver as error:
                 entry.call = None  # the job that is kept is the other process's, to write and to forget
                 _log.warning("%s", error)
             except CatalogError as error:
-                _log.warning("after a crash the job %s would be made again: %s", entry.job.id, error)
-        self._tell(entry.job)
-        return entry.job
+                _log.warning("after a crash the job %s would be made again: %s", job.id, error)
+        entry.job = job
+        self._tell(job)
+        return job
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: Entry, job: Job) -> None:
         if entry.call is not None:
-            self._journal.write(Line(entry.job, entry.call, entry.starts))
+            self._journal.write(Line(job, entry.call, entry.starts))
 
     def _over(self, entry: Entry, **changes: Any) -> None:
         entry.over_at = time.monotonic()

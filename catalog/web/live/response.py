@@ -38,18 +38,18 @@ async def live_response(
     With `ours` the job was asked for by this very request: it is cancelled where its caller goes and no other has
     joined it. Raises the error of a job that failed, NotFound where nothing is or was to be heard.
     """
-    sound = shared.jobs.sound(job.id)
-    listener = (sound or LiveSound()).listen()
     gone = request.is_disconnected
     parts: list[Audio] = []
     try:
+        sound = await asyncio.to_thread(shared.jobs.sound, job.id)
+        listener = (sound or LiveSound()).listen()
         while not parts and not (job := shared.jobs.get(job.id)).finished:
             if await gone():
                 raise asyncio.CancelledError
             await asyncio.sleep(LOOK_S)
             parts = listener.take()
     except asyncio.CancelledError:
-        _left(shared, job, ours)
+        await _left(shared, job, ours)
         raise
     headers = {"X-Catalog-Job": job.id, "X-Accel-Buffering": "no"}
     if parts:
@@ -87,11 +87,17 @@ async def _content(
         heard = True
     finally:
         if not heard:
-            _left(shared, job, ours)
+            await _left(shared, job, ours)
 
 
-def _left(shared: Shared, job: Job, ours: bool) -> None:
+async def _left(shared: Shared, job: Job, ours: bool) -> None:
     """Cancel a job that was asked for only to be heard, once its one listener has gone."""
+    # In a thread, for it waits for the log. Shielded, for this task may be cancelled as well.
+    cancelling = asyncio.get_running_loop().run_in_executor(None, _cancel, shared, job, ours)
+    await asyncio.shield(cancelling)
+
+
+def _cancel(shared: Shared, job: Job, ours: bool) -> None:
     with suppress(CatalogError):
         if ours and shared.jobs.get(job.id).requests == 1:
             shared.jobs.cancel(job.id)

@@ -58,7 +58,7 @@ def cancel(job_id: JobId, shared: SharedState, trusted: Trusted) -> Response:
 )
 async def events(job_id: JobId, shared: SharedState, trusted: Trusted) -> Response:
     """Follow a job: events `progress`, then `done`, `failed` or `cancelled`, each with the job as its data."""
-    shared.jobs.get(job_id)
+    await asyncio.to_thread(shared.jobs.get, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
         _events(shared, job_id, trusted), media_type="text/event-stream", headers=headers
@@ -76,7 +76,8 @@ async def live_audio(
     job_id: JobId, request: Request, shared: SharedState, root: Root, format: Format = "wav"
 ) -> Response:
     """Send the sound of a job while it makes a track, from its start; of one that is done, lead to the track."""
-    return await live_response(shared, shared.jobs.get(job_id), request, root, format)
+    job = await asyncio.to_thread(shared.jobs.get, job_id)
+    return await live_response(shared, job, request, root, format)
 
 
 async def _events(shared: Shared, job_id: str, trusted: bool) -> AsyncIterator[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -206,6 +207,34 @@ def test_events_of_one_job_end_with_the_subscription(jobs, slow):
     jobs.wait(asked(jobs, 2).id, WAIT_S)
     assert len(seen) == count
     assert first.id in [job.id for job in jobs.list()]
+
+
+def test_a_job_is_read_while_the_queue_is_locked(jobs, slow):
+    job = asked(jobs, 0)
+    assert slow.began.acquire(timeout=WAIT_S)
+    locked, done = threading.Event(), threading.Event()
+    jobs.subscribe(lambda _: (locked.set(), done.wait(WAIT_S)))
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(asked, jobs, 1)
+        try:
+            assert locked.wait(WAIT_S)
+            assert pool.submit(jobs.get, job.id).result(5.0).id == job.id
+        finally:
+            done.set()
+
+
+def test_a_job_is_shown_as_over_once_that_is_on_the_disk(jobs, slow, monkeypatch):
+    write, shown = jobs._journal.write, {}
+
+    def note(line):
+        if line.job.id in jobs._entries:
+            shown[line.job.state] = jobs.get(line.job.id).state
+        write(line)
+
+    monkeypatch.setattr(jobs._journal, "write", note)
+    slow.go.set()
+    jobs.wait(asked(jobs).id, WAIT_S)
+    assert shown == {"running": "queued", "done": "running"}
 
 
 def test_finished_jobs_are_forgotten_after_a_while_and_beyond_a_number(jobs, slow, monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import httpx
 import pytest
@@ -154,6 +155,51 @@ def test_an_unknown_job_is_not_found(client):
     for method, path in (("GET", ""), ("GET", "/events"), ("DELETE", "")):
         answer = client.request(method, f"/api/jobs/nothing{path}")
         assert (answer.status_code, answer.json()["status"]) == (404, 404)
+
+
+@pytest.mark.parametrize("path", ["/events", "/audio"])
+def test_a_job_of_another_process_is_looked_for_beside_the_event_loop(client, monkeypatch, path):
+    journal = client.app.state.shared.jobs._journal
+    find, threads = journal.find, set()
+    monkeypatch.setattr(
+        journal, "find", lambda job_id: threads.add(threading.current_thread()) or find(job_id)
+    )
+    assert client.get(f"/api/jobs/nothing{path}").status_code == 404
+    assert threads
+    assert threading.current_thread() not in threads
+
+
+def test_the_event_loop_goes_on_while_a_listener_who_went_is_logged(client, steps, monkeypatch):
+    steps.go.clear()
+    client.post("/api/find-or-make", {"context": RAIN, **SHORT})
+    assert steps.began.acquire(timeout=30)
+    shared, free, went_on = client.app.state.shared, threading.Event(), []
+    log = shared.service.log_cancelled
+
+    def log_slowly(*context, **arguments):
+        went_on.append(free.wait(5.0))
+        log(*context, **arguments)
+
+    monkeypatch.setattr(shared.service, "log_cancelled", log_slowly)
+
+    async def leave() -> None:
+        transport = httpx.ASGITransport(client.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as asking:
+            listener = asyncio.create_task(asking.post("/api/stream", json={"context": CARGO, **SHORT}))
+            while not shared.jobs.waiting:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)  # until it listens
+            listener.cancel()
+            while not went_on and shared.jobs.waiting:
+                await asyncio.sleep(0.01)
+            free.set()
+            with pytest.raises(asyncio.CancelledError):
+                await listener
+
+    asyncio.run(leave())
+    assert went_on == [True]
+    assert shared.jobs.list()[0].state == "cancelled"
+    assert [line.rule for line in shared.service.store.requests.list()] == ["cancelled"]
 
 
 def test_of_several_takes_one_is_kept_and_the_result_says_why(client):
