@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import CatalogError
-from ..generator import Cancelled, Progress
+from ..generator import Progress
 from ..models import PlannedTrack, Stock, StockPlan, Track
 from ..request.corpus import Corpus
 from ..service.batches import BATCH
@@ -58,7 +58,7 @@ def make_stock(
         raise type(error)(
             f"{error} ({len(written)} of {total} tracks are made; run the same again to go on)"
         ) from error
-    except Cancelled:
+    except Exception:
         list_kept(flow)
         raise
     return Stock(plan=plan, tracks=tuple(list_kept(flow)))

@@ -99,15 +99,16 @@ class RayWorkers:
         busy: dict[Any, tuple[int, Any]] = {}
 
         def begin(actor: Any, number: int, part: Any) -> None:
-            busy[actor.do.remote(self._sent, function, part)] = number, actor
+            with _errors():
+                busy[actor.do.remote(self._sent, function, part)] = number, actor
 
         try:
             for number, part in islice(waiting, most):
                 begin(self._actor(makes), number, part)
             while busy:
-                (ended,), _ = ray.wait([*busy])
-                number, actor = busy.pop(ended)
                 with _errors():
+                    (ended,), _ = ray.wait([*busy])
+                    number, actor = busy.pop(ended)
                     done = ray.get(ended)
                 # The next part is on its way while the caller takes care of this one.
                 if following := next(waiting, None):
@@ -116,8 +117,9 @@ class RayWorkers:
                     self._idle[_on_gpu(makes)].append(actor)
                 yield number, done
         finally:
-            for _, actor in busy.values():
-                ray.kill(actor)
+            with _errors():
+                for _, actor in busy.values():
+                    ray.kill(actor)
 
     def _actor(self, makes: bool) -> Any:
         idle = self._idle[_on_gpu(makes)]
@@ -170,7 +172,8 @@ class RayGenerators:
                 while begun < len(groups) and (actor := self._free(wait=not busy)) is not None:
                     busy[actor.make.remote(backend, size, groups[begun])] = begun, actor
                     begun += 1
-                ended, _ = ray.wait([*busy], timeout=LOOK_S)
+                with _errors():
+                    ended = ray.wait([*busy], timeout=LOOK_S)[0] if busy else []
                 if on_progress is not None:
                     on_progress(len(made), len(groups))
                 for each in ended:
@@ -185,8 +188,9 @@ class RayGenerators:
         return [audio for number in range(len(groups)) for audio in made[number]]
 
     def _free(self, *, wait: bool) -> Any:
+        """Return an actor that does nothing, None where there is none, with `wait` after LOOK_S seconds."""
         try:
-            return self._idle.get(block=wait)
+            return self._idle.get(block=wait, timeout=LOOK_S)
         except queue.Empty:
             return None
 
@@ -292,7 +296,7 @@ def _check_reach(home: str) -> None:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Turn what Ray raises into what the work raised, and the death of actors into Unavailable."""
+    """Turn what Ray raises into what the work raised, and the death of actors or of the cluster into Unavailable."""
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -302,4 +306,9 @@ def _errors() -> Iterator[None]:
     except ray.exceptions.RayActorError as error:
         raise Unavailable(
             f"a worker of Ray died {RETRIES + 1} times over one part of the work: {str(error).splitlines()[0]}"
+        ) from error
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise Unavailable(
+            f"Ray gave up the work: {str(error).splitlines()[0] if str(error) else type(error).__name__}; look at the "
+            "state of the cluster, and run the same again"
         ) from error

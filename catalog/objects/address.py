@@ -26,6 +26,7 @@ _VARIABLES = {
     "azure_endpoint": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
 """The environment variables of options that are needed here too, or have several names."""
+_ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Address:
     def endpoint(self) -> str:
         """The server that is asked in place of the vendor's own, "" for the vendor's."""
         return next((value for name, value in self.options.items() if name.endswith("endpoint")), "")
+
+    @property
+    def account(self) -> str:
+        """The account of Azure that has the container, "" where none is stated."""
+        stated = (self.options.get(name) for name in ("azure_storage_account_name", "account_name"))
+        return next(filter(None, stated), "") or next(filter(None, map(os.environ.get, _ACCOUNT)), "")
 
 
 def is_address(home: str | Path) -> bool:
@@ -84,7 +91,10 @@ def parse_address(text: str, options: Mapping[str, str] | None = None) -> Addres
 def cache_folder(address: Address) -> Path:
     """Return the local folder with the caches of a catalog: in $CATALOG_CACHE, by default ~/.cache/music-catalog."""
     root = Path(os.environ.get(CACHE) or "~/.cache/music-catalog").expanduser().absolute()
-    name = hashlib.sha256(f"{address.endpoint} {address.url}".encode()).hexdigest()[:16]
+    told = [address.endpoint, address.url]
+    if address.url.startswith("az://"):  # a container belongs to an account, which its address does not name
+        told += filter(None, [address.account])
+    name = hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
     return root / name
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +135,45 @@ def test_a_home_that_the_cluster_cannot_reach_is_refused(stocking, two, monkeypa
         InputError, match=r"is a folder of this machine, and the Ray cluster has .* too; use a home"
     ):
         plan_stock(stocking(), two, CORPUS, 2, **SHORT)
+
+
+@pytest.mark.parametrize("failure", [ConnectionError, "OutOfMemoryError"])
+def test_a_cluster_that_fails_while_work_is_waited_for_is_unavailable(
+    stocking, two, on_ray, monkeypatch, failure
+):
+    from music_catalog.integrations import ray as integration
+
+    raised = getattr(on_ray.exceptions, failure) if isinstance(failure, str) else failure
+
+    def failing(*_, **__):
+        raise raised("the head is gone")
+
+    monkeypatch.setattr(integration.ray, "wait", failing)
+    service = stocking()
+    calls = [service.flow.begin("find", text, {}) for text in CORPUS]
+    with pytest.raises(Unavailable, match="the head is gone; look at the state of the cluster"):
+        read_calls(two, service.flow, calls)
+
+
+def test_a_caller_that_waits_for_an_actor_may_cancel(on_ray):
+    from music_catalog.integrations.ray import RayGenerators
+
+    generators = RayGenerators(count=1)
+    actor = generators._idle.get(timeout=10)  # another caller has the only one
+
+    def stop(done, total):
+        raise Cancelled("enough")
+
+    def give_back():
+        generators._idle.put(actor)
+
+    late = threading.Timer(20.0, give_back)
+    late.start()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(Cancelled):
+            generators("procedural", "small").generate_music("Waves.", {}, on_progress=stop)
+        assert time.monotonic() - begun < 15
+    finally:
+        late.cancel()
+        generators.close()

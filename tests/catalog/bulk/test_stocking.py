@@ -60,6 +60,23 @@ def test_workers_make_what_the_service_makes_in_one_commit(stocking, tmp_path):
         assert again.decision.rule == "exact"
 
 
+class Stopping(InProcess):
+    """Does one part, and fails then as a library may."""
+
+    def run(self, *arguments, **options):
+        for each in super().run(*arguments, **options):
+            yield each
+            raise OSError("the library failed")
+
+
+def test_what_was_made_is_written_whatever_was_raised(stocking):
+    service = stocking()
+    plan = plan_stock(service, InProcess(), CORPUS, 3, **SHORT)
+    with pytest.raises(OSError, match="the library failed"):
+        make_stock(service, Stopping(), plan)
+    assert service.store.tracks.count() == 1
+
+
 DYING = """
 import os, sys
 sys.path[:0] = {path!r}

@@ -82,6 +82,17 @@ def test_each_home_has_a_cache_of_its_own(monkeypatch, tmp_path):
     assert here != cache_folder(parse_address("s3://bucket/home"))
 
 
+def test_accounts_of_azure_share_no_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("CATALOG_CACHE", str(tmp_path))
+    unnamed = cache_folder(parse_address("az://music/home"))
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "one")
+    one = cache_folder(parse_address("az://music/home"))
+    other = cache_folder(parse_address("az://music/home", {"azure_storage_account_name": "two"}))
+    assert len({unnamed, one, other}) == 3
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "two")
+    assert cache_folder(parse_address("az://music/home")) == other
+
+
 def test_folders_are_no_addresses():
     assert is_address("s3://bucket/x")
     assert is_address("ftp://host/x")
