@@ -6,7 +6,8 @@ Each check raises AssertionError with one sentence, and returns what it made. No
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from .errors import CatalogError
 from .generator import Audio, Cancelled, GeneratorError
 from .plugins.generators import PluginGenerator, faults_of
+from .plugins.installed import one_line
 
 __all__ = ["check_encoder", "check_generator", "check_reader", "check_renderer"]
 
@@ -24,10 +26,22 @@ LEAST_SHARE = 0.9
 """Of the length that was asked for."""
 
 
+@contextmanager
+def _told(kind: str) -> Iterator[None]:
+    """Raise AssertionError in one sentence for whatever the plugin raises and for what it lacks."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin may raise anything
+        raise AssertionError(f"the {kind} failed: {one_line(error)}") from error
+
+
+@_told("generator")
 def check_generator(
     make: Callable[..., Any], *, prompt: str = "soft piano, slow", duration_s: float = 2.0, **settings: Any
 ) -> Audio:
-    """Set a generator up as the catalog does, have it make `duration_s` of music three times, and check the music."""
+    """Set a generator up as the catalog does, have it make `duration_s` of music three times and a loop; check them."""
     config = _config(duration_s)
     try:
         generator = PluginGenerator("under-test", make, settings)
@@ -94,6 +108,7 @@ def _check_loop(generator: PluginGenerator, prompt: str, config: Mapping[str, An
     assert 3.0 <= loop.duration_s <= 5.0, f"a loop of 4 s came out {loop.duration_s:.2f} s long"
 
 
+@_told("encoder")
 def check_encoder(make: Callable[[], Any]) -> NDArray[np.float32]:
     """Set an encoder up and check its identity and its vectors; returns those of three texts."""
     encoder = make()
@@ -117,6 +132,7 @@ def check_encoder(make: Callable[[], Any]) -> NDArray[np.float32]:
     return vectors
 
 
+@_told("reader")
 def check_reader(make: Callable[..., Any], **settings: Any) -> str:
     """Set a reader up with `model` and `temperature`, ask it once, and return its text."""
     reader = make(**{"model": "under-test", "temperature": 0.0, **settings})
@@ -126,6 +142,7 @@ def check_reader(make: Callable[..., Any], **settings: Any) -> str:
     return answer
 
 
+@_told("renderer")
 def check_renderer(make: Callable[..., Any], **options: str) -> bytes:
     """Set a renderer up, have it render a sentence into a file, and return what the file holds."""
     renderer = make(**options)

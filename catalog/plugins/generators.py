@@ -123,6 +123,9 @@ def faults_of(made: object, config: Mapping[str, Any]) -> list[str]:
         checked(made)
     except GeneratorError as error:
         return [str(error)]
+    provenance: object = made.provenance
+    if not isinstance(provenance, Mapping):
+        return [f"its provenance is a {type(provenance).__name__}, and must be a mapping"]
     if missing := [name for name in REQUIRED if name not in made.provenance]:
         return [f"its provenance lacks {', '.join(missing)}"]
     for name in ("model", "weights_license"):

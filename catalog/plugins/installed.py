@@ -7,9 +7,11 @@ plugin raises becomes one sentence: a broken one never breaks the catalog.
 from __future__ import annotations
 
 import functools
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, Literal
 
 from ..errors import InputError, Unavailable, in_one_line
@@ -28,6 +30,7 @@ __all__ = [
     "require",
 ]
 
+_log = logging.getLogger(__name__)
 Kind = Literal["generator", "encoder", "reader", "renderer"]
 GROUPS: Mapping[Kind, str] = {
     "generator": "music_catalog.generators",
@@ -76,11 +79,31 @@ def installed(kind: Kind) -> tuple[Plugin, ...]:
 
     Names that several packages give, and names of the catalog's own, come with their refusal.
     """
-    points = sorted(set(entry_points(group=GROUPS[kind])), key=lambda one: (one.name, one.value))
+    points = sorted(_points(GROUPS[kind]), key=lambda one: (one.name, one.value))
     givers: dict[str, set[str]] = {}
     for point in points:
         givers.setdefault(point.name, set()).add(_package(point)[0])
     return tuple(_plugin(kind, point, givers[point.name]) for point in points)
+
+
+def _points(group: str) -> set[EntryPoint]:
+    """Return the entry points of a group; a package whose metadata is damaged takes nothing from the others."""
+    try:
+        return set(entry_points(group=group))
+    except Exception as error:  # one line without a target is enough for a TypeError
+        _log.warning("the entry points of a package cannot be read, and are left out: %s", one_line(error))
+    found: set[EntryPoint] = set()
+    seen: set[str] = set()
+    for package in distributions():
+        try:
+            name = re.sub(r"[-_.]+", "-", package.name).lower()
+            # As in entry_points(): of two versions on the path the first one counts.
+            if name not in seen:
+                seen.add(name)
+                found.update(package.entry_points.select(group=group))
+        except Exception:  # the damaged package
+            continue
+    return found
 
 
 def find(kind: Kind, name: str) -> Plugin | None:

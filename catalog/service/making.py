@@ -30,7 +30,7 @@ from ..store.store import Store
 from ..upkeep.sidecars import sidecar
 from ..version import package_version
 from .call import Call
-from .choice.licensing import require_license_of_made
+from .choice.licensing import license_of_made, require_license_of_made
 
 __all__ = [
     "Generators",
@@ -67,6 +67,8 @@ class MakingTask:
     """The id of the track it is a variant of."""
     follows: Audio | None = None
     """The audio it goes on from."""
+    continued: Track | None = None
+    """The track of that audio."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def keep(
     with generator_errors(f"{config['backend']} {config['size']}"):
         check()
         with call.stage("measure"):
-            made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, config)}
+            made = {**measure(shaped, loopable=bool(config["loopable"])), **_provenance(raw, task)}
             sound = timbre.sound_vector(shaped)
     stages = ("generate", "shape", "check", "measure")
     made["generation_s"] = round(sum(call.timings_s.get(stage, 0.0) for stage in stages), 3)
@@ -179,21 +181,24 @@ def keep(
 def task_for(
     store: Store, call: Call, request: Request, variant_of: str | None, *, fresh: bool
 ) -> MakingTask:
-    """Return the making of a track; a seed that was not requested follows from the key, or is drawn with `fresh`."""
+    """Return the making of a track; a seed that was not requested follows from the key, or is drawn with `fresh`.
+
+    Raises NotFound without the track to go on from, and as `followed` does.
+    """
     seed, first = request.config["seed"], call.choices.continue_from
     if seed is None:
         seed = secrets.randbelow(2**32) if fresh else seed_of(call.key, store.takes(call.key))
-    return MakingTask(
-        call, request, seed, variant_of, None if first is None else followed(store, first, request)
-    )
+    if first is None:
+        return MakingTask(call, request, seed, variant_of)
+    track = store.tracks.find_id(first)
+    return MakingTask(call, request, seed, variant_of, followed(store, track, request), track)
 
 
-def followed(store: Store, track_id: str, request: Request) -> Audio:
+def followed(store: Store, track: Track, request: Request) -> Audio:
     """Return the audio of a track that `request` goes on from, with its codes where they were kept.
 
-    Raises NotFound without the track, Damage where its file is gone, InputError where the request leaves no room.
+    Raises Damage where its file is gone, InputError where the request leaves no room.
     """
-    track = store.tracks.find_id(track_id)
     if request.config["duration_s"] <= track.duration_s:
         raise InputError(
             f"track {track.id} lasts {track.duration_s:g} s and duration_s is {request.config['duration_s']:g} "
@@ -303,13 +308,13 @@ def _requested(request: Request) -> dict[str, Any]:
     }
 
 
-def _provenance(raw: Audio, config: dict[str, Any]) -> dict[str, Any]:
+def _provenance(raw: Audio, task: MakingTask) -> dict[str, Any]:
     origin = raw.provenance
     return {
         "backend": origin["backend"],
         "model": origin["model"],
-        "model_rank": rank_of(config),
-        "weights_license": origin["weights_license"],
+        "model_rank": rank_of(task.config),
+        "weights_license": license_of_made(raw, task.continued),
         "seed": int(origin["seed"]),
         "versions": {
             **{name: str(number) for name, number in origin["versions"].items()},

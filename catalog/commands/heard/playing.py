@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import CatalogError
 from ...player import PIPED, find_player, play_bytes, play_file
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Playing:
     def follow(self, running: RunningService, job_id: str) -> None:
         """Play the sound of a job of the running service beside the wait for it."""
         if self._player in PIPED:
-            self._thread = threading.Thread(target=lambda: self._play(running.sound(job_id)), daemon=True)
+            self._thread = threading.Thread(target=self._play_sound, args=(running, job_id), daemon=True)
             self._thread.start()
 
     def finish(self, payload: dict[str, Any]) -> None:
@@ -47,6 +49,13 @@ class Playing:
             self._thread.join()
         if not self._heard and payload["path"]:
             play_file(self._player, Path(payload["path"]))
+
+    def _play_sound(self, running: RunningService, job_id: str) -> None:
+        """Play the sound of a job; where it breaks off, the wait for the job tells why."""
+        from ...web.client import Gone
+
+        with suppress(CatalogError, Gone, OSError):
+            self._play(running.sound(job_id))
 
     def _play(self, parts: Iterable[bytes]) -> None:
         self._heard = play_bytes(self._player, parts)

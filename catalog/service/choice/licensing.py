@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...errors import InputError, Unavailable
 from ...generator import Audio
 from ...models import Choices, Track
-from ...search.licenses import commercial
+from ...search.licenses import NO_WEIGHTS, commercial
 
-__all__ = ["licensed", "require_license", "require_license_of_made"]
+__all__ = ["license_of_made", "licensed", "require_license", "require_license_of_made"]
 
 
 def licensed(track: Track, choices: Choices) -> bool:
@@ -22,6 +22,20 @@ def require_license(track: Track, choices: Choices) -> None:
             f"track {track.id} states the licence {track.license!r}, which license={choices.license!r} does not allow; "
             "choose another track, or leave the licence out"
         )
+
+
+def license_of_made(raw: Audio, continued: Track | None) -> str:
+    """Return the licence that a made track states: that of the weights, or of the track it goes on from.
+
+    The music of a continued track is in what goes on from it, so the latter is used no more freely.
+    """
+    stated = str(raw.provenance["weights_license"])
+    if continued is None or commercial(continued.license, imported=continued.imported):
+        return stated
+    if not commercial(stated, imported=False):
+        return stated
+    # Of an imported track this word says that it has no licence, of a made one that it is free.
+    return "unknown" if continued.license == NO_WEIGHTS else continued.license
 
 
 def require_license_of_made(raw: Audio, choices: Choices) -> None:

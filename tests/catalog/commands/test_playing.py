@@ -16,6 +16,7 @@ from music_catalog import MusicService, cli
 from music_catalog.commands.heard.playing import Playing
 from music_catalog.errors import Unavailable
 from music_catalog.generator import Audio, ProceduralGenerator, audio
+from music_catalog.web.client import Gone
 
 SHORT = ["--duration", "2", "--quality", "preview", "--backend", "procedural"]
 RATE = 32_000
@@ -85,3 +86,19 @@ def test_what_a_generator_streams_goes_to_the_player_and_the_track_is_stored(hea
     assert audio.read(heard).duration_s == 3.0
     assert Path(result.path).is_file()
     assert os.environ["PATH"] == str(heard.parent / "bin")
+
+
+@pytest.mark.parametrize("error", [Unavailable("no memory"), Gone(), OSError("closed")])
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_job_whose_sound_breaks_off_is_heard_from_its_file(error, heard, tmp_path):
+    class Service:
+        def sound(self, job_id):
+            raise error
+            yield b""
+
+    file = tmp_path / "track.wav"
+    file.write_bytes(audio.encode(ProceduralGenerator().generate_music("x", {"duration_s": 1.0, "seed": 1})))
+    playing = Playing()
+    playing.follow(Service(), "1")
+    playing.finish({"path": str(file)})
+    assert heard.read_bytes() == file.read_bytes()

@@ -147,3 +147,27 @@ def test_readers_and_renderers_are_checked():
 
     with pytest.raises(AssertionError, match="left no file"):
         check_renderer(Idle)
+
+
+class Failing:
+    identity, dimension, renders = "failing", 384, "voice"
+
+    def __init__(self, **settings):
+        pass
+
+    def encode(self, texts):
+        raise RuntimeError("out of\nmemory")
+
+    def complete(self, messages, **rest):
+        raise RuntimeError("out of memory")
+
+    def render(self, text, target):
+        raise SystemExit("out of memory")
+
+
+@pytest.mark.parametrize("check", [check_encoder, check_reader, check_renderer])
+def test_what_a_plugin_raises_and_what_it_lacks_is_told_in_a_sentence(check):
+    with pytest.raises(AssertionError, match=r"failed: (RuntimeError|SystemExit): out of memory$"):
+        check(Failing)
+    with pytest.raises(AssertionError, match=r"failed: (AttributeError|TypeError): "):
+        check(object if check is not check_renderer else lambda: type("Mute", (), {"renders": "voice"})())

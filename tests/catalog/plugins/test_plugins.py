@@ -12,7 +12,7 @@ from music_catalog import InputError, MusicService, Unavailable
 from music_catalog.generator import Audio, GeneratorError
 from music_catalog.plugins.backends import Backends
 from music_catalog.plugins.generators import PluginGenerator
-from music_catalog.plugins.installed import plugin_rows
+from music_catalog.plugins.installed import installed, plugin_rows
 from music_catalog.presets import BackendSettings, PresetError, load
 from tests.command_line import data, run
 from tests.fakes import WordHashEncoder
@@ -157,6 +157,14 @@ def test_names_that_clash_are_refused_and_listed(plug, tmp_path):
         backends.generator("tone")
 
 
+def test_a_package_with_damaged_entry_points_takes_nothing_from_the_others(plug, tmp_path):
+    plug("tone-package", "tone_module", TONE, generator={"tone": "tone_module:Tone"})
+    plug("damaged-package", "damaged_module", "")
+    (info,) = tmp_path.glob("site/damaged-package/*.dist-info")
+    (info / "entry_points.txt").write_text("[console_scripts]\na line without a target\n")
+    assert [plugin.name for plugin in installed("generator") if plugin.package == "tone-package"] == ["tone"]
+
+
 def test_the_command_lists_plugins_with_version_package_and_state(plug, tmp_path):
     plug("tone-package", "tone_module", TONE, generator={"tone": "tone_module:Tone"})
     plug("sad", "sad_module", "import nothing_of_the_kind", encoder={"sad": "sad_module:Sad"})
@@ -221,6 +229,7 @@ UNUSABLE = [
     (Audio(NOISE, 44_100.0, said()), "sample_rate is 44100.0"),
     (Audio(NOISE, 32_000, without("weights_license")), "lacks weights_license"),
     (Audio(NOISE, 32_000, said(weights_license="")), "states weights_license ''"),
+    (Audio(NOISE, 32_000, None), "its provenance is a NoneType"),
     (Audio(NOISE, 32_000, said(seed=8)), "states the seed 8, but 7"),
 ]
 

@@ -79,6 +79,24 @@ def test_a_track_that_may_not_be_used_so_is_not_continued(service, tmp_path):
         service.generate(TEXT, license="commercial", continue_from=tracks["closed.wav"].id)
 
 
+@pytest.mark.parametrize(
+    ("license", "stated"),
+    [("CC-BY-NC-4.0", "CC-BY-NC-4.0"), ("none", "unknown"), ("CC-BY-4.0", "MIT")],
+)
+def test_what_goes_on_from_a_track_may_be_used_no_more_freely_than_it(
+    license, stated, service, tmp_path, plug
+):
+    source = GENERATOR.format(license="MIT")
+    plug("tone-package", "tone_module", source, generator={"tone": "tone_module:Tone"})
+    sf.write(tmp_path / "first.wav", tune(0, 5.0), RATE)
+    first = service.get(service.add(tmp_path / "first.wav", license=license).files[0].track_id)
+    asked = {"quality": "preview", "duration_s": 8.0, "backend": "tone", "continue_from": first.id}
+    made = service.generate(TEXT, **asked).track
+    assert made.license == stated
+    listed = {track.id for track in service.browse("license:commercial").tracks}
+    assert (made.id in listed) == (license == "CC-BY-4.0")
+
+
 def test_keys_of_requests_without_a_licence_stay_as_they_were():
     context, library = Context(text=TEXT), load()
     plain = key_of(context, Choices(), library, {})
