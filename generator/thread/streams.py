@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import Cancelled
+from ..errors import Cancelled, GeneratorError
 from ..protocol import Audio, Progress
 from .line import LINE, POLL_S, Line, Work
 
@@ -19,6 +20,8 @@ AHEAD = 2
 """How many parts are made before they are taken: then the stream waits, and others have the thread."""
 MOST_OPEN = 4
 """How many streams may be half made at a time: each holds its caches while it waits."""
+STUCK_S = 10.0
+"""How long one more stream waits while nobody takes from any that is half made."""
 Part = TypeVar("Part")
 
 
@@ -36,13 +39,14 @@ class _Making(Work, Generic[Part]):
         self._begin, self._on_progress, self._ahead = begin, on_progress, ahead
         self._source: Iterator[Part] | None = None
         self.held: deque[Part] = deque()
+        self.parts_made = 0
 
     def ready(self) -> bool:
         """Return whether there is room for another part, or an end to make; a few streams are open at a time."""
         if self.over:
             return False
         if not self.begun:
-            return sum(isinstance(work, _Making) and work.begun for work in self.line.works()) < MOST_OPEN
+            return len(_half_made(self.line)) < MOST_OPEN
         return self.error is not None or len(self.held) < self._ahead
 
     def step(self) -> None:
@@ -60,6 +64,7 @@ class _Making(Work, Generic[Part]):
         else:
             with self.line.changed:
                 self.held.append(part)
+                self.parts_made += 1
                 self.line.changed.notify_all()
 
     def _end(self, error: BaseException | None = None) -> None:
@@ -80,11 +85,16 @@ class _Making(Work, Generic[Part]):
             self._on_progress(done, total)
 
 
+def _half_made(line: Line) -> list[_Making[Any]]:
+    return [work for work in line.works() if isinstance(work, _Making) and work.begun]
+
+
 class ThreadStream(Iterator[Part]):
     """The parts that `begin(report)` yields on the generators' thread; each `next` may come from another thread.
 
     It begins with the first `next`, makes up to `ahead` parts that nobody has taken yet, and then waits. `close`, or
-    dropping the stream, stops the making.
+    dropping the stream, stops the making. Raises GeneratorError where `MOST_OPEN` others are half made and nobody takes
+    from them: one thread that opens one more would wait for itself.
     """
 
     def __init__(
@@ -97,6 +107,8 @@ class ThreadStream(Iterator[Part]):
     ) -> None:
         self._making, self._line = _Making(begin, on_progress, ahead, line), line
         self._added = self._closed = False
+        self._others: dict[int, int] = {}
+        self._stuck_since = 0.0
 
     def __next__(self) -> Part:
         """Return the next part, once it is made. Raises what the making raises."""
@@ -108,6 +120,7 @@ class ThreadStream(Iterator[Part]):
             if not making.begun:
                 try:
                     making.report(0, 1)
+                    self._refuse_if_stuck()
                 except BaseException as error:
                     making.drop(error)
         with self._line.changed:
@@ -135,6 +148,14 @@ class ThreadStream(Iterator[Part]):
                 return
             self._added = True
         self._line.add(self._making)
+
+    def _refuse_if_stuck(self) -> None:
+        open_ = _half_made(self._line)
+        made = {id(work): work.parts_made for work in open_}
+        if made != self._others or len(open_) < MOST_OPEN or any(work.ready() for work in open_):
+            self._others, self._stuck_since = made, monotonic()
+        elif monotonic() - self._stuck_since > STUCK_S:
+            raise GeneratorError(f"{MOST_OPEN} streams are half made and nobody takes from them; close one")
 
     def _has_part_within(self, seconds: float) -> bool:
         making = self._making

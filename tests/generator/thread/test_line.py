@@ -540,3 +540,23 @@ def test_who_cancels_in_a_batch_waits_for_no_other(line):
     assert str(leaving.join()["b"]) == "enough"
     assert staying.join()["a"][0].provenance["prompt"] == "a"
     assert second.error is second.value is None, "what it raised holds arrays no longer"
+
+
+def test_a_stream_too_many_is_refused_once_nobody_takes_from_the_others(line, monkeypatch):
+    monkeypatch.setattr("music_catalog.generator.thread.streams.STUCK_S", 0.5, raising=False)
+    streams, callers = [ThreadStream(counted([], []), line=line) for _ in range(6)], Callers(line)
+    assert [next(stream) for stream in streams[:4]] == [0] * 4
+
+    class Late:
+        def result(self):
+            return next(streams[4])
+
+    callers.ask("late", Late())
+    for number in range(1, 11):
+        assert next(streams[0]) == number
+        time.sleep(0.1)
+    assert not callers.ends, "somebody takes from one of the four"
+    assert "close one" in str(callers.join()["late"])
+    assert isinstance(callers.ends["late"], GeneratorError)
+    streams[0].close()
+    assert next(streams[5]) == 0
