@@ -26,7 +26,11 @@ CACHE_MB = "CATALOG_CACHE_MB"
 """The environment variable that bounds the audio in the cache of a home."""
 USUAL_MB = 2_000
 KEPT_S = 600.0
-"""A file that came into the cache so lately stays, since a caller may have its path."""
+"""A file that came into the cache so lately, or was marked as used, stays, since a caller may have its path."""
+MARKED_S = KEPT_S / 2
+"""How old the mark of a use may be: a new one makes the next digest read the whole file again."""
+LEFT_OVER_S = 3600.0
+"""The age from which a temporary file is of a process that died."""
 
 
 class RemoteAudio(AudioFiles):
@@ -88,7 +92,7 @@ class RemoteAudio(AudioFiles):
         """Return the local path of the audio, fetched and compared with its sha256 where the cache has it not yet."""
         path = self.path_of(track)
         with storing(f"the audio of track {track.id} cannot be read"):
-            if path.is_file() and digest_of(path) == track.audio_sha256:
+            if _is_kept(path) and digest_of(path) == track.audio_sha256:
                 return path
             data = self._blobs.get(track.audio_path)
             if data is None or hashlib.sha256(data).hexdigest() != track.audio_sha256:
@@ -134,7 +138,7 @@ class RemoteAudio(AudioFiles):
     def _fetched(self, relative: str) -> bool:
         """Bring what stands beside an audio file into the cache, and tell whether it is there."""
         path = inside(self._home, relative)
-        if not path.is_file() and (data := self._blobs.get(relative)) is not None:
+        if not _is_kept(path) and (data := self._blobs.get(relative)) is not None:
             self._keep(path, data)
         return path.is_file()
 
@@ -145,20 +149,31 @@ class RemoteAudio(AudioFiles):
             self._bound()
 
     def _bound(self) -> None:
-        """Delete the oldest files of the cache where it has more than it may."""
-        limit = _most_bytes()
+        """Delete the files of the cache that were used longest ago, where it has more than it may."""
+        limit, now = _most_bytes(), time.time()
         files = []
         for path in (self._home / "audio").glob("*/*"):
             with contextlib.suppress(FileNotFoundError):  # another process bounds the cache too
+                used_at, size = (state := path.stat()).st_mtime, state.st_size
                 if not path.name.startswith(TEMPORARY):
-                    files.append((path.stat().st_mtime, path.stat().st_size, path))
+                    files.append((used_at, size, path))
+                elif used_at < now - LEFT_OVER_S:
+                    path.unlink()
         files.sort()
-        size, latest = sum(each[1] for each in files), time.time() - KEPT_S
-        for changed_at, file_size, path in files:
-            if size <= limit or changed_at > latest:
+        size, latest = sum(each[1] for each in files), now - KEPT_S
+        for used_at, file_size, path in files:
+            if size <= limit or used_at > latest:
                 break
             path.unlink(missing_ok=True)
             size -= file_size
+
+
+def _is_kept(path: Path) -> bool:
+    """Tell whether the cache has a file, and mark it as used, so that it stays for who is handed its path."""
+    with contextlib.suppress(OSError):  # another process deleted it, or this one may only read
+        if path.stat().st_mtime < time.time() - MARKED_S:
+            os.utime(path)
+    return path.is_file()
 
 
 def _beside(audio_path: str, ending: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
+import time
 
 import pytest
 import soundfile
@@ -235,6 +237,30 @@ def test_the_cache_of_audio_is_bounded(replica, monkeypatch):
     audio._bound()
     assert not any(audio.path_of(track).is_file() for track in tracks)
     assert all(audio.verified_path(track).is_file() for track in tracks)
+
+
+def test_audio_that_was_just_served_stays_in_the_cache(replica, monkeypatch):
+    service = replica()
+    served, other = (service.generate(RAIN, **SHORT).track for _ in range(2))
+    audio = service.store.audio
+    for track in (served, other):
+        os.utime(audio.path_of(track), (time.time() - 3000.0,) * 2)
+    monkeypatch.setenv("CATALOG_CACHE_MB", "0")
+    path = audio.verified_path(served)
+    audio._bound()
+    assert path.is_file()
+    assert not audio.path_of(other).is_file()
+
+
+def test_temporary_files_of_processes_that_died_leave_the_cache(replica):
+    service = replica()
+    folder = service.find_or_make(RAIN, **SHORT).path.parent
+    old, new = folder / ".tmp-1-old", folder / ".tmp-2-new"
+    for path in (old, new):
+        path.write_bytes(b"RIFF")
+    os.utime(old, (time.time() - 7200.0,) * 2)
+    service.store.audio._bound()
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_the_configuration_of_the_home_reaches_every_replica(replica, server):
