@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
-from ...errors import CatalogError
+from ...disk.reading import intact, read
 from ...models import RequestRecord
+from ...search.filters import equals
 from ..log import LogTable
 from ..requests import UNHEARD, Requests
+from ..rows import from_request_row, to_request_row
+from ..schema import REQUEST_COLUMNS
 
 __all__ = ["RemoteRequests"]
 
@@ -26,6 +29,10 @@ GROUPED_S, GROUPED_LINES = 1.0, 100
 """After how many seconds, or lines, those that wait are written in one commit."""
 MOST_WAITING = 10_000
 """Lines that wait where the store cannot be written; at more, the oldest are dropped with a warning."""
+AGAIN_S = 5.0
+"""How long the thread waits that writes lines, after the store could not be written."""
+FEW_LINES = 100
+"""A request with fewer lines has them read once for all that asks."""
 
 
 class _Line(NamedTuple):
@@ -56,7 +63,10 @@ class RemoteRequests(Requests):
         return self._table
 
     def append(self, record: RequestRecord, vector: ArrayLike | None = None) -> None:
-        """Hand in one line, with the vector of its context."""
+        """Hand in one line, with the vector of its context. Raises InputError for one that no row can hold."""
+        to_request_row(
+            record, vector, self._tracks.encoder or ""
+        )  # here, for later it would hold up the others
         with self._changed:
             self._lines.append(_Line(record, vector))
             if self._thread is None or not self._thread.is_alive():
@@ -78,16 +88,17 @@ class RemoteRequests(Requests):
         rules: Sequence[str] = (),
         **facts: str,
     ) -> Sequence[RequestRecord]:
-        """Return the lines, newest first; see `Requests.list`. Those of one request are read once for all that asks."""
-        if [*facts] != ["key"] or since is not None:
+        """Return the lines, newest first; see `Requests.list`. A few of one request are read once for all that asks."""
+        few = self._few_of(facts["key"]) if [*facts] == ["key"] and since is None else None
+        if few is None:
             return super().list(limit=limit, since=since, answered=answered, rules=rules, **facts)
-        lines = self._lines_of(**facts).read(None, facts)
-        served = (line for line in lines if not answered or _is_served(line))
+        served = (line for line in few if not answered or _is_served(line))
         return [line for line in served if not rules or line.rule in rules][:limit]
 
     def count(self, key: str) -> int:
         """Return how many lines the request `key` has."""
-        return len(self.list(key=key))
+        few = self._few_of(key)
+        return super().count(key) if few is None else len(few)
 
     def close(self) -> None:
         """Write the lines that wait."""
@@ -95,6 +106,12 @@ class RemoteRequests(Requests):
             self._over = True
             self._changed.notify_all()
         self._write_waiting()
+
+    def _few_of(self, key: str) -> Sequence[RequestRecord] | None:
+        """Return the lines of a request, newest first; None where it has many."""
+        table = self._lines_of(key=key).durable
+        rows = read(table, equals("key", key), REQUEST_COLUMNS, order="-created_at", limit=FEW_LINES)
+        return None if len(rows) == FEW_LINES else [*intact(rows, from_request_row)]
 
     def _lines_of(self, **facts: str) -> LogTable[RequestRecord]:
         """Return the table with the lines that waited and have these facts; others may go on waiting."""
@@ -115,20 +132,28 @@ class RemoteRequests(Requests):
                 if self._over:
                     return
                 self._changed.wait_for(lambda: len(self._lines) >= GROUPED_LINES or self._over, GROUPED_S)
-            self._write_waiting()
+            if not self._write_waiting():
+                with self._changed:
+                    self._changed.wait_for(lambda: self._over, AGAIN_S)
 
-    def _write_waiting(self) -> None:
+    def _write_waiting(self) -> bool:
+        """Write the lines that wait; return False, and let them wait on, where the store cannot be written."""
         with self._writing:
             with self._changed:
                 lines, self._lines = self._lines, []
             if not lines:
-                return
+                return True
             try:
                 self._table.append_all(lines, self._tracks.encoder or "")
-            except CatalogError as error:
+            except Exception as error:
                 with self._changed:
-                    self._lines = [*lines, *self._lines][-MOST_WAITING:]
-                _log.warning("%d lines of the log wait: %s", len(lines), error)
+                    every = [*lines, *self._lines]
+                    self._lines = every[-MOST_WAITING:]
+                _log.warning("%d lines of the log wait: %s", min(len(every), MOST_WAITING), error)
+                if (dropped := len(every) - MOST_WAITING) > 0:
+                    _log.warning("%d lines of the log are lost, the oldest of those that waited", dropped)
+                return False
+            return True
 
 
 def _is_served(line: RequestRecord) -> bool:

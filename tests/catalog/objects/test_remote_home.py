@@ -211,6 +211,84 @@ def test_lines_of_the_log_outlive_a_store_that_is_away(replica, monkeypatch, ser
     assert len(service.history()) == 1
 
 
+@pytest.mark.parametrize("error", [StorageError("it is away"), KeyError("odd")])
+def test_the_log_pauses_after_a_failure_and_loses_no_line(replica, monkeypatch, error):
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    requests = service.store.requests
+    (line,) = service.store.requests.list()
+    monkeypatch.setattr(remote_log, "GROUPED_LINES", 1)
+    tries = []
+
+    def failing(*_):
+        tries.append(1)
+        raise error
+
+    with monkeypatch.context() as away:
+        away.setattr(requests._table, "append_all", failing)
+        requests.append(line.model_copy(update={"id": "b" * 16}))
+        time.sleep(0.5)
+        assert len(tries) == 1
+        assert requests._thread.is_alive()
+    assert len(service.history()) == 2
+
+
+def test_lines_of_the_log_that_are_dropped_are_told(replica, monkeypatch, caplog):
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    requests = service.store.requests
+    (line,) = service.store.requests.list()
+    monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
+    monkeypatch.setattr(remote_log, "MOST_WAITING", 2)
+
+    def failing(*_):
+        raise StorageError("it is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(requests._table, "append_all", failing)
+        for _ in range(5):
+            requests.append(line)
+        requests._write_waiting()
+    assert "3 lines of the log are lost" in caplog.text
+    assert len(service.history()) == 3
+
+
+def test_a_line_that_no_row_can_hold_is_refused_and_holds_up_no_other(replica):
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    (line,) = service.store.requests.list()
+    dimension = service.store.requests._table.dimension
+    with pytest.raises(InputError, match="finite"):
+        service.store.requests.append(line, [float("nan")] * dimension)
+    service.store.requests.append(line)
+    assert len(service.history()) == 2
+
+
+def test_a_request_with_many_lines_has_only_those_read_that_are_asked_for(replica, monkeypatch):
+    monkeypatch.setattr(remote_log, "FEW_LINES", 3, raising=False)
+    service = replica()
+    service.find_or_make(RAIN, **SHORT)
+    requests = service.store.requests
+    (line,) = service.store.requests.list()
+    for number in range(7):
+        requests.append(line.model_copy(update={"id": f"{number:016x}"}))
+    requests._write_waiting()
+    table, rows = requests._table.durable, []
+    query = table.query
+
+    def noting(build, asked=None):
+        found = query(build, asked)
+        rows.append(found.num_rows)
+        return found
+
+    monkeypatch.setattr(table, "query", noting)
+    assert requests.count(line.key) == 8
+    assert len(requests.list(key=line.key, limit=2)) == 2
+    assert len(requests.list(key=line.key, limit=2, answered=True)) == 2
+    assert max(rows) == 3
+    assert len(requests.list(key=line.key)) == 8
+
+
 def test_audio_that_is_gone_or_altered_is_not_served(replica, server):
     service = replica()
     made = service.find_or_make(RAIN, **SHORT)
