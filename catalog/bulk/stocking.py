@@ -88,10 +88,10 @@ def list_kept(flow: Flow) -> list[Track]:
     kept, written = KeptTracks(flow.store.home), list[Track]()
     for keys in in_parts(sorted(kept.keys()), MOST_ROWS):
         made = [one for one in map(kept.get, keys) if one is not None]
-        others = flow.store.tracks.ids_made_for([one.key for one in made])
-        wanted = [one for one in made if others.get(one.key, one.new.track.id) == one.new.track.id]
+        listed = flow.store.tracks.insert_all([one.new for one in made], unmade=True) if made else []
+        ids = {track.id for track in listed}
+        wanted = [one for one in made if one.new.track.id in ids]
         if wanted:
-            flow.store.tracks.insert_all([one.new for one in wanted])
             vectors = {one.line.id: one.new.vector for one in wanted}
             flow.store.requests.absorb([one.line for one in wanted], vectors)
         kept.drop(keys)

@@ -82,10 +82,13 @@ class TrackTable:
         """The version, and how many rows there were."""
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
 
-    def insert(self, new: Sequence[NewTrack], check: Callable[[], None]) -> list[Track]:
+    def insert(
+        self, new: Sequence[NewTrack], check: Callable[[], None], *, unmade: bool = False
+    ) -> list[Track]:
         """Add the rows of tracks, in one commit, unless their ids are there; return the tracks as they are stored.
 
-        `check` may refuse by raising. In a shared table another replica may have stored one for the same request.
+        `check` may refuse by raising. With `unmade` those are left out whose request has another track by now, in what
+        is returned too. In a shared table another replica may have stored one for the same request.
         """
         rows = [to_track_row(one.track, one.vector, one.sound, one.brief, one.ear) for one in new]
         for one, row in zip(new, rows, strict=True):
@@ -106,6 +109,13 @@ class TrackTable:
             self.durable.create(schema)
             self._maintenance.ensure_index(self.durable, WORDS)
         with self.durable.locked():
+            if unmade:
+                ready = both(one_of("key", [one.track.key for one in new]), equals("state", "ready"))
+                made = {row["key"]: row["id"] for row in self.read(ready, columns=("id", "key"))}
+                new = [one for one in new if made.get(one.track.key, one.track.id) == one.track.id]
+                rows[:] = (row for row in rows if made.get(row["key"], row["id"]) == row["id"])
+                if not new:
+                    return []
             # A second track for a request changes what its repeats are served, so the stamp must change.
             first = not self.durable.shared and not self.count(one_of("key", [one.track.key for one in new]))
             whole = self.durable.commit_locked(f"{what} cannot be inserted", write, adds_only=first)
@@ -118,7 +128,10 @@ class TrackTable:
         return changed
 
     def change_all(self, changes: Mapping[str, Change], vector_of: VectorOf | None = None) -> list[Track]:
-        """Write rows anew in one commit, all or none; `changes` has the function of each by id. See `changed_row`."""
+        """Write rows anew in one commit, all or none; `changes` has the function of each by id. See `changed_row`.
+
+        In a shared table some may be written before Busy or NotFound is raised for others.
+        """
         ids = [*changes]
         what = f"track {ids[0]}" if len(ids) == 1 else f"{len(ids)} tracks"
         if not self.durable.exists():

@@ -90,8 +90,11 @@ class Tracks(TrackVectors):
         """
         return self.insert_all([NewTrack(track, vector, sound, brief, ear)])[0]
 
-    def insert_all(self, new: Sequence[NewTrack]) -> TrackList:
-        """Add tracks in one commit, all or none, each as `insert` does."""
+    def insert_all(self, new: Sequence[NewTrack], *, unmade: bool = False) -> TrackList:
+        """Add tracks in one commit, all or none, each as `insert` does.
+
+        With `unmade` those are left out whose request has another ready track by now, in what is returned too.
+        """
         check_writable(self._home, f"{len(new)} tracks cannot be inserted")
 
         def check_audio() -> None:
@@ -107,7 +110,7 @@ class Tracks(TrackVectors):
         if not self.table.durable.exists():
             # A new table has the stamp that the answers of an earlier one may bear, whose tracks it does not hold.
             answers.forget(self._home)
-        return self.table.insert(new, check_audio)
+        return self.table.insert(new, check_audio, unmade=unmade)
 
     @checked
     def get(self, track_id: str) -> Track | None:

@@ -77,6 +77,25 @@ def test_what_was_made_is_written_whatever_was_raised(stocking):
     assert service.store.tracks.count() == 1
 
 
+def test_a_track_made_for_a_request_while_its_stock_is_written_stays_its_only_one(stocking, monkeypatch):
+    service = stocking()
+    plan = plan_stock(service, InProcess(), CORPUS, 2, **SHORT)
+    insert_all, other = service.store.tracks.insert_all, []
+
+    def insert_late(new, **options):
+        monkeypatch.undo()
+        choices = plan.missing[0].choices.model_dump(exclude_none=True)
+        other.append(service.find_or_make(plan.missing[0].context, **choices))
+        return insert_all(new, **options)
+
+    monkeypatch.setattr(service.store.tracks, "insert_all", insert_late)
+    made = make_stock(service, InProcess(), plan)
+    assert other[0].action == "generated"
+    assert keys(service) == sorted(one.key for one in plan.tracks)
+    assert [track.key for track in made.tracks] == [plan.missing[1].key]
+    assert not KeptTracks(service.store.home).keys()
+
+
 DYING = """
 import os, sys
 sys.path[:0] = {path!r}
