@@ -43,6 +43,7 @@ __all__ = [
     "read_through",
     "set_aside",
     "to_purge",
+    "trashed_until",
 ]
 
 
@@ -319,14 +320,10 @@ def to_purge(tracks: TrackTable, latest: datetime) -> tuple[list[Row], list[str]
     Raises Damage when a row in the trash differs from its checked record, when another row's record or the audio
     it names does, and when two rows have one id: then nobody knows what may go.
     """
-    trashed = tracks.read(equals("state", "trashed"), columns=TRACK_COLUMNS)
-    going = [(row, from_whole_track_row(row)) for row in trashed]
-    going = [(row, track) for row, track in going if track.trashed_at and track.trashed_at <= latest]
-    ids = [track.id for _, track in going]
-    if not ids:
+    going = trashed_until(tracks, latest)
+    if not going:
         return [], []
-    if tracks.count(one_of("id", ids)) != len(set(ids)):
-        raise Damage("one id names several rows; run `catalog doctor`")
+    ids = [track.id for _, track in going]
     named: set[str] = set()
     for row in tracks.read(f"NOT ({one_of('id', ids)})", columns=(*TRACK_ROW, "audio_path")):
         named |= _files_of(other := from_record(row))
@@ -334,6 +331,20 @@ def to_purge(tracks: TrackTable, latest: datetime) -> tuple[list[Row], list[str]
             raise Damage(f"the row {row['id']!r} differs from its record; run `catalog doctor --fix`")
     paths = {path for _, track in going for path in _files_of(track)}
     return [row for row, _ in going], sorted(paths - named)
+
+
+def trashed_until(tracks: TrackTable, latest: datetime) -> Sequence[tuple[Row, Track]]:
+    """Return the rows that came into the trash up to `latest`, with their tracks.
+
+    Raises Damage when a row in the trash differs from its checked record, and when two rows have one id.
+    """
+    trashed = tracks.read(equals("state", "trashed"), columns=TRACK_COLUMNS)
+    going = [(row, from_whole_track_row(row)) for row in trashed]
+    going = [(row, track) for row, track in going if track.trashed_at and track.trashed_at <= latest]
+    ids = [track.id for _, track in going]
+    if ids and tracks.count(one_of("id", ids)) != len(set(ids)):
+        raise Damage("one id names several rows; run `catalog doctor`")
+    return going
 
 
 def _files_of(track: Track) -> set[str]:

@@ -12,7 +12,7 @@ from ...models import Track
 from ...objects.blobs import Blobs
 from ...search.filters import both, equals, one_of
 from ...validation import checked
-from ..audit import Problem, to_purge
+from ..audit import Problem, trashed_until
 from ..care import MOST_SECONDS, Care
 from ..rewrite import Encode
 
@@ -50,13 +50,15 @@ class RemoteCare(Care):
     def purge(self, *, older_than_s: float = 0.0) -> int:
         """Take tracks that lie in the trash for `older_than_s` seconds out of the table; return how many went.
 
-        Their rows are kept in an object below `lost/`, and their audio stays. See `Care.purge`.
+        Their rows are kept in an object below `lost/`; it and their audio stay until somebody deletes them.
+        See `Care.purge`.
         """
         if not 0.0 <= older_than_s <= MOST_SECONDS:
             raise InputError(f"older_than_s is {older_than_s}; pass 0 to {MOST_SECONDS:,.0f} seconds")
         now, table, what = datetime.now(timezone.utc), self._tracks.table, "the trash cannot be emptied"
         try:
-            going, _ = to_purge(table, now - timedelta(seconds=older_than_s))
+            # No file goes, so that it does not matter which other rows name it.
+            going = [row for row, _ in trashed_until(table, now - timedelta(seconds=older_than_s))]
         except Damage as error:
             raise Damage(f"{what}: {error}") from None
         if going:

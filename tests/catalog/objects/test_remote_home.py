@@ -82,6 +82,23 @@ def test_what_is_done_with_a_catalog_is_done_with_a_remote_one(replica):
     assert any(blob.path.startswith("lost/purged-") for blob in service.store.blobs.list())
 
 
+def test_a_purge_reads_no_row_that_stays(replica, monkeypatch):
+    service = replica()
+    going, _ = (service.find_or_make(text, **SHORT).track for text in (RAIN, BATTLE))
+    service.store.tracks.trash(going.id)
+    table, read = service.store.tracks.table, []
+    rows_of = table.read
+
+    def noting(*args, **options):
+        rows = rows_of(*args, **options)
+        read.extend(row["id"] for row in rows)
+        return rows
+
+    monkeypatch.setattr(table, "read", noting)
+    assert service.store.care.purge() == 1
+    assert read == [going.id]
+
+
 def test_a_home_is_found_again_and_only_made_where_that_is_asked(replica):
     with pytest.raises(NotFound, match=f"there is no catalog in {HOME}"):
         replica(create=False)
