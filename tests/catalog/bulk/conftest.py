@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def on_ray():
     """Return a Ray of two processors, whose workers import what this process does."""
     if importlib.util.find_spec("ray") is None:
