@@ -80,7 +80,8 @@ class Jobs:
         """
         context = read_context(text_context).model_dump(mode="json", exclude_defaults=True)
         call = {"context": context, "arguments": arguments}
-        return self.do(call, request=request or {"context": text_context, **arguments})
+        shown = {"context": text_context, **arguments} if request is None else request
+        return self.do(call, request=shown)
 
     def again(self, track_id: str, *, variation: bool = False, request: Mapping[str, Any]) -> Job:
         """Queue `MusicService.again` and return its job. Raises as `submit` does."""

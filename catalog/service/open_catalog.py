@@ -77,10 +77,18 @@ class OpenCatalog:
         self._require_open()
         return self._encoder
 
-    @cached_property
+    @property
     def backends(self) -> Backends:
-        """The names that may stand as `backend`: the catalog's own, those of the configuration, and plugins."""
-        return Backends(self.library.backends)
+        """The names that may stand as `backend`: the catalog's own, those of the configuration, and plugins.
+
+        Raises InputError once the service is closed.
+        """
+        self._require_open()
+        return self._backends
+
+    @cached_property
+    def _backends(self) -> Backends:
+        return Backends(self._library.backends)
 
     @cached_property
     def _sounds(self) -> SoundSearch:

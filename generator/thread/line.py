@@ -102,7 +102,7 @@ class Line:
             return [*self._works]
 
     def drop(self, owner: Hashable, reason: str) -> None:
-        """End all work of `owner` with Cancelled; return once the step of it that is being done is over."""
+        """End all work of `owner` with Cancelled; return once the step of it that is being done is over, or END_S."""
         mine = [work for work in self.works() if work.owner == owner]
         for work in mine:
             work.drop(Cancelled(reason))

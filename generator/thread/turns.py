@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -70,6 +71,7 @@ class Turns:
     def close(self) -> None:
         """Cancel what is being made and what waits, and make nothing more; return once the steps of it are over."""
         reason = "the service was closed while this was made"
+        latest = time.monotonic() + END_S
         with self._changed:
             self._closed = True
             under_way = [*self._under_way]
@@ -78,7 +80,7 @@ class Turns:
         LINE.drop(self, reason)
         if not (LINE.here or self._held.places):
             with self._changed:
-                self._changed.wait_for(lambda: not self._under_way, END_S)
+                self._changed.wait_for(lambda: not self._under_way, max(0.0, latest - time.monotonic()))
 
     @contextmanager
     def _noted(self, order: Order) -> Iterator[None]:

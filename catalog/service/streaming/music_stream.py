@@ -95,6 +95,7 @@ class StreamsMusic:
     """The part of `MusicService` that is heard while it works."""
 
     find_or_make: Callable[..., Any]
+    _require_open: Callable[[], None]
 
     def stream_music(self, text_context: ContextSource, **arguments: Unpack[ServeArguments]) -> MusicStream:
         """Do what `find_or_make` does, and return the sound to iterate over while a new track is made.
@@ -102,6 +103,7 @@ class StreamsMusic:
         A track that is reused, and that of a generator which makes the whole at once (the synthesizer), comes from its
         file. `arguments` are as for `find_or_make`, which is what raises; iterating and `result()` raise it.
         """
+        self._require_open()
         on_progress = arguments.pop("on_progress", None)
 
         def serve(**listening: Any) -> Any:

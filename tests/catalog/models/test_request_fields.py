@@ -63,7 +63,7 @@ def test_a_body_over_http_has_every_field_but_the_file_of_a_melody():
 def test_a_language_model_fills_in_what_neither_the_text_nor_the_application_states():
     missing, new = missing_and_new(FindOrMakeArguments.model_fields.keys())
     read_from_text = {"summary_of_topic", "emotional_tone_description", "valence", "energy", "language"}
-    assert missing == {"text", "backend", "melody", "generation"} | read_from_text
+    assert missing == {"text", "melody", "generation"} | read_from_text
     assert new == TERMS | {"context"}
     assert get_type_hints(FixedArguments).keys() == FindOrMakeArguments.model_fields.keys() - {"context"}
 
@@ -84,7 +84,7 @@ def test_a_field_has_the_same_json_type_wherever_it_is_stated(stated):
 def test_python_callers_may_state_every_field_but_the_text():
     assert get_type_hints(RequestArguments).keys() == FIELDS.keys() - {"text"}
     assert get_type_hints(TermArguments).keys() == TERMS | {"min_similarity"}
-    own = {"text_context", "dry_run", "explain", "on_progress", "arguments"}
+    own = {"text_context", "dry_run", "explain", "on_progress", "on_audio", "arguments"}
     signature = inspect.signature(MusicService.find_or_make).parameters.keys() - {"self"}
     assert signature == get_type_hints(TermArguments).keys() | own
 

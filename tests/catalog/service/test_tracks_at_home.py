@@ -41,6 +41,7 @@ CALLS = {
     "states_licenses": ("song.mp3",),
     "statistics": (),
     "stock": ([CALM], 1),
+    "stream_music": (CALM,),
     "suggest_presets": ("rain",),
     "tracks_table": (),
     "undo_add": ("last",),
