@@ -7,12 +7,12 @@ import shlex
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from .brief.language_model import LanguageModel, Unread
 from .collections import files as collections
 from .ear import loading as ears
-from .errors import CatalogError, InputError, NotFound, Unavailable
+from .errors import CatalogError, InputError, NotFound
 from .generator import Progress, WeightsError, device, weights
 from .generator.memory import left_bytes
 from .generator.weights.sizes import needed_bytes
@@ -36,7 +36,7 @@ from .upkeep.scrub import count_deep_check, still_damaged
 from .upkeep.sidecars import check_sidecars, mend_sidecar
 from .version import package_version
 
-__all__ = ["Check", "checkpoints", "examine", "pull_checkpoint"]
+__all__ = ["Check", "examine"]
 
 
 PACKAGES = ("lancedb", "numpy", "pydantic", "soundfile", "tokenizers")
@@ -99,38 +99,6 @@ def examine(
         return checks if backup is None else [*checks, *_backup(store, backup, deep, keep, on_progress)]
     finally:
         store.close()
-
-
-def checkpoints() -> list[dict[str, Any]]:
-    """Return the checkpoints of MusicGen and of the ear: repository, size, licence, and where they are here."""
-    return [
-        {
-            "name": info.name,
-            "repo": info.repo,
-            "size_bytes": info.size_bytes,
-            "license": info.license,
-            "path": str(info.path) if info.path else None,
-            "revision": info.revision,
-            "dtype": info.dtype,
-            "bits": info.bits,
-        }
-        for info in (*weights.available(), *weights.available_ears())
-    ]
-
-
-def pull_checkpoint(
-    name: str, *, dtype: str | None = None, bits: int | None = None, on_progress: Progress | None = None
-) -> Path:
-    """Fetch and convert a checkpoint of MusicGen, or of an ear; return its folder. Raises Unavailable, InputError."""
-    ear = weights.is_ear(name) and not Path(name).expanduser().is_dir()
-    if ear and (dtype or bits):
-        raise InputError("dtype and bits are of MusicGen's decoder, and an ear has none; leave them out")
-    try:
-        if ear:
-            return weights.pull_ear(name, on_progress=on_progress)
-        return weights.pull(name, dtype=dtype, bits=bits, on_progress=on_progress)
-    except WeightsError as error:
-        raise Unavailable(str(error)) from error
 
 
 def _versions() -> Check:

@@ -150,6 +150,7 @@ def start_seaweed(folder: Path) -> S3Server:
         **{f"{name}.port.grpc": port for name, port in inner.items()},
     }
     command = [weed, "-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items())]
+    # It makes them there whatever TMPDIR says, and leaves them where it is killed.
     sockets = [
         Path(f"/tmp/seaweedfs-{name}{of}-{number}.sock")
         for of, numbers in (("", ports), ("-grpc", inner))

@@ -15,7 +15,7 @@ FLOORS = {
     "catalog": (
         "errors version home",
         "models",
-        "validation mounts player objects",
+        "validation mounts player checkpoints objects",
         "disk plugins",
         "text search collections",
         "brief ear hearing portrait",

@@ -79,7 +79,7 @@ def models_list(as_json: bool, as_jsonl: bool) -> None:
 
     Each has its size, its type or bits, and its licence.
     """
-    from ..doctor import checkpoints
+    from ..checkpoints import checkpoints
 
     rows = checkpoints()
     forms = [f"{row['bits']} bits" if row["bits"] else row["dtype"] or "" for row in rows]
@@ -104,7 +104,7 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
 
     NAME is a size of MusicGen, clap for the ear, a repository of the hub or a folder.
     """
-    from ..doctor import pull_checkpoint
+    from ..checkpoints import pull_checkpoint
     from ..generator.weights import is_ear
 
     if not is_ear(name):

@@ -10,6 +10,7 @@ import atexit
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 
 from ..errors import Cancelled, GeneratorError
@@ -25,7 +26,7 @@ POLL_S = 0.2
 """How often who waits for a turn is asked whether it still wants it."""
 
 
-class Work:
+class Work(ABC):
     """What stands in a line: one call, or a stream that is made part by part.
 
     `owner`: whose work it is; `Line.drop` ends all work of an owner.
@@ -37,13 +38,13 @@ class Work:
         self.over = False
         self.error: BaseException | None = None
 
+    @abstractmethod
     def ready(self) -> bool:
         """Return whether its next part can be done now; a stream that nobody takes from waits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self) -> None:
         """Do the next part, on the thread. Raises nothing: `error` holds what went wrong."""
-        raise NotImplementedError
 
     def drop(self, error: BaseException) -> None:
         """End with `error`: at once where nothing was begun, else at the next step."""

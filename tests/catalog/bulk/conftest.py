@@ -1,4 +1,4 @@
-"""A small Ray of this machine, started once for the tests of bulk work and ended with them."""
+"""A small Ray of this machine, started for each file of tests that uses it and ended with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def on_ray():
     """Return a Ray of two processors, whose workers import what this process does."""
     if importlib.util.find_spec("ray") is None:
