@@ -167,7 +167,7 @@ def _read_token(path: str) -> str:
     type=click.FloatRange(0, MOST_DAYS),
     callback=days_option,
     metavar="DAYS",
-    help="Delete tracks for good that lie in the trash for so many days; without it the trash stays.",
+    help="Take tracks out of the trash, as rm --purge does, that lie there for so many days.",
 )
 @json_option
 @home_option

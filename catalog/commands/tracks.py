@@ -189,7 +189,7 @@ def export(
 
 @click.command(cls=Command, examples=["catalog rm 3f2a9c", "catalog rm --purge --older-than 30"])
 @click.argument("track_ids", nargs=-1)
-@click.option("--purge", is_flag=True, help="Empty the trash; the folder lost/ keeps it for 7 days.")
+@click.option("--purge", is_flag=True, help="Empty the trash; lost/ of a folder keeps it for 7 days.")
 @click.option(
     "--older-than",
     type=click.FloatRange(0, MOST_DAYS),

@@ -72,7 +72,9 @@ class Jobs:
 
     # Submitting
 
-    def find_or_make(self, text_context: Any, *, request: Any = None, **arguments: Any) -> Job:
+    def find_or_make(
+        self, text_context: Any, *, request: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> Job:
         """Queue `MusicService.find_or_make(text_context, **arguments)` and return its job.
 
         It joins a job under way for the same request, audience and terms of reuse; with `reuse` "never" it joins none.
