@@ -18,7 +18,7 @@ from ..errors import Cancelled, GeneratorError
 __all__ = ["END_S", "LINE", "POLL_S", "Line", "Work"]
 
 
-END_S = 30.0
+END_S = 5.0
 """How long the end of the process, or of a service, waits for the step that is being computed."""
 ASLEEP_S = 0.01
 """How long the thread may take to fall asleep once it has said so."""

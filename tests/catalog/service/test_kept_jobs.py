@@ -262,6 +262,7 @@ def test_a_stop_that_hands_over_lets_the_running_job_finish_and_cancels_what_a_p
 def test_a_context_of_any_form_is_kept(started, held):
     first = started()
     job = first.find_or_make(Context(text=RAIN, environment="rain"), request={}, **SHORT)
+    assert held.began.acquire(timeout=WAIT_S)  # what is being written at a crash would be written after it
     crash(first)
     held.go.set()
     over = started().wait(job.id, WAIT_S)

@@ -444,12 +444,16 @@ def ends_of(callers):
 
 
 def test_a_step_that_raises_ends_its_work_and_the_thread_goes_on(line):
+    asked = threading.Event()
+
     class Broken(Call):
         def step(self):
+            asked.wait(PATIENCE_S)
             raise SystemExit("broken")
 
     callers = Callers(line)
     callers.ask("broken", Broken(None, line=line))
+    asked.set()
     assert ends_of(callers) == {"broken": "broken"}
     assert on_thread(lambda _: "next", line=line) == "next"
 
