@@ -7,8 +7,9 @@ MLX, fused as `mx.compile` fuses it. Each primitive counts as the kernels that M
 - `concatenate` one per input; `slice_update` at a computed place two, its offset and the copy;
 - everything else one: a product, a fused chain of element-wise operations, a reduction, a sort, random bits.
 
-Layer norm and attention are one kernel each on a GPU, while MLX lays them out as many operations on a processor. So
-the step is traced with a stand-in for each, `cumsum`, which is one kernel and otherwise not used. Attention of one
+Layer norm, attention and our own sum with its norm (`networks/residual.py`) are one kernel each on a GPU, while MLX lays
+them out as many operations on a processor. So the step is traced with a stand-in for each, `cumsum`, which is one
+kernel and otherwise not used. Attention of one
 column also copies queries that are not contiguous; whether they are is looked up in memory. Left out are kernels that
 depend on the device (attention in two passes from 1,024 columns on the larger chips, products split along their sum).
 
@@ -27,6 +28,7 @@ from unittest.mock import patch
 import mlx.core as mx
 
 from music_catalog.generator.musicgen import generation
+from music_catalog.generator.networks import residual
 from music_catalog.generator.networks.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize
 from music_catalog.generator.networks.sampling import Sampling
 
@@ -101,8 +103,13 @@ def one_kernel_each():
         known = [keys, values, *([mask] if isinstance(mask, mx.array) else [])]
         return mx.depends([mx.cumsum(queries, axis=-1)], known)[0]
 
+    def sum_and_norm(*, inputs, **_):
+        x, y, weight, bias, _ = inputs
+        both = mx.depends([mx.cumsum(y, axis=-1)], [x, weight, bias])[0]
+        return [both, both]
+
     fast = {"layer_norm": norm, "scaled_dot_product_attention": attention}
-    with patch.multiple(mx.fast, **fast):
+    with patch.multiple(mx.fast, **fast), patch.object(residual, "_kernel", lambda: sum_and_norm):
         yield copied
 
 

@@ -19,6 +19,7 @@ import mlx.nn as nn
 import numpy as np
 
 from ..errors import WeightsError
+from .residual import add_and_norm
 
 __all__ = ["Condition", "DecoderState", "MusicgenConfig", "MusicgenDecoder", "quantize", "sanitize"]
 
@@ -218,16 +219,22 @@ class DecoderLayer(nn.Module):  # type: ignore[misc]
         self.fc2 = nn.Linear(config.ffn_dim, config.hidden_size, bias=False)
         self.ffn_norm = nn.LayerNorm(config.hidden_size)
 
-    def __call__(self, x: mx.array, layer: LayerState, span: Span) -> mx.array:
-        """Return the residual stream (rows, columns, hidden_size) after this block."""
-        seen = self.self_attn(self.self_attn_norm(x), layer, span)
-        x = _add_product(x, seen, self.self_attn.out_proj)
+    def __call__(
+        self, x: mx.array, normed: mx.array, layer: LayerState, span: Span, next_norm: nn.LayerNorm
+    ) -> tuple[mx.array, mx.array]:
+        """Return the residual stream (rows, columns, hidden_size) after this block, and `next_norm` of it.
+
+        `normed`: `self_attn_norm` of x. Each sum is normalized where it is made, so that both can be one kernel.
+        """
+        seen = self.self_attn(normed, layer, span)
+        after_attn = self.cross_attn_norm if layer.text is not None else self.ffn_norm
+        x, normed = _add_product(x, seen, self.self_attn.out_proj, after_attn)
         if layer.text is not None:
             # Values of rows without words are zero, so that exactly nothing is added to them. To leave them out would
             # cost a GPU more than to take them along: each block would be cut in two and joined again.
-            worded = self.cross_attn(self.cross_attn_norm(x), layer.text, span.text_mask)
-            x = _add_product(x, worded, self.cross_attn.out_proj)
-        return _add_product(x, nn.gelu(self.fc1(self.ffn_norm(x))), self.fc2)
+            worded = self.cross_attn(normed, layer.text, span.text_mask)
+            x, normed = _add_product(x, worded, self.cross_attn.out_proj, self.ffn_norm)
+        return _add_product(x, nn.gelu(self.fc1(normed)), self.fc2, next_norm)
 
 
 class MusicgenDecoder(nn.Module):  # type: ignore[misc]
@@ -382,10 +389,11 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
 
     def _blocks(self, x: mx.array, state: DecoderState, span: Span) -> mx.array:
         x = self.positioned(x, span.start, state)
-        for layer, layer_state in zip(self.layers, state.layers, strict=True):
-            x = layer(x, layer_state, span)
-        out: mx.array = self.out_norm(x)
-        return out
+        normed: mx.array = self.layers[0].self_attn_norm(x)
+        norms = [*(layer.self_attn_norm for layer in self.layers[1:]), self.out_norm]
+        for layer, layer_state, norm in zip(self.layers, state.layers, norms, strict=True):
+            x, normed = layer(x, normed, layer_state, span, norm)
+        return normed
 
     def _embed(self, tokens: mx.array, state: DecoderState) -> mx.array:
         offsets = mx.arange(self.config.num_codebooks) * (self.config.vocab_size + 1)
@@ -535,12 +543,14 @@ def _apply_in_parts(linear: nn.Module, x: mx.array, parts: int) -> mx.array:
     return x @ split(linear.weight).swapaxes(1, 2)
 
 
-def _add_product(x: mx.array, y: mx.array, linear: nn.Module) -> mx.array:
-    """Return x + linear(y), in one kernel where the weights are not quantized."""
+def _add_product(
+    x: mx.array, y: mx.array, linear: nn.Module, norm: nn.LayerNorm
+) -> tuple[mx.array, mx.array]:
+    """Return x + linear(y) and its norm, in two kernels: the product adds, or, where it is quantized, the norm does."""
     if isinstance(linear, nn.QuantizedLinear):
-        added: mx.array = x + linear(y)
-        return added
-    return mx.addmm(x, y, linear.weight.T)
+        return add_and_norm(x, linear(y), norm)
+    added = mx.addmm(x, y, linear.weight.T)
+    return added, norm(added)
 
 
 def _in_steps(columns: int) -> int:

@@ -2,7 +2,7 @@
 
 Stated checks: the codes of greedy music are those of a processor; every kind and form makes every sort of music; fifty
 durations leave at most 1 GB of free buffers; a step of `small` in float16 is faster than real time, and its time is
-printed beside its floor.
+printed beside its floor; a sum with its layer norm is what MLX's own two kernels make.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import pytest
 from gpu_form import FORMS, GREEDY, KINDS, PROMPT, check_all, checkpoints
 
 mx = pytest.importorskip("mlx.core")
+nn = pytest.importorskip("mlx.nn")
 pytest.importorskip("torch")
 
 from music_catalog.generator.device import CACHE_BYTES, device  # noqa: E402
 from music_catalog.generator.musicgen.adapter import MusicgenAdapter  # noqa: E402
 from music_catalog.generator.musicgen.generation import stream_codes  # noqa: E402
+from music_catalog.generator.networks import residual  # noqa: E402
 from music_catalog.generator.networks.musicgen import Condition, MusicgenConfig, MusicgenDecoder, quantize  # noqa: E402
 from music_catalog.generator.networks.sampling import Sampling  # noqa: E402
 
@@ -95,6 +97,20 @@ def test_a_step_of_small_is_faster_than_real_time(form, traced, capsys):
             f"{STEP_S / step_s:.1f} times real time, {weights / step_s / 1e9:.0f} GB/s of weights"
         )
     assert step_s < STEP_S
+
+
+@pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16, mx.float32])
+def test_a_sum_and_its_norm_are_one_kernel_on_metal(dtype):
+    if not mx.metal.is_available():
+        pytest.skip("only Metal has the kernel")
+    assert residual._kernel() is not None
+    for size in (1024, 1536, 2048):
+        x, y = (mx.random.normal((2, 1, size)).astype(dtype) for _ in range(2))
+        norm = nn.LayerNorm(size)
+        norm.set_dtype(dtype)
+        added, normed = residual.add_and_norm(x, y, norm)
+        assert mx.array_equal(added, x + y)
+        assert mx.allclose(normed, norm(x + y), atol=0.05 if dtype == mx.bfloat16 else 0.005)
 
 
 def _flat(model):

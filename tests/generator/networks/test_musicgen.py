@@ -18,6 +18,7 @@ from music_catalog.generator.cpu.decoder import ProcessorDecoder
 from music_catalog.generator.errors import WeightsError
 from music_catalog.generator.networks.musicgen import (
     Condition,
+    DecoderLayer,
     MusicgenConfig,
     MusicgenDecoder,
     Span,
@@ -353,7 +354,7 @@ def test_a_padded_row_equals_the_row_alone(which, request):
 
 @pytest.mark.parametrize("which", ["mono", "melody"])
 @pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
-def test_half_precision_stays_half_through_the_blocks(which, dtype, request):
+def test_half_precision_stays_half_through_the_blocks(which, dtype, request, monkeypatch):
     pair = request.getfixturevalue(which)
     model = load(pair.folder, pair.config)
     model.set_dtype(dtype)
@@ -362,12 +363,15 @@ def test_half_precision_stays_half_through_the_blocks(which, dtype, request):
     seen = []
     for layer, layer_state in zip(model.layers, state.layers, strict=True):
         x = mx.zeros((state.rows, 1, pair.config.hidden_size), dtype)
-        seen += [layer(x, layer_state, Span(mx.array([0]), 1, None, None)).dtype, layer_state.columns.dtype]
+        made = layer(x, x, layer_state, Span(mx.array([0]), 1, None, None), model.out_norm)
+        seen += [*(part.dtype for part in made), layer_state.columns.dtype]
         seen += [] if layer_state.text is None else [part.dtype for part in layer_state.text]
     state = model.start(condition, 3, unconditional=True)
     entered = []
-    first = model.layers[0]
-    model.layers[0] = lambda x, *rest: entered.append(x.dtype) or first(x, *rest)
+    block = DecoderLayer.__call__
+    monkeypatch.setattr(
+        DecoderLayer, "__call__", lambda self, x, *rest: entered.append(x.dtype) or block(self, x, *rest)
+    )
     hidden = model.hidden(mx.zeros((2, 4, 3), mx.int32), state)
     assert {*seen, *entered, hidden.dtype, model.logits(hidden).dtype} == {dtype}
 
