@@ -7,11 +7,11 @@ MLX, fused as `mx.compile` fuses it. Each primitive counts as the kernels that M
 - `concatenate` one per input; `slice_update` at a computed place two, its offset and the copy;
 - everything else one: a product, a fused chain of element-wise operations, a reduction, a sort, random bits.
 
-Layer norm, attention and our own sum with its norm (`networks/residual.py`) are one kernel each on a GPU, while MLX lays
-them out as many operations on a processor. So the step is traced with a stand-in for each, `cumsum`, which is one
-kernel and otherwise not used. Attention of one
-column also copies queries that are not contiguous; whether they are is looked up in memory. Left out are kernels that
-depend on the device (attention in two passes from 1,024 columns on the larger chips, products split along their sum).
+Layer norm, attention and our own sum with its norm (`networks/residual.py`) are one kernel each on a GPU, while MLX
+lays them out as many operations on a processor. So the step is traced with a stand-in for each, `cumsum`, which is
+one kernel and otherwise not used. Attention of one column also copies queries that are not contiguous; whether they
+are is looked up in memory. Left out are kernels that depend on the device (attention in two passes from 1,024
+columns on the larger chips, products split along their sum).
 
     python tests/dispatches.py
 """

@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import mlx.core as mx
 import mlx.nn as nn
