@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -114,7 +114,7 @@ def _kernel() -> _Kernel | None:
     """Return the kernel where MLX computes on Metal and the kernel does what MLX's two do; else None."""
     if not mx.metal.is_available() or mx.default_device() != mx.Device(mx.gpu):
         return None
-    kernel: _Kernel = mx.fast.metal_kernel(
+    kernel: Any = mx.fast.metal_kernel(
         name="add_and_norm",
         input_names=["x", "y", "weight", "bias", "eps"],
         output_names=["added", "normed"],
@@ -122,7 +122,7 @@ def _kernel() -> _Kernel | None:
     )
     fault = _fault(kernel)
     if fault is None:
-        return kernel
+        return cast(_Kernel, kernel)
     _log.warning("The fused sum and layer norm is left out on this GPU, music takes longer: %s", fault)
     return None
 
@@ -138,7 +138,7 @@ def _fault(kernel: _Kernel) -> str | None:
         norm.bias = (0.5 * mx.cos(mx.arange(size) * 0.9)).astype(mx.float16)
         try:
             added, normed = _in_one_kernel(kernel, x, y, norm)
-            wrong = mx.maximum(abs(added - (x + y)).max(), abs(normed - norm(x + y)).max()).item()
+            wrong = float(mx.maximum(abs(added - (x + y)).max(), abs(normed - norm(x + y)).max()))
         except Exception as error:  # whatever a device refuses: the plain form works everywhere
             return str(error)
         if not wrong < 0.01:
