@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import MissingExtra
 from .address import Address
@@ -19,6 +20,8 @@ CONNECT_S, ANSWER_S = 5, 60
 """How long a connection, and one answer, may take."""
 RETRIES, RETRY_S = 6, 60
 """How often, and for how many seconds, a request is sent again that a busy store turned away."""
+PART_BYTES = 16 << 20
+"""How much of a large object one request reads, so that it is there in time."""
 
 
 class Mark(NamedTuple):
@@ -78,6 +81,21 @@ class Blobs:
         """Write an object, whatever was there."""
         with self._told(f"{path} cannot be written"):
             return _mark(self._obstore.put(self._store, path, data))
+
+    def put_file(self, path: str, file: Path) -> None:
+        """Write an object from a file, a large one in parts, whatever was there."""
+        with self._told(f"{path} cannot be written"):
+            self._obstore.put(self._store, path, file)
+
+    def fetch(self, path: str, file: BinaryIO) -> bool:
+        """Write the bytes of an object that never changes into a file, in parts; return False without the object."""
+        size = self.size(path)
+        with suppress(FileNotFoundError), self._told(f"{path} cannot be read"):
+            for start in range(0, size or 0, PART_BYTES):
+                length = min(PART_BYTES, (size or 0) - start)
+                file.write(self._obstore.get_range(self._store, path, start=start, length=length))
+            return size is not None
+        return False
 
     def get(self, path: str) -> bytes | None:
         """Return the bytes of an object, None without it."""

@@ -14,14 +14,15 @@ from typing import Any
 from ..disk.files import storing, write_file
 from ..errors import InputError, NotFound
 
-__all__ = ["Soundtracks"]
+__all__ = ["SOURCE", "SUMMARY", "VOICE", "Soundtracks", "not_there", "unreadable"]
 
 
 ID = re.compile(r"[0-9a-f]{16}")
 MOST_STORIES = 20
 MIX_S, VOICE_S = 3600.0, 24 * 3600.0
 """How long a mix that nobody fetched, and a recording for a story, are kept."""
-SUMMARY = "story.json"
+SUMMARY, SOURCE, VOICE = "story.json", "story.jsonl", "voice"
+"""What was made of a story, its parts as they were sent, and the recording of a mix."""
 
 
 class Soundtracks:
@@ -42,13 +43,14 @@ class Soundtracks:
             folder.mkdir(parents=True, mode=0o700)
         return name, folder
 
+    def share(self, kind: str, name: str) -> None:
+        """Let every process of the home have what was sent for one, before its job is queued. Raises StorageError."""
+
     def folder(self, kind: str, name: str) -> Path:
         """Return the folder of that kind and id. Raises NotFound."""
         folder = self._home / kind / name
         if not ID.fullmatch(name) or not folder.is_dir():
-            raise NotFound(
-                f"there is no {kind} {name!r}; {MOST_STORIES} stories are kept, and a mix for an hour"
-            )
+            raise not_there(kind, name)
         return folder
 
     def file(self, kind: str, name: str, file: str) -> Path:
@@ -62,6 +64,10 @@ class Soundtracks:
         """Delete one. Raises NotFound."""
         shutil.rmtree(self.folder(kind, name), ignore_errors=True)
 
+    def drop(self, kind: str, name: str) -> None:
+        """Delete what there is of one that could not be made, as far as it can be deleted."""
+        shutil.rmtree(self._home / kind / name, ignore_errors=True)
+
     def recording(self, name: str) -> Path:
         """Return the file of a recording that was sent for a story. Raises InputError where it is gone."""
         try:
@@ -74,12 +80,17 @@ class Soundtracks:
         with storing("the story cannot be kept"):
             write_file(self.folder("story", name) / SUMMARY, json.dumps(facts, ensure_ascii=False).encode())
 
+    def write_mix(self, name: str, file: str) -> None:
+        """Keep the mix that was written to `file` of its folder; the recording that it was made of goes."""
+        del file
+        (self.folder("mix", name) / VOICE).unlink()
+
     def story(self, name: str) -> dict[str, Any]:
         """Return what was made of a story. Raises NotFound."""
         try:
             facts: dict[str, Any] = json.loads(self.file("story", name, SUMMARY).read_bytes())
         except (OSError, ValueError):
-            raise NotFound(f"the story {name} cannot be read; have it made again") from None
+            raise unreadable(name) from None
         return facts
 
     def stories(self) -> Iterator[dict[str, Any]]:
@@ -98,6 +109,16 @@ class Soundtracks:
             old += [folder for folder in self._folders(kind) if time.time() - _changed(folder) > kept_s]
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def not_there(kind: str, name: str) -> NotFound:
+    """Return the error for an id that nothing of its kind has."""
+    return NotFound(f"there is no {kind} {name!r}; {MOST_STORIES} stories are kept, and a mix for an hour")
+
+
+def unreadable(name: str) -> NotFound:
+    """Return the error for a story whose summary cannot be read."""
+    return NotFound(f"the story {name} cannot be read; have it made again")
 
 
 def _changed(folder: Path) -> float:

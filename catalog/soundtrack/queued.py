@@ -20,12 +20,14 @@ from ..request.scene import read_scene
 from ..service.jobs import Job, Jobs
 from ..service.service import MusicService
 from ..service.work import Kind, Work
+from ..store.store import Store
 from ..validation import nearest
-from .kept import Soundtracks
+from .kept import SOURCE, VOICE
 from .mix import mix_under
 from .narration import read_narration
 from .renderers import NARRATORS, narrator
 from .score import score
+from .shared import soundtracks_of
 
 __all__ = ["KINDS", "keep_recording", "mix_sent", "narrators_here", "queue_mix", "queue_story"]
 
@@ -39,17 +41,18 @@ def narrators_here() -> list[str]:
     return [*commands, *renderers_here("voice")]
 
 
-def keep_recording(home: Path, content: bytes) -> str:
+def keep_recording(store: Store, content: bytes) -> str:
     """Keep a recording that is sent for a part of a story; return its id. Raises InputError where it is none."""
-    kept = Soundtracks(home)
+    kept = soundtracks_of(store)
     name, folder = kept.begin("voice")
     path = folder / "recording"
     try:
         with storing("the recording cannot be kept"):
             write_file(path, content)
         read_narration(path)
+        kept.share("voice", name)
     except BaseException as error:
-        kept.delete("voice", name)
+        kept.drop("voice", name)
         if isinstance(error, InputError):
             raise InputError(_of_recording(str(error), path)) from error
         raise
@@ -78,7 +81,7 @@ def queue_story(
             read_scene(chunk)
         except InputError as error:
             raise InputError(f"part {number}: {error}") from None
-    kept = Soundtracks(jobs.service.store.home)
+    kept = soundtracks_of(jobs.service.store)
     recordings = {
         number: kept.recording(str(one["narration"]))
         for number, one in enumerate(chunks)
@@ -97,11 +100,12 @@ def queue_story(
                 )
                 for number, one in enumerate(chunks)
             ]
-            write_file(folder / "story.jsonl", "\n".join(lines).encode())
+            write_file(folder / SOURCE, "\n".join(lines).encode())
+        kept.share("story", name)
         call = {"kind": "story", "id": name, "title": title, "voice": voice, "choices": dict(choices)}
         return jobs.do(call, request={"kind": "story", "summary": title, "story": name})
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        kept.drop("story", name)
         raise
 
 
@@ -110,24 +114,26 @@ def queue_mix(jobs: Jobs, track: Track, recording: bytes, *, form: str, loop: bo
 
     Raises as `Jobs.do` does.
     """
-    name, folder = Soundtracks(jobs.service.store.home).begin("mix")
+    kept = soundtracks_of(jobs.service.store)
+    name, folder = kept.begin("mix")
     try:
         with storing("the recording cannot be kept until it is mixed"):
-            write_file(folder / "voice", recording)
+            write_file(folder / VOICE, recording)
+        kept.share("mix", name)
         call = {"kind": "mix", "id": name, "track": track.id, "form": form, "loop": loop}
         summary = f"A voice over “{track.name}”"
         return jobs.do(call, request={"kind": "mix", "summary": summary, "track": track.id})
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        kept.drop("mix", name)
         raise
 
 
 def _story(service: MusicService, call: Mapping[str, Any]) -> Work:
-    kept, name = Soundtracks(service.store.home), call["id"]
+    kept, name = soundtracks_of(service.store), call["id"]
 
     def work(on_progress: Progress) -> dict[str, Any]:
         folder = kept.folder("story", name)
-        source = folder / "story.jsonl"
+        source = folder / SOURCE
         spoken = call["voice"] is not None or any(folder.glob("voice-*"))
         try:
             made = score(
@@ -155,20 +161,17 @@ def _story(service: MusicService, call: Mapping[str, Any]) -> Work:
 
 
 def _mix(service: MusicService, call: Mapping[str, Any]) -> Work:
-    kept, name = Soundtracks(service.store.home), call["id"]
+    kept, name = soundtracks_of(service.store), call["id"]
 
     def work(on_progress: Progress) -> dict[str, Any]:
-        folder = kept.folder("mix", name)
+        folder, file = kept.folder("mix", name), f"mix.{call['form']}"
         track = service.store.tracks.find_id(call["track"])
-        recording = folder / "voice"
         try:
-            done = mix_sent(
-                service, track, recording, folder / f"mix.{call['form']}", call["loop"], on_progress
-            )
+            done = mix_sent(service, track, folder / VOICE, folder / file, call["loop"], on_progress)
+            kept.write_mix(name, file)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            kept.drop("mix", name)
             raise
-        recording.unlink()
         return {"mix": name, "form": call["form"], "name": name_of(track), "warnings": done}
 
     return work

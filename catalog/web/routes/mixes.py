@@ -11,8 +11,8 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from starlette.responses import Response
 
 from ...export import name_of
-from ...soundtrack.kept import Soundtracks
 from ...soundtrack.queued import mix_sent, queue_mix
+from ...soundtrack.shared import soundtracks_of
 from ..problems import PROBLEMS
 from ..ranges import file_response
 from ..state import Root, SharedState, TrackId, Trusted
@@ -87,7 +87,7 @@ def mix(
 )
 def made(mix_id: SoundtrackId, shared: SharedState, request: Request, format: Format = "wav") -> Response:
     """Send a mix that was made as a job, in the format that it was asked for in."""
-    path = Soundtracks(shared.service.store.home).file("mix", mix_id, f"mix.{format}")
+    path = soundtracks_of(shared.service.store).file("mix", mix_id, f"mix.{format}")
     return file_response(
         path.open("rb"),
         request,
@@ -100,4 +100,4 @@ def made(mix_id: SoundtrackId, shared: SharedState, request: Request, format: Fo
 @kept.delete("/{mix_id}", status_code=204)
 def delete(mix_id: SoundtrackId, shared: SharedState) -> None:
     """Delete a mix that was made as a job; else it goes after an hour."""
-    Soundtracks(shared.service.store.home).delete("mix", mix_id)
+    soundtracks_of(shared.service.store).delete("mix", mix_id)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from ...models import Use
-from ...soundtrack.kept import Soundtracks
 from ...soundtrack.queued import keep_recording, narrators_here, queue_story
+from ...soundtrack.shared import soundtracks_of
 from ..json_response import Json
 from ..problems import PROBLEMS
 from ..ranges import file_response
@@ -93,7 +93,7 @@ def stories(shared: SharedState) -> Response:
     """List the newest stories and the narrators of this machine."""
     heads = [
         {name: story[name] for name in StoryHead.model_fields}
-        for story in Soundtracks(shared.service.store.home).stories()
+        for story in soundtracks_of(shared.service.store).stories()
     ]
     return Json({"stories": heads, "narrators": narrators_here()})
 
@@ -115,19 +115,19 @@ def recording(
     ],
 ) -> Response:
     """Take the recording of a part of a story; it is kept for a day."""
-    return Json({"recording": keep_recording(shared.service.store.home, voice)}, status_code=201)
+    return Json({"recording": keep_recording(shared.service.store, voice)}, status_code=201)
 
 
 @router.get("/{story_id}", response_model=StoryJson)
 def story(story_id: SoundtrackId, shared: SharedState) -> Response:
     """Show a story that was made."""
-    return Json(Soundtracks(shared.service.store.home).story(story_id))
+    return Json(soundtracks_of(shared.service.store).story(story_id))
 
 
 @router.delete("/{story_id}", status_code=204)
 def delete(story_id: SoundtrackId, shared: SharedState) -> None:
     """Delete a story; the tracks that were made for it stay."""
-    Soundtracks(shared.service.store.home).delete("story", story_id)
+    soundtracks_of(shared.service.store).delete("story", story_id)
 
 
 @router.get(
@@ -144,7 +144,7 @@ def file(
 ) -> Response:
     """Send the whole, the voice or the music alone, the subtitles, or the plot of moods."""
     name, kind = FILES[file]
-    path = Soundtracks(shared.service.store.home).file("story", story_id, name)
+    path = soundtracks_of(shared.service.store).file("story", story_id, name)
     headers = {"Cache-Control": "no-cache"}
     if download:
         headers["Content-Disposition"] = f'attachment; filename="story-{file}{path.suffix}"'
