@@ -25,7 +25,7 @@ from ..models.job import Job, JobState
 from ..report import job_json
 from ..request.context import read_context
 from .streaming.live import LiveSound
-from .work import Entry, Kind, OnChange, QueueFull, Work, no_work, planned
+from .work import Entry, HandedOver, Kind, OnChange, QueueFull, Work, no_work, planned
 
 if TYPE_CHECKING:
     from .service import MusicService
@@ -308,7 +308,7 @@ class Jobs:
     def _make(self, entry: Entry) -> None:
         def on_progress(done: int, total: int) -> None:
             if entry.cancelling:
-                raise Cancelled("the job was cancelled")
+                raise HandedOver("the job is left") if entry.leaving else Cancelled("the job was cancelled")
             with self._changed:
                 if entry.job.state == "running":
                     self._set(entry, progress=(done, total))

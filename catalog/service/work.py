@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Busy, InputError
-from ..generator import Progress
+from ..generator import Cancelled, Progress
 from ..models import Audience, Result, Takes
 from ..models.job import Job
 from .streaming.live import LiveSound
@@ -16,7 +16,7 @@ from .streaming.live import LiveSound
 if TYPE_CHECKING:
     from .service import MusicService
 
-__all__ = ["Entry", "Kind", "OnChange", "QueueFull", "Work", "no_work", "planned"]
+__all__ = ["Entry", "HandedOver", "Kind", "OnChange", "QueueFull", "Work", "no_work", "planned"]
 
 
 DECISIVE: tuple[str, ...] = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
@@ -34,6 +34,10 @@ OnChange = Callable[[Job], None]
 
 class QueueFull(Busy):
     """The queue holds as many jobs as it may."""
+
+
+class HandedOver(Cancelled):
+    """The work stops here, and the next process that queues jobs in the home does it: what it needs must stay."""
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ..plugins.renderers import renderers_here
 from ..request.scene import read_scene
 from ..service.jobs import Job, Jobs
 from ..service.service import MusicService
-from ..service.work import Kind, Work
+from ..service.work import HandedOver, Kind, Work
 from ..store.store import Store
 from ..validation import nearest
 from .kept import SOURCE, VOICE
@@ -169,6 +169,8 @@ def _mix(service: MusicService, call: Mapping[str, Any]) -> Work:
         try:
             done = mix_sent(service, track, folder / VOICE, folder / file, call["loop"], on_progress)
             kept.write_mix(name, file)
+        except HandedOver:
+            raise
         except BaseException:
             kept.drop("mix", name)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import numpy as np
 import pytest
@@ -158,6 +159,34 @@ def test_a_mix_is_made_as_a_job_and_goes_when_it_was_fetched(client, made):
     ]
     assert client.delete(address).status_code == 204
     assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("hand_over", [True, False])
+def test_a_mix_that_is_handed_over_is_made_by_the_next_process_and_a_cancelled_one_goes(
+    client, made, open_service, monkeypatch, hand_over
+):
+    mix_under, began, go = queued.mix_under, threading.Event(), threading.Event()
+
+    def held(*arguments, on_progress, **options):
+        began.set()
+        while not go.wait(0.01):
+            on_progress(0, 1)
+        return mix_under(*arguments, on_progress=on_progress, **options)
+
+    monkeypatch.setattr(queued, "mix_under", held)
+    sent = f"/api/tracks/{made['id']}/mix?wait=false&loop=true"
+    job = client.request("POST", sent, content=recording(), headers=WAV).json()["job"]
+    assert began.wait(20)
+    client.app.state.shared.jobs.close(0.0, hand_over=hand_over)
+    go.set()
+    home = client.app.state.shared.service.store.home
+    assert [path.name for path in (home / "cache" / "soundtracks").rglob("voice")] == ["voice"] * hand_over
+    if hand_over:
+        other = Jobs(open_service(), kinds=queued.KINDS)
+        over = other.wait(job["id"], 60)
+        assert (over.state, over.error) == ("done", None)
+        assert client.get(f"/api/mixes/{over.outcome['mix']}").status_code == 200
+        other.close(10)
 
 
 def test_a_mix_that_cannot_be_made_leaves_nothing_and_says_why(client, made):
