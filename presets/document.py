@@ -10,9 +10,12 @@ import yaml
 
 from .errors import PresetError, did_you_mean, shown
 
-__all__ = ["ROOT", "parse", "read"]
+__all__ = ["ROOT", "STORAGE", "STORED_ELSEWHERE", "parse", "read"]
 
 ROOT = "musicgen"
+STORAGE = "storage"
+STORED_ELSEWHERE = "what reaches an object store stands in a file of its own, which CATALOG_STORAGE names"
+"""The end of a sentence about the block `storage:`: a configuration may lie in the store itself, for all to read."""
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 20_000
@@ -132,6 +135,8 @@ def _under_root(document: Any, name: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise PresetError(f"{name} holds {shown(document)}, but a configuration is a mapping under `{ROOT}:`")
     for key in document:
+        if key == STORAGE:
+            raise PresetError(f"{name} has {STORAGE!r} at its top level; {STORED_ELSEWHERE}")
         if key != ROOT:
             raise PresetError(
                 f"{name} has {key!r} at its top level, but everything stands under `{ROOT}:`; "

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from .document import STORAGE, STORED_ELSEWHERE
 from .errors import did_you_mean, shown
 from .schema import (
     BackendSettings,
@@ -62,6 +63,8 @@ def _finding(first: Any, loc: list[str], content: Mapping[str, Any], keys: list[
     secret = (loc[0] == "reader" and loc[-1] not in _SHOWN_OF_READER) or (
         loc[0] == "backends" and loc[-1] != "use"
     )
+    if kind == "extra_forbidden" and loc[0] == STORAGE:
+        return f"is no known key; {STORED_ELSEWHERE}"
     if kind == "extra_forbidden":
         its_value = "" if secret else f" (its value is {shown(value)})"
         return f"is no known key{its_value}; {did_you_mean(loc[-1], keys)}"

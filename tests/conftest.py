@@ -18,6 +18,7 @@ os.environ.setdefault("MLX_ENABLE_TF32", "0")
 def no_outside_settings(monkeypatch, tmp_path_factory):
     """Keep the settings, models and caches of the machine out of the tests."""
     names = ("CATALOG_HOME", "CATALOG_CONFIG", "CATALOG_ENCODER", "CATALOG_FAILPOINT", "CATALOG_NETWORK_HOME")
+    names += ("CATALOG_STORAGE",)
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ..presets import Library
@@ -25,11 +25,19 @@ class Opener:
     library: Library
     encoder: Encoder
     generators: Generators
+    storage_options: Mapping[str, str] | None = field(default=None, repr=False)
+    """What reaches the object store of the home, beside what the environment of the worker states."""
 
     def open(self) -> Flow:
         """Return the stages of a call over the home, which must be there. Raises as `Store.open` does."""
         reader = self.encoder
-        store = Store.open(self.home, encoder=reader.identity, dimension=reader.dimension, create=False)
+        store = Store.open(
+            self.home,
+            encoder=reader.identity,
+            dimension=reader.dimension,
+            create=False,
+            options=self.storage_options,
+        )
         return Flow(store, self.library, reader, self.generators)
 
 
@@ -80,7 +88,9 @@ class InProcess:
 
 def opener_of(flow: Flow) -> Opener:
     """Return what opens the catalog of `flow` in another process."""
-    return Opener(flow.store.address, flow.library, flow.encoder, flow.generators)
+    blobs = flow.store.blobs
+    passed = blobs.address.passed if blobs else None
+    return Opener(flow.store.address, flow.library, flow.encoder, flow.generators, passed)
 
 
 def in_parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import InputError
+from .storage import stated_options
 
 __all__ = ["SCHEMES", "Address", "cache_folder", "is_address", "local_folder", "parse_address"]
 
@@ -26,6 +27,7 @@ _VARIABLES = {
     "azure_endpoint": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
 """The environment variables of options that are needed here too, or have several names."""
+_TOKEN = "AWS_SESSION_TOKEN"
 _ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 
 
@@ -35,6 +37,8 @@ class Address:
 
     url: str
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passed: Mapping[str, str] | None = field(default=None, repr=False)
+    """The options that a caller passed, for another process that is to open the same address."""
 
     def __str__(self) -> str:
         return self.url
@@ -62,9 +66,10 @@ def is_address(home: str | Path) -> bool:
 
 
 def parse_address(text: str, options: Mapping[str, str] | None = None) -> Address:
-    """Return the address in `text`, with `options` and those that the environment states.
+    """Return the address in `text`, with `options`, else those of the user's file, and those of the environment.
 
-    Raises InputError for an address that cannot be used; an error never repeats a user name, a password or a signature.
+    Raises InputError for an address or an option that cannot be used; an error never repeats a user name, a password, a
+    signature or the value of an option.
     """
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
@@ -80,12 +85,13 @@ def parse_address(text: str, options: Mapping[str, str] | None = None) -> Addres
     if is_secret:
         raise InputError(
             f"{shown} must have no user name, password, query or fragment; give credentials in the "
-            "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in a file that CATALOG_STORAGE names"
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", bucket) or ".." in prefix.split("/"):
         raise InputError(f"{shown} names no bucket; pass an address such as {scheme}://bucket/prefix")
     url = f"{scheme}://{bucket}/{prefix.strip('/')}".rstrip("/")
-    return Address(url, _with_environment(scheme, options or {}))
+    stated = stated_options(options, SCHEMES[scheme])
+    return Address(url, _with_environment(scheme, stated), options)
 
 
 def cache_folder(address: Address) -> Path:
@@ -110,6 +116,12 @@ def _with_environment(scheme: str, options: Mapping[str, str]) -> dict[str, str]
         told = next((os.environ[each] for each in variables if os.environ.get(each)), None)
         if told and name.startswith(SCHEMES[scheme]):
             found.setdefault(name, told)
+    # Lance and obstore would send the token of the environment with a key that it does not belong to.
+    if "aws_access_key_id" in found and "aws_session_token" not in found and os.environ.get(_TOKEN):
+        raise InputError(
+            f"{_TOKEN} is set in the environment, and the key that is stated for the store is another; unset it, or "
+            "state aws_session_token too"
+        )
     # A region is part of every signature; other servers than Amazon's take any.
     if found.get("aws_endpoint"):
         found.setdefault("aws_region", "us-east-1")

@@ -13,8 +13,8 @@ __all__ = ["reason_in", "storing_at"]
 
 _REASONS: tuple[tuple[str, str], ...] = (
     (
-        "CredentialsNotLoaded|no providers in chain|NoCredentials|169\\.254\\.169\\.254|MissingAccessKeyId|"
-        "MissingSecretAccessKey|metadata\\.google\\.internal|could not load credentials",
+        "CredentialsNotLoaded|no providers in chain|NoCredentials|169\\.254\\.169\\.254|Missing ?AccessKeyId|"
+        "Missing ?SecretAccessKey|metadata\\.google\\.internal|could not load credentials",
         "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of your store",
     ),
     (

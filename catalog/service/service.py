@@ -70,6 +70,7 @@ class MusicService(AddingCatalog, StreamsMusic):
         generators: Generators = load_generator,
         min_similarity: float | None = None,
         create: bool = True,
+        storage_options: Mapping[str, str] | None = None,
     ) -> MusicService:
         """Open the catalog in `home`, which is created on first use unless `create` is off.
 
@@ -77,11 +78,19 @@ class MusicService(AddingCatalog, StreamsMusic):
         `home`, `music_catalog.home.find_home` finds it. `config` is a file in the `musicgen:` shape, by default
         `catalog.yaml` in `home`. `encoder` is a model name, a folder or an Encoder. `min_similarity` holds for calls
         that pass neither it nor `max_false_reuse`; without it the certificate decides. Encoder and generators are
-        loaded at first need. Raises NotFound for a missing home that may not be created.
+        loaded at first need. `storage_options` reach an object store, in place of the file that CATALOG_STORAGE names
+        and before the environment, such as `aws_access_key_id`, `aws_endpoint` and `aws_region`; a folder needs none.
+        Raises NotFound for a missing home that may not be created.
         """
         library = load_library(config, home := default_home() if home is None else home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
-        store = Store.open(home, encoder=reader.identity, dimension=reader.dimension, create=create)
+        store = Store.open(
+            home,
+            encoder=reader.identity,
+            dimension=reader.dimension,
+            create=create,
+            options=storage_options,
+        )
         if store.blobs and config is None:  # opening it brought its configuration
             library = load_library(None, store.home)
         return cls(store, library, reader, generators, min_similarity)

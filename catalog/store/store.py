@@ -78,12 +78,12 @@ class Store:
     ) -> Store:
         """Open the catalog in `home`, made on first use; a torn last write is set aside, an older shape upgraded.
 
-        `home` is a folder, or an address such as `s3://bucket/prefix`, with `options` for its object store beside those
-        of the environment. `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None
-        takes the table's own. A home folder that cannot be written opens for reading. Raises NotFound without a home
-        and `create`, StorageError for a place that cannot be a home, such as a network file system or an object store
-        that ignores conditions, and for a table of a newer version, Busy when another process writes for longer than
-        `lock_timeout_s`.
+        `home` is a folder, or an address such as `s3://bucket/prefix`, with `options` for its object store in place of
+        the file that CATALOG_STORAGE names, before those of the environment. `encoder` is the identity of the encoder
+        in use, of `dimension` numbers per vector; None takes the table's own. A home folder that cannot be written
+        opens for reading. Raises NotFound without a home and `create`, StorageError for a place that cannot be a home,
+        such as a network file system or an object store that ignores conditions, and for a table of a newer version,
+        Busy when another process writes for longer than `lock_timeout_s`.
         """
         place: LocalHome | RemoteHome
         if is_address(home):

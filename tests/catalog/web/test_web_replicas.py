@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
@@ -110,6 +111,26 @@ def test_a_story_of_a_replica_that_dies_is_made_by_another_from_what_was_sent(re
     assert (over.state, over.error) == ("done", None)
     assert second.get(f"/api/stories/{over.outcome['story']}/voice").status_code == 200
     assert first.get(f"/api/stories/{over.outcome['story']}/mix").status_code == 200
+
+
+def test_no_answer_log_or_text_holds_what_reaches_the_store(open_service, seaweed, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG)
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_region", "aws_endpoint")
+    options = {name: seaweed.environment[name.upper()] for name in names}
+    for name in seaweed.environment:
+        monkeypatch.delenv(name)
+    service = open_service(seaweed.address(), storage_options=options)
+    app = create_app(service)
+    client = Client(app)
+    made = client.make(RAIN)["track"]
+    told = [repr(each) for each in (service, service.store, service.store.blobs, service.store.blobs.address)]
+    paths = ("health", "ready", "statistics", "tracks", f"tracks/{made['id']}", "jobs", "history", "presets")
+    answers = [client.get(f"/api/{path}") for path in (*paths, "openapi.json")] + [client.get("/metrics")]
+    app.state.shared.jobs.close(10.0)
+    assert [answer.status_code for answer in answers] == [200] * 10
+    told += [answer.text for answer in answers]
+    secrets = (options["aws_secret_access_key"], options["aws_endpoint"])
+    assert not [secret for secret in secrets if secret in "".join((*told, caplog.text))]
 
 
 @pytest.fixture
