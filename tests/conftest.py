@@ -4,9 +4,27 @@ import os
 
 import pytest
 from fakes import WordHashEncoder
-from object_stores import azurite, azurite_server, s3rver, s3rver_server, seaweed, seaweed_server
+from object_stores import (
+    azurite,
+    azurite_server,
+    s3rver,
+    s3rver_server,
+    seaweed,
+    seaweed_server,
+    tables,
+    tables_server,
+)
 
-__all__ = ["azurite", "azurite_server", "s3rver", "s3rver_server", "seaweed", "seaweed_server"]
+__all__ = [
+    "azurite",
+    "azurite_server",
+    "s3rver",
+    "s3rver_server",
+    "seaweed",
+    "seaweed_server",
+    "tables",
+    "tables_server",
+]
 
 # Nothing in the tests may reach a hub by accident; the one test of the hub protocol serves its own on loopback.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

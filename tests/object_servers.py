@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import importlib.util
 import json
 import os
 import shutil
@@ -25,8 +26,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from rest_tables import API_KEY, DATABASE
 
-__all__ = ["Azurite", "S3Server", "free_ports", "start_azurite", "start_s3rver", "start_seaweed"]
+__all__ = [
+    "Azurite",
+    "S3Server",
+    "Tables",
+    "free_ports",
+    "start_azurite",
+    "start_s3rver",
+    "start_seaweed",
+    "start_tables",
+]
 
 BUCKET = "music"
 START_S = 60.0
@@ -80,6 +91,32 @@ class S3Server:
     def environment(self) -> dict[str, str]:
         """The environment variables by which clients find the server and log in."""
         return s3_environment(self.endpoint)
+
+    def stop(self) -> None:
+        """End the server."""
+        self.process.stop()
+
+
+@dataclass
+class Tables:
+    """A running server of LanceDB's tables; see `rest_tables`."""
+
+    endpoint: str
+    process: _Process = field(repr=False)
+
+    def database(self) -> str:
+        """Return the address of a database that nothing uses yet: db://name."""
+        return f"db://{DATABASE}{uuid.uuid4().hex[:8]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables by which clients find the server and log in."""
+        return {"LANCEDB_API_KEY": API_KEY, "LANCEDB_HOST_OVERRIDE": self.endpoint}
+
+    def tell(self, what: str, told: str) -> None:
+        """Set a fault: "lose" the answer of the next request of a kind, be "careless" ("yes" or "no")."""
+        request = urllib.request.Request(f"{self.endpoint}/{what}", told.encode(), method="POST")
+        urllib.request.urlopen(request, timeout=5).close()
 
     def stop(self) -> None:
         """End the server."""
@@ -193,6 +230,20 @@ def start_azurite(folder: Path) -> Azurite:
     _wait(process, lambda: _get(endpoint))
     _make_container(endpoint)
     return Azurite(endpoint, process)
+
+
+def start_tables(folder: Path) -> Tables:
+    """Start a server of LanceDB's tables with its data in `folder`; skip where pylance is not installed."""
+    if importlib.util.find_spec("lance") is None:
+        pytest.skip("pylance is not installed (pip install pylance)")
+    (port,) = free_ports(1)
+    script = Path(__file__).with_name("rest_tables.py")
+    process = _Process(
+        [sys.executable, str(script), str(folder / "tables"), str(port)], folder / "tables.log"
+    )
+    endpoint = f"http://127.0.0.1:{port}"
+    _wait(process, lambda: _answers(urllib.request.Request(endpoint), least_wrong=402))
+    return Tables(endpoint, process)
 
 
 def free_ports(count: int) -> list[int]:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from object_servers import start_azurite, start_s3rver, start_seaweed
+from object_servers import start_azurite, start_s3rver, start_seaweed, start_tables
 
-__all__ = ["azurite", "azurite_server", "s3rver", "s3rver_server", "seaweed", "seaweed_server"]
+__all__ = [
+    "azurite",
+    "azurite_server",
+    "s3rver",
+    "s3rver_server",
+    "seaweed",
+    "seaweed_server",
+    "tables",
+    "tables_server",
+]
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +53,19 @@ def azurite(azurite_server, monkeypatch, tmp_path):
 @pytest.fixture(scope="session")
 def azurite_server(tmp_path_factory):
     server = start_azurite(tmp_path_factory.mktemp("azurite"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def tables(tables_server, monkeypatch, tmp_path):
+    """A server of LanceDB's tables that the environment names; `tables.database()` is an empty database."""
+    return _named(tables_server, monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tables_server(tmp_path_factory):
+    server = start_tables(tmp_path_factory.mktemp("tables"))
     yield server
     server.stop()
 

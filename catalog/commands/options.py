@@ -95,7 +95,8 @@ home_option = on_catalog(
     default=default_home,
     show_default="./data where that holds a catalog, else a folder of yours; see `catalog doctor`",
     show_envvar=True,
-    help="The catalog's folder, or an address such as s3://bucket/prefix; created on first use.",
+    help="The catalog's folder, or an address such as s3://bucket/prefix or db://NAME?blobs=s3://bucket/prefix; "
+    "created on first use.",
 )
 config_option = on_catalog(
     "--config",

@@ -209,7 +209,8 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
         if purge:
             count = store.care.purge(older_than_s=older_than * 86_400)
             kept = "their rows" if store.blobs else "them for 7 days"
-            click.echo(f"{count} tracks purged; {store.address}/lost keeps {kept}", err=True)
+            place = store.blobs.address if store.blobs else store.address
+            click.echo(f"{count} tracks purged; {place}/lost keeps {kept}", err=True)
             return
         for track_id in [store.tracks.find_id(name).id for name in track_ids]:
             store.tracks.trash(track_id)

@@ -50,6 +50,10 @@ REMOTE_BYTES = 512 * 1024**2
 """How much Lance keeps of indexes, and as much of what it read about tables, where each look takes a request."""
 
 
+CONNECT_S = 5
+"""How long a connection to a service may take; LanceDB's client waits two minutes by itself."""
+
+
 class Connection:
     """LanceDB on the tables of one folder, or of one address with its `options`, connected on first use."""
 
@@ -59,11 +63,16 @@ class Connection:
         options: Mapping[str, str] | None = None,
         *,
         looks_every: timedelta | None = ALWAYS,
+        service: Mapping[str, str] | None = None,
     ) -> None:
-        """`looks_every`: how old the known state of a table may be; None for one that is brought up to date by hand."""
+        """`looks_every`: how old the known state of a table may be; None for one that is brought up to date by hand.
+
+        `service`: what LanceDB's client needs for the tables of a service, whose address is `db://name`.
+        """
         self._place = place
         self._storage = options
         self._looks_every = looks_every
+        self._service = service
         self._connection: Any = None
         self._session: Any = None
 
@@ -102,6 +111,8 @@ class Connection:
         options = {"uri": str(self._place), "session": self._session}
         if self._storage is not None:
             options["storage_options"] = dict(self._storage)
+        if self._service is not None:
+            options |= {**self._service, "client_config": {"timeout_config": {"connect_timeout": CONNECT_S}}}
         return {**options, "read_consistency_interval": self._looks_every}
 
 
@@ -204,7 +215,9 @@ def lance_errors(what: str) -> Iterator[None]:
     except (CatalogError, ImportError):
         raise
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        raise StorageError(f"{what}: {_in_short(error)}") from error
+        # What a service or a store answers may repeat a request, and a traceback would show it.
+        cause = None if reason_in(str(error)) else error
+        raise StorageError(f"{what}: {_in_short(error)}") from cause
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise

@@ -34,6 +34,8 @@ _Value = TypeVar("_Value")
 _log = logging.getLogger(__name__)
 
 MOST_RESULTS = 10_000
+MOST_BY_ID = 1_000
+"""Up to how many rows a page of a service is read by ids."""
 RESCORED, PROBES = 40, 40
 """With a vector index: how many rows at the least are compared exactly once more, and how many lists of the index are
 searched. The index alone returns approximate distances, and a threshold needs exact ones."""
@@ -54,6 +56,8 @@ def read(
     """
     if limit == 0 or not table.exists():
         return []
+    if order is not None and table.of_service:
+        return _sorted_here(table, predicate, columns, order, limit, offset)
 
     def build(lance: Any) -> Any:
         query, names = where_async(lance.query(), predicate), [*columns]
@@ -69,6 +73,28 @@ def read(
     with lance_errors(f"the {table.name} table cannot be read"):
         asked = (predicate, tuple(columns), order, limit, offset)
         return to_rows(table.query(build, asked))
+
+
+def _sorted_here(
+    table: Table, predicate: str | None, columns: Sequence[str], order: str, limit: int | None, offset: int
+) -> list[Row]:
+    """Return a page that this process sorts; for a short one, only the order and the ids of all rows are read."""
+    keys = [*dict.fromkeys((order.removeprefix("-"), "id"))]
+    by = [(name, "descending" if order == f"-{name}" else "ascending") for name in keys]
+
+    def found(where: str | None, names: Sequence[str]) -> pa.Table:
+        query = lambda lance: where_async(lance.query(), where).select([*dict.fromkeys(names)])  # noqa: E731
+        return table.query(query, (where, tuple(names))).sort_by(by)
+
+    with lance_errors(f"the {table.name} table cannot be read"):
+        if limit is None or limit > MOST_BY_ID:
+            return to_rows(found(predicate, [*columns, *keys]).slice(offset, limit))
+        ids = found(predicate, keys).slice(offset, limit)["id"].to_pylist()
+        if not ids:
+            return []
+        named = ", ".join("'" + each.replace("'", "''") + "'" for each in ids)
+        page = f"id IN ({named})" + (f" AND ({predicate})" if predicate else "")
+        return to_rows(found(page, [*columns, *keys]).slice(0, limit))
 
 
 def scan(table: Table, predicate: str | None, columns: Sequence[str]) -> pa.Table:

@@ -38,6 +38,8 @@ class Table(Protocol):
     name: str
     shared: bool
     """Whether writers take no turns, so that a row is changed only where it is as it was read."""
+    of_service: bool
+    """Whether a service answers for it: it may ignore an order, and be sent a request twice whose answer was lost."""
 
     @property
     def table(self) -> Any: ...
@@ -76,7 +78,7 @@ class Table(Protocol):
 class DurableTable(TableFiles):
     """A table in `home/lance`, opened on first use; its lock is in `home/locks`."""
 
-    shared = False
+    shared = of_service = False
 
     def __init__(
         self,

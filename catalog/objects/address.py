@@ -6,11 +6,12 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import InputError
+from .database import OPTIONS, SCHEME, Database, database_with, split_database
 from .storage import stated_options
 
 __all__ = ["SCHEMES", "Address", "cache_folder", "is_address", "local_folder", "parse_address"]
@@ -33,15 +34,24 @@ _ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 
 @dataclass(frozen=True)
 class Address:
-    """Where a catalog is: `s3://bucket/prefix`, with the options that Lance and obstore take."""
+    """Where a catalog is: `s3://bucket/prefix`, with the options that Lance and obstore take.
+
+    With a `database` that has the tables, this is where the rest is.
+    """
 
     url: str
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     passed: Mapping[str, str] | None = field(default=None, repr=False)
     """The options that a caller passed, for another process that is to open the same address."""
+    database: Database | None = None
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def home(self) -> str:
+        """The address as people name it."""
+        return f"{self.database.url}?blobs={self.url}" if self.database else self.url
 
     @property
     def bucket(self) -> str:
@@ -73,6 +83,11 @@ def parse_address(text: str, options: Mapping[str, str] | None = None) -> Addres
     """
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
+    if scheme == SCHEME:
+        name, blobs = split_database(text)
+        place = parse_address(blobs, options)
+        stated = stated_options(options, SCHEMES[place.url.partition("://")[0]], of=OPTIONS)
+        return replace(place, database=database_with(name, stated))
     bucket, _, prefix = rest.strip("/").partition("/")
     # Any side of these marks may be a part of a secret.
     is_secret = re.search("[@?#]", rest) is not None
@@ -80,7 +95,7 @@ def parse_address(text: str, options: Mapping[str, str] | None = None) -> Addres
     if scheme not in SCHEMES:
         raise InputError(
             f"{shown} is no place for a catalog; pass a folder, or an address such as s3://bucket/prefix, "
-            "gs://bucket/prefix or az://container/prefix"
+            "gs://bucket/prefix, az://container/prefix or db://NAME?blobs=s3://bucket/prefix"
         )
     if is_secret:
         raise InputError(
@@ -100,6 +115,8 @@ def cache_folder(address: Address) -> Path:
     told = [address.endpoint, address.url]
     if address.url.startswith("az://"):  # a container belongs to an account, which its address does not name
         told += filter(None, [address.account])
+    if address.database:
+        told += [address.database.host, address.database.url]
     name = hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
     return root / name
 

@@ -1,4 +1,7 @@
-"""Why an object store refused, as a sentence with the cure; nothing of a request, a signature or a key is repeated."""
+"""Why an object store or a service of tables refused, as a sentence with the cure.
+
+Nothing of a request, a signature or a key is repeated.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +54,33 @@ _REASONS: tuple[tuple[str, str], ...] = (
     ("kind: Timeout|TimedOut|operation timed out", "the server did not answer in time; try again later"),
     ("NotImplemented|501 Not", "the store cannot do this"),
 )
+_OF_SERVICES: tuple[tuple[str, str], ...] = (
+    (r"\b401 ", "the API key is not right; check LANCEDB_API_KEY"),
+    (r"\b403 ", "the API key has no permission for this; use one that may read and write the database"),
+    (
+        r"\b404 ",
+        "there is no such database or table; check the name, LANCEDB_REGION and LANCEDB_HOST_OVERRIDE",
+    ),
+    (
+        r"connect_failures=([1-9]\d*)/\1\b",
+        "the server does not answer; check LANCEDB_HOST_OVERRIDE, LANCEDB_REGION and the network",
+    ),
+    (
+        r"request_failures=([1-9]\d*)/\1\b|\b(?:429|50[0234]) ",
+        "the service fails or is busy; try again later",
+    ),
+    (r"read_failures=([1-9]\d*)/\1\b", "the service did not answer in time; try again later"),
+)
+_OF_A_SERVICE = re.compile(r"\(request_id=|Hit retry limit for request_id")
 _OF_A_STORE = re.compile(
     r"Generic (?:S3|GCS|MicrosoftAzure|HTTP)|object[ _]store|Object at location|Error performing"
 )
 
 
 def reason_in(text: str) -> str | None:
-    """Return why an object store refused, by the error text of obstore or Lance; None for an error of another kind."""
+    """Return why a store or service refused, by the text of obstore, Lance or its client; None for another error."""
+    if _OF_A_SERVICE.search(text):
+        return next((sentence for pattern, sentence in _OF_SERVICES if re.search(pattern, text)), None)
     if not _OF_A_STORE.search(text) and "lacked the necessary privileges" not in text:
         return None
     for pattern, sentence in _REASONS:

@@ -29,24 +29,28 @@ _NAMES = {
         "storage_client_secret storage_tenant_id storage_authority_host endpoint federated_token_file "
         "use_azure_cli skip_signature"
     ),
+    "lancedb_": "api_key region host_override",
 }
-"""What each vendor's stores take, by the beginning of the names; Lance and obstore know these names alike."""
+"""What each vendor's stores take, and LanceDB's service, by the beginning of the names.
+
+Lance and obstore know these names alike.
+"""
 _VALID = {"allow_http"} | {f"{prefix}{name}" for prefix, names in _NAMES.items() for name in names.split()}
 
 
-def stated_options(options: Mapping[str, Any] | None, prefix: str) -> dict[str, str]:
+def stated_options(options: Mapping[str, Any] | None, prefix: str, of: str = "") -> dict[str, str]:
     """Return the options that a caller passed, or else those of the file that CATALOG_STORAGE names, as text.
 
     Only those count whose names begin with `prefix`, or that may be written without it: one file may be for several
-    vendors. Raises InputError for what is no option, and ConfigError for a file that cannot be used; neither repeats a
-    value.
+    vendors. With `of` those count instead whose names begin with that. Raises InputError for what is no option, and
+    ConfigError for a file that cannot be used; neither repeats a value.
     """
     if options is not None:
-        return _checked(options, "storage_options", InputError, prefix)
+        return _checked(options, "storage_options", InputError, prefix, of)
     named = os.environ.get(FILE, "").strip()
     if not named:
         return {}
-    return _checked(_block_in(Path(named).expanduser()), f"{named}: {BLOCK}", ConfigError, prefix)
+    return _checked(_block_in(Path(named).expanduser()), f"{named}: {BLOCK}", ConfigError, prefix, of)
 
 
 def _block_in(path: Path) -> Any:
@@ -69,7 +73,7 @@ def _block_in(path: Path) -> Any:
     return content[BLOCK] or {}
 
 
-def _checked(options: Any, place: str, error: type[InputError], prefix: str) -> dict[str, str]:
+def _checked(options: Any, place: str, error: type[InputError], prefix: str, of: str) -> dict[str, str]:
     if not isinstance(options, Mapping):
         raise error(f"{place} must be a mapping of the names of options to text")
     found = {}
@@ -84,7 +88,7 @@ def _checked(options: Any, place: str, error: type[InputError], prefix: str) -> 
             raise error(f"{place}: {name} must be text, or true or false")
         if name.endswith("endpoint") and not re.match("https?://", text):
             raise error(f"{place}: {name} must be the URL of a server, such as https://host:port")
-        if name.startswith((prefix, "allow_http")):
+        if name.startswith(of or (prefix, "allow_http")):
             found[name] = text
     return found
 

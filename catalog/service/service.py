@@ -74,7 +74,8 @@ class MusicService(AddingCatalog, StreamsMusic):
     ) -> MusicService:
         """Open the catalog in `home`, which is created on first use unless `create` is off.
 
-        `home` is a folder, or an address such as `s3://bucket/prefix` that any number of processes share. Without
+        `home` is a folder, or an address such as `s3://bucket/prefix` that any number of processes share, or
+        `db://NAME?blobs=s3://bucket/prefix` with the tables in a database of LanceDB Cloud or Enterprise. Without
         `home`, `music_catalog.home.find_home` finds it. `config` is a file in the `musicgen:` shape, by default
         `catalog.yaml` in `home`. `encoder` is a model name, a folder or an Encoder. `min_similarity` holds for calls
         that pass neither it nor `max_false_reuse`; without it the certificate decides. Encoder and generators are

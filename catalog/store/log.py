@@ -102,13 +102,19 @@ class LogTable(Generic[_Line]):
             if not self.durable.exists():
                 self.durable.create(schema)
             data = to_arrow([one.row for one in batch], schema)
-            # Without this option Lance refuses rows whose vector is null.
-            self.durable.commit(what, lambda table: table.add(data, on_bad_vectors="null"), point="log")
+            self.durable.commit(what, lambda table: self._add(table, data), point="log")
         except BaseException as error:
             for one in batch:
                 one.error = error
         for one in batch:
             one.done = True
+
+    def _add(self, table: Any, data: pa.Table) -> None:
+        # Without this option Lance refuses rows whose vector is null.
+        if self.durable.of_service:  # a merge may be sent twice
+            _merge(table, data)
+        else:
+            table.add(data, on_bad_vectors="null")
 
     def append_all(self, lines: Sequence[tuple[_Line, ArrayLike | None]], encoder: str) -> None:
         """Add lines, each with a vector or without, in one commit; see `append`."""
@@ -139,11 +145,8 @@ class LogTable(Generic[_Line]):
         if not self.durable.exists():
             self.durable.create(schema)
 
-        def write(table: Any) -> None:
-            merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
-            merge.execute(to_arrow([*rows.values()], schema), on_bad_vectors="null")
-
-        self.durable.commit(f"lines cannot be added to the {self.durable.name}", write, point="absorb")
+        data, what = to_arrow([*rows.values()], schema), f"lines cannot be added to the {self.durable.name}"
+        self.durable.commit(what, lambda table: _merge(table, data), point="absorb")
         self._maintenance.run_when_due(self.durable)
 
     def read(
@@ -256,3 +259,8 @@ class LogTable(Generic[_Line]):
                 f"pass one of {', '.join(self._format.facts)}"
             )
         return both(*(equals(column, value) for column, value in facts.items()))
+
+
+def _merge(table: Any, data: pa.Table) -> None:
+    merge = table.merge_insert("id").when_not_matched_insert_all().use_index(False)
+    merge.execute(data, on_bad_vectors="null")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Upkeep
 from ..disk.table import DurableTable
-from ..errors import NotFound
+from ..errors import InputError, NotFound
 from ..models import Track
 from ..objects.address import is_address
 from . import audit
@@ -78,12 +78,13 @@ class Store:
     ) -> Store:
         """Open the catalog in `home`, made on first use; a torn last write is set aside, an older shape upgraded.
 
-        `home` is a folder, or an address such as `s3://bucket/prefix`, with `options` for its object store in place of
-        the file that CATALOG_STORAGE names, before those of the environment. `encoder` is the identity of the encoder
-        in use, of `dimension` numbers per vector; None takes the table's own. A home folder that cannot be written
-        opens for reading. Raises NotFound without a home and `create`, StorageError for a place that cannot be a home,
-        such as a network file system or an object store that ignores conditions, and for a table of a newer version,
-        Busy when another process writes for longer than `lock_timeout_s`.
+        `home` is a folder, or an address such as `s3://bucket/prefix` or `db://NAME?blobs=s3://bucket/prefix`, with
+        `options` for its object store and its database in place of the file that CATALOG_STORAGE names, before those of
+        the environment. `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None takes
+        the table's own. A home folder that cannot be written opens for reading. Raises NotFound without a home and
+        `create`, StorageError for a place that cannot be a home, such as a network file system or an object store that
+        ignores conditions, and for a table of a newer version, Busy when another process writes for longer than
+        `lock_timeout_s`.
         """
         place: LocalHome | RemoteHome
         if is_address(home):
@@ -120,6 +121,11 @@ class Store:
         if not table.exists():
             raise NotFound(
                 f"there is no table of tracks in {self.address}; the first track made there begins it"
+            )
+        if table.of_service:
+            raise InputError(
+                f"tracks_table() is not offered for {self.address}, where LanceDB's client would write; "
+                "use search, browse or export"
             )
         check_words = partial(self._maintenance.ensure_index, table, WORDS)
         with lance_errors("the table of tracks cannot be opened"):

@@ -271,7 +271,7 @@ class TrackTable:
 
         with lance_errors("the table cannot be searched"):
             self._expect(self._facts_of(self.durable.table)[0], dimension)
-            if isinstance(self.durable, ObjectTable):
+            if isinstance(self.durable, ObjectTable) and not self.durable.of_service:
                 return nearest_rows(self.durable, column, unit, predicate, count, self.encoder or "")
             return to_rows(self.durable.query(near))
 

@@ -49,13 +49,8 @@ class ObjectMaintenance:
             return False
         with lance_errors(f"the {table.name} table cannot be looked at"):
             stats = table.table.stats()
-            wanted = self._index_for(table.name, int(stats["num_rows"]))
             fragments = int(stats["fragment_stats"]["num_small_fragments"])
-            # A vector index waits for enough vectors, which are counted when it is made.
-            lacking = {name for name, kind in wanted.items() if kind not in VECTOR_KINDS} - self._columns(
-                table
-            )
-            return fragments > EVERY_FRAGMENTS or bool(lacking)
+            return fragments > EVERY_FRAGMENTS or self._lacks(table, int(stats["num_rows"]))
 
     def compact(self) -> None:
         """Compact every table, one process at a time; Busy where another does it for longer than a minute."""
@@ -108,6 +103,11 @@ class ObjectMaintenance:
             if kind in VECTOR_KINDS and table.table.count_rows(f"{column} IS NOT NULL") < LEAST_VECTORS:
                 return
         self._make(table, column, kind)
+
+    def _lacks(self, table: ObjectTable, rows: int) -> bool:
+        """Return whether a table of so many rows lacks an index; those of vectors wait for enough of them."""
+        wanted = self._index_for(table.name, rows)
+        return not {name for name, kind in wanted.items() if kind not in VECTOR_KINDS} <= self._columns(table)
 
     def _columns(self, table: ObjectTable) -> set[str]:
         return {each for index in table.table.list_indices() for each in index.columns}

@@ -38,6 +38,7 @@ class ObjectTable:
     """A table of the home at `address`, opened on first use. Threads may share it."""
 
     shared = True
+    of_service = False
 
     def __init__(self, connection: Connection, address: str, name: str) -> None:
         self.name = name

@@ -1,4 +1,7 @@
-"""A catalog on an object store, which any number of replicas share; on this machine it has caches alone."""
+"""A catalog on an object store, which any number of replicas share; on this machine it has caches alone.
+
+Its tables are on the store too, or in a database of LanceDB's service.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...disk.files import storing, write_file
 from ...disk.lance import Connection
 from ...disk.remote.maintenance import ObjectMaintenance
+from ...disk.remote.service import (
+    ServiceMaintenance,
+    ServiceTable,
+    check_database,
+    check_merges,
+    connect_service,
+)
 from ...disk.remote.table import ObjectTable
-from ...errors import Busy, NotFound, StorageError
+from ...errors import Busy, InputError, NotFound, StorageError
 from ...models import Track
 from ...objects.address import Address, cache_folder, parse_address
 from ...objects.blobs import Blobs
@@ -34,7 +44,8 @@ __all__ = ["RemoteHome"]
 
 MARK = "home.json"
 """The object that every home has; a home that has it passed the probe."""
-FORMAT = 1
+FORMAT, WITH_SERVICE = 1, 2
+"""The format of a home, and of one whose tables are in a database, which earlier programs do not know."""
 SHARED_FILES = ("catalog.yaml", "certificate.json", "music-certificate.json")
 """Files of a home that decide what is served; an opening brings them to this machine."""
 MOST_REMEMBERED = 10_000
@@ -44,15 +55,19 @@ MOST_REMEMBERED = 10_000
 class RemoteHome:
     """A home at an address. Commits and claims are conditional writes of the store."""
 
-    def __init__(self, address: Address, blobs: Blobs) -> None:
+    def __init__(self, address: Address, blobs: Blobs, service: Connection | None = None) -> None:
+        """`service`: the database with the tables, where they are in one."""
         self.folder = cache_folder(address)
-        self.address = address.url
+        self.address = address.home
         self.blobs = blobs
         tables = f"{address.url}/lance"
-        self.connection = Connection(tables, address.options, looks_every=None)
-        self.reading = Connection(tables, address.options)
-        self.tables = [ObjectTable(self.connection, address.url, name) for name in VERSIONS]
-        self.maintenance = ObjectMaintenance(self.tables, self.blobs, far_index_for)
+        self.connection = service or Connection(tables, address.options, looks_every=None)
+        self.reading = service or Connection(tables, address.options)
+        kind, maintenance = (
+            (ServiceTable, ServiceMaintenance) if service else (ObjectTable, ObjectMaintenance)
+        )
+        self.tables = [kind(self.connection, self.address, name) for name in VERSIONS]
+        self.maintenance = maintenance(self.tables, self.blobs, far_index_for)
         self.audio = RemoteAudio(self.folder, self.blobs)
         self._remembered: OrderedDict[str, tuple[list[int], Track]] = OrderedDict()
         self._claimed: set[str] = set()
@@ -62,19 +77,42 @@ class RemoteHome:
     def open(cls, home: str, *, create: bool, options: Mapping[str, str] | None) -> RemoteHome:
         """Open the home at an address, which is made on first use; raises as `Store.open` does."""
         address = parse_address(home, options)
-        blobs = Blobs(address)
+        blobs, database = Blobs(address), address.database
         mark = blobs.get(MARK)
+        if mark is None and not create:
+            raise NotFound(f"there is no catalog in {address.home}; the first track made there begins one")
+        service = connect_service(database) if database else None
+        place = cls(address, blobs, service)
+        if database and service and not place.tables[0].exists():
+            check_database(service, database)
         if mark is None:
-            if not create:
-                raise NotFound(f"there is no catalog in {address}; the first track made there begins one")
             check_conditions(blobs)
-            blobs.create(MARK, json.dumps({"format": FORMAT}).encode())
-        elif _format_in(mark) > FORMAT:
+            if database and service:
+                check_merges(service, database)
+            mark = place.begin(address)
+        if _format_in(mark) > WITH_SERVICE:
             raise StorageError(f"the catalog in {address} is of a later version; upgrade the program")
-        place = cls(address, blobs)
+        if (tables := _tables_in(mark)) != (database.url if database else ""):
+            cure = f"{tables}?blobs={address}" if tables else address
+            raise InputError(f"the tables of the catalog in {address} are elsewhere; open it as {cure}")
         make_folders(place.folder)
         place.bring_files()
         return place
+
+    def begin(self, address: Address) -> bytes:
+        """Mark the home and return its mark; InputError for a database with the tables of another home."""
+        content: dict[str, int | str] = {"format": FORMAT}
+        if database := address.database:
+            content = {"format": WITH_SERVICE, "tables": database.url}
+            # Another process may have begun this home meanwhile, and its tables.
+            if any(table.exists() for table in self.tables) and self.blobs.get(MARK) is None:
+                raise InputError(
+                    f"{database.url} has the tables of a catalog already, whose audio is not in {address}; "
+                    "pass the address of its audio, or another database"
+                )
+        data = json.dumps(content).encode()
+        self.blobs.create(MARK, data)
+        return self.blobs.get(MARK) or data
 
     def bring_files(self) -> None:
         """Bring the shared files of the home into the local folder, as they are now."""
@@ -147,6 +185,13 @@ class RemoteHome:
         tracks, _, judgements = self.tables
         tracks.refresh()
         judgements.refresh()
+
+
+def _tables_in(mark: bytes) -> str:
+    try:
+        return str(json.loads(mark).get("tables", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _format_in(mark: bytes) -> int:

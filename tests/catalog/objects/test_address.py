@@ -9,6 +9,10 @@ from music_catalog.objects.address import cache_folder, is_address, parse_addres
 @pytest.fixture(autouse=True)
 def no_endpoint(monkeypatch):
     for name in (
+        "CATALOG_BLOBS",
+        "LANCEDB_API_KEY",
+        "LANCEDB_HOST_OVERRIDE",
+        "LANCEDB_REGION",
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT",
@@ -98,3 +102,47 @@ def test_folders_are_no_addresses():
     assert is_address("ftp://host/x")
     assert not is_address("data")
     assert not is_address("/srv/music//x")
+
+
+def test_a_database_and_its_blobs_are_read(monkeypatch):
+    monkeypatch.setenv("LANCEDB_API_KEY", " hidden\n")
+    for text in (
+        "db://music?blobs=s3://bucket/home",
+        "DB://music/?blobs=s3%3A%2F%2Fbucket%2Fhome",
+        "db://music",
+    ):
+        monkeypatch.setenv("CATALOG_BLOBS", "s3://bucket/home" if "blobs" not in text else "gs://other")
+        address = parse_address(text, {"lancedb_region": "eu-west-1", "aws_region": "eu-central-1"})
+        assert (address.home, str(address)) == ("db://music?blobs=s3://bucket/home", "s3://bucket/home")
+        assert address.database.arguments() == {"api_key": "hidden", "region": "eu-west-1"}
+        assert address.options == {"aws_region": "eu-central-1"}
+        assert "hidden" not in f"{address!r} {address.database!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("db://music", "db://music holds tables alone; name an object store"),
+        ("db://music?blobs=", "name an object store"),
+        ("db://music?blobs=db://other", "name an object store"),
+        ("db://music?blobs=/srv/music", "no place for a catalog"),
+        ("db://?blobs=s3://bucket/home", "names no database"),
+        ("db://music/hidden?blobs=s3://bucket/home", "names no database"),
+        ("db://hidden@music?blobs=s3://bucket/home", "names no database"),
+        ("db://music?api_key=hidden", "names no database"),
+        ("db://music?blobs=s3://bucket/home&api_key=hidden", "names no database"),
+        ("db://music?blobs=s3://who:hidden@bucket/home", "must have no user name"),
+    ],
+)
+def test_a_database_without_blobs_or_with_a_key_is_refused_and_not_repeated(text, told):
+    with pytest.raises(InputError, match=told) as refused:
+        parse_address(text)
+    assert "hidden" not in str(refused.value)
+
+
+def test_each_database_has_a_cache_of_its_own(monkeypatch):
+    texts = ("s3://bucket/home", "db://one?blobs=s3://bucket/home", "db://two?blobs=s3://bucket/home")
+    folders = {cache_folder(parse_address(text)) for text in texts}
+    monkeypatch.setenv("LANCEDB_HOST_OVERRIDE", "https://lancedb.example.com")
+    folders.add(cache_folder(parse_address(texts[1])))
+    assert len(folders) == 4
