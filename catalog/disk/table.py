@@ -45,6 +45,9 @@ class Table(Protocol):
     def table(self) -> Any: ...
 
     @property
+    def schema(self) -> Any: ...
+
+    @property
     def stamp(self) -> int | None: ...
 
     @property
@@ -109,6 +112,11 @@ class DurableTable(TableFiles):
         if not self.exists():
             raise StorageError(f"there is no {self.name} table in {self.home}")
         return self._table
+
+    @property
+    def schema(self) -> Any:
+        """The arrow schema of the table."""
+        return self.table.schema
 
     def query(self, build: Callable[[Any], Any], asked: Hashable = None) -> Any:
         """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface.

@@ -62,7 +62,7 @@ _OF_SERVICES: tuple[tuple[str, str], ...] = (
         "there is no such database or table; check the name, LANCEDB_REGION and LANCEDB_HOST_OVERRIDE",
     ),
     (
-        r"connect_failures=([1-9]\d*)/\1\b",
+        r"connect_failures=([1-9]\d*)/\1\b|error sending request",
         "the server does not answer; check LANCEDB_HOST_OVERRIDE, LANCEDB_REGION and the network",
     ),
     (

@@ -165,7 +165,7 @@ class Care:
         audio = [*self._audio.sizes()]
         requests = self._requests.table  # lines that wait are moved into it before they are counted
         table = self._tracks.table.durable
-        schema = table.table.schema if table.exists() else None
+        schema = table.schema if table.exists() else None
         return {
             "rows": self._tracks.count(Filter(state=None)),
             "trashed": self._tracks.count(Filter(state="trashed")),
@@ -224,7 +224,7 @@ class Care:
         noted = table.schema_version
         if noted is not None and READABLE.get(table.name, known) <= noted <= known:
             return  # noted with its last commit, so that opening a catalog does not load Lance
-        version = table_version(table.table.schema) if table.exists() else known
+        version = table_version(table.schema) if table.exists() else known
         if version > known:
             raise StorageError(
                 f"the table of {table.name} in {self._home} has schema version {version}, and this program knows "
@@ -242,7 +242,7 @@ class Care:
         """Return the length of the vectors of the tracks, which those of the logs are compared with."""
         table = self._tracks.table.durable
         if table.exists():
-            return int(table.table.schema.field("vector").type.list_size)
+            return int(table.schema.field("vector").type.list_size)
         return self._tracks.table.dimension
 
     def _reembed_logs(self, encode: Encode, encoder: str) -> None:

@@ -68,7 +68,7 @@ class LogTable(Generic[_Line]):
     def dimension(self) -> int:
         """The length of the vectors the table takes."""
         if self.durable.exists():
-            return int(self.durable.table.schema.field("vector").type.list_size)
+            return int(self.durable.schema.field("vector").type.list_size)
         return self._dimension
 
     def append(self, line: _Line, vector: ArrayLike | None, encoder: str) -> None:

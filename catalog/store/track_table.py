@@ -270,29 +270,29 @@ class TrackTable:
             return exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
 
         with lance_errors("the table cannot be searched"):
-            self._expect(self._facts_of(self.durable.table)[0], dimension)
+            self._expect(self._facts()[0], dimension)
             if isinstance(self.durable, ObjectTable) and not self.durable.of_service:
                 return nearest_rows(self.durable, column, unit, predicate, count, self.encoder or "")
             return to_rows(self.durable.query(near))
 
     def has_briefs(self) -> bool:
         """Return whether the table has brief vectors; one of version 5 gets them when a row changes."""
-        return self.durable.exists() and self._facts_of(self.durable.table)[1] >= BRIEFS_SINCE
+        return self.durable.exists() and self._facts()[1] >= BRIEFS_SINCE
 
     def has_ears(self) -> bool:
         """Return whether the table has columns for what the ear hears; an earlier one gets them when a row changes."""
-        return self.durable.exists() and self._facts_of(self.durable.table)[1] >= EARS_SINCE
+        return self.durable.exists() and self._facts()[1] >= EARS_SINCE
 
     def known(self, columns: Sequence[str]) -> Sequence[str]:
         """Return those of `columns` that the table has: one of an earlier version lacks some."""
         if SINCE.keys().isdisjoint(columns) or not self.durable.exists():
             return columns
-        version = self._facts_of(self.durable.table)[1]
+        version = self._facts()[1]
         return [name for name in columns if SINCE.get(name, 0) <= version]
 
     def _upgrade(self) -> None:
         """Bring a table of an earlier version, which is read as it is, to the present one."""
-        if not self.durable.exists() or table_version(self.durable.table.schema) == SCHEMA_VERSION:
+        if not self.durable.exists() or table_version(self.durable.schema) == SCHEMA_VERSION:
             return
         migrate(
             self.durable, lambda old: track_schema(old.field("vector").type.list_size, table_encoder(old))
@@ -363,13 +363,14 @@ class TrackTable:
     @property
     def stored_encoder(self) -> str:
         """The identity of the encoder that made the vectors of the table."""
-        return table_encoder(self.durable.table.schema)
+        return table_encoder(self.durable.schema)
 
-    def _facts_of(self, table: Any) -> tuple[str, int]:
-        """Return the encoder of a table's vectors and its version; reading its schema costs as much as a search."""
+    def _facts(self) -> tuple[str, int]:
+        """Return the encoder of the table's vectors and its version; reading its schema costs as much as a search."""
         stamp = self.durable.stamp
         if stamp is None or stamp != self._stated[0]:
-            self._stated = stamp, (table_encoder(table.schema), table_version(table.schema))
+            schema = self.durable.schema
+            self._stated = stamp, (table_encoder(schema), table_version(schema))
         return self._stated[1]
 
     def _expect(self, encoder: str, dimension: int) -> None:

@@ -67,6 +67,12 @@ class ObjectTable:
             raise StorageError(f"there is no {self.name} table in {self.address}")
         return self._table
 
+    @property
+    def schema(self) -> Any:
+        """The arrow schema of the table; raises StorageError."""
+        with lance_errors(f"the {self.name} table in {self.address} cannot be read"):
+            return self.table.schema
+
     def query(self, build: Callable[[Any], Any], asked: Hashable = None) -> Any:
         """Return the arrow table of the query that `build` makes of the table in LanceDB's asynchronous interface.
 

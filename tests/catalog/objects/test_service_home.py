@@ -12,7 +12,7 @@ import traceback
 import pytest
 from command_line import data, run
 from fakes import WordHashEncoder
-from object_servers import free_ports
+from object_servers import free_ports, start_tables
 from rest_tables import API_KEY
 
 from music_catalog import MusicService
@@ -174,6 +174,31 @@ def test_what_keeps_a_service_from_serving_is_told_in_a_sentence_without_the_key
     service.close()
     assert API_KEY not in f"{seen}{caplog.text}"
     assert wrong not in f"{seen}{caplog.text}"
+
+
+def test_a_server_that_goes_down_is_told_by_every_call(replica, seaweed, monkeypatch, tmp_path):
+    going = start_tables(tmp_path)
+    monkeypatch.setenv("LANCEDB_HOST_OVERRIDE", going.endpoint)
+    service = replica(f"{going.database()}?blobs={seaweed.address()}")
+    made = service.find_or_make(RAIN, **SHORT)
+    tracks = service.store.tracks
+    going.stop()
+    for stale_s in (5.0, 0.0):
+        monkeypatch.setattr("music_catalog.disk.remote.table.STALE_S", stale_s)
+        for call in (
+            lambda: service.find_or_make(BATTLE, **SHORT),
+            lambda: service.search("rain"),
+            lambda: service.search("rain", by="words"),
+            lambda: tracks.list(),
+            lambda: tracks.update(made.track.id, note="lost"),
+            lambda: tracks.trash(made.track.id),
+            service.history,
+            service.statistics,
+            service.store.care.stats,
+            service.store.care.compact,
+        ):
+            with pytest.raises(StorageError, match="the server does not answer; check LANCEDB_HOST_OVERRIDE"):
+                call()
 
 
 def test_the_tables_and_the_audio_of_a_catalog_stay_together(replica, home, seaweed, tables):
