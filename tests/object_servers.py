@@ -113,10 +113,14 @@ class Tables:
         """The environment variables by which clients find the server and log in."""
         return {"LANCEDB_API_KEY": API_KEY, "LANCEDB_HOST_OVERRIDE": self.endpoint}
 
-    def tell(self, what: str, told: str) -> None:
-        """Set a fault: "lose" the answer of the next request of a kind, be "careless" ("yes" or "no")."""
+    def tell(self, what: str, told: str) -> str:
+        """Set a fault: "lose" the answer of the next request of each kind, be "careless" ("yes" or "no").
+
+        Returns the kinds that were told to be lost before, and did not come since.
+        """
         request = urllib.request.Request(f"{self.endpoint}/{what}", told.encode(), method="POST")
-        urllib.request.urlopen(request, timeout=5).close()
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return str(answer.read().decode())
 
     def stop(self) -> None:
         """End the server."""

@@ -140,6 +140,23 @@ def test_a_database_without_blobs_or_with_a_key_is_refused_and_not_repeated(text
     assert "hidden" not in str(refused.value)
 
 
+def test_a_file_may_state_the_key_beside_what_reaches_the_store(monkeypatch, tmp_path):
+    file = tmp_path / "storage.yaml"
+    file.write_text("storage:\n  access_key_id: one\n  lancedb_api_key: hidden\n  region: eu-central-1\n")
+    monkeypatch.setenv("CATALOG_STORAGE", str(file))
+    address = parse_address("db://music?blobs=s3://bucket/home")
+    assert address.database.arguments() == {"api_key": "hidden"}
+    assert address.options == {"aws_access_key_id": "one", "aws_region": "eu-central-1"}
+    assert "hidden" not in f"{address!r}"
+    passed = {"lancedb_api_key": "other", "lancedb_host_override": "https://lancedb.example.com"}
+    address = parse_address("db://music?blobs=s3://bucket/home", passed)
+    assert address.database.arguments() == {
+        "api_key": "other",
+        "host_override": "https://lancedb.example.com",
+    }
+    assert address.passed == passed
+
+
 def test_each_database_has_a_cache_of_its_own(monkeypatch):
     texts = ("s3://bucket/home", "db://one?blobs=s3://bucket/home", "db://two?blobs=s3://bucket/home")
     folders = {cache_folder(parse_address(text)) for text in texts}
