@@ -47,9 +47,9 @@ def export_tracks(
 ) -> list[Path]:
     """Write `tracks` as audio files into the folder `to`, or as one list into the file `to`; return what was written.
 
-    `form` is one of `AUDIO_FORMATS` or `LIST_FORMATS`; "-" as `to` prints a text list. Raises InputError for
-    a target that cannot be used, StorageError when writing fails. A file that is there already is replaced
-    only with `force`.
+    `form` is one of `AUDIO_FORMATS` or `LIST_FORMATS`; "-" as `to` prints a text list. A list of a remote home names
+    the addresses of the audio. Raises InputError for a target that cannot be used, StorageError when writing fails. A
+    file that is there already is replaced only with `force`.
     """
     if form in AUDIO_FORMATS:
         if to == STDOUT:
@@ -58,6 +58,8 @@ def export_tracks(
     folder = Path(to).parent.resolve()
 
     def place(track: Track) -> str:
+        if store.blobs is not None:  # a path would be one of the caches, where the file may not be
+            return f"{store.blobs.address.url}/{track.audio_path}"
         path = store.audio.path_of(track).resolve()
         return Path(os.path.relpath(path, folder)).as_posix() if form == "m3u" else str(path)
 
@@ -106,7 +108,7 @@ def zip_of(store: Store, tracks: Sequence[Track]) -> Iterator[bytes]:
     if not tracks:
         raise InputError("there is no track to download; choose at least one")
     for track in tracks:
-        if not store.audio.path_of(track).is_file():
+        if not store.audio.is_there(track):
             store.audio.verified_path(track)  # raises the error that says so
     width = max(2, len(str(len(tracks))))
     names = {track.id: f"{place:0{width}} {name_of(track)}.wav" for place, track in enumerate(tracks, 1)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import NotFound
+from ..errors import InputError, NotFound
 
 __all__ = ["BY_FFMPEG", "ENDINGS", "Found", "find", "told"]
 
@@ -34,6 +35,8 @@ BY_FFMPEG = frozenset(
 )
 ENDINGS = BY_SOUNDFILE | BY_FFMPEG
 """Endings of audio files; those of the second kind need ffmpeg."""
+_AS_PATH = re.compile(r"[a-z][a-z0-9+.-]+:/+\S")
+"""An address; a path made of one has a slash less."""
 
 
 class Found(NamedTuple):
@@ -56,7 +59,7 @@ def find(paths: Iterable[str | Path]) -> Iterator[Found]:
 
     A file that is named is taken whatever its name is. In folders, hidden files and folders and what is no audio file
     by its ending are passed over; links are followed, each folder is gone through once. Raises NotFound for a path
-    that does not exist.
+    that does not exist, InputError for an address.
     """
     seen: set[tuple[int, int]] = set()
     for path in map(Path, paths):
@@ -65,6 +68,11 @@ def find(paths: Iterable[str | Path]) -> Iterator[Found]:
         elif path.exists():
             if _is_new(path, seen):
                 yield Found(path)
+        elif _AS_PATH.match(str(path)):
+            raise InputError(
+                f"{told(path)} is an address, and audio of another catalog is added by a list of it: "
+                "`catalog export --format jsonl --to list.jsonl` there, then `catalog add --manifest list.jsonl`"
+            )
         else:
             raise NotFound(f"there is no file or folder {told(path)}; check its name")
 

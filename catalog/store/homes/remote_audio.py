@@ -100,7 +100,8 @@ class RemoteAudio(AudioFiles):
                 wrong = "is missing" if data is None else "no longer holds what was stored"
                 raise Damage(
                     f"the audio of track {track.id} is not served, since {self._blobs.address}/{track.audio_path} "
-                    f"{wrong}; make the track again by `catalog again {track.id}`"
+                    f"{wrong}; bring the object back from a version or copy of the bucket, or put the track in "
+                    f"the trash by `catalog rm {track.id}`"
                 )
             self._keep(path, data)
         return path
