@@ -8,9 +8,10 @@ import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["SlowStore"]
+__all__ = ["Seen", "SlowStore"]
 
 BUSY = (
     b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>'
@@ -19,13 +20,22 @@ OWN_HEADERS = {"connection", "transfer-encoding", "expect", "content-length", "k
 """Headers of one connection, which are not passed on."""
 
 
+class Seen(NamedTuple):
+    """One request: when it came (`time.perf_counter`), its kind, path with query, and the bytes that a GET names."""
+
+    at_s: float
+    kind: str
+    path: str
+    part: str
+
+
 class SlowStore:
     """Passes requests on to the server at `target`, while the block of its `with` runs.
 
     A read waits `read_s` seconds, a write `write_s`. A share `refused` of the requests is answered 503 and not passed
     on; a share `forgotten` is passed on and answered 503, as by a server that dies between. All four can
     be changed at any time. `counts` has the requests since `reset` by kind: GET, HEAD, LIST, PUT, PUT if (conditional),
-    POST (a part of an upload), DELETE; and "503".
+    POST (a part of an upload), DELETE; and "503". `seen` has them one by one, in order.
     """
 
     def __init__(
@@ -40,6 +50,7 @@ class SlowStore:
     ) -> None:
         self.read_s, self.write_s, self.refused, self.forgotten = read_s, write_s, refused, forgotten
         self.counts: Counter[str] = Counter()
+        self.seen: list[Seen] = []
         self._lock, self._draw = threading.Lock(), random.Random(seed)
         parts = urlsplit(target)
         assert parts.hostname
@@ -63,13 +74,14 @@ class SlowStore:
     def reset(self) -> Counter[str]:
         """Return the requests since the last reset by kind, and count from zero."""
         with self._lock:
-            counted, self.counts = self.counts, Counter()
+            counted, self.counts, self.seen = self.counts, Counter(), []
         return counted
 
-    def _count(self, kind: str) -> tuple[float, bool, bool]:
+    def _count(self, kind: str, path: str, part: str) -> tuple[float, bool, bool]:
         """Count a request; return the seconds that it waits, whether it is refused, and whether it is forgotten."""
         with self._lock:
             self.counts[kind] += 1
+            self.seen.append(Seen(time.perf_counter(), kind, path, part))
             drawn = self._draw.random()
             refused, forgotten = drawn < self.refused, self.refused <= drawn < self.refused + self.forgotten
             self.counts["503"] += refused or forgotten
@@ -104,7 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
-        seconds, refused, forgotten = self.proxy._count(self._kind())
+        seconds, refused, forgotten = self.proxy._count(
+            self._kind(), self.path, self.headers.get("Range", "")
+        )
         time.sleep(seconds)
         if refused:
             self._answer(503, [("Content-Type", "application/xml")], BUSY)

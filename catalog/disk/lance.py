@@ -102,6 +102,11 @@ class Connection:
 
         return run(opened())
 
+    def for_queries(self, table: Any) -> Any:
+        """Return the asynchronous interface of an open table, which is at the same version; see `open_for_queries`."""
+        within = getattr(table, "_table", None)  # LanceDB's synchronous table is a shell around it
+        return within if hasattr(within, "take_row_ids") else self.open_for_queries(table.name)
+
     def close(self) -> None:
         """Disconnect; the next use connects anew."""
         self._connection = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Upkeep
 from ..disk.reading import Row, intact, read, to_arrow, where
+from ..disk.remote.table import ObjectTable
 from ..disk.table import Table
 from ..errors import InputError
 from ..models import Judgement, RequestRecord
@@ -28,6 +30,8 @@ __all__ = ["LineFormat", "LogTable"]
 
 ROWS_AT_ONCE = 4_096
 """Rows that are held in memory where a whole log is read."""
+MOST_FAR = 100
+"""Rows of one request that are looked up one by one in a far table."""
 _Line = TypeVar("_Line", RequestRecord, Judgement)
 
 
@@ -161,8 +165,28 @@ class LogTable(Generic[_Line]):
         Altered ones are left out, with a warning; `decode` may make a line of them.
         """
         where = both(self._where(facts), predicate)
-        rows = read(self.durable, where, self._format.columns, order="-created_at", limit=limit)
+        rows = None
+        if [*facts] == ["key"] and predicate is None and limit is None:
+            rows = self._far_rows_of(facts["key"], MOST_FAR)
+        if rows is None:
+            rows = read(self.durable, where, self._format.columns, order="-created_at", limit=limit)
         return list(intact(rows, decode or self._format.from_row))
+
+    def rows_of(self, key: str, limit: int) -> list[Row]:
+        """Return up to `limit` rows of a request as they are stored, newest first."""
+        rows = self._far_rows_of(key, limit)
+        if rows is not None:
+            return rows
+        return read(self.durable, equals("key", key), self._format.columns, order="-created_at", limit=limit)
+
+    def _far_rows_of(self, key: str, most: int) -> list[Row] | None:
+        """Return the rows of a request, newest first; None for more than `most`, and in a table that is near."""
+        if not isinstance(self.durable, ObjectTable) or self.durable.of_service or not self.durable.exists():
+            return None
+        rows = self.durable.rows_with("key", key, self._format.columns, most)
+        if rows is None:
+            return None
+        return sorted(sorted(rows, key=itemgetter("id")), key=itemgetter("created_at"), reverse=True)
 
     def rows(self, predicate: str | None = None, *, vectors: bool) -> Iterator[Row]:
         """Yield the rows as they are stored, some thousand at a time, altered ones too."""

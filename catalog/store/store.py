@@ -30,6 +30,7 @@ from .homes.remote import RemoteHome
 from .judgements import Judgements
 from .track_table import TrackTable
 from .tracks import Tracks
+from .vectors.far import hold_rows
 from .view.read_only import open_read_only
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Store:
     def warm(self) -> None:
         """Open the table of tracks, so that the first call is as quick as the rest."""
         self.tracks.count()
+        hold_rows(self.tracks.table.durable, self.tracks.table.encoder)
         self._place.warm()
 
     def close(self) -> None:

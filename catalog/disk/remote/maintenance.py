@@ -22,8 +22,6 @@ TRIES, CONFLICT = 5, "commit conflict"
 """How often a compaction is begun that a change of a row overtakes, and how Lance names that."""
 EVERY_FRAGMENTS = 5
 """How many fragments a table may have: each that no index has yet takes every look a request or more."""
-WARM_COLUMNS, MOST_WARM_ROWS = ("vector", "brief", "key", "state"), 500_000
-"""Columns whose indexes are read before the first call, in tables of at most so many rows."""
 WAIT_S = 60.0
 """How long a compaction waits for that of another process."""
 
@@ -84,12 +82,8 @@ class ObjectMaintenance:
         """Do nothing: the store answers for its bytes, which it keeps under checksums of its own."""
 
     def warm(self, table: ObjectTable) -> None:
-        """Bring the indexes that decisions need into memory, where they are not too large for it."""
-        if table.exists() and table.count_rows() <= MOST_WARM_ROWS:
-            with lance_errors(f"the indexes of the {table.name} table cannot be read"):
-                for index in table.table.list_indices():
-                    if not {*index.columns}.isdisjoint(WARM_COLUMNS):
-                        table.table.prewarm_index(index.name)
+        """See `ObjectTable.warm`."""
+        table.warm()
 
     def remake_index(self, table: ObjectTable, column: str) -> None:
         """Make the index of `column` anew."""

@@ -11,12 +11,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
 
 from ...errors import StorageError
 from ..failpoint import failpoint
 from ..lance import Connection, lance_errors, run
-from ..reading import to_rows
+from .rows import Held, KeptRows
 
 __all__ = ["STALE_S", "ObjectTable"]
 
@@ -30,8 +31,18 @@ MOST_UNINDEXED, MOST_LISTED = 500, 2_000_000
 """Up to how many rows that an index lacks are compared one by one, in a table of up to how many rows."""
 FRAGMENT_BITS = 32
 """An address is the number of a fragment, and below it the place of a row in it, in so many bits."""
-MOST_ROWS = 10_000
-"""Rows that are kept: 8 kB each with its vectors."""
+WARM_COLUMNS, MOST_WARM_ROWS = ("vector", "brief", "key", "state"), 500_000
+"""Columns whose indexes are read before the first call, in tables of at most so many rows."""
+MANY_MOVED, WARM_AGAIN_S = 12, 30.0
+"""At how many rows that one look has to read a warm table is warmed again, and how long after the last time."""
+
+
+class _Lacking(NamedTuple):
+    """The addresses of the rows that an index lacks at one version, None for many; and whether there is that index."""
+
+    version: int
+    addresses: list[int] | None
+    is_indexed: bool
 
 
 class ObjectTable:
@@ -46,17 +57,18 @@ class ObjectTable:
         self._connection = connection
         self._lock = threading.RLock()
         self._table: Any = None
-        self._query_table: Any = None
         self._version = 0
-        self._query_version = 0
         self._answers: dict[Hashable, tuple[int, Any]] = {}
         """The version, and the answer, by what was asked."""
-        self._unindexed: dict[str, tuple[int, list[int] | None]] = {}
-        """The version, and the addresses of the rows that an index lacks, by its column."""
-        self._rows: dict[tuple[int, tuple[str, ...]], dict[str, Any]] = {}
-        """Rows by their address and their columns."""
+        self._unindexed: dict[tuple[str, bool], _Lacking] = {}
+        """By the column of an index; see `_lacking`."""
+        self._rows = KeptRows(self._for_queries)
+        self._warmed: tuple[int, float] | None = None
+        """The version that was warmed, and when that was, by the monotonic clock."""
         self._looked_at = float("-inf")
         """When the table was last looked up, by the monotonic clock."""
+        self.beside: Sequence[ObjectTable] = ()
+        """Tables that are looked up in the same moment as this one, where they are as old."""
 
     # Reading
 
@@ -97,30 +109,84 @@ class ObjectTable:
 
         What is at an address never changes, while the table is of one `kind`: a change writes the row elsewhere.
         """
-        names = (kind, *columns)
-        with self._lock:
-            found = {each: row for each in addresses if (row := self._rows.get((each, names))) is not None}
-        if missing := [each for each in addresses if each not in found]:
-            query = self._for_queries().take_row_ids(missing).select([*columns]).with_row_id()
-            new = {row.pop("_rowid"): row for row in to_rows(run(query.to_arrow()))}
-            with self._lock:
-                if len(self._rows) + len(new) > MOST_ROWS:
-                    self._rows.clear()
-                self._rows.update({(each, names): row for each, row in new.items()})
-            found |= new
+        found, read = self._rows.at(addresses, columns, kind)
+        if read >= MANY_MOVED and self._is_moved():
+            threading.Thread(target=self._warm_again, name="catalog-rows", daemon=True).start()
         return found
+
+    def rows_with(
+        self, column: str, value: str, columns: Sequence[str], most: int = MOST_UNINDEXED
+    ) -> list[dict[str, Any]] | None:
+        """Return these columns, `column` among them, of the rows where it is `value`; None for more than `most`.
+
+        None too where a query takes less. Rows that the index of `column` lacks are read once for all that asks.
+        Raises StorageError.
+        """
+        with lance_errors(f"the {self.name} table cannot be read"):
+            lacking, found = self._lacking(column, or_few=True), []
+            if lacking.addresses is None:
+                return None
+            if lacking.is_indexed:
+                answer = self.query(lambda lance: _of(lance, column, value), (column, value))
+                found = answer["_rowid"].to_pylist()
+            if len(found) > most:
+                return None
+            rows = self.rows_at([*dict.fromkeys((*found, *lacking.addresses))], columns, "")
+        if not rows.keys() >= {*found}:  # a commit of this moment wrote some elsewhere
+            return None
+        wanted = [row for row in rows.values() if row[column] == value]
+        return wanted if len(wanted) <= most else None
+
+    def hold(self, columns: Sequence[str], kind: str, same: str) -> None:
+        """Keep these columns of every row in memory once the table is warm, as many as CATALOG_ROWS_MB can hold.
+
+        `same` is one of the columns; rows in which it is equal hold the same.
+        """
+        self._rows.held = Held(tuple(columns), kind, same)
+
+    def warm(self) -> None:
+        """Bring the indexes that decisions need, and the rows that are held, into memory, where they fit in there."""
+        if self.exists() and self.count_rows() <= MOST_WARM_ROWS:
+            with lance_errors(f"the indexes of the {self.name} table cannot be read"):
+                self._warmed = self._version, time.monotonic()
+                for index in self.table.list_indices():
+                    if not {*index.columns}.isdisjoint(WARM_COLUMNS):
+                        self.table.prewarm_index(index.name)
+                self._rows.hold_all()
+
+    def _is_moved(self) -> bool:
+        """Return whether a table that was warm has another version for a while."""
+        with self._lock:
+            if self._warmed is None or self._warmed[0] == self._version:
+                return False
+            if time.monotonic() - self._warmed[1] < WARM_AGAIN_S:
+                return False
+            self._warmed = self._version, time.monotonic()
+            return True
+
+    def _warm_again(self) -> None:
+        with contextlib.suppress(StorageError):  # what is not in memory is read when it is needed
+            self.warm()
 
     def unindexed(self, column: str) -> list[int] | None:
         """Return the addresses of the rows that the index of `column` lacks; None without an index, or for many."""
-        version, known = self.head(), self._unindexed.get(column)
-        if known is None or known[0] != version:
-            known = self._unindexed[column] = version or 0, self._look_unindexed(column)
-        return known[1]
+        return self._lacking(column, or_few=False).addresses
 
-    def _look_unindexed(self, column: str) -> list[int] | None:
+    def _lacking(self, column: str, *, or_few: bool) -> _Lacking:
+        """Return which rows the index of `column` lacks; with `or_few` all of a small table without that index."""
+        version, known = self.head(), self._unindexed.get((column, or_few))
+        if known is None or known.version != version:
+            names = [index.name for index in self.table.list_indices() if column in index.columns]
+            addresses = self._addresses_of_unindexed(names, or_few=or_few)
+            known = self._unindexed[column, or_few] = _Lacking(version or 0, addresses, bool(names))
+        return known
+
+    def _addresses_of_unindexed(self, indexes: Sequence[str], *, or_few: bool) -> list[int] | None:
         table = self.table
-        names = [index.name for index in table.list_indices() if column in index.columns]
-        lacking = int(table.index_stats(names[0]).num_unindexed_rows) if names else MOST_UNINDEXED + 1
+        if indexes:
+            lacking = int(table.index_stats(indexes[0]).num_unindexed_rows)
+        else:
+            lacking = int(table.count_rows()) if or_few else MOST_UNINDEXED + 1
         if lacking > MOST_UNINDEXED or table.count_rows() > MOST_LISTED:
             return None
         if not lacking:
@@ -133,19 +199,32 @@ class ObjectTable:
         return None if split else newest
 
     def _for_queries(self) -> Any:
-        with self._lock:
-            if self._query_table is None:
-                self._query_table = self._connection.open_for_queries(self.name)
-            elif self._query_version < self._version:
-                run(self._query_table.checkout_latest())
-            self._query_version = self._version
-            return self._query_table
+        return self._connection.for_queries(self._table if self._table is not None else self.table)
 
     def exists(self) -> bool:
         """Open the table unless it is open, bring it up to date, and tell whether there is one."""
-        if time.monotonic() - self._looked_at > STALE_S:
-            self.refresh()
+        if self._is_stale():
+            self._look_up()
         return self._table is not None
+
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._looked_at > STALE_S
+
+    def _look_up(self) -> None:
+        """Bring this table up to date, and at the same time those beside it that are as old."""
+        others = [table for table in self.beside if table is not self and table._is_stale()]
+        if not others:
+            self._refresh_if_stale()
+            return
+        with ThreadPoolExecutor(len(others)) as threads:
+            for table in others:
+                threads.submit(table._refresh_if_stale)  # where it fails, the next use of that table tells
+            self._refresh_if_stale()
+
+    def _refresh_if_stale(self) -> None:
+        with self._lock:  # another thread may have looked it up while this one waited
+            if self._is_stale():
+                self.refresh()
 
     def refresh(self) -> None:
         """Look up what others committed; raises StorageError."""
@@ -183,7 +262,7 @@ class ObjectTable:
     def close(self) -> None:
         """Close the table; the next use opens it anew."""
         with self._lock:
-            self._table = self._query_table = None
+            self._table = None
             self._looked_at = float("-inf")
 
     # Writing
@@ -246,3 +325,9 @@ class ObjectTable:
     def _note(self) -> None:
         self._looked_at = time.monotonic()
         self._version = int(self._table.version) if self._table is not None else 0
+
+
+def _of(lance: Any, column: str, value: str) -> Any:
+    """Return a query for the addresses of the rows that an index finds; rows that it lacks are left out."""
+    same = "'" + value.replace("'", "''") + "'"
+    return lance.query().where(f"{column} = {same}").select([]).with_row_id().fast_search()

@@ -67,6 +67,8 @@ class RemoteHome:
             (ServiceTable, ServiceMaintenance) if service else (ObjectTable, ObjectMaintenance)
         )
         self.tables = [kind(self.connection, self.address, name) for name in VERSIONS]
+        for table in self.tables:
+            table.beside = self.tables
         self.maintenance = maintenance(self.tables, self.blobs, far_index_for)
         self.audio = RemoteAudio(self.folder, self.blobs)
         self._remembered: OrderedDict[str, tuple[list[int], Track]] = OrderedDict()

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
-from ...disk.reading import intact, read
+from ...disk.reading import intact
 from ...models import RequestRecord
-from ...search.filters import equals
 from ..log import LogTable
 from ..requests import UNHEARD, Requests
 from ..rows import from_request_row, to_request_row
-from ..schema import REQUEST_COLUMNS
 
 __all__ = ["RemoteRequests"]
 
@@ -109,8 +107,7 @@ class RemoteRequests(Requests):
 
     def _few_of(self, key: str) -> Sequence[RequestRecord] | None:
         """Return the lines of a request, newest first; None where it has many."""
-        table = self._lines_of(key=key).durable
-        rows = read(table, equals("key", key), REQUEST_COLUMNS, order="-created_at", limit=FEW_LINES)
+        rows = self._lines_of(key=key).rows_of(key, FEW_LINES)
         return None if len(rows) == FEW_LINES else [*intact(rows, from_request_row)]
 
     def _lines_of(self, **facts: str) -> LogTable[RequestRecord]:

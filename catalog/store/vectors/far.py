@@ -9,15 +9,27 @@ from numpy.typing import NDArray
 
 from ...disk.reading import PROBES, Row, where_async
 from ...disk.remote.table import ObjectTable
+from ...disk.table import Table
 from ...search.filters import equals
 from ..schema import TRACK_ROW
 
-__all__ = ["nearest_rows"]
+__all__ = ["hold_rows", "nearest_rows"]
 
 MARGIN = 8
 """How many more rows than are wanted are compared exactly: the index has rounded vectors."""
 TRIES = 3
 """How often a search is begun whose rows are written elsewhere before they are read."""
+_COLUMNS = (*TRACK_ROW, "vector")
+
+
+def hold_rows(table: Table, encoder: str | None) -> None:
+    """Keep what searches compare of every row in memory once a far table is warm; a table that is near stays as it is.
+
+    `encoder` is what made the vectors of texts.
+    """
+    if isinstance(table, ObjectTable):
+        # The checksum of a row is of its record, which has the checksum of the vector.
+        table.hold(_COLUMNS, encoder or "", same="row_sha256")
 
 
 def nearest_rows(
@@ -38,7 +50,7 @@ def nearest_rows(
     """
     for _ in range(TRIES):
         distances, beside = _candidates(table, column, unit, predicate, count)
-        rows = table.rows_at([*distances, *beside], (*TRACK_ROW, "vector"), encoder)
+        rows = table.rows_at([*distances, *beside], _COLUMNS, encoder)
         wanted = table.rows_at(beside, ("vector", "brief", "brief_kind"), encoder)
         if rows.keys() >= {*distances, *beside} and wanted.keys() >= {*beside}:
             break

@@ -1,11 +1,14 @@
 """What calls cost in a catalog on an object store, behind the latency of one: time and requests of each.
 
     python tests/benchmarks/catalog/objects.py [--tracks 50000] [--calls 12] [--read-ms 20] [--write-ms 35]
+                                               [--pause 0] [--trace]
 
 Starts SeaweedFS on loopback and a proxy before it that delays every read and every write, fills a home with synthetic
 tracks, made for texts of one vocabulary, and compacts it. Then it prints the median and the largest milliseconds, and
 the requests, of an exact repeat, a close match, a search and a make of 5 s of music by the synthesizer, in one replica
 that is warm. The log lines of the calls are written beside them, and their requests are counted with them.
+`--pause` waits so many seconds before each call: after five the tables are looked up anew. `--trace` prints the
+requests of the last call of each kind one by one: milliseconds since it began, kind, object and the bytes asked for.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
@@ -25,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import a_track
 from object_servers import s3_environment, start_seaweed
-from slow_store import SlowStore
+from slow_store import Seen, SlowStore
 
 from music_catalog import MusicService
 from music_catalog.disk.reading import to_arrow
@@ -54,6 +58,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=12)
     parser.add_argument("--read-ms", type=float, default=20.0)
     parser.add_argument("--write-ms", type=float, default=35.0)
+    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--trace", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = start_seaweed(Path(folder))
@@ -68,7 +74,7 @@ def main() -> None:
                     f"{options.tracks:,} tracks written and compacted in {time.perf_counter() - began:.0f} s"
                 )
                 store.read_s, store.write_s = options.read_ms / 1000, options.write_ms / 1000
-                measure(home, store, options.calls)
+                measure(home, store, options.calls, options.pause, trace=options.trace)
         finally:
             server.stop()
 
@@ -104,7 +110,7 @@ def fill(home: str, tracks: int) -> None:
         service.store.care.compact()
 
 
-def measure(home: str, store: SlowStore, calls: int) -> None:
+def measure(home: str, store: SlowStore, calls: int, pause_s: float, *, trace: bool) -> None:
     with MusicService.open(home) as service:
         service.warm()
         base = "Rain falls on the harbour while the last boats come home"
@@ -125,9 +131,12 @@ def measure(home: str, store: SlowStore, calls: int) -> None:
             store.reset()
             times = []
             for number in range(calls):
-                began = time.perf_counter()
+                time.sleep(pause_s)
+                before, began = len(store.seen), time.perf_counter()
                 last = call(number)
                 times.append(1000 * (time.perf_counter() - began))
+            if trace:
+                show(store.seen[before:], began)
             service.store.requests.list(limit=1)
             counts = {kind: round(count / calls, 1) for kind, count in sorted(store.reset().items()) if count}
             print(
@@ -135,6 +144,13 @@ def measure(home: str, store: SlowStore, calls: int) -> None:
                 f"{getattr(last, 'action', '')}",
                 flush=True,
             )
+
+
+def show(requests: Sequence[Seen], began: float) -> None:
+    for one in requests:
+        path = unquote(one.path)
+        asked = parse_qs(urlsplit(path).query).get("prefix", [urlsplit(path).path])[0]
+        print(f"{1000 * (one.at_s - began):9.1f}  {one.kind:7} {asked} {one.part}")
 
 
 def _words(count: int) -> list[str]:
