@@ -131,8 +131,9 @@ class ObjectTable:
                 found = answer["_rowid"].to_pylist()
             if len(found) > most:
                 return None
-            rows = self.rows_at([*dict.fromkeys((*found, *lacking.addresses))], columns, "")
-        if not rows.keys() >= {*found}:  # a commit of this moment wrote some elsewhere
+            addresses = {*found, *lacking.addresses}
+            rows = self.rows_at([*addresses], columns, "")
+        if not rows.keys() >= addresses:  # a commit of this moment wrote some elsewhere
             return None
         wanted = [row for row in rows.values() if row[column] == value]
         return wanted if len(wanted) <= most else None
