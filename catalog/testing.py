@@ -41,7 +41,10 @@ def _told(kind: str) -> Iterator[None]:
 def check_generator(
     make: Callable[..., Any], *, prompt: str = "soft piano, slow", duration_s: float = 2.0, **settings: Any
 ) -> Audio:
-    """Set a generator up as the catalog does, have it make `duration_s` of music three times and a loop; check them."""
+    """Set a generator up as the catalog does, have it make `duration_s` of music three times and a loop; check them.
+
+    Where it has `stream_music`, or `generate_batch` with `batch_key`, these must make what `generate_music` makes.
+    """
     config = _config(duration_s)
     try:
         generator = PluginGenerator("under-test", make, settings)
@@ -60,6 +63,9 @@ def check_generator(
         )
     _check_cancel(make(**settings), prompt, config)
     _check_loop(PluginGenerator("under-test", make, settings), prompt, config)
+    repeats = bool(getattr(make(**settings), "repeats", True))
+    _check_stream(PluginGenerator("under-test", make, settings), prompt, config, made if repeats else None)
+    _check_batch(PluginGenerator("under-test", make, settings), prompt, config, made if repeats else None)
     return made
 
 
@@ -106,6 +112,52 @@ def _check_loop(generator: PluginGenerator, prompt: str, config: Mapping[str, An
     except (CatalogError, GeneratorError) as error:
         raise AssertionError(f"no loop can be made: {error}") from error
     assert 3.0 <= loop.duration_s <= 5.0, f"a loop of 4 s came out {loop.duration_s:.2f} s long"
+
+
+def _check_stream(
+    generator: PluginGenerator, prompt: str, config: Mapping[str, Any], whole: Audio | None
+) -> None:
+    """Check that the parts that a generator streams, where it does, make up the `whole`."""
+    if not hasattr(generator, "stream_music"):
+        return
+    parts = [*generator.stream_music(prompt, config, on_progress=lambda _done, _total: None)]
+    assert len(parts) > 1, "stream_music gave one part, so that nothing is heard before all is made"
+    first = parts[0]
+    assert all((part.sample_rate, part.channels) == (first.sample_rate, first.channels) for part in parts), (
+        "the parts of stream_music differ in rate or channels"
+    )
+    samples = np.concatenate([part.samples for part in parts])
+    length_s = len(samples) / first.sample_rate
+    assert LEAST_SHARE * config["duration_s"] <= length_s, f"the parts of stream_music make {length_s:.2f} s"
+    assert whole is None or _near(samples, whole.samples), (
+        "the parts of stream_music make other music than generate_music"
+    )
+
+
+def _check_batch(
+    generator: PluginGenerator, prompt: str, config: Mapping[str, Any], whole: Audio | None
+) -> None:
+    """Check that pieces that a generator makes together, where it does, are what it makes alone."""
+    if not hasattr(generator, "generate_batch"):
+        return
+    assert generator.batch_key(config) == generator.batch_key(dict(config)), (
+        "batch_key gave two keys for one configuration"
+    )
+    other = {**config, "seed": config["seed"] + 1}
+    assert generator.batch_key(other) == generator.batch_key(config), (
+        "batch_key differs with the seed, so that no two requests are made together"
+    )
+    pieces = generator.generate_batch(
+        [prompt, prompt], [other, config], on_progress=lambda _done, _total: None
+    )
+    assert whole is None or _near(pieces[1].samples, whole.samples), (
+        "generate_batch makes other music than generate_music"
+    )
+
+
+def _near(samples: NDArray[np.float32], others: NDArray[np.float32]) -> bool:
+    """Tell whether both are the same up to rounding."""
+    return samples.shape == others.shape and bool(np.abs(samples - others).max() < 1e-3)
 
 
 @_told("encoder")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +50,11 @@ class PluginGenerator:
             )
 
         self.weights_license = stated
+        # Absent where the plugin has none: who asks looks whether they are there.
+        if hasattr(self._generator, "stream_music"):
+            self.stream_music = self._stream_music
+        if hasattr(self._generator, "generate_batch") and hasattr(self._generator, "batch_key"):
+            self.generate_batch, self.batch_key = self._generate_batch, self._batch_key
         self.places = Places(1) if getattr(self._generator, "elsewhere", False) else None
         """Where other machines make the music: they are asked one call at a time, beside what this one makes."""
 
@@ -65,28 +71,102 @@ class PluginGenerator:
 
         Raises GeneratorError for whatever the plugin raises and for music that cannot be used.
         """
-        loops = bool(config.get("loopable")) and not getattr(self._generator, "makes_loops", False)
-        duration_s = float(config["duration_s"])
-        asked = (
-            {**config, "duration_s": duration_s + extra_s(duration_s), "loopable": False} if loops else config
-        )
         given = {"melody": melody, "continue_from": continue_from}
         inputs = {name: audio for name, audio in given.items() if audio is not None}
-        steps = _Steps(on_progress)
+        with self._told(on_progress) as steps:
+            made = self._generator.generate_music(prompt, self._asked(config), on_progress=steps, **inputs)
+        return self._taken(made, config)
+
+    def _stream_music(
+        self,
+        prompt: str,
+        config: Mapping[str, Any],
+        *,
+        melody: Audio | None = None,
+        continue_from: Audio | None = None,
+        on_progress: Progress | None = None,
+    ) -> Iterator[Audio]:
+        """Yield the music of `generate_music` in consecutive parts; a loop that is cut here is one part."""
+        given = {"melody": melody, "continue_from": continue_from}
+        inputs = {name: audio for name, audio in given.items() if audio is not None}
+        if self._cuts(config):
+            yield self.generate_music(prompt, config, on_progress=on_progress, **inputs)
+            return
+        with self._told(on_progress) as steps:
+            source: Any = self._generator
+            parts = iter(source.stream_music(prompt, dict(config), on_progress=steps, **inputs))
+        while True:
+            with self._told(on_progress, steps):
+                part = next(parts, None)
+            if part is None:
+                return
+            yield self._checked(part, config)
+
+    def _generate_batch(
+        self,
+        prompts: Sequence[str],
+        configs: Sequence[Mapping[str, Any]],
+        *,
+        melodies: Sequence[Audio | None] | None = None,
+        on_progress: Progress | None = None,
+    ) -> list[Audio]:
+        """Return one piece per prompt and configuration, as `generate_music` would alone, in their order."""
+        source: Any = self._generator
+        given = {} if melodies is None or not any(melodies) else {"melodies": list(melodies)}
+        with self._told(on_progress) as steps:
+            asked = [self._asked(config) for config in configs]
+            made = list(source.generate_batch(list(prompts), asked, on_progress=steps, **given))
+        if len(made) != len(prompts):
+            raise GeneratorError(
+                f"the generator {self.name} made {len(made)} pieces of {len(prompts)} that were asked for together"
+            )
+        return [self._taken(one, config) for one, config in zip(made, configs, strict=True)]
+
+    def _batch_key(self, config: Mapping[str, Any]) -> Hashable:
+        """Return what is the same for configurations that one batch can hold."""
+        source: Any = self._generator
+        with self._told(None):
+            key: Hashable = source.batch_key(self._asked(config))
+            hash(key)
+        return key
+
+    def _cuts(self, config: Mapping[str, Any]) -> bool:
+        """Return whether the loop that `config` asks for is cut here, since the plugin makes none."""
+        return bool(config.get("loopable")) and not getattr(self._generator, "makes_loops", False)
+
+    def _asked(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration for the plugin: longer music for a loop that is cut here."""
+        if not self._cuts(config):
+            return dict(config)
+        duration_s = float(config["duration_s"])
+        return {**config, "duration_s": duration_s + extra_s(duration_s), "loopable": False}
+
+    def _taken(self, made: object, config: Mapping[str, Any]) -> Audio:
+        """Return the checked music, cut to a loop where that is done here."""
+        music = self._checked(made, config)
+        if not self._cuts(config):
+            return music
+        exact = config.get("normalize_duration") == "strict"
+        return cut_loop(music, float(config["duration_s"]), exact=exact)
+
+    def _checked(self, made: object, config: Mapping[str, Any]) -> Audio:
+        if faults := faults_of(made, config):
+            raise GeneratorError(f"what the generator {self.name} made cannot be used: {faults[0]}")
+        assert isinstance(made, Audio)
+        return replace(made, provenance={**made.provenance, "backend": self.name}, codes=None)
+
+    @contextmanager
+    def _told(self, on_progress: Progress | None, steps: _Steps | None = None) -> Iterator[_Steps]:
+        """Yield the progress to hand to the plugin; whatever it raises becomes a GeneratorError."""
+        steps = steps or _Steps(on_progress)
         try:
-            made = self._generator.generate_music(prompt, dict(asked), on_progress=steps, **inputs)
+            yield steps
         except (Cancelled, GeneratorError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # a plugin may raise anything
             if error is steps.raised:
                 raise
             raise GeneratorError(f"the generator {self.name} failed: {one_line(error)}") from error
-        if faults := faults_of(made, config):
-            raise GeneratorError(f"what the generator {self.name} made cannot be used: {faults[0]}")
-        made = replace(made, provenance={**made.provenance, "backend": self.name}, codes=None)
-        return (
-            cut_loop(made, duration_s, exact=config.get("normalize_duration") == "strict") if loops else made
-        )
 
 
 class _Steps:

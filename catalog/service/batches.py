@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from ..errors import CatalogError
 from ..generator import Cancelled, Progress
 from ..models import ServedResult
-from ..reuse.decision import like
 from ..reuse.terms import Terms
 from .call import Call
 from .checking.made import TOGETHER
+from .choice.under_way import alike
 from .stages import Flow
 
 __all__ = ["BATCH", "serve"]
@@ -27,14 +27,15 @@ def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | N
     """
     results: dict[str, ServedResult] = {}
     waiting = calls
-    try:
-        while waiting:
-            waiting = _round(flow, waiting, terms, results, on_progress)
-    except (CatalogError, Cancelled) as error:
-        for call in calls:
-            if call.id not in results:
-                flow.log_failure(call, error)
-        raise
+    with flow.unended.noted():
+        try:
+            while waiting:
+                waiting = _round(flow, waiting, terms, results, on_progress)
+        except (CatalogError, Cancelled) as error:
+            for call in calls:
+                if call.id not in results:
+                    flow.log_failure(call, error)
+            raise
     return [results[call.id] for call in calls]
 
 
@@ -55,7 +56,7 @@ def _round(
         outcome = flow.look(call, terms)
         if outcome.track:
             results[call.id] = flow.served(call, outcome)
-        elif len(missing) == flow.together or any(_alike(flow, call, other, terms) for other in missing):
+        elif len(missing) == flow.together or any(alike(call, other, terms) for other in missing):
             later.append(call)
         else:
             missing.append(call)
@@ -68,9 +69,3 @@ def _round(
         for call, outcome in looked:
             results[call.id] = flow.served(call, outcome if outcome.track else next(made))
     return later
-
-
-def _alike(flow: Flow, call: Call, other: Call, terms: Terms) -> bool:
-    """Return whether the track that is made for `other` would be reused for `call`."""
-    (wanted, vector), (made, other_vector) = flow.understand(call), flow.understand(other)
-    return call.key == other.key or like(wanted, made, float(vector @ other_vector), terms)

@@ -38,6 +38,7 @@ __all__ = [
     "Call",
     "CallArguments",
     "FindArguments",
+    "HandedOver",
     "SceneCallArguments",
     "ServeArguments",
     "StockArguments",
@@ -127,6 +128,10 @@ class Call:
             yield
         finally:
             self.timings_s[name] = round(self.timings_s.get(name, 0.0) + time.perf_counter() - began, 4)
+
+
+class HandedOver(Cancelled):
+    """The work stops here, and the next process that queues jobs in the home does it: what it needs must stay."""
 
 
 def of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Jobs that make music one after the other in the background: a bounded queue with progress, cancel and events.
+"""Jobs that make music in the background, in the order in which they came: a bounded queue with progress and cancel.
+
+Where the generator makes requests together that wait for it at the same time, the first jobs in the queue are prepared
+while others are made: their texts are read, and they stand in the generator's line. They still count as waiting.
 
 A job that was accepted is on the disk, in `music_catalog.disk.journal`. After a crash the next queue of the home makes
 it, under its id. The HTTP service and the MCP adapter share the queue, so it knows no web framework.
@@ -20,6 +23,8 @@ from ..disk.journal import Line, TakenOver
 from ..disk.remote.journal import journal_of
 from ..errors import Busy, CatalogError, Damage, Interrupted, NotFound
 from ..generator import Cancelled
+from ..generator.thread.line import LINE
+from ..generator.thread.orders import MOST_ROWS
 from ..models import Result
 from ..models.job import Job, JobState
 from ..report import job_json
@@ -46,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 class Jobs:
-    """A queue of at most `limit` waiting jobs. One runs at a time, or as many as the generators of a cluster make for.
+    """A queue of at most `limit` waiting jobs. One runs at a time, or as many as the generators make together or apart.
 
     `kinds` are what rooms above this one queue beside makes, by name.
     """
@@ -54,7 +59,7 @@ class Jobs:
     def __init__(
         self, service: MusicService, *, limit: int = 8, kinds: Mapping[str, Kind] | None = None
     ) -> None:
-        self.service = service
+        self.service, self._flow = service, service.flow
         self._kinds = kinds or {}
         self.limit = limit
         self._entries: dict[str, Entry] = {}
@@ -62,6 +67,7 @@ class Jobs:
         self._listeners: dict[object, tuple[str | None, OnChange]] = {}
         self._changed = threading.Condition()
         self._workers: list[threading.Thread] = []
+        self._idle = self._busy = 0
         self._closed = False
         self._journal = journal_of(service.store.blobs, service.store.home)
         self._take_over()
@@ -177,7 +183,8 @@ class Jobs:
                 self._queue.remove(entry)
                 self._over(entry, state="cancelled")
             entry.cancelling = True
-        self._record([entry] if waited else [])
+        # What is prepared is recorded where that stops.
+        self._record([entry] if waited and not entry.prepared else [])
         return entry.job
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
@@ -219,8 +226,9 @@ class Jobs:
                 entry.leaving = hand_over and entry.call is not None and not entry.cancelling
             for entry in waiting:
                 self._stopped(entry)
+                entry.cancelling = True
             self._changed.notify_all()
-        self._record(waiting)
+        self._record([entry for entry in waiting if not entry.prepared])
         with self._changed:
             self._changed.wait_for(lambda: not self._running(), grace_s)
             for entry in running:
@@ -228,6 +236,7 @@ class Jobs:
             self._changed.wait_for(lambda: not self._running(), CANCEL_S)
             for entry in (stuck := self._running()):
                 self._stopped(entry)
+            self._changed.wait_for(lambda: self._busy <= len(stuck), CANCEL_S)
         self._record(stuck)
         self._journal.close()
 
@@ -289,7 +298,13 @@ class Jobs:
     def _wait_in_line(self, entry: Entry) -> None:
         self._entries[entry.job.id] = entry
         self._queue.append(entry)
-        if len(self._workers) < self.service.flow.at_once:
+        self._call_a_worker()
+
+    def _call_a_worker(self) -> None:
+        """Have a worker take the next job, if there is one that may be taken."""
+        if self._next() is None:
+            return
+        if not self._idle and len(self._workers) < self._flow.at_once + MOST_ROWS:
             self._workers.append(threading.Thread(target=self._run, name="catalog-jobs", daemon=True))
             self._workers[-1].start()
         self._changed.notify_all()
@@ -297,21 +312,34 @@ class Jobs:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._closed or self._next() is not None)
+                self._idle -= 1
+                if (entry := self._next()) is None:
                     return
-                entry = self._queue.popleft()
-                entry.starts += 1
-                self._set(entry, kept=True, state="running", started_at=_now())
-            self._make(entry)
+                if self._may_begin():
+                    self._begin(entry)
+                else:
+                    entry.prepared = True
+                self._busy += 1
+                self._call_a_worker()
+            try:
+                self._make(entry)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
 
     def _make(self, entry: Entry) -> None:
         def on_progress(done: int, total: int) -> None:
             if entry.cancelling:
                 raise HandedOver("the job is left") if entry.leaving else Cancelled("the job was cancelled")
             with self._changed:
+                if LINE.here and entry in self._queue:
+                    self._begin(entry)  # its turn has come
                 if entry.job.state == "running":
                     self._set(entry, progress=(done, total))
+                self._call_a_worker()
 
         changes: dict[str, Any]
         try:
@@ -325,10 +353,29 @@ class Jobs:
             _log.exception("job %s failed", entry.job.id)
             changes = {"state": "failed", "error": error}
         with self._changed:
+            if entry in self._queue:
+                self._begin(entry)  # it was over before its turn
             if entry.job.state == "running":
                 self._over(entry, **changes) if changes else self._stopped(entry)
 
     # Inside, with the queue locked
+
+    def _next(self) -> Entry | None:
+        """Return the first waiting job that no worker has, where it may begin or be prepared."""
+        prepared = sum(entry.prepared for entry in self._queue)
+        if self._closed or not (self._may_begin() or (self._flow.joins and prepared < MOST_ROWS)):
+            return None
+        return next((entry for entry in self._queue if not entry.prepared), None)
+
+    def _may_begin(self) -> bool:
+        prepared = sum(entry.prepared for entry in self._queue)
+        return prepared + len(self._running()) < self._flow.at_once
+
+    def _begin(self, entry: Entry) -> None:
+        self._queue.remove(entry)
+        entry.prepared = False
+        entry.starts += 1
+        self._set(entry, kept=True, state="running", started_at=_now())
 
     def _entry(self, job_id: str) -> Entry:
         if (entry := self._entries.get(job_id)) is None:

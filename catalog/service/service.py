@@ -174,8 +174,9 @@ class MusicService(AddingCatalog, StreamsMusic):
             if outcome.track is None and reuse == "always":
                 raise NotFound(f"{outcome.decision.reason}, and making was ruled out; pass reuse='auto'")
             if outcome.track is None and not dry_run:
-                with self.store.claim(call.key):
-                    # Another process may have made it while this one waited for the claim.
+                near = self._flow.under_way.noted(call, terms, on_progress)
+                with near, self.store.claim(call.key):
+                    # Another call may have made it while this one waited.
                     outcome = self._flow.look(call, terms, explain=explain)
                     if outcome.track is None:
                         (outcome,) = self._flow.make([(call, outcome)], on_progress, on_audio=on_audio)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from ..brief.supervisor import Supervisor
 from ..errors import CatalogError, InputError, StorageError
 from ..generator import Cancelled, Generator, Progress, weights
 from ..generator.loaded import LoadedGenerators
+from ..generator.thread.line import END_S
 from ..generator.thread.orders import OnAudio
 from ..generator.thread.turns import Places, Turns
 from ..history.rejections import Rejections
@@ -49,13 +51,14 @@ from ..text.encoder import Encoder
 from ..text.features import features_of
 from ..text.parsed import parse
 from ..validation import nearest, validated
-from .call import Call, failure_of, record_of
+from .call import Call, HandedOver, failure_of, record_of
 from .checking.budget import Budget
 from .checking.made import TOGETHER, Kept, keep_takes, make_takes
 from .checking.takes import TakeCheck
 from .checking.told import checked_takes, failed_check, with_reason
 from .choice.found import Search
 from .choice.licensing import licensed, require_license
+from .choice.under_way import UnderWay, Unended
 from .choice.warnings import of_decision, substitution
 from .ears.made import MadeTracks
 from .ears.takes import TakeListener
@@ -105,12 +108,23 @@ class Flow:
         self.loaded = LoadedGenerators(generators, one_model=self.at_once == 1)
         self._cluster = Places(self.at_once) if self.at_once > 1 else None
         self._turns = Turns(self._generator, self._places_of)
+        self.under_way, self.unended = UnderWay(), Unended()
 
     def close(self) -> None:
-        """Cancel what is being made, drop the loaded models and close the store."""
+        """Cancel what is being made, drop the loaded models and close the store.
+
+        Calls that this ends are in the log by then, where they take no longer than END_S.
+        """
+        latest = time.monotonic() + END_S
         self._turns.close()
+        self.unended.wait(latest - time.monotonic())
         self.loaded.unload()
         self.store.close()
+
+    @property
+    def joins(self) -> bool:
+        """Whether requests that wait for the generator at the same time are made together."""
+        return self._turns.joins
 
     def begin(self, command: str, source: ContextSource, arguments: Mapping[str, Any]) -> Call:
         """Return a new call with its arguments checked: fields of `Context`, `Choices`, `Audience`, `Takes`.
@@ -397,12 +411,14 @@ class Flow:
 
     @contextmanager
     def failures_logged(self, call: Call) -> Iterator[None]:
-        """Leave a line in the log where the body fails or is cancelled."""
-        try:
-            yield
-        except (CatalogError, Cancelled) as error:
-            self.log_failure(call, error)
-            raise
+        """Leave a line in the log where the body fails or is cancelled, and not where it is left to another process."""
+        with self.unended.noted():
+            try:
+                yield
+            except (CatalogError, Cancelled) as error:
+                if not isinstance(error, HandedOver):
+                    self.log_failure(call, error)
+                raise
 
     def log_failure(self, call: Call, error: CatalogError | Cancelled) -> None:
         """Record in the log that a call ended in `error`; nothing where the log cannot be written."""

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Busy, InputError
-from ..generator import Cancelled, Progress
+from ..generator import Progress
 from ..models import Audience, Result, Takes
 from ..models.job import Job
+from .call import HandedOver
 from .streaming.live import LiveSound
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ class QueueFull(Busy):
     """The queue holds as many jobs as it may."""
 
 
-class HandedOver(Cancelled):
-    """The work stops here, and the next process that queues jobs in the home does it: what it needs must stay."""
-
-
 @dataclass
 class Entry:
     """A job with the values that the worker needs to run it."""
@@ -52,6 +49,8 @@ class Entry:
     call: dict[str, Any] | None = None
     """What the journal keeps to do the work again; None for work that is not kept."""
     starts: int = 0
+    prepared: bool = False
+    """Whether a worker has it while it still waits for its turn."""
     cancelling: bool = False
     leaving: bool = False
     """Whether a job that is stopped waits for the next process, and is not cancelled."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import cpu
 from ..audio.loop import cut_loop
-from ..device import bounded_memory, device, require
+from ..device import bounded_memory
 from ..errors import GeneratorError
 from ..memory import memory_errors
 from ..networks.bundle import Networks
@@ -24,7 +24,7 @@ from ..protocol import Audio, Progress
 from ..thread.calls import on_thread
 from ..thread.line import LINE
 from ..thread.orders import Asked, Order
-from ..thread.streams import ThreadStream
+from ..thread.streams import ThreadStream, joined
 from ..weights import models
 from ..weights.checkpoint import load_networks
 from ..weights.files import PARTS
@@ -36,6 +36,7 @@ from .origin import chroma_config, load_tokenizer, read_origin, token_limit
 from .piece import LoopSettings, Piece, batches
 from .progress import Repeated, rows_progress
 from .provenance import provenance
+from .room import MAKING, require_room
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -45,13 +46,6 @@ if TYPE_CHECKING:
     from ..networks.t5 import T5Encoder
 
 __all__ = ["MusicgenAdapter"]
-
-
-_MAKING = "make this", "a shorter duration or a smaller model, or load it with bits=4"
-_MAKING_MANY = (
-    "make these together",
-    "fewer at once, a shorter duration or a smaller model, or load it with bits=4",
-)
 
 
 class MusicgenAdapter:
@@ -154,17 +148,24 @@ class MusicgenAdapter:
 
         Pieces of the same length and sampling run together, at most `max_batch` at a time.
         """
+        pieces = self._pieces(prompts, configs, melodies)
+        return on_thread(partial(self._make_all, pieces, max_batch), on_progress)
+
+    def _pieces(
+        self,
+        prompts: Sequence[str],
+        configs: Sequence[Mapping[str, Any]],
+        melodies: Sequence[Audio | None] | None,
+    ) -> list[Piece]:
         if len(prompts) != len(configs) or (melodies is not None and len(melodies) != len(prompts)):
             raise GeneratorError(
                 f"{len(prompts)} prompts and {len(configs)} configurations; give one per piece."
             )
-        pieces = [
+        followed = melodies or [None] * len(prompts)
+        return [
             Piece.read(prompt, config, melody, self.frame_rate)
-            for prompt, config, melody in zip(
-                prompts, configs, melodies or [None] * len(prompts), strict=True
-            )
+            for prompt, config, melody in zip(prompts, configs, followed, strict=True)
         ]
-        return on_thread(partial(self._make_all, pieces, max_batch), on_progress)
 
     def _make_all(self, pieces: list[Piece], max_batch: int, on_progress: Progress | None) -> list[Audio]:
         results: dict[int, Audio] = {}
@@ -191,26 +192,64 @@ class MusicgenAdapter:
         """
 
         def parts(report: Progress | None) -> Iterator[Audio]:
-            return self._parts(Piece.read(prompt, config, melody, self.frame_rate), continue_from, report)
+            piece = Piece.read(prompt, config, melody, self.frame_rate)
+            made = self._parts([piece], continue_from, report)
+            return (part for (part,) in made if part is not None)
+
+        return parts(on_progress) if LINE.here else ThreadStream(parts, on_progress)
+
+    def stream_batch(
+        self,
+        prompts: Sequence[str],
+        configs: Sequence[Mapping[str, Any]],
+        *,
+        melodies: Sequence[Audio | None] | None = None,
+        on_progress: Progress | None = None,
+    ) -> Iterator[list[Audio | None]]:
+        """Yield the pieces of `generate_batch` in consecutive parts, one of each at a time, while they are being made.
+
+        The configurations have one `batch_key`. A loop has no part (None) until it is whole. Threads as `stream_music`.
+        """
+        pieces = self._pieces(prompts, configs, melodies)
+        if len({(piece.settings.frames, piece.settings.sampling) for piece in pieces}) != 1:
+            raise GeneratorError("pieces of several lengths or ways to sample are not streamed together.")
+        total = len(pieces) * pieces[0].settings.frames
+
+        def parts(report: Progress | None) -> Iterator[list[Audio | None]]:
+            return self._parts(pieces, None, rows_progress(report, 0, len(pieces), total))
 
         return parts(on_progress) if LINE.here else ThreadStream(parts, on_progress)
 
     def _parts(
-        self, piece: Piece, continue_from: Audio | None, on_progress: Progress | None
-    ) -> Iterator[Audio]:
-        if piece.loop is not None:
-            yield self._make([piece], continue_from, on_progress)[0]
+        self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
+    ) -> Iterator[list[Audio | None]]:
+        """Yield consecutive parts of pieces of one length and sampling; None for a loop that is not whole."""
+        if all(piece.loop is not None for piece in pieces):
+            yield [*self._make(pieces, continue_from, on_progress)]
             return
-        made = provenance(self.networks, self.origin, piece, continue_from)
+        made = [provenance(self.networks, self.origin, piece, continue_from) for piece in pieces]
         kept: list[mx.array] = []
-        # The samples follow the codes by some frames: what is left of the codes belongs to the pieces to come.
-        left = np.zeros((self.networks.decoder.config.num_codebooks, 0), np.int16)
-        for samples in self._stream([piece], continue_from, Repeated(on_progress), kept, whole=False):
-            left = np.concatenate([left, *(np.array(chunk[0], np.int16) for chunk in kept)], axis=1)
+        progress, loops = Repeated(on_progress), [list[Audio]() for _ in pieces]
+        # The samples follow the codes by some frames: what is left of the codes belongs to the parts to come.
+        left = np.zeros((len(pieces), self.networks.decoder.config.num_codebooks, 0), np.int16)
+        for samples in self._stream(pieces, continue_from, progress, kept, whole=False):
+            left = np.concatenate([left, *(np.array(chunk, np.int16) for chunk in kept)], axis=2)
             kept.clear()
             frames = samples.shape[1] // self.hop_length
-            yield Audio(samples[0], self.sample_rate, made, left[:, :frames])
-            left = left[:, frames:]
+            parts = [
+                Audio(row, self.sample_rate, origin, codes)
+                for row, origin, codes in zip(samples, made, left[:, :, :frames], strict=True)
+            ]
+            for piece, part, so_far in zip(pieces, parts, loops, strict=True):
+                if piece.loop is not None:
+                    so_far.append(part)
+            yield [None if piece.loop else part for piece, part in zip(pieces, parts, strict=True)]
+            left = left[:, :, frames:]
+        if any(loops):
+            yield [
+                self._loop(joined(so_far), piece.loop, progress) if piece.loop is not None else None
+                for piece, so_far in zip(pieces, loops, strict=True)
+            ]
 
     def _make(
         self, pieces: list[Piece], continue_from: Audio | None, on_progress: Progress | None
@@ -226,21 +265,22 @@ class MusicgenAdapter:
             for row, own, piece in zip(samples, codes, pieces, strict=True)
         ]
         return [
-            audio if piece.loop is None else self._loop(audio, piece.loop, codes[row : row + 1], progress)
-            for row, (audio, piece) in enumerate(zip(whole, pieces, strict=True))
+            audio if piece.loop is None else self._loop(audio, piece.loop, progress)
+            for audio, piece in zip(whole, pieces, strict=True)
         ]
 
-    def _loop(self, audio: Audio, loop: LoopSettings, codes: NDArray[np.int16], progress: Repeated) -> Audio:
-        """Return a loop cut from `audio`, whose codes are of shape (1, codebooks, frames)."""
+    def _loop(self, audio: Audio, loop: LoopSettings, progress: Repeated) -> Audio:
+        """Return a loop cut from `audio`, which has its codes."""
         import mlx.core as mx
 
-        hop = self.hop_length
+        hop, codes = self.hop_length, audio.codes
+        assert codes is not None
 
         def wrap(start: int, length: int) -> NDArray[np.float32]:
-            part = codes[:, :, start // hop : (start + length) // hop]
+            part = codes[None, :, start // hop : (start + length) // hop]
             return decode_round(self.networks, mx.array(part.astype(np.int32)), progress)
 
-        with memory_errors(*_MAKING), bounded_memory():
+        with memory_errors(*MAKING), bounded_memory():
             return cut_loop(audio, loop.duration_s, exact=loop.exact, wrap=wrap, grid=hop)
 
     def _stream(
@@ -256,31 +296,11 @@ class MusicgenAdapter:
 
         The codes of each chunk are added to `kept`. `whole`: all samples are joined by the caller.
         """
-        with memory_errors(*_MAKING), bounded_memory():
-            self._require_memory(pieces, whole=whole)
+        with memory_errors(*MAKING), bounded_memory():
+            require_room(self.networks, pieces, whole=whole)
             prompt = None if continue_from is None else prompt_codes(self.networks, continue_from, progress)
             codes = self._codes(pieces, self._conditions(pieces), prompt, progress)
             yield from decode(self.networks, _keep(codes, kept), len(pieces), progress)
-
-    def _require_memory(self, pieces: list[Piece], *, whole: bool) -> None:
-        """Raise GeneratorError where memory is too small for pieces of one length and sampling, `whole` or streamed."""
-        from .generation import WINDOW_FRAMES
-
-        shape, codec, settings = self.networks.decoder.config, self.networks.codec.config, pieces[0].settings
-        rows = len(pieces) * (2 if settings.sampling.guided else 1)
-        columns = min(settings.frames, WINDOW_FRAMES) + (shape.chroma_length if shape.melody else 0)
-        columns = self.networks.decoder.capacity(columns)
-        caches = 2 * shape.num_hidden_layers * rows * columns * shape.hidden_size
-        frame = len(pieces) * shape.audio_channels * codec.hop_length
-        arrays = 4 if len(pieces) * shape.audio_channels > 1 else 3
-        # The codec holds input, output and copies of a chunk at its widest: samples times filters.
-        chunk = arrays * min(settings.frames, CHUNK_FRAMES) * frame * codec.num_filters
-        # The chunks of the result, and the whole that they are joined into.
-        result = 2 * settings.frames * frame if whole else 0
-        # The loops of a processor keep keys and values in float32, whatever the weights are.
-        half = device().gpu and self.networks.dtype != "float32"
-        needed = max(caches * (2 if half else 4) + chunk * 4, result * 4)
-        require(needed, *(_MAKING if len(pieces) == 1 else _MAKING_MANY))
 
     # Words and melody
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -43,7 +43,7 @@ class Order(Call[list[Audio]]):
     """Pieces of one generator, which `load` returns; orders of one `source` share that generator.
 
     `on_audio`, for an order of one piece, gets its parts on the thread as they are made, where the generator has
-    `stream_music`.
+    `stream_music`, and of a batch where it has `stream_batch`.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Order(Call[list[Audio]]):
         super().__init__(None, on_progress, owner=owner, line=line)
         self.source, self._load, self._asked, self._on_audio = source, load, [*asked], on_audio
         self._continues = any(one.continue_from is not None for one in asked)
-        self._joins = on_audio is None and not self._continues
+        self._joins = not self._continues
+        self._heard = self._at = 0  # frames that `on_audio` got, and where the part that comes next begins
         self.took_s = 0.0
         """How long it was made, without the time in line; of a batch its share."""
 
@@ -91,7 +92,7 @@ class Order(Call[list[Audio]]):
     def _made_together(self, orders: Sequence[Order], generator: Generator) -> bool:
         """Give each order what a batch of all made for it; False where that failed."""
         try:
-            made = iter(_batch(generator, [one for order in orders for one in order._asked], _Shared(orders)))
+            made = iter(_made_as_batch(generator, orders))
             values = [[next(made) for _ in order._asked] for order in orders]
         except Exception:
             # One of them may have spoiled it for the others: each is made alone, in its turn, and fails alone.
@@ -111,9 +112,9 @@ class Order(Call[list[Audio]]):
     def _alone(self, generator: Generator, report: Progress) -> list[Audio]:
         stream = getattr(generator, "stream_music", None)
         if self._on_audio is not None and stream is not None:
-            (one,), parts = self._asked, []
+            (one,), parts, self._at = self._asked, [], 0
             for part in stream(one.prompt, one.config, on_progress=report, **one.audios):
-                self._on_audio(part)
+                self._hear(part)
                 parts.append(part)
             return [joined(parts)]
         if len(self._asked) > 1 and hasattr(generator, "generate_batch") and not self._continues:
@@ -122,6 +123,16 @@ class Order(Call[list[Audio]]):
             generator.generate_music(one.prompt, one.config, on_progress=report, **one.audios)
             for one in self._asked
         ]
+
+    def _hear(self, part: Audio) -> None:
+        """Pass on what is new of a part: a batch that failed may have been heard to some point."""
+        begins, self._at = self._at, self._at + len(part.samples)
+        if self._on_audio is None or self.error is not None or self._at <= self._heard:
+            return
+        if begins < self._heard:
+            part = replace(part, samples=part.samples[self._heard - begins :], codes=None)
+        self._heard = self._at
+        self._on_audio(part)
 
     def _companions(self, generator: Generator) -> list[Order]:
         """Return orders that wait and can be made along with this one, as begun."""
@@ -144,6 +155,8 @@ class Order(Call[list[Audio]]):
         key_of = getattr(generator, "batch_key", None)
         if key_of is None or not self._joins:
             return None
+        if self._on_audio and hasattr(generator, "stream_music") and not hasattr(generator, "stream_batch"):
+            return None  # in a batch it would not be heard while it is made
         with suppress(Exception):  # its own run tells what is wrong with it
             keys = {key_of(one.config) for one in self._asked}
             return next(iter(keys)) if len(keys) == 1 else None
@@ -170,11 +183,32 @@ class _Shared:
             raise Cancelled("everybody who asked for it has gone")
 
 
+def _made_as_batch(generator: Any, orders: Sequence[Order]) -> list[Audio]:
+    """Return what a batch makes for all orders, piece by piece; who listens hears its parts as they are made."""
+    report = _Shared(orders)
+    asked = [one for order in orders for one in order._asked]
+    if not (hasattr(generator, "stream_batch") and any(order._on_audio for order in orders)):
+        return _batch(generator, asked, report)
+    owners = [order for order in orders for _ in order._asked]
+    pieces: list[list[Audio]] = [[] for _ in owners]
+    for order in orders:
+        order._at = 0
+    for parts in generator.stream_batch(**_rows(asked), on_progress=report):
+        for order, piece, part in zip(owners, pieces, parts, strict=True):
+            if part is not None:
+                piece.append(part)
+                order._hear(part)
+    return [joined(piece) for piece in pieces]
+
+
+def _rows(asked: Sequence[Asked]) -> dict[str, Any]:
+    return {
+        "prompts": [one.prompt for one in asked],
+        "configs": [one.config for one in asked],
+        "melodies": [one.melody for one in asked],
+    }
+
+
 def _batch(generator: Any, asked: Sequence[Asked], report: Progress) -> list[Audio]:
-    made: list[Audio] = generator.generate_batch(
-        [one.prompt for one in asked],
-        [one.config for one in asked],
-        melodies=[one.melody for one in asked],
-        on_progress=report,
-    )
+    made: list[Audio] = generator.generate_batch(**_rows(asked), on_progress=report)
     return made

@@ -44,6 +44,8 @@ class Turns:
         self._changed = threading.Condition()
         self._under_way: set[Order] = set()
         self._closed = False
+        self.joins = False
+        """Whether the generator that was asked last makes requests together that wait for it at the same time."""
 
     def make(
         self,
@@ -57,7 +59,7 @@ class Turns:
 
         Raises what the generator raises, and Cancelled once this is closed.
         """
-        load, source = partial(self._load, backend, size), (self, backend, size)
+        load, source = partial(self._loaded, backend, size), (self, backend, size)
         order = Order(load, asked, on_progress, source=source, owner=self, on_audio=on_audio)
         with self._noted(order):
             if (places := self._places_of(backend)) is not None:
@@ -81,6 +83,11 @@ class Turns:
         if not (LINE.here or self._held.places):
             with self._changed:
                 self._changed.wait_for(lambda: not self._under_way, max(0.0, latest - time.monotonic()))
+
+    def _loaded(self, backend: str, size: str) -> Generator:
+        generator = self._load(backend, size)
+        self.joins = hasattr(generator, "batch_key") and hasattr(generator, "generate_batch")
+        return generator
 
     @contextmanager
     def _noted(self, order: Order) -> Iterator[None]:

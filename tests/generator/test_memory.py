@@ -124,7 +124,7 @@ def test_no_more_is_demanded_than_is_taken(checkpoint, monkeypatch):
     adapter.generate_music(PROMPT, {"duration_s": 0.4, "seed": 1})
     for seconds, many in ((0.4, 1), (4.0, 1), (4.0, 3)):
         demands = []
-        required = "music_catalog.generator.musicgen.adapter.require"
+        required = "music_catalog.generator.musicgen.room.require"
         monkeypatch.setattr(required, lambda needed, *_: demands.append(needed))  # noqa: B023
         mx.reset_peak_memory()
         before = mx.get_active_memory()

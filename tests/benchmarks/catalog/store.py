@@ -4,9 +4,10 @@
 
 Fills a temporary home with `rows` synthetic tracks (384 numbers per vector, 200 clusters; texts of 60 words out of
 `words`, by Zipf's law), then prints the median and the 95th percentile in milliseconds of opening, the exact repeat,
-searches with and without a filter, words, both together, lists and durable inserts, and of reading the index of the
-words, which the first search for words of a process checks so, each with its ratio to the numpy scan (dot products and
-a partial sort), and what importing lancedb costs once per process. A comparison holds inside one run only.
+searches with and without a filter and either with `--license commercial`, words, both together, lists and durable
+inserts, and of reading the index of the words, which the first search for words of a process checks so, each with its
+ratio to the numpy scan (dot products and a partial sort), and what importing lancedb costs once per process. A
+comparison holds inside one run only.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ WORDS = (
     "calm",
     "tense",
 )
+LICENSES = ("none", "CC-BY-NC-4.0", "MIT", "CC-BY-4.0", "CC0-1.0", "unknown")
 CHUNK_ROWS = 5_000
 
 
@@ -121,6 +123,7 @@ def a_synthetic(draw: np.random.Generator, number: int, path: str, sha256: str, 
         audio_path=path,
         audio_sha256=sha256,
         audio_bytes=size,
+        weights_license=str(draw.choice(LICENSES)),
     )
 
 
@@ -129,6 +132,10 @@ def measure(
 ) -> None:
     queries = clusters(draw, calls)
     narrow = Filter(style="folk", role="background_bed", mood=("calm",), min_duration_s=20.0)
+    licensed, narrow_licensed = (
+        Filter(license="commercial"),
+        narrow.model_copy(update={"license": "commercial"}),
+    )
     existing = store.tracks.list(limit=1)[0]
 
     def insert(call: int) -> None:
@@ -148,6 +155,8 @@ def measure(
         "numpy scan, best 20": numpy_scan,
         "search, best 20": lambda call: store.tracks.search(queries[call]),
         "search, filtered": lambda call: store.tracks.search(queries[call], narrow),
+        "search, commercial": lambda call: store.tracks.search(queries[call], licensed),
+        "filtered, commercial": lambda call: store.tracks.search(queries[call], narrow_licensed),
         "index of words, read": lambda call: [sha256_of(path) for path in files],
         "the same, known": lambda call: durable.indexes.altered(index.index_uuid),
         "search_words": lambda call: store.tracks.search_words("rain city"),
@@ -155,6 +164,7 @@ def measure(
         "made_for": lambda call: next(store.tracks.made_for(f"key-{call}")),
         "get": lambda call: store.tracks.get(f"t{call}"),
         "count, filtered": lambda call: store.tracks.count(narrow),
+        "count, commercial": lambda call: store.tracks.count(licensed),
         "list, newest 20": lambda call: store.tracks.list(limit=20),
         "open and made_for": lambda call: next(
             Store.open(folder, encoder=ENCODER).tracks.made_for(f"key-{call}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from music_catalog.generator import Audio, Cancelled, GeneratorError, ProceduralGenerator
+from music_catalog.plugins.generators import PluginGenerator
 from music_catalog.testing import check_encoder, check_generator, check_reader, check_renderer
 from tests.fakes import WordHashEncoder
 
@@ -171,3 +172,88 @@ def test_what_a_plugin_raises_and_what_it_lacks_is_told_in_a_sentence(check):
         check(Failing)
     with pytest.raises(AssertionError, match=r"failed: (AttributeError|TypeError): "):
         check(object if check is not check_renderer else lambda: type("Mute", (), {"renders": "voice"})())
+
+
+class Streaming(Good):
+    """It streams and makes batches, as the example does."""
+
+    def stream_music(self, prompt, config, *, on_progress=None, **rest):
+        whole = self.generate_music(prompt, config, on_progress=on_progress, **rest)
+        for start in range(0, len(whole.samples), 16_000):
+            yield replace(whole, samples=whole.samples[start : start + 16_000])
+
+    def batch_key(self, config):
+        return config["duration_s"]
+
+    def generate_batch(self, prompts, configs, *, on_progress=None, **rest):
+        return [self.generate_music(*pair) for pair in zip(prompts, configs, strict=True)]
+
+
+class OnePart(Streaming):
+    def stream_music(self, prompt, config, **rest):
+        yield self.generate_music(prompt, config, **rest)
+
+
+class OtherParts(Streaming):
+    def stream_music(self, prompt, config, **rest):
+        yield from super().stream_music(prompt, {**config, "seed": config["seed"]}, **rest)
+        yield self.generate_music(prompt, config)
+
+
+class KeyOfSeed(Streaming):
+    def batch_key(self, config):
+        return config["seed"]
+
+
+class Swapped(Streaming):
+    def generate_batch(self, prompts, configs, **rest):
+        made = super().generate_batch(prompts, configs, **rest)
+        told = [one.provenance for one in made]
+        return [replace(one, provenance=said) for one, said in zip(made[::-1], told, strict=True)]
+
+
+class TooFew(Streaming):
+    def generate_batch(self, prompts, configs, **rest):
+        return super().generate_batch(prompts[:1], configs[:1], **rest)
+
+
+def test_a_generator_that_streams_and_makes_batches_passes():
+    check_generator(Streaming)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (OnePart, "stream_music gave one part"),
+        (OtherParts, "parts of stream_music make other music"),
+        (KeyOfSeed, "batch_key differs with the seed"),
+        (Swapped, "generate_batch makes other music"),
+        (TooFew, "made 1 pieces of 2"),
+    ],
+)
+def test_a_fault_of_streams_and_batches_is_named(make, words):
+    with pytest.raises(AssertionError, match=words):
+        check_generator(make)
+
+
+def test_a_plugin_shows_streams_and_batches_only_where_it_has_them():
+    names = ("stream_music", "generate_batch", "batch_key")
+    for make, there in ((Good, False), (Streaming, True)):
+        plugin = PluginGenerator("under-test", make, {})
+        assert [hasattr(plugin, name) for name in names] == [there] * 3
+
+
+def test_the_parts_of_a_plugin_are_checked_and_a_loop_is_one():
+    class Broken(Streaming):
+        def stream_music(self, prompt, config, **rest):
+            yield from super().stream_music(prompt, config, **rest)
+            raise RuntimeError("out of breath")
+
+    config = {"duration_s": 4.0, "seed": 3}
+    plugin = PluginGenerator("under-test", Broken, {})
+    parts = plugin.stream_music("rain", config)
+    assert next(parts).provenance["backend"] == "under-test"
+    with pytest.raises(GeneratorError, match="under-test failed: RuntimeError: out of breath"):
+        list(parts)
+    (loop,) = plugin.stream_music("rain", {**config, "loopable": True})
+    assert 3.0 < loop.duration_s < 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from fakes import WordHashEncoder
@@ -89,3 +90,25 @@ def test_a_closed_service_ends_what_it_makes_and_lets_go_of_it(service, generato
     assert isinstance(ends[CALM], Cancelled)
     assert "closed" in str(ends[CALM])
     assert LINE.works() == []
+
+
+def test_a_call_that_the_end_of_a_service_cancels_is_logged_before_the_store_closes(
+    service, generator, monkeypatch
+):
+    """The thread of the caller is slow: it logs when the generators have long ended."""
+    order, ends = [], {}
+    append, close = service.store.requests.append, service.store.close
+
+    def slowly(*line):
+        time.sleep(0.5)
+        append(*line)
+        order.append("logged")
+
+    monkeypatch.setattr(service.store.requests, "append", slowly)
+    monkeypatch.setattr(service.store, "close", lambda: (order.append("closed"), close()))
+    thread = asked(service, CALM, ends)
+    assert generator.begun.wait(PATIENCE_S)
+    service.close()
+    thread.join(PATIENCE_S)
+    assert isinstance(ends[CALM], Cancelled)
+    assert order == ["logged", "closed"]

@@ -200,7 +200,13 @@ def test_what_cannot_be_made_together_is_not(line):
     class Alone(Batching):
         batch_key = None
 
-    for generator in (Alone(), Batching()):
+    class Streaming(Batching):
+        """It streams, but no batches: what is listened to is made alone."""
+
+        def stream_music(self, prompt, config, *, on_progress=None):
+            yield from self._make([prompt], [config], on_progress)
+
+    for generator in (Alone(), Streaming()):
         held, callers = Held(line), Callers(line)
         rest = {} if isinstance(generator, Alone) else {"on_audio": lambda audio: None}
         for name in "ab":

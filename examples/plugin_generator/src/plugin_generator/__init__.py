@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -57,6 +57,39 @@ class Bells(Generator):
             "versions": {"plugin-generator": version("plugin-generator"), "numpy": np.__version__},
         }
         return Audio(samples, RATE, provenance)
+
+    def stream_music(
+        self, prompt: str, config: Mapping[str, Any], *, on_progress: Progress | None = None, **audio: Audio
+    ) -> Iterator[Audio]:
+        """Yield the bells in parts of a second. Optional: what is streamed is heard while it is made.
+
+        These are made whole, since their level is known at the end only; your generator would yield as it goes.
+        """
+        whole = self.generate_music(prompt, config, on_progress=on_progress, **audio)
+        for start in range(0, len(whole.samples), RATE):
+            yield Audio(whole.samples[start : start + RATE], RATE, whole.provenance)
+
+    def batch_key(self, config: Mapping[str, Any]) -> float:
+        """Return what configurations share that are made together. Optional, with `generate_batch`."""
+        return float(config["duration_s"])
+
+    def generate_batch(
+        self,
+        prompts: Sequence[str],
+        configs: Sequence[Mapping[str, Any]],
+        *,
+        on_progress: Progress | None = None,
+        **melodies: Sequence[Audio | None],
+    ) -> list[Audio]:
+        """Return the bells of requests that waited together; a network would make them as the rows of one batch."""
+        if melodies:
+            raise GeneratorError("bells follow no melody; leave it out")
+        made = []
+        for number, (prompt, config) in enumerate(zip(prompts, configs, strict=True)):
+            made.append(self.generate_music(prompt, config))
+            if on_progress is not None:
+                on_progress(number + 1, len(prompts))
+        return made
 
     def _bell(self, rng: np.random.Generator, frames: int) -> np.ndarray:
         """Return one bell, shape (frames, 2): a tone with its partials, somewhere between left and right."""
