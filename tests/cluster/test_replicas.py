@@ -24,14 +24,34 @@ from replicas import (
 )
 from slow_store import SlowStore
 
+LONG = pytest.mark.cluster
+
+
+@pytest.fixture
+def place(request, seaweed):
+    """Return a function that gives an empty place on SeaweedFS: for all, or "db" for all but the tables."""
+
+    def place_(kind):
+        if kind == "s3":
+            return seaweed.address()
+        return f"{request.getfixturevalue('tables').database()}?blobs={seaweed.address()}"
+
+    return place_
+
 
 @pytest.mark.parametrize(
-    ("replicas", "requests", "keys"), [(2, 4, 2), pytest.param(8, 8, 4, marks=pytest.mark.cluster)]
+    ("kind", "replicas", "requests", "keys"),
+    [
+        ("s3", 2, 4, 2),
+        pytest.param("db", 2, 4, 2, marks=LONG),
+        pytest.param("s3", 8, 8, 4, marks=LONG),
+        pytest.param("db", 8, 8, 4, marks=LONG),
+    ],
 )
 def test_replicas_that_ask_for_the_same_at_once_have_it_made_once(
-    seaweed, tmp_path, replicas, requests, keys
+    place, tmp_path, kind, replicas, requests, keys
 ):
-    home, log = seaweed.address(), tmp_path / "log"
+    home, log = place(kind), tmp_path / "log"
     texts = [f"The dragon of mountain {number} sleeps." for number in range(keys)]
     open_service(home, tmp_path / "first").close()
     ready, go = SPAWN.Semaphore(0), SPAWN.Event()
@@ -80,9 +100,12 @@ def test_a_maker_that_is_frozen_past_its_claim_gives_one_row_and_one_answer(seaw
 
 
 @pytest.mark.timeout(1_500)
-@pytest.mark.parametrize("kills", [4, pytest.param(100, marks=pytest.mark.cluster)])
-def test_kills_amid_makes_merges_and_care_lose_nothing(seaweed, tmp_path, monkeypatch, kills):
-    home, log, draw = seaweed.address(), tmp_path / "log", random.Random(kills)
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [("s3", 4), pytest.param("s3", 100, marks=LONG), pytest.param("db", 20, marks=LONG)],
+)
+def test_kills_amid_makes_merges_and_care_lose_nothing(seaweed, place, tmp_path, monkeypatch, kind, kills):
+    home, log, draw = place(kind), tmp_path / "log", random.Random(kills)
     open_service(home, tmp_path / "first").close()
     killed = 0
     with SlowStore(seaweed.endpoint, refused=0.05, seed=kills) as proxy:

@@ -324,8 +324,9 @@ class ObjectTable:
             raise
 
     def _note(self) -> None:
-        self._looked_at = time.monotonic()
+        looked_at = time.monotonic()
         self._version = int(self._table.version) if self._table is not None else 0
+        self._looked_at = looked_at  # where that failed, the next call looks again
 
 
 def _of(lance: Any, column: str, value: str) -> Any:

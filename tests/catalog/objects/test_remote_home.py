@@ -221,6 +221,7 @@ def test_lines_of_the_log_outlive_a_store_that_is_away(replica, monkeypatch, ser
     service = replica()
     service.find_or_make(RAIN, **SHORT)
     server.refusal = 403, "AccessDenied"
+    monkeypatch.setattr(table, "STALE_S", 0.0)
     with pytest.raises(StorageError, match="no permission"):
         service.history()
     assert "lines of the log wait" in caplog.text

@@ -202,6 +202,11 @@ def test_a_server_that_goes_down_is_told_by_every_call(replica, seaweed, monkeyp
     ):
         with pytest.raises(StorageError, match="the server does not answer; check LANCEDB_HOST_OVERRIDE"):
             call()
+    monkeypatch.setattr("music_catalog.disk.remote.table.STALE_S", 60.0)
+    tracks.table.durable._looked_at = float("-inf")
+    for _ in range(2):  # a look that failed is none
+        with pytest.raises(StorageError, match="the server does not answer"):
+            tracks.version()
 
 
 def test_the_tables_and_the_audio_of_a_catalog_stay_together(replica, home, seaweed, tables):
