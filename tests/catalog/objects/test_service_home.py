@@ -247,6 +247,25 @@ def test_audio_that_is_gone_is_not_served_from_the_rows_of_a_service(replica):
         other.store.audio.verified_path(made.track)
 
 
+def test_care_makes_the_indexes_of_a_grown_table_and_searches_find_the_same(replica, monkeypatch):
+    monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
+    monkeypatch.setattr("music_catalog.store.schema.FAR_ROWS", 2)
+    service = replica()
+    for number, scene in enumerate([RAIN, BATTLE, "Snow in the valley"]):
+        service.generate(f"{scene} number {number}", **SHORT)
+    tracks, vector = service.store.tracks, service.embed(RAIN)
+    exact = {track.id: score for track, score in tracks.search(vector)}
+    assert service.store.care.compact_due() == ["tracks"]
+    indexed = {column for index in tracks.table.durable.table.list_indices() for column in index.columns}
+    assert indexed >= {"vector", "words", "key", "state"}
+    assert service.store.care.compact_due() == []
+    new = service.generate(f"{RAIN} once more", **SHORT).track
+    found = {track.id: score for track, score in tracks.search(vector)}
+    assert found.pop(new.id) > 0.5
+    assert found == pytest.approx(exact, abs=1e-5)
+    assert [track.id for track, _ in tracks.search_words("once more")] == [new.id]
+
+
 def test_commands_work_there(home, seaweed, tables, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     database, _, audio = home.partition("?blobs=")
