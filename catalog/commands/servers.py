@@ -192,7 +192,7 @@ def care(
     def told(done: Round) -> None:
         if as_json:
             print_json(done.model_dump(mode="json"))
-        elif once or done.compacted or done.purged:
+        elif once or done.compacted or done.purged or done.deleted:
             click.echo(str(done))
         sys.stdout.flush()
 

@@ -189,7 +189,7 @@ def export(
 
 @click.command(cls=Command, examples=["catalog rm 3f2a9c", "catalog rm --purge --older-than 30"])
 @click.argument("track_ids", nargs=-1)
-@click.option("--purge", is_flag=True, help="Empty the trash; lost/ of a folder keeps it for 7 days.")
+@click.option("--purge", is_flag=True, help="Empty the trash; lost/ keeps it for 7 days.")
 @click.option(
     "--older-than",
     type=click.FloatRange(0, MOST_DAYS),
@@ -208,7 +208,8 @@ def rm(track_ids: tuple[str, ...], purge: bool, older_than: float, home: str) ->
     with open_store(home) as store:
         if purge:
             count = store.care.purge(older_than_s=older_than * 86_400)
-            kept = "their rows" if store.blobs else "them for 7 days"
+            of_store = "their rows for 7 days; then `catalog care` deletes them and their audio"
+            kept = of_store if store.blobs else "them for 7 days"
             place = store.blobs.address if store.blobs else store.address
             click.echo(f"{count} tracks purged; {place}/lost keeps {kept}", err=True)
             return

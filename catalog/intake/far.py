@@ -14,7 +14,9 @@ from ..objects.blobs import Blobs
 
 __all__ = ["bring"]
 
-_AUDIO = re.compile(r"(?P<home>.+)/(?P<path>audio/[0-9a-f]{2}/(?P<sha256>[0-9a-f]{64})\.[a-z0-9]{1,8})")
+_AUDIO = re.compile(
+    r"(?P<home>.+)/(?P<path>audio/[0-9a-f]{2}/(?P<sha256>[0-9a-f]{64})(?:-[0-9a-f]{8})?\.[a-z0-9]{1,8})"
+)
 
 
 def bring(address: str) -> Path:

@@ -31,12 +31,16 @@ class Round(Value):
     """The tables whose fragments were merged and whose indexes were brought up to date."""
     purged: int = 0
     """Tracks that went from the trash for good."""
+    deleted: int = 0
+    """Audio files of tracks that were purged a week before and more, on an object store."""
     seconds: float = 0.0
 
     def __str__(self) -> str:
         done = [f"compacted {' and '.join(self.compacted)}"] if self.compacted else []
         if self.purged:
             done.append(f"purged {self.purged} track{'s' * (self.purged != 1)}")
+        if self.deleted:
+            done.append(f"deleted {self.deleted} audio file{'s' * (self.deleted != 1)}")
         return f"{', '.join(done) or 'nothing was due'} ({self.seconds:.1f} s)"
 
 
@@ -55,14 +59,16 @@ def only_carer(store: Store) -> Iterator[None]:
 def care_once(store: Store, *, purge_after_days: float | None = None) -> Round:
     """Compact the tables to which enough was committed, and empty the trash of what lies in it for so many days.
 
-    With `purge_after_days` None the trash stays. Raises CatalogError; what was done before stays done.
+    What purges left on an object store for long enough goes too. With `purge_after_days` None the trash stays. Raises
+    CatalogError; what was done before stays done.
     """
     began = time.monotonic()
     compacted = store.care.compact_due()
     purged = 0
     if purge_after_days is not None:
         purged = store.care.purge(older_than_s=purge_after_days * DAY_S)
-    return Round(compacted=tuple(compacted), purged=purged, seconds=time.monotonic() - began)
+    deleted = store.care.forget_purged()
+    return Round(compacted=tuple(compacted), purged=purged, deleted=deleted, seconds=time.monotonic() - began)
 
 
 def keep_caring(

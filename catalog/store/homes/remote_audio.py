@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from ...errors import Damage, InputError, StorageError
 from ...models import Track
 from ...objects.blobs import Blobs
 from ..audio import CODES, PRINT, AudioFiles, checked_audio, suffix_of
+from .purged import is_condemned
 
 __all__ = ["RemoteAudio"]
 
@@ -29,6 +31,8 @@ KEPT_S = 600.0
 """A file that came into the cache so lately, or was marked as used, stays, since a caller may have its path."""
 MARKED_S = KEPT_S / 2
 """How old the mark of a use may be: a new one makes the next digest read the whole file again."""
+STORED_S = 3600.0
+"""How long it counts that an object was put or seen; a row goes in soon after its audio."""
 LEFT_OVER_S = 3600.0
 """The age from which a temporary file is of a process that died."""
 
@@ -39,8 +43,8 @@ class RemoteAudio(AudioFiles):
     def __init__(self, folder: Path, blobs: Blobs) -> None:
         super().__init__(folder)
         self._blobs = blobs
-        self._stored: set[str] = set()
-        """Paths that this process has put, or has seen."""
+        self._stored: dict[str, float] = {}
+        """When this process last put, or saw, the object of a path."""
         self._gone: set[str] = set()
         """Paths that this process did not find, or found altered."""
 
@@ -81,11 +85,12 @@ class RemoteAudio(AudioFiles):
         return super().is_there(track) or self._blobs.size(track.audio_path) is not None
 
     def is_stored(self, track: Track) -> bool:
-        """Tell whether the store has the audio with the size that the row states."""
-        if track.audio_path not in self._stored:
-            if self._blobs.size(track.audio_path) != track.audio_bytes:
+        """Tell whether the store has the audio with the size that the row states, and will keep it."""
+        path = track.audio_path
+        if time.time() - self._stored.get(path, 0.0) > STORED_S:
+            if self._blobs.size(path) != track.audio_bytes or is_condemned(self._blobs, path):
                 return False
-            self._stored.add(track.audio_path)
+            self._stored[path] = time.time()
         return True
 
     def verified_path(self, track: Track) -> Path:
@@ -120,14 +125,21 @@ class RemoteAudio(AudioFiles):
                 yield blob.size_bytes
 
     def _put(self, data: bytes, sha256: str, suffix: str) -> str:
-        relative = f"audio/{sha256[:2]}/{sha256}{suffix}"
-        # What is there under this name has this content, unless a server lost the end of it.
-        if self._blobs.create(relative, data) is None and self._blobs.size(relative) != len(data):
-            self._blobs.put(relative, data)
-        self._stored.add(relative)
+        relative = self._created(data, f"audio/{sha256[:2]}/{sha256}{suffix}")
+        # Looked up after the object is there: from now on a purge leaves it for longer than a row takes to go in.
+        if is_condemned(self._blobs, relative):
+            name = f"{sha256}-{secrets.token_hex(4)}{suffix}"
+            relative = self._created(data, f"audio/{sha256[:2]}/{name}")
+        self._stored[relative] = time.time()
         self._gone.discard(relative)
         with contextlib.suppress(OSError):
             self._keep(inside(self._home, relative), data)
+        return relative
+
+    def _created(self, data: bytes, relative: str) -> str:
+        # What is there under this name has this content, unless a server lost the end of it.
+        if self._blobs.create(relative, data) is None and self._blobs.size(relative) != len(data):
+            self._blobs.put(relative, data)
         return relative
 
     def _put_beside(self, audio_path: str, ending: str, data: bytes, what: str) -> None:

@@ -15,6 +15,7 @@ from ...validation import checked
 from ..audit import Problem, trashed_until
 from ..care import MOST_SECONDS, Care
 from ..rewrite import Encode
+from .purged import RECORDS, Purged
 
 __all__ = ["RemoteCare"]
 
@@ -50,8 +51,8 @@ class RemoteCare(Care):
     def purge(self, *, older_than_s: float = 0.0) -> int:
         """Take tracks that lie in the trash for `older_than_s` seconds out of the table; return how many went.
 
-        Their rows are kept in an object below `lost/`; it and their audio stay until somebody deletes them.
-        See `Care.purge`.
+        Their rows are kept in an object below `lost/`. They and the audio go for good later, by `forget_purged`. See
+        `Care.purge`.
         """
         if not 0.0 <= older_than_s <= MOST_SECONDS:
             raise InputError(f"older_than_s is {older_than_s}; pass 0 to {MOST_SECONDS:,.0f} seconds")
@@ -63,12 +64,19 @@ class RemoteCare(Care):
             raise Damage(f"{what}: {error}") from None
         if going:
             rows = "".join(f"{json.dumps(row, default=str)}\n" for row in going)
-            self._blobs.put(f"lost/purged-{now:%Y%m%dT%H%M%S%f}.jsonl", rows.encode())
+            self._blobs.put(f"{RECORDS}{now:%Y%m%dT%H%M%S%f}.jsonl", rows.encode())
             # A row that somebody took back meanwhile has another checksum.
             same = one_of("row_sha256", [row["row_sha256"] for row in going])
             gone = both(one_of("id", [row["id"] for row in going]), equals("state", "trashed"), same)
             table.durable.commit(what, lambda lance: lance.delete(gone), point="purge")
         return len(going)
+
+    def forget_purged(self) -> int:
+        """Delete audio of purged tracks that no row names, in steps; return how many files went.
+
+        It is condemned a week after the purge, and goes a day later. See `purged`.
+        """
+        return Purged(self._blobs, self._tracks.table).forget()
 
     def _refusal(self, what: str) -> StorageError:
         return StorageError(

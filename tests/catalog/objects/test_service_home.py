@@ -21,6 +21,7 @@ from music_catalog.models import Filter
 from music_catalog.objects.address import parse_address
 from music_catalog.objects.blobs import Blobs
 from music_catalog.store.homes import remote_log
+from music_catalog.store.homes.purged import Purged
 
 RAIN = "Rain falls on the quiet harbour at night"
 BATTLE = "A battle rages among burning castles, swords clash"
@@ -75,6 +76,9 @@ def test_what_is_done_with_a_catalog_is_done_with_one_of_a_service(replica, home
     assert service.store.tracks.restore(other.track.id).state == "ready"
     service.store.tracks.trash(other.track.id)
     assert service.store.care.purge() == 1
+    left = Purged(service.store.blobs, service.store.tracks.table)
+    paths = {track.audio_path for track in (made.track, other.track, third.track)}
+    assert left._named(paths) == paths - {other.track.audio_path}
     assert service.browse("").total == 2
     with pytest.raises(NotFound):
         service.get(other.track.id)
