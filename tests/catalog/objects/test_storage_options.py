@@ -51,6 +51,18 @@ def test_an_argument_reaches_a_store_that_the_environment_does_not_name(bare, op
     flow.close()
 
 
+def test_an_argument_with_short_names_reaches_azure(azurite_server, open_service, monkeypatch, tmp_path):
+    stated = azurite_server.environment
+    for name in stated:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CATALOG_CACHE", str(tmp_path / "cache"))
+    names = {"account_name": "ACCOUNT_NAME", "account_key": "ACCOUNT_KEY", "endpoint": "ENDPOINT"}
+    options = {short: stated[f"AZURE_STORAGE_{name}"] for short, name in names.items()}
+    service = open_service(azurite_server.address(), storage_options=options)
+    assert service.find_or_make("Rain.", duration_s=1.0, backend="procedural").path.is_file()
+    assert options["account_key"] not in repr(service.store.blobs.address)
+
+
 def test_a_file_that_the_environment_names_reaches_it_from_the_command_line(
     bare, options, monkeypatch, tmp_path
 ):
