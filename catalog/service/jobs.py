@@ -361,11 +361,13 @@ class Jobs:
     # Inside, with the queue locked
 
     def _next(self) -> Entry | None:
-        """Return the first waiting job that no worker has, where it may begin or be prepared."""
+        """Return the first waiting job that no worker has, where it may begin, or be prepared as a make may."""
+        entry = next((entry for entry in self._queue if not entry.prepared), None)
+        if entry is None or self._closed or self._may_begin():
+            return None if self._closed else entry
         prepared = sum(entry.prepared for entry in self._queue)
-        if self._closed or not (self._may_begin() or (self._flow.joins and prepared < MOST_ROWS)):
-            return None
-        return next((entry for entry in self._queue if not entry.prepared), None)
+        makes = entry.sound is not None  # other work, such as a mix, would be done beside the making
+        return entry if makes and self._flow.joins and prepared < MOST_ROWS else None
 
     def _may_begin(self) -> bool:
         prepared = sum(entry.prepared for entry in self._queue)

@@ -178,3 +178,12 @@ def test_a_text_that_the_track_in_the_making_serves_waits_for_it(jobs, generator
     made, reused, panic = (jobs.wait(job.id, PATIENCE_S).result for job in (first, near, other))
     assert [one.action for one in (made, reused, panic)] == ["generated", "reused", "generated"]
     assert reused.track.id == made.track.id
+
+
+def test_work_that_is_no_make_waits_for_its_turn(jobs, generator):
+    first, waiting = three_that_wait(jobs, generator)
+    done = threading.Event()
+    other = jobs.submit(lambda on_progress: done.set() or {}, request={})
+    assert not done.wait(0.5)
+    generator.go.set()
+    assert [jobs.wait(job.id, PATIENCE_S).state for job in (first, *waiting, other)] == ["done"] * 5
