@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -148,11 +149,49 @@ def care_until_killed(home: str, cache: Path, log: Path, ready: Any) -> None:
             note(log, error=f"{type(error).__name__}: {error}")
 
 
+def kill_replicas(
+    home: str, folder: Path, log: Path, draw: random.Random, start: Any = SPAWN
+) -> Iterator[int]:
+    """Let three replicas and a care process work until each is killed, again and again; yield how many were by then.
+
+    `start` is the context of multiprocessing that starts them.
+    """
+    killed = 0
+    while True:
+        ready = start.Semaphore(0)
+        work = [
+            start.Process(
+                target=work_until_killed,
+                args=(home, folder / f"c{n}", log, draw.random(), ready),
+                daemon=True,
+            )
+            for n in range(3)
+        ]
+        care = (home, folder / "care", log, ready)
+        work.append(start.Process(target=care_until_killed, args=care, daemon=True))
+        with running(*work):
+            await_ready(ready, work)
+            for process in draw.sample(work, len(work)):
+                time.sleep(draw.uniform(0.2, 1.2))
+                os.kill(process.pid, signal.SIGKILL)
+                killed += 1
+        yield killed
+
+
 # What must hold
 
 
 def check_home(home: str, cache: Path, acknowledged: list[dict[str, Any]]) -> Counter[str]:
     """Assert that nothing acknowledged is lost, nothing is there twice, and every row has its audio; return counts."""
+    counts, faults = faults_of(home, cache, acknowledged)
+    assert {name: found for name, found in faults.items() if found} == {}
+    return counts
+
+
+def faults_of(
+    home: str, cache: Path, acknowledged: list[dict[str, Any]]
+) -> tuple[Counter[str], dict[str, list[Any]]]:
+    """Return counts, and what is lost, is there twice, or lacks its rating or its audio."""
     service = open_service(home, cache)
     store = service.store
     tracks = store.tracks.list(limit=100_000)
@@ -165,8 +204,14 @@ def check_home(home: str, cache: Path, acknowledged: list[dict[str, Any]]) -> Co
     unrated = [each["rated"] for each in acknowledged if "rated" in each and not ratings.get(each["rated"])]
     silent = [track.id for track in tracks if not sound(store, track)]
     service.close()
-    assert (lost, twice, made_twice, unrated, silent) == ([], [], [], [], [])
-    return Counter(rows=len(tracks), acknowledged=sum("key" in each for each in acknowledged))
+    counts = Counter(rows=len(tracks), acknowledged=sum("key" in each for each in acknowledged))
+    return counts, {
+        "lost": lost,
+        "ids twice": twice,
+        "requests made twice": made_twice,
+        "ratings lost": unrated,
+        "rows without audio": silent,
+    }
 
 
 def sound(store: Any, track: Any) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from collections import Counter, defaultdict
 
 import pytest
@@ -14,13 +13,12 @@ from replicas import (
     ask_all,
     ask_once,
     await_ready,
-    care_until_killed,
     check_home,
+    kill_replicas,
     noted,
     open_service,
     running,
     until,
-    work_until_killed,
 )
 from slow_store import SlowStore
 
@@ -107,23 +105,9 @@ def test_a_maker_that_is_frozen_past_its_claim_gives_one_row_and_one_answer(seaw
 def test_kills_amid_makes_merges_and_care_lose_nothing(seaweed, place, tmp_path, monkeypatch, kind, kills):
     home, log, draw = place(kind), tmp_path / "log", random.Random(kills)
     open_service(home, tmp_path / "first").close()
-    killed = 0
     with SlowStore(seaweed.endpoint, refused=0.05, seed=kills) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT", proxy.endpoint)
-        while killed < kills:
-            ready = SPAWN.Semaphore(0)
-            seeds = [draw.random() for _ in range(3)]
-            work = [
-                SPAWN.Process(target=work_until_killed, args=(home, tmp_path / f"c{n}", log, seed, ready))
-                for n, seed in enumerate(seeds)
-            ]
-            work.append(SPAWN.Process(target=care_until_killed, args=(home, tmp_path / "care", log, ready)))
-            with running(*work):
-                await_ready(ready, work)
-                for process in draw.sample(work, len(work)):
-                    time.sleep(draw.uniform(0.2, 1.2))
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed += 1
+        killed = next(count for count in kill_replicas(home, tmp_path, log, draw) if count >= kills)
         refused = proxy.counts["503"]
     monkeypatch.setenv("AWS_ENDPOINT", seaweed.endpoint)
     lines = noted(log)
