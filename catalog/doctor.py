@@ -7,12 +7,12 @@ import shlex
 import shutil
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .brief.language_model import LanguageModel, Unread
 from .collections import files as collections
 from .ear import loading as ears
-from .errors import CatalogError, InputError, NotFound
+from .errors import CatalogError, InputError
 from .generator import Progress, WeightsError, device, weights
 from .generator.memory import left_bytes
 from .generator.weights.sizes import needed_bytes
@@ -32,6 +32,7 @@ from .upkeep.backup import back_up, last_backup
 from .upkeep.lines import check_lines, mend_line
 from .upkeep.mending import bring_back_audio
 from .upkeep.place import read_place
+from .upkeep.remote import examine_remote
 from .upkeep.scrub import count_deep_check, still_damaged
 from .upkeep.sidecars import check_sidecars, mend_sidecar
 from .version import package_version
@@ -84,7 +85,14 @@ def examine(
         _disk(home),
     ]
     if is_address(home):
-        return [*checks, _remote(home, refused=deep or fix or reembed or backup is not None)]
+        if reembed:
+            raise InputError(
+                f"{home} is on an object store, where nothing keeps replicas apart while --reembed switches a table; "
+                "copy it to a folder with --backup, embed that anew, and restore it into an empty place"
+            )
+        if keep is not None:
+            raise InputError(f"--keep is of backups of a folder; a backup of {home} is one copy")
+        return [*checks, *_remote(home, deep=deep, fix=fix, backup=backup, on_progress=on_progress)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     checks += [_last_backup(Path(home))] if backup is None else []
@@ -208,24 +216,18 @@ def _ear(config: str | None, home: str) -> Check:
     return Check(name="ear", status="ok", detail=ear.identity)
 
 
-def _remote(home: str, *, refused: bool) -> Check:
-    """Return what can be told of a catalog on an object store, which has no files to check."""
-    if refused:
-        raise InputError(
-            f"{home} is on an object store, and --deep, --fix, --reembed and --backup need a folder; "
-            "run `catalog doctor` alone"
-        )
+def _remote(home: str, **options: Any) -> list[Check]:
+    """Return what is wrong with a catalog on an object store, where that is asked for, and what it has."""
     try:
-        store = Store.open(home, create=False)
-        try:
-            detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
-        finally:
-            store.close()
-    except NotFound as absent:
-        return Check(name="catalog", status="note", detail=str(absent))
+        found = [*examine_remote(home, **options)]
+    except InputError:
+        raise
     except CatalogError as error:
-        return Check(name="catalog", status="damage", detail=str(error))
-    return Check(name="catalog", status="ok", detail=detail)
+        found = [("catalog", "damage", str(error))]
+    return [
+        Check.model_validate({"name": name, "status": status, "detail": detail})
+        for name, status, detail in found
+    ]
 
 
 def _disk(home: str) -> Check:

@@ -281,9 +281,9 @@ def _bring_back(backup: str, home: str, snapshot: str | None, force: bool, as_js
         click.echo(f"note: what was there before is in {restored.aside}", err=True)
     for path in restored.lacking:
         click.echo(f"damage: {path} is not in the backup as it was stored", err=True)
+    source = f"the snapshot {restored.snapshot}" if restored.snapshot else backup
     click.echo(
-        f"{restored.tracks} tracks, {restored.files} files of {restored.size_bytes / 1e6:.1f} MB "
-        f"from the snapshot {restored.snapshot}",
+        f"{restored.tracks} tracks, {restored.files} files of {restored.size_bytes / 1e6:.1f} MB from {source}",
         err=True,
     )
     if as_json:

@@ -28,17 +28,20 @@ from ..store.audio import beside
 from ..store.audit import Problem
 from ..store.store import Store
 from ..version import package_version
+from .copying import Copied, copy_home
 from .objects import Objects, Stored
 from .pruning import Pruned, prune
 from .sidecars import is_whole
 from .snapshots import Snapshot, TableState, newest, write
 from .tables import TrackAudio, copy_table
 
-__all__ = ["Backup", "LastBackup", "back_up", "last_backup"]
+__all__ = ["Backup", "LastBackup", "back_up", "copy_to_folder", "last_backup"]
 
 
 NOTE = "backup.json"
-NOT_COPIED = ("serve.json", "scrub.json", NOTE)
+COPY_NOTE = "copy-of.json"
+"""The file in a copy of a catalog on an object store that names its address."""
+NOT_COPIED = ("serve.json", "scrub.json", NOTE, COPY_NOTE)
 """Files of a home that concern the process or the machine."""
 LOCK_S = 600.0
 """How long a backup waits for another one into the same folder."""
@@ -93,7 +96,7 @@ def back_up(
         raise InputError(f"keep is {keep}; pass how many snapshots stay, 1 at the least")
     if store.blobs:
         raise InputError(
-            f"{store.address} is no folder, and a backup copies files; let the object store keep copies or versions"
+            f"{store.address} is no folder, and such a backup copies files; `copy_to_folder` copies it to a folder"
         )
     target = _checked_folder(store.home, folder)
     with storing(f"the backup in {target} cannot be written"):
@@ -110,6 +113,33 @@ def back_up(
         last = LastBackup(made_at=datetime.now(timezone.utc), folder=str(target), tracks=done.tracks)
         write_file(store.home / NOTE, to_checked(last.model_dump(mode="json")), point="note")
     return done
+
+
+def copy_to_folder(store: Store, folder: str | Path, on_progress: Progress | None = None) -> Copied:
+    """Make `folder` a copy of a catalog on an object store: a home, which is brought up to date where it is there.
+
+    Raises InputError for a folder that holds something else, StorageError where the disk or the store refuses.
+    """
+    target = _checked_folder(store.home, folder)
+    note = target / COPY_NOTE
+    held = [path for path in target.iterdir() if path.name != COPY_NOTE] if target.is_dir() else []
+    if held and _copied_from(note) != store.address:
+        raise InputError(f"{target} holds something else than a copy of {store.address}; pass another folder")
+    with storing(f"the backup in {target} cannot be written"):
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(note, to_checked({"home": store.address}), point="note")
+    copied = Store.open(target)
+    try:
+        return copy_home(store, copied, on_progress)
+    finally:
+        copied.close()
+
+
+def _copied_from(note: Path) -> str | None:
+    try:
+        return str(from_checked(note.read_bytes())["home"])
+    except (OSError, Damage, KeyError, TypeError):
+        return None
 
 
 def last_backup(home: Path) -> LastBackup | None:

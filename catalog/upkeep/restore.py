@@ -6,9 +6,11 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..disk.failpoint import failpoint
 from ..disk.files import inside, storing, sync
@@ -21,6 +23,7 @@ from ..mounts import check_local
 from ..objects.address import is_address
 from ..store.schema import VERSIONS
 from ..store.store import RESTORING, Store, make_folders
+from .copying import copy_home
 from .objects import Objects, Stored, copy
 from .snapshots import Snapshot, named, snapshot_names
 
@@ -38,6 +41,7 @@ class Restored(Value):
     """What a restore did."""
 
     snapshot: str
+    """Its name; "" where the source was a home."""
     home: str
     tracks: int
     files: int
@@ -60,13 +64,12 @@ def restore(
 
     Every file is compared with its sha256. Audio that fails is left out and told; any other file that fails raises
     Damage, and nothing is changed. `home` must be absent or empty. With `force` what it holds moves to a folder
-    `before-restore-*` in it. Raises NotFound without a backup, InputError for a home that holds something, Busy while
+    `before-restore-*` in it. A `home` on an object store must hold no catalog; there `folder` may also be a home, such
+    as `copy_to_folder` makes. Raises NotFound without a backup, InputError for a home that holds something, Busy while
     a service or a writer works there.
     """
     if is_address(home):
-        raise InputError(
-            f"{home} is no folder, and a backup is brought back as one; pass a folder as the home"
-        )
+        return _into_store(Path(folder).expanduser().absolute(), str(home), snapshot, on_progress)
     backup, target = Path(folder).expanduser().absolute(), Path(home).expanduser().absolute()
     name = snapshot or snapshot_names(backup)[0]
     wanted = named(backup, name)
@@ -91,6 +94,38 @@ def restore(
         aside=str(aside) if aside else None,
         lacking=(*wanted.lacking, *lacking),
     )
+
+
+def _into_store(folder: Path, home: str, snapshot: str | None, on_progress: Progress | None) -> Restored:
+    """Bring a home in a folder, or a snapshot of one, into an empty place on an object store."""
+    with contextlib.ExitStack() as after:
+        source, name = folder, ""
+        if not (folder / "lance").is_dir():
+            source = Path(after.enter_context(tempfile.TemporaryDirectory())) / "home"
+            name = restore(folder, source, snapshot=snapshot).snapshot
+        elif snapshot is not None:
+            raise InputError(f"{folder} is a home and has no snapshots; leave out snapshot={snapshot!r}")
+        target = Store.open(home)
+        after.callback(target.close)
+        if target.tracks.table.durable.of_service:
+            raise InputError(f"the tables of {home} are in a service; restore into s3://, gs:// or az://")
+        if any(table.durable.exists() and table.count(None) for table in _tables(target)):
+            raise InputError(f"{home} holds a catalog already; pass an empty place")
+        from_ = Store.open(source, create=False)
+        after.callback(from_.close)
+        done = copy_home(from_, target, on_progress)
+    return Restored(
+        snapshot=name,
+        home=home,
+        tracks=done.tracks,
+        files=done.files,
+        size_bytes=done.size_bytes,
+        lacking=tuple(problem.detail for problem in done.problems),
+    )
+
+
+def _tables(store: Store) -> Sequence[Any]:
+    return [store.tracks.table, store.requests.table, store.judgements.table]
 
 
 def _existing(home: Path) -> list[Path]:

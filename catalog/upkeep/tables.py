@@ -25,7 +25,7 @@ from ..store.schema import JUDGEMENT_COLUMNS, REQUEST_COLUMNS, TRACK_COLUMNS
 from .objects import Objects, Stored
 from .snapshots import TableState
 
-__all__ = ["TrackAudio", "copy_table"]
+__all__ = ["TrackAudio", "checked_row", "copy_table"]
 
 
 ATTEMPTS = 3
@@ -105,7 +105,7 @@ def _read(table: DurableTable, version: int) -> tuple[list[TrackAudio], int, lis
     for row in _rows(table, version):
         count += 1
         try:
-            value = _checked(table.name, row)
+            value = checked_row(table.name, row)
         except Damage as error:
             problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
             continue
@@ -128,7 +128,7 @@ def _rows(table: DurableTable, version: int) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
-def _checked(table: str, row: Row) -> Any:
+def checked_row(table: str, row: Row) -> Any:
     """Return the value of a row of one of the tables; raises Damage where a column or a vector was altered."""
     if table == "tracks":
         return from_whole_track_row(row)

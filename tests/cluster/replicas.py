@@ -79,10 +79,14 @@ def until(holds: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> 
         time.sleep(0.05)
 
 
-def await_ready(ready: Any, processes: list[Any]) -> None:
+def await_ready(ready: Any, processes: list[Any], timeout_s: float = WAIT_S) -> None:
     """Wait until every process has released the semaphore `ready`."""
     for _ in processes:
-        until(lambda: ready.acquire(timeout=1) or any(not one.is_alive() for one in processes), "not ready")
+        until(
+            lambda: ready.acquire(timeout=1) or any(not one.is_alive() for one in processes),
+            "not ready",
+            timeout_s,
+        )
         assert all(one.is_alive() for one in processes)
 
 
@@ -150,11 +154,11 @@ def care_until_killed(home: str, cache: Path, log: Path, ready: Any) -> None:
 
 
 def kill_replicas(
-    home: str, folder: Path, log: Path, draw: random.Random, start: Any = SPAWN
+    home: str, folder: Path, log: Path, draw: random.Random, start: Any = SPAWN, ready_s: float = WAIT_S
 ) -> Iterator[int]:
     """Let three replicas and a care process work until each is killed, again and again; yield how many were by then.
 
-    `start` is the context of multiprocessing that starts them.
+    `start` is the context of multiprocessing that starts them; each must work within `ready_s` seconds.
     """
     killed = 0
     while True:
@@ -170,7 +174,7 @@ def kill_replicas(
         care = (home, folder / "care", log, ready)
         work.append(start.Process(target=care_until_killed, args=care, daemon=True))
         with running(*work):
-            await_ready(ready, work)
+            await_ready(ready, work, ready_s)
             for process in draw.sample(work, len(work)):
                 time.sleep(draw.uniform(0.2, 1.2))
                 os.kill(process.pid, signal.SIGKILL)

@@ -26,7 +26,7 @@ from ..audio import beside
 from ..audit import KEPT_AFTER_PURGE
 from ..track_table import TrackTable
 
-__all__ = ["RECORDS", "Purged", "is_condemned"]
+__all__ = ["RECORDS", "Purged", "condemn", "is_condemned", "left_by_purges"]
 
 
 RECORDS = "lost/purged-"
@@ -45,6 +45,22 @@ _AT_ONCE = 100
 def is_condemned(blobs: Blobs, path: str) -> bool:
     """Tell whether audio is to be deleted, so that no new row may name it."""
     return blobs.size(f"{_MARKS}{path}") is not None
+
+
+def condemn(blobs: Blobs, path: str) -> None:
+    """Make writers that store the same audio from now on take another name for it."""
+    blobs.create(f"{_MARKS}{path}", _WAITS)
+
+
+def left_by_purges(blobs: Blobs) -> set[str]:
+    """Return the paths of audio that a purge left for a while: named by the rows that it kept, or condemned."""
+    left: set[str] = set()
+    for blob in blobs.list("lost"):
+        if blob.path.startswith(RECORDS):
+            left |= {*_audio_in(blobs.get(blob.path) or b"")}
+        elif blob.path.startswith(_CONDEMNED):
+            left.add(blob.path.removeprefix(_MARKS))
+    return left
 
 
 class Purged:
@@ -82,7 +98,7 @@ class Purged:
         """Condemn the audio that the rows of a purge name and no row of the table; the rows go then."""
         paths = {*_audio_in(self._blobs.get(record) or b"")}
         for path in paths - self._named(paths):
-            self._blobs.create(f"{_MARKS}{path}", _WAITS)
+            condemn(self._blobs, path)
         self._blobs.delete(record)
 
     def _delete(self, condemned: Iterable[str]) -> int:

@@ -114,6 +114,18 @@ class RemoteAudio(AudioFiles):
     def bring_back(self, track: Track) -> None:
         """Do nothing: no file of a remote home is set aside."""
 
+    def put_back(self, track: Track) -> bool:
+        """Put audio back into the store that the cache has whole; return whether it has."""
+        try:
+            data = self.path_of(track).read_bytes()
+        except OSError:
+            return False
+        if hashlib.sha256(data).hexdigest() != track.audio_sha256:
+            return False
+        self._blobs.put(track.audio_path, data)
+        self._gone.discard(track.audio_path)
+        return True
+
     def files(self) -> Iterator[Path]:
         """Refuse: the files of a remote home are objects."""
         raise StorageError(f"the files of {self._blobs.address} are not on this machine")

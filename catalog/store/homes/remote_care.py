@@ -1,13 +1,14 @@
-"""The care of a remote home: its trash, and what is not done there."""
+"""The care of a remote home: what is checked, mended and purged beside other replicas, and what is not done there."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ...errors import Damage, InputError, StorageError
+from ...errors import Damage, InputError, NotFound, StorageError
 from ...models import Track
 from ...objects.blobs import Blobs
 from ...search.filters import both, equals, one_of
@@ -15,7 +16,9 @@ from ...validation import checked
 from ..audit import Problem, trashed_until
 from ..care import MOST_SECONDS, Care
 from ..rewrite import Encode
-from .purged import RECORDS, Purged
+from .purged import RECORDS, Purged, condemn
+from .remote_audio import RemoteAudio
+from .remote_audit import find_problems
 
 __all__ = ["RemoteCare"]
 
@@ -26,16 +29,52 @@ class RemoteCare(Care):
     def __init__(self, blobs: Blobs, *parts: Any) -> None:
         super().__init__(*parts)
         self._blobs = blobs
+        assert isinstance(self._audio, RemoteAudio)
+        self._audio: RemoteAudio
 
     def check(self, *, deep: bool = False) -> Sequence[Problem]:
-        """Refuse: the checks of a home folder read its files."""
-        del deep
-        raise self._refusal("the check")
+        """Return what is wrong with rows and audio; `deep` also compares the bytes of every audio with its sha256."""
+        if self._tracks.table.durable.of_service:
+            raise InputError(
+                f"a check of the tables of {self._blobs.address} is not offered for db://; "
+                "its rows are checked when they are read"
+            )
+        try:
+            return [*find_problems(self._blobs, self._tracks.table, deep=deep)]
+        except StorageError as error:
+            return [Problem(kind="table", subject="tracks", detail=str(error))]
 
     def fix(self, problem: Problem, encode: Encode | None = None) -> bool:
-        """Refuse: what `check` finds is mended in files."""
-        del problem, encode
-        raise self._refusal("mending")
+        """Mend what can be mended beside other replicas; return whether it was.
+
+        Audio that this machine has in its cache goes back; else its track goes to the trash, and altered audio is
+        copied to `lost/altered/` and deleted, so that it can be made again. A row whose record is whole is written
+        anew from it. What no row names stays: another replica may be about to insert a row that names it.
+        """
+        vector_of = None if encode is None else lambda track: encode([track.context])[0]
+        if problem.kind == "altered-row":
+            with contextlib.suppress(Damage, NotFound, InputError):
+                self._tracks.table.change(problem.subject, lambda _: {}, vector_of)
+                return True
+            return False
+        if problem.kind not in ("missing-audio", "altered-audio"):
+            return False
+        try:
+            track = self._tracks.get(problem.subject)
+            if track is None or self._audio.put_back(track):
+                return True
+            self._tracks.trash(track.id)
+        except NotFound:  # the row went meanwhile
+            return True
+        except Damage:  # a later look tells of the row itself
+            return False
+        if (altered := self._blobs.get(track.audio_path)) is not None:
+            self._blobs.put(f"lost/altered/{track.audio_path}", altered)
+            condemn(
+                self._blobs, track.audio_path
+            )  # before it goes, so that no writer relies on it from now on
+            self._blobs.delete(track.audio_path)
+        return True
 
     def reembed(
         self,
@@ -80,6 +119,7 @@ class RemoteCare(Care):
 
     def _refusal(self, what: str) -> StorageError:
         return StorageError(
-            f"{what} of {self._blobs.address} is not done from here: it needs a home in a local folder; "
-            "the object store keeps copies and checks its bytes by itself"
+            f"{what} of {self._blobs.address} is not done there: nothing keeps its replicas apart meanwhile; copy it "
+            "to a folder by `catalog doctor --backup DIR`, do it there, and bring it into an empty place by "
+            "`catalog restore --from DIR`"
         )

@@ -1,0 +1,208 @@
+"""A home copied into another one, of whatever kind each is: rows, audio, and what stands beside them.
+
+So a catalog on an object store is backed up as a folder that opens as a home, and such a folder is brought into an
+empty place on an object store. What is there already is not copied again, and what went from the source goes from its
+copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ..collections.files import FOLDER
+from ..collections.files import paths as collection_paths
+from ..disk.files import inside, storing, write_file
+from ..disk.lance import lance_errors
+from ..disk.table import Table
+from ..errors import Damage, StorageError
+from ..generator import Progress
+from ..models import Value
+from ..search.filters import one_of
+from ..store.audio import beside
+from ..store.audit import Problem
+from ..store.homes.remote import SHARED_FILES
+from ..store.rows import original_of
+from ..store.store import Store
+from .tables import checked_row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Copied", "copy_home"]
+
+
+ROWS_AT_ONCE, FILES_AT_ONCE = 1_024, 8
+
+
+class Copied(Value):
+    """What a copy did."""
+
+    tracks: int
+    """In the copy."""
+    rows: int
+    files: int
+    size_bytes: int
+    """Of the files that the copy did not have yet; `rows` are those of all tables that it did not have yet."""
+    problems: tuple[Problem, ...] = ()
+    """What was damaged: such rows and files are not copied, and what the copy had in their place stays."""
+
+
+class _Copy:
+    def __init__(self, source: Store, target: Store) -> None:
+        self._source, self._target = source, target
+        self.problems: list[Problem] = []
+        self.rows = self.files = self.size_bytes = 0
+
+    # Rows
+
+    def copy_table(self, source: Table, target: Table, on_progress: Progress | None) -> None:
+        if not source.exists():
+            return
+        with lance_errors(f"the {source.name} cannot be read"):
+            opened, total = source.table, source.table.count_rows()
+            if not target.exists():
+                target.create(opened.schema)
+            if target.table.schema != opened.schema:
+                raise StorageError(
+                    f"the {source.name} of the copy have another shape; copy into an empty place"
+                )
+            known = self._known(target)
+            reader = opened.search().select(opened.schema.names).limit(None).to_batches(ROWS_AT_ONCE)
+            seen: set[str] = set()
+            for batch in reader:
+                seen |= self._copy_batch(target, batch, known)
+                if on_progress is not None:
+                    on_progress(len(seen), total)
+        if gone := sorted(known.keys() - seen):
+            for start in range(0, len(gone), ROWS_AT_ONCE):
+                self._delete(target, gone[start : start + ROWS_AT_ONCE])
+
+    def _known(self, target: Table) -> dict[str, str]:
+        query = target.table.search().select(["id", "row_sha256"]).limit(None)
+        return {row["id"]: row["row_sha256"] for row in query.to_arrow().to_pylist()}
+
+    def _copy_batch(self, target: Table, batch: pa.RecordBatch, known: Mapping[str, str]) -> set[str]:
+        """Copy the audio and then the rows of a batch; return the ids that stay in the copy."""
+        import pyarrow as pa
+
+        rows, new = batch.to_pylist(), []
+        for place, row in enumerate(rows):
+            try:
+                checked_row(target.name, row)
+            except Damage as error:
+                self.problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
+                continue
+            if known.get(row["id"]) != row["row_sha256"]:
+                new.append(place)
+        if target.name == "tracks":
+            self._copy_audio(rows)
+        if new:
+            data = pa.Table.from_batches([batch]).take(new)
+            if former := [rows[place]["id"] for place in new if rows[place]["id"] in known]:
+                self._delete(target, former)
+            self._commit(target, lambda table: table.add(data, on_bad_vectors="null"))
+            self.rows += len(new)
+        return {row["id"] for row in rows}
+
+    def _delete(self, target: Table, ids: Sequence[str]) -> None:
+        gone = one_of("id", [*ids])
+        self._commit(target, lambda table: table.delete(gone))
+
+    def _commit(self, target: Table, write: Callable[[Any], Any]) -> None:
+        target.commit(f"the {target.name} cannot be copied", write, point="copy")
+
+    # Files
+
+    def _copy_audio(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        paths = {row["audio_path"]: row["id"] for row in rows if row["state"] == "ready"}
+        paths |= {original: row["id"] for row in rows if (original := original_of(row))}
+        with ThreadPoolExecutor(FILES_AT_ONCE) as threads:
+            for (path, track_id), wrong in zip(
+                paths.items(), threads.map(self._copy_checked, paths), strict=True
+            ):
+                if wrong:
+                    detail = f"{path} of {track_id} {wrong}"
+                    self.problems.append(Problem(kind="altered-audio", subject=track_id, detail=detail))
+
+    def _copy_checked(self, path: str) -> str | None:
+        """Copy an audio file and what stands beside it, unless it is there; return what is wrong with it."""
+        if self._has(path):
+            return None
+        data = self._read(path)
+        if data is None:
+            return "is gone"
+        if hashlib.sha256(data).hexdigest() != PurePosixPath(path).name[:64]:  # a suffix may follow
+            return "no longer holds what was stored"
+        for other in beside(path):
+            if (content := self._read(other)) is not None:
+                self._write(other, content)
+        self._write(path, data)  # last: with it, all of them are there
+        return None
+
+    def copy_others(self) -> None:
+        """Copy settings, certificates and collections, as they are now."""
+        for path in [*SHARED_FILES, *self._collections()]:
+            if (data := self._read(path)) is not None and data != self._read(path, self._target):
+                self._write(path, data)
+
+    def _collections(self) -> Iterator[str]:
+        if self._source.blobs:
+            yield from (blob.path for blob in self._source.blobs.list(FOLDER))
+        else:
+            home = self._source.home
+            yield from (path.relative_to(home).as_posix() for path in collection_paths(home))
+
+    def _has(self, path: str) -> bool:
+        if self._target.blobs:
+            return self._target.blobs.size(path) is not None
+        return inside(self._target.home, path).is_file()
+
+    def _read(self, path: str, store: Store | None = None) -> bytes | None:
+        store = store or self._source
+        if store.blobs:
+            return store.blobs.get(path)
+        with storing(f"{path} cannot be read"):
+            try:
+                return inside(store.home, path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _write(self, path: str, data: bytes) -> None:
+        if self._target.blobs:
+            self._target.blobs.put(path, data)
+        else:
+            with storing(f"{path} cannot be written"):
+                place = inside(self._target.home, path)
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_file(place, data)
+        self.files += 1
+        self.size_bytes += len(data)
+
+
+def copy_home(source: Store, target: Store, on_progress: Progress | None = None) -> Copied:
+    """Make `target` a copy of `source`, and return what was copied; writers of the source may go on.
+
+    Rows are compared with their checksums and audio with its sha256. The rows of a table are those of one moment, and
+    no row is in the copy before its audio. Raises StorageError where either refuses, and for a copy of another shape.
+    """
+    copy = _Copy(source, target)
+    pairs = [
+        (source.requests.table.durable, target.requests.table.durable),
+        (source.judgements.table.durable, target.judgements.table.durable),
+        (source.tracks.table.durable, target.tracks.table.durable),
+    ]
+    for from_, to in pairs:
+        copy.copy_table(from_, to, on_progress if to.name == "tracks" else None)
+    copy.copy_others()
+    target.care.compact()
+    return Copied(
+        tracks=target.tracks.table.count(None),
+        rows=copy.rows,
+        files=copy.files,
+        size_bytes=copy.size_bytes,
+        problems=tuple(copy.problems),
+    )
