@@ -14,8 +14,8 @@ __all__ = ["DRUM_NAMES", "LOUDNESS", "PAN", "drum", "drum_at"]
 
 
 PAN: Mapping[str, float] = {
-    "hat": 0.25, "ride": -0.3, "shaker": -0.35, "rim": 0.2, "tom": -0.2, "crash": 0.3, "clap": -0.05, "stick": 0.35,
-    "high_hand": 0.25, "low_hand": -0.15,
+    "hat": 0.25, "open_hat": 0.25, "ride": -0.3, "shaker": -0.35, "rim": 0.2, "tom": -0.2, "crash": 0.3, "clap": -0.05,
+    "stick": 0.35, "high_hand": 0.25, "low_hand": -0.15,
 }  # fmt: skip
 """Place of each drum, -1 left to 1 right; others are in the middle."""
 
@@ -201,6 +201,11 @@ def _hat(kit: Tuning, rng: np.random.Generator) -> Samples:
     return _metal(3300, 0.09, 0.12, 0.7 * kit.noise, kit.dull, rng)
 
 
+def _open_hat(kit: Tuning, rng: np.random.Generator) -> Samples:
+    """Return a hat whose plates hardly touch, as it is played in loud music: it fills the time to the next stroke."""
+    return _metal(2700, 0.6 * rng.uniform(0.8, 1.3), 0.6, 0.5 * kit.noise, kit.dull, rng)
+
+
 def _ride(kit: Tuning, rng: np.random.Generator) -> Samples:
     wave = _metal(2600, 1.0, 0.9, 0.1, kit.dull, rng)
     ping = modal([1180, 1930, 3110, 4170], [0.3, 0.25, 0.25, 0.2], [0.35, 0.3, 0.25, 0.2], wave.size)
@@ -263,7 +268,8 @@ def _high_hand(kit: Tuning, rng: np.random.Generator) -> Samples:
 
 
 _MAKERS = {
-    "kick": _kick, "snare": _snare, "clap": _clap, "hat": _hat, "ride": _ride, "crash": _crash, "shaker": _shaker,
-    "rim": _rim, "stick": _stick, "tom": _tom, "taiko": _taiko, "low_hand": _low_hand, "high_hand": _high_hand,
+    "kick": _kick, "snare": _snare, "clap": _clap, "hat": _hat, "open_hat": _open_hat, "ride": _ride, "crash": _crash,
+    "shaker": _shaker, "rim": _rim, "stick": _stick, "tom": _tom, "taiko": _taiko, "low_hand": _low_hand,
+    "high_hand": _high_hand,
 }  # fmt: skip
 DRUM_NAMES: tuple[str, ...] = tuple(_MAKERS)

@@ -27,7 +27,7 @@ from .tones import SAMPLE_RATE, Samples
 __all__ = ["ProceduralGenerator", "SynthSettings"]
 
 
-VERSION = "2"
+VERSION = "3"
 MIN_DURATION_S, MAX_DURATION_S = 0.05, 3600.0
 TARGET_RMS = 0.125
 PART_DB: Mapping[str, float] = {"harmony": -4.0, "pad": -9.0, "bass": -4.5, "lead": -3.0, "drums": 1.5}
@@ -96,7 +96,7 @@ def _whole(config: Mapping[str, Any], key: str, default: int, low: int, high: in
 class ProceduralGenerator:
     """Makes music from parameters alone; satisfies `generator.Generator`."""
 
-    name = "procedural-2"
+    name = "procedural-3"
     sample_rate = SAMPLE_RATE
 
     def generate_music(

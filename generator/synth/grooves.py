@@ -58,7 +58,7 @@ class Fill:
         return [(name, 0.4 + 0.13 * i) for i, name in enumerate(names) if i != skip]
 
 
-FILL = Fill(replaces=("snare", "clap", "hat", "tom"))
+FILL = Fill(replaces=("snare", "clap", "hat", "open_hat", "tom"))
 
 DRUMS: Mapping[str, Drums] = {
     "four_on_floor": Drums(
@@ -132,9 +132,9 @@ DRUMS: Mapping[str, Drums] = {
         quiet=("ride",),
     ),
     "gallop": Drums(
-        {"kick": "9.779.779.779.77", "snare": "....8.......8...", "hat": "6...6...6...6...",
+        {"kick": "9.779.779.779.77", "snare": "....8.......8...", "open_hat": "6...6...6...6...",
          "taiko": "8.......8......."},
-        {"kick": "9.79.79.79.7", "snare": "......8.....", "hat": "6..6..6..6.."},
+        {"kick": "9.79.79.79.7", "snare": "......8.....", "open_hat": "6..6..6..6.."},
         quiet=("kick",),
     ),
     "sparse": Drums(

@@ -1,7 +1,7 @@
 """What independent taggers hear in the synthesizer's styles: musicnn's networks, and tags fixed beforehand.
 
-    python -m tests.benchmarks.generator.ears --musicnn FOLDER [--seconds 30] [--seeds 2] [--only STYLE ...]
-        [--models MTT_musicnn MSD_musicnn] [--grid]
+    python -m tests.benchmarks.generator.ears --musicnn FOLDER [--seconds 30] [--seeds 2] [--first-seed 1]
+        [--only STYLE ...] [--models MTT_musicnn MSD_musicnn] [--grid]
 
 FOLDER is an unpacked package of musicnn: `pip download --no-deps musicnn`, then `unzip musicnn-*.whl -d FOLDER`.
 
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--musicnn", type=Path, help="the unpacked package")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=1, help="others than those that were listened to")
     parser.add_argument("--only", nargs="+", metavar="STYLE")
     parser.add_argument("--models", nargs="+", choices=taggers.MODELS, default=["MTT_musicnn", "MSD_musicnn"])
     parser.add_argument("--grid", action="store_true", help="valence and energy, not the styles")
@@ -98,7 +99,7 @@ def main() -> None:
         print_grid(models, styles, options.seconds)
         return
     chosen = options.only or list(styles)
-    print(f"{len(chosen)} styles, {options.seeds} seeds of {options.seconds:g} s")
+    print(f"{len(chosen)} styles, seeds {[*seeds_of(options)]}, {options.seconds:g} s")
     answers: dict[str, list[Heard]] = {model.model: [] for model in models}
     sounds: dict[str, list[Heard]] = {model.model: [] for model in models}
     for name in chosen:
@@ -138,7 +139,7 @@ def add(
     sound: bool = False,
 ) -> list[Heard]:
     """Render a style, ask each model, and add the answers; return them."""
-    waves = [render(synthesis, options.seconds, seed) for seed in range(1, options.seeds + 1)]
+    waves = [render(synthesis, options.seconds, seed) for seed in seeds_of(options)]
     heard = []
     for model in models:
         mean = np.mean([model.chances(wave, 32_000).mean(axis=0) for wave in waves], axis=0)
@@ -147,6 +148,11 @@ def add(
         answers.setdefault(model.model, []).append(one)
         heard.append(one)
     return heard
+
+
+def seeds_of(options: argparse.Namespace) -> range:
+    """Return the seeds that each style is rendered with."""
+    return range(options.first_seed, options.first_seed + options.seeds)
 
 
 def render(synthesis: Mapping[str, Any], seconds: float, seed: int) -> taggers.Array:

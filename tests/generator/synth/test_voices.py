@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from renders import RATE, centroid_hz, render
+from renders import RATE, STYLES, centroid_hz, render
 
 from music_catalog.generator import Audio
 from music_catalog.generator.synth.drums import DRUM_NAMES, KITS, MACHINES, drum_at
+from music_catalog.generator.synth.grooves import DRUMS
 from music_catalog.generator.synth.parameters import Synthesis
 
 
@@ -24,6 +25,26 @@ def test_no_two_strokes_of_a_player_are_the_same_and_those_of_a_machine_are(kit)
 def test_a_soft_stroke_is_duller(name):
     hard, soft = (Audio(drum_at("acoustic", name, v, 0)[:, None], RATE) for v in (0.9, 0.3))
     assert centroid_hz(soft) < centroid_hz(hard)
+
+
+@pytest.mark.parametrize("kit", ["acoustic", "orchestral"])
+def test_an_open_hat_rings_until_the_next_stroke_of_a_gallop_and_a_closed_one_does_not(kit):
+    assert "open_hat" in DRUMS["gallop"].four
+    after_s = {}
+    for name in ("hat", "open_hat"):
+        level = np.abs(drum_at(kit, name, 0.9, 0))
+        after_s[name] = float(np.flatnonzero(level > 0.03)[-1]) / RATE
+    assert after_s["open_hat"] > 0.2
+    assert after_s["open_hat"] > 1.5 * after_s["hat"]
+
+
+@pytest.mark.parametrize("name", [n for n, s in STYLES.items() if s["synthesis"].get("kit") == "orchestral"])
+def test_an_orchestra_is_louder_than_its_drums(name):
+    synthesis = {**STYLES[name]["synthesis"], "textures": {}, "music_level": 1.0}
+    whole, rest = (
+        render({**synthesis, **change}, 20).samples.mean(axis=1) for change in ({}, {"drum_level": 0.0})
+    )
+    assert np.corrcoef(whole, rest)[0, 1] ** 2 > 0.5
 
 
 def test_the_level_of_a_pad_is_heard_and_a_silent_one_alone_is_refused():
