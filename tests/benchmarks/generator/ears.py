@@ -1,7 +1,7 @@
 """What independent taggers hear in the synthesizer's styles: musicnn's networks, and tags fixed beforehand.
 
     python -m tests.benchmarks.generator.ears --musicnn FOLDER [--seconds 30] [--seeds 2] [--first-seed 1]
-        [--only STYLE ...] [--models MTT_musicnn MSD_musicnn] [--grid]
+        [--only STYLE ...] [--models MTT_musicnn MSD_musicnn] [--grid] [--soundfont FILE.sf2]
 
 FOLDER is an unpacked package of musicnn: `pip download --no-deps musicnn`, then `unzip musicnn-*.whl -d FOLDER`.
 
@@ -11,7 +11,7 @@ it. Printed too: instruments that a style names and the model trained on MagnaTa
 name another genre, and a dumb rival that gives every style the same five tags, those that serve most styles.
 
 `--grid` renders the styles nearest to a grid of valence and energy, shaded to it as a request is, and prints the rank
-correlation of what was asked with what the tags weigh.
+correlation of what was asked with what the tags weigh. `--soundfont` plays the same notes on samples (`sampled.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ import scipy.stats
 import taggers
 import torch
 import yaml
+from sampled import sampled
 
 from music_catalog import presets
 from music_catalog.generator.synth.generator import ProceduralGenerator
@@ -88,11 +90,18 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="STYLE")
     parser.add_argument("--models", nargs="+", choices=taggers.MODELS, default=["MTT_musicnn", "MSD_musicnn"])
     parser.add_argument("--grid", action="store_true", help="valence and energy, not the styles")
+    parser.add_argument("--soundfont", type=Path, help="play the notes on the samples of this file")
     options = parser.parse_args()
     if options.musicnn is None:
         print(f"nothing measured: get musicnn's weights with {taggers.HOW_TO_GET} and pass --musicnn FOLDER")
         return
     torch.set_num_threads(1)
+    with sampled(options.soundfont) if options.soundfont else nullcontext():
+        listen(options)
+
+
+def listen(options: argparse.Namespace) -> None:
+    """Play the styles, or the grid, to the models, and print what they hear."""
     models = [taggers.Tagger(options.musicnn, model) for model in options.models]
     styles = shipped_styles()
     if options.grid:

@@ -40,11 +40,12 @@ def test_an_open_hat_rings_until_the_next_stroke_of_a_gallop_and_a_closed_one_do
 
 @pytest.mark.parametrize("name", [n for n, s in STYLES.items() if s["synthesis"].get("kit") == "orchestral"])
 def test_an_orchestra_is_louder_than_its_drums(name):
+    """Drums that are hardly heard are drawn all the same, so the other parts play the same notes."""
     synthesis = {**STYLES[name]["synthesis"], "textures": {}, "music_level": 1.0}
     whole, rest = (
-        render({**synthesis, **change}, 20).samples.mean(axis=1) for change in ({}, {"drum_level": 0.0})
+        render({**synthesis, **change}, 20).samples.mean(axis=1) for change in ({}, {"drum_level": 0.001})
     )
-    assert np.corrcoef(whole, rest)[0, 1] ** 2 > 0.5
+    assert np.corrcoef(whole, rest)[0, 1] ** 2 > 0.6
 
 
 def test_the_level_of_a_pad_is_heard_and_a_silent_one_alone_is_refused():
