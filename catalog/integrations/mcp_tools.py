@@ -13,8 +13,8 @@ from pydantic import Field
 
 from ..errors import CatalogError, NotFound
 from ..models import Result, Track
-from ..service.following import job_changes
 from ..service.jobs import Job, Jobs
+from ..service.jobs.following import job_changes
 from ..service.service import MusicService
 from .arguments import FindOrMakeArguments, result_text, service_arguments
 from .description import track_metadata, track_text

@@ -18,8 +18,8 @@ from ..models import Track
 from ..plugins.renderers import renderers_here
 from ..request.scene import read_scene
 from ..service.jobs import Job, Jobs
+from ..service.jobs.work import HandedOver, Kind, Work
 from ..service.service import MusicService
-from ..service.work import HandedOver, Kind, Work
 from ..store.store import Store
 from ..validation import nearest
 from .kept import SOURCE, VOICE

@@ -11,8 +11,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response, StreamingResponse
 
-from ...service.following import job_changes
 from ...service.jobs import Job
+from ...service.jobs.following import job_changes
 from ..json_response import Json
 from ..live.response import SOUND_TYPES, Format, live_response
 from ..problems import PROBLEMS

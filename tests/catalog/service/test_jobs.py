@@ -151,7 +151,7 @@ def test_cancelling_what_runs_stops_it_at_its_next_step_and_keeps_nothing(jobs, 
 def test_a_cancelled_job_is_not_joined(jobs, slow):
     job = asked(jobs)
     assert slow.began.acquire(timeout=WAIT_S)
-    jobs._entries[job.id].cancelling = True
+    jobs._ledger.entries[job.id].cancelling = True
     assert asked(jobs).id != job.id
 
 
@@ -227,7 +227,7 @@ def test_a_job_is_shown_as_over_once_that_is_on_the_disk(jobs, slow, monkeypatch
     write, shown = jobs._journal.write, {}
 
     def note(line):
-        if line.job.id in jobs._entries:
+        if line.job.id in jobs._ledger.entries:
             shown[line.job.state] = jobs.get(line.job.id).state
         write(line)
 
@@ -240,9 +240,9 @@ def test_a_job_is_shown_as_over_once_that_is_on_the_disk(jobs, slow, monkeypatch
 def test_finished_jobs_are_forgotten_after_a_while_and_beyond_a_number(jobs, slow, monkeypatch):
     slow.go.set()
     ids = [jobs.wait(asked(jobs, number).id, WAIT_S).id for number in range(3)]
-    monkeypatch.setattr("music_catalog.service.jobs.KEPT", 2)
+    monkeypatch.setattr("music_catalog.service.jobs.ledger.KEPT", 2)
     assert [job.id for job in jobs.list()] == [ids[2], ids[1]]
-    monkeypatch.setattr("music_catalog.service.jobs.KEPT_S", -1.0)
+    monkeypatch.setattr("music_catalog.service.jobs.ledger.KEPT_S", -1.0)
     assert jobs.list() == []
 
 
@@ -269,7 +269,7 @@ def test_a_stop_cancels_what_outlives_its_grace(jobs, slow):
 
 
 def test_a_stop_records_what_does_not_listen(jobs, monkeypatch):
-    monkeypatch.setattr("music_catalog.service.jobs.CANCEL_S", 0.0)
+    monkeypatch.setattr("music_catalog.service.jobs.jobs.CANCEL_S", 0.0)
     go, began, dropped = threading.Event(), threading.Event(), []
 
     def work(on_progress):

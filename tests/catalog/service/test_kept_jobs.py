@@ -58,7 +58,7 @@ def started(open_service, held):
     yield start
     held.go.set()
     for queue in queues:
-        if not queue._closed:
+        if not queue._workers.closed:
             queue.close(WAIT_S)
 
 
@@ -68,9 +68,9 @@ def crash(jobs):
     jobs._journal.write = lambda line: None
     jobs._journal.delete = lambda job_id: None
     with jobs._changed:
-        jobs._queue.clear()
-        jobs._closed = True
-        for entry in jobs._entries.values():
+        jobs._workers.waiting.clear()
+        jobs._workers.closed = True
+        for entry in jobs._ledger.entries.values():
             entry.cancelling = True  # the claim of a process that died is free
         jobs._changed.notify_all()
 
@@ -137,7 +137,7 @@ def test_what_was_over_can_still_be_read_for_an_hour(started, held, monkeypatch)
     assert isinstance(second.get(failed.id).error, NotFound)
     assert second.get(cancelled.id).state == "cancelled"
     crash(second)
-    monkeypatch.setattr("music_catalog.service.jobs._now", lambda: done.finished_at + timedelta(hours=2))
+    monkeypatch.setattr("music_catalog.service.jobs.jobs.now", lambda: done.finished_at + timedelta(hours=2))
     third = started()
     with pytest.raises(NotFound, match="there is no job"):
         third.get(done.id)
@@ -234,7 +234,7 @@ def test_a_stop_that_hands_over_leaves_what_is_not_made_to_the_next_process(star
     first.close(grace_s=0.0, hand_over=True)
     assert [first.get(job_id).state for job_id in (*ids, mine.id)] == ["queued"] * 3 + ["cancelled"]
     assert first.at_rest
-    monkeypatch.setattr("music_catalog.service.jobs.MOST_STARTS", 1)  # a stop in order is no death
+    monkeypatch.setattr("music_catalog.service.jobs.jobs.MOST_STARTS", 1)  # a stop in order is no death
     second = started()
     assert [job.id for job in reversed(second.list())] == ids
     held.go.set()

@@ -447,7 +447,7 @@ def test_the_proof_needs_no_token_and_a_nonce(open_client):
 
 DEAF = """
 import functools, numpy, scipy.fft
-import music_catalog.service.jobs
+import music_catalog.service.jobs.jobs
 from music_catalog import cli
 from music_catalog import MusicService
 
@@ -457,7 +457,7 @@ class Deaf:
         while True:
             scipy.fft.fft(signal)
 
-music_catalog.service.jobs.CANCEL_S = 0.2
+music_catalog.service.jobs.jobs.CANCEL_S = 0.2
 MusicService.open = functools.partial(MusicService.open, generators=lambda *_: Deaf())
 cli.main()
 """

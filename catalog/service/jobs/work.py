@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Busy, InputError
-from ..generator import Progress
-from ..models import Audience, Result, Takes
-from ..models.job import Job
-from .call import HandedOver
-from .streaming.live import LiveSound
+from ...errors import Busy, InputError
+from ...generator import Progress
+from ...models import Audience, Result, Takes
+from ...models.job import Job
+from ..call import HandedOver
+from ..streaming.live import LiveSound
 
 if TYPE_CHECKING:
-    from .service import MusicService
+    from ..service import MusicService
 
 __all__ = ["Entry", "HandedOver", "Kind", "OnChange", "QueueFull", "Work", "no_work", "planned"]
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
-from .jobs import Job, Jobs
+from ...models.job import Job
+from .jobs import Jobs
 
 __all__ = ["job_changes"]
 
