@@ -78,7 +78,7 @@ def measure(texts: Texts, styles: dict[str, Any]) -> NDArray[np.float64]:
         ("fresh texts, part test", texts.part == "test"),
         ("fresh texts, part later", texts.part == "later"),
         ("fresh texts, part scenes", texts.part == "scenes"),
-        ("texts judged after the fit, part next", texts.part == "next"),
+        ("texts of fourteen applications, part users", texts.part == "users"),
     ):
         print(f"\n{title}: {where.sum()} texts\n{'':24}wrong   fits  styles")
         for name, choice in choices.items():

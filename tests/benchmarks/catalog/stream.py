@@ -2,7 +2,8 @@
 
     python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--cache FILE] [--judge FILE] [--hear]
 
-Texts of public sets and the authored labelled ones, none twice, come in random order to a catalog that begins empty.
+Texts of public sets and authored ones, none twice and none that the brief was fitted to, come in random order to a
+catalog that begins empty.
 Each is decided as `find_or_make` would: the tracks nearest by text and those nearest by music are weighed, and a miss
 adds a track. No audio is made. Printed for each rule: the share served without making (all, and from the 500th text
 on), the tracks made, and the share of plays of the most played track. Rivals: only tracks of the same scene, and the
@@ -99,15 +100,16 @@ class Served:
 
 
 def texts_of(eval_dir: Path, count: int) -> list[str]:
-    """Return `count` distinct texts in random order."""
+    """Return `count` distinct texts in random order, none of which the brief was fitted to."""
     draw = random.Random(20261129)
     total = sum(SETS.values()) + AUTHORED
-    authored = [row["text"] for row in read_labels(None) if row["lang"] == "en"]
+    labelled = read_labels(eval_dir)
+    fitted_to = {row["text"].strip() for row in labelled if "part" not in row}
+    authored = [row["text"] for row in labelled if "part" in row and "set" not in row]
     texts = draw.sample(authored, min(len(authored), round(count * AUTHORED / total)))
     for name, share in SETS.items():
-        rows = sorted(
-            {text.strip() for text in _public(eval_dir, name).values() if len(text.strip()) >= SHORTEST}
-        )
+        public = {text.strip() for text in _public(eval_dir, name).values()} - fitted_to
+        rows = sorted(text for text in public if len(text) >= SHORTEST)
         texts += draw.sample(rows, min(len(rows), round(count * share / total)))
     distinct = list(dict.fromkeys(texts))
     draw.shuffle(distinct)
