@@ -8,7 +8,7 @@ the kinds are split into parts, and each part is judged by a model fitted to the
 alone while inputs and penalties were chosen. The shipped model is fitted to texts of all kinds but those of the parts
 "calibrate" and "test", and is measured on these: by other authors, of other rows of the public sets, some of kinds that
 nothing was fitted to. Rivals: the style most often right, `documentary_neutral`, the nearest description, and the
-policy for encoders without a model. Ten minutes; two with the readings of an earlier run in --cache.
+policy for encoders without a model. Some forty minutes; half of that with the readings of an earlier run in --cache.
 """
 
 from __future__ import annotations
