@@ -13,8 +13,9 @@ from ..models import PlannedTrack, Stock, StockPlan, Track
 from ..request.corpus import Corpus
 from ..service.batches import BATCH
 from ..service.call import record_of
+from ..service.outcome import Outcome
 from ..service.service import MusicService
-from ..service.stages import Flow, Outcome
+from ..service.stages import Flow
 from ..service.stock import DECISION
 from ..service.stock_plan import arguments_of
 from ..store.requests import STOCKING

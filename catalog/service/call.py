@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from ..errors import CatalogError
+from ..errors import CatalogError, InputError
 from ..generator import Audio, Cancelled, Progress
 from ..generator.thread.orders import OnAudio
 from ..models import (
@@ -33,6 +33,7 @@ from ..models import (
     Use,
 )
 from ..reuse.terms import TermArguments
+from ..validation import nearest
 
 __all__ = [
     "Call",
@@ -45,6 +46,7 @@ __all__ = [
     "StockOptions",
     "failure_of",
     "of_request",
+    "parts_of",
     "record_of",
 ]
 
@@ -139,6 +141,25 @@ def of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
     models = (Context, Choices, Audience, Takes)
     parts = {name for model in models for name in model.model_fields}
     return {name: value for name, value in arguments.items() if name in parts}
+
+
+def parts_of(
+    arguments: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the fields of `Context`, `Choices`, `Audience` and `Takes` among the arguments, in this order.
+
+    Those of `Audience` and `Takes` are there in any case. Raises InputError for an argument of none of them.
+    """
+    known = {name: value for name, value in arguments.items() if name in Context.model_fields}
+    chosen = {name: value for name, value in arguments.items() if name in Choices.model_fields}
+    audience = {name: arguments.get(name) or "" for name in Audience.model_fields}
+    wanted = {name: arguments.get(name) for name in Takes.model_fields}
+    stated = known.keys() | chosen.keys() | audience.keys() | wanted.keys()
+    if unknown := sorted(arguments.keys() - stated):
+        models = (Choices, Context, Audience, Takes)
+        valid = [name for model in models for name in model.model_fields]
+        raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
+    return known, chosen, audience, wanted
 
 
 def record_of(call: Call, result: Result) -> RequestRecord:

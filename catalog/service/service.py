@@ -50,7 +50,7 @@ from .call import (
 )
 from .choice import by_hand
 from .making import Generators
-from .stages import Outcome
+from .outcome import Outcome
 from .stock_plan import ReadCalls
 from .streaming.music_stream import StreamsMusic
 

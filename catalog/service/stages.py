@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..brief.supervisor import Supervisor
-from ..errors import CatalogError, InputError, StorageError
+from ..errors import CatalogError, StorageError
 from ..generator import Cancelled, Generator, Progress, weights
 from ..generator.loaded import LoadedGenerators
 from ..generator.thread.line import END_S
@@ -26,15 +25,11 @@ from ..history.rejections import Rejections
 from ..models import (
     Audience,
     Choices,
-    Context,
-    Decision,
     Features,
-    Filter,
     Request,
     Result,
     ServedResult,
     Takes,
-    Track,
 )
 from ..plugins.backends import OWN, Backends
 from ..presets import Library
@@ -43,49 +38,31 @@ from ..request.context import ContextSource, read_context
 from ..request.melody import read_melody
 from ..request.repeat import request_of
 from ..reuse.decision import decide, exact
-from ..reuse.facts import alone, hard_facts
 from ..reuse.terms import Terms
 from ..store.rows import NewTrack
 from ..store.store import Store
 from ..text.encoder import Encoder
 from ..text.features import features_of
 from ..text.parsed import parse
-from ..validation import nearest, validated
-from .call import Call, HandedOver, failure_of, record_of
+from ..validation import validated
+from .call import Call, HandedOver, failure_of, parts_of, record_of
 from .checking.budget import Budget
 from .checking.made import TOGETHER, Kept, keep_takes, make_takes
 from .checking.takes import TakeCheck
-from .checking.told import checked_takes, failed_check, with_reason
-from .choice.found import Search
+from .checking.told import checked_takes, with_reason
+from .choice.found import rejected_by, search
 from .choice.licensing import licensed, require_license
 from .choice.under_way import UnderWay, Unended
-from .choice.warnings import of_decision, substitution
 from .ears.made import MadeTracks
 from .ears.takes import TakeListener
 from .listener import Listener
 from .making import Generators, LastStep, MakingTask, noted, seed_of, task_for
 from .music_vectors import MusicVectors
+from .outcome import Outcome, result_of
 from .repeats import Repeat, Repeats
 from .streaming.heard import Heard
 
 __all__ = ["Flow", "Outcome"]
-
-
-CANDIDATES = 20
-"""How many tracks that meet the hard facts are weighed. A search for fifty took about one and a half times as long."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call has come to so far: its request, the decision, and the track once there is one."""
-
-    request: Request
-    decision: Decision
-    track: Track | None = None
-    made: bool = False
-    """The track was made in this call."""
-    others: tuple[NewTrack, ...] = ()
-    """Further takes that are kept, whose rows go in with that of the track."""
 
 
 class Flow:
@@ -131,15 +108,7 @@ class Flow:
 
         Raises InputError, ConfigError for an unknown preset or role, NotFound for an unknown track to go on from.
         """
-        known = {name: value for name, value in arguments.items() if name in Context.model_fields}
-        chosen = {name: value for name, value in arguments.items() if name in Choices.model_fields}
-        audience_values = {name: arguments.get(name) or "" for name in Audience.model_fields}
-        wanted = {name: arguments.get(name) for name in Takes.model_fields}
-        stated = known.keys() | chosen.keys() | audience_values.keys() | wanted.keys()
-        if unknown := sorted(arguments.keys() - stated):
-            models = (Choices, Context, Audience, Takes)
-            valid = [name for model in models for name in model.model_fields]
-            raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
+        known, chosen, audience_values, wanted = parts_of(arguments)
         if isinstance(chosen.get("melody"), Path):
             chosen["melody"] = str(chosen["melody"])
         context = read_context(source, **known)
@@ -190,22 +159,22 @@ class Flow:
             terms = replace(terms, reuse="never")
         request, vector = self.understand(call)
         with call.stage("search"):
-            search = self._search(request, vector, rejections, terms, listener.theme_track)
+            found = search(self.store, self.music, request, vector, rejections, terms, listener.theme_track)
         decision = decide(
             request,
-            search.hits,
+            found.hits,
             terms,
             styles=self.library.styles,
-            facts=search.facts,
-            considered=search.considered,
-            rejected_by=self._rejected_by(search) if explain else None,
+            facts=found.facts,
+            considered=found.considered,
+            rejected_by=rejected_by(self.store, found) if explain else None,
         )
         if terms.reuse == "never" or not listener.named:
-            track = next((track for track, _ in search.hits if track.id == decision.track_id), None)
+            track = next((track for track, _ in found.hits if track.id == decision.track_id), None)
             return Outcome(request, decision, track)
         decision, track = listener.choose(
             decision,
-            [track for track, _ in search.hits],
+            [track for track, _ in found.hits],
             repeat.track if repeat else None,
             repeats.made,
             # A seed that the caller named leaves nothing to vary.
@@ -247,54 +216,6 @@ class Flow:
             backends=self.backends,
             **reading,
         )
-
-    def _search(
-        self,
-        request: Request,
-        vector: NDArray[np.float32],
-        rejections: Rejections,
-        terms: Terms,
-        theme_track: str | None,
-    ) -> Search:
-        """Find tracks that meet the hard facts and were not rejected: those of the nearest texts, those whose music
-        serves best, and that of the theme.
-        """
-        facts = hard_facts(request)
-        rejected = rejections.near(vector, request.features)
-        considered = self.store.tracks.count_ready()
-        hits = self._near(request, vector, facts, CANDIDATES + len(rejected), terms, considered)
-        if theme_track and theme_track not in {track.id for track, _ in hits}:
-            hits += self.store.tracks.search(vector, facts, 1, among=[theme_track])
-        allowed = [(track, cosine) for track, cosine in hits if track.id not in rejected]
-        return Search(facts, allowed, len(hits) - len(allowed), considered)
-
-    def _near(
-        self,
-        request: Request,
-        vector: NDArray[np.float32],
-        facts: Filter,
-        wanted: int,
-        terms: Terms,
-        considered: int,
-    ) -> list[tuple[Track, float]]:
-        """Return the `wanted` tracks of the nearest texts, and after them those whose music serves best."""
-        brief = self.music.of_request(request) if terms.music_threshold is not None else None
-        if brief is None or considered < wanted:
-            return self.store.tracks.search(vector, facts, wanted)
-        self.music.fill_once()
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            by_music = beside.submit(self.store.tracks.search_brief, brief, vector, facts, wanted)
-            hits = self.store.tracks.search(vector, facts, wanted)
-        near = {track.id for track, _ in hits}
-        return hits + [(track, cosine) for track, cosine in by_music.result() if track.id not in near]
-
-    def _rejected_by(self, search: Search) -> dict[str, int]:
-        """Return how many ready tracks each hard fact alone rejects, and how many near ones people rejected."""
-        counts = {
-            name: search.considered - self.store.tracks.count(fact)
-            for name, fact in alone(search.facts).items()
-        }
-        return {**counts, "feedback": search.rejected} if search.rejected else counts
 
     def make(
         self,
@@ -389,25 +310,7 @@ class Flow:
 
     def result(self, call: Call, outcome: Outcome) -> Result:
         """Return the result of a call, with all its warnings."""
-        request, decision, track = outcome.request, outcome.decision, outcome.track
-        model: type[Result] = ServedResult if track else Result
-        return model(
-            action="generated" if outcome.made else "reused" if track else "none",
-            track=track.at_home(self.store.home) if track else None,
-            path=self.store.audio.path_of(track) if track else None,
-            similarity=decision.similarity if track and not outcome.made else None,
-            reason=decision.reason,
-            decision=decision,
-            request=request,
-            request_id=call.id,
-            warnings=(
-                *request.warnings,
-                *substitution(request, track, made=outcome.made),
-                *failed_check(track),
-                *of_decision(decision),
-            ),
-            timings_s=call.timings_s,
-        )
+        return result_of(self.store, call, outcome)
 
     @contextmanager
     def failures_logged(self, call: Call) -> Iterator[None]:

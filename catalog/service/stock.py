@@ -24,7 +24,8 @@ from .batches import BATCH
 from .call import StockArguments, StockOptions
 from .making import Generators
 from .open_catalog import OpenCatalog
-from .stages import Flow, Outcome
+from .outcome import Outcome
+from .stages import Flow
 from .stock_plan import ReadCalls, arguments_of, plan_stock
 
 __all__ = ["StockedCatalog", "make_stock"]

@@ -14,7 +14,8 @@ from ...reuse.decision import decide
 from ...reuse.facts import hard_facts
 from ...reuse.terms import CHOSEN, CHOSEN_MUSIC, Terms
 from ..call import Call, record_of
-from ..stages import Flow, Outcome
+from ..outcome import Outcome
+from ..stages import Flow
 from .licensing import require_license
 
 __all__ = ["choose", "decline", "is_declined", "weigh"]

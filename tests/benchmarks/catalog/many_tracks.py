@@ -46,6 +46,7 @@ from music_catalog.history.rejections import Rejections
 from music_catalog.reuse import certificate, music_certificate
 from music_catalog.reuse.decision import decide
 from music_catalog.reuse.terms import Terms
+from music_catalog.service.choice.found import search as search_tracks
 from music_catalog.service.repeats import Repeats
 from music_catalog.service.stages import Flow
 from music_catalog.store import schema as schemas
@@ -203,7 +204,7 @@ def answers(
 
     def decision(call: int) -> Any:
         rejections = Rejections(store, asked[call].key)
-        found = flow._search(asked[call], queries[call], rejections, terms, None)
+        found = search_tracks(store, flow.music, asked[call], queries[call], rejections, terms, None)
         facts = {"styles": LIBRARY.styles, "facts": found.facts, "considered": found.considered}
         return decide(asked[call], found.hits, terms, **facts)
 

@@ -45,6 +45,7 @@ from music_catalog.reuse import certificate, music_certificate
 from music_catalog.reuse.decision import decide
 from music_catalog.reuse.facts import hard_facts
 from music_catalog.reuse.terms import Terms
+from music_catalog.service.choice.found import search as search_tracks
 from music_catalog.service.stages import Flow
 from music_catalog.store.rows import recorded, to_track_row, vector_sha256
 from music_catalog.store.schema import track_schema
@@ -176,7 +177,7 @@ def warm(folder: Path, size: int, calls: int) -> None:
 
     def search(call: int) -> Any:
         rejections = Rejections(store, asked[call].key)
-        return flow._search(asked[call], queries[call], rejections, terms, None)
+        return search_tracks(store, flow.music, asked[call], queries[call], rejections, terms, None)
 
     def decision(call: int) -> Any:
         found = search(call)

@@ -315,7 +315,7 @@ def test_at_random_nothing_unfit_rejected_or_just_heard_is_served(open_service):
 
 
 def test_a_theme_keeps_its_track_however_many_are_nearer(service, monkeypatch):
-    monkeypatch.setattr("music_catalog.service.stages.CANDIDATES", 1)
+    monkeypatch.setattr("music_catalog.service.choice.found.CANDIDATES", 1)
     hero = service.find_or_make(CALM, theme="hero", **SHORT)
     service.generate(CALM_AGAIN, **SHORT)
     assert ask(service, CALM_AGAIN.replace("the library", "a library"), theme="hero") == (

@@ -75,7 +75,7 @@ def test_a_catalog_grows_until_enough_tracks_serve(service):
 def test_earlier_tracks_get_brief_vectors_on_the_first_search_that_needs_them(
     service, open_service, monkeypatch
 ):
-    monkeypatch.setattr("music_catalog.service.stages.CANDIDATES", 1)
+    monkeypatch.setattr("music_catalog.service.choice.found.CANDIDATES", 1)
     first = service.find_or_make(PLAIN[0], variety=1, **SHORT)
     service.find_or_make(PANIC, variety=1, **SHORT)
     kind = service._flow.music.of_track(first.track).kind

@@ -17,8 +17,9 @@ from music_catalog.models import Brief, Choices, StyleFit
 from music_catalog.reuse import certificate, music_certificate
 from music_catalog.reuse.facts import hard_facts
 from music_catalog.reuse.terms import Terms
+from music_catalog.service.choice.found import CANDIDATES, search
 from music_catalog.service.music_vectors import MusicVectors
-from music_catalog.service.stages import CANDIDATES, Flow
+from music_catalog.service.stages import Flow
 from music_catalog.store.rows import BriefVector
 from music_catalog.text import encoder
 
@@ -54,7 +55,9 @@ def put(flow, count):
 
 def candidates(flow, **terms):
     request = a_request(quality="preview")
-    found = flow._search(request, vector_of("q"), Rejections(flow.store, "k"), Terms(**terms), None)
+    found = search(
+        flow.store, flow.music, request, vector_of("q"), Rejections(flow.store, "k"), Terms(**terms), None
+    )
     return [(track.id, cosine) for track, cosine in found.hits], hard_facts(request)
 
 
