@@ -15,20 +15,15 @@ from ..generator import Cancelled, Progress, load_generator
 from ..generator.thread.orders import OnAudio
 from ..home import default_home
 from ..models import (
-    Context,
-    Decision,
-    Judgement,
     Match,
     RequestArguments,
     RequestRecord,
     Result,
     ServedResult,
-    Track,
 )
 from ..request.builder import load_library
 from ..request.context import ContextSource
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
-from ..request.scene import loop_arguments, read_scene
 from ..reuse.decision import exact
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach, Reuse, Terms
@@ -42,22 +37,22 @@ from .call import (
     Call,
     CallArguments,
     FindArguments,
-    SceneCallArguments,
     ServeArguments,
     failure_of,
     of_request,
     record_of,
 )
-from .choice import by_hand
+from .choice.catalog import ChoosingCatalog
 from .making import Generators
 from .outcome import Outcome
+from .scenes import SceneCatalog
 from .stock_plan import ReadCalls
 from .streaming.music_stream import StreamsMusic
 
 __all__ = ["MusicService"]
 
 
-class MusicService(AddingCatalog, StreamsMusic):
+class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
     """Find music for a context, or make it. Open one with `MusicService.open` and keep it: models stay loaded."""
 
     @classmethod
@@ -287,53 +282,6 @@ class MusicService(AddingCatalog, StreamsMusic):
             (outcome,) = self._flow.make([(call, looked)], on_progress, fresh=True, on_audio=on_audio)
         return self._flow.served(call, outcome)
 
-    @overload
-    def scene(
-        self,
-        chunk: ContextSource,
-        environment: str | None = None,
-        time_of_day: str | None = None,
-        duration_s: float = 45.0,
-        *,
-        dry_run: Literal[False] = False,
-        **arguments: Unpack[SceneCallArguments],
-    ) -> ServedResult: ...
-
-    @overload
-    def scene(
-        self,
-        chunk: ContextSource,
-        environment: str | None = None,
-        time_of_day: str | None = None,
-        duration_s: float = 45.0,
-        *,
-        dry_run: bool,
-        **arguments: Unpack[SceneCallArguments],
-    ) -> Result: ...
-
-    def scene(
-        self,
-        chunk: ContextSource,
-        environment: str | None = None,
-        time_of_day: str | None = None,
-        duration_s: float = 45.0,
-        *,
-        dry_run: bool = False,
-        **arguments: Unpack[SceneCallArguments],
-    ) -> Result:
-        """Return a loop for the scene in `chunk`, reused where one fits; a loop serves any length.
-
-        `environment` and `time_of_day`, passed here or in `chunk` beside its text or under "tags", win over what the
-        text says; a contradiction is among the warnings. The place picks an `environment_*` preset, and the mood
-        changes it. A new loop is 30 to 60 s long; `music_catalog.export.write_at_length` repeats it to `duration_s`.
-        `arguments` are as for `find_or_make`. Raises InputError for an unknown place, with the nearest names.
-        """
-        context = read_scene(chunk, environment, time_of_day)
-        features = self._features_of(Context(text=context.text, query=context.query))
-        loop, notes = loop_arguments(context, features, self.library.styles, duration_s, arguments)
-        result = self.find_or_make(context, dry_run=dry_run, **loop)
-        return result.model_copy(update={"warnings": (*notes, *result.warnings)})
-
     def again(
         self, track_id: str, *, variation: bool = False, on_progress: Progress | None = None
     ) -> ServedResult:
@@ -365,36 +313,6 @@ class MusicService(AddingCatalog, StreamsMusic):
         if arguments.get("dry_run"):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
-
-    def weigh(
-        self, track_id: str, text_context: ContextSource, **arguments: Unpack[FindArguments]
-    ) -> Decision:
-        """Return the decision as if that track were the only one: its one candidate says how well it fits.
-
-        The facts it had to meet are in `filter`, and were not applied. Nothing is logged. Raises NotFound for an
-        unknown track and one in the trash.
-        """
-        return by_hand.weigh(self._flow, *self._by_hand("find", track_id, text_context, arguments))
-
-    def choose(
-        self, track_id: str, text_context: ContextSource, **arguments: Unpack[FindArguments]
-    ) -> ServedResult:
-        """Hand out that track whatever the decision says; the same request gets it again, and `calibrate` learns."""
-        return by_hand.choose(self._flow, *self._by_hand("find-or-make", track_id, text_context, arguments))
-
-    def decline(
-        self, track_id: str, text_context: ContextSource, **arguments: Unpack[FindArguments]
-    ) -> Judgement:
-        """Keep that track from this request and from requests near it; `calibrate` learns from it."""
-        return by_hand.decline(self._flow, *self._by_hand("find", track_id, text_context, arguments))
-
-    def _by_hand(
-        self, command: str, track_id: str, text_context: ContextSource, arguments: Mapping[str, Any]
-    ) -> tuple[Call, Track, Terms]:
-        named = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
-        terms = self._terms("auto", *(arguments.get(name) for name in named))
-        request = {name: value for name, value in arguments.items() if name not in (*named, "log")}
-        return self._flow.begin(command, text_context, request), self.store.tracks.find_id(track_id), terms
 
     def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
         """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""
