@@ -30,8 +30,8 @@ from ..weights.checkpoint import load_networks
 from ..weights.files import PARTS
 from ..weights.reading import LOADING, compute_weights, read_weights
 from ..weights.sharing import offer, with_shared
-from .chroma import extract_chroma, fit_frames, null_chroma
-from .codes import CHUNK_FRAMES, decode, decode_round, prompt_codes
+from .batch import batch_codes, conditions
+from .codes import decode, decode_round, prompt_codes
 from .origin import chroma_config, load_tokenizer, read_origin, token_limit
 from .piece import LoopSettings, Piece, batches
 from .progress import Repeated, rows_progress
@@ -299,10 +299,8 @@ class MusicgenAdapter:
         with memory_errors(*MAKING), bounded_memory():
             require_room(self.networks, pieces, whole=whole)
             prompt = None if continue_from is None else prompt_codes(self.networks, continue_from, progress)
-            codes = self._codes(pieces, self._conditions(pieces), prompt, progress)
+            codes = batch_codes(self.networks, pieces, self._conditions(pieces), prompt, progress)
             yield from decode(self.networks, _keep(codes, kept), len(pieces), progress)
-
-    # Words and melody
 
     def _tokens(self, prompt: str) -> list[int]:
         tokens: list[int] = self.tokenizer.encode(prompt).ids
@@ -313,88 +311,7 @@ class MusicgenAdapter:
         return tokens
 
     def _conditions(self, pieces: list[Piece]) -> Callable[[int], Condition]:
-        """Return the condition of all pieces as a function of a window's first frame."""
-        import mlx.core as mx
-
-        from ..networks.musicgen import Condition
-
-        texts = [piece.prompt for piece in pieces]
-        if any(piece.settings.negative_prompt.strip() for piece in pieces):
-            texts += [piece.settings.negative_prompt for piece in pieces]
-        rows = [self._tokens(text) if text.strip() else [] for text in texts]
-        mask = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
-        tokens = np.zeros_like(mask)
-        for row, ids in enumerate(rows):
-            tokens[row, : len(ids)], mask[row, : len(ids)] = ids, 1
-        states, real = self.networks.text_encoder(mx.array(tokens), mx.array(mask)), mx.array(mask) != 0
-        mx.eval(states)
-        count = len(pieces)
-        negative = (states[count:], real[count:]) if len(texts) > count else (None, None)
-
-        def condition(first_frame: int) -> Condition:
-            chroma = self._chroma(pieces, first_frame / self.frame_rate)
-            return Condition(states[:count], real[:count], chroma, *negative)
-
-        return condition
-
-    def _chroma(self, pieces: list[Piece], offset_s: float) -> mx.array | None:
-        """Return the melodies from `offset_s` on, (pieces, chroma_length, num_chroma), or None without any."""
-        import mlx.core as mx
-
-        shape = self.networks.decoder.config
-        if all(piece.melody is None for piece in pieces):
-            return None
-        if not shape.melody:
-            raise GeneratorError(
-                f"{self.origin.name} cannot follow a melody; use the model melody or melody-large."
-            )
-        rows = [
-            null_chroma(shape.chroma_length, shape.num_chroma)
-            if piece.melody is None
-            else fit_frames(extract_chroma(piece.melody, self.chroma, offset_s=offset_s), shape.chroma_length)
-            for piece in pieces
-        ]
-        return mx.array(np.stack(rows))
-
-    # Codes
-
-    def _codes(
-        self,
-        pieces: list[Piece],
-        condition: Callable[[int], Condition],
-        prompt: mx.array | None,
-        progress: Repeated,
-    ) -> Iterator[mx.array]:
-        """Yield the codes of prompt and music, (pieces, codebooks, frames)."""
-        import mlx.core as mx
-
-        from .generation import STRIDE_FRAMES, WINDOW_FRAMES, stream_codes
-
-        settings = pieces[0].settings
-        frames, known = settings.frames, 0 if prompt is None else prompt.shape[-1]
-        if known >= frames:
-            raise GeneratorError(
-                f"the music to continue lasts {known / self.frame_rate:g} s and duration_s is "
-                f"{frames / self.frame_rate:g}; ask for more than it lasts."
-            )
-        if prompt is not None:
-            rows = mx.broadcast_to(prompt, (len(pieces), *prompt.shape[1:]))
-            for start in range(0, known, CHUNK_FRAMES):
-                yield rows[:, :, start : start + CHUNK_FRAMES]
-            if known >= WINDOW_FRAMES:
-                # Longer than a window: continue from as many frames as two windows share.
-                prompt = prompt[:, :, STRIDE_FRAMES - WINDOW_FRAMES :]
-                frames -= known - prompt.shape[-1]
-        yield from stream_codes(
-            self.networks.decoder,
-            condition,
-            frames=frames,
-            seeds=[piece.settings.seed for piece in pieces],
-            sampling=settings.sampling,
-            prompt_codes=prompt,
-            chunk_frames=CHUNK_FRAMES,
-            on_progress=progress,
-        )
+        return conditions(self.networks, pieces, self._tokens, self.chroma, self.origin.name)
 
 
 def _keep(codes: Iterator[mx.array], kept: list[mx.array]) -> Iterator[mx.array]:
