@@ -156,7 +156,7 @@ def test_a_scene_is_a_loop_in_mono_and_stereo(home, size, tmp_path):
     payload = made("scene", STORM, *asked, "--config", tmp_path / "mine.yaml", home=home)
     track = payload["track"]
     assert (track["model"], track["loopable"], track["channels"]) == (f"musicgen-{size}", True, 2)
-    assert track["duration_s"] == pytest.approx(3, rel=0.06)
+    assert abs(track["duration_s"] - 3) <= 0.06 * 3 + 1e-9
     assert track["seam"] is not None
     sides = read(payload["path"]).samples.T
     # Equal but for the dither.
