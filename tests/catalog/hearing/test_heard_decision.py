@@ -69,8 +69,7 @@ def heard_by_an_ear(**shares):
 
 def test_a_calm_text_does_not_get_what_came_out_driving(opened):
     service = opened("sport_drive")
-    made = service.find_or_make(CALM, **ASKED).track
-    assert made.style == "piano_reflective"
+    made = service.find_or_make(CALM, preset="piano_reflective", **ASKED).track
     for text in (CALM_AGAIN, QUIET):
         result = service.find_or_make(text, dry_run=True, **ASKED)
         assert result.action == "none", result.reason
