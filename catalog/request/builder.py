@@ -35,9 +35,9 @@ def load_library(config: str | Path | None, home: str | Path) -> Library:
 
     That of a remote home is the copy which its last opening on this machine brought. Raises ConfigError.
     """
-    own = local_folder(home) / "catalog.yaml"
+    own = None if config else local_folder(home) / "catalog.yaml"
     with preset_errors():
-        return load_presets(config or (own if own.is_file() else None))
+        return load_presets(config or (own if own and own.is_file() else None))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ..models import (
     Result,
     ServedResult,
 )
+from ..objects.address import is_address
 from ..request.builder import load_library
 from ..request.context import ContextSource
 from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
@@ -78,7 +79,9 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
         and before the environment, such as `aws_access_key_id`, `aws_endpoint` and `aws_region`; a folder needs none.
         Raises NotFound for a missing home that may not be created.
         """
-        library = load_library(config, home := default_home() if home is None else home)
+        home = default_home() if home is None else home
+        is_brought = config is None and is_address(home)  # opening the store brings its configuration
+        library = None if is_brought else load_library(config, home)
         reader = encoders.load(encoder) if isinstance(encoder, str) else encoder or encoders.load()
         store = Store.open(
             home,
@@ -87,9 +90,7 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
             create=create,
             options=storage_options,
         )
-        if store.blobs and config is None:  # opening it brought its configuration
-            library = load_library(None, store.home)
-        return cls(store, library, reader, generators, min_similarity)
+        return cls(store, library or load_library(None, store.home), reader, generators, min_similarity)
 
     def __enter__(self) -> MusicService:
         return self

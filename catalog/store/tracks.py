@@ -182,7 +182,7 @@ class Tracks(TrackVectors):
         """Take a track back from the trash and return it. Raises Damage when its audio file is gone."""
 
         def ready(track: Track) -> Mapping[str, Any]:
-            if not self._audio.exists(track):
+            if not self._audio.is_stored(track):
                 raise Damage(f"track {track.id} cannot be restored: its file {track.audio_path} is gone")
             return {"state": "ready", "trashed_at": None}
 

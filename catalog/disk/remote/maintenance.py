@@ -68,8 +68,11 @@ class ObjectMaintenance:
                 # A row changed in what was being merged; Lance leaves it to its caller to begin anew.
                 if not left or CONFLICT not in str(error):
                     raise
-        for column, kind in self._index_for(table.name, table.count_rows()).items():
-            self._index(table, column, kind)
+        indexes = self._index_for(table.name, table.count_rows())
+        # Vectors first: a row that comes in between is then compared one by one, where a later index of a filtered
+        # column has it too. The other way round a filtered search passes over a row that its filter's index lacks.
+        for column in sorted(indexes, key=lambda name: indexes[name] not in VECTOR_KINDS):
+            self._index(table, column, indexes[column])
 
     def ensure_index(self, table: ObjectTable, column: str) -> None:
         """Make the index of `column`, which a search for words needs, unless it is there."""

@@ -219,7 +219,9 @@ class ObjectTable:
             return
         with ThreadPoolExecutor(len(others)) as threads:
             for table in others:
-                threads.submit(table._refresh_if_stale)  # where it fails, the next use of that table tells
+                # No thread begins while the interpreter ends. Where a look fails, the next use of that table tells.
+                with contextlib.suppress(RuntimeError):
+                    threads.submit(table._refresh_if_stale)
             self._refresh_if_stale()
 
     def _refresh_if_stale(self) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...disk.digests import digest_of
 from ...disk.files import TEMPORARY, inside, storing, write_file
+from ...disk.remote.table import STALE_S
 from ...errors import Damage, InputError, StorageError
 from ...models import Track
 from ...objects.blobs import Blobs
@@ -45,8 +46,8 @@ class RemoteAudio(AudioFiles):
         self._blobs = blobs
         self._stored: dict[str, float] = {}
         """When this process last put, or saw, the object of a path."""
-        self._gone: set[str] = set()
-        """Paths that this process did not find, or found altered."""
+        self._gone: dict[str, float] = {}
+        """When this process last did not find the object of a path, or found it altered, by the monotonic clock."""
 
     def put(self, data: bytes, *, suffix: str = ".wav") -> tuple[str, str, int]:
         """Store an audio file under its sha256; the store has it when this returns. See `AudioFiles.put`."""
@@ -78,7 +79,10 @@ class RemoteAudio(AudioFiles):
 
     def exists(self, track: Track) -> bool:
         """Tell whether nothing is known against the audio: a row goes in after its file, and `intact` reads it."""
-        return track.audio_path not in self._gone
+        path = track.audio_path
+        if path in self._gone and time.monotonic() - self._gone.get(path, 0.0) >= STALE_S:
+            self._look_again(track)
+        return path not in self._gone
 
     def is_there(self, track: Track) -> bool:
         """Tell whether there is a file, or an object, for the audio of a track."""
@@ -101,13 +105,15 @@ class RemoteAudio(AudioFiles):
                 return path
             data = self._blobs.get(track.audio_path)
             if data is None or hashlib.sha256(data).hexdigest() != track.audio_sha256:
-                self._gone.add(track.audio_path)
+                self._gone[track.audio_path] = time.monotonic()
+                self._stored.pop(track.audio_path, None)
                 wrong = "is missing" if data is None else "no longer holds what was stored"
                 raise Damage(
                     f"the audio of track {track.id} is not served, since {self._blobs.address}/{track.audio_path} "
                     f"{wrong}; bring the object back from a version or copy of the bucket, or put the track in "
                     f"the trash by `catalog rm {track.id}`"
                 )
+            self._gone.pop(track.audio_path, None)
             self._keep(path, data)
         return path
 
@@ -123,7 +129,7 @@ class RemoteAudio(AudioFiles):
         if hashlib.sha256(data).hexdigest() != track.audio_sha256:
             return False
         self._blobs.put(track.audio_path, data)
-        self._gone.discard(track.audio_path)
+        self._gone.pop(track.audio_path, None)
         return True
 
     def files(self) -> Iterator[Path]:
@@ -136,6 +142,13 @@ class RemoteAudio(AudioFiles):
             if not blob.path.endswith((".json", ".npz")):
                 yield blob.size_bytes
 
+    def _look_again(self, track: Track) -> None:
+        """Forget that audio was gone where the store has it again; who serves it compares its bytes."""
+        self._gone[track.audio_path] = time.monotonic()
+        with contextlib.suppress(StorageError):  # the next look tells
+            if self._blobs.size(track.audio_path) == track.audio_bytes:
+                self._gone.pop(track.audio_path, None)
+
     def _put(self, data: bytes, sha256: str, suffix: str) -> str:
         relative = self._created(data, f"audio/{sha256[:2]}/{sha256}{suffix}")
         # Looked up after the object is there: from now on a purge leaves it for longer than a row takes to go in.
@@ -143,7 +156,7 @@ class RemoteAudio(AudioFiles):
             name = f"{sha256}-{secrets.token_hex(4)}{suffix}"
             relative = self._created(data, f"audio/{sha256[:2]}/{name}")
         self._stored[relative] = time.time()
-        self._gone.discard(relative)
+        self._gone.pop(relative, None)
         with contextlib.suppress(OSError):
             self._keep(inside(self._home, relative), data)
         return relative

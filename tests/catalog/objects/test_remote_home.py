@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -14,9 +16,10 @@ from fakes import WordHashEncoder
 
 from music_catalog import MusicService
 from music_catalog.disk.remote import table
+from music_catalog.disk.remote.maintenance import ObjectMaintenance
 from music_catalog.errors import Damage, EncoderMismatch, InputError, NotFound, StorageError
 from music_catalog.models import Filter
-from music_catalog.store.homes import remote_log
+from music_catalog.store.homes import remote_audio, remote_log
 from music_catalog.store.store import Store
 
 HOME = f"s3://{BUCKET}/home"
@@ -249,6 +252,30 @@ def test_the_log_pauses_after_a_failure_and_loses_no_line(replica, monkeypatch, 
     assert len(service.history()) == 2
 
 
+def test_lines_of_the_log_are_written_at_the_end_of_a_program_that_closes_nothing(replica):
+    service = replica()
+    made = service.generate(RAIN, **SHORT).track
+    service.reject(made.id)
+    lines = len(service.store.requests.list())
+    program = f"""
+from fakes import WordHashEncoder
+from music_catalog import MusicService
+service = MusicService.open({HOME!r}, encoder=WordHashEncoder(), min_similarity=0.55)
+requests = service.store.requests
+(line,) = requests.list(limit=1)
+requests.append(line.model_copy(update={{"id": "last"}}))
+for table in service.store.tracks.table.durable.beside:
+    table._looked_at = float("-inf")  # as after a generation, which takes longer than they count
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    service.store.requests._table.durable.refresh()
+    assert len(service.store.requests.list()) == lines + 1
+
+
 def test_lines_of_the_log_that_are_dropped_are_told(replica, monkeypatch, caplog):
     service = replica()
     service.find_or_make(RAIN, **SHORT)
@@ -320,6 +347,49 @@ def test_audio_that_is_gone_or_altered_is_not_served(replica, server):
         server.objects[key] = made.path.read_bytes()
 
 
+def test_audio_that_was_put_back_is_served_again(replica, server, monkeypatch):
+    service, other = replica(), replica()
+    made = service.find_or_make(RAIN, **SHORT)
+    (key,) = [key for key in server.objects if key.endswith(".wav")]
+    whole = server.objects.pop(key)
+    audio, tracks = other.store.audio, other.store.tracks
+    tracks.table.durable.refresh()
+    with pytest.raises(Damage, match="not served"):
+        audio.verified_path(made.track)
+    server.requests.clear()
+    assert not audio.exists(made.track)
+    assert not server.requests  # it was missed just now
+    monkeypatch.setattr(remote_audio, "STALE_S", 0.0)
+    assert not audio.exists(made.track)
+    server.objects[key] = whole
+    assert audio.exists(made.track)
+    assert other.find_or_make(RAIN, **SHORT).track.id == made.track.id
+
+
+def test_audio_that_is_read_again_is_no_longer_held_for_gone(replica, server):
+    other = replica()
+    made = replica().find_or_make(RAIN, **SHORT)
+    (key,) = [key for key in server.objects if key.endswith(".wav")]
+    whole = server.objects.pop(key)
+    with pytest.raises(Damage, match="not served"):
+        other.store.audio.verified_path(made.track)
+    server.objects[key] = whole
+    assert other.store.audio.verified_path(made.track).is_file()
+    assert other.store.audio.exists(made.track)
+
+
+def test_a_track_whose_audio_is_gone_is_not_taken_out_of_the_trash(replica, server):
+    made = replica().find_or_make(RAIN, **SHORT)
+    other = replica()
+    other.store.tracks.trash(made.track.id)
+    (key,) = [key for key in server.objects if key.endswith(".wav")]
+    whole = server.objects.pop(key)
+    with pytest.raises(Damage, match="cannot be restored"):
+        other.store.tracks.restore(made.track.id)
+    server.objects[key] = whole
+    assert other.store.tracks.restore(made.track.id).state == "ready"
+
+
 def test_the_cache_of_audio_is_bounded(replica, monkeypatch):
     service = replica()
     tracks = [service.generate(RAIN, **SHORT).track for _ in range(3)]
@@ -365,6 +435,14 @@ def test_the_configuration_of_the_home_reaches_every_replica(replica, server):
     assert replica().library.check.retakes == 1
 
 
+def test_a_configuration_that_was_mended_in_the_bucket_is_taken(server, tmp_path, monkeypatch):
+    with MusicService.open(HOME, encoder=WordHashEncoder()) as service:
+        (service.store.home / "catalog.yaml").write_text("musicgen: [")
+    server.objects["home/catalog.yaml"] = b"musicgen:\n  check:\n    retakes: 3\n"
+    with MusicService.open(HOME, encoder=WordHashEncoder()) as service:
+        assert service.library.check.retakes == 3
+
+
 def test_an_address_that_nobody_knows_is_refused(replica):
     with pytest.raises(InputError, match="no place for a catalog"):
         replica("ftp://host/folder")
@@ -394,6 +472,30 @@ def test_a_search_that_uses_an_index_finds_what_no_index_has_yet(replica, monkey
     assert [track.id for track, _ in rated] == [new[0].id]
     service.store.tracks.trash(new[0].id)
     assert new[0].id not in dict(_scores(service))
+
+
+def test_rows_that_come_while_indexes_are_made_are_found(replica, monkeypatch):
+    service, table_of = replica(), lambda store: store.tracks.table.durable
+    monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
+    monkeypatch.setattr("music_catalog.store.schema.FAR_ROWS", 2)
+    texts = [f"{scene} number {number}" for number, scene in enumerate([RAIN, BATTLE] * 2)]
+    for text in texts:
+        service.generate(text, **SHORT)
+    care = service.store.care
+    make, other = ObjectMaintenance._make, replica()
+    came = []
+
+    def make_and_add(self, table, column, kind):
+        make(self, table, column, kind)
+        if table.name == "tracks" and column in ("state", "vector"):
+            came.append(other.generate(f"{RAIN} beside {column}", **SHORT).track.id)
+
+    monkeypatch.setattr(ObjectMaintenance, "_make", make_and_add)
+    care.compact()
+    table_of(service.store).refresh()
+    found = {track.id for track, _ in service.store.tracks.search(service.embed(RAIN), limit=50)}
+    assert len(came) == 2
+    assert found == {track.id for track in service.store.tracks.list()}
 
 
 @pytest.mark.parametrize("overtaken", [1, 10])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 from dataclasses import replace
 
 import pytest
 from command_line import run
+from fake_s3 import BUCKET
 from object_servers import KEY, SECRET
 
 from music_catalog.bulk.workers import opener_of
@@ -174,3 +176,17 @@ def test_options_of_each_vendor_are_read_for_its_stores_alone():
         "allow_http": "true",
     }
     assert parse_address("az://music/x", {"account_name": "one"}).account == "one"
+
+
+def test_an_argument_takes_the_place_of_a_file_that_cannot_be_read(
+    server, tmp_path, monkeypatch, open_service
+):
+    monkeypatch.setenv("CATALOG_STORAGE", str(tmp_path / "absent.yaml"))
+    stated = {name.lower(): os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    stated |= {"aws_endpoint": server.url, "aws_region": "us-east-1"}
+    with open_service(f"s3://{BUCKET}/home", storage_options=stated) as service:
+        assert service.library.check.retakes == 1
+    config = tmp_path / "catalog.yaml"
+    config.write_text("musicgen:\n  check:\n    retakes: 3\n")
+    with open_service(f"s3://{BUCKET}/home", storage_options=stated, config=config) as service:
+        assert service.library.check.retakes == 3
