@@ -95,12 +95,22 @@ class PluginGenerator:
         with self._told(on_progress) as steps:
             source: Any = self._generator
             parts = iter(source.stream_music(prompt, dict(config), on_progress=steps, **inputs))
+        form: tuple[int, int] | None = None
         while True:
             with self._told(on_progress, steps):
                 part = next(parts, None)
             if part is None:
-                return
-            yield self._checked(part, config)
+                break
+            taken = self._checked(part, config)
+            own = taken.sample_rate, taken.samples.shape[1]
+            if own != (form := form or own):
+                raise GeneratorError(
+                    f"a part of what the generator {self.name} streams has {own[0]} Hz and {own[1]} channels, "
+                    f"and must have {form[0]} Hz and {form[1]} as the first one"
+                )
+            yield taken
+        if form is None:
+            raise GeneratorError(f"the generator {self.name} streamed no part of the music")
 
     def _generate_batch(
         self,

@@ -257,3 +257,22 @@ def test_the_parts_of_a_plugin_are_checked_and_a_loop_is_one():
         list(parts)
     (loop,) = plugin.stream_music("rain", {**config, "loopable": True})
     assert 3.0 < loop.duration_s < 5.0
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (lambda one: replace(one, sample_rate=one.sample_rate // 2), "Hz and . channels, and must have"),
+        (lambda one: replace(one, samples=np.hstack([one.samples] * 2)), "Hz and . channels, and must have"),
+        (None, "under-test streamed no part"),
+    ],
+)
+def test_the_parts_of_a_plugin_must_fit_each_other(second, words):
+    class Odd(Streaming):
+        def stream_music(self, prompt, config, **rest):
+            for one in () if second is None else [self.generate_music(prompt, config, **rest)]:
+                yield from (one, second(one))
+
+    plugin = PluginGenerator("under-test", Odd, {})
+    with pytest.raises(GeneratorError, match=words):
+        list(plugin.stream_music("rain", {"duration_s": 2.0, "seed": 3}))
