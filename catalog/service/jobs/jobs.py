@@ -165,7 +165,9 @@ class Jobs:
             entry = self._ledger.entry(job_id)
             waited = entry.job.state == "queued"
             if waited:
-                self._workers.waiting.remove(entry)
+                if entry in self._workers.waiting:  # a stop has taken it out already
+                    self._workers.waiting.remove(entry)
+                entry.leaving = False
                 self._ledger.over(entry, state="cancelled")
             entry.cancelling = True
         # What is prepared is recorded where that stops.

@@ -259,6 +259,21 @@ def test_a_stop_that_hands_over_lets_the_running_job_finish_and_cancels_what_a_p
     assert second.wait(waiting.id, WAIT_S).state == "done"
 
 
+def test_a_job_that_is_cancelled_while_it_is_handed_over_stays_cancelled(started, held):
+    first = started()
+    running, waiting = (first.find_or_make(f"{RAIN} {number}", **SHORT) for number in range(2))
+    assert held.began.acquire(timeout=WAIT_S)
+    stop = threading.Thread(target=first.close, args=(WAIT_S,), kwargs={"hand_over": True})
+    stop.start()
+    while first.waiting:
+        time.sleep(0.01)
+    assert first.cancel(waiting.id).state == "cancelled"
+    held.go.set()
+    stop.join(WAIT_S)
+    assert first.get(running.id).state == "done"
+    assert started().get(waiting.id).state == "cancelled"
+
+
 def test_a_context_of_any_form_is_kept(started, held):
     first = started()
     job = first.find_or_make(Context(text=RAIN, environment="rain"), request={}, **SHORT)
