@@ -86,7 +86,10 @@ class Turns:
 
     def _loaded(self, backend: str, size: str) -> Generator:
         generator = self._load(backend, size)
-        self.joins = hasattr(generator, "batch_key") and hasattr(generator, "generate_batch")
+        batches = hasattr(generator, "batch_key") and hasattr(generator, "generate_batch")
+        # Jobs are heard while they are made, so those of a generator that streams are joined by `stream_batch` alone.
+        heard = hasattr(generator, "stream_batch") or not hasattr(generator, "stream_music")
+        self.joins = batches and heard and self._places_of(backend) is None
         return generator
 
     @contextmanager
