@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, overload
@@ -165,18 +166,19 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
         if reuse == "never" and not dry_run:
             return self.generate(text_context, on_progress=on_progress, on_audio=on_audio, **arguments)
         call = self._flow.begin("dry-run" if dry_run else "find-or-make", text_context, arguments)
-        with self._flow.failures_logged(call):
-            outcome = self._flow.look(call, terms, explain=explain)
-            if outcome.track is None and reuse == "always":
-                raise NotFound(f"{outcome.decision.reason}, and making was ruled out; pass reuse='auto'")
-            if outcome.track is None and not dry_run:
-                near = self._flow.under_way.noted(call, terms, on_progress)
-                with near, self.store.claim(call.key):
-                    # Another call may have made it while this one waited.
-                    outcome = self._flow.look(call, terms, explain=explain)
-                    if outcome.track is None:
-                        (outcome,) = self._flow.make([(call, outcome)], on_progress, on_audio=on_audio)
-        return self._flow.finish(call, outcome)
+        with ExitStack() as near:  # until the call is logged, where those of its theme look for its track
+            with self._flow.failures_logged(call):
+                outcome = self._flow.look(call, terms, explain=explain)
+                if outcome.track is None and reuse == "always":
+                    raise NotFound(f"{outcome.decision.reason}, and making was ruled out; pass reuse='auto'")
+                if outcome.track is None and not dry_run:
+                    near.enter_context(self._flow.under_way.noted(call, terms, on_progress))
+                    with self.store.claim(call.key):
+                        # Another call may have made it while this one waited.
+                        outcome = self._flow.look(call, terms, explain=explain)
+                        if outcome.track is None:
+                            (outcome,) = self._flow.make([(call, outcome)], on_progress, on_audio=on_audio)
+            return self._flow.finish(call, outcome)
 
     def find_or_make_all(
         self,

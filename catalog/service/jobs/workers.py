@@ -115,13 +115,19 @@ class Workers:
     # With the queue locked
 
     def _next(self) -> Entry | None:
-        """Return the first waiting job that no worker has, where it may begin, or be prepared as a make may."""
+        """Return the first waiting job that no worker has, where it may begin, or be prepared as a make may.
+
+        What a process has died of once is made alone.
+        """
         entry = next((entry for entry in self.waiting if not entry.prepared), None)
         if entry is None or self.closed or self._may_begin():
             return None if self.closed else entry
         prepared = sum(entry.prepared for entry in self.waiting)
         makes = entry.sound is not None  # other work, such as a mix, would be done beside the making
-        return entry if makes and self._flow.joins and prepared < MOST_ROWS else None
+        # A make would overtake a story, which asks for its scenes one after the other.
+        beside = all(one.sound is not None and one.starts < 2 for one in self._ledger.running())
+        joins = makes and not entry.starts and beside and self._flow.joins
+        return entry if joins and prepared < MOST_ROWS else None
 
     def _may_begin(self) -> bool:
         prepared = sum(entry.prepared for entry in self.waiting)

@@ -7,13 +7,16 @@ import time
 
 import numpy as np
 import pytest
-from sample_texts import CALM, ELSEWHERE, PANIC
+from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC
 from tiny_musicgen import FILE_RATE, write_checkpoint
 
 from music_catalog.errors import Busy
 from music_catalog.generator import audio
 from music_catalog.generator.errors import GeneratorError
+from music_catalog.reuse.terms import Terms
+from music_catalog.service.choice.under_way import alike
 from music_catalog.service.jobs import Jobs
+from music_catalog.text import encoder as encoders
 
 pytest.importorskip("mlx.core")
 pytest.importorskip("torch")
@@ -25,6 +28,10 @@ PATIENCE_S = 240.0
 SHORT = {"duration_s": 1.0, "quality": "preview", "backend": "mlx", "generation": {"temperature": 0.0}}
 FIRST = "An old clock ticks in the hall of an empty house."
 TEXTS = (CALM, ELSEWHERE, PANIC)
+PLAIN = (
+    "The company was founded in 1921 and makes bearings for railway carriages at two plants in the north.",
+    "The council voted 7 to 2 on Tuesday to move the bus depot to the old brickworks by 2028.",
+)
 
 
 class Watched:
@@ -187,3 +194,80 @@ def test_work_that_is_no_make_waits_for_its_turn(jobs, generator):
     assert not done.wait(0.5)
     generator.go.set()
     assert [jobs.wait(job.id, PATIENCE_S).state for job in (first, *waiting, other)] == ["done"] * 5
+
+
+def test_what_a_process_died_of_once_is_made_alone(jobs, generator):
+    first = jobs.find_or_make(FIRST, **SHORT)
+    assert generator.begun.wait(PATIENCE_S)
+    with jobs._changed:  # as they are taken over after a crash amid their batch
+        dead = [jobs.find_or_make(text, **SHORT) for text in TEXTS[:2]]
+        for job in dead:
+            jobs._ledger.entries[job.id].starts = 1
+        fresh = jobs.find_or_make(TEXTS[2], **SHORT)
+    time.sleep(0.5)
+    assert in_line(jobs) == 0
+    generator.go.set()
+    assert [jobs.wait(job.id, PATIENCE_S).state for job in (first, *dead, fresh)] == ["done"] * 4
+    assert generator.rows == [1, 1, 1, 1]
+
+
+def test_makes_do_not_overtake_work_that_makes_one_track_after_the_other(jobs, generator):
+    first = jobs.find_or_make(FIRST, **SHORT)
+    assert generator.begun.wait(PATIENCE_S)
+    told = []
+
+    def scenes(on_progress):
+        for text in (CALM, ELSEWHERE):
+            told.append(jobs.service.find_or_make(text, on_progress=on_progress, **SHORT).track.id)
+        return {}
+
+    story, make = jobs.submit(scenes, request={}), jobs.find_or_make(PANIC, **SHORT)
+    generator.go.set()
+    assert [jobs.wait(job.id, PATIENCE_S).state for job in (first, story, make)] == ["done"] * 3
+    lines = sorted(jobs.service.store.requests.list(), key=lambda line: line.created_at)
+    make_id = jobs.get(make.id).result.track.id
+    assert [line.track_id for line in lines][1:] == [*told, make_id]
+
+
+def test_jobs_of_one_theme_share_its_track(jobs, generator, monkeypatch):
+    append = jobs.service.store.requests.append
+    monkeypatch.setattr(
+        jobs.service.store.requests, "append", lambda *line: (time.sleep(0.3), append(*line))[-1]
+    )
+    jobs.find_or_make(FIRST, **SHORT)
+    assert generator.begun.wait(PATIENCE_S)
+    same = [jobs.find_or_make(text, theme="campfire", **SHORT) for text in (CALM, CALM_AGAIN)]
+    wait_for(lambda: in_line(jobs) == 1)
+    generator.go.set()
+    made = [jobs.wait(job.id, PATIENCE_S).result for job in same]
+    served = next(one for one in made if one.action == "reused")
+    assert (served.decision.rule, made[0].track.id) == ("theme", made[1].track.id)
+
+
+def test_calls_of_one_theme_are_alike_whatever_their_texts(jobs):
+    calls = [
+        jobs.service._flow.begin("find-or-make", text, {**SHORT, "theme": theme})
+        for text, theme in ((CALM, "campfire"), (ELSEWHERE, "campfire"), (ELSEWHERE, "arrival"), (CALM, ""))
+    ]
+    for call in calls:
+        jobs.service._flow.understand(call)
+    assert [alike(calls[0], other, Terms()) for other in calls[1:3]] == [True, False]
+    assert not alike(calls[3], calls[2], Terms())
+
+
+def test_a_text_that_the_music_in_the_making_may_serve_waits_for_it(open_service, generator, jobs):
+    learned = open_service(encoder=encoders.load(), min_similarity=None, generators=lambda *_: generator)
+    queue = Jobs(learned)
+    try:
+        queue.find_or_make(FIRST, **SHORT)
+        assert generator.begun.wait(PATIENCE_S)
+        waiting = [queue.find_or_make(text, variety=1, **SHORT) for text in PLAIN]
+        wait_for(lambda: in_line(queue) >= 1)
+        time.sleep(1.0)
+        generator.go.set()
+        made = [queue.wait(job.id, PATIENCE_S).result for job in waiting]
+        assert len({one.track.id for one in made}) == 1
+        assert sorted(one.decision.rule for one in made if one.action == "reused") == ["music"]
+    finally:
+        generator.go.set()
+        queue.close(PATIENCE_S)
