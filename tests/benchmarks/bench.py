@@ -54,6 +54,7 @@ BENCHMARKS = (
     Benchmark("catalog/feedback.py", 15, "--lines 2000 --tracks 200 --calls 5", 5, data="used"),
     Benchmark("catalog/backup.py", 40, "--tracks 100", 10),
     Benchmark("catalog/objects.py", 600, "--tracks 1000 --calls 5", 60),  # guessed
+    Benchmark("catalog/kills.py", 720),  # by 56 kills in 382 s on a busy machine
     Benchmark("catalog/many_tracks.py", 1800),  # a guess for idle cores
     Benchmark("catalog/bulk.py", 90, "--texts 100 --rounds 1", 30),
     Benchmark("catalog/serve.py", 40, "--seconds 3", 30),

@@ -106,8 +106,9 @@ def test_every_kind_of_corpus_gives_the_same_plan(stocking, tmp_path):
 OWN_LENGTHS = """
 musicgen:
   presets:
+    action_drums: {duration_s: 2}
     documentary_neutral: {duration_s: 2}
-    gentle_science: {duration_s: 2}
+    quiet_room: {duration_s: 2}
 """
 
 
