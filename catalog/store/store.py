@@ -76,20 +76,22 @@ class Store:
         create: bool = True,
         lock_timeout_s: float = 600.0,
         options: Mapping[str, str] | None = None,
+        restoring: bool = False,
     ) -> Store:
         """Open the catalog in `home`, made on first use; a torn last write is set aside, an older shape upgraded.
 
         `home` is a folder, or an address such as `s3://bucket/prefix` or `db://NAME?blobs=s3://bucket/prefix`, with
         `options` for its object store and its database in place of the file that CATALOG_STORAGE names, before those of
-        the environment. `encoder` is the identity of the encoder in use, of `dimension` numbers per vector; None takes
-        the table's own. A home folder that cannot be written opens for reading. Raises NotFound without a home and
-        `create`, StorageError for a place that cannot be a home, such as a network file system or an object store that
-        ignores conditions, and for a table of a newer version, Busy when another process writes for longer than
+        the environment. `restoring` opens an address although a restore into it has not ended. `encoder` is the
+        identity of the encoder in use, of `dimension` numbers per vector; None takes the table's own. A home folder
+        that cannot be written opens for reading. Raises NotFound without a home and `create`, StorageError for a place
+        that cannot be a home, such as a network file system or an object store that ignores conditions, for one whose
+        restore has not ended, and for a table of a newer version, Busy when another process writes for longer than
         `lock_timeout_s`.
         """
         place: LocalHome | RemoteHome
         if is_address(home):
-            place = RemoteHome.open(str(home), create=create, options=options)
+            place = RemoteHome.open(str(home), create=create, options=options, restoring=restoring)
         else:
             place = LocalHome.open(home, create=create, lock_timeout_s=lock_timeout_s)
         store = cls(place, encoder=encoder, dimension=dimension, lock_timeout_s=lock_timeout_s)

@@ -52,8 +52,8 @@ class Copied(Value):
 
 
 class _Copy:
-    def __init__(self, source: Store, target: Store) -> None:
-        self._source, self._target = source, target
+    def __init__(self, source: Store, target: Store, *, prune: bool) -> None:
+        self._source, self._target, self._prune = source, target, prune
         self.problems: list[Problem] = []
         self.rows = self.files = self.size_bytes = 0
 
@@ -73,11 +73,14 @@ class _Copy:
             known = self._known(target)
             reader = opened.search().select(opened.schema.names).limit(None).to_batches(ROWS_AT_ONCE)
             seen: set[str] = set()
+            before = len(self.problems)
             for batch in reader:
                 seen |= self._copy_batch(target, batch, known)
                 if on_progress is not None:
                     on_progress(len(seen), total)
-        if gone := sorted(known.keys() - seen):
+        # The id of a damaged row may be altered: the row that it was would pass for gone, and its copy is the last.
+        damaged = any(problem.kind == "altered-row" for problem in self.problems[before:])
+        if self._prune and not damaged and (gone := sorted(known.keys() - seen)):
             for start in range(0, len(gone), ROWS_AT_ONCE):
                 self._delete(target, gone[start : start + ROWS_AT_ONCE])
 
@@ -96,7 +99,7 @@ class _Copy:
             except Damage as error:
                 self.problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
                 continue
-            if known.get(row["id"]) != row["row_sha256"]:
+            if known.get(row["id"]) != row["row_sha256"] and (self._prune or row["id"] not in known):
                 new.append(place)
         if target.name == "tracks":
             self._copy_audio(rows)
@@ -183,13 +186,17 @@ class _Copy:
         self.size_bytes += len(data)
 
 
-def copy_home(source: Store, target: Store, on_progress: Progress | None = None) -> Copied:
+def copy_home(
+    source: Store, target: Store, on_progress: Progress | None = None, *, prune: bool = True
+) -> Copied:
     """Make `target` a copy of `source`, and return what was copied; writers of the source may go on.
 
     Rows are compared with their checksums and audio with its sha256. The rows of a table are those of one moment, and
-    no row is in the copy before its audio. Raises StorageError where either refuses, and for a copy of another shape.
+    no row is in the copy before its audio. Rows that went from the source go from the copy, unless a row of their table
+    is damaged. Without `prune` every row that is in `target` stays as it is. Raises StorageError where either refuses,
+    and for a copy of another shape.
     """
-    copy = _Copy(source, target)
+    copy = _Copy(source, target, prune=prune)
     pairs = [
         (source.requests.table.durable, target.requests.table.durable),
         (source.judgements.table.durable, target.judgements.table.durable),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -21,6 +22,8 @@ from ..generator import Progress
 from ..models import Value
 from ..mounts import check_local
 from ..objects.address import is_address
+from ..objects.lease import lease
+from ..store.homes.remote import RESTORING_MARK
 from ..store.schema import VERSIONS
 from ..store.store import RESTORING, Store, make_folders
 from .copying import copy_home
@@ -34,6 +37,8 @@ ASIDE = "before-restore-"
 """How the names of folders begin that hold what was in a home before; time and random digits follow."""
 LOCK_S = 5.0
 """How long a writer may take to finish before a home is moved aside."""
+RESTORE_WAIT_S = 30.0
+"""How long a restore into an object store waits for another one there; that of a dead process counts for 10 s."""
 _STAYS = ("lost+found",)
 
 
@@ -65,8 +70,9 @@ def restore(
     Every file is compared with its sha256. Audio that fails is left out and told; any other file that fails raises
     Damage, and nothing is changed. `home` must be absent or empty. With `force` what it holds moves to a folder
     `before-restore-*` in it. A `home` on an object store must hold no catalog; there `folder` may also be a home, such
-    as `copy_to_folder` makes. Raises NotFound without a backup, InputError for a home that holds something, Busy while
-    a service or a writer works there.
+    as `copy_to_folder` makes. Until it ends the home refuses to open; the same call goes on with one that did not end.
+    Raises NotFound without a backup, InputError for a home that holds something, Busy while a service or a
+    writer works there.
     """
     if is_address(home):
         return _into_store(Path(folder).expanduser().absolute(), str(home), snapshot, on_progress)
@@ -105,15 +111,18 @@ def _into_store(folder: Path, home: str, snapshot: str | None, on_progress: Prog
             name = restore(folder, source, snapshot=snapshot).snapshot
         elif snapshot is not None:
             raise InputError(f"{folder} is a home and has no snapshots; leave out snapshot={snapshot!r}")
-        target = Store.open(home)
-        after.callback(target.close)
-        if target.tracks.table.durable.of_service:
-            raise InputError(f"the tables of {home} are in a service; restore into s3://, gs:// or az://")
-        if any(table.durable.exists() and table.count(None) for table in _tables(target)):
-            raise InputError(f"{home} holds a catalog already; pass an empty place")
         from_ = Store.open(source, create=False)
         after.callback(from_.close)
-        done = copy_home(from_, target, on_progress)
+        target = Store.open(home, restoring=True)
+        after.callback(target.close)
+        assert target.blobs is not None
+        if target.tracks.table.durable.of_service:
+            raise InputError(f"the tables of {home} are in a service; restore into s3://, gs:// or az://")
+        after.enter_context(lease(target.blobs, "restore", RESTORE_WAIT_S, f"the restore into {home}"))
+        _begin(target, json.dumps({"from": str(folder), "snapshot": name}).encode())
+        # A replica that opened the place before may have stored rows of its own, which stay.
+        done = copy_home(from_, target, on_progress, prune=False)
+        target.blobs.delete(RESTORING_MARK)
     return Restored(
         snapshot=name,
         home=home,
@@ -122,6 +131,21 @@ def _into_store(folder: Path, home: str, snapshot: str | None, on_progress: Prog
         size_bytes=done.size_bytes,
         lacking=tuple(problem.detail for problem in done.problems),
     )
+
+
+def _begin(target: Store, mark: bytes) -> None:
+    """Mark a place on an object store as not restored yet. Raises InputError for a catalog, or another restore."""
+    assert target.blobs is not None
+    begun = target.blobs.get(RESTORING_MARK)
+    if begun is None:
+        if any(table.durable.exists() and table.count(None) for table in _tables(target)):
+            raise InputError(f"{target.address} holds a catalog already; pass an empty place")
+        target.blobs.put(RESTORING_MARK, mark)
+    elif begun != mark:
+        raise InputError(
+            f"a restore of {begun.decode(errors='replace')} into {target.address} has not ended; go on with that one, "
+            "or pass an empty place"
+        )
 
 
 def _tables(store: Store) -> Sequence[Any]:

@@ -39,11 +39,13 @@ from .remote_audio import RemoteAudio
 from .remote_care import RemoteCare
 from .remote_log import RemoteRequests
 
-__all__ = ["RemoteHome"]
+__all__ = ["RESTORING_MARK", "RemoteHome"]
 
 
 MARK = "home.json"
 """The object that every home has; a home that has it passed the probe."""
+RESTORING_MARK = "restoring.json"
+"""The object that a home has while a restore into it has not ended; such a home refuses to open."""
 FORMAT, WITH_SERVICE = 1, 2
 """The format of a home, and of one whose tables are in a database, which earlier programs do not know."""
 SHARED_FILES = ("catalog.yaml", "certificate.json", "music-certificate.json")
@@ -76,13 +78,20 @@ class RemoteHome:
         self._turn = threading.Condition()
 
     @classmethod
-    def open(cls, home: str, *, create: bool, options: Mapping[str, str] | None) -> RemoteHome:
-        """Open the home at an address, which is made on first use; raises as `Store.open` does."""
+    def open(
+        cls, home: str, *, create: bool, options: Mapping[str, str] | None, restoring: bool = False
+    ) -> RemoteHome:
+        """Open the home at an address, which is made on first use; see `Store.open`, which raises alike."""
         address = parse_address(home, options)
         blobs, database = Blobs(address), address.database
         mark = blobs.get(MARK)
         if mark is None and not create:
             raise NotFound(f"there is no catalog in {address.home}; the first track made there begins one")
+        if mark is not None and not restoring and blobs.get(RESTORING_MARK) is not None:
+            raise StorageError(
+                f"a restore into {address.home} has not ended; wait for it, or go on with it by "
+                "`catalog restore --from DIR` as it was called first"
+            )
         service = connect_service(database) if database else None
         place = cls(address, blobs, service)
         if database and service and not place.tables[0].exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
@@ -47,9 +48,10 @@ class RemoteCare(Care):
     def fix(self, problem: Problem, encode: Encode | None = None) -> bool:
         """Mend what can be mended beside other replicas; return whether it was.
 
-        Audio that this machine has in its cache goes back; else its track goes to the trash, and altered audio is
-        copied to `lost/altered/` and deleted, so that it can be made again. A row whose record is whole is written
-        anew from it. What no row names stays: another replica may be about to insert a row that names it.
+        Audio that is whole by now stays, and what this machine has in its cache goes back; else its track goes to the
+        trash, and altered audio is copied to `lost/altered/` and deleted, so that it can be made again. A row
+        whose record is whole is written anew from it. What no row names stays:
+        another replica may be about to insert a row that names it.
         """
         vector_of = None if encode is None else lambda track: encode([track.context])[0]
         if problem.kind == "altered-row":
@@ -61,7 +63,8 @@ class RemoteCare(Care):
             return False
         try:
             track = self._tracks.get(problem.subject)
-            if track is None or self._audio.put_back(track):
+            # A finding may be hours old, and the audio back since.
+            if track is None or self._is_whole(track) or self._audio.put_back(track):
                 return True
             self._tracks.trash(track.id)
         except NotFound:  # the row went meanwhile
@@ -75,6 +78,10 @@ class RemoteCare(Care):
             )  # before it goes, so that no writer relies on it from now on
             self._blobs.delete(track.audio_path)
         return True
+
+    def _is_whole(self, track: Track) -> bool:
+        data = self._blobs.get(track.audio_path)
+        return data is not None and hashlib.sha256(data).hexdigest() == track.audio_sha256
 
     def reembed(
         self,

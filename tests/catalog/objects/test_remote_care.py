@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from command_line import run
 from fakes import WordHashEncoder
 
 from music_catalog import MusicService
 from music_catalog.doctor import examine
-from music_catalog.errors import InputError
+from music_catalog.errors import InputError, StorageError
 from music_catalog.store.homes import remote_audit
+from music_catalog.upkeep import copying
 from music_catalog.upkeep.backup import copy_to_folder
 from music_catalog.upkeep.restore import restore
 
@@ -72,6 +75,19 @@ def test_audio_that_the_cache_has_goes_back(stocked):
     assert store.care.fix(problem)
     assert store.blobs.get(first.audio_path) == data
     assert len(store.tracks.list()) == 2
+
+
+@pytest.mark.parametrize("torn", [b"torn", None])
+def test_audio_that_is_whole_again_when_it_is_mended_stays(stocked, torn):
+    store, (first, _) = stocked.store, stocked.store.tracks.list()
+    data = store.blobs.get(first.audio_path)
+    store.blobs.put(first.audio_path, torn) if torn else store.blobs.delete(first.audio_path)
+    (problem,) = store.care.check()
+    store.audio.path_of(first).unlink()  # the cache of this machine has it no more
+    store.blobs.put(first.audio_path, data)  # an operator brings it back
+    assert store.care.fix(problem)
+    assert store.blobs.get(first.audio_path) == data
+    assert store.tracks.get(first.id).state == "ready"
 
 
 def test_what_no_row_names_is_told_and_stays(stocked, monkeypatch):
@@ -151,6 +167,44 @@ def test_a_snapshot_of_a_folder_goes_to_an_object_store(opened, seaweed, tmp_pat
     assert opened(place).find_or_make(TEXTS[0], **SHORT).track.id == made.id
 
 
+def test_a_restore_deletes_nothing_that_a_replica_stores_meanwhile(opened, seaweed, tmp_path, monkeypatch):
+    local, place = opened(tmp_path / "local"), seaweed.address()
+    restored = local.generate(TEXTS[0], **SHORT).track
+    replica, made, copy_table = opened(place), [], copying._Copy.copy_table
+
+    def make_and_copy(self, source, *others):
+        if source.name == "tracks":
+            made.append(replica.generate(TEXTS[1], **SHORT).track)
+        copy_table(self, source, *others)
+
+    monkeypatch.setattr(copying._Copy, "copy_table", make_and_copy)
+    restore(tmp_path / "local", place)
+    after = opened(place).store
+    assert {track.id for track in after.tracks.list()} == {restored.id, made[0].id}
+
+
+def test_a_restore_that_died_refuses_to_open_and_is_gone_on_with(opened, seaweed, tmp_path, monkeypatch):
+    local, place = opened(tmp_path / "local"), seaweed.address()
+    tracks = [local.generate(text, **SHORT).track.id for text in TEXTS]
+
+    def die(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying._Copy, "copy_others", die)
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path / "local", place)
+    with pytest.raises(StorageError, match="has not ended"):
+        opened(place)
+    shutil.copytree(tmp_path / "local", tmp_path / "other")
+    with pytest.raises(InputError, match="go on with that one"):
+        restore(tmp_path / "other", place)
+    assert restore(tmp_path / "local", place).tracks == 2
+    after = opened(place)
+    assert sorted(track.id for track in after.store.tracks.list()) == sorted(tracks)
+    assert kinds(after) == []
+
+
 def test_a_copy_is_written_over_nothing_else(stocked, opened, tmp_path):
     opened(tmp_path / "local").generate(TEXTS[0], **SHORT)
     with pytest.raises(InputError, match="holds something else"):
@@ -165,6 +219,17 @@ def test_what_is_damaged_is_told_and_not_copied(stocked, tmp_path):
     assert (problem.kind, problem.subject) == ("altered-audio", first.id)
     assert not (tmp_path / "copy" / first.audio_path).exists()
     assert (tmp_path / "copy" / second.audio_path).exists()
+
+
+def test_a_row_whose_id_was_altered_does_not_go_from_the_copy(stocked, opened, tmp_path):
+    store, (first, second) = stocked.store, stocked.store.tracks.list()
+    copy_to_folder(store, tmp_path / "copy")
+    table = store.tracks.table.durable
+    table.commit("a test", lambda lance: lance.update(f"id = '{first.id}'", values={"id": "altered"}))
+    (problem,) = copy_to_folder(store, tmp_path / "copy").problems
+    assert (problem.kind, problem.subject) == ("altered-row", "altered")
+    copy = opened(tmp_path / "copy").store
+    assert {track.id for track in copy.tracks.list()} == {first.id, second.id}
 
 
 def test_the_command_checks_copies_and_brings_back(stocked, seaweed, tmp_path):
