@@ -259,10 +259,11 @@ def test_care_makes_the_indexes_of_a_grown_table_and_searches_find_the_same(repl
         service.generate(f"{scene} number {number}", **SHORT)
     tracks, vector = service.store.tracks, service.embed(RAIN)
     exact = {track.id: score for track, score in tracks.search(vector)}
-    assert service.store.care.compact_due() == ["tracks"]
+    service.store.requests.list(limit=1)  # the lines that wait are written
+    assert "tracks" in service.store.care.compact_due()
     indexed = {column for index in tracks.table.durable.table.list_indices() for column in index.columns}
     assert indexed >= {"vector", "words", "key", "state"}
-    assert service.store.care.compact_due() == []
+    assert "tracks" not in service.store.care.compact_due()
     new = service.generate(f"{RAIN} once more", **SHORT).track
     found = {track.id: score for track, score in tracks.search(vector)}
     assert found.pop(new.id) > 0.5

@@ -31,15 +31,23 @@ def replica(server, monkeypatch, tmp_path):
         service.close()
 
 
+STOCK: dict[str, bytes] = {}
+"""The objects of the home below, once a test has made it."""
+
+
 @pytest.fixture
-def stocked(replica, monkeypatch):
+def stocked(replica, server, monkeypatch):
     """A replica of a home with sixteen tracks, which are indexed."""
     monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
     monkeypatch.setattr("music_catalog.store.schema.FAR_ROWS", 2)
+    server.objects.update(STOCK)
     service = replica()
-    for text in TEXTS:
-        service.generate(text, **SHORT)
-    service.store.care.compact()
+    if not STOCK:
+        for text in TEXTS:
+            service.generate(text, **SHORT)
+        service.store.requests.list(limit=1)  # the lines that wait are written
+        service.store.care.compact()
+        STOCK.update(server.objects)
     return service
 
 
