@@ -83,14 +83,15 @@ class Unended:
 def alike(call: Call, other: Call, terms: Terms) -> bool:
     """Return whether the track that is made for `other` may be reused for `call`; both are understood.
 
-    Music of the same style is taken to serve, since what it will sound like is not known yet.
+    Music of the same style is taken to serve, since what it will sound like is not known yet. A preset that the caller
+    states says nothing of the text, and would make all that are sent under it wait for each other.
     """
     if call.key == other.key or (call.audience.theme and call.audience == other.audience):
         return True
     if call.choices != other.choices or call.understood is None or other.understood is None:
         return False
     (wanted, vector), (made, other_vector) = call.understood, other.understood
-    if wanted.style == made.style:
+    if wanted.style == made.style and call.choices.preset is None:
         in_language = terms.for_language(wanted.features.language)
         if in_language.music_threshold is not None:
             return True
