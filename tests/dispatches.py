@@ -109,7 +109,7 @@ def one_kernel_each():
         return [both, both]
 
     fast = {"layer_norm": norm, "scaled_dot_product_attention": attention}
-    with patch.multiple(mx.fast, **fast), patch.object(residual, "_kernel", lambda: sum_and_norm):
+    with patch.multiple(mx.fast, **fast), patch.object(residual, "_kernel", lambda _: sum_and_norm):
         yield copied
 
 

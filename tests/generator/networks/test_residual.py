@@ -102,7 +102,7 @@ def on_metal(tmp_path, monkeypatch):
         made = subprocess.run([tmp_path / "kernel"], input=data, stdout=subprocess.PIPE, check=True).stdout
         return [mx.array(part).reshape(output_shapes[0]) for part in np.split(np.frombuffer(made, "f4"), 2)]
 
-    monkeypatch.setattr(residual, "_kernel", lambda: kernel)
+    monkeypatch.setattr(residual, "_kernel", lambda _: kernel)
 
 
 def drawn(shape, seed=1):
@@ -137,7 +137,7 @@ def test_what_the_kernel_cannot_take_is_left_to_mlx(monkeypatch):
     def refuse(**_):
         raise AssertionError("not for the kernel")
 
-    monkeypatch.setattr(residual, "_kernel", lambda: refuse)
+    monkeypatch.setattr(residual, "_kernel", lambda _: refuse)
     check(*drawn((1, 1, 44)))
     x, y, norm = drawn((1, 1, 64))
     added, _ = add_and_norm(x.astype(mx.float16), y, norm)
@@ -179,3 +179,52 @@ def test_a_device_on_which_the_kernel_works_takes_it(monkeypatch):
     finally:
         residual._kernel.cache_clear()
     assert taken == [(3, 1, 64), (3, 1, 2048), (2, 1, 64)]
+
+
+@pytest.mark.parametrize("fault", ["raises", "wrong"])
+@pytest.mark.parametrize("faulty", [mx.float32, mx.bfloat16, mx.float16])
+def test_a_type_in_which_the_kernel_fails_takes_the_plain_form_and_others_the_kernel(
+    faulty, fault, monkeypatch, caplog
+):
+    def kernel(*, inputs, output_shapes, **_):
+        x, y, weight, bias, eps = inputs
+        taken.append(x.dtype)
+        if x.dtype != faulty:
+            return [x + y, mx.fast.layer_norm(x + y, weight, bias, eps)]
+        if fault == "raises":
+            raise RuntimeError("no function with this type")
+        return [x + y, mx.fast.layer_norm(x + y, weight, bias, eps) * 1.05]
+
+    taken: list[mx.Dtype] = []
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    monkeypatch.setattr(mx, "default_device", lambda: mx.Device(mx.gpu))
+    monkeypatch.setattr(mx.fast, "metal_kernel", lambda **_: kernel)
+    residual._kernel.cache_clear()
+    try:
+        for dtype in (mx.float16, mx.bfloat16, mx.float32):
+            x, y, norm = drawn((2, 1, 64))
+            norm.set_dtype(dtype)
+            for _ in range(2):  # the first time it is compared
+                taken.clear()
+                added, normed = add_and_norm(x.astype(dtype), y.astype(dtype), norm)
+            assert taken == ([] if dtype == faulty else [dtype])
+            plain = x.astype(dtype) + y.astype(dtype)
+            np.testing.assert_array_equal(*(np.array(one.astype(mx.float32)) for one in (added, plain)))
+            expected = norm(plain)
+            np.testing.assert_array_equal(*(np.array(one.astype(mx.float32)) for one in (normed, expected)))
+    finally:
+        residual._kernel.cache_clear()
+    assert caplog.text.count("left out on this GPU") == 1
+    assert str(faulty) in caplog.text
+
+
+def test_a_type_that_is_not_compared_is_left_to_mlx(monkeypatch):
+    def refuse(**_):
+        raise AssertionError("not for the kernel")
+
+    monkeypatch.setattr(residual, "_kernel", lambda _: refuse)
+    with mx.stream(mx.cpu):
+        x, y, norm = drawn((1, 1, 64))
+        norm.set_dtype(mx.float64)
+        added, _ = add_and_norm(x.astype(mx.float64), y.astype(mx.float64), norm)
+    assert added.dtype == mx.float64
