@@ -103,6 +103,11 @@ class Flow:
         """Whether requests that wait for the generator at the same time are made together."""
         return self._turns.joins
 
+    @property
+    def makes(self) -> bool:
+        """Whether the thread that looks makes music, and waits for its turn no more."""
+        return self._turns.has_come
+
     def begin(self, command: str, source: ContextSource, arguments: Mapping[str, Any]) -> Call:
         """Return a new call with its arguments checked: fields of `Context`, `Choices`, `Audience`, `Takes`.
 

@@ -64,11 +64,17 @@ class Turns:
         with self._noted(order):
             if (places := self._places_of(backend)) is not None:
                 with self._place(places, order):
+                    order.report(0, 1)  # its turn has come
                     return order.made_here(), order.took_s
             if LINE.here:
                 # What a generator calls asks for more music: the thread would wait for itself.
                 return order.made_here(), order.took_s
             return order.result(), order.took_s
+
+    @property
+    def has_come(self) -> bool:
+        """Whether the thread that looks makes music: that of the generators, or one that has others make it."""
+        return LINE.here or bool(self._held.places)
 
     def close(self) -> None:
         """Cancel what is being made and what waits, and make nothing more; return once the steps of it are over."""

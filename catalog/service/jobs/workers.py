@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import CatalogError
 from ...generator import Cancelled
-from ...generator.thread.line import LINE
 from ...generator.thread.orders import MOST_ROWS
 from ...models import Result
 from ..call import HandedOver
@@ -89,7 +88,7 @@ class Workers:
             if entry.cancelling:
                 raise HandedOver("the job is left") if entry.leaving else Cancelled("the job was cancelled")
             with self._changed:
-                if LINE.here and entry in self.waiting:
+                if entry in self.waiting and self._flow.makes:
                     self._begin(entry)  # its turn has come
                 if entry.job.state == "running":
                     self._ledger.set(entry, progress=(done, total))

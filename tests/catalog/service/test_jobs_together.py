@@ -11,8 +11,10 @@ from sample_texts import CALM, CALM_AGAIN, ELSEWHERE, PANIC
 from tiny_musicgen import FILE_RATE, write_checkpoint
 
 from music_catalog.errors import Busy
-from music_catalog.generator import audio
+from music_catalog.generator import Audio, audio
 from music_catalog.generator.errors import GeneratorError
+from music_catalog.plugins.generators import PluginGenerator
+from music_catalog.presets import BackendSettings
 from music_catalog.reuse.terms import Terms
 from music_catalog.service.choice.under_way import alike
 from music_catalog.service.jobs import Jobs
@@ -185,6 +187,39 @@ def test_a_text_that_the_track_in_the_making_serves_waits_for_it(jobs, generator
     made, reused, panic = (jobs.wait(job.id, PATIENCE_S).result for job in (first, near, other))
     assert [one.action for one in (made, reused, panic)] == ["generated", "reused", "generated"]
     assert reused.track.id == made.track.id
+
+
+class Away:
+    """A generator that has another machine make the music: it is called on the thread of who asks."""
+
+    weights_license, elsewhere = "MIT", True
+
+    def __init__(self):
+        self.go = threading.Event()
+
+    def generate_music(self, prompt, config, *, on_progress=None, **_):
+        while not self.go.wait(0.01):
+            on_progress(1, 4)
+        samples = np.random.default_rng(1).uniform(-0.1, 0.1, (FILE_RATE, 1)).astype(np.float32)
+        made = {"model": "away", "weights_license": "MIT", "seed": config["seed"], "versions": {}}
+        return Audio(samples, FILE_RATE, made)
+
+
+def test_a_job_that_another_machine_makes_is_told_as_made_while_the_one_before_it_is_made(jobs, generator):
+    backends, away = jobs.service._flow.backends, Away()
+    backends._settings = {"away": BackendSettings()}
+    backends._loaded["away"] = PluginGenerator("away", lambda: away, {})
+    jobs.find_or_make(FIRST, **SHORT)
+    assert generator.begun.wait(PATIENCE_S)
+    job = jobs.find_or_make(PANIC, **{**SHORT, "backend": "away"})
+    try:
+        wait_for(lambda: jobs.get(job.id).progress == (1, 4))
+        made = jobs.get(job.id)
+        assert (made.state, jobs.waiting, jobs.position(job.id)) == ("running", 0, 0)
+        assert made.started_at is not None
+    finally:
+        away.go.set()
+    assert jobs.wait(job.id, PATIENCE_S).state == "done"
 
 
 def test_work_that_is_no_make_waits_for_its_turn(jobs, generator):
