@@ -28,22 +28,6 @@ BATTLE = "A battle rages among burning castles, swords clash"
 SHORT = {"backend": "procedural", "duration_s": 1}
 
 
-@pytest.fixture
-def replica(server, monkeypatch, tmp_path):
-    """Return a function that opens one more replica, as on another machine: its caches are its own."""
-    opened = []
-
-    def open_(home=HOME, **options):
-        monkeypatch.setenv("CATALOG_CACHE", str(tmp_path / f"machine-{len(opened)}"))
-        usual = {"encoder": WordHashEncoder(), "min_similarity": 0.55}
-        opened.append(MusicService.open(home, **{**usual, **options}))
-        return opened[-1]
-
-    yield open_
-    for service in opened:
-        service.close()
-
-
 def test_a_track_is_made_found_and_served_by_another_replica(replica):
     first, second = replica(), replica()
     made = first.find_or_make(RAIN, **SHORT)

@@ -33,22 +33,6 @@ def home(seaweed, tables):
     return f"{tables.database()}?blobs={seaweed.address()}"
 
 
-@pytest.fixture
-def replica(home, monkeypatch, tmp_path):
-    """Return a function that opens one more replica, as on another machine: its caches are its own."""
-    opened = []
-
-    def open_(home=home, **options):
-        monkeypatch.setenv("CATALOG_CACHE", str(tmp_path / f"machine-{len(opened)}"))
-        usual = {"encoder": WordHashEncoder(), "min_similarity": 0.55}
-        opened.append(MusicService.open(home, **{**usual, **options}))
-        return opened[-1]
-
-    yield open_
-    for service in opened:
-        service.close()
-
-
 def test_what_is_done_with_a_catalog_is_done_with_one_of_a_service(replica, home):
     service, second = replica(), replica()
     made = service.find_or_make(RAIN, **SHORT)
