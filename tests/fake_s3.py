@@ -80,6 +80,8 @@ class ObjectServer:
             return 200, {**told, "Size": str(len(data))}, data
         first, last = wanted.groups()
         start = int(first) if first else max(0, len(data) - int(last))
+        if start >= len(data):
+            return self._error(416, "InvalidRange")
         end = min(len(data), int(last) + 1) if first and last else len(data)
         return 206, {**told, "Content-Range": f"bytes {start}-{end - 1}/{len(data)}"}, data[start:end]
 

@@ -40,18 +40,21 @@ _AS_PATH = re.compile(r"[a-z][a-z0-9+.-]+:/+\S")
 
 
 class Found(NamedTuple):
-    """An audio file that was found."""
+    """An audio file that was found, or the object of one that a list names."""
 
     path: Path
+    """Of an object, the last part of its address."""
     folder: str = ""
     """The folders between the one that was named and the file, with slashes."""
     name: str = ""
     """What it is called, where that is not its path."""
+    address: str = ""
+    """That of an object, which is fetched when its turn comes."""
 
     @property
     def said(self) -> str:
-        """Its name or its path as text."""
-        return self.name or told(self.path)
+        """Its name, its address or its path as text."""
+        return self.name or self.address or told(self.path)
 
 
 def find(paths: Iterable[str | Path]) -> Iterator[Found]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ..errors import InputError
 from ..objects.address import is_address
-from .far import bring
+from .far import checked_address
 from .finding import told
 from .words import Words, clean, key_name, split_list
 
@@ -69,11 +69,10 @@ def read_sidecar(path: Path) -> Words:
 
 
 def manifest(path: str | Path) -> dict[str, Words]:
-    """Return what a list says of each file, by the real path of the file.
+    """Return what a list says of each file, by the real path of the file, or by its address on an object store.
 
     The list is CSV with a row of names, or JSON Lines; one column is `path`, relative to the folder of the list, or the
-    address of audio on an object store, which is brought here. Raises InputError with the number of the row for one
-    that cannot be used, and what `far.bring` raises.
+    address of audio on an object store. Raises InputError with the number of the row for one that cannot be used.
     """
     file = Path(path)
     rows = _json_lines(file) if file.suffix.lower() in (".jsonl", ".json", ".ndjson") else _csv(file)
@@ -82,9 +81,9 @@ def manifest(path: str | Path) -> dict[str, Words]:
         where = next((row[name] for name in PATHS if row.get(name)), None)
         if not isinstance(where, str):
             raise InputError(f"row {number} of {told(file)} names no file; give it a column `path`")
-        place = bring(where) if is_address(where) else file.parent / where
+        place = checked_address(where) if is_address(where) else os.path.realpath(file.parent / where)
         try:
-            found[os.path.realpath(place)] = _said(row, strict=True)
+            found[place] = _said(row, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(

@@ -17,7 +17,6 @@ import numpy as np
 from ..disk.files import TEMPORARY
 from ..errors import CatalogError, InputError, in_one_line
 from .decoding import RATE, Decoded, decoded
-from .finding import told
 from .levels import LevelMeter
 from .lists import read_sidecar
 from .tags import read_tags
@@ -36,16 +35,16 @@ MIDDLE_S = 46.0
 def prepare(task: dict[str, Any]) -> dict[str, Any]:
     """Return what is known of one file, as JSON values, and write a playable copy of it into a folder.
 
-    `task` holds `path`, `folder` (where the copy and large temporary files go), `lufs` (the loudness of the copy for
-    each role), `role` (that of the files that state none), and `measure` (false: only what a dry run needs). Raises
-    InputError for what cannot be used.
+    `task` holds `path`, `name` (that of the file, which may say what it is), `folder` (where the copy and large
+    temporary files go), `lufs` (the loudness of the copy for each role), `role` (that of files that state none), and
+    `measure` (false: only what a dry run needs). Raises InputError for what cannot be used.
     """
     path, folder = Path(os.fsdecode(bytes.fromhex(task["path"]))), Path(task["folder"])
     words = merged(
         [
             ("the file beside it", read_sidecar(path)),
             ("its tags", read_tags(path)),
-            ("its name", from_name(told(path.name), task["said_folder"])),
+            ("its name", from_name(task["name"], task["said_folder"])),
         ]
     )
     known: dict[str, Any] = {"words": words.model_dump(mode="json")}

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import secrets
 import shutil
 import time
@@ -21,7 +20,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..disk.files import TEMPORARY, storing
+from ..disk.files import storing
+from ..disk.remote.files import bring
 from ..errors import CatalogError, NotFound
 from ..objects.blobs import Blobs
 from ..store.store import Store
@@ -172,17 +172,7 @@ class SharedSoundtracks(Soundtracks):
         size = self._blobs.size(at)
         if size is not None and path.is_file() and path.stat().st_size == size:
             return True
-        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
-        with storing(f"{path.name} cannot be kept in the caches"):
-            path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-            try:
-                with temporary.open("xb") as file:
-                    is_there = self._blobs.fetch(at, file)
-                if is_there:
-                    temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        return is_there
+        return bring(self._blobs, at, path)
 
     def _delete_objects(self, kind: str, name: str) -> bool:
         """Delete the objects of one, that which names the others first; tell whether there were any."""

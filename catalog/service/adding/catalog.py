@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from typing_extensions import Unpack
@@ -19,12 +19,13 @@ from ...intake.lists import beets_library, manifest, read_sidecar
 from ...intake.tags import read_tags
 from ...intake.words import Words, split_list
 from ...models import IMPORTED, AddOptions, Batch, Track
+from ...objects.address import is_address
 from ...presets import Library
 from ...search.filters import both, equals, literal
 from ...store.rows import from_track_row
 from ...validation import check_type, nearest, validated
 from ..stock import StockedCatalog
-from .flow import Adding, OnFile, add_files, new_batch
+from .flow import Adding, OnFile, Said, add_files, new_batch
 
 __all__ = ["AddingCatalog", "given_words"]
 
@@ -60,8 +61,7 @@ class AddingCatalog(StockedCatalog):
         given = given_words(options, self.library)
         rows = manifest(listed) if listed is not None else {}
         owned = beets_library(beets) if beets is not None else {}
-        of_lists = [*owned, *(() if paths else map(Path, rows))]
-        found = [*find(paths), *map(Found, of_lists)]
+        found = [*find(paths), *map(Found, owned), *(() if paths else map(_listed, rows))]
         if not (paths or rows or owned):
             raise InputError("nothing is named to be added; pass files or folders")
         adding = self._adding(_said(rows, owned), given, dry_run)
@@ -70,16 +70,16 @@ class AddingCatalog(StockedCatalog):
     def states_licenses(
         self, *paths: str | Path, listed: str | Path | None = None, beets: str | Path | None = None
     ) -> bool:
-        """Tell whether each of these files states its licence: in its tags, in JSON beside it, or in a list."""
+        """Tell whether each of these files states its licence: in its tags, in JSON beside it, or in a list.
+
+        Objects of a list are not fetched for that: what the list says counts.
+        """
         self._require_open()
         rows = manifest(listed) if listed is not None else {}
         owned = beets_library(beets) if beets is not None else {}
         said = _said(rows, owned)
-        files = [*(one.path for one in find(paths)), *owned, *(() if paths else map(Path, rows))]
-        return all(
-            bool(said(path).license or read_sidecar(path).license or read_tags(path).license)
-            for path in files
-        )
+        found = [*find(paths), *map(Found, owned), *(() if paths else map(_listed, rows))]
+        return all(bool(said(one).license or _own_license(one)) for one in found)
 
     def add_bytes(self, data: bytes, name: str, **options: Unpack[AddOptions]) -> Batch:
         """Take in one audio file from its bytes; `name` is that of the file, whose ending says what it is."""
@@ -129,7 +129,7 @@ class AddingCatalog(StockedCatalog):
             )
         return ids
 
-    def _adding(self, said: Callable[[Path], Words], given: Words, dry_run: bool) -> Adding:
+    def _adding(self, said: Said, given: Words, dry_run: bool) -> Adding:
         return Adding(
             store=self.store,
             library=self.library,
@@ -157,11 +157,22 @@ def given_words(options: Mapping[str, Any], library: Library) -> Words:
     return validated(Words, values)
 
 
-def _said(rows: Mapping[str, Words], owned: Mapping[Path, Words]) -> Callable[[Path], Words]:
+def _listed(place: str) -> Found:
+    """Return the file, or the object, that a list names."""
+    if is_address(place):
+        return Found(Path(PurePosixPath(place).name), address=place)
+    return Found(Path(place))
+
+
+def _own_license(one: Found) -> str:
+    return "" if one.address else read_sidecar(one.path).license or read_tags(one.path).license
+
+
+def _said(rows: Mapping[str, Words], owned: Mapping[Path, Words]) -> Said:
     nothing = Words()
 
-    def said(path: Path) -> Words:
-        listed = rows.get(os.path.realpath(path)) if rows else None
-        return listed or owned.get(path) or nothing
+    def said(one: Found) -> Words:
+        listed = rows.get(one.address or os.path.realpath(one.path)) if rows else None
+        return listed or owned.get(one.path) or nothing
 
     return said

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...disk.files import TEMPORARY, check_writable, sha256_of
-from ...errors import InputError
+from ...errors import CatalogError, Damage, InputError, NotFound, StorageError
 from ...generator import Progress
 from ...generator.listening.copies import KnownRecordings
 from ...generator.listening.fingerprint import UNSURE, Fingerprint, sparse
+from ...intake.far import FarAudio, sha256_in
 from ...intake.finding import Found, told
 from ...intake.impressions import impression
 from ...intake.known import Known
@@ -42,7 +43,7 @@ __all__ = ["Adding", "OnFile", "Said", "add_files", "new_batch"]
 
 OnFile = Callable[[AddedFile], None]
 Taken = tuple[NewTrack | None, AddedFile]
-Said = Callable[[Path], Words]
+Said = Callable[[Found], Words]
 """What a list or a library says of a file."""
 GROUP, GROUP_S = 12, 10.0
 """Tracks that are written in one commit, and the seconds after which fewer are."""
@@ -90,6 +91,19 @@ class Adding:
             done(result)
 
 
+class _Brought(NamedTuple):
+    """A file that is looked at: where its bytes are, their sha256, and whether that is a copy of an object."""
+
+    path: Path
+    sha256: str
+    fetched: bool = False
+
+    def forget(self) -> None:
+        """Delete the copy of an object."""
+        if self.fetched:
+            self.path.unlink(missing_ok=True)
+
+
 def add_files(
     adding: Adding,
     found: Sequence[Found],
@@ -113,22 +127,25 @@ def add_files(
         if on_progress is not None:
             on_progress(len(files), len(found))
 
-    hashes: list[str] = []
+    brought: list[_Brought] = []
     with _folder(adding) as folder, Workers(count_for(len(found))) as workers:
-        answers = workers.prepare(_tasks(adding, found, hashes, folder))
+        answers = workers.prepare(_tasks(adding, found, brought, folder))
         try:
             for place, (one, answer) in enumerate(zip(found, answers, strict=True)):
                 try:
-                    adding.waiting.append(_taken(adding, one, answer, hashes[place], folder))
+                    adding.waiting.append(_taken(adding, one, answer, brought[place], folder))
                 except InputError as error:
                     failed = AddedFile(path=one.said, outcome="failed", detail=str(error))
                     adding.waiting.append((None, failed))
                 finally:
                     if "copy" in answer:
                         (folder / answer["copy"]).unlink(missing_ok=True)
+                    brought[place].forget()
                 if adding.is_due():
                     adding.flush(done)
         finally:
+            for file in brought:
+                file.forget()
             # What was prepared stays, also where somebody interrupts.
             adding.flush(done)
     return Batch(id="" if adding.dry_run else adding.batch, dry_run=adding.dry_run, files=tuple(files))
@@ -140,40 +157,40 @@ def new_batch() -> str:
 
 
 def _tasks(
-    adding: Adding, found: Iterable[Found], hashes: list[str], folder: Path
+    adding: Adding, found: Iterable[Found], brought: list[_Brought], folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Yield the task for each file; one whose bytes are known is answered here."""
+    """Yield the task for each file; one whose bytes are known is answered here.
+
+    An object is fetched when its task is asked for, so that as many copies are on the disk as files are in work.
+    """
     lufs: dict[str, float | None]
     lufs = {name: role.loudness_lufs for name, role in adding.library.roles.items()}
     lufs[""] = lufs.get(ROLE)
     in_work: set[str] = set()
+    far = FarAudio()
     for one in found:
         try:
-            size = one.path.stat().st_size
-            if size > LARGEST:
-                raise InputError(f"it is larger than {LARGEST >> 30} GiB, the most that is taken")
-            sha256 = sha256_of(one.path)
-        except FileNotFoundError:
-            hashes.append("")
-            gone = "it is a link that leads nowhere" if one.path.is_symlink() else "there is no such file"
-            yield {"answer": {"failed": gone}}
+            sha256 = sha256_in(one.address) if one.address else _sha256_of(one.path)
+            track_id = adding.known.of_bytes(sha256)
+            if track_id is not None or sha256 in in_work:
+                brought.append(_Brought(one.path, sha256))
+                yield {"answer": {"present": track_id}}
+                continue
+            file = _Brought(
+                far.bring(one.address, folder) if one.address else one.path, sha256, bool(one.address)
+            )
+        except (OSError, InputError, NotFound) as error:
+            if isinstance(error, StorageError) and not isinstance(error, Damage):
+                raise  # no other object will be had either
+            brought.append(_Brought(one.path, ""))
+            yield {"answer": {"failed": _why(one, error)}}
             continue
-        except (OSError, InputError) as error:
-            hashes.append("")
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            yield {
-                "answer": {"failed": f"it cannot be read: {reason}" if isinstance(error, OSError) else reason}
-            }
-            continue
-        hashes.append(sha256)
-        track_id = adding.known.of_bytes(sha256)
-        if track_id is not None or sha256 in in_work:
-            yield {"answer": {"present": track_id}}
-            continue
+        brought.append(file)
         in_work.add(sha256)
-        stated = merged([("", adding.said(one.path)), ("", adding.given)])
+        stated = merged([("", adding.said(one)), ("", adding.given)])
         yield {
-            "path": os.fsencode(one.path).hex(),
+            "path": os.fsencode(file.path).hex(),
+            "name": told(one.path.name),
             "said_folder": one.folder,
             "folder": str(folder),
             "role": stated.role,
@@ -182,9 +199,25 @@ def _tasks(
         }
 
 
-def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], sha256: str, folder: Path) -> Taken:
+def _sha256_of(path: Path) -> str:
+    """Return the sha256 of a file. Raises InputError for one that is too large, OSError."""
+    if path.stat().st_size > LARGEST:
+        raise InputError(f"it is larger than {LARGEST >> 30} GiB, the most that is taken")
+    return sha256_of(path)
+
+
+def _why(one: Found, error: Exception) -> str:
+    """Return why a file cannot be looked at."""
+    if isinstance(error, CatalogError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "it is a link that leads nowhere" if one.path.is_symlink() else "there is no such file"
+    return f"it cannot be read: {getattr(error, 'strerror', None)}"
+
+
+def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought, folder: Path) -> Taken:
     """Return what became of a file, and the track that is to be written for it, if any."""
-    name = one.said
+    name, sha256 = one.said, file.sha256
     if "failed" in answer:
         adding.failed[sha256] = answer["failed"]
     if sha256 in adding.failed:
@@ -195,7 +228,7 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], sha256: str, f
         return None, AddedFile(path=name, outcome="present", track_id=track_id, detail=detail)
     words = merged(
         [
-            ("the list", adding.said(one.path)),
+            ("the list", adding.said(one)),
             ("whoever added it", adding.given),
             *_by_source(Words.model_validate(answer["words"])),
         ]
@@ -217,7 +250,7 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], sha256: str, f
         return None, AddedFile(**facts, outcome="copy", track_id=copy, detail=detail)
     if adding.dry_run:
         return None, _would_add(adding, facts, words, heard, length)
-    return _prepared(adding, one, words, answer, sha256, folder, heard, facts)
+    return _prepared(adding, one, words, answer, file, folder, heard, facts)
 
 
 def _prepared(
@@ -225,14 +258,14 @@ def _prepared(
     one: Found,
     words: Words,
     answer: Mapping[str, Any],
-    sha256: str,
+    file: _Brought,
     folder: Path,
     heard: Fingerprint | None,
     facts: dict[str, Any],
 ) -> Taken:
     """Store the files of a track; return it with what is told of it."""
     store = adding.store
-    original = store.audio.put_original(one.path, sha256)
+    original = store.audio.put_original(file.path, file.sha256)
     audio_path = store.audio.take(folder / answer["copy"], answer["copy_sha256"])
     text, features, vector = _read(adding, words)
     found = impression(
@@ -251,7 +284,7 @@ def _prepared(
         batch=adding.batch,
         # Not the whole path: who may see the catalog need not see the folders of this machine.
         name=one.name or "/".join(filter(None, (one.folder, told(one.path.name)))),
-        original=(original, sha256, one.path.stat().st_size),
+        original=(original, file.sha256, file.path.stat().st_size),
         audio_path=audio_path,
     )
     if heard is not None:
@@ -259,7 +292,7 @@ def _prepared(
     store.audio.put_sidecar(audio_path, sidecar(track))
     sound = _array(answer["sound"], "<f4")
     added = AddedFile(**facts, outcome="added", track_id=track.id, style=track.style, sure=found.sure)
-    adding.known.add(track.id, sha256, heard, track.duration_s)
+    adding.known.add(track.id, file.sha256, heard, track.duration_s)
     return NewTrack(track, vector, sound, adding.music.of_track(track)), added
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import zipfile
 
+import numpy as np
 import pytest
+import soundfile
 from command_line import data, run
 from fake_s3 import BUCKET
 
 from music_catalog.export import zip_of
+from music_catalog.intake import workers
+from music_catalog.intake.far import FarAudio
+from music_catalog.intake.preparing import prepare
 
 HOME, OTHER = f"s3://{BUCKET}/home", f"s3://{BUCKET}/other"
 MAKE = ("find-or-make", "--backend", "procedural", "--duration", "2")
@@ -76,28 +83,85 @@ def test_what_is_listed_there_is_added_elsewhere(server, made, goal):
         assert objects(server, "other") >= {name for name in objects(server) if name.endswith(".wav")}
 
 
+@pytest.fixture
+def noises(server, tmp_path, monkeypatch):
+    """Five pieces of audio in a home, and the list of them; files are prepared in this process, one after another."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workers, "MOST", 1)
+    monkeypatch.setattr(workers, "AHEAD", 1)
+    monkeypatch.setattr(workers.Workers, "_ask", lambda self, task: prepare(task))
+    lines = []
+    for number in range(5):
+        file = io.BytesIO()
+        noise = np.random.default_rng(number).normal(size=(8_000, 1)) * 0.1
+        soundfile.write(file, noise, 8_000, format="WAV")
+        path = f"audio/{(sha256 := hashlib.sha256(file.getvalue()).hexdigest())[:2]}/{sha256}.wav"
+        server.objects[f"home/{path}"] = file.getvalue()
+        lines.append(json.dumps({"path": f"{HOME}/{path}", "title": f"Noise {number}"}))
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    return lines
+
+
+def test_objects_of_a_list_are_fetched_as_their_turn_comes_and_are_kept_once(
+    server, noises, open_service, tmp_path, monkeypatch
+):
+    service, there, bring = open_service(tmp_path / "folder"), [], FarAudio.bring
+
+    def noting(self, address, folder):
+        there.append(len({path.name for path in folder.iterdir() if len(path.suffixes) == 1}))
+        return bring(self, address, folder)
+
+    monkeypatch.setattr(FarAudio, "bring", noting)
+    tried = service.add(listed="list.jsonl", dry_run=True)
+    assert tried.count("added") == len(there) == 5
+    (tmp_path / "folder" / "cache" / "adding").rmdir()  # it is empty
+    (tmp_path / "half.jsonl").write_text("\n".join(noises[:2]))
+    assert service.add(listed="half.jsonl").count("added") == 2
+    there.clear()
+    batch = service.add(listed="list.jsonl")
+    assert (batch.count("added"), batch.count("present")) == (3, 2)
+    assert len(there) == 3  # what is there is not fetched again
+    assert max(there) <= 3
+    assert [one.path for one in batch.files] == [json.loads(line)["path"] for line in noises]
+    (tmp_path / "folder" / "cache" / "adding").rmdir()
+    assert not (tmp_path / "caches").exists()
+    assert len(service.undo_add(batch.id)) == 3
+
+
 @pytest.mark.parametrize(
-    ("place", "says"),
-    [
-        (f"{HOME}/audio/ab/{'0' * 64}.wav", "there is no audio"),
-        (f"{HOME}/home.json", "names an address that is no audio of a catalog"),
-        ("s3://who:hidden@bucket/audio/ab/" + "0" * 64 + ".wav", "must have no user name"),
-    ],
+    "place", [f"{HOME}/home.json", "s3://who:hidden@bucket/audio/ab/" + "0" * 64 + ".wav"]
 )
-def test_a_place_that_cannot_be_brought_is_refused(made, place, says, tmp_path):
-    (tmp_path / "list.jsonl").write_text(json.dumps({"path": place}))
-    done = run("add", "--manifest", "list.jsonl", home=OTHER)
-    assert done.exit_code in (2, 3)
-    assert says in done.stderr
+def test_an_address_that_is_no_audio_is_refused_before_anything_is_fetched(noises, server, place, tmp_path):
+    with (tmp_path / "list.jsonl").open("a") as file:
+        file.write("\n" + json.dumps({"path": place}))
+    server.requests.clear()
+    done = run("add", "--manifest", "list.jsonl", home="folder")
+    assert done.exit_code == 2
+    assert "is no audio of a catalog" in done.stderr or "must have no user name" in done.stderr
     assert "hidden" not in done.output
+    assert not server.requests
 
 
-def test_audio_that_was_altered_there_is_not_added(server, made, tmp_path):
-    assert run("export", "--format", "jsonl", "--to", "all.jsonl", home=HOME).exit_code == 0
+def test_objects_that_are_gone_or_altered_are_told_and_passed_over(server, noises):
+    gone, altered, *_ = sorted(server.objects)
+    del server.objects[gone]
+    server.objects[altered] += b"more"
+    done = run("add", "--manifest", "list.jsonl", home="folder")
+    assert done.exit_code == 1
+    assert f"s3://{BUCKET}/{gone}: there is no such object" in done.stderr
+    assert f"s3://{BUCKET}/{altered} no longer holds what was stored" in done.stderr
+    assert "3 added, 0 there already, 0 copies of other files, 2 not readable" in done.stderr
+
+
+def test_a_store_that_refuses_ends_the_command(server, noises):
+    server.refusal = 403, "AccessDenied"
+    done = run("add", "--manifest", "list.jsonl", home="folder")
+    assert (done.exit_code, "no permission" in done.stderr) == (1, True)
+
+
+def test_audio_that_was_altered_there_is_not_exported(server, made):
     for name in [name for name in server.objects if name.endswith(".wav")]:
         server.objects[name] = b"RIFF"
-    done = run("add", "--manifest", "all.jsonl", home="folder")
-    assert (done.exit_code, "no longer holds what was stored" in done.stderr) == (5, True)
     assert run("export", "--format", "wav", "--to", "out", home=HOME).exit_code == 5
 
 
