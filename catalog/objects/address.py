@@ -26,8 +26,11 @@ _VARIABLES = {
     "aws_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
     "azure_endpoint": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+    "google_base_url": ("GOOGLE_BASE_URL",),
 }
 """The environment variables of options that are needed here too, or have several names."""
+_SERVER = ("endpoint", "base_url")
+"""How the names of options end that state a server."""
 _TOKEN = "AWS_SESSION_TOKEN"
 _ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 
@@ -60,8 +63,9 @@ class Address:
 
     @property
     def endpoint(self) -> str:
-        """The server that is asked in place of the vendor's own, "" for the vendor's."""
-        return next((value for name, value in self.options.items() if name.endswith("endpoint")), "")
+        """The server that is asked in place of the vendor's own, however it was stated; "" for the vendor's."""
+        stated = (value for name, value in self.options.items() if name.endswith(_SERVER))
+        return next(stated, "").rstrip("/")
 
     @property
     def account(self) -> str:
@@ -110,20 +114,26 @@ def parse_address(text: str, options: Mapping[str, str] | None = None) -> Addres
 
 
 def cache_folder(address: Address) -> Path:
-    """Return the local folder with the caches of a catalog: in $CATALOG_CACHE, by default ~/.cache/music-catalog."""
+    """Return the local folder with the caches of a catalog: in $CATALOG_CACHE, by default ~/.cache/music-catalog.
+
+    Catalogs share one where their server, account, bucket, prefix and database are the same, wherever these are stated.
+    """
     root = Path(os.environ.get(CACHE) or "~/.cache/music-catalog").expanduser().absolute()
     told = [address.endpoint, address.url]
     if address.url.startswith("az://"):  # a container belongs to an account, which its address does not name
         told += filter(None, [address.account])
     if address.database:
-        told += [address.database.host, address.database.url]
+        told += [address.database.server, address.database.url]
     name = hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
     return root / name
 
 
-def local_folder(home: str | Path) -> Path:
-    """Return the folder of a home on this machine: itself, or the local caches of one at an address."""
-    return cache_folder(parse_address(str(home))) if is_address(home) else Path(home)
+def local_folder(home: str | Path, options: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of a home on this machine: itself, or the local caches of one at an address.
+
+    `options` are those that it is opened with; see `parse_address`, which raises alike.
+    """
+    return cache_folder(parse_address(str(home), options)) if is_address(home) else Path(home)
 
 
 def _with_environment(scheme: str, options: Mapping[str, str]) -> dict[str, str]:
@@ -142,6 +152,6 @@ def _with_environment(scheme: str, options: Mapping[str, str]) -> dict[str, str]
     # A region is part of every signature; other servers than Amazon's take any.
     if found.get("aws_endpoint"):
         found.setdefault("aws_region", "us-east-1")
-    if any(name.endswith("endpoint") and value.startswith("http://") for name, value in found.items()):
+    if any(name.endswith(_SERVER) and value.startswith("http://") for name, value in found.items()):
         found["allow_http"] = "true"
     return found

@@ -31,6 +31,11 @@ class Database:
         """The server that is asked in place of LanceDB Cloud, "" for that."""
         return self.options.get("lancedb_host_override", "")
 
+    @property
+    def server(self) -> str:
+        """What is asked for the database: a host, else a region of LanceDB Cloud; "" for its usual one."""
+        return self.host.rstrip("/") or self.options.get("lancedb_region", "")
+
     def arguments(self) -> dict[str, str]:
         """Return what LanceDB's client takes; raises InputError without an API key, or for a host that is no URL."""
         if not self.options.get("lancedb_api_key"):

@@ -86,7 +86,7 @@ def _checked(options: Any, place: str, error: type[InputError], prefix: str, of:
         text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else value
         if not isinstance(text, str) or not text.strip():
             raise error(f"{place}: {name} must be text, or true or false")
-        if name.endswith("endpoint") and not re.match("https?://", text):
+        if name.endswith(("endpoint", "base_url")) and not re.match("https?://", text):
             raise error(f"{place}: {name} must be the URL of a server, such as https://host:port")
         if name.startswith(of or (prefix, "allow_http")):
             found[name] = text

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from music_catalog.errors import InputError
-from music_catalog.objects.address import cache_folder, is_address, parse_address
+from music_catalog.objects.address import cache_folder, is_address, local_folder, parse_address
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +18,9 @@ def no_endpoint(monkeypatch):
         "AWS_ENDPOINT",
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_ENDPOINT",
+        "GOOGLE_BASE_URL",
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -84,6 +87,36 @@ def test_each_home_has_a_cache_of_its_own(monkeypatch, tmp_path):
     assert here != cache_folder(parse_address("s3://bucket/other"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
     assert here != cache_folder(parse_address("s3://bucket/home"))
+
+
+@pytest.mark.parametrize(
+    ("home", "variable", "option"),
+    [
+        ("s3://bucket/home", "AWS_ENDPOINT_URL", "aws_endpoint"),
+        ("az://container/home", "AZURE_ENDPOINT", "endpoint"),
+        ("gs://bucket/home", "GOOGLE_BASE_URL", "google_base_url"),
+        ("db://music?blobs=s3://bucket/home", "LANCEDB_HOST_OVERRIDE", "lancedb_host_override"),
+        ("db://music?blobs=s3://bucket/home", "LANCEDB_REGION", "lancedb_region"),
+    ],
+)
+def test_the_cache_of_a_home_is_that_of_its_server_however_that_is_stated(
+    home, variable, option, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CATALOG_CACHE", str(tmp_path))
+    servers = ("http://one.example:80", "http://two.example:80")
+    stated = [local_folder(home, {option: server}) for server in servers]
+    assert len({*stated, local_folder(home)}) == 3
+    assert local_folder(home, {option: f"{servers[0]}/"}) == stated[0] or variable == "LANCEDB_REGION"
+    monkeypatch.setenv(variable, servers[0])
+    assert [local_folder(home), local_folder(home, {option: servers[1]})] == stated
+
+
+def test_a_server_of_google_without_tls_is_allowed_and_one_that_is_no_url_is_refused():
+    assert (
+        parse_address("gs://bucket/home", {"base_url": "http://127.0.0.1:1"}).options["allow_http"] == "true"
+    )
+    with pytest.raises(InputError, match="google_base_url must be the URL of a server"):
+        parse_address("gs://bucket/home", {"base_url": "127.0.0.1:1"})
 
 
 def test_accounts_of_azure_share_no_cache(monkeypatch, tmp_path):
