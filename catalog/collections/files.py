@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
@@ -14,7 +14,7 @@ from ..disk.locks import hold
 from ..errors import Damage
 from ..models import Collection
 
-__all__ = ["Files", "damaged", "move_damaged", "paths", "read"]
+__all__ = ["Files", "collection_in", "damaged", "move_damaged", "paths", "read"]
 
 FOLDER = "collections"
 LOCK_S = 30.0
@@ -30,18 +30,23 @@ def paths(home: Path) -> list[Path]:
 def read(path: Path) -> Collection | None:
     """Return the collection in a file, None where the file is gone. Raises Damage, StorageError."""
     name = f"{FOLDER}/{path.name}"
+    with storing(f"{name} cannot be read"):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    return collection_in(data, name)
+
+
+def collection_in(data: bytes, name: str) -> Collection:
+    """Return the collection in the content of `collections/ID.json`, which is its name. Raises Damage."""
     try:
-        with storing(f"{name} cannot be read"):
-            collection = Collection.model_validate(from_checked(path.read_bytes()))
+        collection = Collection.model_validate(from_checked(data))
     except Damage as error:
         raise Damage(f"{name} is damaged: {error}") from error
     except ValidationError as error:
         raise Damage(f"{name} holds no collection") from error
-    except OSError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise
-    if collection.id != path.stem:
+    if collection.id != PurePosixPath(name).stem:
         raise Damage(f"{name} holds the collection {collection.id}")
     return collection
 

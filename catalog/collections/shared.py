@@ -6,14 +6,12 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from pydantic import ValidationError
-
-from ..disk.checksummed import from_checked, to_checked
+from ..disk.checksummed import to_checked
 from ..errors import Busy, Damage
 from ..models import Collection
 from ..objects.blobs import Blobs, Mark
 from ..objects.lease import lease
-from .files import FOLDER, LOCK_S
+from .files import FOLDER, LOCK_S, collection_in
 
 __all__ = ["SharedFiles"]
 
@@ -34,9 +32,9 @@ class SharedFiles:
             if (found := self._blobs.get_marked(blob.path)) is None:
                 continue
             try:
-                collection = Collection.model_validate(from_checked(found[0]))
-            except (Damage, ValidationError):
-                _log.warning("%s in %s holds no collection", blob.path, self._blobs.address)
+                collection = collection_in(found[0], blob.path)
+            except Damage as error:
+                _log.warning("a collection of %s is left out: %s", self._blobs.address, error)
                 continue
             self._marks[collection.id] = found[1]
             yield collection

@@ -69,6 +69,7 @@ class Problem(Value):
         "altered-line",
         "altered-sidecar",
         "lost-original",
+        "altered-collection",
     ]
     subject: str
     """The table, the column of an index with its table, the id of the track, the path below the home folder, or the log

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..collections.files import damaged as damaged_collections
 from ..collections.files import paths as collection_paths
 from ..disk.arrays import array_in
 from ..disk.checksummed import from_checked, to_checked
@@ -166,7 +167,7 @@ def _snapshot(
         # Rows of the state before may name audio that no row names now.
         audio = {**before.audio, **audio}
         lacking = (*before.lacking, *lacking)
-    others = _others(store.home, objects)
+    others = _others(store.home, objects, before, problems)
     objects.flush()
     failpoint("backup.copied")
     snapshot = Snapshot(
@@ -313,14 +314,26 @@ def _check_beside(path: Path) -> None:
         raise Damage("it no longer says what was written")
 
 
-def _others(home: Path, objects: Objects) -> dict[str, Stored]:
-    """Copy the files beside tables and audio: configuration, certificates, lines that wait, collections."""
+def _others(
+    home: Path, objects: Objects, before: Snapshot | None, problems: list[Problem]
+) -> dict[str, Stored]:
+    """Copy the files beside tables and audio: configuration, certificates, lines that wait, collections.
+
+    A collection that cannot be read stays as it was in the snapshot before.
+    """
     own = (path for path in home.iterdir() if path.is_file() and path.name not in NOT_COPIED)
     found = {}
     named = sorted(path for path in own if not path.name.startswith(TEMPORARY))
+    damaged = damaged_collections(home)
     for path in [*named, *queued(home), *collection_paths(home)]:
+        relative = path.relative_to(home).as_posix()
+        if wrong := damaged.get(relative):
+            problems.append(Problem(kind="altered-collection", subject=relative, detail=wrong))
+            if before and relative in before.others:
+                found[relative] = before.others[relative]
+                continue
         with contextlib.suppress(FileNotFoundError):  # a line that went into the table meanwhile
-            found[path.relative_to(home).as_posix()] = _add_changing(objects, path)
+            found[relative] = _add_changing(objects, path)
     return found
 
 

@@ -8,14 +8,14 @@ copy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ..collections.files import FOLDER
+from ..collections.files import FOLDER, collection_in
 from ..collections.files import paths as collection_paths
-from ..disk.files import inside, storing, write_file
+from ..disk.files import inside, storing, sync, write_file
 from ..disk.lance import lance_errors
 from ..disk.table import Table
 from ..errors import Damage, StorageError
@@ -147,17 +147,28 @@ class _Copy:
         return None
 
     def copy_others(self) -> None:
-        """Copy settings, certificates and collections, as they are now."""
-        for path in [*SHARED_FILES, *self._collections()]:
-            if (data := self._read(path)) is not None and data != self._read(path, self._target):
+        """Copy settings, certificates and collections, as they are now; those that went go from what is pruned."""
+        there = set()
+        for path in [*SHARED_FILES, *self._collections(self._source)]:
+            if (data := self._read(path)) is None:
+                continue
+            there.add(path)
+            try:
+                if path not in SHARED_FILES:
+                    collection_in(data, path)
+            except Damage as error:
+                self.problems.append(Problem(kind="altered-collection", subject=path, detail=str(error)))
+                continue
+            if data != self._read(path, self._target):
                 self._write(path, data)
+        if self._prune:
+            for path in {*SHARED_FILES, *self._collections(self._target)} - there:
+                self._remove(path)
 
-    def _collections(self) -> Iterator[str]:
-        if self._source.blobs:
-            yield from (blob.path for blob in self._source.blobs.list(FOLDER))
-        else:
-            home = self._source.home
-            yield from (path.relative_to(home).as_posix() for path in collection_paths(home))
+    def _collections(self, store: Store) -> list[str]:
+        if store.blobs:
+            return [blob.path for blob in store.blobs.list(FOLDER)]
+        return [path.relative_to(store.home).as_posix() for path in collection_paths(store.home)]
 
     def _has(self, path: str) -> bool:
         if self._target.blobs:
@@ -185,6 +196,15 @@ class _Copy:
         self.files += 1
         self.size_bytes += len(data)
 
+    def _remove(self, path: str) -> None:
+        if self._target.blobs:
+            self._target.blobs.delete(path)
+            return
+        with storing(f"{path} cannot be deleted"):
+            place = inside(self._target.home, path)
+            place.unlink(missing_ok=True)
+            sync([], [place.parent] if place.parent.is_dir() else [])
+
 
 def copy_home(
     source: Store, target: Store, on_progress: Progress | None = None, *, prune: bool = True
@@ -193,8 +213,8 @@ def copy_home(
 
     Rows are compared with their checksums and audio with its sha256. The rows of a table are those of one moment, and
     no row is in the copy before its audio. Rows that went from the source go from the copy, unless a row of their table
-    is damaged. Without `prune` every row that is in `target` stays as it is. Raises StorageError where either refuses,
-    and for a copy of another shape.
+    is damaged, and so do settings and collections. Without `prune` all that is in `target` alone stays. Raises
+    StorageError where either refuses, and for a copy of another shape.
     """
     copy = _Copy(source, target, prune=prune)
     pairs = [

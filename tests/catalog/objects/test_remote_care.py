@@ -156,6 +156,32 @@ def test_a_copy_opens_as_a_home_and_goes_back_into_an_empty_place(stocked, opene
         restore(folder, place)
 
 
+def test_what_was_deleted_is_not_brought_back_by_a_copy(stocked, opened, seaweed, tmp_path):
+    """Playlists that went for good, and settings that were taken out, between two copies into one folder."""
+    store, folder, place = stocked.store, tmp_path / "copy", seaweed.address()
+    gone, stays = (stocked.collections.create(name, []) for name in ("Gone", "Stays"))
+    store.blobs.put("catalog.yaml", b"musicgen: {}")
+    copy_to_folder(store, folder)
+    store.blobs.delete(f"collections/{gone.id}.json")
+    store.blobs.delete("catalog.yaml")
+    assert copy_to_folder(store, folder).problems == ()
+    restore(folder, place)
+    back = opened(place)
+    assert [each.id for each in back.collections.list()] == [stays.id]
+    assert back.store.blobs.get("catalog.yaml") is None
+
+
+def test_a_damaged_collection_never_replaces_a_good_one(stocked, opened, tmp_path):
+    store, folder = stocked.store, tmp_path / "copy"
+    kept = stocked.collections.create("Evening", [])
+    path = f"collections/{kept.id}.json"
+    copy_to_folder(store, folder)
+    store.blobs.put(path, store.blobs.get(path).replace(b"Evening", b"Morning"))
+    (problem,) = copy_to_folder(store, folder).problems
+    assert (problem.kind, problem.subject) == ("altered-collection", path)
+    assert opened(folder).collections.list() == [kept]
+
+
 def test_a_snapshot_of_a_folder_goes_to_an_object_store(opened, seaweed, tmp_path):
     from music_catalog.upkeep.backup import back_up
 

@@ -55,4 +55,4 @@ def test_an_object_that_holds_no_collection_is_passed_over(replica, blobs, caplo
     replica().create("Whole", [])
     blobs.put("collections/0123.json", b"{}")
     assert [one.name for one in replica().list()] == ["Whole"]
-    assert "holds no collection" in caplog.text
+    assert "collections/0123.json is damaged" in caplog.text

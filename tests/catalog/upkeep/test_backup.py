@@ -557,6 +557,21 @@ def test_backups_into_one_folder_take_turns(home, backup, monkeypatch):
         copied(home, backup, keep=0)
 
 
+def test_a_damaged_collection_never_replaces_a_good_copy(home, backup, tmp_path):
+    own = Collections(home, lambda ids: ids)
+    kept = own.create("Podcast", NAMES)
+    copied(home, backup)
+    path = home / "collections" / f"{kept.id}.json"
+    path.write_bytes(path.read_bytes().replace(b"Podcast", b"Broadca"))
+    done = copied(home, backup, keep=1)
+    assert [(problem.kind, problem.subject) for problem in done.problems] == [
+        ("altered-collection", f"collections/{kept.id}.json")
+    ]
+    assert done.not_pruned
+    restore(backup, tmp_path / "restored")
+    assert Collections(tmp_path / "restored", lambda ids: ids).list() == [kept]
+
+
 def test_collections_are_backed_up_and_checked(home, backup, tmp_path):
     def own(folder):
         return Collections(folder, lambda ids: ids)
