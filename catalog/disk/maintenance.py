@@ -17,7 +17,7 @@ from .table import DurableTable, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["WORDS", "Maintenance", "Upkeep"]
+__all__ = ["WORDS", "Maintenance", "Upkeep", "is_tagged"]
 
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _TAGGED = (
     "earlier versions of the {name} table are not removed, since tags of LanceDB name them: {tags}; delete a tag by "
     "`lancedb.connect('{lance}').open_table('{name}').tags.delete(NAME)`"
 )
-_FOREVER = timedelta(days=36_500)
+FOREVER = timedelta(days=36_500)
 _CHUNK_ROWS = 1000
 
 VECTOR_KINDS, LEAST_VECTORS = ("vector", "whole_vector"), 256
@@ -155,7 +155,7 @@ class Maintenance:
         # have the rows.
         table.commit_locked(
             what,
-            lambda lance: lance.optimize(cleanup_older_than=_FOREVER),
+            lambda lance: lance.optimize(cleanup_older_than=FOREVER),
             point="compact",
             adds_only=True,
             check=_same_rows,
@@ -166,10 +166,7 @@ class Maintenance:
         table.mark_compacted()
 
     def _remove_earlier(self, table: DurableTable, what: str) -> None:
-        if tags := _tags_on_earlier(table):
-            _log.warning(
-                "%s", _TAGGED.format(tags=", ".join(tags), name=table.name, lance=table.folder.parent)
-            )
+        if is_tagged(table, str(table.folder.parent)):
             return
         table.commit_locked(
             what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="cleanup", adds_only=True
@@ -202,11 +199,16 @@ def _times_due(table: DurableTable) -> float:
     return commits / max(EVERY_COMMITS, middle, rows // ROWS_PER_COMMIT)
 
 
-def _tags_on_earlier(table: DurableTable) -> list[str]:
-    """Return the tags on versions before the newest. The catalog makes none, and Lance removes no version then."""
+def is_tagged(table: Table, lance: str) -> bool:
+    """Tell whether tags are on versions before the newest, and warn of them: Lance removes no version then.
+
+    The catalog makes none. `lance` is where LanceDB finds the table.
+    """
     tags: Mapping[str, Mapping[str, int]] = table.table.tags.list()
     head = table.head() or 0
-    return sorted(name for name, tag in tags.items() if tag["version"] < head)
+    if names := sorted(name for name, tag in tags.items() if tag["version"] < head):
+        _log.warning("%s", _TAGGED.format(tags=", ".join(names), name=table.name, lance=lance))
+    return bool(names)
 
 
 def _vectors(lance: Any, column: str) -> int:

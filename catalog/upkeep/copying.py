@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ..collections.files import FOLDER, collection_in
 from ..collections.files import paths as collection_paths
 from ..disk.files import inside, storing, sync, write_file
 from ..disk.lance import lance_errors
+from ..disk.remote.holds import hold_versions
 from ..disk.table import Table
 from ..errors import Damage, StorageError
 from ..generator import Progress
@@ -222,9 +224,10 @@ def copy_home(
         (source.judgements.table.durable, target.judgements.table.durable),
         (source.tracks.table.durable, target.tracks.table.durable),
     ]
-    for from_, to in pairs:
-        copy.copy_table(from_, to, on_progress if to.name == "tracks" else None)
-    copy.copy_others()
+    with hold_versions(source.blobs) if source.blobs else nullcontext():
+        for from_, to in pairs:
+            copy.copy_table(from_, to, on_progress if to.name == "tracks" else None)
+        copy.copy_others()
     target.care.compact()
     return Copied(
         tracks=target.tracks.table.count(None),

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ...errors import StorageError
 from ...objects.blobs import Blobs
 from ...objects.lease import lease
 from ..lance import index_config, lance_errors
-from ..maintenance import LEAST_VECTORS, VECTOR_KINDS
+from ..maintenance import FOREVER, LEAST_VECTORS, VECTOR_KINDS, is_tagged
+from .holds import Holds
 from .table import ObjectTable
 
-__all__ = ["ObjectMaintenance"]
+__all__ = ["ObjectMaintenance", "age_to_remove"]
 
 
 KEEP_OLD = timedelta(minutes=30)
-"""How long an old version stays: far longer than any replica reads one that it looked up."""
+"""How long a version stays after another one took its place: longer than any call reads one that it looked up."""
+CLEAN_EVERY_S = 600.0
+"""How often one process removes old versions: all of them are listed for that."""
+SLOWEST = timedelta(minutes=5)
+"""How long after its beginning a compaction may come to the removal of versions, of which Lance is told the age."""
 TRIES, CONFLICT = 5, "commit conflict"
 """How often a compaction is begun that a change of a row overtakes, and how Lance names that."""
 EVERY_FRAGMENTS = 5
@@ -35,6 +41,9 @@ class ObjectMaintenance:
         self.tables = tables
         self._blobs = blobs
         self._index_for = index_for
+        self._holds = Holds(blobs)
+        self._cleaned_at: dict[str, float] = {}
+        """When old versions of a table were last removed, by the monotonic clock."""
         self._indexed: set[tuple[str, str]] = set()
         """Table and column of the indexes that this process has seen."""
 
@@ -59,20 +68,39 @@ class ObjectMaintenance:
 
     def compact_table(self, table: ObjectTable) -> None:
         """Merge the fragments of one table, make its indexes and drop old versions, beside writers and readers."""
-        what = f"the {table.name} table cannot be compacted"
-        for left in reversed(range(TRIES)):
-            try:
-                table.commit(what, lambda lance: lance.optimize(cleanup_older_than=KEEP_OLD), point="compact")
-                break
-            except StorageError as error:
-                # A row changed in what was being merged; Lance leaves it to its caller to begin anew.
-                if not left or CONFLICT not in str(error):
-                    raise
+        self._optimize(table, FOREVER)
         indexes = self._index_for(table.name, table.count_rows())
         # Vectors first: a row that comes in between is then compared one by one, where a later index of a filtered
         # column has it too. The other way round a filtered search passes over a row that its filter's index lacks.
         for column in sorted(indexes, key=lambda name: indexes[name] not in VECTOR_KINDS):
             self._index(table, column, indexes[column])
+        if time.monotonic() - self._cleaned_at.get(table.name, float("-inf")) >= CLEAN_EVERY_S:
+            self._remove_old(table)
+            self._cleaned_at[table.name] = time.monotonic()
+
+    def _remove_old(self, table: ObjectTable) -> None:
+        """Remove the versions that nobody has read for KEEP_OLD, unless one is held, or a tag names one."""
+        # In this order: who holds versions from now on reads one that is the newest by now, and stays.
+        if self._holds.any():
+            return
+        with lance_errors(f"the versions of the {table.name} table cannot be listed"):
+            written = [(each["version"], each["timestamp"]) for each in table.table.list_versions()]
+            age = age_to_remove(written, time.time(), KEEP_OLD)
+            if age is None or is_tagged(table, f"{self._blobs.address}/lance"):
+                return
+        self._optimize(table, age)
+
+    def _optimize(self, table: ObjectTable, oldest: timedelta) -> None:
+        """Merge fragments, bring indexes up to date, and remove the versions that were written before `oldest` ago."""
+        what = f"the {table.name} table cannot be compacted"
+        for left in reversed(range(TRIES)):
+            try:
+                table.commit(what, lambda lance: lance.optimize(cleanup_older_than=oldest), point="compact")
+                return
+            except StorageError as error:
+                # A row changed in what was being merged; Lance leaves it to its caller to begin anew.
+                if not left or CONFLICT not in str(error):
+                    raise
 
     def ensure_index(self, table: ObjectTable, column: str) -> None:
         """Make the index of `column`, which a search for words needs, unless it is there."""
@@ -114,3 +142,20 @@ class ObjectMaintenance:
             lance.create_index(column, config=index_config(kind))
 
         table.commit(f"the index of {table.name}.{column} cannot be made", make, point="index")
+
+
+def age_to_remove(written: Sequence[tuple[int, datetime]], now: float, keep: timedelta) -> timedelta | None:
+    """Return the age from which on versions go, so that one stays for `keep` after the next was written; None for none.
+
+    Lance goes by when a version itself was written. That of a table which was left alone for long is old, and in use
+    until the next one is written, and by whoever has just looked it up. `written`: each version, and when, by the clock
+    and in the time zone of this machine; `now` in seconds since 1970.
+    """
+    # An hour that comes twice in the night counts as the one for which more is kept.
+    early, late = ({version: at.replace(fold=fold).timestamp() for version, at in written} for fold in (0, 1))
+    used_last = max(
+        (version for version, at in late.items() if at <= now - keep.total_seconds()), default=None
+    )
+    if used_last is None or min(early) == used_last:
+        return None
+    return timedelta(seconds=now - early[used_last]) + SLOWEST

@@ -1,0 +1,111 @@
+"""Old versions of the tables of a remote home: when they go, and who keeps them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from homes import add, open_store
+
+from music_catalog.disk.remote import holds, maintenance
+from music_catalog.disk.remote.holds import Holds, hold_versions
+from music_catalog.disk.remote.maintenance import age_to_remove
+from music_catalog.objects import lease
+from music_catalog.upkeep import copying
+from music_catalog.upkeep.backup import copy_to_folder
+
+NOW = datetime(2026, 11, 30, 12)
+HALF_HOUR = timedelta(minutes=30)
+
+
+def age(*minutes):
+    """Return the age, in minutes, from which on versions go that were written so many minutes ago, in order."""
+    written = [(number, NOW - timedelta(minutes=each)) for number, each in enumerate(minutes, 1)]
+    found = age_to_remove(written, NOW.timestamp(), HALF_HOUR)
+    return None if found is None else found / timedelta(minutes=1) - 5
+
+
+def test_the_version_that_was_in_use_half_an_hour_ago_stays():
+    assert age(600, 500, 1) == 500  # the second was in use until a minute ago
+    assert age(600, 500, 45, 20, 1) == 45
+    assert age(600, 500, 45) == 45
+    assert age(600) is None
+    assert age(20, 10) is None
+    assert age(90, 1, 0) is None
+
+
+def test_a_clock_that_went_back_removes_no_version_that_is_used():
+    assert age(45, 600, 1) == 600
+
+
+@pytest.fixture
+def store(home, monkeypatch):
+    """A home of three tracks whose old versions go at once."""
+    for name in ("KEEP_OLD", "SLOWEST"):
+        monkeypatch.setattr(maintenance, name, timedelta(0))
+    monkeypatch.setattr(maintenance, "CLEAN_EVERY_S", 0.0)
+    store = open_store(home)
+    for number in range(3):
+        add(store, f"t{number}", number)
+    yield store
+    store.close()
+
+
+def versions(store):
+    return len(store.tracks.table.durable.table.list_versions())
+
+
+def test_versions_that_nobody_uses_go_and_not_while_one_is_held(store):
+    before = versions(store)
+    with hold_versions(store.blobs), hold_versions(store.blobs):
+        store.care.compact()
+        assert versions(store) >= before
+    store.care.compact()
+    assert versions(store) < before
+    assert not [*store.blobs.list("locks/reading/x")]
+
+
+def test_the_hold_of_a_process_that_died_ends(blobs, monkeypatch):
+    monkeypatch.setattr(holds, "HOLD_S", 0.2)
+    monkeypatch.setattr(lease._Lease, "keep_renewed", lambda self: None)
+    monkeypatch.setattr(lease._Lease, "free", lambda self: None)
+    monkeypatch.setattr(blobs, "delete", lambda path: None)
+    with hold_versions(blobs):
+        pass  # as one that was killed here
+    monkeypatch.undo()
+    known = Holds(blobs)
+    assert known.any()
+    lease.time.sleep(0.25)
+    assert not known.any()
+    assert not Holds(blobs).any()
+
+
+def test_one_look_is_enough_for_a_hold_that_was_not_renewed_for_an_hour(blobs, server, monkeypatch):
+    held = hold_versions(blobs)
+    held.__enter__()
+    assert Holds(blobs).any()
+    monkeypatch.setattr(holds, "OLDEST", timedelta(seconds=-1))
+    assert not Holds(blobs).any()
+    assert [path for path in server.objects if "reading" in path] == ["home/locks/reading/clock"]
+
+
+def test_a_copy_outlives_care_beside_it(store, home, tmp_path, monkeypatch):
+    """Rows are changed and compacted, and old versions removed, while a copy reads the table."""
+    monkeypatch.setattr(copying, "ROWS_AT_ONCE", 1)
+    other, copy_batch, seen = open_store(home), copying._Copy._copy_batch, []
+
+    def beside(self, target, batch, known):
+        if target.name == "tracks" and not seen:
+            other.tracks.update("t2", tags=["changed"])
+            add(other, "t3", 3)
+            other.care.compact()
+            seen.append(versions(other))
+        return copy_batch(self, target, batch, known)
+
+    monkeypatch.setattr(copying._Copy, "_copy_batch", beside)
+    done = copy_to_folder(store, tmp_path / "copy")
+    assert (done.tracks, done.problems) == (3, ())
+    assert seen[0] > 3
+    other.care.compact()
+    assert versions(other) < seen[0]
+    other.close()
