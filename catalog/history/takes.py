@@ -39,7 +39,9 @@ def folded(store: Store, where: Filter) -> Folded:
     firsts = _first_of(store)
     if not firsts:
         return {}
-    there = {row["id"] for row in store.tracks.table.read(to_sql(where), columns=("id",))}
+    there = {
+        row["id"] for row in store.tracks.table.read(to_sql(where, store.tracks.licenses), columns=("id",))
+    }
     groups: dict[str, list[str]] = {}
     for take, first in firsts.items():
         if take in there and first in there:
@@ -58,7 +60,7 @@ def list_folded(
         return [*store.tracks.list(where, order=order, limit=limit, offset=offset)]
     store.tracks.list(where, order=order, limit=0, offset=offset)  # refuses what cannot be used
     hidden = [take for takes in groups.values() for take in takes]
-    shown = both(to_sql(where), f"NOT {one_of('id', hidden)}")
+    shown = both(to_sql(where, store.tracks.licenses), f"NOT {one_of('id', hidden)}")
     return [*intact(store.tracks.table.read(shown, order=order, limit=limit, offset=offset), from_track_row)]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta, timezone
+from typing import TypeAlias
 
 from ..errors import InputError
 from ..models import (
@@ -28,6 +30,7 @@ from .licenses import NO_WEIGHTS, PATTERN, commercial
 __all__ = ["QUALITY_RANK", "both", "equals", "literal", "meets", "one_of", "to_sql"]
 
 
+Licenses: TypeAlias = Callable[[], "Collection[str] | None"]
 QUALITY_RANK: dict[QualityName, int] = {"preview": 0, "standard": 1, "final": 2}
 _COLUMNS: dict[FieldName, str] = {
     "words": "words",
@@ -63,9 +66,11 @@ _LARGEST_INT = 2**31 - 1
 _LARGEST_FLOAT = 1.7976931348623157e308
 
 
-def to_sql(where: Filter) -> str | None:
+def to_sql(where: Filter, licenses: Licenses = lambda: None) -> str | None:
     """Return the predicate of `where`, None when every fact is open.
 
+    `licenses` returns every licence that the rows state, or None; it is called where the rule of commercial use is
+    asked for. Names take an index: the rule itself is read for each row, five times as long as a search without it.
     Unknown values never meet a bound: a track without tempo is outside every tempo range, an unrated one below every
     rating. Raises InputError for text that is not Unicode and for bounds that are not numbers.
     """
@@ -73,8 +78,8 @@ def to_sql(where: Filter) -> str | None:
         *_equalities(where),
         *_bounds(where),
         *_tags(where),
-        _licensed() if where.license else None,
-        *map(_condition, where.conditions),
+        _licensed(licenses()) if where.license else None,
+        *(_condition(condition, licenses) for condition in where.conditions),
     )
 
 
@@ -173,13 +178,13 @@ def _tags(where: Filter) -> list[str]:
     return [f"array_has(mood_tags, {literal(tag)})" for tag in where.mood]
 
 
-def _condition(condition: Condition) -> str:
+def _condition(condition: Condition, licenses: Licenses) -> str:
     column = _COLUMNS[condition.field]
-    either = " OR ".join(_meets(condition.field, column, value) for value in condition.any_of)
+    either = " OR ".join(_meets(condition.field, column, value, licenses) for value in condition.any_of)
     return f"NOT ({either})" if condition.negated else f"({either})"
 
 
-def _meets(field: FieldName, column: str, value: Alternative) -> str:
+def _meets(field: FieldName, column: str, value: Alternative, licenses: Licenses) -> str:
     if value is None:
         if field in _LISTS:
             return f"cardinality({column}) = 0"
@@ -202,16 +207,23 @@ def _meets(field: FieldName, column: str, value: Alternative) -> str:
         spelled = dict.fromkeys((str(value), str(value).lower()))
         return " OR ".join(f"array_has({column}, {literal(each)})" for each in spelled)
     if field == "license" and str(value).lower() == _COMMERCIAL:
-        return _licensed()
+        return _licensed(licenses())
     if field in _PARTS:
         return f"contains(lower({column}), {literal(str(value).lower())})"
     return equals(column, value)
 
 
-def _licensed() -> str:
-    """Return the predicate of tracks that may be used commercially; the same rule as `licenses.commercial`."""
+def _licensed(stated: Collection[str] | None) -> str:
+    """Return the predicate of tracks that may be used commercially; the same rule as `licenses.commercial`.
+
+    `stated` are the licences of all rows; None where they are not known.
+    """
     of_weights = both(equals("weights_license", NO_WEIGHTS), f"backend != {literal(IMPORTED)}")
-    return f"(regexp_like(trim(lower(weights_license)), {literal(PATTERN)}) OR ({of_weights}))"
+    if stated is None:
+        named = f"regexp_like(trim(lower(weights_license)), {literal(PATTERN)})"
+    else:
+        named = one_of("weights_license", [one for one in sorted(stated) if commercial(one, imported=True)])
+    return f"({named} OR ({of_weights}))"
 
 
 def _moment(end: datetime | timedelta) -> datetime:

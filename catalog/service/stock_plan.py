@@ -236,7 +236,9 @@ def _covered(store: Store, texts: Texts, aside: set[str]) -> NDArray[np.bool_]:
 
 def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[Music]:
     """Return the music of the ready tracks that meet `facts`, each kind once."""
-    rows = store.tracks.table.read(to_sql(facts), columns=("id", "style", "valence", "energy", "mood_tags"))
+    rows = store.tracks.table.read(
+        to_sql(facts, store.tracks.licenses), columns=("id", "style", "valence", "energy", "mood_tags")
+    )
     steps = {
         (
             row["style"],

@@ -266,8 +266,8 @@ def index_for(table: str, rows: int) -> dict[str, str]:
         return indexes | ({"key": "order", "listener": "order"} if rows >= INDEX_ROWS else {})
     if rows >= INDEX_ROWS:
         ranks, flags = ("quality_rank", "model_rank"), ("state", "loopable")
-        facts = ("style", "role", "brief_kind", "environment", "time_of_day", "backend", *ranks, *flags)
-        indexes |= dict.fromkeys(facts, "few_values")
+        facts = ("style", "role", "brief_kind", "environment", "time_of_day", "backend", "weights_license")
+        indexes |= dict.fromkeys((*facts, *ranks, *flags), "few_values")
         indexes |= {"mood_tags": "tags", "key": "order", "duration_s": "order"}
     if rows >= ID_INDEX_ROWS:
         # Merges on the id scan all the same: with this index they would let duplicates through.

@@ -211,7 +211,7 @@ class Tracks(TrackVectors):
         The filter is part of the query, so a nearer track that fails it never hides one that meets it. Raises
         EncoderMismatch when another encoder made the table, InputError for a vector without direction.
         """
-        predicate = both(to_sql(where), None if among is None else one_of("id", [*among]))
+        predicate = both(to_sql(where, self.licenses), None if among is None else one_of("id", [*among]))
         return self._best(
             lambda count: self.table.nearest(vector, predicate, count), "_similarity", limit, where
         )
@@ -222,7 +222,7 @@ class Tracks(TrackVectors):
 
         The score is BM25 (Robertson and Zaragoza 2009), above 0 and open at the top: comparable within one call only.
         """
-        predicate, words = to_sql(where), checked_words(text)
+        predicate, words = to_sql(where, self.licenses), checked_words(text)
         return self._best(
             lambda count: self.table.search_words(words, predicate, count), "_score", limit, where
         )
@@ -242,7 +242,7 @@ class Tracks(TrackVectors):
         The score is that of `blend` with `MEANING_WEIGHT`. Candidates come from both searches; the cosine of those
         that only the words found is computed from their vectors.
         """
-        predicate, pool = to_sql(where), max(HYBRID_POOL, 2 * checked_limit(limit))
+        predicate, pool = to_sql(where, self.licenses), max(HYBRID_POOL, 2 * checked_limit(limit))
         near = self.table.nearest(vector, predicate, pool)
         worded = self.table.search_words(checked_words(text), predicate, pool)
         rows = {row["id"]: row for row in (*worded, *near)}
@@ -272,13 +272,13 @@ class Tracks(TrackVectors):
             raise InputError(f"tracks cannot be sorted by {order!r}; pass one of {', '.join(ORDERS)}")
         if offset < 0 or (limit is not None and limit < 0):
             raise InputError(f"limit {limit} and offset {offset} must be 0 or more")
-        rows = self.table.read(to_sql(where), order=order, limit=limit, offset=offset)
+        rows = self.table.read(to_sql(where, self.licenses), order=order, limit=limit, offset=offset)
         return [track for track in intact(rows, from_track_row) if meets(track, where)]
 
     @checked
     def count(self, where: Filter = READY) -> int:
         """Return how many tracks meet `where`."""
-        return self.table.count(to_sql(where))
+        return self.table.count(to_sql(where, self.licenses))
 
     def count_ready(self) -> int:
         """Return how many tracks are ready; quick at any size, unlike `count`."""
@@ -289,7 +289,7 @@ class Tracks(TrackVectors):
 
         With `text` only tracks that have words of it count, up to 10,000. See `facets.FACETS`.
         """
-        return self.table.facets(to_sql(where), checked_words(text) if text else "")
+        return self.table.facets(to_sql(where, self.licenses), checked_words(text) if text else "")
 
     def version(self) -> int:
         """Return a number that is another one after every change of the tracks."""

@@ -23,6 +23,8 @@ __all__ = ["READY", "Scored", "TrackVectors"]
 
 Scored = list[tuple[Track, float]]
 READY = Filter()
+MOST_LICENSES = 500
+"""Up to how many licences are named in a query; people may state one of their own for each track."""
 
 
 class TrackVectors:
@@ -32,6 +34,8 @@ class TrackVectors:
         self.table = table
         self._home = home
         self._audio = audio
+        self._licenses: tuple[int | None, frozenset[str]] = (None, frozenset())
+        """The version of the table, and every licence that a row states or stated."""
 
     # Search
 
@@ -43,7 +47,7 @@ class TrackVectors:
         The number with each is the cosine of its context to `vector`. Tracks without a brief vector of that kind are
         left out; see `without_brief`.
         """
-        predicate = to_sql(where)
+        predicate = to_sql(where, self.licenses)
         return self._best(
             lambda count: self.table.nearest_brief(brief, vector, predicate, count),
             "_similarity",
@@ -56,7 +60,7 @@ class TrackVectors:
 
         Tracks whose sound was not measured yet are left out; see `without_sound`.
         """
-        predicate = to_sql(where)
+        predicate = to_sql(where, self.licenses)
         return self._best(
             lambda count: self.table.nearest_of("sound", timbre.KIND, sound, predicate, count),
             "_similarity",
@@ -69,13 +73,28 @@ class TrackVectors:
 
         The vector may be that of a sound or of a text. Tracks that this ear has not heard are left out; see `unheard`.
         """
-        predicate = to_sql(where)
+        predicate = to_sql(where, self.licenses)
         return self._best(
             lambda count: self.table.nearest_of("ear", ear.kind, ear.vector, predicate, count),
             "_similarity",
             limit,
             where,
         )
+
+    def licenses(self) -> frozenset[str] | None:
+        """Return every licence that a row states, None where they are too many to name.
+
+        After a change only those that were not known are looked for, which an index answers.
+        """
+        version, (known_at, known) = self.table.durable.head(), self._licenses
+        while known_at != version and len(known) <= MOST_LICENSES:
+            other = f"NOT {one_of('weights_license', sorted(known))}" if known else None
+            rows = self.table.read(other, columns=("weights_license",), limit=MOST_LICENSES)
+            if not (new := {row["weights_license"] for row in rows} - known):
+                known_at = version
+            known |= new
+        self._licenses = known_at, known
+        return known if len(known) <= MOST_LICENSES else None
 
     # Vectors of tracks
 
@@ -85,7 +104,7 @@ class TrackVectors:
 
     def vectors(self, where: Filter = READY) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Return the ids of the tracks that meet `where` and their unit vectors, float32, shape (tracks, dimension)."""
-        vectors = self.table.vectors(to_sql(where))
+        vectors = self.table.vectors(to_sql(where, self.licenses))
         matrix = np.stack([*vectors.values()]) if vectors else np.zeros((0, self.table.dimension), np.float32)
         return tuple(vectors), matrix
 
