@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from ..errors import Cancelled
+from ..errors import Cancelled, drop_locals
 from ..protocol import Progress
 from .line import LINE, POLL_S, Line, Work
 
@@ -46,6 +46,7 @@ class Call(Work, Generic[Value]):
                 raise self.error
             self.value = self._work(self.report)
         except BaseException as error:
+            drop_locals(error)
             self.end(error)
         else:
             self.end()

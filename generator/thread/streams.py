@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import Cancelled, GeneratorError
+from ..errors import Cancelled, GeneratorError, drop_locals
 from ..protocol import Audio, Progress
 from .line import LINE, POLL_S, Line, Work
 
@@ -60,6 +60,7 @@ class _Making(Work, Generic[Part]):
         except StopIteration:
             self._end()
         except BaseException as error:
+            drop_locals(error)
             self._end(error)
         else:
             with self.line.changed:
@@ -116,20 +117,23 @@ class ThreadStream(Iterator[Part]):
         if self._closed:
             raise StopIteration
         self._start()
-        while not self._has_part_within(POLL_S):
-            if not making.begun:
+        while True:
+            if not self._has_part_within(POLL_S) and not making.begun:
                 try:
                     making.report(0, 1)
                     self._refuse_if_stuck()
                 except BaseException as error:
                     making.drop(error)
-        with self._line.changed:
-            if making.held:
-                part = making.held.popleft()
-                self._line.changed.notify_all()
-                return part
-            # Told once; then the stream is over, as any iterator.
-            wrong, making.error = making.error or StopIteration(), None
+            with self._line.changed:
+                if making.held:
+                    part = making.held.popleft()
+                    self._line.changed.notify_all()
+                    return part
+                # Another thread may have taken the part that this one was woken for.
+                if making.over:
+                    # Told once; then the stream is over, as any iterator.
+                    wrong, making.error = making.error or StopIteration(), None
+                    break
         raise wrong
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ...errors import CatalogError
-from ...generator import Cancelled
+from ...generator.errors import Cancelled, drop_locals
 from ...generator.thread.orders import MOST_ROWS
 from ...models import Result
 from ..call import HandedOver
@@ -100,10 +100,10 @@ class Workers:
             changes = {"state": "done", "result" if isinstance(made, Result) else "outcome": made}
         except Cancelled:
             changes = {}
-        except CatalogError as error:
-            changes = {"state": "failed", "error": error}
         except Exception as error:
-            _log.exception("job %s failed", entry.job.id)
+            if not isinstance(error, CatalogError):
+                _log.exception("job %s failed", entry.job.id)
+            drop_locals(error)  # the job is remembered for an hour
             changes = {"state": "failed", "error": error}
         with self._changed:
             if entry in self.waiting:

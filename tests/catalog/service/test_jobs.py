@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -308,3 +309,16 @@ def test_a_job_can_be_cancelled_after_its_last_step(service, monkeypatch):
     assert jobs.wait(job.id, WAIT_S).state == "cancelled"
     assert service.store.tracks.count() == 0
     jobs.close()
+
+
+def test_the_error_of_a_job_that_failed_keeps_nothing_of_what_was_made(jobs):
+    there = []
+
+    def work(on_progress):
+        samples = np.zeros(1000, np.float32)
+        there.append(weakref.ref(samples))
+        raise Unavailable("there is no room for it")
+
+    job = jobs.wait(jobs.submit(work, request={}).id, WAIT_S)
+    assert (job.state, str(job.error)) == ("failed", "there is no room for it")
+    assert there[0]() is None

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ from music_catalog.generator.errors import (  # noqa: E402
     GeneratorError,
     WeightsError,
 )
+from music_catalog.generator.musicgen import generation  # noqa: E402
 from music_catalog.generator.musicgen.adapter import (  # noqa: E402
     MusicgenAdapter,
 )
@@ -596,6 +598,23 @@ def test_want_of_memory_when_a_loop_is_closed_is_one_sentence(adapter, monkeypat
     monkeypatch.setattr("music_catalog.generator.musicgen.adapter.decode_round", exhausted)
     with pytest.raises(GeneratorError, match="not enough memory to make this"):
         adapter.generate_music(PROMPT, {"duration_s": 3, "seed": 1, "loopable": True})
+
+
+def test_an_error_amid_a_step_that_somebody_keeps_keeps_no_caches(adapter, monkeypatch):
+    caches, kept = [], []
+
+    def exhausted(decoder, column):
+        caches.append(weakref.ref(decoder.states[0]))
+        raise RuntimeError("[metal::malloc] Attempting to allocate 99 bytes")
+
+    monkeypatch.setattr(generation._GuidedDecoder, "step", exhausted)
+    for make in (adapter.generate_music, lambda *asked: next(adapter.stream_music(*asked))):
+        with pytest.raises(GeneratorError, match="not enough memory to make this") as told:
+            make(PROMPT, {"duration_s": 0.2})
+        kept.append(told.value)
+    assert [one() for one in caches] == [None, None]
+    monkeypatch.undo()
+    assert adapter.generate_music(PROMPT, {"duration_s": 0.2}).samples.any()
 
 
 def test_other_errors_come_through(adapter, monkeypatch):

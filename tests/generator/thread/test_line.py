@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
+import weakref
 from functools import partial
 
 import numpy as np
@@ -286,6 +288,31 @@ def test_what_is_being_made_is_dropped_at_its_next_step(line):
     assert len(steps) < 10_000
 
 
+class Large:
+    """What the variables of a frame hold."""
+
+
+@pytest.mark.parametrize("how", ["call", "stream"])
+def test_an_error_that_is_kept_keeps_nothing_of_what_was_being_made(line, how):
+    there = []
+
+    def fail(report):
+        caches = Large()
+        there.append(weakref.ref(caches))
+        try:
+            raise RuntimeError("the first")
+        except RuntimeError as error:
+            raise GeneratorError("not enough memory") from error
+
+    def begin(report):
+        yield fail(report)
+
+    with pytest.raises(GeneratorError, match="not enough memory") as kept:
+        on_thread(fail, line=line) if how == "call" else next(ThreadStream(begin, line=line))
+    assert [there[0](), type(kept.value.__cause__)] == [None, RuntimeError]
+    assert "in fail" in "".join(traceback.format_exception(kept.value))
+
+
 # Streams
 
 
@@ -312,6 +339,34 @@ def test_each_part_of_a_stream_may_be_taken_by_another_thread(line):
     assert taken == [*range(12)]
     assert next(stream, None) is None
     assert {*made} == {*closed} == {"catalog-generator"}
+
+
+def test_two_threads_that_wait_for_one_part_get_one_each(line, monkeypatch):
+    go, both, left = threading.Event(), threading.Barrier(2), [1, 1]
+    look = ThreadStream._has_part_within
+
+    def together(stream, seconds):
+        found = look(stream, seconds)
+        if found and left:
+            left.pop()
+            both.wait(PATIENCE_S)
+            go.set()
+        return found
+
+    def begin(report):
+        yield "first"
+        assert go.wait(PATIENCE_S)
+        time.sleep(0.05)
+        yield "second"
+
+    monkeypatch.setattr(ThreadStream, "_has_part_within", together)
+    stream, taken = ThreadStream(begin, line=line), []
+    threads = [threading.Thread(target=lambda: taken.append(next(stream, "the end"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert sorted(taken) == ["first", "second"]
 
 
 def test_a_stream_is_made_a_few_parts_ahead_of_who_takes_it(line):
