@@ -302,11 +302,11 @@ class MusicgenAdapter:
             codes = batch_codes(self.networks, pieces, self._conditions(pieces), prompt, progress)
             yield from decode(self.networks, _keep(codes, kept), len(pieces), progress)
 
-    def _tokens(self, prompt: str) -> list[int]:
-        tokens: list[int] = self.tokenizer.encode(prompt).ids
+    def _tokens(self, words: str, name: str) -> list[int]:
+        tokens: list[int] = self.tokenizer.encode(words).ids
         if len(tokens) > self.token_limit:
             raise GeneratorError(
-                f"the prompt has {len(tokens)} tokens; at most {self.token_limit} are valid, so shorten it."
+                f"the {name} has {len(tokens)} tokens; at most {self.token_limit} are valid, so shorten it."
             )
         return tokens
 

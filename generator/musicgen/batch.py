@@ -25,23 +25,24 @@ __all__ = ["batch_codes", "conditions"]
 def conditions(
     networks: Networks,
     pieces: list[Piece],
-    tokens_of: Callable[[str], list[int]],
+    tokens_of: Callable[[str, str], list[int]],
     config: ChromaConfig,
     name: str,
 ) -> Callable[[int], Condition]:
     """Return the condition of all pieces as a function of a window's first frame.
 
-    `tokens_of` turns words into ids, `config` says how a melody is read, `name` is that of the model. Raises
-    GeneratorError for a prompt that is too long; the function raises it for a melody that the model cannot follow.
+    `tokens_of` turns words into ids and is told what they are, `config` says how a melody is read, `name` is that of
+    the model. Raises GeneratorError for words that are too long; the function raises it for a melody that the model
+    cannot follow.
     """
     import mlx.core as mx
 
     from ..networks.musicgen import Condition
 
-    texts = [piece.prompt for piece in pieces]
+    texts = [(piece.prompt, "prompt") for piece in pieces]
     if any(piece.settings.negative_prompt.strip() for piece in pieces):
-        texts += [piece.settings.negative_prompt for piece in pieces]
-    rows = [tokens_of(text) if text.strip() else [] for text in texts]
+        texts += [(piece.settings.negative_prompt, "negative_prompt") for piece in pieces]
+    rows = [tokens_of(text, what) if text.strip() else [] for text, what in texts]
     mask = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
     tokens = np.zeros_like(mask)
     for row, ids in enumerate(rows):

@@ -547,8 +547,10 @@ def test_values_it_cannot_use_are_refused(adapter, config, problem):
 
 
 def test_prompt_beyond_the_limit_is_refused(adapter):
-    with pytest.raises(GeneratorError, match="601 tokens; at most 512"):
+    with pytest.raises(GeneratorError, match="the prompt has 601 tokens; at most 512"):
         adapter.generate_music("calm " * 600, {"duration_s": 0.2})
+    with pytest.raises(GeneratorError, match="the negative_prompt has 601 tokens; at most 512"):
+        adapter.generate_music("calm", {"duration_s": 0.2, "negative_prompt": "calm " * 600})
 
 
 def test_melody_that_cannot_be_followed_is_refused(adapters):
