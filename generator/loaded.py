@@ -35,22 +35,27 @@ class LoadedGenerators:
         """Keep what `load(backend, size)` returns; without `one_model`, where a cluster makes, of every size."""
         self._load, self._idle_s, self._one_model = load, idle_s, one_model
         self._kept: dict[tuple[str, str], Generator] = {}
-        self._lock = threading.RLock()
+        # Reading a model takes seconds, which who asks for another generator does not wait for.
+        self._loading, self._lock = threading.RLock(), threading.RLock()
         self._users = 0
         self._timer: threading.Timer | None = None
 
     def __call__(self, backend: str, size: str) -> Generator:
         """Return a generator that is ready; raises what `load` raises."""
-        with self._lock:
-            if (backend, size) not in self._kept:
+        key = backend, size
+        with self._loading:
+            with self._lock:
+                found = self._kept.get(key)
                 # What the earlier one shares lives on in this name until the new one has taken it over.
                 shared = [getattr(one, "shared", None) for one in self._kept.values()]
-                if backend == "mlx" and self._one_model:
+                if found is None and backend == "mlx" and self._one_model:
                     self._drop_models()
-                self._kept[backend, size] = self._load(backend, size)
-                del shared
-            self._restart_timer()
-            return self._kept[backend, size]
+            found = self._load(backend, size) if found is None else found
+            del shared
+            with self._lock:
+                self._kept[key] = found
+                self._restart_timer()
+            return found
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -67,7 +72,7 @@ class LoadedGenerators:
 
     def unload(self) -> None:
         """Drop every generator; the next call loads what it needs."""
-        with self._lock:
+        with self._loading, self._lock:
             self._kept.clear()
             self._restart_timer()
             free_buffers()

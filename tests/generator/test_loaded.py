@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 
@@ -17,6 +18,7 @@ from music_catalog.generator.loaded import LoadedGenerators
 from music_catalog.generator.musicgen.adapter import MusicgenAdapter
 
 ASKED = {"duration_s": 0.2, "seed": 1}
+WAIT_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,32 @@ def test_what_needs_no_weights_stays_beside_a_model(loaded):
     synthesizer, model = loaded("procedural", "small"), loaded("mlx", "small")
     assert loaded("procedural", "small") is synthesizer
     assert loaded("mlx", "small") is model
+
+
+def test_who_uses_another_generator_does_not_wait_while_a_model_is_read():
+    reading, go, used = threading.Event(), threading.Event(), threading.Event()
+
+    def load(backend, size):
+        reading.set()
+        assert go.wait(WAIT_S)
+        return object()
+
+    def use():
+        with loaded.in_use():
+            used.set()
+
+    loaded = LoadedGenerators(load)
+    threads = [threading.Thread(target=loaded, args=("mlx", "large")), threading.Thread(target=use)]
+    try:
+        threads[0].start()
+        assert reading.wait(WAIT_S)
+        threads[1].start()
+        assert used.wait(WAIT_S)
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join(WAIT_S)
+        loaded.unload()
 
 
 def test_without_use_a_model_leaves_the_memory_and_comes_back(home, monkeypatch):
