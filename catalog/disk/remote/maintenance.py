@@ -68,11 +68,14 @@ class ObjectMaintenance:
 
     def compact_table(self, table: ObjectTable) -> None:
         """Merge the fragments of one table, make its indexes and drop old versions, beside writers and readers."""
-        self._optimize(table, FOREVER)
         indexes = self._index_for(table.name, table.count_rows())
-        # Vectors first: a row that comes in between is then compared one by one, where a later index of a filtered
-        # column has it too. The other way round a filtered search passes over a row that its filter's index lacks.
-        for column in sorted(indexes, key=lambda name: indexes[name] not in VECTOR_KINDS):
+        vectors = [name for name, kind in indexes.items() if kind in VECTOR_KINDS]
+        # Vectors first. A row that their index lacks is compared one by one, where the indexes of filtered columns have
+        # it too; a filtered search passes over a row that only those lack, which are brought up to date after it.
+        for column in vectors:
+            self._index(table, column, indexes[column])
+        self._optimize(table, FOREVER)
+        for column in (name for name in indexes if name not in vectors):
             self._index(table, column, indexes[column])
         if time.monotonic() - self._cleaned_at.get(table.name, float("-inf")) >= CLEAN_EVERY_S:
             self._remove_old(table)
