@@ -99,11 +99,15 @@ class RemoteRequests(Requests):
         return super().count(key) if few is None else len(few)
 
     def close(self) -> None:
-        """Write the lines that wait."""
+        """Write the lines that wait; a warning tells of those that the store would not take, which are lost."""
         with self._changed:
             self._over = True
             self._changed.notify_all()
-        self._write_waiting()
+        if not self._write_waiting():
+            _log.warning(
+                "%d lines of the log go with this process, since the store does not take them",
+                len(self._lines),
+            )
 
     def _few_of(self, key: str) -> Sequence[RequestRecord] | None:
         """Return the lines of a request, newest first; None where it has many."""

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from fake_s3 import BUCKET, object_server
 from fakes import WordHashEncoder
+from homes import a_record, open_store
 
 from music_catalog import MusicService
 from music_catalog.disk.remote import table
@@ -278,6 +279,19 @@ def test_lines_of_the_log_that_are_dropped_are_told(replica, monkeypatch, caplog
         requests._write_waiting()
     assert "3 lines of the log are lost" in caplog.text
     assert len(service.history()) == 3
+
+
+def test_lines_that_wait_when_the_catalog_is_closed_are_told_as_lost(home, caplog, monkeypatch):
+    monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
+    store = open_store(home)
+
+    def failing(*_):
+        raise StorageError("it is away")
+
+    monkeypatch.setattr(store.requests._table, "append_all", failing)
+    store.requests.append(a_record("a" * 16))
+    store.close()
+    assert "1 lines of the log go with this process" in caplog.text
 
 
 def test_a_line_that_no_row_can_hold_is_refused_and_holds_up_no_other(replica):
