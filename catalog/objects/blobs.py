@@ -78,7 +78,7 @@ class Blobs:
         return found[1] if found and found[0] == data else mark
 
     def put(self, path: str, data: bytes) -> Mark:
-        """Write an object, whatever was there."""
+        """Write an object, a large one in parts, whatever was there."""
         with self._told(f"{path} cannot be written"):
             return _mark(self._obstore.put(self._store, path, data))
 

@@ -1,4 +1,4 @@
-"""A home copied into another one, of whatever kind each is: rows, audio, and what stands beside them.
+"""A home copied into another one: rows, audio, and what stands beside them.
 
 So a catalog on an object store is backed up as a folder that opens as a home, and such a folder is brought into an
 empty place on an object store. What is there already is not copied again, and what went from the source goes from its
@@ -7,17 +7,17 @@ copy.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..collections.files import FOLDER, collection_in
 from ..collections.files import paths as collection_paths
-from ..disk.files import inside, storing, sync, write_file
+from ..disk.files import inside, sha256_of, storing, sync, write_file
 from ..disk.lance import lance_errors
+from ..disk.remote.files import bring
 from ..disk.remote.holds import hold_versions
 from ..disk.table import Table
 from ..errors import Damage, StorageError
@@ -38,6 +38,7 @@ __all__ = ["Copied", "copy_home"]
 
 
 ROWS_AT_ONCE, FILES_AT_ONCE = 1_024, 8
+GONE = "is gone"
 
 
 class Copied(Value):
@@ -51,6 +52,14 @@ class Copied(Value):
     """Of the files that the copy did not have yet; `rows` are those of all tables that it did not have yet."""
     problems: tuple[Problem, ...] = ()
     """What was damaged: such rows and files are not copied, and what the copy had in their place stays."""
+
+
+class _Audio(NamedTuple):
+    """Audio that a row names: of which track, whether that is ready, and its size, None where no column tells it."""
+
+    track_id: str
+    is_ready: bool
+    size_bytes: int | None
 
 
 class _Copy:
@@ -77,7 +86,7 @@ class _Copy:
             seen: set[str] = set()
             before = len(self.problems)
             for batch in reader:
-                seen |= self._copy_batch(target, batch, known)
+                self._copy_batch(target, batch, known, seen)
                 if on_progress is not None:
                     on_progress(len(seen), total)
         # The id of a damaged row may be altered: the row that it was would pass for gone, and its copy is the last.
@@ -90,28 +99,35 @@ class _Copy:
         query = target.table.search().select(["id", "row_sha256"]).limit(None)
         return {row["id"]: row["row_sha256"] for row in query.to_arrow().to_pylist()}
 
-    def _copy_batch(self, target: Table, batch: pa.RecordBatch, known: Mapping[str, str]) -> set[str]:
-        """Copy the audio and then the rows of a batch; return the ids that stay in the copy."""
+    def _copy_batch(
+        self, target: Table, batch: pa.RecordBatch, known: Mapping[str, str], seen: set[str]
+    ) -> None:
+        """Copy the audio and then the rows of a batch, and add its ids to those that were `seen`."""
         import pyarrow as pa
 
-        rows, new = batch.to_pylist(), []
-        for place, row in enumerate(rows):
+        sound, new = [], []
+        for place, row in enumerate(batch.to_pylist()):
+            if row["id"] in seen:
+                detail = f"the id {row['id']} names several rows, of which one is copied"
+                self.problems.append(Problem(kind="table", subject=target.name, detail=detail))
+                continue
+            seen.add(row["id"])
             try:
                 checked_row(target.name, row)
             except Damage as error:
                 self.problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
                 continue
+            sound.append(row)
             if known.get(row["id"]) != row["row_sha256"] and (self._prune or row["id"] not in known):
                 new.append(place)
         if target.name == "tracks":
-            self._copy_audio(rows)
+            self._copy_audio(sound)
         if new:
             data = pa.Table.from_batches([batch]).take(new)
-            if former := [rows[place]["id"] for place in new if rows[place]["id"] in known]:
-                self._delete(target, former)
-            self._commit(target, lambda table: table.add(data, on_bad_vectors="null"))
+            self._commit(
+                target, lambda table: _merged(table, data, any(each in known for each in _ids(data)))
+            )
             self.rows += len(new)
-        return {row["id"] for row in rows}
 
     def _delete(self, target: Table, ids: Sequence[str]) -> None:
         gone = one_of("id", [*ids])
@@ -123,30 +139,57 @@ class _Copy:
     # Files
 
     def _copy_audio(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        paths = {row["audio_path"]: row["id"] for row in rows if row["state"] == "ready"}
-        paths |= {original: row["id"] for row in rows if (original := original_of(row))}
+        """Copy the audio that rows name, of those in the trash too, as far as it is there."""
+        named: dict[str, _Audio] = {}
+        for row in sorted(rows, key=lambda row: bool(row["state"] == "ready")):  # what is ready counts
+            is_ready = row["state"] == "ready"
+            named[row["audio_path"]] = _Audio(row["id"], is_ready, row["audio_bytes"])
+            if original := original_of(row):
+                named[original] = _Audio(row["id"], is_ready, None)
         with ThreadPoolExecutor(FILES_AT_ONCE) as threads:
-            for (path, track_id), wrong in zip(
-                paths.items(), threads.map(self._copy_checked, paths), strict=True
+            for (path, audio), wrong in zip(
+                named.items(), threads.map(self._copy_checked, named, named.values()), strict=True
             ):
-                if wrong:
-                    detail = f"{path} of {track_id} {wrong}"
-                    self.problems.append(Problem(kind="altered-audio", subject=track_id, detail=detail))
+                if wrong and (
+                    audio.is_ready or wrong != GONE
+                ):  # of a track that was mended or purged, it may be gone
+                    detail = f"{path} of {audio.track_id} {wrong}"
+                    problem = Problem(kind="altered-audio", subject=audio.track_id, detail=detail)
+                    self.problems.append(problem)
 
-    def _copy_checked(self, path: str) -> str | None:
+    def _copy_checked(self, path: str, audio: _Audio) -> str | None:
         """Copy an audio file and what stands beside it, unless it is there; return what is wrong with it."""
-        if self._has(path):
+        if self._has(path, audio.size_bytes):
             return None
-        data = self._read(path)
-        if data is None:
-            return "is gone"
-        if hashlib.sha256(data).hexdigest() != PurePosixPath(path).name[:64]:  # a suffix may follow
-            return "no longer holds what was stored"
         for other in beside(path):
             if (content := self._read(other)) is not None:
                 self._write(other, content)
-        self._write(path, data)  # last: with it, all of them are there
+        try:
+            size = self._copy_file(path)  # last: with it, all of them are there
+        except Damage:
+            return "no longer holds what was stored"
+        if size is None:
+            return GONE
+        self.files += 1
+        self.size_bytes += size
         return None
+
+    def _copy_file(self, path: str) -> int | None:
+        """Copy a large file that is named by its sha256, in parts; return its size, None without it. Raises Damage."""
+        sha256 = PurePosixPath(path).name[:64]  # a suffix may follow
+        if self._source.blobs:
+            place = inside(self._target.home, path)
+            there = bring(self._source.blobs, path, place, sha256=sha256, durable=True)
+            return place.stat().st_size if there else None
+        file = inside(self._source.home, path)
+        assert self._target.blobs
+        with storing(f"{path} cannot be read"):
+            if not file.is_file():
+                return None
+            if sha256_of(file) != sha256:
+                raise Damage(f"{path} no longer holds what was stored")
+            self._target.blobs.put_file(path, file)
+            return file.stat().st_size
 
     def copy_others(self) -> None:
         """Copy settings, certificates and collections, as they are now; those that went go from what is pruned."""
@@ -172,10 +215,14 @@ class _Copy:
             return [blob.path for blob in store.blobs.list(FOLDER)]
         return [path.relative_to(store.home).as_posix() for path in collection_paths(store.home)]
 
-    def _has(self, path: str) -> bool:
+    def _has(self, path: str, size_bytes: int | None) -> bool:
+        """Tell whether the copy has a file, with that size where it is known."""
         if self._target.blobs:
-            return self._target.blobs.size(path) is not None
-        return inside(self._target.home, path).is_file()
+            found = self._target.blobs.size(path)
+        else:
+            place = inside(self._target.home, path)
+            found = place.stat().st_size if place.is_file() else None
+        return found is not None and size_bytes in (None, found)
 
     def _read(self, path: str, store: Store | None = None) -> bytes | None:
         store = store or self._source
@@ -211,7 +258,7 @@ class _Copy:
 def copy_home(
     source: Store, target: Store, on_progress: Progress | None = None, *, prune: bool = True
 ) -> Copied:
-    """Make `target` a copy of `source`, and return what was copied; writers of the source may go on.
+    """Make `target` a copy of `source`, one of them on an object store; return what was copied. Writers may go on.
 
     Rows are compared with their checksums and audio with its sha256. The rows of a table are those of one moment, and
     no row is in the copy before its audio. Rows that went from the source go from the copy, unless a row of their table
@@ -236,3 +283,17 @@ def copy_home(
         size_bytes=copy.size_bytes,
         problems=tuple(copy.problems),
     )
+
+
+def _merged(table: Any, data: pa.Table, replaces: bool) -> Any:
+    """Add rows to a table, in one commit in place of those with the same ids where it `replaces` some."""
+    if not replaces:
+        return table.add(data, on_bad_vectors="null")
+    merge = table.merge_insert("id").use_index(False)
+    merge = merge.when_matched_update_all().when_not_matched_insert_all()
+    return merge.execute(data, on_bad_vectors="null")
+
+
+def _ids(data: pa.Table) -> list[str]:
+    ids: list[str] = data["id"].to_pylist()
+    return ids

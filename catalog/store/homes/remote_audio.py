@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ...disk.digests import digest_of
 from ...disk.files import TEMPORARY, inside, storing, write_file
+from ...disk.remote.files import bring
 from ...disk.remote.table import STALE_S
 from ...errors import Damage, InputError, StorageError
 from ...models import Track
-from ...objects.blobs import Blobs
+from ...objects.blobs import PART_BYTES, Blobs
 from ..audio import CODES, PRINT, AudioFiles, checked_audio, suffix_of
 from .purged import is_condemned
 
@@ -103,18 +104,21 @@ class RemoteAudio(AudioFiles):
         with storing(f"the audio of track {track.id} cannot be read"):
             if _is_kept(path) and digest_of(path) == track.audio_sha256:
                 return path
-            data = self._blobs.get(track.audio_path)
-            if data is None or hashlib.sha256(data).hexdigest() != track.audio_sha256:
+            wrong = "is missing"
+            try:
+                is_there = bring(self._blobs, track.audio_path, path, sha256=track.audio_sha256)
+            except Damage:
+                is_there, wrong = False, "no longer holds what was stored"
+            if not is_there:
                 self._gone[track.audio_path] = time.monotonic()
                 self._stored.pop(track.audio_path, None)
-                wrong = "is missing" if data is None else "no longer holds what was stored"
                 raise Damage(
                     f"the audio of track {track.id} is not served, since {self._blobs.address}/{track.audio_path} "
                     f"{wrong}; bring the object back from a version or copy of the bucket, or put the track in "
                     f"the trash by `catalog rm {track.id}`"
                 )
             self._gone.pop(track.audio_path, None)
-            self._keep(path, data)
+            self._bound_at_times()
         return path
 
     def bring_back(self, track: Track) -> None:
@@ -162,8 +166,10 @@ class RemoteAudio(AudioFiles):
         return relative
 
     def _created(self, data: bytes, relative: str) -> str:
-        # What is there under this name has this content, unless a server lost the end of it.
-        if self._blobs.create(relative, data) is None and self._blobs.size(relative) != len(data):
+        # What is there under this name has this content, unless a server lost the end of it. A condition holds for one
+        # request alone, in which no large file would go over a slow line in time: those go in parts.
+        created = None if len(data) > PART_BYTES else self._blobs.create(relative, data)
+        if created is None and self._blobs.size(relative) != len(data):
             self._blobs.put(relative, data)
         return relative
 
@@ -183,6 +189,9 @@ class RemoteAudio(AudioFiles):
     def _keep(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_file(path, data, durable=False)
+        self._bound_at_times()
+
+    def _bound_at_times(self) -> None:
         if os.urandom(1)[0] % 16 == 0:
             self._bound()
 

@@ -90,8 +90,12 @@ def _altered(blobs: Blobs, tracks: list[Track]) -> Iterator[Problem]:
         by_path.setdefault(track.audio_path, []).append(track)
 
     def sha256_at(path: str) -> str | None:
-        data = blobs.get(path)
-        return None if data is None else hashlib.sha256(data).hexdigest()
+        if (parts := blobs.parts(path)) is None:
+            return None
+        sha256 = hashlib.sha256()
+        for part in parts:
+            sha256.update(part)
+        return sha256.hexdigest()
 
     with ThreadPoolExecutor(READ_AT_ONCE) as threads:
         for path, sha256 in zip(by_path, threads.map(sha256_at, by_path), strict=True):
