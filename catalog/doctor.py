@@ -85,14 +85,10 @@ def examine(
         _disk(home),
     ]
     if is_address(home):
-        if reembed:
-            raise InputError(
-                f"{home} is on an object store, where nothing keeps replicas apart while --reembed switches a table; "
-                "copy it to a folder with --backup, embed that anew, and restore it into an empty place"
-            )
         if keep is not None:
             raise InputError(f"--keep is of backups of a folder; a backup of {home} is one copy")
-        return [*checks, *_remote(home, deep=deep, fix=fix, backup=backup, on_progress=on_progress)]
+        asked = {"deep": deep, "fix": fix, "reembed": reembed, "backup": backup, "encode": encode}
+        return [*checks, *_remote(home, **asked, on_progress=on_progress)]
     if not (Path(home) / "lance").is_dir():
         return [*checks, Check(name="catalog", status="note", detail=f"{home} holds no catalog yet")]
     checks += [_last_backup(Path(home))] if backup is None else []

@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,26 @@ def open_store(home: Any, **options: Any) -> Store:
 def vector_of(name: str) -> np.ndarray:
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     return np.random.default_rng(seed).normal(size=DIMENSION).astype(np.float32)
+
+
+OTHER = "other@1/4"
+"""The identity of `Axes`."""
+NAMES = ("a", "b", "c", "d", "e")
+
+
+class Axes:
+    """An encoder of four numbers for the tracks of NAMES that counts its texts, and does something at one of them."""
+
+    def __init__(self, at: str | None = None, then: Callable[[], object] = lambda: None) -> None:
+        self.texts: list[str] = []
+        self.at, self.then = at, then
+
+    def __call__(self, texts: Sequence[str]) -> list[np.ndarray]:
+        for text in texts:
+            if text == self.at:
+                self.then()
+            self.texts.append(text)
+        return [np.roll([1.0, 0.0, 0.0, 0.0], NAMES.index(text[-1]) % 4) for text in texts]
 
 
 def stored(store: Store, name: str, number: int = 0, *, audio: str | None = None, **changes: Any) -> Track:

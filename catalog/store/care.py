@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..disk.files import check_writable
 from ..disk.maintenance import WORDS, Upkeep
+from ..disk.reading import Row
 from ..disk.table import DurableTable, Table
 from ..errors import Damage, InputError, NotFound, StorageError
 from ..models import Filter, Track
@@ -23,9 +24,11 @@ from .audio import AudioFiles
 from .audit import Problem
 from .judgements import Judgements
 from .requests import Requests
-from .rewrite import Encode, migrate, reembed_log
+from .rewrite import Encode, migrate
 from .schema import (
+    JUDGEMENT_COLUMNS,
     READABLE,
+    REQUEST_COLUMNS,
     SCHEMA_VERSION,
     VERSIONS,
     judgement_schema,
@@ -35,6 +38,7 @@ from .schema import (
     track_schema,
 )
 from .tracks import Tracks
+from .vectors.lines import reembed_lines, vectors_by, vectors_for
 from .vectors.reembedding import reembed_live
 
 if TYPE_CHECKING:
@@ -254,13 +258,18 @@ class Care:
 
     def _reembed_logs(self, encode: Encode, encoder: str) -> None:
         """Give the logs new vectors: those of tracks made for the same context, else of the request's summary."""
-        dimension = self._tracks.table.dimension
-        rows = self._tracks.table.read(None, columns=("context_sha256", "vector"))
-        by_context = {row["context_sha256"]: row["vector"] for row in rows}
-        by_key: dict[str, NDArray[np.float32]] = {}
-        if (log := self._requests.table.durable).exists():
-            by_key = reembed_log(
-                log, request_schema(dimension), "context_sha256", encoder, by_context, encode
-            )
-        if (log := self._judgements.table.durable).exists():
-            reembed_log(log, judgement_schema(dimension), "key", encoder, by_key, None)
+        dimension, tracks = self._tracks.table.dimension, self._tracks.table.durable
+        requests, judgements = self._requests.table.durable, self._judgements.table.durable
+
+        def of_requests(rows: Sequence[Row]) -> Sequence[NDArray[np.float32]]:
+            known = vectors_by(tracks, "context_sha256", rows)
+            return vectors_for(rows, "context_sha256", known, encode)
+
+        def of_judgements(rows: Sequence[Row]) -> Sequence[NDArray[np.float32] | None]:
+            known = vectors_by(requests, "key", rows, equals("encoder", encoder))
+            return [known.get(row["key"]) for row in rows]
+
+        if requests.exists():
+            reembed_lines(requests, REQUEST_COLUMNS, encoder, dimension, of_requests)
+        if judgements.exists():
+            reembed_lines(judgements, JUDGEMENT_COLUMNS, encoder, dimension, of_judgements)

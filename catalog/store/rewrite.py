@@ -1,4 +1,4 @@
-"""Rows that are written: new ones, changed ones, and whole tables as one version, with other vectors or columns."""
+"""Rows that are written: new ones, changed ones, and whole tables as one version, with other columns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..disk.lance import lance_errors
 from ..disk.reading import Row, read, to_arrow, where
@@ -22,12 +21,8 @@ from .rows import (
     kept_brief,
     kept_ear,
     kept_sound,
-    matches,
-    row_sha256,
     same_vector,
     to_track_row,
-    unit_vector,
-    vector_sha256,
 )
 from .schema import VERSIONS, table_version
 
@@ -41,21 +36,19 @@ __all__ = [
     "changed_row",
     "insert_missing",
     "migrate",
-    "reembed_log",
     "refuse_others",
     "replace_rows",
     "until_written",
 ]
 
 
-Vectors = dict[str, NDArray[np.float32]]
 Change = Callable[[Track], Mapping[str, Any]]
 VectorOf = Callable[[Track], ArrayLike]
 """Return the vector of a track's context."""
 Encode = Callable[[Sequence[str]], Sequence[ArrayLike]]
 MOST_TRIES = 8
 """How often rows of a shared table are changed anew that others change at the same time."""
-_BATCH_ROWS, _BATCH_TEXTS = 1000, 64
+_BATCH_ROWS = 1000
 
 
 def insert_missing(lance: Any, rows: Sequence[Row], schema: pa.Schema, *, alone: bool) -> int:
@@ -71,6 +64,9 @@ def insert_missing(lance: Any, rows: Sequence[Row], schema: pa.Schema, *, alone:
         if new:
             lance.add(to_arrow(new, schema), on_bad_vectors="null")
         return len(new)
+    if not alone and any(name.endswith("_next") for name in lance.schema.names):
+        # With their nulls, what the switch to other vectors overtakes is refused by Lance; see `vectors.reembedding`.
+        schema = lance.schema
     # A merge that uses a BTREE index on the column it merges by lets duplicates through; a scan does not.
     merge = lance.merge_insert("id").when_not_matched_insert_all().use_index(False)
     return int(merge.execute(to_arrow([*rows], schema), on_bad_vectors="null").num_inserted_rows)
@@ -142,51 +138,6 @@ def migrate(table: Table, schema_from: Callable[[pa.Schema], pa.Schema]) -> None
             rows = (upgrade(row, table.name, version) for row in _rows(table))
             what = f"the upgrade of {table.name} from schema version {version} to {present} failed"
             _write(table, rows, schema_from(old), what)
-
-
-def reembed_log(
-    table: Table, schema: pa.Schema, name: str, encoder: str, known: Vectors, encode: Encode | None
-) -> Vectors:
-    """Give every line that has a vector a new one: that in `known` for the value of its column `name`.
-
-    Where `known` has none, the summary of the line is encoded; without `encode` the line loses its vector. Returns the
-    vectors by request key.
-    """
-    vectors = dict(known)
-
-    def encode_missing() -> None:
-        texts = {row[name]: row["summary"] for row in _rows(table) if row["encoder"]} if encode else {}
-        missing = {each: text or each for each, text in texts.items() if each not in vectors}
-        vectors.update(_encoded(missing, encode) if encode else {})
-
-    encode_missing()
-    with table.locked():
-        encode_missing()
-        rows = [_with_line_vector(row, vectors.get(row[name]), encoder) for row in _rows(table)]
-        _write(table, rows, schema, f"the new vectors of the {table.name} cannot be written")
-    return {row["key"]: row["vector"] for row in rows if row["encoder"] and row["key"]}
-
-
-def _encoded(texts: Mapping[str, str], encode: Encode) -> Vectors:
-    vectors: Vectors = {}
-    names = list(texts)
-    for start in range(0, len(names), _BATCH_TEXTS):
-        batch = names[start : start + _BATCH_TEXTS]
-        made = encode([texts[each] for each in batch])
-        if len(made) != len(batch):
-            raise InputError(f"the encoder gave {len(made)} vectors for {len(batch)} texts")
-        vectors.update(zip(batch, map(unit_vector, made), strict=True))
-    return vectors
-
-
-def _with_line_vector(row: Row, vector: NDArray[np.float32] | None, encoder: str) -> Row:
-    if not row["encoder"]:
-        return row
-    intact = matches(row)
-    digest = "" if vector is None else vector_sha256(vector)
-    new = {**row, "encoder": encoder if digest else "", "vector_sha256": digest, "vector": vector}
-    new["row_sha256"] = row_sha256(new) if intact else "damaged"
-    return new
 
 
 def _rows(table: Table) -> Iterator[Row]:

@@ -316,13 +316,15 @@ def from_judgement_row(row: Mapping[str, Any]) -> Judgement:
 def row_sha256(row: Mapping[str, Any]) -> str:
     """Return the checksum of a row of a log: sha256 of its columns as canonical JSON.
 
-    Vectors count through their own checksums, so that rows can be checked without reading them. Columns that start with
-    an underscore are the query's own and count as nothing. Rows of tracks had this checksum before schema version 5.
+    Vectors count through their own checksums, so that rows can be checked without reading them, and those of another
+    length that are to come as nothing. Columns that start with an underscore are the query's own and count as nothing
+    too. Rows of tracks had this checksum before schema version 5.
     """
     content = {
         name: value
         for name, value in row.items()
-        if name not in ("row_sha256", "vector", "sound") and not name.startswith("_")
+        if name not in ("row_sha256", "vector", "vector_next", "vector_former", "sound")
+        and not name.startswith("_")
     }
     return sha256(canonical(content))
 

@@ -15,7 +15,7 @@ from ..disk.maintenance import WORDS, Upkeep
 from ..disk.reading import MOST_RESULTS, Row, exactly, intact, read, to_rows, where, where_async
 from ..disk.remote.table import ObjectTable
 from ..disk.table import Table
-from ..errors import EncoderMismatch, InputError, NotFound
+from ..errors import InputError, NotFound
 from ..models import Track
 from ..search.facets import FACETS, Facets, count_facets
 from ..search.filters import both, equals, one_of
@@ -50,6 +50,7 @@ from .schema import (
     track_schema,
 )
 from .vectors.far import nearest_rows
+from .vectors.identity import expect_encoder
 
 __all__ = ["Change", "TrackTable", "VectorOf"]
 
@@ -73,6 +74,8 @@ class TrackTable:
         self.encoder = encoder
         self.dimension = dimension
         self._maintenance = maintenance
+        self._is_far = table.shared and not table.of_service
+        self._agreed = False  # whether the vectors of the table were of this encoder once
         # Each pair: what the table stated when the value was read, and the value.
         self._trashed: tuple[int | None, int] = (None, 0)
         """The stamp, and how many rows were in the trash; rows that are added are ready, and leave the stamp."""
@@ -98,9 +101,13 @@ class TrackTable:
         what = f"track {new[0].track.id}" if len(new) == 1 else f"{len(new)} tracks"
 
         def write(table: Any) -> bool:
-            self._expect(table_encoder(table.schema), self.dimension)
+            self._expect_stored(table_encoder(table.schema), self.dimension)
             check()
             inserted = insert_missing(table, rows, schema, alone=not self.durable.shared)
+            if self._is_far and (stored := table_encoder(table.schema)) != self.encoder:
+                # Frozen within the merge since before the columns of the other encoder came.
+                table.delete(one_of("row_sha256", [row["row_sha256"] for row in rows]))
+                self._expect_stored(stored, self.dimension)
             if inserted < len(rows):
                 refuse_others(self.durable, rows)
             return inserted == len(rows)
@@ -137,7 +144,6 @@ class TrackTable:
         if not self.durable.exists():
             raise NotFound(f"there is no track {ids[0]!r}")
         self._upgrade()
-
         changed: dict[str, Track] = {}
 
         def write(table: Any) -> bool:
@@ -270,9 +276,11 @@ class TrackTable:
             return exactly(where_async(query, predicate), count).select([*TRACK_ROW, "vector", "_distance"])
 
         with lance_errors("the table cannot be searched"):
-            self._expect(self._facts()[0], dimension)
-            if isinstance(self.durable, ObjectTable) and not self.durable.of_service:
-                return nearest_rows(self.durable, column, unit, predicate, count, self.encoder or "")
+            self._expect_stored(self._facts()[0], dimension)
+            if isinstance(self.durable, ObjectTable) and self._is_far:
+                rows = nearest_rows(self.durable, column, unit, predicate, count, self.encoder or "")
+                self._expect_stored(self._facts()[0], dimension)  # it may have been switched between
+                return rows
             return to_rows(self.durable.query(near))
 
     def has_briefs(self) -> bool:
@@ -373,14 +381,14 @@ class TrackTable:
             self._stated = stamp, (table_encoder(schema), table_version(schema))
         return self._stated[1]
 
-    def _expect(self, encoder: str, dimension: int) -> None:
-        if self.encoder is None:
-            self.encoder = encoder
-        if encoder != self.encoder:
-            raise EncoderMismatch(
-                f"the vectors of the table are of {encoder} and those in use of {self.encoder}, which cannot be "
-                "compared; run `catalog doctor --reembed` or use the former encoder"
-            )
+    def _expect_stored(self, encoder: str, dimension: int) -> None:
+        """Raise as `_expect` does for the encoder that the table states."""
+        self._expect(encoder, dimension, agreed=self._agreed)
+        self._agreed = True
+
+    def _expect(self, encoder: str, dimension: int, *, agreed: bool = False) -> None:
+        self.encoder = encoder if self.encoder is None else self.encoder
+        expect_encoder(encoder, self.encoder, agreed=agreed)
         if dimension != self.dimension:
             raise InputError(f"the vector has {dimension} numbers; the encoder gives {self.dimension}")
 

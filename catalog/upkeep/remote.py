@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import CatalogError, InputError, NotFound
 from ..generator import Progress
 from ..store.audit import Problem
+from ..store.rewrite import Encode
 from ..store.store import Store
 from ..text import encoder as encoders
-from ..text.encoder import embed_document
+from ..text.encoder import Encoder, embed_document
 from .backup import copy_to_folder
 from .lines import check_lines
 
@@ -17,11 +19,20 @@ __all__ = ["examine_remote"]
 
 
 def examine_remote(
-    home: str, *, deep: bool, fix: bool, backup: str | None, on_progress: Progress | None
+    home: str,
+    *,
+    deep: bool,
+    fix: bool,
+    reembed: bool,
+    backup: str | None,
+    encode: Encode | None,
+    on_progress: Progress | None,
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the name, the status and the detail of each finding; see `doctor.examine`. Raises InputError."""
     try:
-        store = Store.open(home, create=False)
+        reader = encoders.load() if reembed else None
+        using: dict[str, Any] = {"encoder": reader.identity, "dimension": reader.dimension} if reader else {}
+        store = Store.open(home, create=False, **using)
     except NotFound as absent:
         yield "catalog", "note", str(absent)
         return
@@ -35,6 +46,9 @@ def examine_remote(
                 f"the tables of {home} are in a service, where --deep, --fix and --backup are not done; "
                 "run `catalog doctor` alone"
             )
+        if reader is not None:
+            count = store.care.reembed(encode or _encode_here(reader), reader.identity)
+            yield "vectors", "fixed", f"{count} rows embedded with {reader.identity}"
         for problem in _problems(store, deep=deep) if deep or fix else ():
             mended = fix and _fix(store, problem)
             sound &= mended
@@ -61,5 +75,8 @@ def _fix(store: Store, problem: Problem) -> bool:
         return store.care.fix(problem)
     reader = encoders.load()
     same = table.stored_encoder == reader.identity
-    encode = (lambda texts: [embed_document(reader, text) for text in texts]) if same else None
-    return store.care.fix(problem, encode)
+    return store.care.fix(problem, _encode_here(reader) if same else None)
+
+
+def _encode_here(reader: Encoder) -> Encode:
+    return lambda texts: [embed_document(reader, text) for text in texts]

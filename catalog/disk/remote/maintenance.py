@@ -133,9 +133,13 @@ class ObjectMaintenance:
         self._make(table, column, kind)
 
     def _lacks(self, table: ObjectTable, rows: int) -> bool:
-        """Return whether a table of so many rows lacks an index; those of vectors wait for enough of them."""
-        wanted = self._index_for(table.name, rows)
-        return not {name for name, kind in wanted.items() if kind not in VECTOR_KINDS} <= self._columns(table)
+        """Return whether a table of so many rows lacks an index; those of vectors wait for enough of them.
+
+        Of the vectors that any row may lack it is not asked how many there are.
+        """
+        kinds = {*VECTOR_KINDS} - ({"vector"} if rows >= LEAST_VECTORS else set())
+        wanted = {name for name, kind in self._index_for(table.name, rows).items() if kind not in kinds}
+        return not wanted <= self._columns(table)
 
     def _columns(self, table: ObjectTable) -> set[str]:
         return {each for index in table.table.list_indices() for each in index.columns}

@@ -262,6 +262,13 @@ class ObjectTable:
         with lance_errors(f"the {self.name} table in {self.address} cannot be read"):
             return int(self.table.count_rows())
 
+    def opened(self) -> Any:
+        """Return the Lance table as it is now, opened anew: what other threads do with this one does not move it."""
+        opened = self._opened()
+        if opened is None:
+            raise StorageError(f"there is no {self.name} table in {self.address}")
+        return opened
+
     def close(self) -> None:
         """Close the table; the next use opens it anew."""
         with self._lock:
@@ -287,13 +294,22 @@ class ObjectTable:
     ) -> _Result:
         """Run `write(table)` on the newest version and return its result; the store has what it committed then.
 
-        Failpoint `<point>.merged`. Raises StorageError, which begins with `what`.
+        Where it fails, and the columns of the table changed meanwhile, it is run once more. Failpoint `<point>.merged`.
+        Raises StorageError, which begins with `what`.
         """
         del adds_only  # every commit gives another stamp
         self.refresh()
         table = self.table
-        with lance_errors(what):
-            result = write(table)
+        try:
+            with lance_errors(what):
+                known = None if self.of_service else table.schema
+                result = write(table)
+        except StorageError:
+            self.refresh()
+            if self.of_service or self.schema.equals(known):
+                raise
+            with lance_errors(what):
+                result = write(table)
         failpoint(f"{point}.merged")
         with self._lock:
             self._note()

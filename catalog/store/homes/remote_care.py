@@ -1,4 +1,4 @@
-"""The care of a remote home: what is checked, mended and purged beside other replicas, and what is not done there."""
+"""The care of a remote home: what is checked, mended and purged beside other replicas."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ...errors import Damage, InputError, NotFound, StorageError
+from numpy.typing import ArrayLike
+
+from ...errors import Busy, Damage, InputError, NotFound, StorageError
 from ...models import Track
 from ...objects.blobs import Blobs
+from ...objects.lease import lease
 from ...search.filters import both, equals, one_of
 from ...validation import checked
 from ..audit import Problem, trashed_until
@@ -22,6 +25,10 @@ from .remote_audio import RemoteAudio
 from .remote_audit import find_problems
 
 __all__ = ["RemoteCare"]
+
+
+WAIT_S = 15.0
+"""How long a run that embeds anew waits for another: longer than the lease of one that died."""
 
 
 class RemoteCare(Care):
@@ -89,9 +96,26 @@ class RemoteCare(Care):
         encoder: str,
         texts_of: Callable[[Track], str] = lambda track: track.context,
     ) -> int:
-        """Refuse: a table that replicas write to is not written anew."""
-        del encode, encoder, texts_of
-        raise self._refusal("embedding anew")
+        """Do what `Care.reembed` does while replicas read and write, one run at a time.
+
+        Raises Busy where another run goes on, or took over from this one while it was frozen; InputError where the
+        tables are in a service.
+        """
+        if self._tracks.table.durable.of_service:
+            raise InputError(
+                f"embedding anew of {self._blobs.address} is not offered for db://, where a table cannot be switched "
+                "between two writes of others; make a catalog with the new encoder in another database"
+            )
+        what = f"the embedding of {self._blobs.address}"
+        with lease(self._blobs, "reembed", WAIT_S, what) as claim:
+
+            def encode_held(texts: Sequence[str]) -> Sequence[ArrayLike]:
+                made = encode(texts)
+                if not claim.is_held:
+                    raise Busy(f"another process took over {what}, since this one did not move for too long")
+                return made
+
+            return super().reembed(encode_held, encoder, texts_of)
 
     @checked
     def purge(self, *, older_than_s: float = 0.0) -> int:
@@ -123,10 +147,3 @@ class RemoteCare(Care):
         It is condemned a week after the purge, and goes a day later. See `purged`.
         """
         return Purged(self._blobs, self._tracks.table).forget()
-
-    def _refusal(self, what: str) -> StorageError:
-        return StorageError(
-            f"{what} of {self._blobs.address} is not done there: nothing keeps its replicas apart meanwhile; copy it "
-            "to a folder by `catalog doctor --backup DIR`, do it there, and bring it into an empty place by "
-            "`catalog restore --from DIR`"
-        )

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from homes import add, open_store, stored, vector_of
+from homes import NAMES, OTHER, Axes, add, open_store, stored, vector_of
 
 from music_catalog.errors import EncoderMismatch, InputError
 from music_catalog.models import Filter
 from music_catalog.store import audit
 from music_catalog.store.schema import track_schema
 from music_catalog.store.vectors import reembedding
-
-OTHER = "other@1/4"
-NAMES = ("a", "b", "c", "d", "e")
-
-
-class Axes:
-    """An encoder of four numbers that counts the texts it gets, and fails or does something else at one of them."""
-
-    def __init__(self, at=None, then=lambda: None):
-        self.texts = []
-        self.at, self.then = at, then
-
-    def __call__(self, texts):
-        for text in texts:
-            if text == self.at:
-                self.then()
-            self.texts.append(text)
-        return [np.roll([1.0, 0.0, 0.0, 0.0], NAMES.index(text[-1]) % 4) for text in texts]
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +94,7 @@ def test_a_run_that_died_after_the_switch_encodes_nothing_again(home, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(reembedding, "_drop", lambda table, names: die() if names else None)
+        patch.setattr(reembedding, "drop_columns", lambda table, names: die() if names else None)
         with pytest.raises(KeyboardInterrupt):
             open_store(home, encoder=OTHER, dimension=4).care.reembed(Axes(), OTHER)
     store, encode = open_store(home, encoder=OTHER, dimension=4), Axes()
