@@ -39,7 +39,7 @@ from .schema import (
 )
 from .tracks import Tracks
 from .vectors.lines import reembed_lines, vectors_by, vectors_for
-from .vectors.reembedding import reembed_live
+from .vectors.reembedding import finish, reembed_live
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,15 +206,14 @@ class Care:
         `vectors.reembedding`.
         """
         check_writable(self._home, "the table cannot be embedded anew")
-        count, table = 0, self._tracks.table.durable
+        rows, table = self._tracks.table, self._tracks.table.durable
         if table.exists():
-            count, self._tracks.table.dimension = reembed_live(
-                table, encode, encoder, texts_of, self._maintenance.run_when_due
-            )
+            due = self._maintenance.run_when_due
+            rows.dimension = reembed_live(table, encode, encoder, texts_of, due)
             self._maintenance.ensure_index(table, WORDS)
-        self._tracks.table.encoder = encoder
+        rows.encoder = encoder
         self._reembed_logs(encode, encoder)
-        return count
+        return finish(table, encode, encoder, texts_of) if table.exists() else 0
 
     def upgrade(self) -> None:
         """Bring every table of an older schema version to the present one; StorageError for a newer version."""

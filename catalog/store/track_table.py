@@ -75,7 +75,7 @@ class TrackTable:
         self.dimension = dimension
         self._maintenance = maintenance
         self._is_far = table.shared and not table.of_service
-        self._agreed = False  # whether the vectors of the table were of this encoder once
+        self.agreed = False  # whether the vectors of the table were of this encoder once
         # Each pair: what the table stated when the value was read, and the value.
         self._trashed: tuple[int | None, int] = (None, 0)
         """The stamp, and how many rows were in the trash; rows that are added are ready, and leave the stamp."""
@@ -383,8 +383,8 @@ class TrackTable:
 
     def _expect_stored(self, encoder: str, dimension: int) -> None:
         """Raise as `_expect` does for the encoder that the table states."""
-        self._expect(encoder, dimension, agreed=self._agreed)
-        self._agreed = True
+        self._expect(encoder, dimension, agreed=self.agreed)
+        self.agreed = True
 
     def _expect(self, encoder: str, dimension: int, *, agreed: bool = False) -> None:
         self.encoder = encoder if self.encoder is None else self.encoder

@@ -27,7 +27,7 @@ from .guard import LOOPBACK, Guard, Policy
 from .metrics import Metered, Metrics
 from .note import proof_of
 from .problems import add_handlers, openapi
-from .readiness import Readiness
+from .readiness import Readiness, read_tables
 from .routes import (
     adding,
     audio,
@@ -130,7 +130,7 @@ def create_app(
         jobs=jobs,
         metrics=metrics,
         cache=cache,
-        readiness=Readiness(service.store.tracks.count_ready),
+        readiness=Readiness(partial(read_tables, service.store)),
         version=package_version(),
         token_required=token is not None,
         prove=partial(proof_of, secret, address),

@@ -10,7 +10,11 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-__all__ = ["Readiness", "ReadyJson"]
+from ..errors import EncoderMismatch
+from ..store.store import Store
+from ..store.vectors.identity import expect_encoder
+
+__all__ = ["Readiness", "ReadyJson", "read_tables"]
 
 
 ASKED_S = 2.0
@@ -28,6 +32,14 @@ class ReadyJson(BaseModel):
     encoder: str
     tables: str
     stopping: bool
+
+
+def read_tables(store: Store) -> None:
+    """Read what tells that the tables answer; EncoderMismatch where their vectors are of another encoder."""
+    store.tracks.count_ready()
+    table = store.tracks.table
+    if table.encoder is not None and table.durable.exists():
+        expect_encoder(table.stored_encoder, table.encoder, agreed=table.agreed)
 
 
 class Readiness:
@@ -64,6 +76,9 @@ class Readiness:
         try:
             self._read()
             self._tables = "ok"
+        except EncoderMismatch as error:
+            _log.warning("the service is not ready: %s", error)
+            self._tables = "the vectors are of another encoder; the log says what to do"
         except (
             Exception
         ) as error:  # whatever keeps the tables from answering keeps requests from being answered

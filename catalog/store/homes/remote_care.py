@@ -104,7 +104,7 @@ class RemoteCare(Care):
         if self._tracks.table.durable.of_service:
             raise InputError(
                 f"embedding anew of {self._blobs.address} is not offered for db://, where a table cannot be switched "
-                "between two writes of others; make a catalog with the new encoder in another database"
+                "between two writes of others; keep the former encoder, or begin another catalog with the new one"
             )
         what = f"the embedding of {self._blobs.address}"
         with lease(self._blobs, "reembed", WAIT_S, what) as claim:

@@ -41,7 +41,7 @@ from ..rows import (
 )
 from ..schema import ENCODER, TRACK_COLUMNS, table_encoder, track_schema
 
-__all__ = ["change_columns", "drop_columns", "encoded", "reembed_live"]
+__all__ = ["change_columns", "drop_columns", "encoded", "finish", "reembed_live"]
 
 Commit = Callable[..., Any]
 """`DurableTable.commit`, or where its lock is held `commit_locked`."""
@@ -63,11 +63,11 @@ def reembed_live(
     encoder: str,
     texts_of: Callable[[Track], str],
     after_commit: Callable[[Table], None] = lambda _: None,
-) -> tuple[int, int]:
+) -> int:
     """Give every row the vector of its text by `encode` and the table the identity `encoder`; go on where one stopped.
 
-    Returns the number of rows and the length of the vectors. Until the switch all reads are as before, and stay so
-    when `encode` raises. `after_commit` is called after each merge. Raises InputError when `encode` gives vectors of
+    Returns the length of the vectors; `finish` ends the run. Until the switch all reads are as before, and stay so when
+    `encode` raises. `after_commit` is called after each merge. Raises InputError when `encode` gives vectors of
     several lengths or another number than texts, Busy where others write to a shared table all the time.
     """
     migrate(table, lambda old: track_schema(old.field("vector").type.list_size, table_encoder(old)))
@@ -93,11 +93,24 @@ def reembed_live(
                     f"{table.name} cannot be switched to the new vectors: others write all the time; run it again at a "
                     "quieter time, and it goes on from here"
                 )
-    _finish(table)
+    table.close()  # it was switched by another handle, and queries of this process know the old columns
+    return int(table.schema.field("vector").type.list_size)
+
+
+def finish(table: Table, encode: Encode, encoder: str, texts_of: Callable[[Track], str]) -> int:
+    """Drop the old columns, by which an earlier run that died after its switch is known; return the number of rows."""
+    schema = table.schema
+    if names := [name for name in SWITCHED if schema.field(name).nullable]:
+        # Lance does not take this together with another type.
+        strict = [{"path": name, "nullable": False} for name in names]
+        what = "the new columns cannot be finished"
+        change_columns(table.commit, what, lambda lance: lance.alter_columns(*strict), point="finish")
+    drop_columns(table, [name for name in table.schema.names if name.endswith("_former")])
+    table.close()
     if table.shared:
         _embed_strays(table, encode, encoder, texts_of)
     with lance_errors("the new vectors cannot be counted"):
-        return int(table.table.count_rows()), int(table.table.schema.field("vector").type.list_size)
+        return int(table.table.count_rows())
 
 
 def change_columns(commit: Commit, what: str, change: Callable[[Any], Any], *, point: str) -> None:
@@ -263,19 +276,6 @@ def _renames() -> Iterator[dict[str, Any]]:
         yield {"path": name, "rename": f"{name}_former", "nullable": True}
         yield {"path": f"{name}_next", "rename": name}
     yield {"path": MADE_OF, "rename": "made_of_former", "data_type": pa.string()}
-
-
-def _finish(table: Table) -> None:
-    """Let the new columns hold no null from now on, and drop the old ones."""
-    table.close()  # a table that is shared was switched by another handle
-    schema = table.table.schema
-    if names := [name for name in SWITCHED if schema.field(name).nullable]:
-        # Lance does not take this together with another type.
-        strict = [{"path": name, "nullable": False} for name in names]
-        what = "the new columns cannot be finished"
-        change_columns(table.commit, what, lambda lance: lance.alter_columns(*strict), point="finish")
-    drop_columns(table, [name for name in table.table.schema.names if name.endswith("_former")])
-    table.close()  # queries of this process know the old columns
 
 
 def _embed_strays(table: Table, encode: Encode, encoder: str, texts_of: Callable[[Track], str]) -> None:

@@ -265,9 +265,6 @@ def test_the_command_checks_copies_and_brings_back(stocked, seaweed, tmp_path):
     assert "is a home with 2 tracks" in done.output
     assert run("restore", "--from", str(tmp_path / "copy"), home=place).exit_code == 0
     assert "rows 2" in run("doctor", home=place).output
-    refused = run("doctor", "--reembed", home=home)
-    assert refused.exit_code == 2
-    assert "nothing keeps replicas apart" in refused.output
 
 
 def test_a_catalog_that_is_damaged_is_told(stocked):

@@ -110,11 +110,6 @@ def test_the_home_of_another_encoder_is_told(replica):
         replica(encoder=other).find_or_make("something else", **SHORT)
 
 
-def test_embedding_anew_is_refused(replica):
-    with pytest.raises(StorageError, match="nothing keeps its replicas apart"):
-        replica().store.care.reembed(len, "x")
-
-
 def test_rows_that_two_replicas_change_at_once_keep_both_changes(replica):
     services = [replica(), replica()]
     track = services[0].find_or_make(RAIN, **SHORT).track

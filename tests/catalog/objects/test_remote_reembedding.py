@@ -23,7 +23,7 @@ from homes import (
 
 from music_catalog.errors import Busy, EncoderMismatch, InputError
 from music_catalog.models import Filter
-from music_catalog.store import track_table
+from music_catalog.store import care, track_table
 from music_catalog.store.homes import remote_care
 from music_catalog.store.rows import NewTrack, from_whole_track_row
 from music_catalog.store.schema import TRACK_COLUMNS, track_schema
@@ -133,10 +133,9 @@ def test_a_replica_of_the_former_encoder_is_told_what_to_do(writer, replica):
     whole(axes_store(replica), *"abcd")
 
 
-@pytest.mark.parametrize("dies_at", ["c", "d"])
-def test_a_run_that_died_between_merges_is_gone_on_with(writer, replica, dies_at):
+def test_a_run_that_died_between_merges_is_gone_on_with(writer, replica):
     with pytest.raises(KeyboardInterrupt):
-        axes_store(replica).care.reembed(Axes(at=f"the context of {dies_at}", then=refused), OTHER)
+        axes_store(replica).care.reembed(Axes(at="the context of c", then=refused), OTHER)
     assert writer.tracks.search(vector_of("a"), limit=1)[0][0].id == "a"
     writer.tracks.update("d", rating=2)
     writer.care.compact()
@@ -148,7 +147,7 @@ def test_a_run_that_died_between_merges_is_gone_on_with(writer, replica, dies_at
 
 
 def test_a_run_that_died_after_the_switch_encodes_nothing_again(writer, replica, monkeypatch):
-    overtaken(monkeypatch, reembedding, "_finish", refused)
+    overtaken(monkeypatch, care, "finish", refused)
     with pytest.raises(KeyboardInterrupt):
         axes_store(replica).care.reembed(Axes(), OTHER)
     store, encode = axes_store(replica), Axes()
@@ -322,3 +321,21 @@ def test_the_logs_get_new_vectors_and_lines_that_come_meanwhile_are_kept(replica
     assert {line.id for line in store.judgements.list()} == {"j", "k", "late"}
     assert store.requests.table.dimension == store.judgements.table.dimension == length
     assert not {"vector_next", "vector_former"} & {*store.requests.table.durable.schema.names}
+
+
+def test_care_makes_the_index_of_the_new_vectors(writer, replica, monkeypatch):
+    monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
+    monkeypatch.setattr("music_catalog.store.schema.FAR_ROWS", 2)
+    monkeypatch.setattr("music_catalog.disk.remote.maintenance.EVERY_FRAGMENTS", 100)
+    writer.care.compact()
+    assert writer.tracks.table.durable.unindexed("vector") == []
+    store = replica(encoder=SAME_LENGTH)
+    assert store.care.compact_due() == []
+    store.care.reembed(lambda texts: [vector_of(f"{text} anew") for text in texts], SAME_LENGTH)
+    table, wanted = store.tracks.table.durable, vector_of("the context of b anew")
+    assert table.unindexed("vector") is None
+    assert store.tracks.search(wanted, limit=1)[0][0].id == "b"
+    assert store.care.compact_due() == ["tracks"]
+    assert table.unindexed("vector") == []
+    assert store.care.compact_due() == []
+    assert store.tracks.search(wanted, limit=1)[0][0].id == "b"

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from music_catalog.errors import StorageError
+from music_catalog.store.store import Store
 from music_catalog.web import readiness
 from music_catalog.web.readiness import Readiness
 
@@ -45,6 +46,18 @@ def test_it_is_not_ready_where_the_tables_cannot_be_read_and_tells_no_path(clien
     assert "/secret/place is gone" in caplog.text
     told._read = read
     assert client.get("/api/ready").status_code == 200
+
+
+def test_it_is_not_ready_once_the_catalog_was_embedded_anew(client, monkeypatch, caplog):
+    monkeypatch.setattr(readiness, "ASKED_S", 0.0)
+    shared = client.app.state.shared
+    shared.service.generate("Rain at night", backend="procedural", duration_s=1)
+    assert client.get("/api/ready").status_code == 200
+    Store.open(shared.service.store.home).care.reembed(lambda texts: [[1.0, 0.0]] * len(texts), "other@1/2")
+    answer = client.get("/api/ready")
+    assert answer.status_code == 503
+    assert answer.json()["tables"] == "the vectors are of another encoder; the log says what to do"
+    assert "start it again with other@1/2" in caplog.text
 
 
 @pytest.mark.anyio
