@@ -170,11 +170,13 @@ def test_what_was_filled_for_another_encoder_is_dropped(writer, replica):
 
 @pytest.mark.parametrize("act", ["insert", "change"])
 def test_a_commit_in_the_moment_of_the_switch_makes_it_begin_anew(writer, replica, monkeypatch, act):
+    store = axes_store(replica)
+
     def commit():
         add(writer, "e") if act == "insert" else writer.tracks.update("a", rating=4)
+        store.tracks.table.durable.refresh()  # as another thread of this process does
 
     overtaken(monkeypatch, reembedding, "_renames", commit)
-    store = axes_store(replica)
     store.care.reembed(Axes(), OTHER)
     whole(store, *("abcde" if act == "insert" else "abcd"))
     assert store.tracks.get("a").rating == (4 if act == "change" else None)

@@ -58,7 +58,7 @@ FAILPOINTS = {
     "purge.synced": 1,
     "compact.merged": 1,
     "cleanup.merged": 1,
-    "table.replaced": 1,
+    "switch.merged": 1,
 }
 """Where to kill, and at which time the work comes by."""
 # The rows of `row.*` include those of the first track, so that the second hit is the second track.
