@@ -417,8 +417,9 @@ class MusicgenDecoder(nn.Module):  # type: ignore[misc]
         if "text_proj" in self:
             states = self.text_proj(states)
         states = mx.where(mask[..., None], states, mx.zeros_like(states))
-        # Attention over nothing is undefined (NaN); over the zeros of an empty row it is zero.
-        return states, mask | ~mask.any(axis=-1, keepdims=True)
+        # Attention over nothing is undefined (NaN), over a zero it is zero. An empty row sees one, beside any others.
+        first = mx.arange(mask.shape[-1]) == 0
+        return states, mask | (first & ~mask.any(axis=-1, keepdims=True))
 
     def _prefix(
         self, condition: Condition, halves: list[bool], texts: list[Text | None], like: mx.array

@@ -353,6 +353,24 @@ def test_a_padded_row_equals_the_row_alone(which, request):
 
 
 @pytest.mark.parametrize("which", ["mono", "melody"])
+@pytest.mark.parametrize("negative", [0, 2])
+def test_a_row_without_text_equals_the_row_alone_beside_longer_texts(which, negative, request):
+    pair = request.getfixturevalue(which)
+    condition, tokens = plain_condition(pair), pair.tokens(2, 7)
+
+    def shown(width, rows):
+        """Return the rows as their texts are laid out in `width` columns: six tokens, none."""
+        mask = mx.arange(width) < mx.array([6, 0])[rows, None]
+        against = mx.arange(width) < mx.array([0, negative])[rows, None]
+        states = condition.encoder_states[rows, :width]
+        return Condition(states, mask, None, *((states * 0.5, against) if negative else ()))
+
+    together = logits_of(pair.ours, shown(6, slice(0, 2)), tokens, unconditional=True)
+    alone = logits_of(pair.ours, shown(max(1, negative), slice(1, 2)), tokens[1:], unconditional=True)
+    assert np.abs(together[[1, 3]] - alone).max() < 1e-5
+
+
+@pytest.mark.parametrize("which", ["mono", "melody"])
 @pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
 def test_half_precision_stays_half_through_the_blocks(which, dtype, request, monkeypatch):
     pair = request.getfixturevalue(which)
