@@ -6,16 +6,19 @@ died ends by itself.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
+from ...errors import StorageError
 from ...objects.blobs import Blob, Blobs
 from ...objects.lease import Watch, lease
 
 __all__ = ["Holds", "hold_versions"]
 
+_log = logging.getLogger(__name__)
 
 HOLD_S = 60.0
 """How long a hold lasts that is not renewed."""
@@ -27,9 +30,18 @@ _FOLDER, _CLOCK = "locks/reading", "locks/reading/clock"
 
 @contextmanager
 def hold_versions(blobs: Blobs) -> Iterator[None]:
-    """Keep every version of the tables that is there, and those that come, from being removed meanwhile."""
+    """Keep every version of the tables that is there, and those that come, from being removed meanwhile.
+
+    Whoever may only read goes on without a hold, with a warning.
+    """
     name = f"reading/{secrets.token_hex(8)}"
-    with lease(blobs, name, HOLD_S, "the versions of its tables", lease_s=HOLD_S):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lease(blobs, name, HOLD_S, "the versions of its tables", lease_s=HOLD_S))
+        except StorageError as error:
+            _log.warning("versions that are read for over half an hour may go meanwhile: %s", error)
+            yield
+            return
         yield
     blobs.delete(f"locks/{name}.json")
 

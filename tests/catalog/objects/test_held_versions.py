@@ -94,13 +94,13 @@ def test_a_copy_outlives_care_beside_it(store, home, tmp_path, monkeypatch):
     monkeypatch.setattr(copying, "ROWS_AT_ONCE", 1)
     other, copy_batch, seen = open_store(home), copying._Copy._copy_batch, []
 
-    def beside(self, target, batch, known):
+    def beside(self, target, *others):
         if target.name == "tracks" and not seen:
             other.tracks.update("t2", tags=["changed"])
             add(other, "t3", 3)
             other.care.compact()
             seen.append(versions(other))
-        return copy_batch(self, target, batch, known)
+        return copy_batch(self, target, *others)
 
     monkeypatch.setattr(copying._Copy, "_copy_batch", beside)
     done = copy_to_folder(store, tmp_path / "copy")
@@ -109,3 +109,16 @@ def test_a_copy_outlives_care_beside_it(store, home, tmp_path, monkeypatch):
     other.care.compact()
     assert versions(other) < seen[0]
     other.close()
+
+
+def test_who_may_only_read_copies_without_a_hold(store, server, tmp_path, monkeypatch, caplog):
+    answer = server.answer
+
+    def reading(method, *others):
+        return answer(method, *others) if method in ("GET", "HEAD") else server._error(403, "AccessDenied")
+
+    monkeypatch.setattr(server, "answer", reading)
+    done = copy_to_folder(store, tmp_path / "copy")
+    assert (done.tracks, done.problems) == (3, ())
+    assert "may go meanwhile" in caplog.text
+    assert "no permission" in caplog.text
