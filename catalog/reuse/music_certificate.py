@@ -39,7 +39,7 @@ OWN = "music-certificate.json"
 SHIPPED = Path(__file__).with_name("music.json")
 MAX_BYTES = 1_000_000
 Fit = Literal["passable", "fits"]
-"""What a reused track must be: one that nobody would object to, or one that more likely than not fits as well."""
+"""What a reused track must be: one that nobody would object to and that may fit, or one that likely fits."""
 
 
 class MusicCertificate(Value):

@@ -4,6 +4,8 @@ A track serves a text when its music suits it, whatever it was made for. The sco
 style suits the text (the logit of its chance to pass), how far the style lies from the valence and the energy that the
 text wants, how far the moods of the two texts lie apart, and how forgiving judges were of the style. As in the brief,
 sigmoid(score) is the chance that nobody would object, and sigmoid(score - step) that the track fits (McCullagh 1980).
+The latter is averaged with the chance to fit that the brief gives the style: together they tell fitting pairs from the
+rest better than either alone (docs/REUSE.md).
 """
 
 from __future__ import annotations
@@ -116,14 +118,20 @@ class _Heard:
 
 
 def chances(
-    numbers: Mapping[str, float], weights: Mapping[str, float], step: float, leniency: float
+    numbers: Mapping[str, float],
+    weights: Mapping[str, float],
+    step: float,
+    leniency: float,
+    style_fits: float | None = None,
 ) -> Chances:
     """Return the chances that a track serves a text, from the `evidence`.
 
-    `leniency` is how forgiving judges were of the track's style.
+    `leniency` is how forgiving judges were of the track's style. `style_fits` is the chance to fit that the brief gives
+    the style; None where the style is not in question. The odds of the two chances to fit have their geometric mean.
     """
     score = weights["constant"] + sum(weights[name] * numbers[name] for name in NUMBERS) + leniency
-    return Chances(_sigmoid(score), _sigmoid(score - step))
+    fits = score - step if style_fits is None else (score - step + logit(style_fits)) / 2
+    return Chances(_sigmoid(score), _sigmoid(min(score, fits)))
 
 
 def in_words(brief: Brief, style: StyleLike) -> str:

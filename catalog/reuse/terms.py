@@ -38,11 +38,12 @@ CHOSEN, CHOSEN_MUSIC = "chosen", "chosen_music"
 BY_HAND = (CHOSEN, CHOSEN_MUSIC)
 SCENE_RULES, MUSIC_RULES = ("similar", CHOSEN), ("music", CHOSEN_MUSIC)
 """Rules whose lines state the chance that the scene is the same, and the chance that the music passes."""
-VARIETY = 18
-"""Until so many different tracks serve a text, some requests make another one. With 18 the most played track had under
-5 % of the plays in a stream of 2,000 texts: see docs/REUSE.md."""
-LIKELY = 0.5
-"""The chance from which on a track more likely than not fits."""
+VARIETY = 10
+"""Until so many different tracks serve a text, some requests make another one. With 10 the most played track had under
+5 % of the plays in a stream of 1,629 texts: see docs/REUSE.md."""
+LEAST_FIT: dict[Fit, float] = {"passable": 0.25, "fits": 0.5}
+"""The chance to fit that a track must have beside the chance to pass. By default one that hardly fits is not reused;
+"fits" reuses what fits more likely than not."""
 MOST_VARIETY = 20
 """As many tracks as a search weighs."""
 
@@ -119,7 +120,12 @@ class Terms:
         """Return whether a track with these chances would be reused for a text of another scene."""
         if (threshold := self.music_threshold) is None or chances is None or chances.passes < threshold:
             return False
-        return self.fit == "passable" or chances.fits >= LIKELY
+        return chances.fits >= self.least_fit
+
+    @property
+    def least_fit(self) -> float:
+        """The chance to fit that a track of another scene must have."""
+        return LEAST_FIT[self.fit]
 
     @property
     def uncertified(self) -> str:

@@ -148,13 +148,18 @@ def _music(
     if known is None or brief is None:
         return {}, None, ""
     numbers = serving.evidence(request, track, style) if style else None
-    asked = None if numbers is None else _chances(known, track.style, numbers)
+    named = bool(request.choices.preset)
+    asked = None
+    if numbers is not None:
+        asked = _chances(known, track.style, numbers, None if named else brief.styles[track.style].fits)
     if hearing is None:
         if numbers is None or asked is None or style is None:
             return {}, None, ""
         return _rounded(numbers), asked, serving.in_words(brief, style)
     heard, expected = serving.heard_evidence(request, hearing), numbers or {}
-    chances = [(chance, _chances(known, name, one), one) for name, chance, one in heard]
+    chances = [
+        (chance, _chances(known, name, one, brief.styles[name].fits), one) for name, chance, one in heard
+    ]
     if not chances:
         return {}, None, ""
     passes, fits = (sum(chance * found[part] for chance, found, _ in chances) for part in (0, 1))
@@ -165,8 +170,10 @@ def _music(
     return _rounded(means), serving.Chances(passes, fits), hearing.words
 
 
-def _chances(known: MusicCertificate, style: str, numbers: Mapping[str, float]) -> serving.Chances:
-    return serving.chances(numbers, known.weights, known.step, known.leniency.get(style, 0.0))
+def _chances(
+    known: MusicCertificate, style: str, numbers: Mapping[str, float], style_fits: float | None
+) -> serving.Chances:
+    return serving.chances(numbers, known.weights, known.step, known.leniency.get(style, 0.0), style_fits)
 
 
 def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:

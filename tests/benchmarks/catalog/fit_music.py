@@ -1,12 +1,13 @@
 """Fit the decision on music to graded pairs, certify its thresholds, measure it, and write the file that is shipped.
 
-    python tests/benchmarks/catalog/fit_music.py --eval-dir DIR [--cache FILE] [--out FILE]
+    python tests/benchmarks/catalog/fit_music.py --eval-dir DIR [--cache FILE] [--out FILE | --shipped]
 
 A pair is a text and a track that was made for another text; judges graded whether the track would serve the text (see
 `music_fit/PAIRS.md`). The weights are fitted to pairs of texts that the brief was fitted to, with chances of a brief
 that was fitted without those texts. The thresholds are certified on the part "calibrate" and measured on the part
 "test": texts that nothing was fitted to, by other authors. Beside them stand 630 earlier pairs of other judges. Rivals:
-the cosine of the two texts, the mood distance, and the style's chance alone.
+the cosine of the two texts, the mood distance, and the style's chance alone. `--shipped` fits nothing: it measures the
+shipped certificate on the parts "calibrate" and "test", which its weights never saw, and reads no other texts.
 """
 
 from __future__ import annotations
@@ -34,9 +35,15 @@ from music_catalog import presets
 from music_catalog.brief.reader import read_brief
 from music_catalog.brief.vectors import logit
 from music_catalog.reuse.calibration import GRID, RATES, certified, scenes_needed
-from music_catalog.reuse.music_certificate import MusicCertificate, brief_digest, identified, version
+from music_catalog.reuse.music_certificate import (
+    MusicCertificate,
+    brief_digest,
+    identified,
+    standing,
+    version,
+)
 from music_catalog.reuse.serving import HURTS, NUMBERS
-from music_catalog.reuse.terms import LIKELY
+from music_catalog.reuse.terms import LEAST_FIT
 from music_catalog.reuse.trials import Trial
 from music_catalog.text import encoder
 from music_catalog.text.mood import mood_distance
@@ -60,6 +67,8 @@ class Pairs:
     style: NDArray[np.int64]
     numbers: Array
     """Shape (pairs, NUMBERS)."""
+    style_fits: Array
+    """The chance to fit that the brief gives the style of the track."""
     cosine: Array
     grade: NDArray[np.int64]
 
@@ -78,28 +87,41 @@ class Model:
         return np.asarray(self.weights["constant"] + pairs.numbers @ given + self.leniency[pairs.style])
 
     def chances(self, pairs: Pairs) -> tuple[Array, Array]:
+        """Return the chances to pass and to fit, as `music_catalog.reuse.serving.chances` gives them."""
         score = self.score(pairs)
-        return fit_brief._sigmoid(score), fit_brief._sigmoid(score - self.step)
+        of_brief = np.array([logit(chance) for chance in pairs.style_fits])
+        fits = np.minimum(score, (score - self.step + of_brief) / 2)
+        return fit_brief._sigmoid(score), fit_brief._sigmoid(fits)
+
+
+Crossed = dict[str, tuple[Array, Array, Array]]
+"""By text: the chances of the styles to pass and to fit, and valence and energy."""
 
 
 def read_all(
-    texts: fit_brief.Texts, earlier: list[dict[str, Any]], readings: Readings, styles: dict[str, Any]
+    labelled: list[dict[str, Any]],
+    crossed: Crossed,
+    earlier: list[dict[str, Any]],
+    readings: Readings,
+    styles: dict[str, Any],
 ) -> Pairs:
-    """Return every graded pair with its evidence, as `music_catalog.reuse.serving.evidence` gives it for a request."""
-    passes, affect = _cross_fitted(texts)
-    row_of = {row["text"]: number for number, row in enumerate(texts.rows)}
-    of_id = {row["id"]: row for row in texts.rows}
+    """Return the graded pairs with their evidence, as `music_catalog.reuse.serving.evidence` gives it for a request.
+
+    Those of texts that the brief is fitted to are left out where `crossed` lacks the text.
+    """
+    of_id = {row["id"]: row for row in labelled}
     names, tracks = list(styles), read_tracks()
 
-    def numbers(text: str, track: dict[str, Any]) -> list[float]:
-        number = row_of.get(text)
-        if number is not None and texts.part[number] == "fit":
-            chance = float(passes[number, names.index(track["style"])])
-            wanted = affect[number]
+    def numbers(text: str, track: dict[str, Any]) -> tuple[list[float], float]:
+        if text in crossed:
+            passes, fits, wanted = crossed[text]
+            place = names.index(track["style"])
+            chance, style_fits = float(passes[place]), float(fits[place])
         else:
             # Nothing was fitted to this text, so the brief that is shipped reads it as it would a user's.
             brief = readings.brief(text)
-            chance, wanted = brief.styles[track["style"]].passes, (brief.valence, brief.energy)
+            chances, wanted = brief.styles[track["style"]], np.array([brief.valence, brief.energy])
+            chance, style_fits = chances.passes, chances.fits
         style, known = (
             styles[track["style"]],
             SimpleNamespace(**{**track, "mood_tags": tuple(track["mood_tags"])}),
@@ -110,34 +132,42 @@ def read_all(
             "energy": abs(wanted[1] - style.energy),
             "mood": mood_distance(readings(text)[1], known),
         }
-        return [float(found[name]) for name in NUMBERS]
+        return [float(found[name]) for name in NUMBERS], style_fits
 
     rows: list[Any] = []
     for pair in read_pairs():
         row, track = of_id[pair["text"]], tracks[pair["track"]]
+        if "part" not in row and row["text"] not in crossed:
+            continue
         cosine = readings(row["text"])[0][-1] @ readings(of_id[track["made_for"]]["text"])[0][-1]
         part = row.get("part", "fit")
-        rows.append((part, pair["text"], track["style"], numbers(row["text"], track), cosine, pair["grade"]))
+        rows.append((part, pair["text"], track["style"], *numbers(row["text"], track), cosine, pair["grade"]))
     for pair in earlier:
         text, track = pair["text"], pair["track"]
         cosine = readings(text)[0][-1] @ readings(track["made_for"])[0][-1]
-        rows.append(("earlier", text, track["style"], numbers(text, track), cosine, pair["grade"]))
-    part, text, style, found, cosines, grade = zip(*rows, strict=True)
+        rows.append(("earlier", text, track["style"], *numbers(text, track), cosine, pair["grade"]))
+    part, text, style, *rest = zip(*rows, strict=True)
     places = np.array([names.index(name) for name in style])
-    return Pairs(np.array(part), np.array(text), places, np.array(found), np.array(cosines), np.array(grade))
+    return Pairs(np.array(part), np.array(text), places, *(np.array(each) for each in rest))
 
 
-def _cross_fitted(texts: fit_brief.Texts) -> tuple[Array, Array]:
-    """Return the chances to pass and the affect of the texts that the brief is fitted to, by one fitted to others."""
-    passes, affect = np.zeros(texts.grades.shape), np.zeros((len(texts.rows), 2))
+def cross_fitted(texts: fit_brief.Texts) -> Crossed:
+    """Return what a brief says of the texts that the brief is fitted to, by one fitted to others."""
+    passes, fits = np.zeros(texts.grades.shape), np.zeros(texts.grades.shape)
+    affect = np.zeros((len(texts.rows), 2))
     fitting = texts.part == "fit"
     fold = np.random.default_rng(11).integers(0, FOLDS, len(texts.rows))
     for number in range(FOLDS):
         here, others = (fold == number) & fitting, (fold != number) & fitting
         network = fit_brief.network_of(texts, others)
-        passes[here] = fit_brief._sigmoid(network.scores(texts.inputs[here], texts.compared[here]))
+        score = network.scores(texts.inputs[here], texts.compared[here])
+        passes[here], fits[here] = fit_brief._sigmoid(score), fit_brief._sigmoid(score - network.step)
         affect[here] = network.head(network.moods, texts.inputs[here])[:, :2]
-    return np.round(passes, 4), np.clip(affect, -1, 1)
+    passes, fits, affect = np.round(passes, 4), np.round(fits, 4), np.clip(affect, -1, 1)
+    return {
+        texts.rows[number]["text"]: (passes[number], fits[number], affect[number])
+        for number in np.flatnonzero(fitting)
+    }
 
 
 def fit(pairs: Pairs, styles: int) -> Model:
@@ -202,6 +232,8 @@ def measure(pairs: Pairs, model: Model, certificate: MusicCertificate) -> None:
     """Print the figures of pairs that nothing was fitted to, and how far a second judge agrees."""
     _agreement()
     for part in ("calibrate", "test", "earlier"):
+        if not (pairs.part == part).any():
+            continue
         here = pairs.where(pairs.part == part)
         passes, fits = model.chances(here)
         right = here.grade > 0
@@ -220,14 +252,18 @@ def measure(pairs: Pairs, model: Model, certificate: MusicCertificate) -> None:
             "AUC, wrong against the rest: "
             + ", ".join(f"{name} {auc(value, right):.3f}" for name, value in rivals.items())
         )
+        fitting, score = here.grade == 2, model.score(here)
+        print(
+            f"AUC, fitting against the rest: the chance to fit {auc(fits, fitting):.3f}, evidence alone "
+            f"{auc(score, fitting):.3f}, brief alone {auc(here.style_fits, fitting):.3f}; "
+            f"mean chance to fit {fits.mean():.3f}"
+        )
         for bound in certificate.bounds:
             if bound.threshold is None:
                 print(f"  at most {bound.max_false_reuse:.0%} wrong: nothing certified")
                 continue
-            for name, served in (
-                ("passable", passes >= bound.threshold),
-                ("fits", (passes >= bound.threshold) & (fits >= LIKELY)),
-            ):
+            for name, least in {"whatever the chance to fit": 0.0, **LEAST_FIT}.items():
+                served = (passes >= bound.threshold) & (fits >= least)
                 shares = [np.mean(here.grade[served] == grade) for grade in (0, 2)]
                 print(
                     f"  at most {bound.max_false_reuse:.0%} wrong, {name}: {bound.threshold:.2f} and above, "
@@ -289,10 +325,14 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
+    parser.add_argument("--shipped", action="store_true", help="measure the shipped certificate, fit nothing")
     options = parser.parse_args()
     reader, styles = encoder.load(), dict(presets.load(None).styles)
-    vectors = reader.encode([style.description for style in styles.values()])
     labelled = read_labels(options.eval_dir)
+    if options.shipped:
+        measure_shipped(labelled, reader, styles, options.cache)
+        return
+    vectors = reader.encode([style.description for style in styles.values()])
     earlier = [
         json.loads(line) for line in (options.eval_dir / "music_fit" / "pairs.jsonl").open(encoding="utf-8")
     ]
@@ -301,7 +341,7 @@ def main() -> None:
     known = read_texts(wanted, reader, options.cache)
     texts = fit_brief.gather(labelled, known[: len(labelled)], styles, vectors)
     readings = Readings(dict(zip(wanted, known, strict=True)), styles, reader)
-    pairs = read_all(texts, earlier, readings, styles)
+    pairs = read_all(labelled, cross_fitted(texts), earlier, readings, styles)
     model = fit(pairs.where(np.isin(pairs.part, ["fit", "earlier"])), len(styles))
     certificate = certify(pairs, model, list(styles), reader.identity)
     without = fit(pairs.where(pairs.part == "fit"), len(styles))
@@ -309,6 +349,33 @@ def main() -> None:
     if options.out:
         options.out.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
         print(f"\nwrote {options.out}: certificate {certificate.id}")
+
+
+def measure_shipped(
+    labelled: list[dict[str, Any]], reader: encoder.Encoder, styles: dict[str, Any], cache: Path | None
+) -> None:
+    """Print the figures of the shipped certificate on the parts that its weights never saw."""
+    certificate = standing(Path("nowhere"), reader.identity)
+    assert certificate is not None
+    of_id = {row["id"]: row for row in labelled}
+    ids = {pair["text"] for pair in read_pairs() if "part" in of_id[pair["text"]]}
+    ids |= {track["made_for"] for track in read_tracks().values()}
+    texts = [of_id[each]["text"] for each in sorted(ids)]
+    readings = Readings(dict(zip(texts, read_texts(texts, reader, cache), strict=True)), styles, reader)
+    leniency = np.array([certificate.leniency.get(name, 0.0) for name in styles])
+    model = Model(certificate.weights, certificate.step, leniency)
+    pairs = read_all(labelled, {}, [], readings, styles)
+    measure(pairs, model, certificate)
+    here = pairs.where(pairs.part == "calibrate")
+    passes, fits = model.chances(here)
+    # Thresholds are certified for all that passes; what hardly fits is not reused.
+    tried = trials(here, np.where(fits >= LEAST_FIT["passable"], passes, 0.0), here.grade == 0)
+    for bound in certificate.bounds:
+        if bound.threshold is not None:
+            held = certified(tried, bound.max_false_reuse, grid=[bound.threshold]).threshold is not None
+            print(
+                f"reused by default, at most {bound.max_false_reuse:.0%} wrong: {'holds' if held else 'fails'}"
+            )
 
 
 class Readings:

@@ -137,12 +137,20 @@ def test_a_minimum_similarity_decides_alone():
 
 
 def test_fits_is_choosier_than_passable():
-    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.1, passes=0.72)}})
+    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.3, passes=0.72)}})
     hits = shelf(1)
     assert decide(wanting(brief), hits, BY_MUSIC, styles=STYLES).rule == "music"
     fits = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, fit="fits")
     assert decide(wanting(brief), hits, fits, styles=STYLES).rule == "below_threshold"
     assert decide(wanting(), hits, fits, styles=STYLES).rule == "music"
+
+
+def test_a_track_that_passes_and_hardly_fits_is_not_reused():
+    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.02, passes=0.72)}})
+    decision = decide(wanting(brief), shelf(1), BY_MUSIC, styles=STYLES)
+    assert decision.rule == "below_threshold"
+    assert decision.candidates[0].passes >= BY_MUSIC.music_threshold
+    assert " to fit, 0.25 needed" in decision.reason
 
 
 def test_a_stricter_rate_needs_a_higher_chance():
@@ -188,6 +196,7 @@ def test_a_style_that_the_caller_names_is_not_in_question():
     assert numbers is not None
     assert (numbers["valence"], numbers["energy"]) == (0.0, 0.0)
     assert numbers["style"] == pytest.approx(serving.logit(0.95))
+    assert decide(request, shelf(1, style="dark_techno"), BY_MUSIC, styles=STYLES).rule == "music"
 
 
 def test_music_is_not_weighed_without_a_brief_or_a_preset():
@@ -215,15 +224,16 @@ def test_requests_spread_over_the_tracks_that_serve():
     assert len(again) == 1
 
 
-def test_a_track_that_is_twice_as_likely_to_fit_is_drawn_eight_times_as_often():
-    both = [
+def test_tracks_that_fit_nearly_as_well_as_the_best_are_drawn_alike_and_others_never():
+    serving_it = [
         Candidate(
             track_id=name, style="quiet_room", summary="", similarity=0, mood_distance=0, score=0, fits=fits
         )
-        for name, fits in (("likely", 0.8), ("unlikely", 0.4))
+        for name, fits in (("best", 0.8), ("nearly", 0.73), ("worse", 0.7))
     ]
-    drawn = Counter(_spread(f"key {number}", both).track_id for number in range(2_000))
-    assert 1_700 < drawn["likely"] < 1_850
+    drawn = Counter(_spread(f"key {number}", serving_it).track_id for number in range(1_000))
+    assert drawn.keys() == {"best", "nearly"}
+    assert 430 < drawn["best"] < 570
 
 
 def test_a_new_track_takes_over_its_share_and_no_more():
@@ -248,6 +258,19 @@ def test_more_of_a_number_moves_the_chances_one_way(style, valence, energy, mood
     other = serving.chances({**numbers, name: numbers[name] + more}, MUSIC.weights, MUSIC.step, 0.0)
     assert one.fits <= one.passes
     assert (other.passes <= one.passes) if name in serving.HURTS else (other.passes >= one.passes)
+
+
+@given(style=st.floats(-8, 8), mood=st.floats(0, 1), fits=st.floats(0, 1), more=st.floats(0, 1))
+def test_what_the_brief_says_of_fitting_is_averaged_with_the_evidence(style, mood, fits, more):
+    numbers = {"style": style, "valence": 0.0, "energy": 0.0, "mood": mood}
+    given_by = [
+        serving.chances(numbers, MUSIC.weights, MUSIC.step, 0.0, each)
+        for each in (None, fits, max(fits, more))
+    ]
+    alone, one, other = given_by
+    assert alone.passes == one.passes == other.passes >= other.fits >= one.fits
+    between = sorted((alone.fits, min(max(fits, 1e-4), 1 - 1e-4), one.passes))
+    assert between[0] - 1e-9 <= one.fits <= between[-1] + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -337,7 +360,7 @@ def test_each_certificate_holds_for_its_own_languages():
 
 
 def test_the_reason_names_what_failed_when_a_track_must_fit():
-    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.1, passes=0.72)}})
+    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.3, passes=0.72)}})
     fits = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, fit="fits")
     assert " to fit, 0.50 needed" in decide(wanting(brief), shelf(1), fits, styles=STYLES).reason
 
