@@ -1,7 +1,8 @@
 """What independent taggers hear in the synthesizer's styles: musicnn's networks, and tags fixed beforehand.
 
     python -m tests.benchmarks.generator.ears --musicnn FOLDER [--seconds 30] [--seeds 2] [--first-seed 1]
-        [--only STYLE ...] [--models MTT_musicnn MSD_musicnn] [--grid] [--soundfont FILE.sf2]
+        [--only STYLE ...] [--models MTT_musicnn MSD_musicnn] [--grid [--ratings FOLDER]]
+        [--soundfont FILE.sf2]
 
 FOLDER is an unpacked package of musicnn: `pip download --no-deps musicnn`, then `unzip musicnn-*.whl -d FOLDER`.
 
@@ -11,7 +12,9 @@ it. Printed too: instruments that a style names and the model trained on MagnaTa
 name another genre, and a dumb rival that gives every style the same five tags, those that serve most styles.
 
 `--grid` renders the styles nearest to a grid of valence and energy, shaded to it as a request is, and prints the rank
-correlation of what was asked with what the tags weigh. `--soundfont` plays the same notes on samples (`sampled.py`).
+correlation of what was asked with what the tags weigh: over the grid, and its mean over the parts of the grid where the
+other quality is asked for alike. `--ratings` does the same by models fitted to what people rated (`taggers.Rater`).
+`--soundfont` plays the same notes on samples (`sampled.py`).
 """
 
 from __future__ import annotations
@@ -90,6 +93,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="STYLE")
     parser.add_argument("--models", nargs="+", choices=taggers.MODELS, default=["MTT_musicnn", "MSD_musicnn"])
     parser.add_argument("--grid", action="store_true", help="valence and energy, not the styles")
+    parser.add_argument("--ratings", type=Path, help="the folder of Essentia's models of valence and energy")
     parser.add_argument("--soundfont", type=Path, help="play the notes on the samples of this file")
     options = parser.parse_args()
     if options.musicnn is None:
@@ -105,7 +109,8 @@ def listen(options: argparse.Namespace) -> None:
     models = [taggers.Tagger(options.musicnn, model) for model in options.models]
     styles = shipped_styles()
     if options.grid:
-        print_grid(models, styles, options.seconds)
+        raters = [taggers.Rater(options.ratings, name) for name in taggers.RATERS] if options.ratings else []
+        print_grid(Listeners(models, raters), styles, options)
         return
     chosen = options.only or list(styles)
     print(f"{len(chosen)} styles, seeds {[*seeds_of(options)]}, {options.seconds:g} s")
@@ -227,21 +232,53 @@ def commonest(heard: Sequence[Heard]) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def print_grid(models: Sequence[taggers.Tagger], styles: Mapping[str, Any], seconds: float) -> None:
-    """Print how well the asked valence and energy are heard over a grid, and over all styles as they are."""
+@dataclass(frozen=True)
+class Listeners:
+    """The models that hear a mood: by tags, and by what people rated."""
+
+    models: Sequence[taggers.Tagger]
+    raters: Sequence[taggers.Rater]
+
+    def names(self) -> list[str]:
+        return [model.model for model in self.models] + [rater.name for rater in self.raters]
+
+    def moods(self, wave: taggers.Array) -> list[float]:
+        """Return valence and energy as each listener hears them, listener by listener."""
+        found: list[float] = []
+        patches = taggers.patches_of(wave, 32_000)
+        for model in self.models:
+            chances = np.clip(model.chances_in(patches).mean(axis=0), 1e-6, 1 - 1e-6)
+            odds = dict(zip(model.tags, np.log(chances / (1 - chances)), strict=True))
+            for quality in ("valence", "energy"):
+                weights = TABLE[quality][model.model[:3].lower()]
+                found.append(sum(weight * odds[tag] for tag, weight in weights.items()))
+        if self.raters:
+            heard = next(model for model in self.models if model.model == "MSD_musicnn").embedding(patches)
+            for rater in self.raters:
+                found += rater.mood(heard)
+        return found
+
+
+def print_grid(listeners: Listeners, styles: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """Print how well the asked valence and energy are heard over a grid."""
     asked, heard = [], []
-    for valence in GRID:
-        for energy in GRID:
-            for name in nearest(styles, valence, energy):
-                style = styles[name]
-                values, _ = shade(
-                    style["synthesis"], valence=valence, energy=energy,
-                    style_valence=style["valence"], style_energy=style["energy"],
-                )  # fmt: skip
-                asked.append((valence, energy))
-                heard.append(moods(models, values, seconds))
-                print(f"{valence:5.1f} {energy:5.1f} {name:<22}", np.round(heard[-1], 1).tolist(), flush=True)
-    print_correlations(f"grid, {len(asked)} renderings", models, asked, heard)
+    for seed in seeds_of(options):
+        for valence in GRID:
+            for energy in GRID:
+                for name in nearest(styles, valence, energy):
+                    style = styles[name]
+                    values, _ = shade(
+                        style["synthesis"], valence=valence, energy=energy,
+                        style_valence=style["valence"], style_energy=style["energy"],
+                    )  # fmt: skip
+                    asked.append((valence, energy))
+                    heard.append(listeners.moods(render(values, options.seconds, seed)))
+                    print(
+                        f"{valence:5.1f} {energy:5.1f} {name:<22}",
+                        np.round(heard[-1], 1).tolist(),
+                        flush=True,
+                    )
+    print_correlations(f"grid, {len(asked)} renderings", listeners, asked, heard)
 
 
 def nearest(styles: Mapping[str, Any], valence: float, energy: float) -> list[str]:
@@ -252,35 +289,30 @@ def nearest(styles: Mapping[str, Any], valence: float, energy: float) -> list[st
     )[:GRID_STYLES]
 
 
-def moods(models: Sequence[taggers.Tagger], synthesis: Mapping[str, Any], seconds: float) -> list[float]:
-    """Return valence and energy as each model hears them, model by model."""
-    wave, found = render(synthesis, seconds, 1), []
-    for model in models:
-        chances = np.clip(model.chances(wave, 32_000).mean(axis=0), 1e-6, 1 - 1e-6)
-        odds = dict(zip(model.tags, np.log(chances / (1 - chances)), strict=True))
-        for quality in ("valence", "energy"):
-            weights = TABLE[quality][model.model[:3].lower()]
-            found.append(sum(weight * odds[tag] for tag, weight in weights.items()))
-    return found
-
-
 def print_correlations(
-    title: str,
-    models: Sequence[taggers.Tagger],
-    asked: Sequence[tuple[float, float]],
-    heard: Sequence[Sequence[float]],
+    title: str, listeners: Listeners, asked: Sequence[tuple[float, float]], heard: Sequence[Sequence[float]]
 ) -> None:
-    """Print the rank correlation of each quality with what each model hears, and with the mean of their ranks."""
+    """Print the rank correlation of each quality with what is heard, and (in brackets) where the other is asked alike.
+
+    `tags` and `ratings` are the means of the ranks that all models of a kind give.
+    """
     ranks = scipy.stats.rankdata(np.array(heard), axis=0)
+    points = np.array(asked)
     for column, quality in enumerate(("valence", "energy")):
-        wanted = [point[column] for point in asked]
-        own = {
-            model.model: scipy.stats.spearmanr(wanted, ranks[:, 2 * i + column]).statistic
-            for i, model in enumerate(models)
-        }
-        both = scipy.stats.spearmanr(wanted, ranks[:, column::2].mean(axis=1)).statistic
-        print(f"{title}: {quality} " + ", ".join(f"{name} {value:.2f}" for name, value in own.items())
-              + f", all models together {both:.2f}")  # fmt: skip
+        own = ranks[:, column::2]
+        answers = dict(zip(listeners.names(), own.T, strict=True))
+        answers["tags"] = own[:, : len(listeners.models)].mean(axis=1)
+        if listeners.raters:
+            answers["ratings"] = own[:, len(listeners.models) :].mean(axis=1)
+        cells = []
+        for name, values in answers.items():
+            alike = [
+                scipy.stats.spearmanr(points[rows, column], values[rows]).statistic
+                for rows in (points[:, 1 - column] == other for other in GRID)
+            ]
+            over = scipy.stats.spearmanr(points[:, column], values).statistic
+            cells.append(f"{name} {over:.2f} ({np.mean(alike):.2f})")
+        print(f"{title}: {quality} " + ", ".join(cells))
 
 
 if __name__ == "__main__":

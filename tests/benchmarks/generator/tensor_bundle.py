@@ -2,6 +2,7 @@
 
 The index is a table in the format of LevelDB whose values are BundleEntryProto messages. Every block and every tensor
 has a CRC-32C, which is checked. Sources: leveldb/doc/table_format.md, tensorflow/core/protobuf/tensor_bundle.proto.
+The constants of a frozen graph are read too (tensorflow/core/framework/graph.proto, node_def.proto, tensor.proto).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["read_bundle"]
+__all__ = ["read_bundle", "read_constants"]
 
 FOOTER_BYTES, TRAILER_BYTES = 48, 5
 MAGIC = 0xDB4775248B80FB57
@@ -41,6 +42,27 @@ def read_bundle(folder: Path) -> dict[str, NDArray[np.generic]]:
             if key:  # the empty key holds the header of the bundle
                 tensors[key.decode()] = _tensor(key.decode(), value, data)
     return tensors
+
+
+def read_constants(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return name -> tensor for the constants of a frozen graph that are floats with content of their own."""
+    constants = {}
+    for number, node in _fields(path.read_bytes()):
+        if number != 1 or not isinstance(node, bytes):
+            continue
+        values = [value for field, value in _fields(node) if field == 5]
+        name = b"".join(
+            value for field, value in _fields(node) if field == 1 and isinstance(value, bytes)
+        ).decode()
+        for value in values:
+            attribute = dict(_fields(value))
+            tensor = (
+                dict(_fields(dict(_fields(attribute[2])).get(8, b""))) if attribute[1] == b"value" else {}
+            )
+            if tensor.get(1) == 1 and tensor.get(4):
+                sizes = [int(dict(_fields(dim)).get(1, 0)) for field, dim in _fields(tensor[2]) if field == 2]
+                constants[name] = np.frombuffer(tensor[4], "<f4").reshape(sizes)
+    return constants
 
 
 def _block(index: bytes, offset: int, size: int) -> bytes:

@@ -66,6 +66,40 @@ def test_energy_alone_leaves_the_mode_and_valence_alone_the_tempo():
     assert any("mode major" in reason for reason in reasons)
 
 
+def test_a_sadder_context_is_played_lower_longer_plainer_and_in_a_larger_room():
+    style = Synthesis.parse(STYLES["acoustic_folk"]["synthesis"])
+    values, reasons = shaded("acoustic_folk", -0.6, STYLES["acoustic_folk"]["energy"])
+    sad = Synthesis.parse(values)
+    assert sad.register_shift < style.register_shift
+    assert (style.articulation, sad.articulation) == ("normal", "legato")
+    assert (style.comping, sad.comping) == ("strum", "block")
+    assert (style.bass_line, sad.bass_line) == ("roots", "sustained")
+    assert (style.colour, sad.colour) == ("triad", "seventh")
+    assert sad.reverb > style.reverb
+    assert sad.room_s > style.room_s
+    assert {"comping strum -> block for the valence", "a wetter room"} <= set(reasons)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(STYLES)), st.floats(0.4, 1), UNIT)
+def test_a_glad_context_is_never_played_sadder_nor_a_sad_one_gladder(name, size, energy):
+    style = Synthesis.parse(STYLES[name]["synthesis"])
+    glad, sad = (Synthesis.parse(shaded(name, v, energy)[0]) for v in (size, -size))
+    lengths = ("legato", "normal", "staccato")
+    assert sad.register_shift <= style.register_shift <= glad.register_shift
+    assert (
+        lengths.index(sad.articulation)
+        <= lengths.index(style.articulation)
+        <= lengths.index(glad.articulation)
+    )
+
+
+def test_reasons_name_no_playing_of_an_instrument_that_a_style_has_not():
+    _, reasons = shaded("dark_ambient", 0.8, 0.0)
+    assert STYLES["dark_ambient"]["synthesis"]["harmony"] == "none"
+    assert not any(reason.startswith("comping") for reason in reasons)
+
+
 def test_night_and_dawn_exchange_the_animals_of_a_living_place_only():
     forest = STYLES["environment_forest"]
     night, reasons = shaded("environment_forest", forest["valence"], forest["energy"], "night")
