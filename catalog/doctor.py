@@ -30,7 +30,7 @@ from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up, last_backup
 from .upkeep.lines import check_lines, mend_line
-from .upkeep.mending import bring_back_audio
+from .upkeep.mending import bring_back_audio, bring_back_collection
 from .upkeep.place import read_place
 from .upkeep.remote import examine_remote
 from .upkeep.scrub import count_deep_check, still_damaged
@@ -72,7 +72,7 @@ def examine(
     `encode` embeds their texts in place of this process, by the same encoder; see `music_catalog.bulk.embedding`.
 
     `backup` is a folder that gets a copy of what is sound then. With `deep`, what it has already is read too; with
-    `fix`, audio that was altered or is gone comes back from it; with `keep`, all but that many of its snapshots go.
+    `fix`, audio and collections that were altered come back from it; with `keep`, all but that many snapshots go.
     """
     checks = [
         _versions(),
@@ -254,7 +254,7 @@ def _catalog(
     for problem in _problems(store, deep=deep):
         mended = fix and _fix(store, reader, problem, backup)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
-    checks += _collections(store.home, fix=fix)
+    checks += _collections(store.home, fix=fix, backup=backup)
     checks += _sounds(store, fix=fix)
     checks += _facts(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
@@ -349,11 +349,17 @@ def _backup(
     return [*checks, Check(name="backup", status=status, detail=detail)]
 
 
-def _collections(home: Path, *, fix: bool) -> list[Check]:
-    """Return the collections that cannot be read; with `fix` their files move to `lost/`."""
+def _collections(home: Path, *, fix: bool, backup: str | None) -> list[Check]:
+    """Return the collections that cannot be read.
+
+    With `fix` their files move to `lost/`, and a backup that has one whole brings it back: of the next snapshots it
+    would be no part.
+    """
     checks = []
     for relative, detail in collections.damaged(home).items():
-        if fix:
+        if fix and backup is not None and (snapshot := bring_back_collection(home, backup, relative)):
+            detail = f"{detail}; it is in lost/ now, and snapshot {snapshot} brought it back"
+        elif fix:
             moved = collections.move_damaged(home, relative)
             detail = f"{detail}; it is {moved.relative_to(home)} now"
         checks.append(Check(name="altered-collection", status="fixed" if fix else "damage", detail=detail))

@@ -122,7 +122,7 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
     "--backup",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Copy what is new and sound to the backup in DIR; with --fix, take lost audio from it first. "
+    help="Copy what is new and sound to the backup in DIR; with --fix, take lost audio and playlists from it first. "
     "`catalog restore --from DIR` brings the whole back.",
 )
 @click.option(

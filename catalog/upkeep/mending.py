@@ -1,16 +1,19 @@
-"""Audio of a home that was altered or lost, brought back from a backup."""
+"""Files of a home that were altered or lost, brought back from a backup."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from ..disk.files import storing
+from ..collections.files import collection_in
+from ..disk.files import storing, write_file
+from ..errors import Damage, InputError, NotFound
 from ..store.audit import set_aside
 from ..store.store import Store
 from .objects import Objects, Stored
+from .snapshots import named, snapshot_names
 
-__all__ = ["bring_back_audio"]
+__all__ = ["bring_back_audio", "bring_back_collection"]
 
 
 def bring_back_audio(store: Store, folder: str | Path, track_id: str) -> bool:
@@ -34,3 +37,36 @@ def bring_back_audio(store: Store, folder: str | Path, track_id: str) -> bool:
             set_aside(store.home, track.audio_path)
         store.audio.put(data, suffix=path.suffix)
     return True
+
+
+def bring_back_collection(home: Path, folder: str | Path, relative: str) -> str | None:
+    """Write the file of a collection anew from the newest snapshot in `folder` that has it whole.
+
+    Return the name of that snapshot, None without one. An altered file moves to `lost/`. Raises StorageError where
+    the disk refuses.
+    """
+    backup = Path(folder).expanduser().absolute()
+    try:
+        names = snapshot_names(backup)
+    except NotFound:
+        return None
+    with storing(f"{relative} cannot be brought back from {folder}"):
+        for name in names:
+            if (data := _collection_of(backup, name, relative)) is not None:
+                set_aside(home, relative)
+                write_file(home / relative, data, point="collection")
+                return name
+    return None
+
+
+def _collection_of(backup: Path, name: str, relative: str) -> bytes | None:
+    """Return the file of a collection as a snapshot has it, None where it does not have it whole."""
+    try:
+        stored = named(backup, name).others.get(relative)
+        if stored is None:
+            return None
+        data = Objects(backup).path(stored).read_bytes()
+        collection_in(data, relative)
+    except (Damage, FileNotFoundError, InputError):
+        return None
+    return data

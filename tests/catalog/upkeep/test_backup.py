@@ -572,6 +572,29 @@ def test_a_damaged_collection_never_replaces_a_good_copy(home, backup, tmp_path)
     assert Collections(tmp_path / "restored", lambda ids: ids).list() == [kept]
 
 
+def test_a_damaged_collection_comes_back_from_the_newest_snapshot_that_has_it_whole(home, backup, tmp_path):
+    own = Collections(home, lambda ids: ids)
+    kept, never = own.create("Podcast", NAMES), own.create("Broken", NAMES)
+    path, other = (home / "collections" / f"{one.id}.json" for one in (kept, never))
+    other.write_bytes(other.read_bytes().replace(b"Broken", b"Broke "))
+    copied(home, backup)
+    path.write_bytes(path.read_bytes().replace(b"Podcast", b"Broadca"))
+    copied(home, backup)
+    found = [
+        check
+        for check in examine(str(home), fix=True, backup=str(backup), keep=1)
+        if check.name == "altered-collection"
+    ]
+    assert [check.status for check in found] == ["fixed", "fixed"]
+    assert [check.detail.count("brought it back") for check in found].count(1) == 1
+    assert own.list() == [kept]
+    assert not other.exists()
+    assert len(list((home / "lost").iterdir())) == 2
+    assert len(snapshots.snapshot_names(backup)) == 1
+    restore(backup, tmp_path / "restored")
+    assert Collections(tmp_path / "restored", lambda ids: ids).list() == [kept]
+
+
 def test_collections_are_backed_up_and_checked(home, backup, tmp_path):
     def own(folder):
         return Collections(folder, lambda ids: ids)
