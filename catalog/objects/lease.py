@@ -30,14 +30,22 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 @contextmanager
 def lease(
-    blobs: Blobs, name: str, timeout_s: float, what: str, *, lease_s: float | None = None, holder: str = ""
+    blobs: Blobs,
+    name: str,
+    timeout_s: float,
+    what: str,
+    *,
+    lease_s: float | None = None,
+    holder: str = "",
+    again: bool = False,
 ) -> Iterator[_Lease]:
     """Hold the lease `name`, waiting up to `timeout_s` seconds for its holder; `what` names it in the error.
 
     The lease of a process that dies is free `lease_s` seconds later, LEASE_S by default. One that `holder` left, say by
-    a request whose answer was lost, the same `holder` takes at once. Raises Busy when the wait is over.
+    a request whose answer was lost, the same `holder` takes at once. With `again`, one that is lost is taken once more.
+    Raises Busy when the wait is over, and StorageError where the store refuses it.
     """
-    held = _Lease(blobs, _path_of(name), LEASE_S if lease_s is None else lease_s, holder)
+    held = _Lease(blobs, _path_of(name), LEASE_S if lease_s is None else lease_s, holder, again)
     deadline, wait_s = time.monotonic() + timeout_s, _FIRST_WAIT_S
     while not held.take():
         if time.monotonic() >= deadline:
@@ -70,8 +78,10 @@ class Watch:
 class _Lease:
     """One try to hold one lease; `mark` is that of the object as this holder wrote it, None while it has none."""
 
-    def __init__(self, blobs: Blobs, path: str, lease_s: float, holder: str = "") -> None:
-        self._blobs, self.path, self._lease_s = blobs, path, lease_s
+    def __init__(
+        self, blobs: Blobs, path: str, lease_s: float, holder: str = "", again: bool = False
+    ) -> None:
+        self._blobs, self.path, self._lease_s, self._again = blobs, path, lease_s, again
         self._holder = holder or secrets.token_hex(8)
         self._mark: Mark | None = None
         self._seen: tuple[Mark, float] | None = None
@@ -102,17 +112,22 @@ class _Lease:
         return self._mark is not None
 
     def keep_renewed(self) -> None:
-        """Renew the lease until it is freed or lost."""
+        """Renew the lease until it is freed; once it is lost, take it again where that is wished, or end."""
         while not self._over.wait(self._lease_s / 3):
             with self._lock:
-                if self._over.is_set() or self._mark is None:
+                if self._over.is_set() or (self._mark is None and not self._again):
                     return
                 try:
-                    self._mark = self._swapped("held", self._mark)
+                    if self._mark is not None:
+                        self._mark = self._swapped("held", self._mark)
+                        if self._mark is None:
+                            _log.warning(
+                                "the claim %s was lost: another process took it, or deleted it", self.path
+                            )
+                    if self._mark is None and self._again:
+                        self.take()
                 except StorageError as error:  # it holds for two thirds of its time yet
                     _log.warning("a claim was not renewed: %s", error)
-                if self._mark is None:
-                    _log.warning("the claim %s was lost: another process took it, or deleted it", self.path)
 
     def free(self) -> None:
         """Let others take the lease; one that was lost meanwhile stays with its new holder."""

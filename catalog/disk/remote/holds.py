@@ -10,13 +10,14 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ...errors import StorageError
 from ...objects.blobs import Blob, Blobs
 from ...objects.lease import Watch, lease
 
 __all__ = ["Holds", "hold_versions"]
+
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +38,18 @@ def hold_versions(blobs: Blobs) -> Iterator[None]:
     name = f"reading/{secrets.token_hex(8)}"
     with ExitStack() as stack:
         try:
-            stack.enter_context(lease(blobs, name, HOLD_S, "the versions of its tables", lease_s=HOLD_S))
+            stack.enter_context(
+                lease(blobs, name, HOLD_S, "the versions of its tables", lease_s=HOLD_S, again=True)
+            )
         except StorageError as error:
             _log.warning("versions that are read for over half an hour may go meanwhile: %s", error)
-            yield
-            return
+            name = ""
         yield
-    blobs.delete(f"locks/{name}.json")
+    if name:
+        try:
+            blobs.delete(f"locks/{name}.json")
+        except StorageError as error:
+            _log.warning("a hold that ended was not deleted, which `catalog care` does later: %s", error)
 
 
 class Holds:
@@ -55,12 +61,16 @@ class Holds:
 
     def any(self) -> bool:
         """Return whether there is a hold, and forget those of processes that died. Raises StorageError."""
-        if not any(self._held()):
+        held = [*self._held()]
+        names = {_name_of(blob) for blob in held}
+        self._watches = {name: watch for name, watch in self._watches.items() if name in names}
+        if not held:
             return False
-        self._blobs.put(_CLOCK, secrets.token_bytes(8))
-        now, found = next(blob.changed_at for blob in self._blobs.list(_FOLDER) if blob.path == _CLOCK), False
-        for blob in [*self._held()]:
-            name = blob.path.removeprefix("locks/").removesuffix(".json")
+        if (now := self.now()) is None:
+            return True
+        found = False
+        for blob in self._held():
+            name = _name_of(blob)
             watch = self._watches.setdefault(name, Watch(self._blobs, name))
             if watch.is_free() or now - blob.changed_at > OLDEST:
                 self._blobs.delete(blob.path)
@@ -69,5 +79,14 @@ class Holds:
                 found = True
         return found
 
+    def now(self) -> datetime | None:
+        """Return the time by the clock of the store, None where another process deleted what tells it."""
+        self._blobs.put(_CLOCK, secrets.token_bytes(8))
+        return next((blob.changed_at for blob in self._blobs.list(_FOLDER) if blob.path == _CLOCK), None)
+
     def _held(self) -> Iterator[Blob]:
         return (blob for blob in self._blobs.list(_FOLDER) if blob.path != _CLOCK)
+
+
+def _name_of(hold: Blob) -> str:
+    return hold.path.removeprefix("locks/").removesuffix(".json")

@@ -10,12 +10,22 @@ from homes import add, open_store
 from music_catalog.disk.remote import holds, maintenance
 from music_catalog.disk.remote.holds import Holds, hold_versions
 from music_catalog.disk.remote.maintenance import age_to_remove
+from music_catalog.errors import StorageError
 from music_catalog.objects import lease
 from music_catalog.upkeep import copying
 from music_catalog.upkeep.backup import copy_to_folder
 
 NOW = datetime(2026, 11, 30, 12)
 HALF_HOUR = timedelta(minutes=30)
+
+
+def wait_until(condition):
+    """Wait until something holds, and return whether it came to hold."""
+    for _ in range(500):
+        if condition():
+            return True
+        lease.time.sleep(0.01)
+    return False
 
 
 def age(*minutes):
@@ -87,6 +97,51 @@ def test_one_look_is_enough_for_a_hold_that_was_not_renewed_for_an_hour(blobs, s
     monkeypatch.setattr(holds, "OLDEST", timedelta(seconds=-1))
     assert not Holds(blobs).any()
     assert [path for path in server.objects if "reading" in path] == ["home/locks/reading/clock"]
+
+
+def test_a_hold_counts_while_nothing_tells_the_time(blobs, monkeypatch):
+    """Another process deletes the object that tells it, as one that cleans `locks/` does."""
+    put = blobs.put
+    with hold_versions(blobs):
+        monkeypatch.setattr(blobs, "put", lambda path, data: (put(path, data), blobs.delete(path)))
+        assert Holds(blobs).any()
+
+
+def test_the_names_of_holds_that_ended_are_forgotten(blobs):
+    known = Holds(blobs)
+    with hold_versions(blobs):
+        assert known.any()
+        assert known._watches
+    assert not known.any()
+    assert not known._watches
+
+
+def test_a_hold_that_was_deleted_is_taken_again(blobs, monkeypatch):
+    """As by a process that looked while this one was frozen."""
+    monkeypatch.setattr(holds, "HOLD_S", 0.06)
+    with hold_versions(blobs):
+        (held,) = blobs.list("locks/reading")
+        blobs.delete(held.path)
+        assert wait_until(lambda: [*blobs.list("locks/reading")])
+        assert Holds(blobs).any()
+    assert [blob.path for blob in blobs.list("locks/reading")] == ["locks/reading/clock"]
+
+
+def refusing(*_, **__):
+    raise StorageError("the store refuses that")
+
+
+def test_a_copy_whose_hold_is_not_deleted_is_done(store, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(store.blobs, "delete", refusing)
+    done = copy_to_folder(store, tmp_path / "copy")
+    assert (done.tracks, done.problems) == (3, ())
+    assert "the store refuses that" in caplog.text
+
+
+def test_what_fails_under_a_refused_hold_fails(blobs, monkeypatch):
+    monkeypatch.setattr(blobs, "create", refusing)
+    with pytest.raises(StorageError, match="a table"), hold_versions(blobs):
+        raise StorageError("a table cannot be read")
 
 
 def test_a_copy_outlives_care_beside_it(store, home, tmp_path, monkeypatch):
