@@ -22,6 +22,8 @@ class ObjectServer:
     def __init__(self, *, ignores_conditions: bool = False) -> None:
         self.objects: dict[str, bytes] = {}
         self.refusal: tuple[int, str] | None = None
+        self.refused: set[str] = set()
+        """Keys that every request is refused for, with 403."""
         self.ignores_conditions = ignores_conditions
         self.delay_s = 0.0
         self.requests: Counter[str] = Counter()
@@ -42,6 +44,8 @@ class ObjectServer:
         time.sleep(self.delay_s)
         if self.refusal:
             return self._error(*self.refusal)
+        if key in self.refused:
+            return self._error(403, "AccessDenied")
         if bucket != BUCKET:
             return self._error(404, "NoSuchBucket")
         with self.lock:

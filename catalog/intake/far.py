@@ -21,22 +21,23 @@ _AUDIO = re.compile(
 
 
 class FarAudio:
-    """Fetches audio objects, with one client for each catalog that has some."""
+    """Fetches audio objects of `most_bytes` or fewer, with one client for each catalog that has some."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._homes: dict[str, Blobs] = {}
 
     def bring(self, address: str, folder: Path) -> Path:
         """Return a new file in `folder` with the bytes of an audio object; whoever asks deletes it.
 
         Its name begins like that of a temporary file of this process. Raises NotFound without the object, Damage for
-        one that was altered, StorageError.
+        one that was altered, InputError for one that is too large, StorageError.
         """
         named = _named(address)
         home, relative = named["home"], named["path"]
         blobs = self._homes.get(home) or self._homes.setdefault(home, Blobs(parse_address(home)))
         place = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}{named['suffix']}"
-        if not bring(blobs, relative, place, sha256=named["sha256"]):
+        if not bring(blobs, relative, place, sha256=named["sha256"], most_bytes=self._most_bytes):
             raise NotFound(f"there is no such object in {blobs.address}; export the list again")
         return place
 

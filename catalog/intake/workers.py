@@ -49,9 +49,10 @@ class Workers:
             with suppress(OSError):
                 process.communicate()
 
-    def prepare(self, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def prepare(self, tasks: Iterable[dict[str, Any]], ahead: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the answer to each task, in the order of the tasks; see `preparing.prepare`.
 
+        `ahead` is in place of AHEAD where each task that is begun takes room on the disk.
         The answer to a file that cannot be used is {"failed": the reason}.
         """
         waiting: list[Future[dict[str, Any]]] = []
@@ -60,7 +61,7 @@ class Workers:
             waiting.append(
                 _done(task["answer"]) if "answer" in task else self._threads.submit(self._ask, task)
             )
-            if len(waiting) >= AHEAD * self._count:
+            if len(waiting) >= (ahead or AHEAD) * self._count:
                 yield waiting.pop(0).result()
         for one in waiting:
             yield one.result()

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import MissingExtra, StorageError
+from ..errors import InputError, MissingExtra, StorageError
 from .address import Address
 from .reasons import storing_at
 
@@ -87,9 +87,14 @@ class Blobs:
         with self._told(f"{path} cannot be written"):
             self._obstore.put(self._store, path, file)
 
-    def parts(self, path: str) -> Iterator[bytes] | None:
-        """Return the bytes of an object that never changes, PART_BYTES at a time; None without it."""
+    def parts(self, path: str, most_bytes: int | None = None) -> Iterator[bytes] | None:
+        """Return the bytes of an object that never changes, PART_BYTES at a time; None without it.
+
+        Raises InputError for one of more than `most_bytes`.
+        """
         first = self._part(path, 0)
+        if first is not None and most_bytes is not None and first[1] > most_bytes:
+            raise InputError(f"it has {first[1]:,} bytes; the most that is taken is {most_bytes:,}")
         return None if first is None else self._rest(path, *first)
 
     def get(self, path: str) -> bytes | None:

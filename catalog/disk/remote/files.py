@@ -14,18 +14,27 @@ from ..files import TEMPORARY, storing, sync
 __all__ = ["bring"]
 
 
-def bring(blobs: Blobs, path: str, place: Path, *, sha256: str = "", durable: bool = False) -> bool:
+def bring(
+    blobs: Blobs,
+    path: str,
+    place: Path,
+    *,
+    sha256: str = "",
+    durable: bool = False,
+    most_bytes: int | None = None,
+) -> bool:
     """Replace the file `place` by the bytes of an object that never changes; return False without the object.
 
     Whoever reads `place` meanwhile finds what was there before or the whole of it. With `sha256` the bytes are compared
     first. `durable`: they are on the disk on return, and a power cut leaves them or what was there before. Raises
-    Damage where they differ, StorageError where the store or the disk refuses; then nothing is left over.
+    Damage where they differ, InputError for an object of more than `most_bytes`, StorageError where the store or the
+    disk refuses; then nothing is left over.
     """
     temporary, seen = place.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"), hashlib.sha256()
     with storing(f"{place.name} cannot be written to {place.parent}"):
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            if (parts := blobs.parts(path)) is None:
+            if (parts := blobs.parts(path, most_bytes)) is None:
                 return False
             with temporary.open("xb") as file:
                 for part in parts:

@@ -47,6 +47,8 @@ Said = Callable[[Found], Words]
 """What a list or a library says of a file."""
 GROUP, GROUP_S = 12, 10.0
 """Tracks that are written in one commit, and the seconds after which fewer are."""
+REFUSED = 5
+"""How many objects in a row a store refuses before no other is asked for. One may be refused because it is gone."""
 ABANDONED_S = 86_400.0
 """The age from which a temporary file is of a process that died."""
 
@@ -72,6 +74,8 @@ class Adding:
     would_add: list[AddedFile] = field(default_factory=list)
     """In a dry run: what would be added so far and can be known again by its sound, in the order of `would_know`."""
     would_know: KnownRecordings = field(default_factory=KnownRecordings)
+    stopped: StorageError | None = None
+    """Why no other object will be had."""
 
     def __post_init__(self) -> None:
         self.known = Known(self.store)
@@ -129,9 +133,11 @@ def add_files(
 
     brought: list[_Brought] = []
     with _folder(adding) as folder, Workers(count_for(len(found))) as workers:
-        answers = workers.prepare(_tasks(adding, found, brought, folder))
+        # A copy of each object that is begun is on the disk: one for each process.
+        ahead = 1 if any(one.address for one in found) else None
+        answers = workers.prepare(_tasks(adding, found, brought, folder), ahead)
         try:
-            for place, (one, answer) in enumerate(zip(found, answers, strict=True)):
+            for place, (one, answer) in enumerate(zip(found, answers, strict=False)):
                 try:
                     adding.waiting.append(_taken(adding, one, answer, brought[place], folder))
                 except InputError as error:
@@ -148,6 +154,8 @@ def add_files(
                 file.forget()
             # What was prepared stays, also where somebody interrupts.
             adding.flush(done)
+    if adding.stopped is not None:
+        raise adding.stopped
     return Batch(id="" if adding.dry_run else adding.batch, dry_run=adding.dry_run, files=tuple(files))
 
 
@@ -161,13 +169,14 @@ def _tasks(
 ) -> Iterator[dict[str, Any]]:
     """Yield the task for each file; one whose bytes are known is answered here.
 
-    An object is fetched when its task is asked for, so that as many copies are on the disk as files are in work.
+    An object is fetched when its task is asked for, so that as many copies are on the disk as files are in work. The
+    tasks end, and `adding` has the reason, where the disk refuses a copy or the store REFUSED objects in a row.
     """
     lufs: dict[str, float | None]
     lufs = {name: role.loudness_lufs for name, role in adding.library.roles.items()}
     lufs[""] = lufs.get(ROLE)
     in_work: set[str] = set()
-    far = FarAudio()
+    far, refused = FarAudio(LARGEST), 0
     for one in found:
         try:
             sha256 = sha256_in(one.address) if one.address else _sha256_of(one.path)
@@ -181,10 +190,14 @@ def _tasks(
             )
         except (OSError, InputError, NotFound) as error:
             if isinstance(error, StorageError) and not isinstance(error, Damage):
-                raise  # no other object will be had either
+                refused += 1
+                if error.__cause__ is not None or refused == REFUSED:  # a cause is of the disk
+                    adding.stopped = error
+                    return
             brought.append(_Brought(one.path, ""))
             yield {"answer": {"failed": _why(one, error)}}
             continue
+        refused = 0 if one.address else refused
         brought.append(file)
         in_work.add(sha256)
         stated = merged([("", adding.said(one)), ("", adding.given)])

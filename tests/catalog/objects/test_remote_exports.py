@@ -13,10 +13,12 @@ import soundfile
 from command_line import data, run
 from fake_s3 import BUCKET
 
+from music_catalog.errors import StorageError
 from music_catalog.export import zip_of
 from music_catalog.intake import workers
 from music_catalog.intake.far import FarAudio
 from music_catalog.intake.preparing import prepare
+from music_catalog.service.adding import flow
 
 HOME, OTHER = f"s3://{BUCKET}/home", f"s3://{BUCKET}/other"
 MAKE = ("find-or-make", "--backend", "procedural", "--duration", "2")
@@ -157,6 +159,48 @@ def test_a_store_that_refuses_ends_the_command(server, noises):
     server.refusal = 403, "AccessDenied"
     done = run("add", "--manifest", "list.jsonl", home="folder")
     assert (done.exit_code, "no permission" in done.stderr) == (1, True)
+
+
+def test_an_object_that_is_refused_is_told_and_the_others_are_added(server, noises):
+    server.refused = {sorted(server.objects)[2]}
+    done = run("add", "--manifest", "list.jsonl", home="folder")
+    assert (done.exit_code, "no permission" in done.stderr) == (1, True)
+    assert "4 added, 0 there already, 0 copies of other files, 1 not readable" in done.stderr
+
+
+def test_what_was_fetched_before_the_store_refused_several_in_a_row_is_added(
+    server, noises, open_service, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(workers, "MOST", 2)
+    monkeypatch.setattr(flow, "REFUSED", 3)
+    server.refused = {json.loads(line)["path"].removeprefix(f"s3://{BUCKET}/") for line in noises[2:]}
+    service = open_service(tmp_path / "folder")
+    with pytest.raises(StorageError, match="no permission"):
+        service.add(listed="list.jsonl")
+    assert len(service.browse().tracks) == 2
+
+
+def test_an_object_that_is_too_large_is_not_fetched(server, noises, open_service, tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "LARGEST", 20_000)  # each has 16,044 bytes
+    path = json.loads(noises[0])["path"].removeprefix(f"s3://{BUCKET}/")
+    server.objects[path] = bytes(20_001)
+    files = open_service(tmp_path / "folder").add(listed="list.jsonl").files
+    assert [one.outcome for one in files] == ["failed"] + ["added"] * 4
+    assert "the most that is taken is 20,000" in files[0].detail
+
+
+def test_one_copy_for_each_process_is_on_the_disk(noises, open_service, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "AHEAD", 3)
+    copies, there, bring = [], [], FarAudio.bring
+
+    def noting(self, address, folder):
+        there.append(sum(path.exists() for path in copies))
+        copies.append(bring(self, address, folder))
+        return copies[-1]
+
+    monkeypatch.setattr(FarAudio, "bring", noting)
+    assert open_service(tmp_path / "folder").add(listed="list.jsonl").count("added") == 5
+    assert there == [0] * 5
 
 
 def test_audio_that_was_altered_there_is_not_exported(server, made):
