@@ -74,7 +74,7 @@ class ObjectMaintenance:
         # it too; a filtered search passes over a row that only those lack, which are brought up to date after it.
         for column in vectors:
             self._index(table, column, indexes[column])
-        self._optimize(table, FOREVER)
+        self._optimize(table, lambda: FOREVER)
         for column in (name for name in indexes if name not in vectors):
             self._index(table, column, indexes[column])
         if time.monotonic() - self._cleaned_at.get(table.name, float("-inf")) >= CLEAN_EVERY_S:
@@ -83,27 +83,39 @@ class ObjectMaintenance:
 
     def _remove_old(self, table: ObjectTable) -> None:
         """Remove the versions that nobody has read for KEEP_OLD, unless one is held, or a tag names one."""
+        with lance_errors(f"the versions of the {table.name} table cannot be listed"):
+            if is_tagged(table, f"{self._blobs.address}/lance"):
+                return
+        self._optimize(table, lambda: self._age_to_remove(table))
+
+    def _age_to_remove(self, table: ObjectTable) -> timedelta | None:
+        """Return the age, by the clock of this machine, from which on versions of a table may go; None for none."""
         # In this order: who holds versions from now on reads one that is the newest by now, and stays.
-        if self._holds.any():
-            return
+        if self._holds.any() or (now := self._holds.now()) is None:
+            return None
         with lance_errors(f"the versions of the {table.name} table cannot be listed"):
             written = [(each["version"], each["timestamp"]) for each in table.table.list_versions()]
-            age = age_to_remove(written, time.time(), KEEP_OLD)
-            if age is None or is_tagged(table, f"{self._blobs.address}/lance"):
-                return
-        self._optimize(table, age)
+        return age_to_remove(written, now.timestamp(), KEEP_OLD, here=time.time())
 
-    def _optimize(self, table: ObjectTable, oldest: timedelta) -> None:
-        """Merge fragments, bring indexes up to date, and remove the versions that were written before `oldest` ago."""
+    def _optimize(self, table: ObjectTable, oldest: Callable[[], timedelta | None]) -> None:
+        """Merge fragments, bring indexes up to date, and remove the versions that were written before `oldest` ago.
+
+        That is asked before each try, for a try may take long; None ends them.
+        """
         what = f"the {table.name} table cannot be compacted"
         for left in reversed(range(TRIES)):
+            if (age := oldest()) is None:
+                return
             try:
-                table.commit(what, lambda lance: lance.optimize(cleanup_older_than=oldest), point="compact")
+                self._merge(table, what, age)
                 return
             except StorageError as error:
                 # A row changed in what was being merged; Lance leaves it to its caller to begin anew.
                 if not left or CONFLICT not in str(error):
                     raise
+
+    def _merge(self, table: ObjectTable, what: str, age: timedelta) -> None:
+        table.commit(what, lambda lance: lance.optimize(cleanup_older_than=age), point="compact")
 
     def ensure_index(self, table: ObjectTable, column: str) -> None:
         """Make the index of `column`, which a search for words needs, unless it is there."""
@@ -151,12 +163,15 @@ class ObjectMaintenance:
         table.commit(f"the index of {table.name}.{column} cannot be made", make, point="index")
 
 
-def age_to_remove(written: Sequence[tuple[int, datetime]], now: float, keep: timedelta) -> timedelta | None:
+def age_to_remove(
+    written: Sequence[tuple[int, datetime]], now: float, keep: timedelta, *, here: float | None = None
+) -> timedelta | None:
     """Return the age from which on versions go, so that one stays for `keep` after the next was written; None for none.
 
     Lance goes by when a version itself was written. That of a table which was left alone for long is old, and in use
-    until the next one is written, and by whoever has just looked it up. `written`: each version, and when, by the clock
-    and in the time zone of this machine; `now` in seconds since 1970.
+    until the next one is written, and by whoever has just looked it up. `written`: each version, and when, in the time
+    zone of this machine; `now` in seconds since 1970, which decides what goes; `here` is the same by the clock that
+    Lance subtracts the age from, `now` by default.
     """
     # An hour that comes twice in the night counts as the one for which more is kept.
     early, late = ({version: at.replace(fold=fold).timestamp() for version, at in written} for fold in (0, 1))
@@ -165,4 +180,5 @@ def age_to_remove(written: Sequence[tuple[int, datetime]], now: float, keep: tim
     )
     if used_last is None or min(early) == used_last:
         return None
-    return timedelta(seconds=now - early[used_last]) + SLOWEST
+    # Where the clock here is far behind, no age reaches back far enough, and less goes.
+    return max(timedelta(0), timedelta(seconds=(now if here is None else here) - early[used_last]) + SLOWEST)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from homes import add, open_store
@@ -12,6 +13,7 @@ from music_catalog.disk.remote.holds import Holds, hold_versions
 from music_catalog.disk.remote.maintenance import age_to_remove
 from music_catalog.errors import StorageError
 from music_catalog.objects import lease
+from music_catalog.objects.blobs import Blobs
 from music_catalog.upkeep import copying
 from music_catalog.upkeep.backup import copy_to_folder
 
@@ -48,12 +50,26 @@ def test_a_clock_that_went_back_removes_no_version_that_is_used():
     assert age(45, 600, 1) == 600
 
 
+@pytest.mark.parametrize(("ahead", "found"), [(0, 500), (2_000, 2_500), (-100, 400), (-550, -5)])
+def test_the_clock_of_the_store_decides_and_the_age_is_by_the_clock_of_this_machine(ahead, found):
+    written = [(1, NOW - timedelta(minutes=600)), (2, NOW - timedelta(minutes=500)), (3, NOW)]
+    here = (NOW + timedelta(minutes=ahead)).timestamp()
+    age = age_to_remove(written, NOW.timestamp(), HALF_HOUR, here=here)
+    assert age / timedelta(minutes=1) - 5 == found
+
+
+def listed_now(self, folder="", listed=Blobs.list):
+    """List objects as of a store whose clock goes, where that of the small server stands."""
+    return (blob._replace(changed_at=datetime.now(timezone.utc)) for blob in listed(self, folder))
+
+
 @pytest.fixture
 def store(home, monkeypatch):
     """A home of three tracks whose old versions go at once."""
     for name in ("KEEP_OLD", "SLOWEST"):
         monkeypatch.setattr(maintenance, name, timedelta(0))
     monkeypatch.setattr(maintenance, "CLEAN_EVERY_S", 0.0)
+    monkeypatch.setattr(Blobs, "list", listed_now)
     store = open_store(home)
     for number in range(3):
         add(store, f"t{number}", number)
@@ -73,6 +89,32 @@ def test_versions_that_nobody_uses_go_and_not_while_one_is_held(store):
     store.care.compact()
     assert versions(store) < before
     assert not [*store.blobs.list("locks/reading/x")]
+
+
+def test_a_clock_that_is_ahead_removes_no_version(store, monkeypatch):
+    monkeypatch.setattr(maintenance, "KEEP_OLD", HALF_HOUR)
+    before, now = versions(store), maintenance.time.time
+    monkeypatch.setattr(maintenance.time, "time", lambda: now() + 86_400)
+    store.care.compact()
+    assert versions(store) >= before
+
+
+def test_holds_are_looked_for_before_each_try(store, monkeypatch):
+    """A copy begins while a row is changed in what is being merged."""
+    before, merge, tries = versions(store), maintenance.ObjectMaintenance._merge, []
+
+    def overtaken(self, table, what, age):
+        if table.name == "tracks" and age != maintenance.FOREVER:
+            tries.append(age)
+            copies.enter_context(hold_versions(store.blobs))
+            raise StorageError(maintenance.CONFLICT)
+        merge(self, table, what, age)
+
+    monkeypatch.setattr(maintenance.ObjectMaintenance, "_merge", overtaken)
+    with ExitStack() as copies:
+        store.care.compact()
+    assert len(tries) == 1
+    assert versions(store) >= before
 
 
 def test_the_hold_of_a_process_that_died_ends(blobs, monkeypatch):
