@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -117,6 +118,7 @@ def cache_folder(address: Address) -> Path:
     """Return the local folder with the caches of a catalog: in $CATALOG_CACHE, by default ~/.cache/music-catalog.
 
     Catalogs share one where their server, account, bucket, prefix and database are the same, wherever these are stated.
+    A folder that an earlier version named otherwise is renamed, with what waits in it.
     """
     root = Path(os.environ.get(CACHE) or "~/.cache/music-catalog").expanduser().absolute()
     told = [address.endpoint, address.url]
@@ -124,8 +126,29 @@ def cache_folder(address: Address) -> Path:
         told += filter(None, [address.account])
     if address.database:
         told += [address.database.server, address.database.url]
-    name = hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
-    return root / name
+    folder = root / _name_of(told)
+    former = root / _name_of(_told_before(address))
+    if former != folder and not folder.exists() and former.is_dir():
+        with suppress(OSError):  # another process was first
+            former.rename(folder)
+    return folder
+
+
+def _told_before(address: Address) -> list[str]:
+    """Return what named the folder before servers were told apart: what waits for its rows may be there."""
+    told = [
+        next((value for name, value in address.options.items() if name.endswith("endpoint")), ""),
+        address.url,
+    ]
+    if address.url.startswith("az://"):
+        told += filter(None, [address.account])
+    if address.database:
+        told += [address.database.host, address.database.url]
+    return told
+
+
+def _name_of(told: list[str]) -> str:
+    return hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
 
 
 def local_folder(home: str | Path, options: Mapping[str, str] | None = None) -> Path:

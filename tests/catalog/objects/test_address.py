@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from music_catalog.errors import InputError
@@ -109,6 +111,39 @@ def test_the_cache_of_a_home_is_that_of_its_server_however_that_is_stated(
     assert local_folder(home, {option: f"{servers[0]}/"}) == stated[0] or variable == "LANCEDB_REGION"
     monkeypatch.setenv(variable, servers[0])
     assert [local_folder(home), local_folder(home, {option: servers[1]})] == stated
+
+
+@pytest.mark.parametrize(
+    ("home", "options", "told"),
+    [
+        ("s3://bucket/home", {"aws_endpoint": "http://one:80/"}, "http://one:80/ s3://bucket/home"),
+        ("gs://bucket/home", {"google_base_url": "http://one:80"}, " gs://bucket/home"),
+        (
+            "db://music?blobs=s3://bucket/home",
+            {"lancedb_host_override": "https://one/"},
+            " s3://bucket/home https://one/ db://music",
+        ),
+        (
+            "db://music?blobs=s3://bucket/home",
+            {"lancedb_region": "eu-west-1"},
+            " s3://bucket/home  db://music",
+        ),
+    ],
+)
+def test_a_cache_that_was_named_otherwise_comes_along_once(home, options, told, monkeypatch, tmp_path):
+    """What was made and waits for its row is in it."""
+    monkeypatch.setenv("CATALOG_CACHE", str(tmp_path))
+    former = tmp_path / hashlib.sha256(told.encode()).hexdigest()[:16]
+    waiting = former / "cache" / "bulk" / "key.json"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_text("made")
+    folder = local_folder(home, options)
+    assert (folder / "cache" / "bulk" / "key.json").read_text() == "made"
+    assert not former.exists()
+    former.mkdir()
+    assert local_folder(home, options) == folder
+    assert former.exists()
+    assert (folder / "cache").exists()
 
 
 def test_a_server_of_google_without_tls_is_allowed_and_one_that_is_no_url_is_refused():
