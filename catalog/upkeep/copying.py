@@ -7,7 +7,7 @@ copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import PurePosixPath
@@ -19,6 +19,7 @@ from ..disk.files import inside, sha256_of, storing, sync, write_file
 from ..disk.lance import lance_errors
 from ..disk.remote.files import bring
 from ..disk.remote.holds import hold_versions
+from ..disk.remote.table import ObjectTable
 from ..disk.table import Table
 from ..errors import Damage, StorageError
 from ..generator import Progress
@@ -28,7 +29,9 @@ from ..store.audio import beside
 from ..store.audit import Problem
 from ..store.homes.remote import SHARED_FILES
 from ..store.rows import original_of
+from ..store.schema import table_encoder
 from ..store.store import Store
+from ..store.vectors.reembedding import SWITCHED
 from .tables import checked_row
 
 if TYPE_CHECKING:
@@ -70,28 +73,43 @@ class _Copy:
 
     # Rows
 
+    def check_shape(self, source: Table, target: Table) -> None:
+        """Raise StorageError where the copy has a table of another shape that cannot be written anew."""
+        if not source.exists() or not target.exists() or (self._prune and not target.shared):
+            return
+        if not _same_shape(target.schema, _shape(source.schema)):
+            raise StorageError(f"the {source.name} of the copy have another shape; copy into an empty place")
+
     def copy_table(self, source: Table, target: Table, on_progress: Progress | None) -> None:
         if not source.exists():
             return
         with lance_errors(f"the {source.name} cannot be read"):
-            opened, total = source.table, source.table.count_rows()
+            # What is read twice must be of one version, and others move the table that they share with this one.
+            opened = source.opened() if isinstance(source, ObjectTable) else source.table
+            schema, total = _shape(opened.schema), opened.count_rows()
             if not target.exists():
-                target.create(opened.schema)
-            if target.table.schema != opened.schema:
-                raise StorageError(
-                    f"the {source.name} of the copy have another shape; copy into an empty place"
-                )
-            known = self._known(target)
-            reader = opened.search().select(opened.schema.names).limit(None).to_batches(ROWS_AT_ONCE)
+                target.create(schema)
+            anew = not _same_shape(target.schema, schema)
+            known = {} if anew else self._known(target)
             seen: set[str] = set()
             before = len(self.problems)
-            for batch in reader:
-                self._copy_batch(target, batch, known, seen)
+            for batch in _batches(opened, schema):
+                sound = self._checked(target.name, batch, seen)
+                if not anew:
+                    self._copy_rows(target, batch, sound, known)
                 if on_progress is not None:
                     on_progress(len(seen), total)
         # The id of a damaged row may be altered: the row that it was would pass for gone, and its copy is the last.
         damaged = any(problem.kind == "altered-row" for problem in self.problems[before:])
-        if self._prune and not damaged and (gone := sorted(known.keys() - seen)):
+        if anew and damaged:
+            detail = (
+                f"the {target.name} of the copy stay as they were: their vectors are of another encoder, and rows are "
+                "damaged now; run `catalog doctor --fix`, then copy again, or copy into an empty place"
+            )
+            self.problems.append(Problem(kind="table", subject=target.name, detail=detail))
+        elif anew:
+            self._write_anew(opened, target, schema)
+        elif self._prune and not damaged and (gone := sorted(known.keys() - seen)):
             for start in range(0, len(gone), ROWS_AT_ONCE):
                 self._delete(target, gone[start : start + ROWS_AT_ONCE])
 
@@ -99,35 +117,65 @@ class _Copy:
         query = target.table.search().select(["id", "row_sha256"]).limit(None)
         return {row["id"]: row["row_sha256"] for row in query.to_arrow().to_pylist()}
 
-    def _copy_batch(
-        self, target: Table, batch: pa.RecordBatch, known: Mapping[str, str], seen: set[str]
-    ) -> None:
-        """Copy the audio and then the rows of a batch, and add its ids to those that were `seen`."""
-        import pyarrow as pa
-
-        sound, new = [], []
+    def _checked(self, table: str, batch: pa.RecordBatch, seen: set[str]) -> dict[int, Mapping[str, Any]]:
+        """Return the sound rows of a batch by place, copy their audio, and add all ids to those that were `seen`."""
+        sound: dict[int, Mapping[str, Any]] = {}
         for place, row in enumerate(batch.to_pylist()):
             if row["id"] in seen:
                 detail = f"the id {row['id']} names several rows, of which one is copied"
-                self.problems.append(Problem(kind="table", subject=target.name, detail=detail))
+                self.problems.append(Problem(kind="table", subject=table, detail=detail))
                 continue
             seen.add(row["id"])
             try:
-                checked_row(target.name, row)
+                checked_row(table, row)
             except Damage as error:
                 self.problems.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
                 continue
-            sound.append(row)
-            if known.get(row["id"]) != row["row_sha256"] and (self._prune or row["id"] not in known):
-                new.append(place)
-        if target.name == "tracks":
-            self._copy_audio(sound)
+            sound[place] = row
+        if table == "tracks":
+            self._copy_audio([*sound.values()])
+        return sound
+
+    def _copy_rows(
+        self,
+        target: Table,
+        batch: pa.RecordBatch,
+        sound: Mapping[int, Mapping[str, Any]],
+        known: Mapping[str, str],
+    ) -> None:
+        new = [
+            place
+            for place, row in sound.items()
+            if known.get(row["id"]) != row["row_sha256"] and (self._prune or row["id"] not in known)
+        ]
         if new:
-            data = pa.Table.from_batches([batch]).take(new)
+            data = _taken(batch, new, target.schema)
             self._commit(
                 target, lambda table: _merged(table, data, any(each in known for each in _ids(data)))
             )
             self.rows += len(new)
+
+    def _write_anew(self, opened: Any, target: Table, schema: pa.Schema) -> None:
+        """Write a table of the copy in another shape in one commit; its rows are sound, and their audio is there."""
+        import pyarrow as pa
+
+        seen: set[str] = set()
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in _batches(opened, schema):
+                first = {name: place for place, name in reversed([*enumerate(_ids(batch))])}
+                new = sorted(place for name, place in first.items() if name not in seen)
+                seen.update(first)
+                yield from _taken(batch, new, schema).to_batches()
+
+        data = pa.RecordBatchReader.from_batches(schema, batches())
+        options = {"mode": "overwrite", "on_bad_vectors": "null"}
+        with target.locked():
+            target.replace(
+                f"the {target.name} of the copy cannot be written anew",
+                lambda connection: connection.create_table(target.name, data=data, **options),
+            )
+        self.rows += len(seen)
 
     def _delete(self, target: Table, ids: Sequence[str]) -> None:
         gone = one_of("id", [*ids])
@@ -262,8 +310,9 @@ def copy_home(
 
     Rows are compared with their checksums and audio with its sha256. The rows of a table are those of one moment, and
     no row is in the copy before its audio. Rows that went from the source go from the copy, unless a row of their table
-    is damaged, and so do settings and collections. Without `prune` all that is in `target` alone stays. Raises
-    StorageError where either refuses, and for a copy of another shape.
+    is damaged, and so do settings and collections. Without `prune` all that is in `target` alone stays. A table in a
+    folder that has vectors of another encoder is written anew. Raises StorageError where either refuses, and, before
+    anything is written, for another copy of another shape.
     """
     copy = _Copy(source, target, prune=prune)
     pairs = [
@@ -272,6 +321,8 @@ def copy_home(
         (source.tracks.table.durable, target.tracks.table.durable),
     ]
     with hold_versions(source.blobs) if source.blobs else nullcontext():
+        for from_, to in pairs:
+            copy.check_shape(from_, to)
         for from_, to in pairs:
             copy.copy_table(from_, to, on_progress if to.name == "tracks" else None)
         copy.copy_others()
@@ -294,6 +345,34 @@ def _merged(table: Any, data: pa.Table, replaces: bool) -> Any:
     return merge.execute(data, on_bad_vectors="null")
 
 
-def _ids(data: pa.Table) -> list[str]:
+def _ids(data: pa.Table | pa.RecordBatch) -> list[str]:
     ids: list[str] = data["id"].to_pylist()
     return ids
+
+
+def _shape(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a copy: without the columns that stand there while a table is embedded anew."""
+    import pyarrow as pa
+
+    fields = [field for field in schema if not field.name.endswith(("_next", "_former"))]
+    # Until the end of such a run the new columns, and then the old ones, may be null, and none is.
+    strict = SWITCHED if "sound" in schema.names else ()
+    fields = [field.with_nullable(False) if field.name in strict else field for field in fields]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def _same_shape(one: pa.Schema, other: pa.Schema) -> bool:
+    """Compare columns in any order, and whose vectors they are."""
+    types = [{field.name: field.type for field in schema} for schema in (one, other)]
+    return types[0] == types[1] and table_encoder(one) == table_encoder(other)
+
+
+def _batches(opened: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    yield from opened.search().select(schema.names).limit(None).to_batches(ROWS_AT_ONCE)
+
+
+def _taken(batch: pa.RecordBatch, places: Sequence[int], schema: pa.Schema) -> pa.Table:
+    """Return the rows at some places of a batch as a table of `schema`."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch]).take(places).select(schema.names).cast(schema)

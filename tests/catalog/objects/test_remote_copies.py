@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from homes import add, open_store
+from homes import DIMENSION, OTHER, Axes, a_judgement, a_record, add, open_store, stored, vector_of
 
+from music_catalog.errors import StorageError
 from music_catalog.objects import blobs
 from music_catalog.store.homes import remote_audio
+from music_catalog.store.schema import track_schema
+from music_catalog.store.vectors import reembedding
 from music_catalog.upkeep import copying
 from music_catalog.upkeep.backup import copy_to_folder
 from music_catalog.upkeep.restore import restore
@@ -86,3 +89,85 @@ def test_large_audio_goes_and_comes_in_parts(store, server, monkeypatch, tmp_pat
     assert server.requests["GET"] == 6
     assert copy_to_folder(store, tmp_path / "copy").problems == ()
     assert store.care.check(deep=True) == []
+
+
+def logged(store):
+    store.requests.append(a_record("r", key="a", summary="the context of a"), vector_of("a"))
+    store.judgements.append(a_judgement("j", key="a"), vector_of("a"))
+
+
+def same_rows(store, folder, encoder, dimension):
+    """Raise AssertionError unless the tables of the copy hold the rows of the catalog and have a whole shape."""
+    copy = open_store(folder, encoder=encoder, dimension=dimension)
+    for name, table in store.tables.items():
+        rows = [
+            sorted((row["id"], row["row_sha256"], row["vector"] and [*row["vector"]]) for row in each)
+            for each in (one.table.to_arrow().to_pylist() for one in (table, copy.tables[name]))
+        ]
+        assert rows[0] == rows[1]
+    tracks = copy.tables["tracks"]
+    assert {*tracks.schema.names} == {*track_schema(dimension, encoder).names}
+    assert not any(tracks.schema.field(name).nullable for name in reembedding.SWITCHED)
+    assert copy.tracks.table.stored_encoder == encoder
+    assert copy.care.check() == []
+    copy.close()
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def test_new_vectors_of_the_same_length_come_into_the_copy_that_is_there(store, tmp_path):
+    copy_to_folder(store, tmp_path / "copy")
+    anew = open_store(store.address, encoder="same@1/8")
+    anew.care.reembed(lambda texts: [vector_of(f"{text} anew") for text in texts], "same@1/8")
+    done = copy_to_folder(anew, tmp_path / "copy")
+    assert (done.tracks, done.rows, done.files, done.problems) == (2, 2, 0, ())
+    same_rows(anew, tmp_path / "copy", "same@1/8", DIMENSION)
+    anew.close()
+
+
+def test_a_catalog_is_copied_while_it_is_embedded_anew_and_afterwards(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(reembedding, "AT_ONCE", 2)
+    store = open_store(home)
+    for name in "abc":
+        add(store, name)
+    logged(store)
+    copy_to_folder(store, tmp_path / "older")
+    anew = open_store(home, encoder=OTHER, dimension=4)
+    with pytest.raises(KeyboardInterrupt):
+        anew.care.reembed(Axes(at="the context of c", then=stop), OTHER)
+    store.tracks.update("a", rating=4)
+    assert copy_to_folder(store, tmp_path / "older").rows == 1
+    assert copy_to_folder(store, tmp_path / "newer").rows == 5
+    anew.care.reembed(Axes(), OTHER)
+    for name in ("older", "newer"):
+        assert copy_to_folder(anew, tmp_path / name).files == 0
+        same_rows(anew, tmp_path / name, OTHER, 4)
+    store.close()
+    anew.close()
+
+
+def test_the_last_good_copy_of_a_damaged_row_outlives_other_vectors(store, tmp_path):
+    copy_to_folder(store, tmp_path / "copy")
+    table = store.tracks.table.durable
+    table.commit("a test", lambda lance: lance.update("id = 't1'", {"record": "damaged"}))
+    anew = open_store(store.address, encoder=OTHER, dimension=4)
+    anew.care.reembed(lambda texts: [vector_of(text)[:4] for text in texts], OTHER)
+    done = copy_to_folder(anew, tmp_path / "copy")
+    assert done.tracks == 2
+    assert "the tracks of the copy stay as they were" in done.problems[-1].detail
+    copy = open_store(tmp_path / "copy")
+    assert [track.id for track in copy.tracks.list()] == ["t1", "t0"]
+    copy.close()
+    anew.close()
+
+
+def test_a_home_with_rows_of_its_own_and_other_vectors_is_refused_before_it_is_written_to(store, tmp_path):
+    logged(store)
+    other = open_store(tmp_path / "other", encoder=OTHER, dimension=4)
+    other.tracks.insert(stored(other, "t0", encoder=OTHER), [1.0, 0.0, 0.0, 0.0])
+    with pytest.raises(StorageError, match="the tracks of the copy have another shape"):
+        copying.copy_home(store, other, prune=False)
+    assert other.requests.list() == []
+    other.close()
