@@ -25,13 +25,15 @@ from .rows import unit_vector
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LineFormat", "LogTable"]
+__all__ = ["WITH_VECTOR", "LineFormat", "LogTable"]
 
 
 ROWS_AT_ONCE = 4_096
 """Rows that are held in memory where a whole log is read."""
 MOST_FAR = 100
 """Rows of one request that are looked up one by one in a far table."""
+WITH_VECTOR = "vector_sha256 <> ''"
+"""The predicate of rows that have a vector. A line may name an encoder without: see `vectors.lines`."""
 _Line = TypeVar("_Line", RequestRecord, Judgement)
 
 
@@ -218,7 +220,7 @@ class LogTable(Generic[_Line]):
 
     def vectors(self, encoder: str, predicate: str | None = None) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors `encoder` made, by the id of their line."""
-        where = both(equals("encoder", encoder), predicate)
+        where = both(equals("encoder", encoder), WITH_VECTOR, predicate)
         return {row["id"]: row["vector"] for row in read(self.durable, where, ("id", "vector"))}
 
     def nearest(
@@ -244,7 +246,7 @@ class LogTable(Generic[_Line]):
             return []
         with lance_errors(f"the {self.durable.name} cannot be searched"):
             query = self.durable.table.search(unit, vector_column_name="vector").distance_type("cosine")
-            query = query.where(both(equals("encoder", encoder), predicate), prefilter=True)
+            query = query.where(both(equals("encoder", encoder), WITH_VECTOR, predicate), prefilter=True)
             rows: list[Row] = query.select([*names, "_distance"]).limit(count).to_arrow().to_pylist()
         for row in rows:
             row["_similarity"] = float(np.clip(1.0 - row["_distance"], -1.0, 1.0))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...disk.reading import Row, read, to_arrow
 from ...disk.table import Table
 from ...search.filters import both, literal, one_of
+from ..log import WITH_VECTOR
 from ..rewrite import Encode
 from ..rows import matches, row_sha256, vector_sha256
 from .reembedding import change_columns, drop_columns, encoded
@@ -24,7 +25,6 @@ __all__ = ["reembed_lines", "vectors_by", "vectors_for"]
 
 AT_ONCE = 1_000
 """Lines of one merge."""
-_WITH_VECTOR = "vector_sha256 <> ''"
 _RENAMES = (("vector", "vector_former"), ("vector_next", "vector"))
 
 Vector = NDArray[np.float32]
@@ -41,10 +41,11 @@ def reembed_lines(
 
     `columns` are all but the vector, and `dimension` is the length of the new ones.
     """
-    waits = f"encoder NOT IN ('', {literal(encoder)})"
+    # A line without its vector that names an encoder lost it in a run that died, perhaps for another encoder.
+    waits = f"encoder <> '' AND (encoder <> {literal(encoder)} OR vector_sha256 = '')"
     if table.schema.field("vector").type.list_size != dimension:
         _begin(table, dimension)
-        while rows := read(table, both(waits, _WITH_VECTOR), columns, limit=AT_ONCE):
+        while rows := read(table, both(waits, WITH_VECTOR), columns, limit=AT_ONCE):
             if not _write(table, [_with_vector(row, None, row["encoder"]) for row in rows], rows):
                 break
         # What is appended before others know the new column loses its vector too, and gets one below.
@@ -65,7 +66,10 @@ def vectors_by(
 ) -> dict[str, Vector]:
     """Return vectors of `table` by its column `name`, for the values that `rows` have there."""
     wanted = one_of(name, sorted({row[name] for row in rows}))
-    return {row[name]: row["vector"] for row in read(table, both(wanted, predicate), (name, "vector"))}
+    return {
+        row[name]: row["vector"]
+        for row in read(table, both(wanted, predicate, WITH_VECTOR), (name, "vector"))
+    }
 
 
 def vectors_for(rows: Sequence[Row], name: str, known: Mapping[str, Vector], encode: Encode) -> list[Vector]:

@@ -325,6 +325,29 @@ def test_the_logs_get_new_vectors_and_lines_that_come_meanwhile_are_kept(replica
     assert not {"vector_next", "vector_former"} & {*store.requests.table.durable.schema.names}
 
 
+def test_lines_that_a_run_emptied_get_the_former_vectors_back_with_the_former_encoder(replica):
+    writer = replica()
+    add(writer, "a")
+    for name in ("one", "two"):
+        writer.requests.append(a_record(name, key=name, context_sha256=name, summary=name), vector_of(name))
+    writer.judgements.append(a_judgement("j", key="one"), vector_of("one"))
+    writer.requests.close()
+    dies = lambda texts: refused() if "one" in texts else [vector_of(text)[:4] for text in texts]  # noqa: E731
+    with pytest.raises(KeyboardInterrupt):
+        axes_store(replica).care.reembed(dies, OTHER)
+    writer.requests.table.durable.refresh()
+    line = writer.requests.list(id="one")[0]
+    assert writer.requests.vector_of(line) is None  # it has none for now, and that is no error
+    assert writer.requests.table.nearest(vector_of("one"), ENCODER, 5) == []
+    store = replica()
+    store.care.reembed(lambda texts: [vector_of(text) for text in texts], ENCODER)
+    for log in (store.requests.table, store.judgements.table):
+        assert not [row for row in log.rows(vectors=True) if row["vector"] is None]
+    found = store.requests.table.vectors(ENCODER)
+    assert {*found} == {"one", "two"}
+    assert found["one"] @ vector_of("one") == pytest.approx(np.linalg.norm(vector_of("one")), rel=1e-5)
+
+
 def test_care_makes_the_index_of_the_new_vectors(writer, replica, monkeypatch):
     monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
     monkeypatch.setattr("music_catalog.store.schema.FAR_ROWS", 2)
