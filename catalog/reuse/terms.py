@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 from typing_extensions import TypedDict
@@ -94,19 +95,21 @@ class Terms:
         """Whether the score decides rather than the probability."""
         return self.min_similarity is not None
 
-    @property
+    # What follows from the terms is asked of every candidate, so it is worked out once.
+
+    @cached_property
     def bound(self) -> Bound | None:
         """The bound of the certificate for `max_false_reuse`; None without one, and in another language."""
         if self.certificate is None or self.uncovered:
             return None
         return self.certificate.at(self.max_false_reuse)
 
-    @property
+    @cached_property
     def threshold(self) -> float | None:
         """The score or probability that a candidate must reach; None where nothing is reused."""
         return self.min_similarity if self.by_score else self.bound.threshold if self.bound else None
 
-    @property
+    @cached_property
     def music_threshold(self) -> float | None:
         """The chance that a track of another scene must reach; None where only the same scene is reused."""
         if self.reach == "scene" or self.by_score or self.music_uncovered:

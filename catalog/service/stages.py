@@ -165,15 +165,16 @@ class Flow:
         request, vector = self.understand(call)
         with call.stage("search"):
             found = search(self.store, self.music, request, vector, rejections, terms, listener.theme_track)
-        decision = decide(
-            request,
-            found.hits,
-            terms,
-            styles=self.library.styles,
-            facts=found.facts,
-            considered=found.considered,
-            rejected_by=rejected_by(self.store, found) if explain else None,
-        )
+        with call.stage("decide"):
+            decision = decide(
+                request,
+                found.hits,
+                terms,
+                styles=self.library.styles,
+                facts=found.facts,
+                considered=found.considered,
+                rejected_by=rejected_by(self.store, found) if explain else None,
+            )
         if terms.reuse == "never" or not listener.named:
             track = next((track for track, _ in found.hits if track.id == decision.track_id), None)
             return Outcome(request, decision, track)

@@ -259,7 +259,7 @@ def test_every_call_leaves_a_line_in_the_log(service):
         made.track.id,
     )
     assert line.prompt == made.request.prompt
-    assert line.timings_s.keys() >= {"features", "encode", "generate", "store_audio"}
+    assert line.timings_s.keys() >= {"features", "encode", "decide", "generate", "store_audio"}
 
 
 def test_a_call_that_fails_is_logged_too(open_service):
