@@ -299,10 +299,9 @@ class ObjectTable:
         """
         del adds_only  # every commit gives another stamp
         self.refresh()
-        table = self.table
+        table, known = self.table, None if self.of_service else self.schema
         try:
             with lance_errors(what):
-                known = None if self.of_service else table.schema
                 result = write(table)
         except StorageError:
             self.refresh()
