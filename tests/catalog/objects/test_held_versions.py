@@ -192,7 +192,7 @@ def test_what_fails_under_a_refused_hold_fails(blobs, monkeypatch):
 def test_a_copy_outlives_care_beside_it(store, home, tmp_path, monkeypatch):
     """Rows are changed and compacted, and old versions removed, while a copy reads the table."""
     monkeypatch.setattr(copying, "ROWS_AT_ONCE", 1)
-    other, copy_batch, seen = open_store(home), copying._Copy._copy_batch, []
+    other, copy_rows, seen = open_store(home), copying._Copy._copy_rows, []
 
     def beside(self, target, *others):
         if target.name == "tracks" and not seen:
@@ -200,9 +200,9 @@ def test_a_copy_outlives_care_beside_it(store, home, tmp_path, monkeypatch):
             add(other, "t3", 3)
             other.care.compact()
             seen.append(versions(other))
-        return copy_batch(self, target, *others)
+        return copy_rows(self, target, *others)
 
-    monkeypatch.setattr(copying._Copy, "_copy_batch", beside)
+    monkeypatch.setattr(copying._Copy, "_copy_rows", beside)
     done = copy_to_folder(store, tmp_path / "copy")
     assert (done.tracks, done.problems) == (3, ())
     assert seen[0] > 3
