@@ -3,7 +3,7 @@
 # make test-browser  install a driver for Chromium and test the page in it
 # make test-faults   kills, torn writes, flipped bits and bad input by the thousand: FAULTS="--scale 0.1 --seed 7" for less of it
 # make cluster-demo  two replicas on one object store without Docker: make, reuse, kill one, go on, stock on Ray
-# make test-cluster  catalogs on object storage: SeaweedFS, kills, freezes, injected latency and refusals
+# make test-cluster  catalogs on object storage (SeaweedFS, kills, freezes, injected latency and refusals), and other long tests
 # make test-gpu      what only a GPU shows: the same music as a processor, memory given back, the time of a step
 # make check  lint, format, types, import and export tests
 # make docs   build the site from docs/ into build/site, with its links checked
@@ -77,7 +77,8 @@ test-faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults $(FAULTS)
 
 test-cluster: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "" -rs tests/cluster $(wildcard tests/catalog/objects)
+	$(BIN)/python -m pytest -m "" -rs tests/cluster tests/catalog/objects
+	$(BIN)/python -m pytest -m cluster -rs tests --ignore tests/cluster --ignore tests/catalog/objects
 
 # Under Linux an environment of its own: an environment holds one backend of MLX, and that of `make test` is for processors.
 GPU := $(if $(filter Darwin,$(shell uname)),$(VENV),$(VENV)-gpu)

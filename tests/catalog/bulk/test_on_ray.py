@@ -69,6 +69,7 @@ def test_texts_read_on_ray_are_read_as_here(stocking, two):
     assert steps[3] == steps[-1] == (4, 4)
 
 
+@pytest.mark.cluster
 def test_a_stock_is_made_although_an_actor_dies(stocking, two, tmp_path):
     service = stocking(generators=DyingOnce(str(tmp_path)))
     plan = plan_stock(service, two, CORPUS, 3, **SHORT)
@@ -87,6 +88,7 @@ def test_what_the_work_raises_comes_back_as_it_is(stocking, two):
         make_stock(service, two, plan)
 
 
+@pytest.mark.cluster
 def test_generators_on_ray_make_what_those_here_make(open_service, on_ray, tmp_path):
     from music_catalog.integrations.ray import RayGenerators
 
@@ -118,6 +120,7 @@ def test_generators_on_ray_make_what_those_here_make(open_service, on_ray, tmp_p
         generators.close()
 
 
+@pytest.mark.cluster
 def test_a_generator_whose_actor_always_dies_is_unavailable(open_service, on_ray, tmp_path):
     from music_catalog.integrations.ray import RayGenerators
 

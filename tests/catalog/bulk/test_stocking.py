@@ -113,7 +113,9 @@ stocking.make_stock(service, InProcess(), plan, on_progress=lambda done, _: os._
 """
 
 
-@pytest.mark.parametrize("where", [2, "before the rows", "before the log"])
+@pytest.mark.parametrize(
+    "where", [pytest.param(2, marks=pytest.mark.cluster), "before the rows", "before the log"]
+)
 def test_a_driver_that_died_is_followed_by_one_that_makes_the_rest(stocking, tmp_path, where):
     home, made = tmp_path / "home", Counting()
     script = DYING.format(path=sys.path, home=str(home), where=where)

@@ -24,6 +24,7 @@ def test_a_closed_or_full_standard_stream_is_no_traceback(home):
         assert "Exception ignored" not in ended.stderr, shell
 
 
+@pytest.mark.cluster
 def test_eight_processes_with_one_request_make_one_track(tmp_path):
     home = tmp_path / "home"
     args = ["find-or-make", CALM, *SHORT, "--json", "--home", str(home)]
@@ -38,7 +39,15 @@ def test_eight_processes_with_one_request_make_one_track(tmp_path):
     assert len(list((home / "audio").rglob("*.wav"))) == 1
 
 
-@pytest.mark.parametrize("point", ["audio.written", "sidecar.renamed", "row.merged", "row.acknowledged"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "audio.written",
+        pytest.param("sidecar.renamed", marks=pytest.mark.cluster),
+        "row.merged",
+        pytest.param("row.acknowledged", marks=pytest.mark.cluster),
+    ],
+)
 def test_kill_9_while_making_leaves_a_catalog_that_opens_with_no_row_without_audio(tmp_path, point):
     home = tmp_path / "home"
     args = ["find-or-make", CALM, *SHORT, "--home", str(home)]

@@ -127,6 +127,7 @@ def test_new_vectors_of_the_same_length_come_into_the_copy_that_is_there(store, 
     anew.close()
 
 
+@pytest.mark.cluster
 def test_a_catalog_is_copied_while_it_is_embedded_anew_and_afterwards(home, tmp_path, monkeypatch):
     monkeypatch.setattr(reembedding, "AT_ONCE", 2)
     store = open_store(home)

@@ -73,6 +73,7 @@ def test_a_zip_fetches_each_track_in_its_turn(made, open_service, tmp_path):
 
 
 @pytest.mark.parametrize("goal", [OTHER, "folder"])
+@pytest.mark.cluster
 def test_what_is_listed_there_is_added_elsewhere(server, made, goal):
     assert run("export", "--format", "jsonl", "--to", "all.jsonl", home=HOME).exit_code == 0
     added = run("add", "--manifest", "all.jsonl", "--json", home=goal)

@@ -197,6 +197,7 @@ def test_lines_of_the_log_go_in_together(replica, monkeypatch, server):
     assert service.store.requests._table.durable.head() == versions + 1
 
 
+@pytest.mark.cluster
 def test_lines_of_the_log_outlive_a_store_that_is_away(replica, monkeypatch, server, caplog):
     monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
     service = replica()
@@ -441,6 +442,7 @@ def test_an_address_that_nobody_knows_is_refused(replica):
         replica("ftp://host/folder")
 
 
+@pytest.mark.cluster
 def test_a_search_that_uses_an_index_finds_what_no_index_has_yet(replica, monkeypatch):
     """Against a home in which nothing is indexed: the same tracks with the same scores."""
     service = replica()
@@ -467,6 +469,7 @@ def test_a_search_that_uses_an_index_finds_what_no_index_has_yet(replica, monkey
     assert new[0].id not in dict(_scores(service))
 
 
+@pytest.mark.cluster
 def test_rows_that_come_while_indexes_are_made_are_found(replica, monkeypatch):
     service, table_of = replica(), lambda store: store.tracks.table.durable
     monkeypatch.setattr("music_catalog.disk.remote.maintenance.LEAST_VECTORS", 2)
@@ -493,6 +496,7 @@ def test_rows_that_come_while_indexes_are_made_are_found(replica, monkeypatch):
 
 @pytest.mark.parametrize("overtaken", [1, 10])
 @pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.cluster
 def test_a_search_that_a_commit_overtakes_begins_again(replica, monkeypatch, overtaken, compacted):
     """The row that was found is written elsewhere before it is read: once, or each time the search begins."""
     service = replica()

@@ -157,6 +157,7 @@ def test_a_run_that_died_after_the_switch_encodes_nothing_again(writer, replica,
     whole(store, *"abcd")
 
 
+@pytest.mark.cluster
 def test_what_was_filled_for_another_encoder_is_dropped(writer, replica):
     with pytest.raises(KeyboardInterrupt):
         replica(encoder="third@1/4", dimension=4).care.reembed(
@@ -169,6 +170,7 @@ def test_what_was_filled_for_another_encoder_is_dropped(writer, replica):
 
 
 @pytest.mark.parametrize("act", ["insert", "change"])
+@pytest.mark.cluster
 def test_a_commit_in_the_moment_of_the_switch_makes_it_begin_anew(writer, replica, monkeypatch, act):
     store = axes_store(replica)
 
@@ -205,6 +207,7 @@ def test_a_row_that_the_switch_overtook_is_refused_and_leaves_nothing(writer, re
 
 
 @pytest.mark.parametrize("at", ["begin", "switch"])
+@pytest.mark.cluster
 def test_a_change_of_a_row_that_is_overtaken_is_kept(writer, replica, monkeypatch, at):
     store, change = axes_store(replica), {}
 
@@ -283,6 +286,7 @@ def test_vectors_of_several_lengths_are_refused(writer, replica):
 
 
 @pytest.mark.parametrize(("encoder", "length"), [(OTHER, 4), (SAME_LENGTH, 8)])
+@pytest.mark.cluster
 def test_the_logs_get_new_vectors_and_lines_that_come_meanwhile_are_kept(replica, encoder, length):
     writer = replica()
     track = add(writer, "a", context_sha256="a" * 64)
