@@ -106,6 +106,7 @@ def test_a_made_track_is_heard_before_the_call_returns_where_that_is_wanted(
     assert service.store.tracks.unheard(PitchEar.identity) == []
 
 
+@pytest.mark.cluster
 def test_a_made_track_is_heard_in_a_process_of_its_own(open_service, tmp_path, monkeypatch):
     pytest.importorskip("transformers")
     from tiny_clap import write_clap

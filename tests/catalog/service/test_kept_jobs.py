@@ -359,6 +359,7 @@ def test_a_service_that_is_killed_with_nine_accepted_jobs_loses_none(tmp_path):
         assert process.wait() == 0
 
 
+@pytest.mark.cluster
 def test_a_service_that_is_stopped_drains_and_hands_its_jobs_over(tmp_path):
     from urllib.error import HTTPError
 

@@ -96,6 +96,7 @@ def test_a_new_track_may_come_with_what_was_heard(three):
     assert ids(three.tracks.search_ear(EarVector(EAR, axis(7)), limit=1)) == ["d"]
 
 
+@pytest.mark.cluster
 def test_the_index_at_compaction_finds_what_the_plain_scan_finds(three, monkeypatch):
     draw = np.random.default_rng(5)
     for number in range(300):
