@@ -47,6 +47,11 @@ class Form:
         """Return the length of a beat."""
         return self.bar_s / self.beats
 
+    @property
+    def tempo_bpm(self) -> float:
+        """Return the beats per minute that are played, which may be other than those of the style."""
+        return 60.0 / self.beat_s
+
 
 def plan_form(synthesis: Synthesis, duration_s: float, *, loopable: bool) -> Form:
     """Return bars and sections for `duration_s`.

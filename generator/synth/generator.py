@@ -148,7 +148,7 @@ def _provenance(settings: SynthSettings, synthesis: Synthesis, score: Score) -> 
         "seed": settings.seed,
         "sample_rate": SAMPLE_RATE,
         "versions": {"numpy": np.__version__, "procedural": VERSION},
-        "tempo_bpm": round(60.0 / score.form.beat_s, 3),
+        "tempo_bpm": round(score.form.tempo_bpm, 3),
         "musical_key": key_name(synthesis),
         "synthesis": synthesis.model_dump(),
     }

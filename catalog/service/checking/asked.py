@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 
 from ...generator.listening.expected import Expected
+from ...generator.synth.form import plan_form
 from ...generator.synth.parameters import Synthesis
 from ...models import Request
 
-__all__ = ["Asked", "asked_of"]
+__all__ = ["Asked", "asked_of", "played_tempo_bpm"]
 
 
 BPM = re.compile(r"\b(\d{2,3}) ?bpm\b", re.IGNORECASE)
@@ -40,7 +41,7 @@ def asked_of(request: Request) -> Asked:
     spoken = BPM.search(prompt)
     tempo_bpm = float(spoken.group(1)) if spoken else None
     if synthesis is not None:
-        tempo_bpm = None if synthesis.groove in NO_BEAT else synthesis.tempo_bpm
+        tempo_bpm = played_tempo_bpm(synthesis, config["duration_s"], loopable=bool(config["loopable"]))
     return Asked(
         Expected(
             fade_in_s=config["fade_in_s"],
@@ -53,3 +54,14 @@ def asked_of(request: Request) -> Asked:
         loudness_lufs=config["loudness_lufs"],
         brightness=synthesis.brightness if synthesis else Synthesis.from_words(prompt).brightness,
     )
+
+
+def played_tempo_bpm(synthesis: Synthesis, duration_s: float, *, loopable: bool) -> float | None:
+    """Return the tempo that a piece of this length is to have; None where its groove carries no beat.
+
+    The synthesizer fits whole bars to the length, so it plays up to 8 % beside the tempo of the style, and more in a
+    short loop. That is no fault.
+    """
+    if synthesis.groove in NO_BEAT:
+        return None
+    return plan_form(synthesis, duration_s, loopable=loopable).tempo_bpm

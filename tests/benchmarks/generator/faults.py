@@ -28,7 +28,7 @@ from music_catalog.generator.listening.silence import silence
 from music_catalog.generator.listening.stuck import stuck as stuck_loops
 from music_catalog.generator.listening.tempo import tempo as far_tempo
 from music_catalog.generator.synth.parameters import Synthesis
-from music_catalog.service.checking.asked import CRACKLING_TEXTURES, NO_BEAT
+from music_catalog.service.checking.asked import CRACKLING_TEXTURES, played_tempo_bpm
 from music_catalog.service.making import shape
 
 Change = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -54,7 +54,7 @@ def renders(seeds: int, seconds: float) -> list[Render]:
                 fade_in_s=config["fade_in_s"],
                 fade_out_s=config["fade_out_s"],
                 may_crackle=bool(set(synthesis.textures) & CRACKLING_TEXTURES),
-                tempo_bpm=None if synthesis.groove in NO_BEAT else synthesis.tempo_bpm,
+                tempo_bpm=played_tempo_bpm(synthesis, seconds, loopable=bool(config["loopable"])),
             )
             made.append(Render(f"{style} {seed}", audio, expected))
     return made

@@ -62,6 +62,18 @@ def test_what_passes_is_made_once(tmp_path):
     assert len(generator.seeds) == 1
 
 
+def test_a_tempo_that_was_fitted_to_the_length_is_made_once(tmp_path):
+    generator = Broken()
+    with opened(tmp_path / "home", generator) as service:
+        result = service.find_or_make(
+            "Soft rain taps on the library windows.",
+            preset="ambient_lofi", backend="procedural", duration_s=15.0, valence=-0.8, energy=0.8,
+        )  # fmt: skip
+    style = result.track.config["synthesis"]["tempo_bpm"]
+    assert abs(result.track.tempo_bpm / style - 1) > 0.04, "whole bars fill 15 s at another tempo only"
+    assert (result.track.checked.faults, len(generator.seeds), result.warnings) == ((), 1, ())
+
+
 def test_what_fails_is_made_once_more_and_the_stored_seed_makes_the_stored_track(tmp_path):
     generator = Broken(0)
     with opened(tmp_path / "home", generator) as service:
