@@ -77,6 +77,21 @@ def test_every_link_leads_somewhere():
             assert (document.parent / target).exists(), f"{document.name} links {target}"
 
 
+def anchors_of(page):
+    """Return the anchors that the site gives to the headings of a page."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = (re.sub(r"[^\w\s-]", "", heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    return {re.sub(r"[-\s]+", "-", heading.strip().lower()) for heading in headings}
+
+
+def test_every_link_to_a_part_of_a_page_leads_to_a_heading():
+    for document in (*PAGES, *(ROOT / name for name in ("SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"))):
+        for page, anchor in re.findall(r"\]\(([\w./-]*\.md)?#([^)]+)\)", document.read_text("utf-8")):
+            target = document.parent / page if page else document
+            assert target.exists(), f"{document.name} links {page}"
+            assert anchor in anchors_of(target), f"{document.name} links {page}#{anchor}"
+
+
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (code,) = blocks(ROOT / "README.md", "python")
     monkeypatch.chdir(tmp_path)
