@@ -156,11 +156,15 @@ def result_payload(result: Result, out: str | None = None) -> dict[str, Any]:
 
 
 def print_result(payload: dict[str, Any], as_json: bool, explain: bool) -> None:
-    """Print the path of the track, or the whole as JSON; warnings, explanation and headline go to stderr."""
+    """Print the path of the track, or the whole as JSON; warnings, explanation and headline go to stderr.
+
+    A warning that the headline repeats as its reason is printed once.
+    """
     payload = result_in_flags(payload)
     headline, explanation = payload.pop("headline"), payload.pop("explanation")
     for warning in payload["warnings"]:
-        click.echo(f"note: {warning}", err=True)
+        if as_json or warning not in headline:
+            click.echo(f"note: {warning}", err=True)
     if as_json:
         left_out = () if explain else ("request", "decision")
         print_json({name: value for name, value in payload.items() if name not in left_out})

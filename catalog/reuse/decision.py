@@ -24,6 +24,7 @@ from ..brief.reader import StyleLike
 from ..models import Candidate, Decision, Filter, Request, RequestRecord, Track
 from ..search.filters import meets
 from .evidence import Card, evidence, probability
+from .facts import in_words
 from .terms import BY_HAND, Terms
 from .weighing import EXCHANGED, MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
 
@@ -83,7 +84,7 @@ def decide(
         ),
         key=lambda one: (one.refused, not one.same_scene, -_worth(one), one.track_id),
     )
-    best, rule, reason = _verdict(request, ranked, terms)
+    best, rule, reason = _verdict(request, ranked, terms, facts, considered)
     by_music = rule in ("music", "growth")
     threshold = terms.music_threshold if by_music else terms.threshold
     return Decision(
@@ -126,14 +127,14 @@ NEARLY = 0.9
 
 
 def _verdict(
-    request: Request, ranked: Sequence[Candidate], terms: Terms
+    request: Request, ranked: Sequence[Candidate], terms: Terms, facts: Filter | None, considered: int
 ) -> tuple[Candidate | None, Rule, str]:
     """Return the candidate that is reused, or else the best one, with the rule and the reason in words."""
     best = ranked[0] if ranked else None
     if terms.reuse == "never":
         return best, "never", "a new track was asked for"
     if best is None:
-        return None, "no_candidate", "no track in the catalog meets the hard facts"
+        return None, "no_candidate", _none_there(facts, considered)
     if best.same_scene:
         return best, "similar", f"close match: {_closeness(best, terms)}, {terms.threshold:.2f} needed"
     if serving := [one for one in ranked if one.admissible]:
@@ -143,6 +144,13 @@ def _verdict(
     if terms.threshold is None and terms.music_threshold is None:
         return best, "uncertified", f"only exact repeats are reused: {terms.uncertified}"
     return best, "below_threshold", _too_far(best, terms)
+
+
+def _none_there(facts: Filter | None, considered: int) -> str:
+    if not considered:
+        return "the catalog has no tracks to reuse"
+    told = f": {in_words(facts)}" if facts and in_words(facts) else ""
+    return f"no track in the catalog meets the hard facts{told}"
 
 
 def _by_music(request: Request, serving: Sequence[Candidate], terms: Terms) -> tuple[Candidate, Rule, str]:

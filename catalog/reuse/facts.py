@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..generator.weights.sizes import rank_of
 from ..models import Filter, Request
 
-__all__ = ["DURATION_TOLERANCE", "MIN_DURATION_TOLERANCE_S", "alone", "hard_facts"]
+__all__ = ["DURATION_TOLERANCE", "MIN_DURATION_TOLERANCE_S", "alone", "hard_facts", "in_words"]
 
 DURATION_TOLERANCE = 0.10
 MIN_DURATION_TOLERANCE_S = 0.5
@@ -57,3 +57,23 @@ def alone(facts: Filter) -> dict[str, Filter]:
         name: {field: values[field] for field in fields if field in values} for name, fields in groups.items()
     }
     return {name: Filter(**part) for name, part in parts.items() if part}
+
+
+def in_words(facts: Filter) -> str:
+    """Return the hard facts of a request in one line, such as "background_bed, standard or better, 27 to 33 s"."""
+    length = None
+    if facts.min_duration_s is not None and facts.max_duration_s is not None:
+        length = f"{facts.min_duration_s:.3g} to {facts.max_duration_s:.3g} s"
+    told = (
+        facts.role,
+        facts.style,
+        f"{facts.min_quality} or better" if facts.min_quality not in (None, "preview") else None,
+        "a model as large or larger" if facts.min_model_rank else None,
+        facts.backend,
+        f"licensed for {facts.license} use" if facts.license else None,
+        "a loop" if facts.loopable else None,
+        length,
+        facts.environment,
+        facts.time_of_day,
+    )
+    return ", ".join(filter(None, told))

@@ -142,7 +142,9 @@ def in_words(brief: Brief, style: StyleLike) -> str:
         _compared(style.energy - brief.energy, "livelier", "calmer"),
     ]
     told = " and ".join(filter(None, differences))
-    return f"{what}, {told} than the text wants" if told else f"{what}, as the text wants"
+    return (
+        f"{what}, {told} than the text wants" if told else f"{what}, as bright and lively as the text wants"
+    )
 
 
 def _compared(difference: float, more: str, less: str) -> str:

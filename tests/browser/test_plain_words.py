@@ -10,8 +10,8 @@ SAID = {
     "close match: fits with probability 0.94 (similarity 0.93, mood distance 0.20), 0.86 needed": (
         "Close match: 94 % likely to fit (93 % alike in meaning, in nearly the same mood), 86 % needed."
     ),
-    "its music serves this text: calm and cozy, as the text wants (chance 0.91, 0.89 needed); 3 serve it": (
-        "Its music serves this text: calm and cozy, as the text wants (91 % likely, 89 % needed); 3 serve it."
+    "its music serves this text: calm, a shade darker than the text wants (chance 0.91, 0.89 needed); 3 serve it": (
+        "Its music serves this text: calm, a shade darker than the text wants (91 % likely, 89 % needed); 3 serve it."
     ),
     "closest track does not fit: score 0.41 (similarity 0.52, mood distance 0.60), 0.80 needed": (
         "Closest track does not fit: 41 % match (52 % alike in meaning, in the opposite mood), 80 % needed."

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from music_catalog import cli
 from music_catalog.commands.flags import in_flags, result_in_flags
+from music_catalog.commands.terminal import print_result
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,15 @@ def test_a_refusal_names_the_flag(tmp_path):
     refused = CliRunner().invoke(cli.catalog, ["find-or-make", *text, "--out", str(tmp_path / "a.wav")])
     assert refused.exit_code == 2
     assert refused.stderr.endswith("exists already; choose another name, or pass --force to replace it\n")
+
+
+def test_a_warning_that_the_reason_repeats_is_printed_once(capsys):
+    reason = "only exact repeats are reused: pass min_similarity"
+    track = {"path": "/music/a.wav", "reason": reason, "warnings": [reason, "made by another"]}
+    print_result({**track, "headline": f"generated: a ({reason})", "explanation": []}, False, False)
+    told = capsys.readouterr().err
+    assert (
+        told == "note: made by another\ngenerated: a (only exact repeats are reused: pass --min-similarity)\n"
+    )
+    print_result({**track, "headline": f"generated: a ({reason})", "explanation": []}, True, False)
+    assert "note: only exact repeats" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from music_catalog.models import Choices, Context, Filter, QualityName
 from music_catalog.reuse import weighing
 from music_catalog.reuse.certificate import Bound, Certificate
 from music_catalog.reuse.decision import decide, exact
-from music_catalog.reuse.facts import alone, hard_facts
+from music_catalog.reuse.facts import alone, hard_facts, in_words
 from music_catalog.reuse.terms import Terms
 from music_catalog.reuse.weighing import weigh
 from music_catalog.search.filters import QUALITY_RANK
@@ -100,6 +100,20 @@ def test_the_callers_policy(reuse, similarity, action, rule):
 
 def test_no_candidate_is_said_so_even_when_always_is_asked():
     assert decide(a_request(), [], Terms("always")).rule == "no_candidate"
+
+
+def test_an_empty_catalog_is_not_said_to_fail_hard_facts():
+    assert decide(a_request(), [], Terms()).reason == "the catalog has no tracks to reuse"
+
+
+def test_where_no_track_meets_the_hard_facts_the_reason_names_them():
+    facts = hard_facts(a_request(config={"duration_s": 30.0}))
+    reason = decide(a_request(), [], Terms(), facts=facts, considered=2).reason
+    assert reason.startswith("no track in the catalog meets the hard facts: background_bed, ")
+    assert reason.endswith("27 to 33 s")
+    loop = Filter(role="loop_bed", min_quality="final", min_model_rank=2, loopable=True, license="commercial")
+    words = "loop_bed, final or better, a model as large or larger, licensed for commercial use, a loop"
+    assert in_words(loop) == words
 
 
 @given(similarity=st.floats(-1, 1), threshold=st.floats(-1, 1))

@@ -276,7 +276,7 @@ def test_what_the_brief_says_of_fitting_is_averaged_with_the_evidence(style, moo
 @pytest.mark.parametrize(
     ("valence", "energy", "words"),
     [
-        (0.25, -0.45, "calm and cozy, as the text wants"),
+        (0.25, -0.45, "calm and cozy, as bright and lively as the text wants"),
         (-0.1, -0.45, "calm and cozy, a shade brighter than the text wants"),
         (0.9, 0.5, "calm and cozy, clearly darker and clearly calmer than the text wants"),
     ],
