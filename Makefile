@@ -59,8 +59,9 @@ $(VENV)/.cluster: $(VENV)/.demo
 cluster-demo: $(VENV)/.cluster
 	@$(BIN)/python examples/cluster_demo.py
 
+# Each process holds torch, MLX and LanceDB: up to 2.6 GB.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 $(VENV)/.browser: $(VENV)/.dev
 	$(PIP) $(LINKS) --editable '.[dev,browser]'

@@ -353,11 +353,11 @@ class TestPrototypes:
             *range(240, len(whole), len(whole) // 40),
             *range(len(whole) - 120, len(whole)),
         ):
-            for bit in (1, 32):
-                file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
-                prototypes._TABLES.clear()
-                again = prototypes.vectors(WordHashEncoder(), tmp_path)
-                assert all(np.array_equal(again[name], first[name]) for name in first), place
+            bit = (1, 32)[place % 2]
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            prototypes._TABLES.clear()
+            again = prototypes.vectors(WordHashEncoder(), tmp_path)
+            assert all(np.array_equal(again[name], first[name]) for name in first), place
 
     def test_a_cache_that_cannot_be_written_only_costs_time(self, tmp_path: Path) -> None:
         blocked = tmp_path / "file"

@@ -79,8 +79,9 @@ class Client:
 
     def follow(self, job):
         """Follow a job to its end and return its events as pairs of name and data."""
-        events = []
-        for block in self.get(f"/api/jobs/{job['id']}/events").text.split("\n\n"):
+        answer, events = self.get(f"/api/jobs/{job['id']}/events"), []
+        assert answer.status_code == 200, answer.text
+        for block in answer.text.split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
             if lines:
                 events.append((lines["event"], httpx.Response(200, text=lines["data"]).json()))

@@ -437,6 +437,7 @@ def test_plain_wav_codings_are_read(coding, form):
         (written(np.array([0.0, 1e30]), coding="FLOAT"), "amplitude"),
         (written(np.zeros(RATE * 700, np.int16), rate=RATE, form="FLAC"), "700 s long"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )
 def test_files_that_are_broken_or_beyond_the_limits_are_refused_in_one_sentence(data, message):
     with pytest.raises(AudioError, match=message) as caught:
