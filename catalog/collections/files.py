@@ -14,7 +14,7 @@ from ..disk.locks import hold
 from ..errors import Damage
 from ..models import Collection
 
-__all__ = ["Files", "collection_in", "damaged", "move_damaged", "paths", "read"]
+__all__ = ["Files", "collection_in", "damaged", "move_damaged", "moved_aside", "paths", "read"]
 
 FOLDER = "collections"
 LOCK_S = 30.0
@@ -100,3 +100,9 @@ def damaged(home: Path) -> dict[str, str]:
 def move_damaged(home: Path, relative: str) -> Path:
     """Move the file of a damaged collection to `lost/`; return its new path."""
     return set_aside(home, relative)
+
+
+def moved_aside(home: Path) -> set[str]:
+    """Return the files of collections that are gone from a home, relative to it, since damaged ones lie in `lost/`."""
+    names = {path.name.split("-", 2)[-1] for path in (home / "lost").glob("*.json")}
+    return {f"{FOLDER}/{name}" for name in names if not (home / FOLDER / name).exists()}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..collections.files import collection_in, moved_aside
 from ..collections.files import damaged as damaged_collections
 from ..collections.files import paths as collection_paths
 from ..disk.arrays import array_in
@@ -319,7 +320,7 @@ def _others(
 ) -> dict[str, Stored]:
     """Copy the files beside tables and audio: configuration, certificates, lines that wait, collections.
 
-    A collection that cannot be read stays as it was in the snapshot before.
+    A collection that cannot be read stays as it was in the snapshot before, also once `doctor --fix` has moved it away.
     """
     own = (path for path in home.iterdir() if path.is_file() and path.name not in NOT_COPIED)
     found = {}
@@ -334,6 +335,11 @@ def _others(
                 continue
         with contextlib.suppress(FileNotFoundError):  # a line that went into the table meanwhile
             found[relative] = _add_changing(objects, path)
+    earlier = before.others if before else {}
+    for relative in moved_aside(home) & earlier.keys():
+        with contextlib.suppress(Damage, FileNotFoundError):
+            collection_in(objects.path(earlier[relative]).read_bytes(), relative)
+            found[relative] = earlier[relative]
     return found
 
 

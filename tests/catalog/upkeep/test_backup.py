@@ -572,6 +572,25 @@ def test_a_damaged_collection_never_replaces_a_good_copy(home, backup, tmp_path)
     assert Collections(tmp_path / "restored", lambda ids: ids).list() == [kept]
 
 
+def test_a_damaged_collection_that_was_moved_away_stays_in_the_backup_until_it_is_deleted(
+    home, backup, tmp_path
+):
+    own = Collections(home, lambda ids: ids)
+    kept = own.create("Podcast", NAMES)
+    copied(home, backup)
+    path = home / "collections" / f"{kept.id}.json"
+    path.write_bytes(path.read_bytes().replace(b"Podcast", b"Broadca"))
+    examine(str(home), fix=True)
+    for _ in range(2):
+        assert copied(home, backup, keep=1).pruned
+    restore(backup, tmp_path / "restored")
+    assert Collections(tmp_path / "restored", lambda ids: ids).list() == [kept]
+    shutil.rmtree(home / "lost")
+    copied(home, backup, keep=1)
+    restore(backup, tmp_path / "later")
+    assert not (tmp_path / "later" / "collections").exists()
+
+
 def test_a_damaged_collection_comes_back_from_the_newest_snapshot_that_has_it_whole(home, backup, tmp_path):
     own = Collections(home, lambda ids: ids)
     kept, never = own.create("Podcast", NAMES), own.create("Broken", NAMES)
