@@ -77,15 +77,10 @@ class Blobs:
         found = None if mark else self.get_marked(path)
         return found[1] if found and found[0] == data else mark
 
-    def put(self, path: str, data: bytes) -> Mark:
-        """Write an object, a large one in parts, whatever was there."""
+    def put(self, path: str, data: bytes | Path) -> Mark:
+        """Write an object, from bytes or from a file, a large one in parts, whatever was there."""
         with self._told(f"{path} cannot be written"):
             return _mark(self._obstore.put(self._store, path, data))
-
-    def put_file(self, path: str, file: Path) -> None:
-        """Write an object from a file, a large one in parts, whatever was there."""
-        with self._told(f"{path} cannot be written"):
-            self._obstore.put(self._store, path, file)
 
     def parts(self, path: str, most_bytes: int | None = None) -> Iterator[bytes] | None:
         """Return the bytes of an object that never changes, PART_BYTES at a time; None without it.

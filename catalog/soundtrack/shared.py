@@ -49,7 +49,7 @@ class SharedSoundtracks(Soundtracks):
     def share(self, kind: str, name: str) -> None:
         """Give the files in the folder of one to every replica. Raises StorageError."""
         for path in super().folder(kind, name).iterdir():
-            self._blobs.put_file(_at(kind, name, path.name), path)
+            self._blobs.put(_at(kind, name, path.name), path)
 
     def folder(self, kind: str, name: str) -> Path:
         """Return the local folder of one, with what was sent for it, and a mix. Raises NotFound."""
@@ -93,7 +93,7 @@ class SharedSoundtracks(Soundtracks):
         with storing("the story cannot be kept"):
             (folder / made).mkdir(mode=0o700)
             for path in folder.glob("mix.*"):
-                self._blobs.put_file(_at("story", name, made, path.name), path)
+                self._blobs.put(_at("story", name, made, path.name), path)
                 path.replace(folder / made / path.name)
         summary, at = json.dumps({**facts, MADE: made}, ensure_ascii=False), _at("story", name, SUMMARY)
         if self._blobs.settled(self._blobs.create(at, summary.encode()), at, summary.encode()) is None:
@@ -102,7 +102,7 @@ class SharedSoundtracks(Soundtracks):
 
     def write_mix(self, name: str, file: str) -> None:
         """Keep the mix in `file` of its folder, for every replica, and delete the recording that it was made of."""
-        self._blobs.put_file(_at("mix", name, file), self._home / "mix" / name / file)
+        self._blobs.put(_at("mix", name, file), self._home / "mix" / name / file)
         self._blobs.delete(_at("mix", name, VOICE))
         (self._home / "mix" / name / VOICE).unlink()
 

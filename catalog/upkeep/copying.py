@@ -236,7 +236,7 @@ class _Copy:
                 return None
             if sha256_of(file) != sha256:
                 raise Damage(f"{path} no longer holds what was stored")
-            self._target.blobs.put_file(path, file)
+            self._target.blobs.put(path, file)
             return file.stat().st_size
 
     def copy_others(self) -> None:

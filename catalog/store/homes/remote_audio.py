@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...disk.digests import digest_of
-from ...disk.files import TEMPORARY, inside, storing, write_file
+from ...disk.files import TEMPORARY, inside, sha256_of, storing, write_file
 from ...disk.remote.files import bring
 from ...disk.remote.table import STALE_S
 from ...errors import Damage, InputError, StorageError
@@ -58,17 +59,23 @@ class RemoteAudio(AudioFiles):
     def take(self, file: Path, sha256: str, *, suffix: str = ".wav") -> str:
         """Store a whole file with that sha256, and delete it; return its path below the home."""
         with storing(f"{file} cannot be read"):
-            relative = self._put(file.read_bytes(), sha256, suffix)
+            relative = self._put(file, sha256, suffix)
             file.unlink(missing_ok=True)
         return relative
 
     def put_original(self, source: Path, sha256: str) -> str:
         """Store a copy of a file with that sha256; return its path below the home. See `AudioFiles.put_original`."""
-        with storing(f"{source} cannot be read"):
-            data = source.read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise InputError("it changed while it was read; add it again")
-        return self._put(data, sha256, suffix_of(source))
+        folder = self._home / "audio" / sha256[:2]
+        with storing(f"{source} cannot be copied to {folder}"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+            try:
+                shutil.copyfile(source, temporary)
+                if sha256_of(temporary) != sha256:
+                    raise InputError("it changed while it was read; add it again")
+                return self._put(temporary, sha256, suffix_of(source))
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def print_at(self, audio_path: str) -> NDArray[np.uint32] | None:
         """Return the fingerprint beside an audio file, None where there is none or it cannot be read."""
@@ -153,7 +160,8 @@ class RemoteAudio(AudioFiles):
             if self._blobs.size(track.audio_path) == track.audio_bytes:
                 self._gone.pop(track.audio_path, None)
 
-    def _put(self, data: bytes, sha256: str, suffix: str) -> str:
+    def _put(self, data: bytes | Path, sha256: str, suffix: str) -> str:
+        """Store bytes, or a file that the cache may take; return the path below the home."""
         relative = self._created(data, f"audio/{sha256[:2]}/{sha256}{suffix}")
         # Looked up after the object is there: from now on a purge leaves it for longer than a row takes to go in.
         if is_condemned(self._blobs, relative):
@@ -165,11 +173,15 @@ class RemoteAudio(AudioFiles):
             self._keep(inside(self._home, relative), data)
         return relative
 
-    def _created(self, data: bytes, relative: str) -> str:
+    def _created(self, data: bytes | Path, relative: str) -> str:
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
         # What is there under this name has this content, unless a server lost the end of it. A condition holds for one
         # request alone, in which no large file would go over a slow line in time: those go in parts.
-        created = None if len(data) > PART_BYTES else self._blobs.create(relative, data)
-        if created is None and self._blobs.size(relative) != len(data):
+        if size <= PART_BYTES:
+            data = data if isinstance(data, bytes) else data.read_bytes()
+            if self._blobs.create(relative, data) is not None:
+                return relative
+        if self._blobs.size(relative) != size:
             self._blobs.put(relative, data)
         return relative
 
@@ -186,9 +198,12 @@ class RemoteAudio(AudioFiles):
             self._keep(path, data)
         return path.is_file()
 
-    def _keep(self, path: Path, data: bytes) -> None:
+    def _keep(self, path: Path, data: bytes | Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_file(path, data, durable=False)
+        if isinstance(data, Path):
+            data.replace(path)
+        else:
+            write_file(path, data, durable=False)
         self._bound_at_times()
 
     def _bound_at_times(self) -> None:

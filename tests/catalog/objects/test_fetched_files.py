@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import resource
+from pathlib import Path
 
 import pytest
+from homes import open_store
 
 from music_catalog.disk.remote.files import bring
-from music_catalog.errors import Damage, StorageError
+from music_catalog.errors import Damage, InputError, StorageError
 from music_catalog.objects import blobs as objects
+from music_catalog.store.homes import remote_audio
 
 DATA = bytes(range(256)) * 10
 
@@ -61,3 +64,24 @@ def test_a_full_disk_is_not_told_as_an_error_of_the_store(parted, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not [*tmp_path.iterdir()]
+
+
+def test_large_files_are_stored_from_the_disk(home, server, tmp_path, monkeypatch):
+    """What is added may have gigabytes: it is sent in parts, and never read as a whole."""
+    monkeypatch.setattr(remote_audio, "PART_BYTES", 1_000)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read as a whole"))
+    store, large = open_store(home), bytes(6 << 20)
+    source, copy = tmp_path / "a.mp3", store.home / "copy.wav"
+    for path in (source, copy):
+        path.write_bytes(large)
+    sha256 = hashlib.sha256(large).hexdigest()
+    with pytest.raises(InputError, match="it changed while it was read"):
+        store.audio.put_original(source, "0" * 64)
+    paths = store.audio.put_original(source, sha256), store.audio.take(copy, sha256)
+    assert [path.rpartition(".")[2] for path in paths] == ["mp3", "wav"]
+    assert all(server.objects[f"home/{path}"] == large for path in paths)
+    assert all((store.home / path).stat().st_size == len(large) for path in paths)
+    assert source.exists()
+    assert not copy.exists()
+    assert not [*(store.home / "audio" / "00").iterdir()]
+    store.close()
