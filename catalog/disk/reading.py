@@ -120,16 +120,17 @@ def to_arrow(rows: list[Row], schema: pa.Schema) -> pa.Table:
 
 
 def to_rows(table: pa.Table) -> list[Row]:
-    """Return rows as dictionaries, the vectors in them as float32 arrays."""
+    """Return rows as dictionaries, the vectors in them as float32 arrays, None where a row has none."""
     if "vector" not in table.column_names:
         rows: list[Row] = table.to_pylist()
         return rows
     # As Python numbers, the vectors would take most of the time of a search.
     rows = table.drop_columns(["vector"]).to_pylist()
     if rows:
-        vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
-        for row, vector in zip(rows, vectors, strict=True):
-            row["vector"] = vector
+        column = table["vector"].combine_chunks()
+        vectors = iter(column.flatten().to_numpy().reshape(-1, column.type.list_size))  # those that are there
+        for row, is_there in zip(rows, column.is_valid().to_pylist(), strict=True):
+            row["vector"] = next(vectors) if is_there else None
     return rows
 
 

@@ -84,6 +84,8 @@ class _Lease:
         self._blobs, self.path, self._lease_s, self._again = blobs, path, lease_s, again
         self._holder = holder or secrets.token_hex(8)
         self._mark: Mark | None = None
+        self._renewed_at = float("-inf")
+        """When the last write of the object that was done began, by the monotonic clock."""
         self._seen: tuple[Mark, float] | None = None
         """The mark of another's object, and since when it has been seen."""
         self._over = threading.Event()
@@ -91,17 +93,18 @@ class _Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether the lease was not lost, as far as this holder knows."""
-        return self._mark is not None
+        """Whether the lease was renewed in time, and was not lost as far as this holder knows."""
+        return self._mark is not None and time.monotonic() - self._renewed_at < self._lease_s
 
     def take(self) -> bool:
         """Take the lease where it is free, was never held or was not renewed in time; return whether it is held."""
-        found = self._blobs.get_marked(self.path) if self._seen else None
+        found, began_at = self._blobs.get_marked(self.path) if self._seen else None, time.monotonic()
         if found is None:
             content = self._content("held")
             mark = self._blobs.create(self.path, content)
             self._mark = self._blobs.settled(mark, self.path, content)
             if self._mark is not None:
+                self._renewed_at = began_at
                 return True
             found = self._blobs.get_marked(self.path)
         if found is None:
@@ -144,15 +147,17 @@ class _Lease:
 
         An earlier request may have been done without an answer, so that its mark is not known.
         """
-        content = self._content(state)
-        if mark := self._blobs.swap(self.path, content, seen):
-            return mark
-        found = self._blobs.get_marked(self.path)
-        if found is None or _holder_of(found[0]) != self._holder:
-            return None
-        if found[0] == content:
-            return found[1]
-        return self._blobs.settled(self._blobs.swap(self.path, content, found[1]), self.path, content)
+        content, began_at = self._content(state), time.monotonic()
+        mark = self._blobs.swap(self.path, content, seen)
+        if mark is None:
+            found = self._blobs.get_marked(self.path)
+            if found is None or _holder_of(found[0]) != self._holder:
+                return None
+            mark = found[1]
+            if found[0] != content:
+                mark = self._blobs.settled(self._blobs.swap(self.path, content, mark), self.path, content)
+        self._renewed_at = began_at
+        return mark
 
     def _content(self, state: str) -> bytes:
         # A store may name content by its hash alone: a renewal must be another content.

@@ -206,14 +206,20 @@ class Care:
         `vectors.reembedding`.
         """
         check_writable(self._home, "the table cannot be embedded anew")
+        return self._reembed(encode, encoder, texts_of, lambda: None)
+
+    def _reembed(
+        self, encode: Encode, encoder: str, texts_of: Callable[[Track], str], check: Callable[[], None]
+    ) -> int:
+        """Do what `reembed` does; `check` is called before columns go, and raises where another run may be at work."""
         rows, table = self._tracks.table, self._tracks.table.durable
         if table.exists():
             due = self._maintenance.run_when_due
-            rows.dimension = reembed_live(table, encode, encoder, texts_of, due)
+            rows.dimension = reembed_live(table, encode, encoder, texts_of, check, due)
             self._maintenance.ensure_index(table, WORDS)
         rows.encoder = encoder
         self._reembed_logs(encode, encoder)
-        return finish(table, encode, encoder, texts_of) if table.exists() else 0
+        return finish(table, encode, encoder, texts_of, check) if table.exists() else 0
 
     def upgrade(self) -> None:
         """Bring every table of an older schema version to the present one; StorageError for a newer version."""

@@ -101,36 +101,47 @@ class LogTable(Generic[_Line]):
         if waiting.error is not None:
             raise waiting.error
 
-    def _write(self, batch: Sequence[_Waiting], schema: pa.Schema) -> None:
-        """Add the rows of the threads that wait in one commit, and note in each how that went."""
+    def _write(self, batch: Sequence[_Waiting], schema: pa.Schema, *, again: bool = False) -> None:
+        """Add the rows of the threads that wait in one commit, and note in each how that went.
+
+        `again`: an earlier try failed, and may have added them all the same.
+        """
         what = f"the line cannot be added to the {self.durable.name}"
+
+        def add(table: Any, data: pa.Table) -> None:
+            nonlocal again
+            merges, again = again or self.durable.of_service, True  # a commit, or a merge, may be sent twice
+            if merges:
+                _merge(table, data)
+            else:
+                # Without this option Lance refuses rows whose vector is null.
+                table.add(data, on_bad_vectors="null")
+
         try:
             if not self.durable.exists():
                 self.durable.create(schema)
             data = to_arrow([one.row for one in batch], schema)
-            self.durable.commit(what, lambda table: self._add(table, data), point="log")
+            self.durable.commit(what, lambda table: add(table, data), point="log")
         except BaseException as error:
             for one in batch:
                 one.error = error
         for one in batch:
             one.done = True
 
-    def _add(self, table: Any, data: pa.Table) -> None:
-        # Without this option Lance refuses rows whose vector is null.
-        if self.durable.of_service:  # a merge may be sent twice
-            _merge(table, data)
-        else:
-            table.add(data, on_bad_vectors="null")
+    def append_all(
+        self, lines: Sequence[tuple[_Line, ArrayLike | None]], encoder: str, *, again: bool = False
+    ) -> None:
+        """Add lines, each with a vector or without, in one commit; see `append`.
 
-    def append_all(self, lines: Sequence[tuple[_Line, ArrayLike | None]], encoder: str) -> None:
-        """Add lines, each with a vector or without, in one commit; see `append`."""
+        `again`: an earlier try failed, and those that it added all the same are passed over.
+        """
         dimension = self.dimension
         fitting = [
             (line, vector if vector is not None and np.shape(vector) == (dimension,) else None)
             for line, vector in lines
         ]
         batch = [_Waiting(self._format.to_row(line, vector, encoder)) for line, vector in fitting]
-        self._write(batch, self._format.schema(dimension))
+        self._write(batch, self._format.schema(dimension), again=again)
         if (error := batch[0].error) is not None:
             raise error
 

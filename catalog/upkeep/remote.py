@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..disk.remote.holds import hold_versions
 from ..errors import CatalogError, InputError, NotFound
 from ..generator import Progress
 from ..store.audit import Problem
@@ -66,7 +67,12 @@ def examine_remote(
 
 
 def _problems(store: Store, *, deep: bool) -> list[Problem]:
-    return [*store.care.check(deep=deep), *(check_lines(store, deep=True) if deep else ())]
+    problems = [*store.care.check(deep=deep)]
+    if deep:
+        assert store.blobs
+        with hold_versions(store.blobs):
+            problems += check_lines(store, deep=True)
+    return problems
 
 
 def _fix(store: Store, problem: Problem) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ...disk.lance import lance_errors
+from ...disk.remote.holds import hold_versions
 from ...errors import Damage
 from ...models import Track
 from ...objects.blobs import Blob, Blobs
@@ -35,17 +36,20 @@ def find_problems(blobs: Blobs, tracks: TrackTable, *, deep: bool) -> Iterator[P
     ready: list[Track] = []
     named: set[str] = set()
     times: Counter[str] = Counter()
-    for row in _rows(tracks):
-        times[row["id"]] += 1
-        named |= {str(row["audio_path"]), *([original] if (original := original_of(row)) else [])}
-        try:
-            track = from_whole_track_row(row)
-        except Damage as error:
-            yield Problem(kind="altered-row", subject=str(row["id"]), detail=str(error))
-            continue
-        named.add(track.audio_path)
-        if track.state == "ready":
-            ready.append(track)
+    altered: list[Problem] = []
+    with hold_versions(blobs):
+        for row in _rows(tracks):
+            times[row["id"]] += 1
+            named |= {str(row["audio_path"]), *([original] if (original := original_of(row)) else [])}
+            try:
+                track = from_whole_track_row(row)
+            except Damage as error:
+                altered.append(Problem(kind="altered-row", subject=str(row["id"]), detail=str(error)))
+                continue
+            named.add(track.audio_path)
+            if track.state == "ready":
+                ready.append(track)
+    yield from altered
     for track_id in (each for each, count in times.items() if count > 1):
         detail = f"the id {track_id} names {times[track_id]} rows"
         yield Problem(kind="table", subject="tracks", detail=detail)

@@ -98,8 +98,8 @@ class RemoteCare(Care):
     ) -> int:
         """Do what `Care.reembed` does while replicas read and write, one run at a time.
 
-        Raises Busy where another run goes on, or took over from this one while it was frozen; InputError where the
-        tables are in a service.
+        Raises Busy where another run goes on, or may have taken over from this one while it was frozen; InputError
+        where the tables are in a service.
         """
         if self._tracks.table.durable.of_service:
             raise InputError(
@@ -109,13 +109,19 @@ class RemoteCare(Care):
         what = f"the embedding of {self._blobs.address}"
         with lease(self._blobs, "reembed", WAIT_S, what) as claim:
 
+            def check() -> None:
+                if not claim.is_held:
+                    raise Busy(
+                        f"another process may have taken over {what}, since this one did not move for too long; run "
+                        "it again, and it goes on from here"
+                    )
+
             def encode_held(texts: Sequence[str]) -> Sequence[ArrayLike]:
                 made = encode(texts)
-                if not claim.is_held:
-                    raise Busy(f"another process took over {what}, since this one did not move for too long")
+                check()
                 return made
 
-            return super().reembed(encode_held, encoder, texts_of)
+            return self._reembed(encode_held, encoder, texts_of, check)
 
     @checked
     def purge(self, *, older_than_s: float = 0.0) -> int:

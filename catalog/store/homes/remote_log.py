@@ -36,6 +36,8 @@ FEW_LINES = 100
 class _Line(NamedTuple):
     record: RequestRecord
     vector: ArrayLike | None
+    tried: bool = False
+    """Whether a try to write it failed, which may have written it all the same."""
 
 
 class RemoteRequests(Requests):
@@ -145,10 +147,12 @@ class RemoteRequests(Requests):
             if not lines:
                 return True
             try:
-                self._table.append_all(lines, self._tracks.encoder or "")
+                pairs = [(line.record, line.vector) for line in lines]
+                again = any(line.tried for line in lines)
+                self._table.append_all(pairs, self._tracks.encoder or "", again=again)
             except Exception as error:
                 with self._changed:
-                    every = [*lines, *self._lines]
+                    every = [*(line._replace(tried=True) for line in lines), *self._lines]
                     self._lines = every[-MOST_WAITING:]
                 _log.warning("%d lines of the log wait: %s", min(len(every), MOST_WAITING), error)
                 if (dropped := len(every) - MOST_WAITING) > 0:

@@ -65,11 +65,14 @@ def vectors_by(
     table: Table, name: str, rows: Sequence[Row], predicate: str | None = None
 ) -> dict[str, Vector]:
     """Return vectors of `table` by its column `name`, for the values that `rows` have there."""
-    wanted = one_of(name, sorted({row[name] for row in rows}))
-    return {
-        row[name]: row["vector"]
-        for row in read(table, both(wanted, predicate, WITH_VECTOR), (name, "vector"))
-    }
+    wanted = both(one_of(name, sorted({row[name] for row in rows})), predicate, WITH_VECTOR)
+    # A value may have lines by the thousand, of which one is read with its vector.
+    one_each = {row[name]: row["id"] for row in read(table, wanted, (name, "id"))}
+    if not one_each:
+        return {}
+    some = both(one_of("id", [*one_each.values()]), predicate, WITH_VECTOR)
+    found = read(table, some, (name, "vector"))
+    return {row[name]: row["vector"] for row in found}
 
 
 def vectors_for(rows: Sequence[Row], name: str, known: Mapping[str, Vector], encode: Encode) -> list[Vector]:

@@ -26,7 +26,7 @@ from ...disk.remote.table import ObjectTable
 from ...disk.table import DurableTable, Table
 from ...errors import Busy, Damage, InputError, StorageError
 from ...models import Track
-from ...search.filters import literal
+from ...search.filters import both, literal, one_of
 from ..cells import canonical, sha256
 from ..rewrite import Encode, migrate, replace_rows
 from ..rows import (
@@ -62,17 +62,19 @@ def reembed_live(
     encode: Encode,
     encoder: str,
     texts_of: Callable[[Track], str],
-    after_commit: Callable[[Table], None] = lambda _: None,
+    check: Callable[[], None],
+    after_commit: Callable[[Table], None],
 ) -> int:
     """Give every row the vector of its text by `encode` and the table the identity `encoder`; go on where one stopped.
 
     Returns the length of the vectors; `finish` ends the run. Until the switch all reads are as before, and stay so when
-    `encode` raises. `after_commit` is called after each merge. Raises InputError when `encode` gives vectors of
-    several lengths or another number than texts, Busy where others write to a shared table all the time.
+    `encode` raises. `check` is called before columns go, and raises where another run may be at work. `after_commit` is
+    called after each merge. Raises InputError when `encode` gives vectors of several lengths or another number than
+    texts, Busy where others write to a shared table all the time.
     """
     migrate(table, lambda old: track_schema(old.field("vector").type.list_size, table_encoder(old)))
     if not _is_switched(table, encoder):
-        _drop_others(table, encoder)
+        _drop_others(table, encoder, check)
         rows = _missing(table)
         while rows:
             _fill(table, table.commit, rows, encode, encoder, texts_of)
@@ -97,9 +99,19 @@ def reembed_live(
     return int(table.schema.field("vector").type.list_size)
 
 
-def finish(table: Table, encode: Encode, encoder: str, texts_of: Callable[[Track], str]) -> int:
-    """Drop the old columns, by which an earlier run that died after its switch is known; return the number of rows."""
+def finish(
+    table: Table,
+    encode: Encode,
+    encoder: str,
+    texts_of: Callable[[Track], str],
+    check: Callable[[], None],
+) -> int:
+    """Drop the old columns, by which an earlier run that died after its switch is known; return the number of rows.
+
+    `check` is called before, and raises where another run may be at work.
+    """
     schema = table.schema
+    check()
     if names := [name for name in SWITCHED if schema.field(name).nullable]:
         # Lance does not take this together with another type.
         strict = [{"path": name, "nullable": False} for name in names]
@@ -141,12 +153,13 @@ def _next_encoder(schema: Any) -> str:
     return str((metadata or {}).get(ENCODER.encode(), b"").decode())
 
 
-def _drop_others(table: Table, encoder: str) -> None:
+def _drop_others(table: Table, encoder: str, check: Callable[[], None]) -> None:
     """Drop what an earlier switch left, and what was filled for another encoder or by an earlier program."""
     schema = table.table.schema
     left = [name for name in schema.names if name.endswith("_former")]
     if _begun(table) and _next_encoder(schema) != encoder:
         left += [name for name in schema.names if name.endswith("_next")]
+    check()
     drop_columns(table, left)
 
 
@@ -280,9 +293,11 @@ def _renames() -> Iterator[dict[str, Any]]:
 
 def _embed_strays(table: Table, encode: Encode, encoder: str, texts_of: Callable[[Track], str]) -> None:
     """Embed rows whose writers were frozen within their commit from before the run began until after the switch."""
-    strays = read(table, f"encoder <> {literal(encoder)}", (*_READ, "vector"))
+    others = f"encoder <> {literal(encoder)}"
+    strays = [row["id"] for row in read(table, others, ("id",))]
     for start in range(0, len(strays), AT_ONCE):
-        rows = strays[start : start + AT_ONCE]
+        some = one_of("id", strays[start : start + AT_ONCE])
+        rows = read(table, both(others, some), (*_READ, "vector"))
         vectors = encoded([_text(row, texts_of) for row in rows], encode)
         new = [_whole(row, vector, encoder) for row, vector in zip(rows, vectors, strict=True)]
         known = [row["row_sha256"] for row in rows]

@@ -14,7 +14,9 @@ from music_catalog.disk.remote.maintenance import age_to_remove
 from music_catalog.errors import StorageError
 from music_catalog.objects import lease
 from music_catalog.objects.blobs import Blobs
-from music_catalog.upkeep import copying
+from music_catalog.store.homes import remote_audit
+from music_catalog.store.log import LogTable
+from music_catalog.upkeep import copying, remote
 from music_catalog.upkeep.backup import copy_to_folder
 
 NOW = datetime(2026, 11, 30, 12)
@@ -222,3 +224,34 @@ def test_who_may_only_read_copies_without_a_hold(store, server, tmp_path, monkey
     assert (done.tracks, done.problems) == (3, ())
     assert "may go meanwhile" in caplog.text
     assert "no permission" in caplog.text
+
+
+@pytest.mark.parametrize("of_rows", [True, False])
+def test_a_check_outlives_care_beside_it(store, home, monkeypatch, of_rows):
+    """Old versions are removed while a check reads the rows, or the lines of the logs."""
+    other, left = open_store(home), []
+    module, name = (remote_audit, "from_whole_track_row") if of_rows else (LogTable, "rows")
+    read = getattr(module, name)
+
+    def beside(*arguments, **options):
+        if not left:
+            before = versions(other)
+            other.care.compact()
+            left.append(versions(other) - before)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(module, name, beside)
+    assert remote._problems(store, deep=True) == []
+    assert left[0] >= 0
+    other.close()
+
+
+def test_who_may_only_read_checks_without_a_hold(store, server, monkeypatch, caplog):
+    answer = server.answer
+
+    def reading(method, *others):
+        return answer(method, *others) if method in ("GET", "HEAD") else server._error(403, "AccessDenied")
+
+    monkeypatch.setattr(server, "answer", reading)
+    assert remote._problems(store, deep=True) == []
+    assert "may go meanwhile" in caplog.text

@@ -6,13 +6,16 @@ import logging
 import time
 from datetime import datetime, timezone
 
+import pyarrow as pa
 import pytest
+from fake_s3 import BUCKET
+from homes import a_judgement, a_record, add, open_store
 from object_requests import LosesAnswers
 
 from music_catalog.disk.journal import Line, TakenOver
 from music_catalog.disk.remote import journal as journals
 from music_catalog.disk.remote.journal import SharedJournal
-from music_catalog.errors import Busy
+from music_catalog.errors import Busy, StorageError
 from music_catalog.models.job import Job
 from music_catalog.objects.lease import _Lease, lease
 
@@ -45,11 +48,62 @@ def test_a_lease_that_is_lost_is_told_of(blobs, caplog):
     with caplog.at_level(logging.WARNING), lease(blobs, "it", 0.0, "it", lease_s=0.1) as held:
         blobs.put("locks/it.json", _Lease(blobs, "", 60.0)._content("held"))
         deadline = time.monotonic() + 10
-        while held.is_held:
+        while "the claim locks/it.json was lost" not in caplog.text:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        time.sleep(0.05)
-    assert "the claim locks/it.json was lost" in caplog.text
+        assert not held.is_held
+
+
+def test_a_lease_that_was_not_renewed_in_time_counts_as_lost(blobs):
+    """Its holder was frozen, and does not know yet that another may have taken it."""
+    held = _Lease(blobs, "locks/it.json", 0.05)
+    assert held.take()
+    time.sleep(0.06)
+    assert not held.is_held
+
+
+def closed():
+    raise StorageError("the connection was closed")
+
+
+def test_lines_whose_commit_was_made_without_an_answer_are_there_once(server, monkeypatch):
+    store = open_store(f"s3://{BUCKET}/home")
+    add(store, "a")
+    log = store.requests
+    monkeypatch.setattr(log, "_run", lambda: None)
+    with monkeypatch.context() as patch:
+        commit = log._table.durable.commit
+        patch.setattr(
+            log._table.durable, "commit", lambda *args, **options: commit(*args, **options) or closed()
+        )
+        log.append(a_record("first"))
+        assert not log._write_waiting()
+    log.append(a_record("second"))
+    assert log.table.count() == 2
+    assert {line.id for line in log.list()} == {"first", "second"}
+    store.close()
+
+
+def test_a_line_that_is_added_again_since_the_columns_changed_is_there_once(server, monkeypatch):
+    store = open_store(f"s3://{BUCKET}/home")
+    add(store, "a")
+    store.judgements.append(a_judgement("first"))
+    table = store.judgements.table.durable
+    commit = table.commit
+
+    def without_an_answer(what, write, **options):
+        def written(lance):
+            write(lance)
+            if "extra" not in lance.schema.names:
+                lance.add_columns(pa.schema([pa.field("extra", pa.int32())]))
+                closed()
+
+        return commit(what, written, **options)
+
+    monkeypatch.setattr(table, "commit", without_an_answer)
+    store.judgements.append(a_judgement("second"))
+    assert store.judgements.table.count() == 2
+    store.close()
 
 
 def test_a_process_that_lost_its_lease_takes_it_again(blobs, tmp_path, monkeypatch):

@@ -245,6 +245,33 @@ def test_a_row_of_a_writer_that_died_frozen_is_embedded_at_last(writer, replica,
     assert near[0][1] == pytest.approx(1.0, abs=1e-5)
 
 
+def test_strays_are_read_and_embedded_some_at_a_time(writer, replica, monkeypatch):
+    table, seen, read = writer.tracks.table.durable, [], reembedding.read
+
+    def counted(of, predicate, columns, **options):
+        rows = read(of, predicate, columns, **options)
+        seen.append(len(rows) if "vector" in columns else 0)
+        return rows
+
+    monkeypatch.setattr(reembedding, "read", counted)
+    encode = lambda texts: [vector_of(f"{text} anew") for text in texts]  # noqa: E731
+    reembedding._embed_strays(table, encode, SAME_LENGTH, lambda track: track.context)
+    assert seen == [0, 2, 2]
+    assert {row["encoder"] for row in writer.tracks.table.read(None, columns=("encoder",))} == {SAME_LENGTH}
+
+
+def test_of_lines_with_one_key_a_single_vector_is_read(writer):
+    for name in ("one", "two", "three"):
+        writer.requests.append(a_record(name, key="same"), vector_of("same"))
+    writer.requests.append(a_record("bare", key="bare"))
+    table, read = writer.requests.table.durable, []
+    query = table.query
+    table.query = lambda *asked: read.append(query(*asked)) or read[-1]
+    found = lines.vectors_by(table, "key", [{"key": "same"}, {"key": "bare"}, {"key": "none"}])
+    assert {*found} == {"same"}
+    assert [each.num_rows for each in read if "vector" in each.column_names] == [1]
+
+
 def test_one_run_at_a_time(writer, replica, monkeypatch):
     monkeypatch.setattr(remote_care, "WAIT_S", 0.1)
 
@@ -264,7 +291,7 @@ def test_a_run_whose_place_was_taken_stops(writer, replica, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(remote_care, "lease", lost)
-        with pytest.raises(Busy, match="another process took over the embedding"):
+        with pytest.raises(Busy, match="another process may have taken over the embedding"):
             axes_store(replica).care.reembed(Axes(), OTHER)
     assert writer.tracks.search(vector_of("a"), limit=1)[0][0].id == "a"
 
@@ -276,6 +303,34 @@ def test_a_run_whose_place_was_taken_stops(writer, replica, monkeypatch):
     overtaken(monkeypatch, reembedding, "_switch", other_run)
     with pytest.raises(Busy, match="another run embeds it anew"):
         axes_store(replica).care.reembed(Axes(), OTHER)
+
+
+def test_a_run_that_was_frozen_drops_no_columns(writer, replica, monkeypatch):
+    """Those that it takes for left over may be of the run that took its place."""
+    claim, table = SimpleNamespace(is_held=True), writer.tracks.table.durable
+
+    @contextlib.contextmanager
+    def held(*_):
+        yield claim
+
+    def lost():
+        claim.is_held = False
+
+    monkeypatch.setattr(remote_care, "lease", held)
+    third = replica(encoder="third@1/4", dimension=4)
+    with pytest.raises(KeyboardInterrupt):
+        third.care.reembed(Axes(at="the context of c", then=refused), "third@1/4")
+    overtaken(monkeypatch, reembedding, "_drop_others", lost)
+    with pytest.raises(Busy, match="may have taken over"):
+        axes_store(replica).care.reembed(Axes(), OTHER)
+    table.refresh()
+    assert "vector_next" in table.schema.names
+    claim.is_held = True
+    overtaken(monkeypatch, care, "finish", lost)
+    with pytest.raises(Busy, match="may have taken over"):
+        axes_store(replica).care.reembed(Axes(), OTHER)
+    table.refresh()
+    assert "vector_former" in table.schema.names
 
 
 def test_vectors_of_several_lengths_are_refused(writer, replica):

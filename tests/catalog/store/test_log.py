@@ -6,7 +6,9 @@ import queue
 import threading
 import time
 
-from homes import a_record, open_store
+from homes import a_record, open_store, vector_of
+
+from music_catalog.disk.reading import read
 
 
 def test_threads_that_wait_are_written_in_one_commit_and_return_with_it(tmp_path, monkeypatch):
@@ -83,3 +85,21 @@ def test_a_commit_that_fails_is_told_to_each_and_the_next_one_is_written(tmp_pat
     monkeypatch.setattr(log.durable, "commit", commit)
     store.requests.append(a_record("second"))
     assert {line.id for line in store.requests.list()} == {"first", "second"}
+
+
+def test_lines_without_a_vector_are_read_beside_those_with_one(tmp_path):
+    log = open_store(tmp_path / "home").requests.table
+    for name, vector in (
+        ("bare", None),
+        ("one", vector_of("one")),
+        ("none", None),
+        ("two", vector_of("two")),
+    ):
+        log.append(a_record(name), vector, "test@1/8")
+    for predicate, names in ((None, {"one", "two"}), ("id = 'bare'", set())):
+        rows = read(log.durable, predicate, ("id", "vector"))
+        found = {row["id"]: row["vector"] for row in rows if row["vector"] is not None}
+        assert {*found} == names
+        assert all(
+            abs(found[name] @ vector_of(name) / sum(vector_of(name) ** 2) ** 0.5 - 1) < 1e-5 for name in names
+        )
