@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,6 +30,9 @@ MOST_WAITING = 10_000
 """Lines that wait where the store cannot be written; at more, the oldest are dropped with a warning."""
 AGAIN_S = 5.0
 """How long the thread waits that writes lines, after the store could not be written."""
+END_S = 0.2
+"""How long the end of the program waits after lines were written: a thread of Lance may hand its answer over yet, and
+the interpreter aborts the process where it has ended by then."""
 FEW_LINES = 100
 """A request with fewer lines has them read once for all that asks."""
 
@@ -169,3 +173,4 @@ def _is_served(line: RequestRecord) -> bool:
 def _close(alive: weakref.ref[RemoteRequests]) -> None:
     if log := alive():
         log.close()
+        time.sleep(END_S)
