@@ -17,6 +17,7 @@ place and time, must reach that minimum.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -65,6 +66,7 @@ def decide(
     styles: Mapping[str, StyleLike] | None = None,
     facts: Filter | None = None,
     considered: int = 0,
+    rejected: int = 0,
     rejected_by: Mapping[str, int] | None = None,
 ) -> Decision:
     """Decide whether one of `hits` (track, cosine) that meets the hard facts is reused.
@@ -72,7 +74,8 @@ def decide(
     `styles` are the presets by name; without them only tracks of the same scene are reused. `auto` reuses an
     admissible candidate, `always` the best of all, `never` makes a new track. Without a threshold no candidate is
     admissible, nor in a language that the certificate does not hold for. Ties go to the lesser id, so the decision does
-    not depend on the order of `hits`.
+    not depend on the order of `hits`. Of `considered` tracks in the catalog, `rejected` were left out of `hits` because
+    people rejected them.
     """
     terms = terms.for_language(request.features.language)
     wanted = Card.of(request.context, request.features)
@@ -84,7 +87,9 @@ def decide(
         ),
         key=lambda one: (one.refused, not one.same_scene, -_worth(one), one.track_id),
     )
-    best, rule, reason = _verdict(request, ranked, terms, facts, considered)
+    best, rule, reason = _verdict(request, ranked, terms)
+    if rule == "no_candidate":
+        reason = _none_there(facts, considered, rejected)
     by_music = rule in ("music", "growth")
     threshold = terms.music_threshold if by_music else terms.threshold
     return Decision(
@@ -127,14 +132,14 @@ NEARLY = 0.9
 
 
 def _verdict(
-    request: Request, ranked: Sequence[Candidate], terms: Terms, facts: Filter | None, considered: int
+    request: Request, ranked: Sequence[Candidate], terms: Terms
 ) -> tuple[Candidate | None, Rule, str]:
     """Return the candidate that is reused, or else the best one, with the rule and the reason in words."""
     best = ranked[0] if ranked else None
     if terms.reuse == "never":
         return best, "never", "a new track was asked for"
     if best is None:
-        return None, "no_candidate", _none_there(facts, considered)
+        return None, "no_candidate", ""
     if best.same_scene:
         return best, "similar", f"close match: {_closeness(best, terms)}, {terms.threshold:.2f} needed"
     if serving := [one for one in ranked if one.admissible]:
@@ -146,7 +151,9 @@ def _verdict(
     return best, "below_threshold", _too_far(best, terms)
 
 
-def _none_there(facts: Filter | None, considered: int) -> str:
+def _none_there(facts: Filter | None, considered: int, rejected: int) -> str:
+    if rejected:
+        return "each track that meets the hard facts was rejected for this request or one near it"
     if not considered:
         return "the catalog has no tracks to reuse"
     told = f": {in_words(facts)}" if facts and in_words(facts) else ""
@@ -197,25 +204,31 @@ def _certificate(by_music: bool, terms: Terms) -> str:
     return terms.certificate.id
 
 
+def _short(chance: float) -> str:
+    """Return a chance that misses a threshold, rounded down: rounded up it could read as if it reached it."""
+    return f"{math.floor(100 * chance + 1e-6) / 100:.2f}"
+
+
 def _closeness(best: Candidate, terms: Terms) -> str:
     where = f"similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f}"
     if best.probability is None or terms.by_score:
         return f"score {best.score:.2f} ({where})"
     if best.sounds and not best.same_scene:
         return f"{best.sounds} (chance {_worth(best):.2f} that its music serves the text)"
-    return f"fits with probability {best.probability:.2f} ({where})"
+    fits = f"{best.probability:.2f}" if best.same_scene else _short(best.probability)
+    return f"fits with probability {fits} ({where})"
 
 
 def _too_far(best: Candidate, terms: Terms) -> str:
     because = f"; {best.against[0]}" if best.against else ""
     if best.sounds and terms.music_threshold is not None:
-        chance = f"chance {_worth(best):.2f} to serve it, {terms.music_threshold:.2f} needed"
+        chance = f"chance {_short(_worth(best))} to serve it, {terms.music_threshold:.2f} needed"
         enough = _worth(best) >= terms.music_threshold
         fitting = (best.fits or 0.0) >= terms.least_fit
         if enough and fitting and best.against:
             return f"no track serves this text: the best is {best.sounds}, but {best.against[0]}"
         if enough and not fitting:
-            chance = f"chance {best.fits or 0.0:.2f} to fit, {terms.least_fit:.2f} needed"
+            chance = f"chance {_short(best.fits or 0.0)} to fit, {terms.least_fit:.2f} needed"
         return f"no track serves this text well enough: the best is {best.sounds} ({chance}){because}"
     needed = "" if best.needed is None else f", {best.needed:.2f} needed"
     return f"closest track does not fit: {_closeness(best, terms)}{needed}{because}"

@@ -173,6 +173,7 @@ class Flow:
                 styles=self.library.styles,
                 facts=found.facts,
                 considered=found.considered,
+                rejected=found.rejected,
                 rejected_by=rejected_by(self.store, found) if explain else None,
             )
         if terms.reuse == "never" or not listener.named:

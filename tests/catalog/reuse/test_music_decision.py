@@ -153,6 +153,18 @@ def test_a_track_that_passes_and_hardly_fits_is_not_reused():
     assert " to fit, 0.25 needed" in decision.reason
 
 
+def test_a_chance_just_below_what_is_needed_does_not_read_as_if_it_reached_it():
+    needed = BY_MUSIC.music_threshold
+    for passes in range(500, 999):
+        brief = BRIEF.model_copy(
+            update={"styles": {"ambient_lofi": StyleFit(fits=0.3, passes=passes / 1000)}}
+        )
+        decision = decide(wanting(brief), shelf(1), BY_MUSIC, styles=STYLES)
+        if needed - 0.005 < decision.candidates[0].passes < needed:
+            break
+    assert f"chance {needed - 0.01:.2f} to serve it, {needed:.2f} needed" in decision.reason
+
+
 def test_a_stricter_rate_needs_a_higher_chance():
     strict = Terms(certificate=CERTIFICATE, music=MUSIC, variety=1, max_false_reuse=0.05)
     assert strict.music_threshold == 0.95
