@@ -339,14 +339,18 @@ def _reader_of(features: Features, name: str) -> str:
 def _candidate(one: Candidate) -> str:
     notes = dict.fromkeys((*one.against, *filter(None, (one.heard,))))
     against = f"  ({'; '.join(notes)})" if notes else ""
-    fits = "" if one.probability is None else f"fits {one.probability:.3f}, "
-    music = "" if one.passes is None else f", passes {one.passes:.3f}: {one.sounds}"
+    scene = "" if one.probability is None else f"same scene and mood {one.probability:.3f}, "
+    music = (
+        ""
+        if one.passes is None
+        else f", music passes {one.passes:.3f}, fits {one.fits or 0:.3f}: {one.sounds}"
+    )
     named = ("similarity", "mood_distance")
     others = "".join(
         f", {name.replace('_', ' ')} {x:.2f}" for name, x in one.evidence.items() if x and name not in named
     )
     return (
-        f"  {'*' if one.admissible else ' '} {fits}score {one.score:.3f}, similarity {one.similarity:.3f}, "
+        f"  {'*' if one.admissible else ' '} {scene}score {one.score:.3f}, similarity {one.similarity:.3f}, "
         f"mood distance {one.mood_distance:.3f}{others}{music}  {one.track_id}  {one.style}  "
         f"{one.summary[:60]}{against}"
     )

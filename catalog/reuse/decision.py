@@ -45,7 +45,7 @@ def exact(track: Track, line: RequestRecord | None = None) -> Decision:
             similarity=1.0,
             score=1.0,
         )
-    by = "your choice" if line.rule in BY_HAND else "a close match"
+    by = "your choice" if line.rule in BY_HAND else "its music" if line.rule == "music" else "a close match"
     return Decision(
         action="reuse",
         rule="exact",

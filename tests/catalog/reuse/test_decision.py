@@ -189,6 +189,10 @@ def test_quality_is_a_floor(quality):
 def test_an_exact_repeat_needs_no_score():
     assert exact(a_track()).rule == "exact"
     assert exact(a_track()).similarity == 1.0
+    told = {"similar": "by a close match", "music": "by its music", "chosen": "by your choice"}
+    for rule, words in told.items():
+        line = a_record("one", rule=rule)
+        assert exact(a_track(), line).reason == f"the same request was served before, {words}"
 
 
 def test_the_certificate_gives_the_threshold_for_the_wanted_rate():

@@ -15,7 +15,8 @@ from test_decision import CERTIFICATE
 from music_catalog import presets
 from music_catalog.errors import InputError
 from music_catalog.models import Brief, Choices, Context, StyleFit
-from music_catalog.models.result import Candidate
+from music_catalog.models.result import Candidate, Result
+from music_catalog.report import explanation
 from music_catalog.reuse import music_certificate, serving
 from music_catalog.reuse.calibration import music_from_ratings
 from music_catalog.reuse.certificate import Bound, Standing
@@ -163,6 +164,15 @@ def test_a_chance_just_below_what_is_needed_does_not_read_as_if_it_reached_it():
         if needed - 0.005 < decision.candidates[0].passes < needed:
             break
     assert f"chance {needed - 0.01:.2f} to serve it, {needed:.2f} needed" in decision.reason
+
+
+def test_the_explanation_shows_both_chances_of_the_music():
+    brief = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.02, passes=0.72)}})
+    decision = decide(wanting(brief), shelf(1), BY_MUSIC, styles=STYLES)
+    (line,) = [*explanation(Result.model_construct(request=wanting(brief), decision=decision))][-1:]
+    best = decision.candidates[0]
+    assert f"music passes {best.passes:.3f}, fits {best.fits:.3f}: " in line
+    assert f"same scene and mood {best.probability:.3f}, " in line
 
 
 def test_a_stricter_rate_needs_a_higher_chance():
