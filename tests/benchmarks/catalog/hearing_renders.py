@@ -16,6 +16,7 @@ from music_catalog.generator import synth
 from music_catalog.generator.audio.measured_signal import SIGNAL_RATE, measured_signal
 from music_catalog.generator.protocol import Audio
 from music_catalog.generator.synth.generator import ProceduralGenerator
+from music_catalog.request import synthesis
 from music_catalog.request.synthesis import shade
 
 SECONDS = 12.0
@@ -88,8 +89,12 @@ def _rendered(one: Render) -> Audio:
 
 
 def version() -> str:
-    """Return a digest of the synthesizer and the styles, which the sounds follow from."""
-    files = [*Path(synth.__file__).parent.rglob("*.py"), *Path(presets.__file__).parent.glob("*.yaml")]
+    """Return a digest of the synthesizer, the styles and how moods bend them, which the sounds follow from."""
+    files = [
+        *Path(synth.__file__).parent.rglob("*.py"),
+        *Path(presets.__file__).parent.glob("*.yaml"),
+        Path(synthesis.__file__),
+    ]
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.read_bytes())

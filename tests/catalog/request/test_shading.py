@@ -45,6 +45,9 @@ def test_any_mood_gives_valid_parameters_within_bounds(name, valence, energy, ti
     assert abs(result.tempo_bpm / style.tempo_bpm - 1) <= 0.26
     assert bool(result.model_dump() != style.model_dump()) >= bool(reasons)
     assert result.harmony == style.harmony
+    # Further off, listeners take a guitar for a piano, and hear techno in loud drums.
+    assert abs(result.register_shift - style.register_shift) <= 0.551
+    assert abs(result.drum_level - style.drum_level) <= 0.201
 
 
 @pytest.mark.parametrize("name", MUSIC)
