@@ -220,7 +220,7 @@ def test_the_log_pauses_after_a_failure_and_loses_no_line(replica, monkeypatch, 
     monkeypatch.setattr(remote_log, "GROUPED_LINES", 1)
     tries = []
 
-    def failing(*_):
+    def failing(*_, **__):
         tries.append(1)
         raise error
 
@@ -265,13 +265,13 @@ def test_lines_of_the_log_that_are_dropped_are_told(replica, monkeypatch, caplog
     monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
     monkeypatch.setattr(remote_log, "MOST_WAITING", 2)
 
-    def failing(*_):
+    def failing(*_, **__):
         raise StorageError("it is away")
 
     with monkeypatch.context() as away:
         away.setattr(requests._table, "append_all", failing)
-        for _ in range(5):
-            requests.append(line)
+        for number in range(5):
+            requests.append(line.model_copy(update={"id": f"{number:016x}"}))
         requests._write_waiting()
     assert "3 lines of the log are lost" in caplog.text
     assert len(service.history()) == 3
@@ -281,7 +281,7 @@ def test_lines_that_wait_when_the_catalog_is_closed_are_told_as_lost(home, caplo
     monkeypatch.setattr(remote_log, "GROUPED_S", 3600.0)
     store = open_store(home)
 
-    def failing(*_):
+    def failing(*_, **__):
         raise StorageError("it is away")
 
     monkeypatch.setattr(store.requests._table, "append_all", failing)
