@@ -3,8 +3,8 @@
     python tests/benchmarks/catalog/many_tracks.py [--sizes 100000,1000000,3000000] [--calls 20] [--home FOLDER]
 
 The rows are synthetic: whole rows of the present schema with checksums that hold, made from one template, 100,000 a
-commit. Contexts are 384 numbers in 2,000 clusters; brief vectors are those of 64 moods and styles. All name one audio
-file. The table grows from one size to the next. At each size: the indexes are made, then
+commit. Contexts are 384 numbers in 2,000 clusters; brief vectors are of 64 moods and styles, each with a part of its
+own. All name one audio file. The table grows from one size to the next. At each size: the indexes are made, then
 
 decision: facts, the tracks nearest by text and by music, the rule, without encoding; insert: one row, synced, beside
 the same with the ids scanned, as below 500,000 rows; repeat: a request that was made before, by its key.
@@ -40,7 +40,7 @@ from builders import a_track
 from reuse_speed import CLUSTERS, DIMENSION, ENCODER, LABELS, LIBRARY, ROLES, line, near, timed, unit
 
 from music_catalog.brief.reader import load
-from music_catalog.brief.vectors import kind, track_vector
+from music_catalog.brief.vectors import MOOD, STYLES, kind, track_vector
 from music_catalog.disk.maintenance import WORDS
 from music_catalog.history.rejections import Rejections
 from music_catalog.reuse import certificate, music_certificate
@@ -57,6 +57,8 @@ from music_catalog.store.store import Store
 
 AT_ONCE = 100_000
 KINDS = 64
+DRAWN = slice(STYLES + MOOD, -1)
+"""The part of a brief vector that is drawn from the id of its track."""
 
 
 def main() -> None:
@@ -134,6 +136,12 @@ def synthetic_rows(
         columns: dict[str, Any] = {name: pa.array(values) for name, values in own.items()}
         flat, of_vectors = pa.array(vectors.ravel()), schema.field("vector").type
         columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, type=of_vectors)
+        briefs = np.stack([one["row"]["brief"] for one in kinds])[chosen]
+        turned = draw.standard_normal((count, briefs[:, DRAWN].shape[1]), dtype=np.float32)
+        lengths = np.linalg.norm(briefs[:, DRAWN], axis=1) / np.linalg.norm(turned, axis=1)
+        briefs[:, DRAWN] = turned * lengths[:, None]
+        flat, of_briefs = pa.array(briefs.ravel()), schema.field("brief").type
+        columns["brief"] = pa.FixedSizeListArray.from_arrays(flat, type=of_briefs)
         places = pa.array(chosen)
         for field in schema:
             if field.name not in columns:
