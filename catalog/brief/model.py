@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import Unavailable
 from ..text.tensors import read_metadata, read_tensors
 from .own import OwnStyles
+from .words import Vocabulary, Words
 
 __all__ = ["BriefModel", "read_model"]
 
@@ -48,6 +50,8 @@ class BriefModel:
     """Of `reader.likeness`, which weighs the user's own styles in a model without `own`."""
     own: OwnStyles | None = None
     """The network for the user's own styles; None in a model that was written before there was one."""
+    words: Words | None = None
+    """What single words add; None in a model that was written before they did."""
     text_kinds: tuple[str, ...] = ()
     cultures: tuple[str | None, ...] = ()
     scene: Array | None = None
@@ -79,6 +83,7 @@ class BriefModel:
             and self.width + len(self.hidden) == read
             and self.affect.shape == (2, read + 1)
             and (self.own is None or self._is_whole(self.own))
+            and (self.words is None or self.words.is_whole(styles))
             and (self.scene is None or self.scene.shape == (outputs, read + 1))
         )
 
@@ -113,6 +118,7 @@ def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
             described=tensors["described"],
             unseen_penalty=float(about["unseen_penalty"]),
             own=_own(tensors),
+            words=_words(tensors),
             text_kinds=tuple(about.get("text_kinds", ())),
             cultures=tuple(about.get("cultures", ())),
             scene=tensors.get("scene"),
@@ -131,6 +137,14 @@ def _own(tensors: dict[str, Array]) -> OwnStyles | None:
     if "own_hidden" not in tensors:
         return None
     return OwnStyles(tensors["own_hidden"], tensors["own_out"], tensors["own_compared"])
+
+
+def _words(tensors: dict[str, Any]) -> Words | None:
+    if "words_weights" not in tensors:
+        return None
+    vocabulary = Vocabulary(tensors["words_terms"], tensors["words_rarity"])
+    offset = float(tensors["words_offset"][0])
+    return Words(vocabulary, tensors["words_weights"], tensors["words_scale"], offset)
 
 
 def _without_hidden(tensors: dict[str, Array]) -> dict[str, Array]:

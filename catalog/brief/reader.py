@@ -5,10 +5,11 @@ and manner, which the last one, trained to tell topics, leaves out. `tests/bench
 texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. `own` tells
 how a style is read that it was not fitted to, such as a user's own. docs/BRIEF.md holds the figures.
 
-A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
-rectified linear units beside them; c compares the text with what the preset says of the style. The chance that the
-style passes is sigmoid(z), that it fits sigmoid(z - step): an ordinal logistic regression (McCullagh 1980). Mood, kind
-of text, culture and seriousness are read from the same x.
+A style s has one score for a text: z = x·w_s + b_s + t·v_s + g·c(s). x are the inputs of the text with a hidden layer
+of rectified linear units beside them; t are its words and pairs of words (`words`), of English texts alone; c compares
+the text with what the preset says of the style. The chance that the style passes is sigmoid(z), that it fits
+sigmoid(z - step): an ordinal logistic regression (McCullagh 1980). Mood, kind of text, culture and seriousness are read
+from the same x.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ..models import Brief, Features, StyleFit
 from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
 from ..text.minilm import single_threaded_blas
+from ..text.parsed import ENGLISH
 from .model import BriefModel, read_model
 from .own import StyleLike, all_of, said
 from .own import inputs as own_inputs
@@ -47,6 +49,7 @@ __all__ = [
     "own_weights",
     "read_brief",
     "row_of",
+    "words_of",
 ]
 
 Array = NDArray[np.float32]
@@ -125,8 +128,10 @@ def read_brief(
     compared = compare(text, layers[-1], features, styles, vectors, usual)
     mood = np.clip(model.affect @ read, -1, 1)
     fitted = model.weights @ read[:-1] + model.bias
+    # Styles of the user's own are weighed without the words: with them they were picked no better.
+    worded = fitted + words_of(model, text, features)
     score = compared @ model.compared
-    score[rows >= 0] += fitted[rows[rows >= 0]]
+    score[rows >= 0] += worded[rows[rows >= 0]]
     if len(own):
         score[rows < 0] = own @ said(fitted, mood) + compared[rows < 0] @ model.compared_to_own
     valence, energy = mood.tolist()
@@ -141,6 +146,16 @@ def read_brief(
         place=features.environment,
         **_scene(model, read),
     )
+
+
+def words_of(model: BriefModel, text: str, features: Features) -> Array:
+    """Return what the words of a text add to the score of each fitted style, shape (fitted styles,).
+
+    Of a text that is not read as English that is nothing.
+    """
+    english = features.language.partition("-")[0].lower() in ENGLISH
+    nothing = np.zeros(len(model.names), dtype=np.float32)
+    return model.words.scores(text) if model.words is not None and english else nothing
 
 
 def _scene(model: BriefModel, read: Array) -> dict[str, Any]:

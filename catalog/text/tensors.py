@@ -17,13 +17,15 @@ from ..errors import Unavailable
 
 __all__ = ["read_metadata", "read_tensors"]
 
-_VIEWS = {"F32": "<f4", "F16": "<f2"}
+_VIEWS = {"F32": "<f4", "F16": "<f2", "U32": "<u4", "I8": "<i1"}
 MOST_HEADER_BYTES = 100_000_000
 """As the format has it."""
 
 
-def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the tensors of a safetensors file: of float32 read-only memory-mapped views, of float16 float32 copies.
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a safetensors file: read-only memory-mapped views, but of float16 float32 copies.
+
+    Tensors of float32, float16, uint32 and int8 are read, others left out.
 
     Format: 8-byte little-endian header length, JSON header, raw data. Raises Unavailable when the file is damaged.
     """
@@ -33,13 +35,16 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
         end = start + max(int(entry["data_offsets"][1]) for entry in header.values())
         if end != raw.size:
             raise ValueError(f"{raw.size:,} bytes where its header promises {end:,}")
-        return {
+        views = {
             name: raw[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]]
             .view(_VIEWS[entry["dtype"]])
             .reshape(entry["shape"])
-            .astype(np.float32, copy=False)
             for name, entry in header.items()
             if entry["dtype"] in _VIEWS
+        }
+        return {
+            name: view.astype(np.float32) if view.dtype == np.float16 else view
+            for name, view in views.items()
         }
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise Unavailable(f"{path} is not a whole safetensors file ({error}); fetch it again") from None

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from music_catalog.models import Context, Features
 from music_catalog.text import features
-from music_catalog.text.encoder import Encoder, embed_together
+from music_catalog.text.encoder import Encoder
+from music_catalog.text.parsed import parse
 
 __all__ = ["Reading", "read_all"]
 
@@ -29,8 +30,10 @@ def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> l
         key = _key(text, encoder)
         if key in kept:
             continue
-        layers = embed_together(encoder, text, ()).layers
-        kept[key] = (layers, features.extract(Context(text=text), encoder))
+        context = Context(text=text)
+        parsed = parse(context, encoder, None)
+        assert parsed.layers is not None
+        kept[key] = (parsed.layers, features.features_of(context, parsed))
         print(f"\rread {number + 1:,} of {len(texts):,}", end="", file=sys.stderr)
         if cache is not None and len(kept) % SAVED_EVERY == 0:
             _save(cache, kept)

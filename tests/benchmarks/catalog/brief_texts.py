@@ -8,9 +8,11 @@ from typing import Any, get_args
 import numpy as np
 from brief_network import Network, Targets, train
 from brief_readings import Reading
+from brief_words import fit_words, matrix, vocabulary_of
 from numpy.typing import NDArray
 
 from music_catalog.brief import reader as brief
+from music_catalog.brief.words import Vocabulary
 from music_catalog.models import Choices, Context
 from music_catalog.models.brief import Culture, TextKind
 from music_catalog.presets.vocabulary import ENVIRONMENTS
@@ -25,11 +27,14 @@ __all__ = [
     "WRONG",
     "Fitted",
     "Texts",
+    "english_of",
     "fit",
     "gather",
+    "grades_of",
     "network_of",
     "sigmoid",
     "targets",
+    "words_of",
 ]
 
 Array = NDArray[np.float64]
@@ -55,6 +60,10 @@ class Texts:
     """Above the centre, shape (texts, inputs)."""
     compared: Array
     """Shape (texts, styles, comparisons)."""
+    vocabulary: Vocabulary
+    """The terms of the texts that models are fitted to; no label has a part in it."""
+    words: Any
+    """Sparse, shape (texts, terms); of texts in other languages than English 0."""
     grades: NDArray[np.int64]
     """WRONG, PASSABLE or FITS, shape (texts, styles)."""
     judged: NDArray[np.bool_]
@@ -89,24 +98,50 @@ def gather(
     names = list(styles)
     inner = inner_layers(len(readings[0][0]))
     inputs, compared, policy = [], [], []
-    grades = np.zeros((len(labelled), len(names)), dtype=np.int64)
-    judged = np.ones_like(grades, dtype=bool)
-    earlier = {s for row in labelled if row.get("earlier") for s in (*row["fits"], *row["passable"])}
-    for number, (row, (layers, read)) in enumerate(zip(labelled, readings, strict=True)):
+    grades, judged = grades_of(labelled, names)
+    for row, (layers, read) in zip(labelled, readings, strict=True):
         context = Context(text=row["text"])
         inputs.append(brief.inputs(layers, read, inner))
         compared.append(brief.compare(context.text, layers[-1], read, styles, vectors, vectors.mean(axis=0)))
         policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
+    places = np.array([PLACES.index(read.environment) for _, read in readings])
+    every, fitted_to = np.stack(inputs), np.array(["part" not in row for row in labelled])
+    centre = every[fitted_to].mean(axis=0)
+    english = english_of(labelled)
+    vocabulary = vocabulary_of([text for text, fitting in zip(english, fitted_to, strict=True) if fitting])
+    return Texts(
+        labelled,
+        inner,
+        centre,
+        every - centre,
+        np.stack(compared),
+        vocabulary,
+        matrix(english, vocabulary),
+        grades,
+        judged,
+        np.array(policy),
+        places,
+    )
+
+
+def grades_of(
+    labelled: list[dict[str, Any]], names: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the grade of each style for each text, and whether it was on offer; both of shape (texts, styles)."""
+    grades = np.zeros((len(labelled), len(names)), dtype=np.int64)
+    judged = np.ones_like(grades, dtype=bool)
+    earlier = {s for row in labelled if row.get("earlier") for s in (*row["fits"], *row["passable"])}
+    for number, row in enumerate(labelled):
         grades[number, [names.index(name) for name in row["passable"]]] = PASSABLE
         grades[number, [names.index(name) for name in row["fits"]]] = FITS
         if row.get("earlier"):
             judged[number] = [name in earlier for name in names]
-    places = np.array([PLACES.index(read.environment) for _, read in readings])
-    every, fitted_to = np.stack(inputs), np.array(["part" not in row for row in labelled])
-    centre = every[fitted_to].mean(axis=0)
-    return Texts(
-        labelled, inner, centre, every - centre, np.stack(compared), grades, judged, np.array(policy), places
-    )
+    return grades, judged
+
+
+def english_of(labelled: list[dict[str, Any]]) -> list[str]:
+    """Return the texts, and "" for those in other languages."""
+    return [row["text"] if row["lang"] == "en" else "" for row in labelled]
 
 
 def inner_layers(count: int) -> tuple[int, ...]:
@@ -168,6 +203,11 @@ def network_of(texts: Texts, rows: Any) -> Network:
     some = [row for row, taken in zip(texts.rows, rows, strict=True) if taken]
     said = targets(some, texts.grades[rows], texts.judged[rows])
     return train(texts.inputs[rows], texts.compared[rows], said)
+
+
+def words_of(texts: Texts, rows: Any) -> Array:
+    """Fit the weights of words to the rows `rows`, shape (terms, styles)."""
+    return fit_words(texts.words[rows], texts.grades[rows], texts.judged[rows])
 
 
 def sigmoid(score: Array) -> Array:

@@ -1,7 +1,7 @@
 """Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
     python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--encoder NAME] [--cache FILE] [--no-figures]
-        [--ablation] [--out FILE]
+        [--ablation] [--words-only | --shipped] [--out FILE]
 
 The labels are in `music_fit/` beside this. Each figure is of texts of kinds that the measured model was not fitted to:
 the kinds are split into parts, and each part is judged by a model fitted to the others. The kinds in TEST were left
@@ -9,6 +9,9 @@ alone while inputs and penalties were chosen. The shipped model is fitted to tex
 "calibrate" and "test", and is measured on these: by other authors, of other rows of the public sets, some of kinds that
 nothing was fitted to. Rivals: the style most often right, `documentary_neutral`, the nearest description, and the
 policy for encoders without a model. Some forty minutes; half of that with the readings of an earlier run in --cache.
+--words-only fits the weights of words alone, beside the network in the shipped file: half a minute, and no text is read
+by the encoder. --shipped fits nothing: it measures the shipped model, with its words and without, on the texts that
+nothing was fitted to.
 """
 
 from __future__ import annotations
@@ -28,8 +31,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from brief_network import Network
 from brief_own import OwnLabels, gather_own, measure_own, scores_apart, train_own
 from brief_readings import read_all
-from brief_texts import CULTURES, FITS, KINDS, PLACES, WRONG, Texts, fit, gather, network_of, targets
+from brief_texts import (
+    CULTURES,
+    FITS,
+    KINDS,
+    PLACES,
+    WRONG,
+    Texts,
+    english_of,
+    fit,
+    gather,
+    grades_of,
+    network_of,
+    targets,
+    words_of,
+)
 from brief_texts import sigmoid as _sigmoid
+from brief_words import WEIGHT, added, fit_words, matrix, packed, tensors_of, vocabulary_of
 from music_labels import read_labels, read_second
 
 from music_catalog import presets
@@ -67,7 +85,8 @@ def measure(texts: Texts, styles: dict[str, Any]) -> NDArray[np.float64]:
     usual = np.tile(((texts.grades == FITS).mean(0) + (texts.grades > WRONG).mean(0)).argmax(), len(kinds))
     nearest = texts.compared[:, :, 3].argmax(axis=1)
     neutral = np.full(len(kinds), names.index("documentary_neutral"))
-    choices = {"this model": read.chances.argmax(1), "without hidden layer": read.linear.argmax(1)}
+    choices = {"this model": read.chances.argmax(1), "without words": read.wordless.argmax(1)}
+    choices |= {"without hidden layer": read.linear.argmax(1), "words alone": read.words.argmax(1)}
     choices |= {"policy without one": texts.policy, "documentary_neutral": neutral}
     choices |= {"most often right": usual, "nearest description": nearest}
     for title, where in (
@@ -99,7 +118,7 @@ class Read:
     """What models say of texts that they were not fitted to, one row a text."""
 
     def __init__(self, texts: int, styles: int) -> None:
-        self.chances, self.linear = np.zeros((texts, styles)), np.zeros((texts, styles))
+        self.chances, self.wordless, self.linear, self.words = np.zeros((4, texts, styles))
         self.moods = np.zeros((texts, 3))
         self.kinds, self.cultures = np.zeros(texts, dtype=int), np.zeros(texts, dtype=int)
 
@@ -108,7 +127,10 @@ class Read:
         linear, network = fit(texts, fitted_to), network_of(texts, fitted_to)
         inputs = texts.inputs[where]
         score = network.scores(inputs, texts.compared[where])
-        self.chances[where] = _sigmoid(score) + _sigmoid(score - network.step)
+        words = added(texts.words[where], words_of(texts, fitted_to))
+        self.wordless[where] = _sigmoid(score) + _sigmoid(score - network.step)
+        self.chances[where] = _sigmoid(score + words) + _sigmoid(score + words - network.step)
+        self.words[where] = words / WEIGHT + (texts.grades[fitted_to] / 2).mean(axis=0)
         self.linear[where] = sum(linear.passes_and_fits(texts, where))
         self.moods[where] = network.head(network.moods, inputs)
         self.kinds[where] = network.head(network.kinds, inputs).argmax(axis=1)
@@ -180,7 +202,7 @@ def ablation(texts: Texts) -> None:
         figures = [
             figure
             for fitted_to, where in cases
-            for figure in _figures(less, network_of(less, fitted_to), where)
+            for figure in _figures(less, network_of(less, fitted_to), words_of(less, fitted_to), where)
         ]
         print(f"{title:36}" + "".join(f"{figure:8.3f}" for figure in figures), flush=True)
 
@@ -192,9 +214,9 @@ def _without(texts: Texts, inputs: list[int], comparisons: list[int]) -> Texts:
     return replace(texts, inputs=kept, compared=compared)
 
 
-def _figures(texts: Texts, network: Network, where: Any) -> list[float]:
+def _figures(texts: Texts, network: Network, words: Array, where: Any) -> list[float]:
     """Return the shares of wrong and fitting choices, and r of valence and energy."""
-    score = network.scores(texts.inputs[where], texts.compared[where])
+    score = network.scores(texts.inputs[where], texts.compared[where]) + added(texts.words[where], words)
     choice = (_sigmoid(score) + _sigmoid(score - network.step)).argmax(axis=1)
     grades = np.take_along_axis(texts.grades[where], choice[:, None], 1)
     mood = network.head(network.moods, texts.inputs[where])
@@ -227,7 +249,7 @@ def write(
     from safetensors.numpy import save_file
 
     fitting = texts.part == "fit"
-    network = network_of(texts, fitting)
+    network, words = network_of(texts, fitting), packed(texts.vocabulary, words_of(texts, fitting))
     invented = [one for one in lists if one.part == "fit"]
     fitted = train_own(texts, invented, own_inputs, scores_apart(texts, network), network.step)
     about = {
@@ -259,8 +281,61 @@ def write(
     }
     arrays = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in large.items()}
     arrays |= {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in small.items()}
-    save_file(arrays, str(path), metadata={"about": json.dumps(about)})
+    save_file({**arrays, **tensors_of(words)}, str(path), metadata={"about": json.dumps(about)})
     print(f"\nwrote {path}: {path.stat().st_size / 1000:.0f} kB, fitted to {fitting.sum():,} texts")
+
+
+def write_words(path: Path, labelled: list[dict[str, Any]]) -> None:
+    """Fit the words to the labels, and write the shipped file with them in place of its own."""
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    with safe_open(brief.MODEL_FILE, framework="numpy") as file:
+        metadata = file.metadata()
+    rows = [row for row in labelled if "part" not in row]
+    grades, judged = grades_of(rows, json.loads(metadata["about"])["styles"])
+    texts = english_of(rows)
+    vocabulary = vocabulary_of(texts)
+    words = packed(vocabulary, fit_words(matrix(texts, vocabulary), grades, judged))
+    save_file({**load_file(brief.MODEL_FILE), **tensors_of(words)}, str(path), metadata=metadata)
+    print(f"wrote {path}: {path.stat().st_size / 1000:.0f} kB, {len(vocabulary.terms):,} terms")
+
+
+def measure_shipped(
+    labelled: list[dict[str, Any]], reader: encoder.Encoder, styles: dict[str, Any], cache: Path | None
+) -> None:
+    """Print how the shipped model picks for texts that nothing was fitted to, beside rivals that read no vectors."""
+    rows = [row for row in labelled if "part" in row]
+    readings = read_all([row["text"] for row in rows], reader, cache)
+    names, load, found = list(styles), brief.load, brief.load(reader.identity)
+    assert found is not None
+    grades = grades_of(rows, names)[0]
+    fitting = grades_of([row for row in labelled if "part" not in row], names)[0]
+    usual = ((fitting == FITS).mean(axis=0) + (fitting > WRONG).mean(axis=0)).argmax()
+    choices = {"most often right": np.full(len(rows), usual)}
+    choices["documentary_neutral"] = np.full(len(rows), names.index("documentary_neutral"))
+    for name, model in {"without words": replace(found, words=None), "this model": found}.items():
+        brief.load = lambda *_, model=model: model
+        read = [
+            brief.read_brief(row["text"], layers, features, styles, reader)
+            for row, (layers, features) in zip(rows, readings, strict=True)
+        ]
+        chances = [[one.styles[style].fits + one.styles[style].passes for style in names] for one in read]
+        choices[name] = np.array(chances).argmax(axis=1)
+    brief.load = load
+    picked = {name: np.take_along_axis(grades, choice[:, None], 1)[:, 0] for name, choice in choices.items()}
+    for part in dict.fromkeys(row["part"] for row in rows):
+        here = np.array([row["part"] == part for row in rows])
+        print(f"\npart {part}: {here.sum()} texts")
+        for name, one in picked.items():
+            print(
+                f"{name:22} wrong {np.mean(one[here] == WRONG):6.1%}, fits {np.mean(one[here] == FITS):6.1%}"
+            )
+        more, less = (
+            (picked["this model"] > picked["without words"]),
+            picked["this model"] < picked["without words"],
+        )
+        print(f"words make {more[here].sum()} choices better and {less[here].sum()} worse")
 
 
 def main() -> None:
@@ -274,12 +349,20 @@ def main() -> None:
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
     parser.add_argument("--no-figures", action="store_true", help="write the model without measuring it")
+    parser.add_argument("--words-only", action="store_true", help="keep the shipped network, fit words alone")
+    parser.add_argument("--shipped", action="store_true", help="measure the shipped model, fit nothing")
     parser.add_argument("--ablation", action="store_true", help="measure too what each kind of input adds")
     options = parser.parse_args()
+    if options.words_only:
+        write_words(options.out or brief.MODEL_FILE, read_labels(options.eval_dir))
+        return
     reader, styles = encoder.load(options.encoder), dict(presets.load(None).styles)
+    labelled = read_labels(options.eval_dir)
+    if options.shipped:
+        measure_shipped(labelled, reader, styles, options.cache)
+        return
     vectors = reader.encode([style.description for style in styles.values()])
     described = brief.describe(list(styles.values()), vectors)
-    labelled = read_labels(options.eval_dir)
     readings = read_all([row["text"] for row in labelled], reader, options.cache)
     texts = gather(labelled, readings, styles, vectors)
     lists = gather_own(texts, readings, vectors, reader)

@@ -1,13 +1,14 @@
 """Fit the decision on music to graded pairs, certify its thresholds, measure it, and write the file that is shipped.
 
-    python tests/benchmarks/catalog/fit_music.py --eval-dir DIR [--cache FILE] [--out FILE | --shipped]
+    python tests/benchmarks/catalog/fit_music.py --eval-dir DIR [--cache FILE] [--shipped] [--out FILE]
 
 A pair is a text and a track that was made for another text; judges graded whether the track would serve the text (see
 `music_fit/PAIRS.md`). The weights are fitted to pairs of texts that the brief was fitted to, with chances of a brief
 that was fitted without those texts. The thresholds are certified on the part "calibrate" and measured on the part
 "test": texts that nothing was fitted to, by other authors. Beside them stand 630 earlier pairs of other judges. Rivals:
-the cosine of the two texts, the mood distance, and the style's chance alone. `--shipped` fits nothing: it measures the
-shipped certificate on the parts "calibrate" and "test", which its weights never saw, and reads no other texts.
+the cosine of the two texts, the mood distance, and the style's chance alone. `--shipped` keeps the weights of the
+shipped certificate and measures it on the parts "calibrate" and "test", which they never saw; with `--out` it first
+certifies its thresholds anew, for the brief that is shipped now.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import fit_brief
 from brief_readings import read_all as read_texts
+from brief_words import added
 from music_labels import FOLDER, read_labels, read_pairs, read_tracks
 
 from music_catalog import presets
@@ -36,10 +38,11 @@ from music_catalog.brief.reader import read_brief
 from music_catalog.brief.vectors import logit
 from music_catalog.reuse.calibration import GRID, RATES, certified, scenes_needed
 from music_catalog.reuse.music_certificate import (
+    SHIPPED,
     MusicCertificate,
     brief_digest,
     identified,
-    standing,
+    save,
     version,
 )
 from music_catalog.reuse.serving import HURTS, NUMBERS
@@ -159,8 +162,9 @@ def cross_fitted(texts: fit_brief.Texts) -> Crossed:
     fold = np.random.default_rng(11).integers(0, FOLDS, len(texts.rows))
     for number in range(FOLDS):
         here, others = (fold == number) & fitting, (fold != number) & fitting
-        network = fit_brief.network_of(texts, others)
+        network, words = fit_brief.network_of(texts, others), fit_brief.words_of(texts, others)
         score = network.scores(texts.inputs[here], texts.compared[here])
+        score += added(texts.words[here], words)
         passes[here], fits[here] = fit_brief._sigmoid(score), fit_brief._sigmoid(score - network.step)
         affect[here] = network.head(network.moods, texts.inputs[here])[:, :2]
     passes, fits, affect = np.round(passes, 4), np.round(fits, 4), np.clip(affect, -1, 1)
@@ -301,9 +305,7 @@ def certify(pairs: Pairs, model: Model, names: list[str], identity: str) -> Musi
             pairs=len(here.text),
             weights={name: round(value, 4) for name, value in model.weights.items()},
             step=round(model.step, 4),
-            leniency={
-                name: round(float(value), 4) for name, value in zip(names, model.leniency, strict=True)
-            },
+            leniency=dict(zip(names, np.round(model.leniency, 4).tolist(), strict=True)),
             bounds=tuple(certified(tried, rate, grid=_grid(tried, rate)) for rate in RATES),
         )
     )
@@ -322,20 +324,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
     parser.add_argument("--out", type=Path, help="write the shipped file here")
-    parser.add_argument(
-        "--cache", type=Path, help="keep what is read of each text in this file for later runs"
-    )
+    parser.add_argument("--cache", type=Path, help="keep what is read of texts in this file for later runs")
     parser.add_argument("--shipped", action="store_true", help="measure the shipped certificate, fit nothing")
     options = parser.parse_args()
     reader, styles = encoder.load(), dict(presets.load(None).styles)
     labelled = read_labels(options.eval_dir)
     if options.shipped:
-        measure_shipped(labelled, reader, styles, options.cache)
+        measure_shipped(labelled, reader, styles, options)
         return
     vectors = reader.encode([style.description for style in styles.values()])
-    earlier = [
-        json.loads(line) for line in (options.eval_dir / "music_fit" / "pairs.jsonl").open(encoding="utf-8")
-    ]
+    earlier = [*map(json.loads, (options.eval_dir / "music_fit" / "pairs.jsonl").open(encoding="utf-8"))]
     wanted = [row["text"] for row in labelled]
     wanted += [text for pair in earlier for text in (pair["text"], pair["track"]["made_for"])]
     known = read_texts(wanted, reader, options.cache)
@@ -347,24 +345,28 @@ def main() -> None:
     without = fit(pairs.where(pairs.part == "fit"), len(styles))
     measure(pairs, without, certificate)
     if options.out:
-        options.out.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        print(f"\nwrote {options.out}: certificate {certificate.id}")
+        save(certificate, options.out)
 
 
 def measure_shipped(
-    labelled: list[dict[str, Any]], reader: encoder.Encoder, styles: dict[str, Any], cache: Path | None
+    labelled: list[dict[str, Any]], reader: encoder.Encoder, styles: dict[str, Any], options: Any
 ) -> None:
-    """Print the figures of the shipped certificate on the parts that its weights never saw."""
-    certificate = standing(Path("nowhere"), reader.identity)
-    assert certificate is not None
+    """Print the figures of the shipped certificate on the parts that its weights never saw, or of one made anew."""
+    certificate = MusicCertificate.model_validate_json(SHIPPED.read_bytes())
     of_id = {row["id"]: row for row in labelled}
     ids = {pair["text"] for pair in read_pairs() if "part" in of_id[pair["text"]]}
     ids |= {track["made_for"] for track in read_tracks().values()}
     texts = [of_id[each]["text"] for each in sorted(ids)]
-    readings = Readings(dict(zip(texts, read_texts(texts, reader, cache), strict=True)), styles, reader)
-    leniency = np.array([certificate.leniency.get(name, 0.0) for name in styles])
-    model = Model(certificate.weights, certificate.step, leniency)
+    known = read_texts(texts, reader, options.cache)
+    readings = Readings(dict(zip(texts, known, strict=True)), styles, reader)
+    lenient = [certificate.leniency.get(name, 0.0) for name in styles]
+    model = Model(certificate.weights, certificate.step, np.array(lenient))
     pairs = read_all(labelled, {}, [], readings, styles)
+    if options.out:
+        certificate = certify(pairs, model, list(styles), reader.identity)
+        save(certificate, options.out)
+    elif certificate.brief != brief_digest():
+        raise SystemExit("the certificate is for another brief; certify it anew with --out FILE")
     measure(pairs, model, certificate)
     here = pairs.where(pairs.part == "calibrate")
     passes, fits = model.chances(here)
@@ -372,10 +374,9 @@ def measure_shipped(
     tried = trials(here, np.where(fits >= LEAST_FIT["passable"], passes, 0.0), here.grade == 0)
     for bound in certificate.bounds:
         if bound.threshold is not None:
-            held = certified(tried, bound.max_false_reuse, grid=[bound.threshold]).threshold is not None
-            print(
-                f"reused by default, at most {bound.max_false_reuse:.0%} wrong: {'holds' if held else 'fails'}"
-            )
+            rate = bound.max_false_reuse
+            held = certified(tried, rate, grid=[bound.threshold]).threshold is not None
+            print(f"reused by default, at most {rate:.0%} wrong: {'holds' if held else 'fails'}")
 
 
 class Readings:

@@ -19,6 +19,13 @@ from music_catalog.text import features
 
 STYLES = presets.load(None).styles
 ENCODER = WordHashEncoder()
+WORDS = {
+    "words_terms": np.array([3, 7], np.uint32),
+    "words_rarity": np.ones(2, np.float32),
+    "words_weights": np.ones((2, len(STYLES)), np.int8),
+    "words_scale": np.ones(len(STYLES), np.float32),
+    "words_offset": np.ones(1, np.float32),
+}
 OWN = {"own_hidden": np.ones((2, 5)), "own_out": np.ones((len(STYLES) + 3, 3)), "own_compared": np.ones(6)}
 
 
@@ -36,6 +43,8 @@ def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layer
         "described": rng.normal(size=(len(STYLES), dimension + 3)),
     }
     tensors = {name: np.float32(one) for name, one in {**tensors, **changes}.items() if one is not None}
+    kinds = {"words_terms": np.uint32, "words_weights": np.int8}
+    tensors |= {name: tensors[name].astype(kind) for name, kind in kinds.items() if name in tensors}
     about = {
         "encoder": identity,
         "styles": list(STYLES),
@@ -98,6 +107,15 @@ def test_a_model_with_a_network_for_own_styles_is_read(tmp_path):
     assert network.weights(np.ones((7, 4), np.float32)).shape == (7, len(STYLES) + 3)
 
 
+def test_a_model_with_words_is_read_and_one_without_still_is(tmp_path):
+    write(tmp_path / "brief-mine.safetensors")
+    assert brief.load(ENCODER.identity, tmp_path).words is None
+    write(tmp_path / "brief-mine.safetensors", **WORDS)
+    words = brief.load(ENCODER.identity, tmp_path).words
+    assert words.vocabulary.terms.tolist() == [3, 7]
+    assert words.weights.dtype == np.int8
+
+
 def test_the_mean_of_each_input_is_taken_off(tmp_path):
     write(tmp_path / "brief-mine.safetensors")
     width = brief.load(ENCODER.identity, tmp_path).width
@@ -146,6 +164,10 @@ def test_a_file_written_anew_is_read_anew(tmp_path):
         ({"own_hidden": np.ones((2, 5))}, "it lacks 'own_out'"),
         ({**OWN, "own_out": np.ones((3, 3))}, "its tensors do not go together"),
         ({**OWN, "own_compared": np.ones(2)}, "its tensors do not go together"),
+        ({"words_weights": np.ones((2, 3))}, "it lacks 'words_terms'"),
+        ({**WORDS, "words_weights": np.ones((2, 3))}, "its tensors do not go together"),
+        ({**WORDS, "words_terms": np.array([7, 3])}, "its tensors do not go together"),
+        ({**WORDS, "words_rarity": np.ones(3)}, "its tensors do not go together"),
     ],
 )
 def test_a_file_that_is_no_such_model_is_refused_in_a_sentence(tmp_path, changes, message):

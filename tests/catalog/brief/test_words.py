@@ -1,0 +1,128 @@
+"""The single words of a text: known by stable numbers, and counted for the fitted styles of English texts alone."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from music_catalog import presets
+from music_catalog.brief import reader as brief
+from music_catalog.brief.words import Vocabulary, Words, terms_of
+from music_catalog.models import Context
+from music_catalog.text import encoder as encoders
+from music_catalog.text import features
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "catalog"))
+from brief_words import PENALTY, WEIGHT, added, fit_words, matrix, packed, vocabulary_of
+
+STYLES = presets.load(None).styles
+TEXTS = ["the cold rain", "the cold rain fell", "the warm sun"]
+FEAR, NO_FEAR = 3019388158, 3963261359
+"""CRC-32 of "fear" and of "no fear"."""
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return encoders.load()
+
+
+def read(text, encoder, styles=STYLES):
+    found = features.extract(Context(text=text), encoder)
+    layers = encoders.embed_together(encoder, text, ()).layers
+    return brief.read_brief(text, layers, found, styles, encoder)
+
+
+@pytest.fixture
+def wordless(encoder, monkeypatch):
+    """A reader of briefs by the shipped model without its words."""
+    model = brief.load(encoder.identity)
+    assert model is not None
+    assert model.words is not None
+
+    def read_without(text, styles=STYLES):
+        with monkeypatch.context() as changed:
+            changed.setattr(brief, "load", lambda *_: replace(model, words=None))
+            return read(text, encoder, styles)
+
+    return read_without
+
+
+def test_words_and_pairs_have_the_same_numbers_everywhere():
+    numbers, counts = terms_of("No FEAR, no fear!")
+    found = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    assert found[FEAR] == found[NO_FEAR] == 2
+    assert len(found) == 4
+    assert numbers.dtype == np.uint32
+
+
+@given(st.text(alphabet=st.characters()))
+def test_any_text_is_read_as_a_unit_vector_or_nothing(text):
+    vocabulary = Vocabulary(np.sort(terms_of("the cold rain")[0]), np.ones(5, np.float32))
+    rows, values = vocabulary.read(text + "\ud800")
+    assert len(rows) == len(values)
+    assert not len(rows) or np.linalg.norm(values) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["", "?!", "zzyzx qwrtp"])
+def test_a_text_without_a_known_word_gets_nothing(text):
+    known = Vocabulary(np.array([FEAR], np.uint32), np.ones(1, np.float32))
+    none = Vocabulary(np.zeros(0, np.uint32), np.zeros(0, np.float32))
+    for vocabulary in (known, none):
+        weights = np.ones((len(vocabulary.terms), 2), np.int8)
+        assert not Words(vocabulary, weights, np.ones(2, np.float32), 0.2).scores(text).any()
+
+
+def test_a_word_counts_for_the_styles_that_it_was_fitted_to():
+    known = Vocabulary(np.array([FEAR], np.uint32), np.ones(1, np.float32))
+    words = Words(known, np.array([[100, -50]], np.int8), np.array([0.01, 0.02], np.float32), 0.5)
+    assert np.allclose(words.scores("Fear."), [0.5, -1.5])
+
+
+def test_the_weights_are_those_of_the_ridge_regression(monkeypatch):
+    monkeypatch.setattr("brief_words.LEAST_TEXTS", 1)
+    vocabulary = vocabulary_of(TEXTS)
+    x = matrix(TEXTS, vocabulary)
+    grades, judged = np.array([[2, 0], [1, 0], [0, 2]]), np.array([[1, 1], [1, 1], [1, 0]], dtype=bool)
+    wanted = np.array([[0.5, 0], [0, 0], [-0.5, 0]])
+    dense = x.toarray()
+    exact = np.linalg.solve(dense.T @ dense + PENALTY * np.eye(dense.shape[1]), dense.T @ wanted)
+    weights = fit_words(x, grades, judged)
+    assert np.allclose(weights, WEIGHT * exact, atol=1e-4)
+    shipped = packed(vocabulary, weights)
+    assert shipped.is_whole(2)
+    assert np.allclose(shipped.scores(TEXTS[0]), added(x, weights)[0], atol=0.02)
+    assert not added(matrix(["zzyzx"], vocabulary), weights).any()
+
+
+def test_rare_terms_are_left_out():
+    assert len(vocabulary_of(TEXTS * 5).terms) == len(vocabulary_of([*TEXTS * 5, "a rare word"]).terms)
+
+
+def test_words_change_the_chances_of_fitted_styles_and_leave_ones_own_alone(encoder, wordless):
+    own = SimpleNamespace(
+        description="Slow cello.", valence=-0.5, energy=-0.5, moods=("sad",), topics=(), environment=None
+    )
+    styles = {**STYLES, "my_cello": own}
+    text = "My father died on Tuesday, and the house is full of his coats."
+    with_words, without = read(text, encoder, styles), wordless(text, styles)
+    assert with_words.styles["sad_piano"].passes > without.styles["sad_piano"].passes
+    assert with_words.styles["my_cello"] == without.styles["my_cello"]
+
+
+def test_a_text_in_another_language_is_read_without_words(encoder, wordless):
+    text = "Der alte Mann saß am Fluss und dachte an die Jahre, die er in der Stadt verbracht hatte."
+    assert read(text, encoder) == wordless(text)
+
+
+def test_english_of_any_region_is_read_by_its_words(encoder):
+    model = brief.load(encoder.identity)
+    found = features.extract(Context(text="The cold rain.", language="en-GB"), encoder)
+    assert brief.words_of(model, "The cold rain.", found).any()
+    assert not brief.words_of(model, "The cold rain.", found.model_copy(update={"language": "de"})).any()
