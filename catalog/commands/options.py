@@ -280,7 +280,7 @@ reuse_options = options(
         "--variety",
         type=int,
         metavar="N",
-        show_default="10",
+        show_default="12",
         help="Until N tracks serve a text, some requests make another one; 1 for none.",
     ),
 )

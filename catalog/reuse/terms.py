@@ -39,8 +39,8 @@ CHOSEN, CHOSEN_MUSIC = "chosen", "chosen_music"
 BY_HAND = (CHOSEN, CHOSEN_MUSIC)
 SCENE_RULES, MUSIC_RULES = ("similar", CHOSEN), ("music", CHOSEN_MUSIC)
 """Rules whose lines state the chance that the scene is the same, and the chance that the music passes."""
-VARIETY = 10
-"""Until so many different tracks serve a text, some requests make another one. With 10 the most played track had under
+VARIETY = 12
+"""Until so many different tracks serve a text, some requests make another one. With 12 the most played track had under
 5 % of the plays in a stream of 1,629 texts: see docs/REUSE.md."""
 LEAST_FIT: dict[Fit, float] = {"passable": 0.25, "fits": 0.5}
 """The chance to fit that a track must have beside the chance to pass. By default one that hardly fits is not reused;

@@ -276,7 +276,7 @@ def main() -> None:
             "always", certificate=scene, music=music, reach="scene"
         ),
     }
-    for variety in (1, 5, 10, 18):
+    for variety in (1, 5, 12, 18):
         rules[f"music, variety {variety}"] = Terms(certificate=scene, music=music, variety=variety)
     rules["music, fit=fits"] = Terms(certificate=scene, music=music, fit="fits")
     rules["music, at most 5% wrong"] = Terms(certificate=scene, music=music, max_false_reuse=0.05)
