@@ -211,14 +211,16 @@ class Care:
     def _reembed(
         self, encode: Encode, encoder: str, texts_of: Callable[[Track], str], check: Callable[[], None]
     ) -> int:
-        """Do what `reembed` does; `check` is called before columns go, and raises where another run may be at work."""
+        """Do what `reembed` does; `check` is called before columns go and lines change, and raises where another run
+        may be at work.
+        """
         rows, table = self._tracks.table, self._tracks.table.durable
         if table.exists():
             due = self._maintenance.run_when_due
             rows.dimension = reembed_live(table, encode, encoder, texts_of, check, due)
             self._maintenance.ensure_index(table, WORDS)
         rows.encoder = encoder
-        self._reembed_logs(encode, encoder)
+        self._reembed_logs(encode, encoder, check)
         return finish(table, encode, encoder, texts_of, check) if table.exists() else 0
 
     def upgrade(self) -> None:
@@ -261,7 +263,7 @@ class Care:
             return int(table.schema.field("vector").type.list_size)
         return self._tracks.table.dimension
 
-    def _reembed_logs(self, encode: Encode, encoder: str) -> None:
+    def _reembed_logs(self, encode: Encode, encoder: str, check: Callable[[], None]) -> None:
         """Give the logs new vectors: those of tracks made for the same context, else of the request's summary."""
         dimension, tracks = self._tracks.table.dimension, self._tracks.table.durable
         requests, judgements = self._requests.table.durable, self._judgements.table.durable
@@ -275,6 +277,6 @@ class Care:
             return [known.get(row["key"]) for row in rows]
 
         if requests.exists():
-            reembed_lines(requests, REQUEST_COLUMNS, encoder, dimension, of_requests)
+            reembed_lines(requests, REQUEST_COLUMNS, encoder, dimension, of_requests, check)
         if judgements.exists():
-            reembed_lines(judgements, JUDGEMENT_COLUMNS, encoder, dimension, of_judgements)
+            reembed_lines(judgements, JUDGEMENT_COLUMNS, encoder, dimension, of_judgements, check)

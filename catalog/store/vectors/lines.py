@@ -36,26 +36,33 @@ def reembed_lines(
     encoder: str,
     dimension: int,
     vectors_of: Callable[[Sequence[Row]], Sequence[Vector | None]],
+    check: Callable[[], None],
 ) -> None:
     """Give every line that has a vector of another encoder the one that `vectors_of` returns, or none.
 
-    `columns` are all but the vector, and `dimension` is the length of the new ones.
+    `columns` are all but the vector, and `dimension` is the length of the new ones. `check` is called before each
+    change, and raises where another run may be at work.
     """
     # A line without its vector that names an encoder lost it in a run that died, perhaps for another encoder.
     waits = f"encoder <> '' AND (encoder <> {literal(encoder)} OR vector_sha256 = '')"
     if table.schema.field("vector").type.list_size != dimension:
+        check()
         _begin(table, dimension)
         while rows := read(table, both(waits, WITH_VECTOR), columns, limit=AT_ONCE):
+            check()
             if not _write(table, [_with_vector(row, None, row["encoder"]) for row in rows], rows):
                 break
         # What is appended before others know the new column loses its vector too, and gets one below.
         renames = [{"path": name, "rename": to} for name, to in _RENAMES]
         what = "the new vectors cannot be put in place"
+        check()
         change_columns(table.commit, what, lambda lance: lance.alter_columns(*renames), point="switch")
+    check()
     drop_columns(table, [name for name in ("vector_next", "vector_former") if name in table.schema.names])
     while rows := read(table, waits, columns, limit=AT_ONCE):
         found = zip(rows, vectors_of(rows), strict=True)
         new = [_with_vector(row, each, "" if each is None else encoder) for row, each in found]
+        check()
         if not _write(table, new, rows):
             break
     table.close()  # queries of this process know the old column

@@ -117,6 +117,7 @@ def finish(
         strict = [{"path": name, "nullable": False} for name in names]
         what = "the new columns cannot be finished"
         change_columns(table.commit, what, lambda lance: lance.alter_columns(*strict), point="finish")
+        check()
     drop_columns(table, [name for name in table.schema.names if name.endswith("_former")])
     table.close()
     if table.shared:

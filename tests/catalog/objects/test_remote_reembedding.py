@@ -333,6 +333,35 @@ def test_a_run_that_was_frozen_drops_no_columns(writer, replica, monkeypatch):
     assert "vector_former" in table.schema.names
 
 
+def test_a_run_that_was_frozen_leaves_the_lines_of_the_run_that_took_its_place(replica, monkeypatch):
+    """It finds no request of its own encoder any more, and would take every judgement's vector away for good."""
+    writer, claims, reembed_lines = replica(), [], care.reembed_lines
+    add(writer, "a")
+    writer.requests.append(a_record("one", key="one"), vector_of("one"))
+    writer.judgements.append(a_judgement("j", key="one"), vector_of("one"))
+    writer.requests.close()
+    encode = lambda texts: [vector_of(f"{text} anew") for text in texts]  # noqa: E731
+
+    @contextlib.contextmanager
+    def held(*_):
+        claims.append(SimpleNamespace(is_held=True))
+        yield claims[-1]
+
+    def frozen(table, *rest):
+        if table.name == "judgements" and len(claims) == 1:
+            replica(encoder="later@1/8").care.reembed(encode, "later@1/8")
+            claims[0].is_held = False
+            table.refresh()
+        reembed_lines(table, *rest)
+
+    monkeypatch.setattr(remote_care, "lease", held)
+    monkeypatch.setattr(care, "reembed_lines", frozen)
+    with pytest.raises(Busy, match="may have taken over"):
+        replica(encoder=SAME_LENGTH).care.reembed(encode, SAME_LENGTH)
+    log = replica(encoder="later@1/8").judgements.table
+    assert [row["encoder"] for row in log.rows(vectors=True) if row["vector"] is not None] == ["later@1/8"]
+
+
 def test_vectors_of_several_lengths_are_refused(writer, replica):
     lengths = iter((4, 4, 5, 5))
     with pytest.raises(InputError, match=r"vectors of lengths \[4, 5\]; all must be of one length"):
