@@ -31,8 +31,8 @@ MOST_WAITING = 10_000
 AGAIN_S = 5.0
 """How long the thread waits that writes lines, after the store could not be written."""
 END_S = 0.2
-"""How long the end of the program waits after lines were written: a thread of Lance may hand its answer over yet, and
-the interpreter aborts the process where it has ended by then."""
+"""How long a program goes on after lines were written: a thread of Lance may hand its answer over yet, and the
+interpreter aborts the process where it has ended by then."""
 FEW_LINES = 100
 """A request with fewer lines has them read once for all that asks."""
 
@@ -57,6 +57,8 @@ class RemoteRequests(Requests):
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._over = False
+        self._written_at = float("-inf")
+        """When a try to write lines ended, by the monotonic clock."""
         alive = weakref.ref(self)
         atexit.register(_close, alive)
 
@@ -162,6 +164,8 @@ class RemoteRequests(Requests):
                 if (dropped := len(every) - MOST_WAITING) > 0:
                     _log.warning("%d lines of the log are lost, the oldest of those that waited", dropped)
                 return False
+            finally:
+                self._written_at = time.monotonic()
             return True
 
 
@@ -173,4 +177,5 @@ def _is_served(line: RequestRecord) -> bool:
 def _close(alive: weakref.ref[RemoteRequests]) -> None:
     if log := alive():
         log.close()
-        time.sleep(END_S)
+        if (left_s := log._written_at + END_S - time.monotonic()) > 0:
+            time.sleep(left_s)

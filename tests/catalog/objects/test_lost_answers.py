@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -18,6 +20,7 @@ from music_catalog.disk.remote.journal import SharedJournal
 from music_catalog.errors import Busy, StorageError
 from music_catalog.models.job import Job
 from music_catalog.objects.lease import _Lease, lease
+from music_catalog.store.homes import remote_log
 
 JOB = "a" * 16
 
@@ -81,6 +84,19 @@ def test_lines_whose_commit_was_made_without_an_answer_are_there_once(server, mo
     log.append(a_record("second"))
     assert log.table.count() == 2
     assert {line.id for line in log.list()} == {"first", "second"}
+    store.close()
+
+
+def test_the_end_of_a_program_waits_only_after_lines_were_written(server, monkeypatch):
+    waits = []
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=waits.append)
+    monkeypatch.setattr(remote_log, "time", clock)
+    store = open_store(f"s3://{BUCKET}/home")
+    remote_log._close(weakref.ref(store.requests))
+    assert waits == []
+    store.requests.append(a_record("one"))
+    remote_log._close(weakref.ref(store.requests))
+    assert 0 < sum(waits) <= remote_log.END_S
     store.close()
 
 
