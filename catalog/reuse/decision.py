@@ -204,15 +204,16 @@ def _certificate(by_music: bool, terms: Terms) -> str:
     return terms.certificate.id
 
 
-def _short(chance: float) -> str:
-    """Return a chance that misses a threshold, rounded down: rounded up it could read as if it reached it."""
-    return f"{math.floor(100 * chance + 1e-6) / 100:.2f}"
+def _short(value: float) -> str:
+    """Return a chance or score that misses a threshold, rounded down: rounded up it could read as if it reached it."""
+    return f"{math.floor(100 * value + 1e-6) / 100:.2f}"
 
 
 def _closeness(best: Candidate, terms: Terms) -> str:
     where = f"similarity {best.similarity:.2f}, mood distance {best.mood_distance:.2f}"
     if best.probability is None or terms.by_score:
-        return f"score {best.score:.2f} ({where})"
+        score = f"{best.score:.2f}" if best.same_scene else _short(best.score)
+        return f"score {score} ({where})"
     if best.sounds and not best.same_scene:
         return f"{best.sounds} (chance {_worth(best):.2f} that its music serves the text)"
     fits = f"{best.probability:.2f}" if best.same_scene else _short(best.probability)

@@ -118,6 +118,12 @@ def test_where_no_track_meets_the_hard_facts_the_reason_names_them():
     assert rejected == "each track that meets the hard facts was rejected for this request or one near it"
 
 
+def test_a_score_just_below_the_minimum_does_not_read_as_if_it_reached_it():
+    decision = decide(a_request(), [(a_track(), 0.798)], Terms(min_similarity=0.8))
+    assert "score 0.79 (" in decision.reason
+    assert decision.reason.endswith("0.80 needed")
+
+
 @given(similarity=st.floats(-1, 1), threshold=st.floats(-1, 1))
 @settings(max_examples=100, deadline=None)
 def test_auto_reuses_exactly_at_and_above_the_threshold(similarity, threshold):
