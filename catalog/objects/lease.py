@@ -96,6 +96,13 @@ class _Lease:
         """Whether the lease was renewed in time, and was not lost as far as this holder knows."""
         return self._mark is not None and time.monotonic() - self._renewed_at < self._lease_s
 
+    def confirm(self) -> bool:
+        """Return whether the lease is held, once it is renewed where it was not in time. Raises StorageError."""
+        with self._lock:
+            if self._mark is not None and not self.is_held:
+                self._mark = self._swapped("held", self._mark)
+        return self.is_held
+
     def take(self) -> bool:
         """Take the lease where it is free, was never held or was not renewed in time; return whether it is held."""
         found, began_at = self._blobs.get_marked(self.path) if self._seen else None, time.monotonic()

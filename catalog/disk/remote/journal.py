@@ -150,7 +150,7 @@ class SharedJournal:
             alive, name, what = ExitStack(), f"jobs-{self._owner}", "the journal of jobs"
             held = lease(self._blobs, name, LOCK_S, what, lease_s=ALIVE_S, holder=self._owner)
             claim = alive.enter_context(held)
-            self._alive, self._lives = alive, lambda: claim.is_held
+            self._alive, self._lives = alive, claim.confirm
 
     def _is_free(self, owner: str) -> bool:
         return self._watches.setdefault(owner, Watch(self._blobs, f"jobs-{owner}")).is_free()

@@ -110,7 +110,7 @@ class RemoteCare(Care):
         with lease(self._blobs, "reembed", WAIT_S, what) as claim:
 
             def check() -> None:
-                if not claim.is_held:
+                if not claim.confirm():
                     raise Busy(
                         f"another process may have taken over {what}, since this one did not move for too long; run "
                         "it again, and it goes on from here"

@@ -65,6 +65,35 @@ def test_a_lease_that_was_not_renewed_in_time_counts_as_lost(blobs):
     assert not held.is_held
 
 
+LONG_AGO = float("-inf")
+
+
+def test_a_lease_that_was_not_renewed_in_time_is_renewed_unless_another_took_it(blobs):
+    held = _Lease(blobs, "locks/it.json", 60.0)
+    assert held.take()
+    held._renewed_at = LONG_AGO
+    assert not held.is_held
+    assert held.confirm()
+    blobs.put("locks/it.json", _Lease(blobs, "", 60.0)._content("held"))
+    held._renewed_at = LONG_AGO
+    assert not held.confirm()
+
+
+def test_a_journal_that_was_frozen_does_not_free_its_lease(blobs, tmp_path, monkeypatch):
+    """Others would make its jobs in the moment until it took the lease again."""
+    journal, states, leases, swap, take = SharedJournal(blobs, tmp_path), [], [], _Lease._swapped, _Lease.take
+    monkeypatch.setattr(_Lease, "take", lambda lease: leases.append(lease) or take(lease))
+    monkeypatch.setattr(
+        _Lease, "_swapped", lambda lease, state, seen: states.append(state) or swap(lease, state, seen)
+    )
+    journal.write(line())
+    leases[0]._renewed_at = LONG_AGO
+    journal.write(line())
+    assert "free" not in states
+    assert len(leases) == 1
+    journal.close()
+
+
 def closed():
     raise StorageError("the connection was closed")
 

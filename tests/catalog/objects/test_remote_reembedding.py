@@ -287,7 +287,7 @@ def test_one_run_at_a_time(writer, replica, monkeypatch):
 def test_a_run_whose_place_was_taken_stops(writer, replica, monkeypatch):
     @contextlib.contextmanager
     def lost(*_):
-        yield SimpleNamespace(is_held=False)
+        yield SimpleNamespace(confirm=lambda: False)
 
     with monkeypatch.context() as patch:
         patch.setattr(remote_care, "lease", lost)
@@ -307,14 +307,14 @@ def test_a_run_whose_place_was_taken_stops(writer, replica, monkeypatch):
 
 def test_a_run_that_was_frozen_drops_no_columns(writer, replica, monkeypatch):
     """Those that it takes for left over may be of the run that took its place."""
-    claim, table = SimpleNamespace(is_held=True), writer.tracks.table.durable
+    claim, table = SimpleNamespace(confirm=lambda: True), writer.tracks.table.durable
 
     @contextlib.contextmanager
     def held(*_):
         yield claim
 
     def lost():
-        claim.is_held = False
+        claim.confirm = lambda: False
 
     monkeypatch.setattr(remote_care, "lease", held)
     third = replica(encoder="third@1/4", dimension=4)
@@ -325,7 +325,7 @@ def test_a_run_that_was_frozen_drops_no_columns(writer, replica, monkeypatch):
         axes_store(replica).care.reembed(Axes(), OTHER)
     table.refresh()
     assert "vector_next" in table.schema.names
-    claim.is_held = True
+    claim.confirm = lambda: True
     overtaken(monkeypatch, care, "finish", lost)
     with pytest.raises(Busy, match="may have taken over"):
         axes_store(replica).care.reembed(Axes(), OTHER)
@@ -344,13 +344,13 @@ def test_a_run_that_was_frozen_leaves_the_lines_of_the_run_that_took_its_place(r
 
     @contextlib.contextmanager
     def held(*_):
-        claims.append(SimpleNamespace(is_held=True))
+        claims.append(SimpleNamespace(confirm=lambda: True))
         yield claims[-1]
 
     def frozen(table, *rest):
         if table.name == "judgements" and len(claims) == 1:
             replica(encoder="later@1/8").care.reembed(encode, "later@1/8")
-            claims[0].is_held = False
+            claims[0].confirm = lambda: False
             table.refresh()
         reembed_lines(table, *rest)
 
