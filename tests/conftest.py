@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import uuid
 
 import pytest
 from fakes import WordHashEncoder
@@ -28,6 +30,11 @@ __all__ = [
 
 # Nothing in the tests may reach a hub by accident; the one test of the hub protocol serves its own on loopback.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# `make test` has a process for each core, which inherits this: with threads of their own, which wait in loops, small
+# products of matrices took three times the time of the processor.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Some hundred processes are started: each would compile all modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A GPU may round the factors of float32 products to 10 bits (TF32), and comparisons with transformers are finer.
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
 
@@ -40,8 +47,21 @@ def no_outside_settings(monkeypatch, tmp_path_factory):
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CATALOG_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
-    # Where the catalog is when a test names no home: never in the folder of the person who runs the tests.
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("share")))
+    # Where the catalog is when a test names no home: never in the folder of the person who runs the tests. It is no
+    # temporary folder of pytest, which looks through all former ones for the next number.
+    share = tmp_path_factory.getbasetemp() / "shares" / uuid.uuid4().hex
+    monkeypatch.setenv("XDG_DATA_HOME", str(share))
+
+
+@pytest.fixture
+def prepared_here(monkeypatch):
+    """Prepare files that are added in this process; one of their own would import all that measures, for 2 s."""
+    from music_catalog.intake import preparing, workers
+
+    def ask(self, task):
+        return json.loads(json.dumps(preparing.answer(task)))
+
+    monkeypatch.setattr(workers.Workers, "_ask", ask)
 
 
 @pytest.fixture

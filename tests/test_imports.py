@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,20 @@ FLOOR_OF = {
 }
 
 
+@cache
+def imports(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """Return the import statements of a file, which is read once for all tests."""
+    nodes = ast.walk(ast.parse((ROOT / path).read_text("utf-8")))
+    return [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
 def imported(path: Path) -> Iterator[tuple[str, ...]]:
     """Yield the whole dotted name of each module that a file imports, and of each name that it takes from one."""
     package = (PACKAGE, *path.parent.parts[path.parts[0] == "catalog" :])
-    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+    for node in imports(path):
         if isinstance(node, ast.Import):
             yield from (placed(tuple(alias.name.split("."))) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = (*above, *(node.module.split(".") if node.module else ()))
             yield placed(module)
@@ -118,8 +126,7 @@ def test_only_the_catalog_reaches_another_top_folder(path):
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_imports_inside_the_package_are_relative(path):
-    text = (ROOT / path).read_text("utf-8")
-    for node in ast.walk(ast.parse(text)):
+    for node in imports(path):
         if isinstance(node, ast.ImportFrom) and not node.level:
             assert node.module.split(".")[0] not in (PACKAGE, *TOP, "cli"), f"{path} names {node.module}"
 

@@ -22,7 +22,7 @@ from .lists import read_sidecar
 from .tags import read_tags
 from .words import from_name, merged
 
-__all__ = ["LARGEST", "prepare", "serve"]
+__all__ = ["LARGEST", "answer", "prepare", "serve"]
 
 
 LARGEST = 4 * 1024**3
@@ -65,23 +65,27 @@ def prepare(task: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
+def answer(task: dict[str, Any]) -> dict[str, Any]:
+    """Return what `prepare` does, or {"failed": the reason} for a file that cannot be used."""
+    try:
+        return prepare(task)
+    except CatalogError as error:
+        return {"failed": in_one_line(str(error))}
+    except MemoryError:
+        return {"failed": "there is not enough memory to decode it"}
+    except OSError as error:
+        return {"failed": f"it cannot be read: {error.strerror or error}"}
+    except Exception as error:  # of a library that met a damaged file; the next file is another matter
+        return {"failed": in_one_line(f"it cannot be used: {type(error).__name__}: {error}")}
+
+
 def serve() -> None:
     """Prepare the files that are named on standard input, one JSON object a line, and answer on standard output."""
     # What a library prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
-        try:
-            answer = prepare(json.loads(line))
-        except CatalogError as error:
-            answer = {"failed": in_one_line(str(error))}
-        except MemoryError:
-            answer = {"failed": "there is not enough memory to decode it"}
-        except OSError as error:
-            answer = {"failed": f"it cannot be read: {error.strerror or error}"}
-        except Exception as error:  # of a library that met a damaged file; the next file is another matter
-            answer = {"failed": in_one_line(f"it cannot be used: {type(error).__name__}: {error}")}
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(json.dumps(answer(json.loads(line))) + "\n")
         answers.flush()
 
 

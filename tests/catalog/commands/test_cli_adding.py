@@ -15,7 +15,7 @@ RATE = 22_050
 
 
 @pytest.fixture
-def music(tmp_path):
+def music(prepared_here, tmp_path):
     folder = tmp_path / "beds"
     folder.mkdir()
     for seed, name in ((1, "Smoky Jazz Bar.wav"), (2, "Ocean Waves.flac")):

@@ -127,7 +127,7 @@ def test_the_synthesizer_is_taken_at_its_word(open_service):
         assert described(track, styles).endswith("taken as it was asked for")
 
 
-def test_a_piece_without_words_is_offered_by_what_is_measured(open_service, tmp_path):
+def test_a_piece_without_words_is_offered_by_what_is_measured(prepared_here, open_service, tmp_path):
     service = open_service(encoder=encoders.load(), min_similarity=None)
     piece = render(STYLES["sport_drive"]["synthesis"], duration_s=12.0)
     sf.write(tmp_path / "Track 01.wav", piece.samples, piece.sample_rate)

@@ -33,6 +33,12 @@ def tune(seed, seconds=8.0, rate=RATE):
 
 
 @pytest.fixture
+def service(prepared_here, open_service):
+    """A service that prepares files in this process; tests of the processes open one that does not."""
+    return open_service()
+
+
+@pytest.fixture
 def folder(tmp_path):
     """A folder with two pieces, a copy of each kind, and what cannot be read."""
     music = tmp_path / "beds"
@@ -65,8 +71,8 @@ EXPECTED = {
 }
 
 
-def test_a_folder_is_added_and_what_cannot_be_read_is_named(service, folder):
-    told = []
+def test_a_folder_is_added_and_what_cannot_be_read_is_named(open_service, folder):
+    service, told = open_service(), []
     batch = service.add(folder, license="CC0-1.0", rights="bought", tags=["beds"], on_file=told.append)
     assert outcomes(batch) == EXPECTED
     assert told == [*batch.files]
@@ -117,7 +123,8 @@ def test_words_of_tags_lists_and_the_caller_win_in_turn(service, folder):
     assert service.get(tagged.track_id).license == "CC-BY-4.0"
 
 
-def test_the_same_call_again_adds_what_is_missing(service, folder, monkeypatch):
+def test_the_same_call_again_adds_what_is_missing(open_service, folder, monkeypatch, request):
+    service = open_service()
     inserted = service.store.tracks.insert_all
 
     def stop_after_one(rows):
@@ -129,6 +136,7 @@ def test_the_same_call_again_adds_what_is_missing(service, folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         service.add(folder, license="CC0-1.0")
     monkeypatch.undo()
+    request.getfixturevalue("prepared_here")
     assert service.store.tracks.count() == 1
     again = service.add(folder, license="CC0-1.0")
     assert (again.count("added"), again.count("present")) == (1, 2)
@@ -184,7 +192,7 @@ def test_a_backup_has_the_originals_and_a_lost_one_is_told(service, folder, tmp_
     assert not service.store.care.fix(problem)
 
 
-def test_an_imported_track_is_found_listed_and_reused(open_service, folder):
+def test_an_imported_track_is_found_listed_and_reused(prepared_here, open_service, folder):
     service = open_service(min_similarity=0.2)
     batch = service.add(folder, license="CC-BY-4.0")
     (hit, *_) = service.search("smoky bar", by="words")
@@ -201,7 +209,7 @@ def test_an_imported_track_is_found_listed_and_reused(open_service, folder):
         service.again(batch.track_ids[0])
 
 
-def test_a_whole_piece_serves_where_nobody_asked_for_a_length(open_service, tmp_path):
+def test_a_whole_piece_serves_where_nobody_asked_for_a_length(prepared_here, open_service, tmp_path):
     service = open_service(min_similarity=0.2)
     sf.write(tmp_path / "Harbour at dusk.wav", tune(3, 70.0), RATE)
     (added,) = service.add(tmp_path / "Harbour at dusk.wav", license="CC0-1.0").files
@@ -258,7 +266,7 @@ def test_bytes_are_added_under_their_name(service, folder):
     assert service.add_bytes(data, "x.flac").files[0].outcome == "present"
 
 
-def test_a_file_that_brings_down_its_decoder_costs_that_file_alone(service, folder, monkeypatch):
+def test_a_file_that_brings_down_its_decoder_costs_that_file_alone(folder, monkeypatch):
     # The process reads its task and dies, as a decoder would in native code; the next file gets a new one.
     dies = (
         "import sys, os; line = sys.stdin.readline(); "

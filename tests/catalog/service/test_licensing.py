@@ -24,16 +24,16 @@ LICENSES = {"free.wav": "CC-BY-4.0", "closed.wav": "CC-BY-NC-4.0", "unknown.wav"
 
 
 @pytest.fixture
-def service(tmp_path):
+def service(prepared_here, tmp_path):
     with MusicService.open(tmp_path / "home", encoder=WordHashEncoder(), generators=Counting()) as opened:
         yield opened
 
 
-def add(service, tmp_path, names=tuple(LICENSES)):
-    """Add files with their licences; returns their tracks by the file's name."""
+def add(service, tmp_path, names=tuple(LICENSES), duration_s=30.0):
+    """Add files with their licences, as long as a bed is; returns their tracks by the file's name."""
     tracks = {}
     for name in names:
-        sf.write(tmp_path / name, tune(len(tracks), 30.0), RATE)
+        sf.write(tmp_path / name, tune(len(tracks), duration_s), RATE)
         said = {"license": LICENSES[name]} if LICENSES[name] else {}
         batch = service.add(tmp_path / name, role="background_bed", **said)
         tracks[name] = service.get(batch.files[0].track_id)
@@ -41,7 +41,7 @@ def add(service, tmp_path, names=tuple(LICENSES)):
 
 
 def test_only_tracks_that_may_be_used_so_are_found(service, tmp_path):
-    tracks = add(service, tmp_path)
+    tracks = add(service, tmp_path, duration_s=3.0)
     made = service.generate(TEXT, backend="procedural", **SHORT).track
     allowed = {made.id, tracks["free.wav"].id}
     for page in (service.browse("license:commercial"), service.browse("", license="commercial")):

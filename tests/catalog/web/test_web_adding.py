@@ -24,7 +24,7 @@ def send(client, content, query="?name=Jazz%20Bar.wav&license=CC0-1.0", kind="au
     return client.request("POST", f"/api/tracks{query}", content=content, headers={"Content-Type": kind})
 
 
-def test_a_file_is_added_once_and_listed(client):
+def test_a_file_is_added_once_and_listed(prepared_here, client):
     answer = send(client, piece())
     assert answer.status_code == 200, answer.text
     added = answer.json()
