@@ -2,7 +2,9 @@
 
 The measured tempo alone would blame much that is right: it may be the double, or one and a half, and between two
 such readings a listener could not decide either. So the pulse is looked up at the asked tempo: music in that tempo
-repeats well after one, two or four of its beats, whichever of them is counted as the beat.
+repeats well after one or two of its beats, whichever of them is counted as the beat. Two beats of a third more may be
+one and a half of the music's own, and two of a fifth less two and a half. Then the music does not repeat after one of
+them, and better after one of its own.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ CLEAR = 0.45
 """Least autocorrelation of a pulse that is told at all; 1 is exact repetition."""
 WEAKER = 0.6
 """At the asked tempo the pulse is fainter than this share of the clearest one."""
-BEATS = (0.5, 1.0, 2.0, 4.0)
-"""After how many beats of the asked tempo the music may repeat best."""
+OWN_BEATS = (4 / 3, 4 / 5)
+"""How many beats of the asked tempo one of the music's is, where that tempo is a third more or a fifth less."""
+BETTER = 1.05
+"""How much better music repeats after its own beat; triplets repeat after 4/3 of a beat as well as after two."""
 TOLERANCE = 0.02
 
 
@@ -39,8 +43,10 @@ def tempo(audio: Audio, expected: Expected) -> list[Fault]:
     lags = np.arange(int(FRAMES_PER_MINUTE / FASTEST_BPM), int(FRAMES_PER_MINUTE / SLOWEST_BPM) + 1)
     lag = int(lags[np.argmax(repeats[lags])])
     beat = FRAMES_PER_MINUTE / expected.tempo_bpm
-    asked = max(_best_near(repeats, beats * beat) for beats in BEATS)
-    if repeats[lag] < CLEAR or asked >= WEAKER * repeats[lag]:
+    one, two = (_best_near(repeats, beats * beat) for beats in (1.0, 2.0))
+    own = max(_best_near(repeats, beats * beat) for beats in OWN_BEATS)
+    least = WEAKER * repeats[lag]
+    if repeats[lag] < CLEAR or one >= least or (two >= least and own <= BETTER * two):
         return []
     heard_bpm = FRAMES_PER_MINUTE / lag
     words = f"its pulse is {heard_bpm:.0f} a minute and {expected.tempo_bpm:.0f} was asked for"

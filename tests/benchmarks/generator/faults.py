@@ -162,7 +162,7 @@ CHECKS: dict[str, Callable[[Audio, Expected], list[Fault]]] = {
     "stuck": stuck_loops,
 }
 """The check of each kind alone."""
-TEMPO_RATIOS = (0.85, 1.1, 1.2, 1.3)
+TEMPO_RATIOS = (0.67, 0.8, 0.85, 0.9, 1.1, 1.2, 1.3)
 
 
 def repetition(samples: np.ndarray, rate: int) -> float:

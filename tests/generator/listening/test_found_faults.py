@@ -126,17 +126,21 @@ def test_a_drone_that_stands_still_is_not_stuck():
     assert "stuck" not in kinds(Audio((0.1 * drone + noise).astype(np.float32)[:, None], RATE))
 
 
-def test_a_far_tempo_is_found_and_an_octave_is_not():
-    clicks = np.zeros((at(16), 1), np.float32)
-    burst = np.random.default_rng(3).normal(0, 0.3, at(0.03)).astype(np.float32)[:, None]
-    for beat in np.arange(0, 15.5, 0.5):  # 120 a minute
-        clicks[at(beat) : at(beat) + len(burst)] += burst
-    music = Audio(clicks + np.random.default_rng(4).normal(0, 0.003, clicks.shape).astype(np.float32), RATE)
-    for asked in (60.0, 120.0, 121.0):
+@pytest.mark.parametrize("eighth_level", [0.0, 0.6])
+def test_a_far_tempo_is_found_and_an_octave_is_not(eighth_level):
+    clicks = np.random.default_rng(4).normal(0, 0.003, (at(16), 1))
+    burst = np.random.default_rng(3).normal(0, 0.3, (at(0.03), 1))
+    # 120 beats a minute, and eighths between them.
+    for number, start_s in enumerate(np.arange(0, 15.5, 0.25)):
+        clicks[at(start_s) : at(start_s) + len(burst)] += (eighth_level if number % 2 else 1.0) * burst
+    music = Audio(clicks.astype(np.float32), RATE)
+    for asked in (60.0, 119.0, 120.0, 121.0, 240.0):
         assert "tempo" not in kinds(music, Expected(tempo_bpm=asked, may_repeat=True))
-    for asked in (88.0, 105.0, 140.0):
+    # Two beats of 96, 156 and 160 are about two and a half and one and a half of 120.
+    for asked in (88.0, 96.0, 105.0, 108.0, 140.0, 156.0, 160.0):
         (fault,) = [one for one in find_faults(music, Expected(tempo_bpm=asked)) if one.kind == "tempo"]
-        assert fault.words == f"its pulse is 120 a minute and {asked:.0f} was asked for"
+        assert fault.words.endswith(f" a minute and {asked:.0f} was asked for")
+        assert fault.words.startswith(("its pulse is 120 ", "its pulse is 60 "))
 
 
 @settings(max_examples=40, deadline=None)
