@@ -11,7 +11,7 @@ from .errors import CatalogError
 from .history.over_time import OverTime
 from .history.requests import PastRequest
 from .history.statistics import Statistics
-from .models import Candidate, Features, Hit, Result, StockPlan, Track
+from .models import IMPORTED, Candidate, Features, Hit, Result, StockPlan, Track
 from .models.job import Job
 from .presets import Library
 from .reuse.certificate import Certificate
@@ -51,8 +51,14 @@ def headline(result: Result) -> str:
         return f"would make a new track: {result.reason}"
     return (
         f"{result.action}: {track.id}, {track.style}, {track.role}, {track.duration_s:g} s, "
-        f"by {track.model} ({result.reason})"
+        f"by {_maker(track)} ({result.reason})"
     )
+
+
+def _maker(track: Track) -> str:
+    """Return who made a track: the model, or of imported music the artist."""
+    unknown = track.backend == IMPORTED and track.model == "unknown"
+    return "an unknown artist" if unknown else track.model
 
 
 def entry(result: Result) -> dict[str, Any]:
@@ -234,7 +240,8 @@ def _over_time(served: OverTime) -> Iterator[str]:
 def stock_lines(plan: StockPlan) -> Iterator[str]:
     """Return lines: the corpus, a table of the planned tracks with what each adds, and what making them costs."""
     read = f"{plan.read:,} of them read" if plan.read < plan.texts else "all read"
-    yield f"corpus: {plan.texts:,} texts, {read}; the catalog serves {plan.covered_before / plan.read:.1%} already"
+    texts = f"{plan.texts:,} text{'' if plan.texts == 1 else 's'}"
+    yield f"corpus: {texts}, {read}; the catalog serves {plan.covered_before / plan.read:.1%} already"
     if plan.tracks:
         yield f"{'':>3}  {'style':24} {'newly served':>12} {'served so far':>14}  made for"
     for number, one in enumerate(plan.tracks, start=1):
@@ -243,8 +250,7 @@ def stock_lines(plan: StockPlan) -> Iterator[str]:
             f"{number:3}  {one.style:24} {one.newly_covered:12,} {one.share:14.1%}  "
             f"{shown(one.place)}: {shown(one.summary)[:60]}{there}"
         )
-    if plan.note:
-        yield f"note: {plan.note}"
+    yield from (f"note: {note}" for note in (plan.note, plan.languages) if note)
     if plan.missing:
         yield f"making {len(plan.missing)} of them takes about {duration(plan.cost_s)}"
     yield from (f"  {basis}" for basis in plan.cost_basis)

@@ -25,6 +25,7 @@ __all__ = [
     "checked_but_keywords",
     "nearest",
     "sentence",
+    "sentence_on",
     "validated",
 ]
 
@@ -69,7 +70,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     """Return one sentence that names the refused value of `model`, and what is valid."""
-    problem, *others = error.errors(include_url=False)
+    return sentence_on(error.errors(include_url=False), model)
+
+
+def sentence_on(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]) -> str:
+    """Return what `sentence` does, of the problems that pydantic lists."""
+    problem, *others = problems
     field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
     if problem["type"] == "extra_forbidden":
         reason = f"unknown option {field!r}; {nearest(str(problem['loc'][-1]), _fields(model, problem['loc'][:-1]))}"

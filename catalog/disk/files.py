@@ -178,8 +178,10 @@ def set_aside(home: Path, relative: str) -> Path:
 
 
 def check_writable(home: Path, what: str) -> None:
-    """Raise StorageError, which begins with `what`, where the home folder or that of its tables is read-only."""
+    """Raise StorageError, beginning with `what`, where the home folder or that of its tables is read-only or gone."""
     for folder in (home, home / "lance"):
+        if not folder.exists():
+            raise StorageError(f"{what}: {folder} is gone; open the catalog again")
         if not os.access(folder, os.W_OK):
             raise StorageError(f"{what}: {folder} is read-only; choose a home folder you can write to")
 

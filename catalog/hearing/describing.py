@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..models import Track
+from ..models import IMPORTED, ITS_WORDS, Track
 from .mixture import StyleMood, heard_brief, hearing_of
 
 __all__ = ["described"]
@@ -19,5 +19,12 @@ def described(track: Track, styles: Mapping[str, StyleMood]) -> str:
     hearing = hearing_of(track, styles)
     errors = f"valence {brief.valence:+.1f} ± {brief.errors[0]:.1f}, energy {brief.energy:+.1f} ± {brief.errors[1]:.1f}"
     if hearing is None:
-        return f"{errors}, by {brief.by}; taken as it was asked for"
+        return f"{errors}, by {brief.by}; taken as {_said(track)}"
     return f"{hearing.words}; {errors}"
+
+
+def _said(track: Track) -> str:
+    """Return in words by what the music of a track is known: nobody asks for music that is imported."""
+    if track.backend != IMPORTED:
+        return "it was asked for"
+    return "its words say" if track.config.get("style_by") == ITS_WORDS else "it was said to be"

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..models import Track
+from ..models import ITS_WORDS, Track
 from .model import ERRORS
 
-__all__ = ["Hearing", "StyleMood", "heard_brief", "hearing_of"]
+__all__ = ["WORDS", "Hearing", "StyleMood", "heard_brief", "hearing_of"]
 
 USUAL = ((0.13, 0.44), (-0.03, 0.51))
 """Mean and standard deviation of valence and of energy of the shipped styles: what a track may be that came out
@@ -194,7 +194,8 @@ def _words(track: Track, asked: StyleMood | None, brief: Brief, weight: float) -
     if asked is None:
         return f"heard as {mood}, a guess (likeliest style {_best(brief)}, sure {brief.sure:.2f})"
     wanted = _mood(asked.valence, asked.energy)
-    verb = "made as" if "style_sure" not in track.config else "its words say"
+    by = track.config.get("style_by")
+    verb = "made as" if by is None else "its words say" if by == ITS_WORDS else "said to be"
     return f"{verb} {wanted}, heard as {mood} (chance {weight:.2f} that it came out otherwise)"
 
 

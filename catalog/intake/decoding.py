@@ -24,6 +24,8 @@ Samples = NDArray[np.float32]
 RATE = 32_000
 """The rate of made tracks, in Hz."""
 MIN_S, MOST_S = 0.5, 4 * 3600.0
+SILENT_DBFS = -70.0
+SILENT = 10.0 ** (SILENT_DBFS / 20.0)
 IN_MEMORY_S = 660.0
 """Longer audio is kept in a temporary file while it is measured."""
 BLOCK_FRAMES = 1 << 18
@@ -65,7 +67,10 @@ def decoded(path: Path, folder: Path) -> Iterator[Decoded]:
         samples = spool.samples()
         if len(samples) < MIN_S * RATE:
             raise InputError(f"it is {len(samples) / RATE:.2f} s long; at least {MIN_S:g} s are taken")
-        yield Decoded(samples, described)
+        sound = Decoded(samples, described)
+        if all(np.abs(block).max() < SILENT for block in sound.blocks()):
+            raise InputError(f"it is silent: nothing in it is louder than {SILENT_DBFS:g} dBFS")
+        yield sound
 
 
 class _Spool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..brief.reader import StyleLike
-from ..models import Environment, Features, TimeOfDay, Unit, Value
+from ..models import ITS_WORDS, Environment, Features, TimeOfDay, Unit, Value
 from ..text.encoder import Encoder
 from ..text.features import tone_of
 from .words import Words
@@ -55,7 +55,12 @@ class Impression(Value):
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     by: str = "nothing is known of it"
-    """Who says so: "its words"."""
+    """Who says so: `ITS_WORDS` where they were guessed from."""
+
+    @property
+    def guessed(self) -> float | None:
+        """How sure the style is that was guessed from words; None where it was stated."""
+        return self.sure if self.by == ITS_WORDS else None
 
 
 def impression(
@@ -71,7 +76,8 @@ def impression(
     is taken as it is.
     """
     if words.style in styles:
-        named = Impression(style=words.style, styles={words.style: 1.0}, sure=1.0, by="its words")
+        said_by = words.said_by.get("style", "")
+        named = Impression(style=words.style, styles={words.style: 1.0}, sure=1.0, by=said_by)
         return _felt(named, features, styles)
     tokens = _tokens(words)
     if features is None or not tokens:
@@ -83,7 +89,7 @@ def impression(
         style=likely[0] if sure >= SURE_ENOUGH else UNSORTED,
         styles={name: round(chances[name], 3) for name in likely[:TOLD]},
         sure=round(sure, 3),
-        by="its words",
+        by=ITS_WORDS,
     )
     return _felt(first, features, styles)
 

@@ -86,9 +86,10 @@ def manifest(path: str | Path) -> dict[str, Words]:
             found[place] = _said(row, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
+            field = str(first["loc"][0])
+            column = next((name for name in NAMES[field] if row.get(name)), field)
             raise InputError(
-                f"{'.'.join(map(str, first['loc']))} in row {number} of {told(file)} is {first['input']!r}: "
-                f"{first['msg'].lower()}"
+                f"{column} in row {number} of {told(file)} is {first['input']!r}: {first['msg'].lower()}"
             ) from None
     if not found:
         raise InputError(f"the list {told(file)} has no rows; write one for each file")
@@ -203,7 +204,8 @@ def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_read(file).splitlines(), start=1):
+    # Not splitlines: a JSON string may hold U+2028.
+    for number, line in enumerate(_read(file).split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -22,7 +22,7 @@ from .collection import MOST_TRACKS, Collection
 from .ear import Heard, HeardTag, Measured, Suggested
 from .filter import Alternative, Condition, FieldName, Filter, Period, Span
 from .hits import Hits
-from .intake import AddedFile, AddOptions, Batch, Outcome
+from .intake import ITS_WORDS, AddedFile, AddOptions, Batch, Outcome
 from .log import Judgement, Mood, RequestRecord
 from .request import (
     Audience,
@@ -44,6 +44,7 @@ from .track import IMPORTED, Hit, Page, State, Track
 
 __all__ = [
     "IMPORTED",
+    "ITS_WORDS",
     "MAX_TEXT_BYTES",
     "MOST_TRACKS",
     "Action",

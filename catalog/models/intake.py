@@ -10,8 +10,10 @@ from typing_extensions import TypedDict
 
 from .base import Value
 
-__all__ = ["AddOptions", "AddedFile", "Batch", "Outcome"]
+__all__ = ["ITS_WORDS", "AddOptions", "AddedFile", "Batch", "Outcome"]
 
+ITS_WORDS = "its words"
+"""Who says the style of a track that was guessed from what is said of it (`config.style_by`)."""
 Outcome = Literal["added", "present", "copy", "failed"]
 """`present`: the same bytes are in the catalog; `copy`: the same recording is, coded in another way; in a dry run,
 `added` means that it would be."""
@@ -50,7 +52,7 @@ class AddedFile(Value):
     role: str = ""
     style: str = ""
     sure: float | None = None
-    """How sure the style is, 0 to 1, from the words alone."""
+    """How sure the style is that was guessed from the words, 0 to 1; None where it was stated."""
     duration_s: float | None = None
 
 

@@ -53,6 +53,8 @@ class StockPlan(Value):
     """What the cost follows from, in words."""
     note: str = ""
     """Why there are fewer tracks than were asked for; "" where there are not."""
+    languages: str = ""
+    """Which texts are served by a track of their own alone, because of their language; "" where there are none."""
 
     @property
     def share(self) -> float:

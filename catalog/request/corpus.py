@@ -74,6 +74,10 @@ def read_corpus(
             f"table={table!r} is for the folder of a LanceDB database, and {corpus} is no folder"
         )
     elif path.is_dir():
+        if column is not None:
+            raise InputError(
+                f"column={column!r} is for JSON Lines and tables, and {corpus} is a folder of texts"
+            )
         found = _from_folder(path, draw)
     else:
         found = _from_lines(path, column, draw)
@@ -122,29 +126,46 @@ def _from_lines(path: Path, column: str | None, draw: _Draw) -> Sample:
             for index in draw(len(numbers)):
                 file.seek(starts[index])
                 number = numbers[index]
-                texts.append(CorpusText(_line(number, file.readline(), column), f"line {number}"))
+                if (source := _line(number, file.readline(), column)) is not None:
+                    texts.append(CorpusText(source, f"line {number}"))
     except OSError as error:
         raise InputError(f"the corpus {path} cannot be read: {error.strerror}") from error
     return Sample(texts, len(numbers))
 
 
-def _line(number: int, line: bytes, column: str | None) -> ContextSource:
+def _line(number: int, line: bytes, column: str | None) -> ContextSource | None:
+    """Return the text of a line; None where it is empty."""
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
             f"line {number} is not UTF-8 text (at byte {error.start}); convert it first"
         ) from None
-    if column is None:
-        return read_line(number, text)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
+        if column is None:
+            return read_line(number, text)  # which says what is wrong
         raise InputError(f"line {number} is not JSON; write each text as a JSON object") from None
+    if _is_empty(value, TEXT_KEYS if column is None else (column,)):
+        return None
+    if isinstance(value, list):
+        raise InputError(f"line {number} is a JSON array; write one text or object on each line")
+    if column is None:
+        return read_line(number, text)
     if not isinstance(value, dict) or not isinstance(value.get(column), str):
         keys = ", ".join(sorted(map(str, value))[:10]) if isinstance(value, dict) else "no object"
         raise InputError(f"line {number} has no text under column {column!r} ({keys or 'empty'})")
     return _checked(value[column], f"line {number}")
+
+
+def _is_empty(value: Any, keys: Sequence[str]) -> bool:
+    """Tell whether a line is an empty text, or has one as the first under `keys`; null alone is empty too."""
+    if isinstance(value, dict):
+        found = [value[key] for key in keys if key in value]
+        empty = "" if any(one is None for one in found) else value
+        value = next((one for one in found if isinstance(one, str)), empty)
+    return isinstance(value, str) and not value.strip()
 
 
 def _from_folder(folder: Path, draw: _Draw) -> Sample:

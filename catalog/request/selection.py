@@ -73,7 +73,7 @@ def pick_style(
 def _suit(brief: Brief, name: str, style: StyleLike, features: Features) -> tuple[float, list[str]]:
     fit, distance = brief.styles[name], _distance(style, features)
     score = fit.fits + fit.passes
-    why = [f"{_WHO[brief.read_by]}: fits by {fit.fits:.0%}, passes by {fit.passes:.0%}"]
+    why = [f"{_WHO[brief.read_by]}: fits with a chance of {fit.fits:.0%}, passes with {fit.passes:.0%}"]
     if brief.read_by == "caller":
         return score, why
     if brief.read_by == "built-in":

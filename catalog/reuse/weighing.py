@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..brief.reader import StyleLike
-from ..hearing.mixture import Hearing, hearing_of
+from ..hearing.mixture import WORDS, Hearing, hearing_of
 from ..models import Candidate, Features, Request, Track
 from ..text.mood import mood_distance
 from . import serving
@@ -29,8 +29,6 @@ MOOD_COST = 0.6
 """A mood distance of 1 lowers the similarity by this."""
 MAX_MOOD_DISTANCE = 0.2
 """Beyond this mood distance a track is refused, however similar it is."""
-EVEN = 0.1
-"""Nearer to 0 than this a mood is on neither side."""
 PLACE_COST = 0.15
 TIME_COST = 0.05
 
@@ -206,7 +204,7 @@ def _mood(one: Features | Track | Felt) -> str:
 
 
 def _level(value: float, more: str, less: str) -> str:
-    """Return in words where a value from -1 to 1 lies."""
-    if abs(value) < EVEN:
+    """Return in words where a value from -1 to 1 lies, told as what is heard of a track is told."""
+    if abs(value) < WORDS:
         return f"neither {more} nor {less}"
     return more if value > 0 else less

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ from ..reuse.weighing import serves_by_music
 from ..search.filters import both, equals, one_of, to_sql
 from ..store.requests import STOCKING
 from ..store.store import Store
+from ..text.language import name_of
 from ..validation import checked, nearest
 from .call import Call
 from .cover import Pick, greedy_cover
@@ -73,10 +75,13 @@ class Texts:
         calls: Sequence[Call],
         requests: Sequence[Request],
         serves: Callable[[Request, Music], bool],
+        certified: Callable[[str], bool],
     ) -> None:
         self.sample = sample
         self.calls = calls
         self.requests = requests
+        self.certified = [certified(request.features.language) for request in requests]
+        """Whether a certificate holds for the language of each text. Where none does its own track alone serves it."""
         self._serves = serves
         self.facts = [hard_facts(request) for request in requests]
         self.with_facts: dict[str, list[int]] = {}
@@ -168,7 +173,10 @@ def _read(
     def serves(request: Request, music: Music) -> bool:
         return serves_by_music(request, music, terms, flow.library.styles)
 
-    return Texts(sample, calls, [flow.understand(call)[0] for call in calls], serves)
+    def certified(language: str) -> bool:
+        return not terms.for_language(language).music_uncovered
+
+    return Texts(sample, calls, [flow.understand(call)[0] for call in calls], serves, certified)
 
 
 def _made_earlier(flow: Flow, texts: Texts) -> list[Proposal]:
@@ -258,11 +266,12 @@ def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[Music]:
 def _propose(texts: Texts, library: Library) -> list[Proposal]:
     """Return for each style the texts that a track of it could be made for: the one it suits best of each mood.
 
-    A style is proposed for a text that a track of it would serve, or that it is picked for. Texts that the style is
-    picked for come first. The style of a place is proposed only for texts set there, as it is picked only for them.
+    A style is proposed for a text that a track of it would serve, or that it is picked for. Texts in a certified
+    language come first, since moods of others are hardly known, then texts that the style is picked for. The style of a
+    place is proposed only for texts set there, as it is picked only for them.
     """
     alike_in_form = _forms(library)
-    best: dict[tuple[str, str, tuple[int, int]], tuple[bool, float, int]] = {}
+    best: dict[tuple[str, str, tuple[int, int]], tuple[bool, bool, float, int]] = {}
     for facts, alike in texts.with_facts.items():
         for number in alike:
             request = texts.requests[number]
@@ -273,9 +282,9 @@ def _propose(texts: Texts, library: Library) -> list[Proposal]:
                     continue
                 picked = request.style == style
                 if picked or texts.served_by(texts.music_of(style, number), [number]):
-                    rated = picked, _passes(request, style), -number
+                    rated = texts.certified[number], picked, _passes(request, style), -number
                     best[facts, style, cell] = max(rated, best.get((facts, style, cell), rated))
-    return [Proposal(style, -number) for (_, style, _), (_, _, number) in best.items()]
+    return [Proposal(style, -number) for (_, style, _), (_, _, _, number) in best.items()]
 
 
 def _passes(request: Request, style: str) -> float:
@@ -341,14 +350,32 @@ def _plan(
         tracks=tuple(tracks),
         cost_s=round(sum(one.cost_s for one in tracks), 2),
         cost_basis=tuple(bases),
-        note="" if len(tracks) == wanted else _note(len(tracks), wanted),
+        note="" if len(tracks) == wanted else _note(len(tracks), wanted, certified=all(texts.certified)),
+        languages=_languages(texts),
     )
 
 
-def _note(count: int, wanted: int) -> str:
+def _languages(texts: Texts) -> str:
+    """Return which texts no certificate holds for, and what that means for the plan; "" where one holds for all."""
+    spoken = Counter(
+        name_of(request.features.language)
+        for request, certified in zip(texts.requests, texts.certified, strict=True)
+        if not certified
+    )
+    if not spoken:
+        return ""
+    names = ", ".join(f"{name} {count:,}" for name, count in spoken.most_common(5))
+    return (
+        f"texts in languages that the certificate of reuse does not hold for ({names}) are served by tracks of their "
+        "own alone"
+    )
+
+
+def _note(count: int, wanted: int, *, certified: bool) -> str:
     enough = (
         f"{count} of {wanted} tracks serve all that can be served"
         if count
         else "no track would serve more texts"
     )
-    return f"{enough}: for the rest no style is sure enough, or the catalog serves them already"
+    known = "" if certified else ", nothing is certified for their language"
+    return f"{enough}: for the rest no style is sure enough{known}, or the catalog serves them already"

@@ -26,6 +26,7 @@ from ..errors import (
     in_one_line,
 )
 from ..service.jobs import QueueFull
+from ..validation import sentence_on
 from .json_response import Json
 
 __all__ = [
@@ -51,6 +52,7 @@ STATUS: tuple[tuple[type[CatalogError], int], ...] = (
     (EncoderMismatch, 409),
     (Unavailable, 409),
 )
+TYPES = ("str", "int", "float", "bool")
 _PART = r"[^\s'\",;:()<>]"
 PATH = re.compile(
     rf"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\]{_PART}+"
@@ -127,8 +129,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Json:
-        del request
-        return problem_response(_document(422, "InputError", _invalid(error), InputError.exit_code))
+        return problem_response(_document(422, "InputError", _invalid(request, error), InputError.exit_code))
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Json:
@@ -174,11 +175,20 @@ def _logged(error: Exception) -> str:
     return f"the service failed; its log says why under {mark}"
 
 
-def _invalid(error: RequestValidationError) -> str:
-    problem, *others = error.errors()
-    place = (
-        ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path")) or "the body"
-    )
-    message = str(problem["msg"])
-    sentence = f"{place} cannot be used: {message[:1].lower()}{message[1:]}"
-    return sentence + (f" (and {len(others)} more)" if others else "")
+def _invalid(request: Request, error: RequestValidationError) -> str:
+    """Return one sentence that names the value that was refused, and what is valid."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"the body is no JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
+    # A value that is of no type of a union is told once.
+    problems = {place: {**one, "loc": place} for one in reversed(error.errors()) for place in [_place(one)]}
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = body.field_info.annotation if body is not None else None
+    known = model if isinstance(model, type) and issubclass(model, BaseModel) else BaseModel
+    return sentence_on([*reversed(problems.values())], known)
+
+
+def _place(problem: dict[str, Any]) -> tuple[str | int, ...]:
+    """Return where a value stands, without the part of the request and the type of a union that it was read as."""
+    parts = [part for part in problem["loc"][1:] if part not in TYPES and "[" not in str(part)]
+    return tuple(parts) or ("the body",)

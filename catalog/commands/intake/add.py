@@ -141,15 +141,15 @@ def _asked(
 
 
 def _print(one: AddedFile) -> None:
-    symbol = SYMBOLS[one.outcome]
-    if one.outcome == "failed":
-        click.echo(f"{symbol} {one.path}: {one.detail}", err=True)
-    elif one.outcome == "added":
-        told = [one.track_id or "", one.title, ", ".join(one.genres), _style(one), one.role, one.license]
+    from ...report import shown
+
+    told = one.detail
+    if one.outcome == "added":
         length = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
-        click.echo(f"{symbol} {one.path}: {' | '.join(filter(None, (*told, length)))}")
-    else:
-        click.echo(f"{symbol} {one.path}: {one.detail}", err=True)
+        facts = (one.track_id, one.title, ", ".join(one.genres), _style(one), one.role, one.license, length)
+        told = " | ".join(filter(None, facts))
+    # A name may hold what breaks a line, or what steers a terminal.
+    click.echo(shown(f"{SYMBOLS[one.outcome]} {one.path}: {told}"), err=one.outcome != "added")
 
 
 def _style(one: AddedFile) -> str:

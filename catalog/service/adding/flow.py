@@ -304,7 +304,7 @@ def _prepared(
         store.audio.put_print(audio_path, sparse(heard))
     store.audio.put_sidecar(audio_path, sidecar(track))
     sound = _array(answer["sound"], "<f4")
-    added = AddedFile(**facts, outcome="added", track_id=track.id, style=track.style, sure=found.sure)
+    added = AddedFile(**facts, outcome="added", track_id=track.id, style=track.style, sure=found.guessed)
     adding.known.add(track.id, file.sha256, heard, track.duration_s)
     return NewTrack(track, vector, sound, adding.music.of_track(track)), added
 
@@ -320,7 +320,7 @@ def _would_add(
         )
     _, features, _ = _read(adding, words)
     found = impression(words, features=features, styles=adding.library.styles, encoder=adding.encoder)
-    would = AddedFile(**facts, outcome="added", style=found.style, sure=found.sure)
+    would = AddedFile(**facts, outcome="added", style=found.style, sure=found.guessed)
     if heard is not None:
         adding.would_know.add(sparse(heard), length)
         adding.would_add.append(would)

@@ -79,3 +79,22 @@ def test_a_folder_without_audio_is_told(tmp_path):
     found = run("add", str(tmp_path / "empty"), home=tmp_path / "home")
     assert found.exit_code == 3
     assert "no audio file was found there" in found.stderr
+
+
+def test_a_name_breaks_no_line_and_steers_no_terminal(tmp_path, music):
+    (music / "Smoky Jazz Bar.wav").rename(music / "Smoky\nJazz\x1b[31m Bar.wav")
+    (music / "broken.mp3").rename(music / "bro\x1b]0;ken.mp3")
+    tried = run("add", str(music), "--dry-run", home=tmp_path / "home")
+    assert len(tried.stdout.splitlines()) == 2
+    assert r"Smoky\x0aJazz\x1b[31m Bar.wav: " in tried.stdout
+    assert r"bro\x1b]0;ken.mp3: it is damaged" in tried.stderr
+
+
+def test_a_style_that_is_stated_is_not_told_as_guessed(tmp_path, music):
+    home = tmp_path / "home"
+    added = run("add", str(music / "Ocean Waves.flac"), "--style", "lullaby", home=home)
+    assert " | lullaby | background_bed | " in added.stdout
+    shown = run("show", added.stdout.split(": ")[1].split(" ")[0], home=home).stdout
+    assert "config.style_by: whoever added it" in shown
+    assert "its words" not in shown
+    assert "it was asked for" not in shown

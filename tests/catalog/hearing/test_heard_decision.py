@@ -138,6 +138,12 @@ def test_a_piece_without_words_is_offered_by_what_is_measured(prepared_here, ope
     wild, calm = candidate(service, WILD), candidate(service, QUIET)
     assert wild.heard.startswith("heard as driving")
     assert wild.passes > 2 * calm.passes
+    neutral = track.measured.suggests.model_copy(update={"valence": -0.2, "energy": 0.2})
+    measured = track.measured.model_copy(update={"suggests": neutral})
+    service.store.tracks.change(track.id, lambda _: {"measured": measured})
+    told = candidate(service, WILD)
+    assert told.heard.startswith("heard as moderate and neutral")
+    assert told.against[0].endswith("the track is neither happy nor sad and neither lively nor still")
     vector = service._flow.music.of_track(track)
     assert vector is not None
     assert np.linalg.norm(vector.vector) == pytest.approx(1.0, abs=1e-5)

@@ -213,7 +213,7 @@ def test_lists_say_what_files_are(tmp_path):
     ("name", "text", "said"),
     [
         ("a.csv", "title\nx\n", "row 2 .* names no file"),
-        ("a.csv", "path,bpm\na.wav,fast\n", "tempo_bpm in row 2 .* 'fast'"),
+        ("a.csv", "path,bpm\na.wav,fast\n", "^bpm in row 2 .* 'fast'"),
         ("a.jsonl", "[]", "no JSON object"),
         ("a.jsonl", "{", "row 1 .* no JSON"),
         ("a.csv", "", "no rows"),
@@ -256,3 +256,10 @@ def test_audio_files_are_found_once_and_in_order(tmp_path):
     found = [*find([tmp_path / "m", tmp_path / "m/b.wav"])]
     assert [one.path.name for one in found] == ["a.mp3", "b.wav", "gone.wav", "c.OPUS"]
     assert [one.folder for one in found] == ["m", "m", "m", "m/sub"]
+
+
+def test_a_line_separator_in_a_title_ends_no_row(tmp_path):
+    row = {"path": "a.wav", "title": "Rain\u2028Night\x85"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    (words,) = manifest(tmp_path / "a.jsonl").values()
+    assert words.title == "Rain Night"

@@ -54,6 +54,21 @@ def test_a_column_names_another_key(tmp_path):
     assert [text.source for text in read_corpus(str(path), column="body").texts] == TEXTS[:2]
 
 
+def test_empty_texts_are_left_out_of_json_lines_as_they_are_of_tables(tmp_path):
+    empty = ["", " ", {"text": ""}, {"answer": None}, {"text": None, "query": "Why?"}]
+    path = lines(tmp_path / "a.jsonl", *map(json.dumps, empty), {"text": None, "answer": TEXTS[0]})
+    sample = read_corpus(path)
+    assert (places(sample), sample.total) == (["line 6"], 6)
+    path = lines(tmp_path / "b.jsonl", {"body": None}, {"body": " "}, {"body": TEXTS[1], "text": ""})
+    assert [text.source for text in read_corpus(path, column="body").texts] == [TEXTS[1]]
+
+
+def test_a_folder_has_no_columns(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXTS[0], "utf-8")
+    with pytest.raises(InputError, match="column='body' is for JSON Lines and tables"):
+        read_corpus(tmp_path, column="body")
+
+
 def test_a_folder_holds_a_text_a_file(tmp_path):
     for name, text in (
         ("b.txt", TEXTS[0]),
@@ -118,12 +133,14 @@ def test_each_kind_is_sampled_alike(tmp_path, database):
     [
         ('"a"\n{"x": ', {}, "line 2 is not JSON"),
         ('"a"\n{"x": 1}', {}, "line 2: the context has no text"),
-        ('{"text": ""}', {}, "line 1: the text is empty"),
+        ('{"text": ""}', {}, "holds no text"),
+        ('["a", "b"]', {}, "line 1 is a JSON array; write one text or object on each line"),
+        ('["a"]', {"column": "body"}, "line 1 is a JSON array"),
         ("", {}, "holds no text"),
         ('"a"', {"sample": 0}, "sample is 0; read at least 1 text"),
         ('"a"', {"column": "body"}, "line 1 has no text under column 'body'"),
         ('{"x": "y"}', {"column": "body"}, r"no text under column 'body' \(x\)"),
-        ('{"body": " "}', {"column": "body"}, "line 1: the text is empty"),
+        ('{"body": " "}', {"column": "body"}, "holds no text"),
         ('"a"', {"table": "t"}, "is no folder"),
         ('"\udcff"', {}, "line 1 is not UTF-8 text"),
     ],

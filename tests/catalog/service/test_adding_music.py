@@ -346,3 +346,16 @@ def test_what_does_not_exist_is_refused(service, tmp_path):
         service.add(tmp_path / "nowhere")
     with pytest.raises(InputError, match="nothing is named"):
         service.add()
+
+
+def test_silence_is_no_music(service, tmp_path):
+    sf.write(tmp_path / "Calm piano.wav", np.zeros((2 * RATE, 2)), RATE)
+    sf.write(tmp_path / "noise.wav", np.random.default_rng(0).uniform(-1e-4, 1e-4, 2 * RATE), RATE)
+    late = np.zeros((8 * RATE, 2), np.float32)
+    late[-RATE:] = tune(3, 1.0)
+    sf.write(tmp_path / "Late.wav", late, RATE)
+    batch = service.add(tmp_path)
+    assert outcomes(batch) == {"Late.wav": "added", "Calm piano.wav": "failed", "noise.wav": "failed"}
+    assert {one.detail for one in batch.files if one.outcome == "failed"} == {
+        "it is silent: nothing in it is louder than -70 dBFS"
+    }

@@ -250,6 +250,20 @@ def test_when_nothing_more_can_be_served_the_plan_says_so(stocking):
     assert f"{len(plan.tracks)} of 9 tracks serve all that can be served" in plan.note
 
 
+def test_texts_in_other_languages_are_told_and_stand_for_no_english_ones(stocking):
+    foreign = [
+        "海边的黄昏,孩子们在沙滩上奔跑。",
+        "Der Zug fährt um acht Uhr ab und hält danach in jedem Dorf.",
+    ]
+    service = stocking()
+    plan = service.plan_stock([*foreign, *CORPUS[:3]], 3, **SHORT)
+    first = plan.tracks[0]
+    assert (first.place in ("text 3", "text 4", "text 5"), first.newly_covered > 1) == (True, True)
+    assert "(Chinese 1, German 1) are served by tracks of their own alone" in plan.languages
+    assert f"note: {plan.languages}" in list(report.stock_lines(plan))
+    assert service.plan_stock(CORPUS[:3], 1, **SHORT).languages == ""
+
+
 def test_the_cost_follows_from_what_was_made_here(stocking):
     service = stocking()
     service.find_or_make("Calm rain.", quality="preview", duration_s=4)

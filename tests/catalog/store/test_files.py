@@ -327,3 +327,10 @@ def test_the_limits_grow_with_the_catalog(home):
     most_s, most_bytes = audit._limits(home)
     assert most_s > least_s + 2
     assert most_bytes > least_bytes
+
+
+def test_a_home_that_was_deleted_is_not_told_as_read_only(tmp_path):
+    with pytest.raises(
+        StorageError, match=r"the job cannot be kept: .*lance is gone; open the catalog again"
+    ):
+        files.check_writable(tmp_path, "the job cannot be kept")

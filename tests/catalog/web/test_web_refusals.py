@@ -221,4 +221,22 @@ def test_a_web_socket_is_closed(client):
 def test_a_refused_name_with_a_line_break_stays_in_one_line(client):
     answer = client.post("/api/find", json={"context": RAIN, "a\nb": 1})
     assert (answer.status_code, "\n" in answer.json()["detail"]) == (422, False)
-    assert answer.json()["detail"].startswith("a\\nb cannot be used")
+    assert answer.json()["detail"].startswith("unknown option 'a\\nb'; valid: as_read, backend, brief, ")
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"text": RAIN}, "context is missing (and 1 more)"),
+        ({"context": 5}, "context is 5: input should be a valid string"),
+        ({"context": RAIN, "contxt": 1}, "unknown option 'contxt'; did you mean context? valid: "),
+        ({"context": RAIN, "fit": "fit"}, "fit is 'fit'; did you mean fits? valid: fits, passable"),
+        ([1], "the body is [1]: input should be a valid dictionary"),
+        ("{bad", "the body is no JSON: Expecting property name enclosed in double quotes at character 1"),
+        ("", "the body is missing"),
+    ],
+)
+def test_a_body_that_is_refused_is_told_what_is_wrong(client, body, detail):
+    content = body if isinstance(body, str) else json.dumps(body)
+    answer = client.post("/api/find", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (422, detail)
