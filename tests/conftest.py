@@ -53,6 +53,37 @@ def no_outside_settings(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("XDG_DATA_HOME", str(share))
 
 
+@pytest.fixture(autouse=True)
+def no_waits_for_the_disk(monkeypatch):
+    """Leave out that this process waits for the disk: only a power cut loses what the system has taken."""
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda descriptor: None, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def audited_here(monkeypatch):
+    """Do what a deep check leaves to a child process in this one, as a child takes 2 s to begin; return what does."""
+    from music_catalog.store import audit
+    from music_catalog.store.store import Store
+
+    def audited(home):
+        store = Store.open(home, create=False)
+        try:
+            return audit.read_through(store.home, store.tracks.table, deep=True)
+        finally:
+            store.close()
+
+    in_child = audit.in_child
+    monkeypatch.setattr(audit, "in_child", audited)
+    return in_child
+
+
+@pytest.fixture
+def audited_in_child(audited_here, monkeypatch):
+    """Let a deep check have its child process, which damage may end or keep busy for ever."""
+    monkeypatch.setattr("music_catalog.store.audit.in_child", audited_here)
+
+
 @pytest.fixture
 def prepared_here(monkeypatch):
     """Prepare files that are added in this process; one of their own would import all that measures, for 2 s."""

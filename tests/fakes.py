@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower()) or ["\x00nothing"]
 
 
+@lru_cache(maxsize=10_000)
 def _direction(word: str) -> NDArray[np.float64]:
     seed = int.from_bytes(hashlib.sha256(word.encode("utf-8")).digest()[:8], "little")
     return np.random.default_rng(seed).standard_normal(384)

@@ -10,11 +10,15 @@ import runpy
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from music_catalog import MusicService
+from music_catalog.service.jobs import Jobs
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -77,20 +81,27 @@ def test_the_llamaindex_engine_answers_with_sources_that_sound(monkeypatch, caps
     assert all(Path(source["soundtrack"]["path"]).is_file() for source in sources)
 
 
-def test_the_mcp_client_has_a_track_made_and_finds_it_the_next_time(tmp_path):
-    def run(text):
-        # In a process of its own: the server it starts needs a real stderr.
-        words = [sys.executable, EXAMPLES / "mcp_client.py", text, "--home", tmp_path]
-        return subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
-
+def test_the_mcp_client_has_a_track_made_and_finds_it_the_next_time(monkeypatch, capsys, tmp_path):
     text = "Fog rolls over the harbour while the foghorn sounds, calm and lonely."
-    made, reused = (json.loads(run(text).stdout) for _ in range(2))
-    assert (made["action"], reused["action"]) == ("generated", "reused")
-    assert made["path"] == reused["path"]
-    assert Path(made["path"]).is_file()
-    refused = run(" ")
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "error: the text is empty; pass at least one character\n"
+    # In a process of its own: the server it starts needs a real stderr.
+    words = [sys.executable, EXAMPLES / "mcp_client.py", text, "--home", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+    made = json.loads(done.stdout)
+    # From here on the server is in this process.
+    from music_catalog.integrations.mcp import server
+
+    example = load("mcp_client.py")
+    with MusicService.open(tmp_path) as service, closing(Jobs(service)) as jobs:
+        monkeypatch.setattr(example, "stdio_client", lambda parameters: server(service, jobs))
+        monkeypatch.setattr(sys, "argv", ["mcp_client.py", text, "--home", str(tmp_path)])
+        assert example.main() == 0
+        reused = json.loads(capsys.readouterr().out)
+        assert (made["action"], reused["action"]) == ("generated", "reused")
+        assert made["path"] == reused["path"]
+        assert Path(made["path"]).is_file()
+        monkeypatch.setattr(sys, "argv", ["mcp_client.py", " ", "--home", str(tmp_path)])
+        assert example.main() == 1
+        assert capsys.readouterr() == ("", "error: the text is empty; pass at least one character\n")
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_the_changelog_begins_with_the_version_of_the_project():
 
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
-@pytest.mark.parametrize("how", ["wheel", "editable"])
+@pytest.mark.parametrize("how", ["wheel", pytest.param("editable", marks=pytest.mark.cluster)])
 def test_type_checkers_find_the_mistakes_of_a_user_with_the_wheel_and_the_checkout(
     how, checker, tmp_path, request
 ):

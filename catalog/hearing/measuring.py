@@ -48,8 +48,8 @@ def _suggested(
     middle: Audio, facts: SoundFacts, tempo_bpm: float | None, musical_key: str | None
 ) -> Suggested | None:
     """Return the brief that the facts suggest; None for too short a sound, and where the model cannot be read."""
-    raw = timbre.raw_features(middle)
-    if raw is None or middle.duration_s < SHORTEST_S:
+    raw = timbre.raw_features(middle) if middle.duration_s >= SHORTEST_S else None
+    if raw is None:
         return None
     try:
         model = load()

@@ -97,10 +97,11 @@ def test_a_maker_that_is_frozen_past_its_claim_gives_one_row_and_one_answer(seaw
     assert check_home(home, tmp_path / "last", answers)["rows"] == 1
 
 
+@pytest.mark.cluster
 @pytest.mark.timeout(1_500)
 @pytest.mark.parametrize(
     ("kind", "kills"),
-    [("s3", 4), pytest.param("s3", 100, marks=LONG), pytest.param("db", 20, marks=LONG)],
+    [("s3", 100), ("db", 20)],
 )
 def test_kills_amid_makes_merges_and_care_lose_nothing(seaweed, place, tmp_path, monkeypatch, kind, kills):
     home, log, draw = place(kind), tmp_path / "log", random.Random(kills)

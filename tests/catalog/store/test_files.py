@@ -304,7 +304,7 @@ def test_nobody_holds_a_lock_twice_while_old_ones_are_removed(home, monkeypatch)
 # The limits of a deep check
 
 
-def test_a_deep_check_that_takes_too_long_is_given_up(home, monkeypatch):
+def test_a_deep_check_that_takes_too_long_is_given_up(home, audited_in_child, monkeypatch):
     add(open_store(home), "a")
     monkeypatch.setattr(audit, "_limits", lambda home: (0.01, 8_000_000_000))
     (problem,) = open_store(home).care.check(deep=True)
@@ -312,7 +312,7 @@ def test_a_deep_check_that_takes_too_long_is_given_up(home, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
-def test_a_deep_check_that_asks_for_too_much_memory_is_told(home, monkeypatch):
+def test_a_deep_check_that_asks_for_too_much_memory_is_told(home, audited_in_child, monkeypatch):
     add(open_store(home), "a")
     monkeypatch.setattr(audit, "_limits", lambda home: (600.0, 100_000_000))
     (problem,) = open_store(home).care.check(deep=True)

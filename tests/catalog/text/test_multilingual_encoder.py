@@ -16,6 +16,7 @@ import pytest
 from tiny_encoder import write_tiny_encoder
 
 from music_catalog.text import encoder, minilm
+from tests.command_line import data, run
 
 TEXTS = [
     "calm rain on the roof",
@@ -28,31 +29,43 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["bert", "xlm-roberta"])
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny-multilingual", request.param)
+KINDS = ("bert", "xlm-roberta")
 
 
-def test_numpy_computes_it_and_equals_sentence_transformers(folder: Path) -> None:
-    made = encoder.load(str(folder))
-    assert isinstance(made, encoder.LocalEncoder)
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {
+        kind: write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny-multilingual", kind)
+        for kind in KINDS
+    }
+
+
+@pytest.fixture(params=KINDS)
+def folder(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Path:
+    return folders[request.param]
+
+
+def test_numpy_computes_it_and_equals_sentence_transformers(folders: dict[str, Path]) -> None:
+    # One process for all: its imports take most of the time.
     script = (
         "import json, sys, warnings; warnings.simplefilter('ignore')\n"
         "from sentence_transformers import SentenceTransformer\n"
-        "model = SentenceTransformer(sys.argv[1], device='cpu')\n"
         "texts = json.loads(sys.stdin.read())\n"
-        "print(json.dumps(model.encode(texts, normalize_embeddings=True).tolist()))"
+        "models = [SentenceTransformer(folder, device='cpu') for folder in sys.argv[1:]]\n"
+        "print(json.dumps([model.encode(texts, normalize_embeddings=True).tolist() for model in models]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)],
+        [sys.executable, "-c", script, *map(str, folders.values())],
         input=json.dumps(TEXTS),
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
-    reference = np.asarray(json.loads(done.stdout.splitlines()[-1]), dtype=np.float32)
-    assert np.abs(made.encode(TEXTS) - reference).max() < 1e-5
+    for folder, vectors in zip(folders.values(), json.loads(done.stdout.splitlines()[-1]), strict=True):
+        made = encoder.load(str(folder))
+        assert isinstance(made, encoder.LocalEncoder)
+        assert np.abs(made.encode(TEXTS) - np.asarray(vectors, dtype=np.float32)).max() < 1e-5
 
 
 def test_a_long_text_is_cut_into_chunks_that_it_reads_whole(folder: Path) -> None:
@@ -79,17 +92,13 @@ def test_another_architecture_is_refused_in_a_sentence(folder: Path, tmp_path: P
         minilm.MiniLM(tmp_path)
 
 
-def test_a_catalog_is_served_with_it_from_the_command_line(folder: Path, tmp_path: Path) -> None:
+def test_a_catalog_is_served_with_it_from_the_command_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATALOG_ENCODER", str(folder))
+
     def catalog(*arguments: str) -> dict:
-        done = subprocess.run(
-            [sys.executable, "cli.py", *arguments, "--home", str(tmp_path), "--json"],
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parents[3],
-            env={**os.environ, "CATALOG_ENCODER": str(folder), "HF_HUB_OFFLINE": "1"},
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return data(run(*arguments, "--json", home=tmp_path))
 
     asked = ("--quality", "preview", "--duration", "1", "--backend", "procedural")
     first = catalog("find-or-make", "ruhig regen das dach", *asked)

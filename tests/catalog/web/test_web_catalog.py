@@ -85,7 +85,8 @@ def test_an_export_is_exactly_a_list_of_tracks(client, three):
     assert client.get("/api/export?format=csv&sort=nonsense").status_code == 422
 
 
-def test_the_counters_tell_requests_decisions_jobs_and_cache(client, made):
+def test_the_counters_tell_requests_decisions_jobs_and_cache(client):
+    made = client.make(RAIN)
     client.post("/api/find-or-make", {"context": RAIN, **SHORT})
     client.get(f"/api/tracks/{made['id']}/peaks")
     client.get(f"/api/tracks/{made['id']}/peaks")

@@ -466,7 +466,19 @@ cli.main()
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_ends_well_while_native_code_still_works(tmp_path, number):
     process = subprocess.Popen(
-        [sys.executable, "-c", DEAF, "serve", "--home", str(tmp_path), "--port", "0", "--grace", "0.1"],
+        [
+            sys.executable,
+            "-c",
+            DEAF,
+            "serve",
+            "--home",
+            str(tmp_path),
+            "--port",
+            "0",
+            "--no-warm",
+            "--grace",
+            "0.1",
+        ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -223,8 +223,8 @@ def test_a_session_ends_after_a_while_and_there_are_only_so_many(open_client, mo
 @pytest.mark.parametrize(
     "host", ["localhost", "127.0.0.1", "[::1]", "localhost:8765", "127.0.0.1:1", "LOCALHOST"]
 )
-def test_it_answers_to_its_names(client, host):
-    assert client.get("/api/health", headers={"Host": host}).status_code == 200
+def test_it_answers_to_its_names(shared_client, host):
+    assert shared_client.get("/api/health", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ def test_it_answers_to_its_names(client, host):
         " ",
     ],
 )
-def test_it_answers_to_no_other_name(client, host):
-    answer = client.get("/api/health", headers={"Host": host})
+def test_it_answers_to_no_other_name(shared_client, host):
+    answer = shared_client.get("/api/health", headers={"Host": host})
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
 
 
-def test_two_host_headers_are_refused(client):
+def test_two_host_headers_are_refused(shared_client):
     headers = [("Host", "localhost"), ("Host", "evil.com")]
-    assert client.get("/api/health", headers=headers).status_code == 400
+    assert shared_client.get("/api/health", headers=headers).status_code == 400
 
 
 def test_a_wildcard_answers_to_addresses_and_to_names_that_were_allowed():
@@ -279,8 +279,8 @@ def test_a_wildcard_answers_to_addresses_and_to_names_that_were_allowed():
     ],
     ids=lambda headers: "+".join(headers.values()),
 )
-def test_no_other_site_changes_anything(client, method, path, headers):
-    answer = client.request(method, path, json={}, headers=headers)
+def test_no_other_site_changes_anything(shared_client, method, path, headers):
+    answer = shared_client.request(method, path, json={}, headers=headers)
     assert answer.status_code == 403
 
 
@@ -295,35 +295,35 @@ def test_no_other_site_changes_anything(client, method, path, headers):
     ],
     ids=lambda headers: "+".join(headers.values()) or "none",
 )
-def test_our_page_and_what_is_no_page_may(client, headers):
-    assert client.post("/api/find", {"context": RAIN, **SHORT}, headers=headers).status_code == 200
+def test_our_page_and_what_is_no_page_may(shared_client, headers):
+    assert shared_client.post("/api/find", {"context": RAIN, **SHORT}, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_other_sites_may_link_here_but_embed_nothing(client, site):
-    assert client.get("/api/tracks", headers={"Sec-Fetch-Site": site}).status_code == 403
+def test_other_sites_may_link_here_but_embed_nothing(shared_client, site):
+    assert shared_client.get("/api/tracks", headers={"Sec-Fetch-Site": site}).status_code == 403
     linked = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    assert client.get("/api/health", headers=linked).status_code == 200
+    assert shared_client.get("/api/health", headers=linked).status_code == 200
     for kind in ("iframe", "frame", "embed", "object", ""):
-        assert client.get("/", headers={**linked, "Sec-Fetch-Dest": kind}).status_code == 403
+        assert shared_client.get("/", headers={**linked, "Sec-Fetch-Dest": kind}).status_code == 403
     own = {**linked, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"}
-    assert client.get("/api/health", headers=own).status_code == 200
+    assert shared_client.get("/api/health", headers=own).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in UNSAFE if one[0] != "DELETE"])
 @pytest.mark.parametrize(
     "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
 )
-def test_what_a_form_can_send_is_refused(client, method, path, kind):
+def test_what_a_form_can_send_is_refused(shared_client, method, path, kind):
     headers = {"Content-Type": kind} if kind else {}
-    assert client.request(method, path, content=b"{}", headers=headers).status_code == 415
-    assert client.request(method, path, headers=headers).status_code == 415
+    assert shared_client.request(method, path, content=b"{}", headers=headers).status_code == 415
+    assert shared_client.request(method, path, headers=headers).status_code == 415
 
 
-def test_no_answer_lets_other_sites_read_it(client):
+def test_no_answer_lets_other_sites_read_it(shared_client):
     for origin in ("http://evil.com", "http://127.0.0.1:8765", "null"):
         for method in ("GET", "OPTIONS"):
-            answer = client.request(
+            answer = shared_client.request(
                 method, "/api/tracks", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
             )
             assert not [name for name in answer.headers if name.startswith("access-control-")]
@@ -368,16 +368,16 @@ TRAVERSAL = [
 
 @pytest.mark.parametrize("path", TRAVERSAL)
 @pytest.mark.parametrize("end", ["", "/audio", "/peaks"])
-def test_an_id_is_no_path(client, path, end):
-    answer = client.get(f"/api/tracks/{path}{end}")
+def test_an_id_is_no_path(shared_client, path, end):
+    answer = shared_client.get(f"/api/tracks/{path}{end}")
     assert answer.status_code in (400, 404, 405, 422)
     assert "root:" not in answer.text
 
 
 @pytest.mark.parametrize("path", [path for path in TRAVERSAL if path != ".."])
-def test_the_page_serves_its_own_files_only(client, path):
+def test_the_page_serves_its_own_files_only(shared_client, path):
     for folder in ("/static/", "/static/a/../", "/"):
-        answer = client.get(f"{folder}{path}")
+        answer = shared_client.get(f"{folder}{path}")
         assert answer.status_code in (400, 404, 405, 422)
 
 
