@@ -9,10 +9,19 @@ import soundfile
 from music_catalog.errors import InputError
 from music_catalog.export import write_at_length
 from music_catalog.generator import Audio, audio
+from music_catalog.request import scene
 from music_catalog.request.scene import loop_length_s, read_scene
 
 WOOD = "Deep in the forest the leaves rustle over moss and pines, and birds sing in the trees."
 SHORT = {"quality": "preview", "backend": "procedural"}
+
+
+@pytest.fixture
+def service(open_service, monkeypatch):
+    """A service whose loops last 4 s, where those of scenes last half a minute and more."""
+    for name in ("SHORTEST_LOOP_S", "LONGEST_LOOP_S"):
+        monkeypatch.setattr(scene, name, 4.0)
+    return open_service()
 
 
 def test_the_text_says_where_it_is_and_the_preset_follows(service):
