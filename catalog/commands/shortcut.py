@@ -1,7 +1,7 @@
 """Answer a call of the command line that was answered before, with the standard library alone.
 
 A call is named by what was typed, the settings around it and the program itself. Its answer also rests on a few files
-(configuration, weights), whose time and size are kept with it. See `store.answers` for what else must hold.
+(configuration, certificates, weights), whose time and size are kept with it. `store.answers` says what else must hold.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..disk import queue
+from ..errors import CatalogError
 from ..store import answers
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ KIND = "calls"
 PROGRAM = Path(__file__).parents[1]
 """The folder of the package: everything that runs."""
 PROGRAM_ENDINGS = (".py", ".yaml", ".json", ".jsonl", ".safetensors")
+CERTIFICATES = ("certificate.json", "music-certificate.json")
+"""The user's own certificates in a home, each beside its `brief-*.safetensors`."""
 SETTINGS = ("CATALOG_ENCODER", "CATALOG_MODELS", "HF_", "HUGGINGFACE_", "XDG_", "HOME")
 """First letters of the environment variables that decide where models and settings are."""
 
@@ -41,15 +44,14 @@ class KeptCall:
     ) -> None:
         self._home = Path(home).expanduser().absolute()
         self._config = Path(config) if config else None
+        self._arguments = arguments
         self._name = self._digest(source, arguments)
-        # Taken before the answer is looked up: a commit that comes between then makes the kept answer stale.
-        self._stamp = answers.stamp_of(self._home)
 
     def answer(self) -> dict[str, Any] | None:
         """Return the payload that was kept for this call, and queue its line of the log; None when none holds."""
         began = time.perf_counter()
         kept = answers.recall(self._home, KIND, self._name)
-        if kept is None or not answers.traces_hold(kept["traces"]):
+        if kept is None or kept["settings"] != self._settings() or not answers.traces_hold(kept["traces"]):
             return None
         if len(queue.queued(self._home)) >= queue.MOST_QUEUED:
             return None
@@ -68,23 +70,40 @@ class KeptCall:
         """Keep what this call gives from now on, where that is known from its `result`."""
         from .. import report
         from ..generator import weights
+        from ..reuse.terms import TermArguments
 
-        next_time = service.next_time(result)
+        # Taken before the answer is looked up: a commit or a change that comes between then makes the kept one stale.
+        stamp, settings, traces = answers.stamp_of(self._home), self._settings(), weights.traces()
+        terms = {
+            name: self._arguments[name] for name in TermArguments.__annotations__ if name in self._arguments
+        }
+        try:
+            next_time = service.next_time(result, **terms)
+        except CatalogError:
+            return  # the caller has the result all the same
         if next_time is None:
             return
         repeat, line = next_time
         track = repeat.track
-        assert track is not None
-        traced = [self._config or self._home / "catalog.yaml", *weights.traces()]
+        made = track.key == line.key
+        if not made and os.environ.get("CATALOG_ENCODER"):
+            return  # the certificate holds for that encoder, whose files are not traced
         content = {
             "audio_path": track.audio_path,
             "audio_bytes": track.audio_bytes,
             "audio_sha256": track.audio_sha256,
-            "traces": answers.traces_of(traced),
+            "settings": settings,
+            "traces": answers.traces_of(traces),
             "payload": report.payload(repeat, repeat.path),
             "line": line.model_dump(mode="json"),
         }
-        answers.remember(self._home, KIND, self._name, self._stamp, content)
+        answers.remember(self._home, KIND, self._name, stamp, content, made=made)
+
+    def _settings(self) -> list[list[Any]]:
+        """Return the traces of the files of the user that decide what is made, and what is reused."""
+        briefs = sorted(self._home.glob("brief-*.safetensors"))
+        certificates = (self._home / name for name in CERTIFICATES)
+        return answers.traces_of([self._config or self._home / "catalog.yaml", *certificates, *briefs])
 
     def _digest(self, source: str | bytes, arguments: Mapping[str, Any]) -> str:
         """Return the name of the call: hex of all that was typed, and of what decides how it is read."""

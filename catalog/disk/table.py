@@ -24,9 +24,11 @@ from .locks import hold
 from .recovery import EMPTY, FROM_A_COPY, IntactIds, has_lost_its_schema, recover, sample
 from .versions import Marks, TableFiles, is_whole, new_stamp
 
-__all__ = ["DurableTable", "Table"]
+__all__ = ["AddsOnly", "DurableTable", "Table"]
 
 
+AddsOnly = bool | Callable[[], bool]
+"""Whether a commit leaves what was answered before as it is; a function is asked once the rows are written."""
 _Result = TypeVar("_Result")
 _SAMPLED: set[Path] = set()
 """The folders of the tables that this process has read a few rows of."""
@@ -66,11 +68,11 @@ class Table(Protocol):
     def create(self, schema: Any) -> Any: ...
 
     def commit(
-        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: AddsOnly = False
     ) -> _Result: ...
 
     def commit_locked(
-        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: AddsOnly = False
     ) -> _Result: ...
 
     def replace(self, what: str, write: Callable[[Any], Any]) -> None: ...
@@ -165,11 +167,12 @@ class DurableTable(TableFiles):
         return self.table
 
     def commit(
-        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: AddsOnly = False
     ) -> _Result:
         """Run `write(table)` alone among writers and return its result once everything it wrote is on the disk.
 
-        With `adds_only` the rows that were there stay as they are, and so does `stamp`. Failpoints `<point>.merged`,
+        With `adds_only` the rows that were there stay as they are, and so does `stamp`; a function is asked after
+        `write`, so that what it reads of another table is no older than these rows. Failpoints `<point>.merged`,
         `<point>.synced`, `<point>.acknowledged`. Raises Busy when the lock is not had in time, StorageError when Lance
         or the disk refuses; `what` begins the message.
         """
@@ -182,7 +185,7 @@ class DurableTable(TableFiles):
         write: Callable[[Any], _Result],
         *,
         point: str = "row",
-        adds_only: bool = False,
+        adds_only: AddsOnly = False,
         check: Callable[[Any, Any], bool] | None = None,
     ) -> _Result:
         """Like `commit`, for a caller that already holds the lock.
@@ -214,7 +217,7 @@ class DurableTable(TableFiles):
                 self._read_back(what, before, new, check)
             if self.indexes.written(new):
                 self.indexes.write(table)
-            self._note_head(point=point, changed=not adds_only)
+            self._note_head(point=point, changed=not (adds_only() if callable(adds_only) else adds_only))
         return result
 
     def replace(self, what: str, write: Callable[[Any], Any]) -> None:

@@ -103,9 +103,15 @@ class TableFiles:
 
         Rows that are only added leave it. 0 without a table, None too where the disk refuses.
         """
+        state = self.state
+        return None if state is None else state[0]
+
+    @property
+    def state(self) -> tuple[int, int] | None:
+        """The `stamp` and the newest version, 0 without a table; None while a commit is unfinished."""
         try:
-            marks = self.marks
-            return marks.stamp if marks.acknowledged == (self.head() or 0) else None
+            marks, head = self.marks, self.head() or 0
+            return (marks.stamp, head) if marks.acknowledged == head else None
         except StorageError:
             return None
 

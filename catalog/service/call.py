@@ -115,6 +115,8 @@ class Call:
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     understood: tuple[Request, NDArray[np.float32]] | None = None
     """The request and the vector of its context; None until they are needed."""
+    unanswered_at: int | None = None
+    """A version of the log in which no line answers the request; see `Repeats`."""
     timings_s: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -29,6 +29,8 @@ class Repeats:
         self._store = store
         self._key = key
         self._rejections = rejections
+        self.unanswered_at: int | None = None
+        """A version of the log in which no line answers the request; None where one does, or nobody looked."""
 
     @cached_property
     def made(self) -> list[Track]:
@@ -45,6 +47,7 @@ class Repeats:
         stamp = self._store.stamp()
         if remembered := self._store.recall(self._key):
             return Repeat(remembered)
+        version = self._store.requests.version
         self._store.at_once(
             lambda: self._rejections.own,
             lambda: [*self._store.tracks.made_for(self._key)],
@@ -55,7 +58,7 @@ class Repeats:
         if self.made:
             self._store.remember(self.made[0], stamp)
             return Repeat(self.made[0])
-        return self._close_match(terms)
+        return self._close_match(terms, version)
 
     def _chosen(self) -> Repeat | None:
         line = self._by_hand()
@@ -75,12 +78,15 @@ class Repeats:
             return None
         return track
 
-    def _close_match(self, terms: Terms) -> Repeat | None:
+    def _close_match(self, terms: Terms, version: int) -> Repeat | None:
         store = self._store
         if not store.requests.count(self._key):  # most requests are new
+            self.unanswered_at = version
             return None
         lines = store.requests.list(limit=1, answered=True, key=self._key, rules=("similar", "music"))
         line = next(iter(lines), None)
+        if line is None and self._by_hand() is None:
+            self.unanswered_at = version
         # Lines of earlier versions lack the features; their texts are read once more.
         if line is None or line.features is None or not terms.stands(line):
             return None

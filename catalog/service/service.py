@@ -25,10 +25,9 @@ from ..models import (
 from ..objects.address import is_address
 from ..request.builder import load_library
 from ..request.context import ContextSource
-from ..request.repeat import choices_of, context_of, decision_again, request_again, request_of
-from ..reuse.decision import exact
+from ..request.repeat import choices_of, context_of, decision_again, request_again
 from ..reuse.music_certificate import Fit
-from ..reuse.terms import Reach, Reuse, Terms
+from ..reuse.terms import Reach, Reuse, TermArguments, Terms
 from ..store.store import Store
 from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
@@ -317,12 +316,21 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
 
-    def next_time(self, result: Result) -> tuple[Result, RequestRecord] | None:
-        """Return the result of the same call next time, and its line for the log; None where that needs a look-up."""
-        track, request = result.track, result.request
-        if track is None or track.key != request.key:
-            return None
+    def next_time(
+        self, result: Result, **terms: Unpack[TermArguments]
+    ) -> tuple[ServedResult, RequestRecord] | None:
+        """Return the result of the same call next time, and its line for the log; None where it decides anew then.
+
+        `terms` are those arguments of the call that `find_or_make` takes beside the request: `reuse`, `fit`, ...
+        """
+        given: dict[str, Any] = {**terms}
+        named = ("min_similarity", "max_false_reuse", "reach", "fit", "variety")
+        stated = self._terms(given.get("reuse", "auto"), *(given.get(name) for name in named))
+        request = result.request
         call = Call("find-or-make", request.context, request.choices, request.key)
-        again = request_of(track, request.context, request.choices)
-        repeat = self._flow.result(call, Outcome(again, exact(track), track))
+        outcome = self._flow.look_again(call, stated)
+        if outcome is None:
+            return None
+        repeat = self._flow.result(call, outcome)
+        assert isinstance(repeat, ServedResult)
         return repeat, record_of(call, repeat)

@@ -150,14 +150,10 @@ class Flow:
     def _look(self, call: Call, terms: Terms, *, explain: bool) -> Outcome:
         rejections = Rejections(self.store, call.key)
         listener = Listener(self.store, call.audience)
-        repeats, repeat = Repeats(self.store, call.key, rejections), None
-        if terms.reuse != "never":
-            with call.stage("exact"):
-                repeat = repeats.find(terms)
-        if repeat and not licensed(repeat.track, call.choices):
-            repeat = None  # chosen by hand for the request, whatever its licence
+        repeats = Repeats(self.store, call.key, rejections)
+        repeat = self._repeat(call, repeats, terms)
         if repeat and listener.takes_at_once(repeat.track):
-            return Outcome(self._request_of(call, repeat), exact(repeat.track, repeat.line), repeat.track)
+            return self._again(call, repeat)
 
         if call.choices.continue_from is not None or call.melody is not None:
             # No other track goes on from that one or follows that melody, however near its context is.
@@ -188,6 +184,23 @@ class Flow:
             may_make=terms.reuse == "auto" and request.config["seed"] is None,
         )
         return Outcome(request, decision, track)
+
+    def look_again(self, call: Call, terms: Terms) -> Outcome | None:
+        """Return what a repeat of `call` comes to for nobody in particular; None where it is decided anew."""
+        repeat = self._repeat(call, Repeats(self.store, call.key, Rejections(self.store, call.key)), terms)
+        return self._again(call, repeat) if repeat and self.store.audio.intact(repeat.track) else None
+
+    def _repeat(self, call: Call, repeats: Repeats, terms: Terms) -> Repeat | None:
+        if terms.reuse == "never":
+            return None
+        with call.stage("exact"):
+            repeat = repeats.find(terms)
+        call.unanswered_at = repeats.unanswered_at
+        # One that was chosen by hand for the request may have any licence.
+        return repeat if repeat and licensed(repeat.track, call.choices) else None
+
+    def _again(self, call: Call, repeat: Repeat) -> Outcome:
+        return Outcome(self._request_of(call, repeat), exact(repeat.track, repeat.line), repeat.track)
 
     def _request_of(self, call: Call, repeat: Repeat) -> Request:
         """Return the request of a repeat: that of its track, or of a close match with the features in the log."""
@@ -303,7 +316,8 @@ class Flow:
             if outcome.decision.rule == "exact" and not self.store.opened:
                 self.store.requests.enqueue(record_of(call, result))
             else:
-                self.store.requests.append(record_of(call, result), call.vector)
+                line = record_of(call, result)
+                self.store.requests.append(line, call.vector, unanswered_at=call.unanswered_at)
         except StorageError as error:
             # The result holds without its line in the log, so that a read-only catalog still serves.
             return result.model_copy(update={"warnings": (*result.warnings, f"not logged: {error}")})

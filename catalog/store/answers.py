@@ -1,10 +1,10 @@
 """Answers to earlier requests, kept so that an exact repeat needs neither Lance nor the encoder.
 
 Answers are files below `cache/`: one for each request key, with its track, and one for each call as it was typed, with
-all that is printed. Each states the stamps of the tables it was read from; `TableFiles.stamp` changes with every commit
-that may change a row. An answer holds only while the stamps are the same, nothing is being committed, there is a table
-of tracks, and the audio file holds what was stored. So a lost or damaged file costs time and never gives a wrong
-answer. Standard library only.
+all that is printed. Each states the stamps of the tables it was read from, and their versions; `TableFiles.stamp`
+changes with every commit that may change an answer. An answer holds only while the stamps are the same, no table went
+back to an earlier version, nothing is being committed, there is a table of tracks, and the audio file holds what was
+stored. So a lost or damaged file costs time and never gives a wrong answer. Standard library only.
 """
 
 from __future__ import annotations
@@ -25,33 +25,40 @@ from ..errors import CatalogError
 __all__ = ["forget", "recall", "remember", "stamp_of", "traces_hold", "traces_of"]
 
 
-STAMPED = ("tracks", "judgements")
-"""Tables that decide whether a track may be served again."""
+STAMPED = ("tracks", "judgements", "requests")
+"""Tables that decide whether a track may be served again; the last where it was made for another request."""
+OF_MADE = 2
+"""How many of them decide whether a track is served again to the request that it was made for."""
 MOST_KEPT = 10_000
 """Answers of one kind; at more, the older half is deleted."""
 _PRUNED_EVERY = 64
 """One write in so many, at random, counts the files."""
 
 Content = dict[str, Any]
+Stamp = Sequence[int | None]
 
 
-def stamp_of(home: Path) -> list[int] | None:
-    """Return the stamps of the tables; None while one has an unfinished commit.
+def stamp_of(home: Path) -> list[int | None]:
+    """Return the stamps of the tables, None for one that has an unfinished commit.
 
     Read the stamp before the rows of an answer: a commit in between then makes the answer outdated, never wrong.
     """
-    stamps = [TableFiles(home, name).stamp for name in STAMPED]
-    known = [stamp for stamp in stamps if stamp is not None]
-    return known if len(known) == len(stamps) else None
+    return [TableFiles(home, name).stamp for name in STAMPED]
 
 
 def remember(
-    home: Path, kind: str, name: str, stamp: Sequence[int] | None, content: Mapping[str, Any]
+    home: Path, kind: str, name: str, stamp: Stamp, content: Mapping[str, Any], *, made: bool = True
 ) -> None:
-    """Keep `content` under `name`, which is hexadecimal. Without a stamp, or on an error of the disk, keep nothing."""
-    if stamp is None:
+    """Keep `content` under `name`, which is hexadecimal; nothing during a commit, and on an error of the disk.
+
+    `made` tells that its track was made for this very request, so that the log of requests decides nothing.
+    """
+    known = [*stamp][: OF_MADE if made else None]
+    if None in known:
         return
-    text = json.dumps({"stamp": list(stamp), "content": dict(content)}, ensure_ascii=True, sort_keys=True)
+    versions = [TableFiles(home, table).head() or 0 for table, _ in zip(STAMPED, known, strict=False)]
+    kept = {"stamp": known, "versions": versions, "content": dict(content)}
+    text = json.dumps(kept, ensure_ascii=True, sort_keys=True)
     path = _path(home, kind, name)
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,10 +81,7 @@ def recall(home: Path, kind: str, name: str) -> Content | None:
         kept = json.loads(text)
         content: Content = kept["content"]
         audio = inside(home, content["audio_path"])
-        if audio.stat().st_size != content["audio_bytes"] or kept["stamp"] != stamp_of(home):
-            return None
-        # The stamp of a table that was never changed is that of a table that is gone.
-        if TableFiles(home, "tracks").head() is None:
+        if audio.stat().st_size != content["audio_bytes"] or not _stands(home, kept):
             return None
         # Answers of earlier versions do not state it; the file is named by it.
         if digest_of(audio) != content.get("audio_sha256", audio.stem):
@@ -86,6 +90,20 @@ def recall(home: Path, kind: str, name: str) -> Content | None:
     except (OSError, ValueError, KeyError, TypeError, CatalogError):
         return None
     return content
+
+
+def _stands(home: Path, kept: Mapping[str, Any]) -> bool:
+    """Tell whether the tables that an answer was read from give it still."""
+    versions = kept.get("versions", [0] * len(STAMPED))  # those of earlier programs do not state them
+    for table, stamp, version in zip(STAMPED, kept["stamp"], versions, strict=False):
+        now = TableFiles(home, table).state
+        # A table that was put back from a copy has the stamp of that time, and lacks rows that were added later.
+        if now is None or now[0] != stamp or now[1] < version:
+            return False
+        # The stamp of a table that was never changed is that of a table that is gone.
+        if table == "tracks" and not now[1]:
+            return False
+    return len(kept["stamp"]) >= OF_MADE
 
 
 def forget(home: Path, kinds: Iterable[str] = ("calls", "repeats")) -> None:

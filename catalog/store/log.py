@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -46,6 +47,8 @@ class LineFormat(Generic[_Line]):
     schema: Callable[[int], pa.Schema]
     to_row: Callable[[_Line, ArrayLike | None, str], dict[str, Any]]
     from_row: Callable[[Mapping[str, Any]], _Line]
+    answers: Callable[[Row], bool] = lambda _: True
+    """Whether the request of a row may be answered by it later."""
 
 
 @dataclass
@@ -53,6 +56,7 @@ class _Waiting:
     """A row that one thread hands in to be written, and how that went."""
 
     row: dict[str, Any]
+    unanswered_at: int | None = None
     done: bool = False
     error: BaseException | None = None
 
@@ -77,11 +81,16 @@ class LogTable(Generic[_Line]):
             return int(self.durable.schema.field("vector").type.list_size)
         return self._dimension
 
-    def append(self, line: _Line, vector: ArrayLike | None, encoder: str) -> None:
-        """Add one line; it is on the disk on return. A vector of another length than the table's is left out."""
+    def append(
+        self, line: _Line, vector: ArrayLike | None, encoder: str, *, unanswered_at: int | None = None
+    ) -> None:
+        """Add one line; it is on the disk on return. A vector of another length than the table's is left out.
+
+        `unanswered_at` is a version in which no line answered its request.
+        """
         dimension = self.dimension
         fitting = vector if vector is not None and np.shape(vector) == (dimension,) else None
-        waiting = _Waiting(self._format.to_row(line, fitting, encoder))
+        waiting = _Waiting(self._format.to_row(line, fitting, encoder), unanswered_at)
         # One commit costs several syncs, so of the threads that wait for the one under way, the first to wake writes
         # the rows of all. The others return with it at once, whoever has come meanwhile.
         with self._turn:
@@ -120,8 +129,8 @@ class LogTable(Generic[_Line]):
         try:
             if not self.durable.exists():
                 self.durable.create(schema)
-            data = to_arrow([one.row for one in batch], schema)
-            self.durable.commit(what, lambda table: add(table, data), point="log")
+            data, only_adds = to_arrow([one.row for one in batch], schema), partial(self._only_adds, batch)
+            self.durable.commit(what, lambda table: add(table, data), point="log", adds_only=only_adds)
         except BaseException as error:
             for one in batch:
                 one.error = error
@@ -163,8 +172,21 @@ class LogTable(Generic[_Line]):
             self.durable.create(schema)
 
         data, what = to_arrow([*rows.values()], schema), f"lines cannot be added to the {self.durable.name}"
-        self.durable.commit(what, lambda table: _merge(table, data), point="absorb")
+        only_adds = not any(map(self._format.answers, rows.values()))
+        self.durable.commit(what, lambda table: _merge(table, data), point="absorb", adds_only=only_adds)
         self._maintenance.run_when_due(self.durable)
+
+    def _only_adds(self, added: Sequence[_Waiting]) -> bool:
+        """Tell whether rows that were just added leave what any request is served.
+
+        The first row that answers a request does, since nobody had an answer before it. That it is the first is known
+        where nothing was added since the version in which there was none: to look again would take longer than to add.
+        """
+        answering = [one for one in added if self._format.answers(one.row)]
+        if not answering:
+            return True
+        keys, before = {one.row["key"] for one in answering}, (self.durable.head() or 0) - 1
+        return len(keys) == len(answering) and all(one.unanswered_at == before for one in answering)
 
     def read(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from ..disk.lance import Connection
 from ..disk.maintenance import Upkeep
 from ..disk.reading import MOST_RESULTS, Row, checked_limit, checked_words, scan
 from ..disk.table import Table
-from ..errors import Damage, InputError
+from ..errors import CatalogError, Damage, InputError
 from ..models import RequestRecord
 from ..search.filters import both, equals, literal, one_of
 from .audit import set_aside
@@ -33,7 +33,7 @@ from .track_table import TrackTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LOOKING", "SERVED", "STOCKING", "UNHEARD", "Requests"]
+__all__ = ["ANSWERING", "LOOKING", "SERVED", "STOCKING", "UNHEARD", "Requests"]
 
 
 _log = logging.getLogger(__name__)
@@ -46,6 +46,18 @@ UNHEARD = (*LOOKING, STOCKING)
 """Commands that hand a track to nobody."""
 SERVED = f"action <> 'none' AND NOT ({one_of('command', [*UNHEARD])})"
 """The predicate of lines whose track was handed out: not only looked for, nor made ahead."""
+
+ANSWERING = ("similar", "music", "chosen", "chosen_music")
+"""Rules of a line whose track the same request gets again: a close match, or a person's choice."""
+
+
+_ANSWERS = one_of("rule", [*ANSWERING])
+
+
+def _answers(row: Row) -> bool:
+    served = row["action"] != "none" and row["command"] not in UNHEARD
+    return served and row["rule"] in ANSWERING
+
 
 FORMAT: LineFormat[RequestRecord] = LineFormat(
     columns=REQUEST_COLUMNS,
@@ -67,6 +79,7 @@ FORMAT: LineFormat[RequestRecord] = LineFormat(
     schema=request_schema,
     to_row=to_request_row,
     from_row=from_request_row,
+    answers=_answers,
 )
 
 
@@ -100,10 +113,15 @@ class Requests:
                     self._absorb(lines)
         return self._table
 
-    def append(self, record: RequestRecord, vector: ArrayLike | None = None) -> None:
-        """Append one line, with the vector of its context; it is on the disk on return."""
+    def append(
+        self, record: RequestRecord, vector: ArrayLike | None = None, *, unanswered_at: int | None = None
+    ) -> None:
+        """Append one line, with the vector of its context; it is on the disk on return.
+
+        `unanswered_at` is the `version` from before it was found that no line answers the request.
+        """
         check_writable(self._home, "the request cannot be logged")
-        self.table.append(record, vector, self._tracks.encoder or "")
+        self.table.append(record, vector, self._tracks.encoder or "", unanswered_at=unanswered_at)
 
     def absorb(self, records: Sequence[RequestRecord], vectors: Mapping[str, ArrayLike]) -> None:
         """Add lines whose ids are not there yet, in one commit, with the vectors of their contexts by id."""
@@ -166,6 +184,23 @@ class Requests:
     def count(self, key: str) -> int:
         """Return how many lines the request `key` has; this takes a third of the time of reading one."""
         return self._lines_of(key=key).count(equals("key", key))
+
+    def answered(self, keys: Collection[str]) -> bool:
+        """Return whether a line in the table is one that a request with one of these keys is answered by later.
+
+        True where that cannot be read. Lines that wait in the queue are none: they repeat what is in the table.
+        """
+        those = one_of("key", [*keys])
+        try:
+            # Most have no line at all, which is known sooner.
+            return bool(self._table.count(those) and self._table.count(both(those, SERVED, _ANSWERS)))
+        except CatalogError:
+            return True
+
+    @property
+    def version(self) -> int:
+        """The version of the table of the log, 0 without one."""
+        return self.table.durable.head() or 0
 
     def served(self, keys: Sequence[str]) -> Sequence[Row]:
         """Return key, track and time of every line with one of `keys` that handed out a track, newest first."""

@@ -61,6 +61,7 @@ class Store:
         self.audio = place.audio
         self.tracks = Tracks(self.home, rows, self.audio)
         self.requests = place.requests(rows)
+        rows.answered = self.requests.answered
         self.judgements = Judgements(self.home, judgements, place.maintenance, rows)
         self.care = place.care(self.tracks, self.requests, self.judgements)
         self._takes: dict[str, int] = {}
@@ -190,7 +191,7 @@ class Store:
 
     # Exact repeats
 
-    def stamp(self) -> Sequence[int] | None:
+    def stamp(self) -> Sequence[int | None]:
         """Return what vouches for a repeat that is looked up after this; see `remember`."""
         return self._place.stamp()
 
@@ -199,7 +200,7 @@ class Store:
         track = self._place.recall(key)
         return track if track and track.key == key and track.state == "ready" else None
 
-    def remember(self, track: Track, stamp: Sequence[int] | None) -> None:
+    def remember(self, track: Track, stamp: Sequence[int | None]) -> None:
         """Keep `track` as the answer to repeats of its request, on the word of a stamp from before it was read."""
         self._place.remember(track, stamp)
 

@@ -79,11 +79,10 @@ class TrackTable:
         # Each pair: what the table stated when the value was read, and the value.
         self._trashed: tuple[int | None, int] = (None, 0)
         """The stamp, and how many rows were in the trash; rows that are added are ready, and leave the stamp."""
-        self._stated: tuple[int | None, tuple[str, int]] = (None, ("", 0))
-        """The stamp, and the encoder that made the vectors with the version of the schema."""
-        self._rows: tuple[int | None, int] = (None, 0)
-        """The version, and how many rows there were."""
+        self._stated: tuple[int | None, tuple[str, int]] = (None, ("", 0))  # encoder and schema version
+        self._rows: tuple[int | None, int] = (None, 0)  # the version, and how many rows there were
         self._counted: dict[tuple[int, str | None, str], tuple[int, Facets]] = {}
+        self.answered: Callable[[Sequence[str]], bool] = lambda _: False  # see `Requests.answered`
 
     def insert(
         self, new: Sequence[NewTrack], check: Callable[[], None], *, unmade: bool = False
@@ -123,9 +122,11 @@ class TrackTable:
                 rows[:] = (row for row in rows if made.get(row["key"], row["id"]) == row["id"])
                 if not new:
                     return []
-            # A second track for a request changes what its repeats are served, so the stamp must change.
-            first = not self.durable.shared and not self.count(one_of("key", [one.track.key for one in new]))
-            whole = self.durable.commit_locked(f"{what} cannot be inserted", write, adds_only=first)
+            # A second answer for a request changes what its repeats are served, so the stamp must change.
+            keys = [one.track.key for one in new]
+            first = not self.durable.shared and not self.count(one_of("key", keys))
+            adds, what = first and (lambda: not self.answered(keys)), f"{what} cannot be inserted"
+            whole = self.durable.commit_locked(what, write, adds_only=adds)
         self._maintenance.run_when_due(self.durable)
         return [one.track if whole else self.get(one.track.id) or one.track for one in new]
 
@@ -182,9 +183,8 @@ class TrackTable:
 
         def write(table: Any) -> None:
             stored = self.read(one_of("id", [*ids]), columns=_WITH_VECTORS)
-            times = Counter(
-                row["id"] for row in stored
-            )  # a merge would write one row of an id over the other
+            # A merge would write one row of an id over the other.
+            times = Counter(row["id"] for row in stored)
             rows = [
                 to_track_row(change(track) if change else track, row["vector"], *parts(track, row))
                 for row in stored

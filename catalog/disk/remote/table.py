@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from ...errors import StorageError
 from ..failpoint import failpoint
 from ..lance import Connection, lance_errors, run
+from ..table import AddsOnly
 from .rows import Held, KeptRows
 
 __all__ = ["STALE_S", "ObjectTable"]
@@ -290,7 +291,7 @@ class ObjectTable:
         return self._table
 
     def commit(
-        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: bool = False
+        self, what: str, write: Callable[[Any], _Result], *, point: str = "row", adds_only: AddsOnly = False
     ) -> _Result:
         """Run `write(table)` on the newest version and return its result; the store has what it committed then.
 

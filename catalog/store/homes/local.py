@@ -106,7 +106,7 @@ class LocalHome:
         finally:
             remove_abandoned(locks, "make-*.lock")
 
-    def stamp(self) -> Sequence[int] | None:
+    def stamp(self) -> Sequence[int | None]:
         """Return what vouches for a repeat that is looked up after this; see `answers`."""
         return answers.stamp_of(self.folder)
 
@@ -118,7 +118,7 @@ class LocalHome:
         except ValidationError:
             return None
 
-    def remember(self, track: Track, stamp: Sequence[int] | None) -> None:
+    def remember(self, track: Track, stamp: Sequence[int | None]) -> None:
         """Keep `track` as the answer to repeats of its request, on the word of a stamp from before it was read."""
         content = {
             "audio_path": track.audio_path,

@@ -73,7 +73,7 @@ class RemoteHome:
             table.beside = self.tables
         self.maintenance = maintenance(self.tables, self.blobs, far_index_for)
         self.audio = RemoteAudio(self.folder, self.blobs)
-        self._remembered: OrderedDict[str, tuple[list[int], Track]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[list[int | None], Track]] = OrderedDict()
         self._claimed: set[str] = set()
         self._turn = threading.Condition()
 
@@ -161,7 +161,7 @@ class RemoteHome:
             self._see_all()
             yield
 
-    def stamp(self) -> Sequence[int] | None:
+    def stamp(self) -> Sequence[int | None]:
         """Return the known versions of the tables that decide whether a track may be served again."""
         return [table.head() or 0 for table in (self.tables[0], self.tables[2])]
 
@@ -171,10 +171,10 @@ class RemoteHome:
             kept = self._remembered.get(key)
         return kept[1] if kept and kept[0] == self.stamp() and self.audio.exists(kept[1]) else None
 
-    def remember(self, track: Track, stamp: Sequence[int] | None) -> None:
+    def remember(self, track: Track, stamp: Sequence[int | None]) -> None:
         """Keep `track` in memory as the answer to repeats of its request."""
         with self._turn:
-            self._remembered[track.key] = [*(stamp or [])], track
+            self._remembered[track.key] = [*stamp], track
             if len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
 

@@ -68,8 +68,11 @@ class RemoteRequests(Requests):
         self._write_waiting()
         return self._table
 
-    def append(self, record: RequestRecord, vector: ArrayLike | None = None) -> None:
+    def append(
+        self, record: RequestRecord, vector: ArrayLike | None = None, *, unanswered_at: int | None = None
+    ) -> None:
         """Hand in one line, with the vector of its context. Raises InputError for one that no row can hold."""
+        del unanswered_at  # no answer is kept that rests on the log
         to_request_row(
             record, vector, self._tracks.encoder or ""
         )  # here, for later it would hold up the others

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import compress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,20 +45,25 @@ def main() -> None:
 
 
 def cold(home: Path, runs: int) -> None:
-    print(f"cold, whole process, seconds: min / median of {runs}, peak MB, ratio to `python -c pass`")
-    floor, _ = timed([sys.executable, "-c", "pass"], runs)
-    rows: list[tuple[str, list[str]]] = [
-        ("python -c pass", [sys.executable, "-c", "pass"]),
-        ("catalog --help", [sys.executable, "-m", "music_catalog", "--help"]),
-        ("miss: 10 s made", [*command(home, TEXT), "--reuse", "never"]),
-        ("exact repeat", command(home, TEXT)),
-        ("new context that reuses", command(home, AGAIN)),
-        ("encode one text with sentence-transformers", [sys.executable, "-c", USUAL]),
+    print(f"cold, whole process, seconds: min / median of {runs}; of the processors, median; peak MB")
+    rows: list[tuple[str, list[list[str]]]] = [
+        ("python -c pass", [[sys.executable, "-c", "pass"]] * runs),
+        ("catalog --help", [[sys.executable, "-m", "music_catalog", "--help"]] * runs),
+        ("miss: 10 s made", [[*command(home, TEXT), "--reuse", "never"]] * runs),
+        ("repeat of what was made", [command(home, TEXT)] * runs),
+        ("new context that reuses", [reusing(home, number) for number in range(runs)]),
+        ("repeat of a reuse", [reusing(home, number) for number in range(runs)]),
+        ("encode one text with sentence-transformers", [[sys.executable, "-c", USUAL]] * runs),
     ]
-    for name, words in rows:
-        seconds, peak = timed(words, runs)
-        ratio = median(seconds) / median(floor)
-        print(f"  {name:44} {min(seconds):6.2f} / {median(seconds):6.2f}  {peak:6.0f}  {ratio:6.1f}x")
+    for name, calls in rows:
+        seconds, of_processors, peaks = zip(*map(timed, calls), strict=True)
+        walls = f"{min(seconds):6.2f} / {median(seconds):6.2f}"
+        print(f"  {name:44} {walls}  {median(of_processors):6.2f}  {median(peaks):6.0f}")
+
+
+def reusing(home: Path, number: int) -> list[str]:
+    """Return a call that reuses the track of `TEXT`; each number makes it another request."""
+    return [*command(home, AGAIN), "--seed", str(number)]
 
 
 def command(home: Path, text: str) -> list[str]:
@@ -74,21 +80,19 @@ def command(home: Path, text: str) -> list[str]:
     ]
 
 
-def timed(words: list[str], runs: int) -> tuple[list[float], float]:
-    seconds = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
-        seconds.append(time.perf_counter() - began)
+def timed(words: list[str]) -> tuple[float, float, float]:
+    """Run a process; return its seconds, those of the processors, and its peak memory in MB."""
     code = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        "import resource, subprocess, sys, time; began = time.perf_counter(); "
+        "subprocess.run(sys.argv[1:], check=True, capture_output=True); seconds = time.perf_counter() - began; "
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        "print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss)"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    unit = 1_000_000 if sys.platform == "darwin" else 1_000
-    return seconds, int(run.stdout) / unit
+    seconds, of_processors, peak = map(float, run.stdout.split())
+    return seconds, of_processors, peak / (1_000_000 if sys.platform == "darwin" else 1_000)
 
 
 def warm(home: Path, tracks: int) -> None:
@@ -97,16 +101,18 @@ def warm(home: Path, tracks: int) -> None:
     subjects = [f"{who} {does} {where}" for who in WHO for does in DOES for where in WHERE][:tracks]
     ask: dict[str, Any] = {"duration_s": 3.0, "quality": "preview"}
     with MusicService.open(home) as service:
-        kinds: dict[str, list[dict[str, float]]] = {"miss": [], "exact": [], "reuse": []}
+        kinds: dict[str, list[dict[str, float]]] = {"miss": [], "exact": [], "reuse": [], "again": []}
         for text in subjects:
             kinds["miss"].append(measured(service, text, {**ask, "reuse": "never"}))
         for text in subjects:
             kinds["exact"].append(measured(service, text, ask))
-        for text in subjects:
-            kinds["reuse"].append(measured(service, f"Today {text[0].lower()}{text[1:]}", ask))
+        for kind in ("reuse", "again"):
+            for text in subjects:
+                kinds[kind].append(measured(service, f"Today {text[0].lower()}{text[1:]}", ask))
     reused = sum("generate" not in timings for timings in kinds["reuse"])
     print(f"{reused} of {len(subjects)} reworded contexts were reused; the others are left out below")
-    kinds["reuse"] = [timings for timings in kinds["reuse"] if "generate" not in timings]
+    was_reused = ["generate" not in timings for timings in kinds["reuse"]]
+    kinds |= {kind: [*compress(kinds[kind], was_reused)] for kind in ("reuse", "again")}
     print(f"warm, in process, {len(subjects)} tracks of 3 s: median ms of a call, and each stage's share")
     for kind, timings in kinds.items():
         whole = [one["whole"] for one in timings]

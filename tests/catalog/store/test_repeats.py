@@ -61,6 +61,24 @@ def test_rows_that_are_only_added_leave_it(store):
     assert store.recall(track.key) == track
 
 
+@pytest.mark.parametrize(
+    ("rules", "same"),
+    [
+        (("similar",), True),
+        (("exact", "similar"), False),
+        (("similar", "similar"), False),
+        (("exact", "exact"), True),
+    ],
+    ids=str,
+)
+def test_only_the_first_line_that_answers_a_request_leaves_the_stamp_of_the_log(store, rules, same):
+    store.requests.append(a_record("r", key="other"))
+    version, stamp = store.requests.version, store.stamp()
+    for number, rule in enumerate(rules):
+        store.requests.append(a_record(f"r{number}", key="one", rule=rule), unanswered_at=version)
+    assert (store.stamp() == stamp) is same
+
+
 CHANGES = {
     "rate": lambda store: store.tracks.update("a", rating=1),
     "label": lambda store: store.tracks.update("b", tags=["mine"]),
@@ -116,7 +134,7 @@ def test_an_unfinished_commit_ends_it_until_it_is_seen_to(store, home):
     before = acked.read_bytes()
     store.tracks.trash("a")
     acked.write_bytes(before)  # the writer died before it could note its commit
-    assert store.stamp() is None
+    assert store.stamp()[0] is None
     assert store.recall(track.key) is None
     assert open_store(home).tracks.get("a").state == "trashed"
     assert store.recall(track.key) is None
@@ -142,6 +160,14 @@ def test_altered_audio_is_not_recalled(store):
     path = store.audio.path_of(track)
     path.write_bytes(path.read_bytes()[::-1])
     assert store.recall(track.key) is None
+
+
+def test_a_new_track_is_there_before_its_request_is_looked_for_in_the_log(store, home):
+    add(store, "b")
+    found = []
+    store.tracks.table.answered = lambda keys: bool(found.append(newest_for(open_store(home), *keys)))
+    track = add(store, "a")
+    assert found == [track]
 
 
 def test_tracks_of_tables_that_were_removed_are_not_recalled(store, home):
