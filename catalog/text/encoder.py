@@ -11,7 +11,6 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +25,7 @@ from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_
 from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
 
-__all__ = ["DEFAULT_MODEL", "Encoded", "Encoder", "embed_document", "embed_together", "load", "locate"]
+__all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "embed_layers", "load", "locate"]
 
 
 POOLING = "pool-1"
@@ -58,22 +57,6 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (len(texts), dimension)."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """A text of any length as the encoder reads it, and other texts from the same pass."""
-
-    layers: NDArray[np.float32]
-    """Unit vectors of the text after each layer of the encoder, shape (layers, dimension); one row where the encoder
-    gives its last layer alone."""
-    others: NDArray[np.float32]
-    """Unit vectors of the other texts, shape (others, dimension)."""
-
-    @property
-    def vector(self) -> NDArray[np.float32]:
-        """Return the unit vector of the text, shape (dimension,): its last layer."""
-        return np.asarray(self.layers[-1])
 
 
 class LocalEncoder:
@@ -193,27 +176,24 @@ def embed_document(encoder: Encoder, text: str) -> NDArray[np.float32]:
     takes whole; the mean of their vectors, weighted by token count, is brought to unit length. Of more than 16 chunks,
     16 are read, spread evenly from first to last.
     """
-    return embed_together(encoder, text, ()).vector
+    return np.asarray(embed_layers(encoder, text)[-1])
 
 
-def embed_together(encoder: Encoder, text: str, others: Sequence[str]) -> Encoded:
-    """Return the vectors of `text`, the last as `embed_document` gives it, and of `others`, in one pass of the encoder.
+def embed_layers(encoder: Encoder, text: str) -> NDArray[np.float32]:
+    """Return the unit vectors of a text after each layer of the encoder, shape (layers, dimension).
 
-    The others are texts that the encoder takes whole. A text that stands there more than once is encoded once.
+    The last row is the vector of `embed_document`, and the only one where the encoder gives its last layer alone.
     """
     chunks, sizes = _spread_chunks(encoder, text) if len(text) > HUGE_CHARACTERS else _chunks(encoder, text)
     if len(chunks) > MAX_CHUNKS:
         picked = np.linspace(0, len(chunks) - 1, MAX_CHUNKS).round().astype(int)
         chunks, sizes = [chunks[i] for i in picked], [sizes[i] for i in picked]
-    wanted = [*chunks, *others]
-    rows = {one: row for row, one in enumerate(dict.fromkeys(wanted))}
-    vectors = _by_layer(encoder, [*rows])[[rows[one] for one in wanted]]
-    parts, rest = vectors[: len(chunks)], vectors[len(chunks) :, -1]
+    parts = _by_layer(encoder, chunks)
     if len(parts) == 1:
-        return Encoded(parts[0], rest)
+        return np.asarray(parts[0])
     means = np.einsum("c,cld->ld", np.asarray(sizes, dtype=np.float32), parts)
     lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    return Encoded(np.asarray(means / lengths, dtype=np.float32), rest)
+    return np.asarray(means / lengths, dtype=np.float32)
 
 
 def _by_layer(encoder: Encoder, texts: list[str]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from .summary import summarize
 __all__ = ["VERSION", "extract", "features_of", "tone_of"]
 
 
-VERSION = "features-3"
+VERSION = "features-4"
 """Raise it when texts are read in another way: a calibration on the old readings is void then."""
 
 
@@ -34,7 +34,7 @@ def extract(context: Context, encoder: Encoder | None = None, *, cache_dir: Path
 
 def features_of(context: Context, text: ParsedText) -> Features:
     """Return the features of `context`, whose text was parsed; the fields that it states are taken as they are."""
-    encoded = text.document is not None
+    encoded = text.layers is not None
     sources: dict[str, Source] = {}
     by: Source = "encoder" if encoded else "text"
 
@@ -52,7 +52,7 @@ def features_of(context: Context, text: ParsedText) -> Features:
     energy = float(choose("energy", round(read_energy, 3), felt_by))
     tags = feeling.clean_tags(choose("mood_tags", None, felt_by))
     tags = tags or feeling.mood_tags(text, valence, energy, mood)
-    place = setting.environment(text.plain, text.direction, text.prototypes)
+    place = setting.environment(text.plain, text.whole, text.prototypes)
     environment = choose("environment", place.environment, by)
     time = setting.time_of_day(text.plain, staged=environment is not None)
     time_of_day = choose("time_of_day", time.time_of_day, "text")
@@ -65,9 +65,9 @@ def features_of(context: Context, text: ParsedText) -> Features:
         "time_of_day": confidence.of_time_of_day(time),
         "language": language.recognize(text.plain)[1],
     }
-    topic = summarize(text.pieces, text.piece_vectors) or context.text[:80]
+    topic = summarize(text.pieces) or context.text[:80]
     values = {
-        "summary_of_topic": choose("summary_of_topic", topic, by),
+        "summary_of_topic": choose("summary_of_topic", topic, "text"),
         "emotional_tone_description": choose("emotional_tone_description", tone_of(tags, energy), "text"),
         "valence": valence,
         "energy": energy,

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..models import Context
 from ..presets.vocabulary import MOODS
 from . import confidence
@@ -98,17 +101,16 @@ def _read_rest(text: ParsedText) -> tuple[float, float, float]:
         loudness = _share_of_words(text, text.words.energy_force) * marks
         return text.trust * valence, text.trust * energy, loudness
     valence, energy = VALENCE_VADER * vader(text.plain, text.spoken), ENERGY_REST
-    if text.document is not None:
-        valence += VALENCE_AXIS * _axis(text, "valence")
-        energy += ENERGY_AXIS * _axis(text, "energy")
+    if text.whole is not None:
+        valence += VALENCE_AXIS * _axis(text, text.whole, "valence")
+        energy += ENERGY_AXIS * _axis(text, text.whole, "energy")
     return valence, energy, marks + ENERGY_FEELING * min(1.0, abs(valence))
 
 
-def _axis(text: ParsedText, name: str) -> float:
+def _axis(text: ParsedText, vector: NDArray[np.float32], name: str) -> float:
     """Return how far the text lies from one pole towards the other (about -0.2 to 0.2)."""
-    assert text.document is not None
     high, low = (text.prototypes[f"{name}{sign}"].mean(axis=0) for sign in "+-")
-    return float(text.document @ (high - low))
+    return float(vector @ (high - low))
 
 
 def mood_tags(text: ParsedText, valence: float, energy: float, stated: Point | None) -> tuple[str, ...]:
@@ -127,9 +129,9 @@ def mood_tags(text: ParsedText, valence: float, energy: float, stated: Point | N
     }
     scores["neutral"] += by.neutral if valence**2 + (energy - by.rest) ** 2 < by.radius**2 else -9.0
     scores["neutral"] -= by.words * thickness * min(1.0, sum(named.values()))
-    if stated is None and text.direction is not None:
+    if stated is None and text.whole is not None:
         for tag in scores:
-            scores[tag] += by.cosine * float((text.prototypes[f"mood:{tag}"] @ text.direction).max())
+            scores[tag] += by.cosine * float((text.prototypes[f"mood:{tag}"] @ text.whole).max())
     if stated is None and text.heads is not None:
         for tag, log_ratio in text.heads.moods(text.inputs).items():
             scores[tag] += by.heads * text.trust * log_ratio

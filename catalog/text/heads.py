@@ -123,7 +123,7 @@ class Heads:
     usual: NDArray[np.float32]
     """Share of each emotion in the fitted sentences, shape (len(names),)."""
     threat: NDArray[np.float32]
-    """Reads (vector of a sentence, 1), shape (dimension + 1,)."""
+    """Reads (vector of the text, 1), shape (dimension + 1,)."""
 
     def feeling(self, inputs: NDArray[np.float32]) -> tuple[float, float]:
         """Return valence and energy; -1 to 1 for nearly every text, but not clipped."""
@@ -147,10 +147,9 @@ class Heads:
                 usual[mood] += share * anywhere
         return {mood: max(-2.0, min(2.0, math.log(chance[mood] / usual[mood]))) for mood in chance}
 
-    def threats(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return for each sentence (a unit vector a row) the chance that it describes a threat, if half of all did."""
-        logits = sentences @ self.threat[:-1] + self.threat[-1]
-        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+    def chance_of_threat(self, vector: NDArray[np.float32]) -> float:
+        """Return the chance that the text with this unit vector describes a threat, if half of all did."""
+        return float(1 / (1 + np.exp(-(vector @ self.threat[:-1] + self.threat[-1]))))
 
     def open_to_threats(self, inputs: NDArray[np.float32]) -> float:
         """Return the chance that the text's emotion is fear or none: only then may a threat set its mood."""
@@ -170,12 +169,12 @@ def _counted_moods() -> tuple[str, ...]:
     return tuple(sorted({mood for moods in EMOTION_MOODS.values() for mood in moods}))
 
 
-def inputs(document: NDArray[np.float32], words: tuple[float, float, float, float]) -> NDArray[np.float32]:
+def inputs(vector: NDArray[np.float32], words: tuple[float, float, float, float]) -> NDArray[np.float32]:
     """Return what the heads read, float32 of shape (dimension + 5,).
 
-    `document` is the mean of the sentences' unit vectors, shape (dimension,); `words` are the values of `WORD_INPUTS`.
+    `vector` is the unit vector of the text, shape (dimension,); `words` are the values of `WORD_INPUTS`.
     """
-    return np.concatenate([document, WORD_SCALE * np.asarray(words), [1.0]]).astype(np.float32)
+    return np.concatenate([vector, WORD_SCALE * np.asarray(words), [1.0]]).astype(np.float32)
 
 
 def load(identity: str) -> Heads | None:

@@ -4,7 +4,7 @@ It reads multilingual ones too, such as paraphrase-multilingual-MiniLM-L12-v2, a
 where its positions begin.
 
 The texts of one call stand end to end in one array, so no work is spent on padding; only attention runs text by text.
-A call with enough texts is divided among the cores.
+The tokens of a pass are divided among the cores, for a token needs the others in attention alone.
 Architecture: Devlin et al. 2018 (post-norm transformer). Pooling: Reimers and Gurevych 2019 (token mean, unit length).
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,8 @@ ARCHITECTURE: Mapping[str, Sequence[str]] = {
 """The values of a model's configuration that this network computes."""
 PACK_TOKENS = 2048
 """Tokens per pass, about: large enough to keep the matrix products busy, small enough for some 40 MB of scratch."""
-LEAST_TOKENS = 100
-"""Tokens from which a pass is worth a core of its own: each pass reads all weights, so smaller ones cost more than they
-save."""
+LEAST_TOKENS = 32
+"""Tokens that are worth a core of their own: each core reads all weights, so fewer cost more than they save."""
 BLOCK_ROWS = 64
 BLOCK_SCORES = 1 << 17
 """Tokens and attention scores that are worked on at once, so that they stay in a core's own cache."""
@@ -96,11 +96,9 @@ class MiniLM:
         """
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
-        packs = _packs([len(t) for t in tokens], _cores())
         with single_threaded_blas():
-            passed = _side_by_side(lambda rows: self._forward([tokens[row] for row in rows]), packs)
-        for rows, made in zip(packs, passed, strict=True):
-            vectors[rows] = made
+            for rows in _packs([len(t) for t in tokens]):
+                vectors[rows] = self._forward([tokens[row] for row in rows])
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -112,30 +110,43 @@ class MiniLM:
 
     def _forward(self, tokens: list[list[int]]) -> Array:
         lengths = [len(t) for t in tokens]
+        ids, text = np.concatenate(tokens), np.repeat(np.arange(len(tokens)), lengths)
         starts = np.cumsum([0, *lengths[:-1]])
-        spans = [slice(s, s + n) for s, n in zip(starts, lengths, strict=True)]
-        hidden = self._words[np.concatenate(tokens)]
-        hidden += self._positions[np.concatenate([np.arange(n) for n in lengths])]
-        hidden = _layer_norm(hidden, self._norm, self._epsilon)
-        pooled = np.empty((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
-        for number, layer in enumerate(self._layers):
-            attended = _linear(self._attention(_linear(hidden, layer["qkv"]), spans), layer["attention"])
-            hidden = _layer_norm(attended + hidden, layer["attention_norm"], self._epsilon)
-            widened = _linear(_gelu_by_block(_linear(hidden, layer["up"])), layer["down"])
-            hidden = _layer_norm(widened + hidden, layer["norm"], self._epsilon)
-            pooled[:, number] = np.add.reduceat(hidden, starts, axis=0)
+        # Two in turns: while a core still reads the one, no other is further than writing the other one.
+        qkv = np.empty((2, len(ids), 3 * self.dimension), dtype=np.float32)
+
+        def work(part: slice, wait: Callable[[], Any]) -> Array:
+            """Return the sum of the tokens of `part` for each text; `wait` returns when all parts have called it."""
+            sums = np.zeros((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
+            hidden = self._words[ids[part]]
+            hidden += self._positions[np.arange(part.start, part.stop) - starts[text[part]]]
+            hidden = _layer_norm(hidden, self._norm, self._epsilon)
+            first = np.flatnonzero(np.diff(text[part], prepend=-1))
+            spans = [slice(starts[t], starts[t] + lengths[t]) for t in text[part][first]]
+            for number, layer in enumerate(self._layers):
+                qkv[number % 2, part] = _linear(hidden, layer["qkv"])
+                wait()
+                attended = _linear(self._attention(qkv[number % 2], part, spans), layer["attention"])
+                hidden = _layer_norm(attended + hidden, layer["attention_norm"], self._epsilon)
+                widened = _linear(_gelu_by_block(_linear(hidden, layer["up"])), layer["down"])
+                hidden = _layer_norm(widened + hidden, layer["norm"], self._epsilon)
+                sums[text[part][first], number] = np.add.reduceat(hidden, first, axis=0)
+            return sums
+
+        pooled = _divided(work, len(ids))
         pooled /= np.linalg.norm(pooled, axis=2, keepdims=True)
         return pooled
 
-    def _attention(self, qkv: Array, spans: list[slice]) -> Array:
-        """Return multi-head self-attention within each span, shape (tokens, dimension)."""
-        out = np.empty((qkv.shape[0], self.dimension), dtype=np.float32)
+    def _attention(self, qkv: Array, part: slice, spans: list[slice]) -> Array:
+        """Return multi-head self-attention of the tokens of `part` within their texts, shape (tokens, dimension)."""
+        out = np.empty((part.stop - part.start, self.dimension), dtype=np.float32)
         for span in spans:
-            n = span.stop - span.start
-            split = qkv[span].reshape(n, 3, self._heads, -1)
-            query, key, value = (split[:, i].transpose(1, 0, 2) for i in range(3))
-            by_head = out[span].reshape(n, self._heads, -1).transpose(1, 0, 2)
-            step = max(1, BLOCK_SCORES // n**2)
+            mine = slice(max(span.start, part.start), min(span.stop, part.stop))
+            query = self._by_head(qkv[mine], 0)
+            key, value = (self._by_head(qkv[span], i) for i in (1, 2))
+            filled = out[mine.start - part.start : mine.stop - part.start]
+            by_head = filled.reshape(len(filled), self._heads, -1).transpose(1, 0, 2)
+            step = max(1, BLOCK_SCORES // (query.shape[1] * key.shape[1]))
             for first in range(0, self._heads, step):
                 heads = slice(first, first + step)
                 scores = query[heads] @ key[heads].transpose(0, 2, 1)
@@ -144,6 +155,10 @@ class MiniLM:
                 # The sums divide the products, which are smaller than the scores.
                 by_head[heads] = (scores @ value[heads]) / scores.sum(axis=-1, keepdims=True)
         return out
+
+    def _by_head(self, qkv: Array, which: int) -> Array:
+        """Return the queries, keys or values, shape (heads, tokens, dimension of a head)."""
+        return np.asarray(qkv.reshape(len(qkv), 3, self._heads, -1)[:, which].transpose(1, 0, 2))
 
     def _layer(self, index: int) -> dict[str, tuple[Array, Array]]:
         base = f"encoder.layer.{index}."
@@ -250,26 +265,40 @@ def _cores() -> int:
     return min(cores, max(1, int(stated))) if stated.isdecimal() else cores
 
 
-def _side_by_side(forward: Callable[[list[int]], Array], packs: Sequence[list[int]]) -> list[Array]:
-    """Return the vectors of each pack, computed on as many cores as there are."""
-    if len(packs) < 2:
-        return [forward(rows) for rows in packs]
-    with ThreadPoolExecutor(_cores()) as threads:
+def _divided(work: Callable[[slice, Callable[[], Any]], Array], tokens: int) -> Array:
+    """Return the sum of what `work` makes of the parts of so many tokens, each on a core of its own."""
+    parts = _parts(tokens, _cores())
+    together = threading.Barrier(len(parts))
+
+    def one(part: slice) -> Array:
         try:
-            passed = threads.map(forward, packs)
-        except RuntimeError:  # the main thread has ended, and Python starts no more threads in pools
-            passed = map(forward, packs)
-        return [*passed]
+            return work(part, together.wait)
+        except BaseException:
+            together.abort()  # the others wait for this part no longer
+            raise
+
+    if len(parts) > 1:
+        with ThreadPoolExecutor(len(parts)) as threads:
+            try:
+                return np.asarray(sum(threads.map(one, parts)))
+            except RuntimeError:  # no more threads start, as when the main thread has ended
+                together.abort()
+    return work(slice(0, tokens), lambda: None)
 
 
-def _packs(lengths: Sequence[int], cores: int) -> list[list[int]]:
-    """Return row numbers in packs of about the same number of tokens, one for each core that is worth it, or more.
+def _parts(tokens: int, cores: int) -> list[slice]:
+    """Return the tokens in parts of about one size, one for each core that is worth it.
 
-    A pack has at most PACK_TOKENS tokens on the average. The division depends on nothing else, so that the same texts
-    have the same vectors to the last bit.
+    The division depends on nothing else, so that the same texts have the same vectors to the last bit.
     """
-    total = sum(lengths)
-    count = max(1, min(cores, total // LEAST_TOKENS), -(-total // PACK_TOKENS))
+    count = max(1, min(cores, tokens // LEAST_TOKENS))
+    ends = [tokens * part // count for part in range(count + 1)]
+    return [slice(*pair) for pair in pairwise(ends)]
+
+
+def _packs(lengths: Sequence[int]) -> list[list[int]]:
+    """Return row numbers in packs of about the same number of tokens, at most PACK_TOKENS on the average."""
+    count = max(1, -(-sum(lengths) // PACK_TOKENS))
     packs: list[list[int]] = [[] for _ in range(count)]
     sizes = [0] * count
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):

@@ -1,8 +1,8 @@
-"""A text with everything that the readers of its features look at: pieces, vectors, mood words, inputs of the heads."""
+"""A text with everything that the readers of its features look at: sentences, vectors, mood words, heads' inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..models import Context
 from . import heads, language, prototypes
 from .confidence import Reader
-from .encoder import Encoder, embed_together
+from .encoder import Encoder, embed_layers
 from .lexicon import Entry
 from .mood import MoodReading, denied_moods, read_mood
 from .sentences import split_sentences, spread
@@ -29,7 +29,7 @@ FOREIGN_TRUST = 0.5
 
 # Chosen on training rows of EmoBank and GoEmotions and on half of a hand-written set of scenes.
 THREAT_FROM, THREAT_SLOPE, THREAT_ROOM = 0.3, 2.0, 1.5
-"""The chance of a threat from which a sentence counts as naming one, how fast it then comes to count as a whole word,
+"""The chance of a threat from which a text counts as naming one, how fast it then comes to count as a whole word,
 and how fast it does so with the chance that the text shows no other emotion."""
 THREAT: Entry = ("ominous", -0.6, 0.3, 1.0)
 """The mood word that stands for a threat that no word names: as ominous as the word itself, and halfway to tense."""
@@ -42,21 +42,15 @@ class ParsedText:
 
     plain: str
     pieces: list[str]
-    """Sentences or runs of short ones, spread over the text."""
+    """Sentences or runs of short ones, spread over the text; the summary is taken from them."""
     language: str
     """As the caller stated it, else as recognised."""
     spoken: str
     """The language without its region."""
     words: MoodReading
-    """What the mood words say, among them one for each threat that no word names."""
+    """What the mood words say, with one for a threat that no word names."""
     named: bool
     """Whether words alone name a mood."""
-    document: NDArray[np.float32] | None
-    """Mean of the pieces' unit vectors, shape (dimension,); not of unit length: mixed feelings make it shorter."""
-    direction: NDArray[np.float32] | None
-    """The same at unit length."""
-    piece_vectors: NDArray[np.float32] | None
-    """One unit vector a row, shape (len(pieces), dimension)."""
     layers: NDArray[np.float32] | None
     """Unit vectors of the text as it was sent, after each layer of the encoder, shape (layers, dimension)."""
     prototypes: Mapping[str, NDArray[np.float32]]
@@ -78,38 +72,32 @@ class ParsedText:
     @property
     def reader(self) -> Reader:
         """Return who reads what the mood words leave open."""
-        return "text" if self.document is None else "prototypes" if self.heads is None else "heads"
+        return "text" if self.layers is None else "prototypes" if self.heads is None else "heads"
 
 
 def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> ParsedText:
-    """Return the text of `context` with what its readers need, encoded in one pass.
+    """Return the text of `context` with what its readers need, encoded once.
 
     Without an encoder words alone decide. Of a text over 40,000 characters, evenly spread parts are read. `cache_dir`
     keeps the prototypes' vectors between runs. Raises Unavailable when the encoder cannot be had.
     """
     plain = plain_text(spread(context.text))
     spoken = (context.language or language.guess(plain)).split("-")[0].lower()
-    pieces = segments(plain)
-    encoded = None if encoder is None else embed_together(encoder, context.text, pieces)
-    vectors = None if encoded is None else encoded.others
-    document = None if vectors is None else vectors.mean(axis=0)
+    layers = None if encoder is None else embed_layers(encoder, context.text)
     fitted = heads.load(encoder.identity) if encoder is not None else None
     words = read_mood(plain, spoken)
-    inputs, threats = np.zeros(0, dtype=np.float32), []
-    if fitted is not None and document is not None and vectors is not None:
-        inputs = heads.inputs(document, word_inputs(plain, spoken))
-        threats = _threats(fitted, pieces, vectors, inputs) if spoken in ENGLISH else []
+    inputs, threats = np.zeros(0, dtype=np.float32), list[Entry]()
+    if fitted is not None and layers is not None:
+        inputs = heads.inputs(layers[-1], word_inputs(plain, spoken))
+        threats = _threats(fitted, plain, layers[-1], inputs) if spoken in ENGLISH else []
     return ParsedText(
         plain=plain,
-        pieces=pieces,
+        pieces=segments(plain),
         language=context.language or spoken,
         spoken=spoken,
         words=read_mood(plain, spoken, threats) if threats else words,
         named=sum(words.tags.values()) >= 1,
-        document=document,
-        direction=None if document is None else document / max(float(np.linalg.norm(document)), 1e-12),
-        piece_vectors=vectors,
-        layers=None if encoded is None else encoded.layers,
+        layers=layers,
         prototypes=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
         heads=fitted,
         inputs=inputs,
@@ -117,17 +105,13 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
 
 
 def _threats(
-    fitted: heads.Heads, pieces: Sequence[str], vectors: NDArray[np.float32], inputs: NDArray[np.float32]
+    fitted: heads.Heads, plain: str, vector: NDArray[np.float32], inputs: NDArray[np.float32]
 ) -> list[Entry]:
-    """Return a mood word for each piece that seems to describe a threat, unless the piece denies fear."""
+    """Return a mood word where the text seems to describe a threat, unless it denies fear."""
     tag, valence, energy, most = THREAT
     room = min(1.0, THREAT_ROOM * fitted.open_to_threats(inputs))
-    weights = room * np.minimum(most, THREAT_SLOPE * (fitted.threats(vectors) - THREAT_FROM))
-    return [
-        (tag, valence, energy, weight)
-        for piece, weight in zip(pieces, weights.tolist(), strict=True)
-        if weight > 0 and not denied_moods(piece) & FEARFUL
-    ]
+    weight = room * min(most, THREAT_SLOPE * (fitted.chance_of_threat(vector) - THREAT_FROM))
+    return [(tag, valence, energy, weight)] if weight > 0 and not denied_moods(plain) & FEARFUL else []
 
 
 def word_inputs(plain: str, spoken: str) -> tuple[float, float, float, float]:

@@ -1,18 +1,18 @@
 """Summarise a text in a short line of its own words.
 
-The most central sentence (extractive summarisation by centroid, Radev et al. 2004; early sentences have a bonus) is
-trimmed to a clause that reads well inside a prompt.
+The most central sentence by its words (extractive summarisation by centroid, Radev et al. 2004; early sentences have a
+bonus) is trimmed to a clause that reads well inside a prompt.
 """
 
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .sentences import slices, split_sentences
 
@@ -117,10 +117,7 @@ def plain_text(text: str) -> str:
 
 
 def segments(plain: str) -> list[str]:
-    """Return at most 10 pieces to encode, sentences or runs of short ones, spread evenly over the text.
-
-    A sentence longer than an encoder takes is cut into several, so that none loses its end.
-    """
+    """Return at most 10 pieces, sentences or parts of long ones or runs of short ones, spread evenly over the text."""
     pieces: list[str] = []
     for sentence in (part for whole in split_sentences(plain) for part in slices(whole, _width(whole))):
         if pieces and len(pieces[-1]) + len(sentence) < 60:
@@ -134,41 +131,36 @@ def segments(plain: str) -> list[str]:
 
 
 def _width(sentence: str) -> int:
-    """Return how many characters of `sentence` surely stay below the 256 tokens of a small encoder."""
+    """Return how many characters of `sentence` a piece may have."""
     return 240 if len(_WIDE.findall(sentence)) > 0.3 * len(sentence) else 800
 
 
-def summarize(pieces: Sequence[str], vectors: NDArray[np.float32] | None = None) -> str:
+def summarize(pieces: Sequence[str]) -> str:
     """Return one line of at most 22 words (45 characters for scripts without spaces), without its full stop.
 
-    `pieces` are the sentences in order; `vectors`, shape (len(pieces), dimension), are their unit vectors. Without
-    vectors, word frequency decides what is central.
+    `pieces` are the sentences in order.
     """
-    pieces, vectors = _prose_alone(pieces, vectors)
+    pieces = _prose_alone(pieces)
     whole = " ".join(pieces)
     if _length(whole) <= 1:
         return _tidy(re.sub(r"(?<=\w)[.!?…]+\s+(?=\w)", "; ", whole)) or whole[:80]
-    central = _centrality(pieces) if vectors is None else vectors @ _unit(vectors.mean(axis=0))
-    scores = [float(central[i]) + 0.15 / (1 + i) + _form(piece) for i, piece in enumerate(pieces)]
-    best = pieces[int(np.argmax(scores))]
+    central = _centrality(pieces)
+    scores = [central[i] + 0.15 / (1 + i) + _form(piece) for i, piece in enumerate(pieces)]
+    best = pieces[scores.index(max(scores))]
     sentences = split_sentences(best)
     if _length(best) > 1 and len(sentences) > 1:
         best = max(sentences, key=lambda sentence: (_form(sentence), min(_length(sentence), 1.0)))
     return _tidy(_trim(best)) or _tidy(whole[:80]) or whole[:80]
 
 
-def _prose_alone(
-    pieces: Sequence[str], vectors: NDArray[np.float32] | None
-) -> tuple[Sequence[str], NDArray[np.float32] | None]:
-    """Leave out code and data beside prose, with their vectors; where all is code, everything stays."""
+def _prose_alone(pieces: Sequence[str]) -> Sequence[str]:
+    """Leave out code and data beside prose; where all is code, everything stays."""
     kept = [
-        (number, " ".join(prose))
-        for number, piece in enumerate(pieces)
+        " ".join(prose)
+        for piece in pieces
         if (prose := [one for one in split_sentences(piece) if not _is_code(one) and not _is_table(one)])
     ]
-    if len(kept) == len(pieces) or not any(is_prose(piece) for _, piece in kept):
-        return pieces, vectors
-    return [piece for _, piece in kept], None if vectors is None else vectors[[number for number, _ in kept]]
+    return pieces if len(kept) == len(pieces) or not any(map(is_prose, kept)) else kept
 
 
 def _length(text: str) -> float:
@@ -179,14 +171,18 @@ def _length(text: str) -> float:
     return wide / MAX_WIDE_CHARACTERS + words / MAX_WORDS
 
 
-def _centrality(pieces: Sequence[str]) -> NDArray[np.float32]:
-    """Return for each piece the mean frequency of its words in all pieces, scaled to at most 1."""
-    bags = [[w for w in _words(piece) if w not in STOPPED] for piece in pieces]
-    counts = Counter(word for bag in bags for word in set(bag))
-    means = np.asarray(
-        [sum(counts[w] for w in set(bag)) / (len(set(bag)) or 1) for bag in bags], dtype=np.float32
-    )
-    return means / max(float(means.max()), 1e-9)
+def _centrality(pieces: Sequence[str]) -> list[float]:
+    """Return for each piece the cosine of its words to those of all, a word counted once for each piece that has it."""
+    bags = [Counter(word for word in _words(piece) if word not in STOPPED) for piece in pieces]
+    centroid = Counter(word for bag in bags for word in bag)
+    return [
+        sum(centroid[word] * count for word, count in bag.items()) / _norm(bag) / _norm(centroid)
+        for bag in bags
+    ]
+
+
+def _norm(bag: Counter[str]) -> float:
+    return math.sqrt(sum(count**2 for count in bag.values())) or 1.0
 
 
 def _words(text: str) -> list[str]:
@@ -240,7 +236,3 @@ def _tidy(text: str) -> str:
             text = text.replace(left, "").replace(right, "")
     text = text.strip(" .,;:…。，、；：—–-")
     return text[:1].upper() + text[1:] if re.match(r"[^\W\d_]?[a-zà-ÿ]+[\s,]", text) else text
-
-
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)

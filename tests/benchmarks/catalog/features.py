@@ -433,24 +433,23 @@ def speed(extractor: encoders.Encoder, folder: Path) -> None:
     known = prototypes.vectors(extractor)
     plain = summary.plain_text(text)
     pieces = summary.segments(plain)
-    vectors = extractor.encode(pieces)
-    document = vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
+    vector = encoders.embed_document(extractor, text)
     context = Context(text=text)
     fitted = heads.load(extractor.identity)
     looked = parse(context, extractor, None)
     stages: dict[str, Callable[[], object]] = {
         "extract, whole": lambda: features.extract(context, extractor),
         "  plain text and segments": lambda: summary.segments(summary.plain_text(text)),
-        "  encode the segments": lambda: extractor.encode(pieces),
+        "  encode": lambda: encoders.embed_layers(extractor, text),
         "  mood words": lambda: mood.read_mood(plain, "en"),
         "  VADER": lambda: parsed.vader(plain, "en"),
         "  heads": lambda: fitted and (fitted.feeling(looked.inputs), fitted.moods(looked.inputs)),
-        "  place": lambda: place.environment(plain, document, known),
+        "  place": lambda: place.environment(plain, vector, known),
         "  language": lambda: language.guess(plain),
-        "  summary": lambda: summary.summarize(pieces, vectors),
+        "  summary": lambda: summary.summarize(pieces),
         "extract, no encoder": lambda: features.extract(context),
     }
-    print(f"speed on {len(text.split())} words ({len(pieces)} segments), median of 9, ms")
+    print(f"speed on {len(text.split())} words, median of 9, ms")
     whole = 0.0
     for name, call in stages.items():
         call()

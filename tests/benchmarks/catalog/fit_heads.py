@@ -103,7 +103,7 @@ def balanced(texts: Sequence[str], shares: Array) -> list[int]:
 
 
 def read_all(encoder: encoders.Encoder, texts: Sequence[str], cache: Path | None = None) -> Array:
-    """Return what the heads read of each text, as `features.extract` would give it, shape (rows, inputs)."""
+    """Return what the heads read of each text, shape (rows, inputs); of several sentences the mean of their vectors."""
     plains = [summary.plain_text(spread(text)) for text in texts]
     pieces = [(row, piece) for row, plain in enumerate(plains) for piece in summary.segments(plain)]
     inputs = "\n".join([encoder.identity, *(piece for _, piece in pieces)])

@@ -1,11 +1,11 @@
-"""What it costs to read a text and to decide, warm: one pass of the encoder beside two, and the whole decision.
+"""What it costs to read a text and to decide, warm: the pass of the encoder, and the whole decision.
 
     python tests/benchmarks/catalog/reading_speed.py [--calls 40] [--tracks 100000] [--reference]
 
 Texts of 20, 100 and 300 words, each read once. The ways to encode take turns on the same texts, so that a busy moment
-meets all alike: ours (a text and its sentences in one pass, divided among the cores), the same network on one core in
-one pass and in two, and with `--reference` two calls of sentence-transformers. The decision runs over a catalog of
-`--tracks` synthetic tracks; with 0 it is left out.
+meets all alike: ours (the tokens of the text divided among the cores), the same on one core, the text and its sentences
+in one pass, as they were read before, and with `--reference` sentence-transformers. The decision runs over a catalog
+of `--tracks` synthetic tracks; with 0 it is left out.
 """
 
 from __future__ import annotations
@@ -65,30 +65,23 @@ def texts_of(words: int, count: int) -> list[str]:
 def encoding(calls: int, *, reference: bool) -> None:
     loaded = encoders.load()
     ways: dict[str, Callable[[str, list[str]], Any]] = {
-        "one pass, ours": lambda text, pieces: encoders.embed_together(loaded, text, pieces),
-        "one pass on one core": lambda text, pieces: on_one_core(
-            lambda: encoders.embed_together(loaded, text, pieces)
-        ),
-        "two passes on one core": lambda text, pieces: on_one_core(
-            lambda: (loaded.encode(pieces), encoders.embed_document(loaded, text))
-        ),
+        "ours": lambda text, _: encoders.embed_layers(loaded, text),
+        "ours on one core": lambda text, _: on_one_core(lambda: encoders.embed_layers(loaded, text)),
+        "with its sentences": lambda text, pieces: loaded.encode(list(dict.fromkeys([text, *pieces]))),
     }
     if reference:
         from sentence_transformers import SentenceTransformer
 
         theirs = SentenceTransformer(str(encoders.locate()), device="cpu")
-        ways["sentence-transformers, two calls"] = lambda text, pieces: (
-            theirs.encode([text], show_progress_bar=False),
-            theirs.encode(pieces, show_progress_bar=False),
-        )
-    print(f"encoding a text and its sentences, {calls} texts each; ratio: of the medians, to ours")
+        ways["sentence-transformers"] = lambda text, _: theirs.encode([text], show_progress_bar=False)
+    print(f"encoding a text, {calls} texts each; ratio: of the medians, to ours")
     for words in SIZES:
         times: dict[str, reuse_speed.Times] = {name: [] for name in ways}
         for text in texts_of(words, calls + 1):
             pieces = segments(plain_text(text))
             for name, encode in ways.items():
                 times[name].append(measured(partial(encode, text, pieces)))
-        ours = np.median(times["one pass, ours"], axis=0)
+        ours = np.median(times["ours"], axis=0)
         for name, took in times.items():
             ratio, cpu = np.median(took[1:], axis=0) / ours
             reuse_speed.line(

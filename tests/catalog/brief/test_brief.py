@@ -34,7 +34,7 @@ def encoder():
 def read(text, encoder, styles=STYLES, **stated):
     context = Context(text=text, **stated)
     found = features.extract(context, encoder)
-    layers = encoders.embed_together(encoder, text, ()).layers
+    layers = encoders.embed_layers(encoder, text)
     return context, found, brief.read_brief(text, layers, found, styles, encoder)
 
 

@@ -56,7 +56,7 @@ def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layer
 
 
 def layers_of(text):
-    return encoders.embed_together(ENCODER, text, ()).layers
+    return encoders.embed_layers(ENCODER, text)
 
 
 def test_a_model_in_the_home_reads_briefs_with_its_encoder(tmp_path):

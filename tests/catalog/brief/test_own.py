@@ -37,7 +37,7 @@ def style(description="Cello and piano.", **changes):
 
 def read(text, encoder, styles):
     found = features.extract(Context(text=text), encoder)
-    layers = encoders.embed_together(encoder, text, ()).layers
+    layers = encoders.embed_layers(encoder, text)
     return brief.read_brief(text, layers, found, styles, encoder)
 
 

@@ -35,7 +35,7 @@ def encoder():
 
 def read(text, encoder, styles=STYLES):
     found = features.extract(Context(text=text), encoder)
-    layers = encoders.embed_together(encoder, text, ()).layers
+    layers = encoders.embed_layers(encoder, text)
     return brief.read_brief(text, layers, found, styles, encoder)
 
 

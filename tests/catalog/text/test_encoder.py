@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -84,26 +85,59 @@ def test_a_vector_does_not_depend_on_its_neighbours(loaded: encoder.Encoder) -> 
     assert loaded.encode([]).shape == (0, loaded.dimension)
 
 
-def test_texts_divided_among_cores_have_the_same_vectors(
-    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cores", [2, 3])
+@pytest.mark.parametrize("texts", [TEXTS, [" ".join(TEXTS)], ["One word after the other is read. " * 25]])
+def test_tokens_divided_among_cores_have_the_same_vectors(
+    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch, texts: list[str], cores: int
 ) -> None:
     monkeypatch.setattr(minilm, "_cores", lambda: 1)
-    on_one = loaded.encode(TEXTS)
-    monkeypatch.setattr(minilm, "_cores", lambda: 3)
-    on_three = loaded.encode(TEXTS)
-    assert len(minilm._packs([100] * 9, 3)) == 3
-    assert np.abs(on_one - on_three).max() < 1e-6
-    assert np.array_equal(on_three, loaded.encode(TEXTS))
+    on_one = loaded.encode_layers(texts)
+    monkeypatch.setattr(minilm, "_cores", lambda: cores)
+    divided = loaded.encode_layers(texts)
+    assert len(minilm._parts(sum(loaded.count_tokens(texts)), cores)) == cores
+    assert np.abs(on_one - divided).max() < 1e-6
+    assert np.array_equal(divided, loaded.encode_layers(texts))
+
+
+def test_a_part_that_fails_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm, "_cores", lambda: 2)
+
+    def work(part: slice, wait: Callable[[], object]) -> np.ndarray:
+        if part.start:
+            raise MemoryError
+        wait()
+        return np.ones(1)
+
+    # The first part gives up too, and the work is tried in one part, which nobody keeps waiting.
+    assert minilm._divided(work, 1000) == [1]
+
+
+def test_without_a_second_thread_one_does_all(
+    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(ThreadPoolExecutor):
+        def submit(self, *given: object, **named: object) -> Future[object]:
+            if self.started:
+                raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+            self.started = True
+            return super().submit(*given, **named)
+
+        started = False
+
+    expected = loaded.encode(TEXTS)
+    monkeypatch.setattr(minilm, "_cores", lambda: 2)
+    monkeypatch.setattr(minilm, "ThreadPoolExecutor", Ended)
+    assert np.abs(loaded.encode(TEXTS) - expected).max() < 1e-6
 
 
 def test_the_layers_of_a_long_text_are_the_means_of_its_chunks(loaded: encoder.Encoder) -> None:
     text = " ".join(f"Sentence number {number} of a very long report on rivers." for number in range(60))
     chunks, sizes = encoder._chunks(loaded, text)
     mean = np.average(loaded.encode_layers(chunks), axis=0, weights=sizes)
-    read = encoder.embed_together(loaded, text, ())
+    read = encoder.embed_layers(loaded, text)
     assert len(chunks) > 2
-    assert np.abs(read.layers - mean / np.linalg.norm(mean, axis=1, keepdims=True)).max() < 1e-6
-    assert np.array_equal(read.vector, encoder.embed_document(loaded, text))
+    assert np.abs(read - mean / np.linalg.norm(mean, axis=1, keepdims=True)).max() < 1e-6
+    assert np.array_equal(read[-1], encoder.embed_document(loaded, text))
 
 
 def test_an_encoder_without_inner_layers_gives_its_last(loaded: encoder.Encoder) -> None:
@@ -111,30 +145,28 @@ def test_an_encoder_without_inner_layers_gives_its_last(loaded: encoder.Encoder)
         identity, dimension = loaded.identity, loaded.dimension
         encode = staticmethod(loaded.encode)
 
-    read = encoder.embed_together(Plain(), "The sea was calm.", ())
-    assert read.layers.shape == (1, loaded.dimension)
-    assert np.array_equal(read.vector, loaded.encode(["The sea was calm."])[0])
+    read = encoder.embed_layers(Plain(), "The sea was calm.")
+    assert read.shape == (1, loaded.dimension)
+    assert np.array_equal(read[0], loaded.encode(["The sea was calm."])[0])
 
 
-@given(st.lists(st.integers(2, 512), max_size=60), st.integers(1, 16))
-def test_packs_hold_every_text_once_and_no_more_than_they_may(lengths: list[int], cores: int) -> None:
-    packs = minilm._packs(lengths, cores)
+@given(st.lists(st.integers(2, 512), max_size=60))
+def test_packs_hold_every_text_once_and_no_more_than_they_may(lengths: list[int]) -> None:
+    packs = minilm._packs(lengths)
     assert sorted(row for pack in packs for row in pack) == [*range(len(lengths))]
     assert all(packs)
     sizes = [sum(lengths[row] for row in pack) for pack in packs]
     assert max(sizes, default=0) <= minilm.PACK_TOKENS + 512
-    assert len(packs) <= max(1, cores, 1 + sum(lengths) // minilm.PACK_TOKENS)
-    if len(packs) > 1:
-        assert sum(sizes) >= minilm.LEAST_TOKENS * len(packs)
+    assert len(packs) <= 1 + sum(lengths) // minilm.PACK_TOKENS
 
 
-def test_one_pass_gives_the_vectors_of_two(loaded: encoder.Encoder) -> None:
-    pieces = ["The sea was calm.", "a", "The sea was calm.", "Nobody spoke a word."]
-    for text in (*filter(None, TEXTS), "The sea was calm."):
-        read = encoder.embed_together(loaded, text, pieces)
-        assert np.abs(read.vector - encoder.embed_document(loaded, text)).max() < 1e-6
-        assert np.abs(read.others - loaded.encode(pieces)).max() < 1e-6
-        assert np.array_equal(read.others[0], read.others[2])
+@given(st.integers(1, 5000), st.integers(1, 16))
+def test_parts_hold_every_token_once_and_are_worth_a_core(tokens: int, cores: int) -> None:
+    parts = minilm._parts(tokens, cores)
+    assert [token for part in parts for token in range(part.start, part.stop)] == [*range(tokens)]
+    assert len(parts) <= cores
+    if len(parts) > 1:
+        assert min(part.stop - part.start for part in parts) >= minilm.LEAST_TOKENS
 
 
 def test_erf_gelu_is_exact() -> None:

@@ -18,7 +18,7 @@ from music_catalog.presets.vocabulary import ENVIRONMENTS, MOODS, TIMES_OF_DAY
 from music_catalog.text import encoder as encoders
 from music_catalog.text import language, lexicon, mood, parsed, prototypes, setting, summary
 from music_catalog.text.encoder import Encoder
-from music_catalog.text.features import extract, features_of
+from music_catalog.text.features import extract
 from tests.fakes import WordHashEncoder
 
 
@@ -57,30 +57,12 @@ class TestOnePass:
     )
 
     @pytest.mark.parametrize("text", TEXTS)
-    def test_it_encodes_text_and_sentences_at_once_and_nothing_twice(self, text: str) -> None:
+    def test_a_text_is_encoded_once_and_its_sentences_are_not(self, text: str) -> None:
         noting = Noting()
         prototypes.vectors(noting)
         noting.passes.clear()
-        context = Context(text=text)
-        found = parsed.parse(context, noting, None)
-        assert [sorted(one) for one in noting.passes] == [sorted({context.text, *found.pieces})]
-
-    @pytest.mark.parametrize("text", TEXTS)
-    def test_it_reads_what_two_passes_read(
-        self, text: str, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        together = parsed.parse(Context(text=text), encoder, None)
-        features = features_of(Context(text=text), together)
-
-        def two_passes(encoder: Encoder, text: str, others: Sequence[str]) -> encoders.Encoded:
-            whole = encoders.embed_together(encoder, text, ())
-            return encoders.Encoded(whole.layers, encoder.encode(others))
-
-        monkeypatch.setattr(parsed, "embed_together", two_passes)
-        apart = parsed.parse(Context(text=text), encoder, None)
-        assert np.abs(together.whole - apart.whole).max() < 1e-6
-        assert np.abs(together.piece_vectors - apart.piece_vectors).max() < 1e-6
-        assert features == of(text, encoder)
+        extract(Context(text=text), noting)
+        assert noting.passes == [[Context(text=text).text]]
 
 
 class TestAnyText:
