@@ -1,0 +1,1 @@
+"""Small dictionaries: texts in other languages, word for word in English."""
