@@ -16,7 +16,7 @@ FLOORS = {
     "catalog": (
         "errors version home",
         "models",
-        "validation mounts player checkpoints objects",
+        "validation mounts player checkpoints objects glossary",
         "disk plugins",
         "text search collections",
         "brief ear hearing portrait",

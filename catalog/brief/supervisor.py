@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import InputError
 from ..models import Brief, Context, Features
 from ..presets import Reader
 from ..text.encoder import Encoder
+from ..text.parsed import ParsedText
 from . import reader
 from .language_model import LanguageModel, Unread
 from .listed import brief_of, unknown_style
@@ -45,12 +43,9 @@ class Supervisor:
         return bool(context.brief or self._model or reader.load(self._encoder.identity, self._home))
 
     def read(
-        self, context: Context, layers: NDArray[np.float32], features: Features
+        self, context: Context, parsed: ParsedText, features: Features
     ) -> tuple[Brief | None, tuple[str, ...]]:
-        """Return the brief of a text, None where nobody reads it, and warnings where the language model did not.
-
-        `layers` are the unit vectors of its text after each layer of the encoder, shape (layers, dimension).
-        """
+        """Return the brief of a text, None where nobody reads it, and warnings where the language model did not."""
         if context.brief is not None:
             return brief_of(context.brief, self._styles, "caller"), ()
         warnings: tuple[str, ...] = ()
@@ -62,6 +57,7 @@ class Supervisor:
                 warnings = (f"the text was read without the language model {name}: it {failure}",)
             else:
                 return brief_of(stated, self._styles, "language model"), ()
-        text = f"{context.query} {context.text}".strip()
-        brief = reader.read_brief(text, layers, features, self._styles, self._encoder, self._home)
+        assert parsed.layers is not None
+        read = features.model_copy(update={"language": parsed.spoken})
+        brief = reader.read_brief(parsed.text, parsed.layers, read, self._styles, self._encoder, self._home)
         return brief, warnings

@@ -92,8 +92,8 @@ def read_texts(
     for number, text in enumerate(wanted, 1):
         context = Context(text=text)
         parsed = parse(context, encoder, cache_dir)
-        assert parsed.whole is not None
-        known[text] = Known(Card.of(context, features_of(context, parsed)), parsed.whole)
+        assert parsed.vector is not None
+        known[text] = Known(Card.of(context, features_of(context, parsed)), parsed.vector)
         if on_progress:
             on_progress(number, len(wanted))
     return known

@@ -215,14 +215,14 @@ class Flow:
         if call.understood is None:
             with call.stage("encode"):
                 text = parse(call.context, self.encoder, self.store.home / "cache")
-                assert text.layers is not None
+                assert text.vector is not None
             with call.stage("features"):
                 features = features_of(call.context, text)
             with call.stage("brief"):
-                brief, warnings = self.supervisor.read(call.context, text.layers, features)
+                brief, warnings = self.supervisor.read(call.context, text, features)
             with call.stage("request"):
                 request = self._build(call, features, brief=brief, warnings=warnings)
-            call.understood = request, np.asarray(text.layers[-1])
+            call.understood = request, text.vector
         return call.understood
 
     def _build(self, call: Call, features: Features, **reading: Any) -> Request:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..models import Context, Features, Source
-from . import confidence, feeling, language, setting
+from . import confidence, feeling, setting
 from .encoder import Encoder
 from .parsed import ParsedText, parse
 from .summary import summarize
@@ -63,7 +63,7 @@ def features_of(context: Context, text: ParsedText) -> Features:
         "mood_tags": feeling.confidence_of_tags(text, tags[0]),
         "environment": confidence.of_environment(place, encoded=encoded),
         "time_of_day": confidence.of_time_of_day(time),
-        "language": language.recognize(text.plain)[1],
+        "language": text.language_confidence,
     }
     topic = summarize(text.pieces) or context.text[:80]
     values = {

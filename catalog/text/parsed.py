@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..glossary.glossary import to_english
 from ..models import Context
 from . import heads, language, prototypes
 from .confidence import Reader
-from .encoder import Encoder, embed_layers
+from .encoder import Encoder, embed_document, embed_layers
 from .lexicon import Entry
 from .mood import MoodReading, denied_moods, read_mood
 from .sentences import split_sentences, spread
@@ -38,21 +39,32 @@ FEARFUL = frozenset({"ominous", "scary", "tense", "anxious", "dark"})
 
 @dataclass(frozen=True)
 class ParsedText:
-    """A text without markup, and what was worked out from it once for all readers."""
+    """A text, and what was worked out from it once for all readers.
 
+    Readers that were fitted to English read a text in another language word for word in English, where a dictionary is
+    there. The vector that is stored and the summary are those of the text as it was sent.
+    """
+
+    text: str
+    """The query and the text as they are read: as they were sent, or in English."""
     plain: str
-    pieces: list[str]
-    """Sentences or runs of short ones, spread over the text; the summary is taken from them."""
-    language: str
-    """As the caller stated it, else as recognised."""
+    """The text as it is read, without markup."""
     spoken: str
-    """The language without its region."""
+    """The language of what is read, without its region."""
+    language: str
+    """The language of the text as it was sent: as the caller stated it, else as recognised."""
+    language_confidence: float
+    """How sure the recognised one is."""
+    pieces: list[str]
+    """Sentences or runs of short ones as they were sent, spread over the text; the summary is taken from them."""
+    vector: NDArray[np.float32] | None
+    """Unit vector of the text as it was sent, as `embed_document` gives it, shape (dimension,)."""
     words: MoodReading
     """What the mood words say, with one for a threat that no word names."""
     named: bool
     """Whether words alone name a mood."""
     layers: NDArray[np.float32] | None
-    """Unit vectors of the text as it was sent, after each layer of the encoder, shape (layers, dimension)."""
+    """Unit vectors of what is read, after each layer of the encoder, shape (layers, dimension)."""
     prototypes: Mapping[str, NDArray[np.float32]]
     heads: heads.Heads | None
     """None without an encoder, and with one that they were not fitted to."""
@@ -61,7 +73,7 @@ class ParsedText:
 
     @property
     def whole(self) -> NDArray[np.float32] | None:
-        """Return the unit vector of the text as it was sent, as `embed_document` gives it, shape (dimension,)."""
+        """Return the unit vector of what is read, shape (dimension,)."""
         return None if self.layers is None else np.asarray(self.layers[-1])
 
     @property
@@ -76,25 +88,32 @@ class ParsedText:
 
 
 def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> ParsedText:
-    """Return the text of `context` with what its readers need, encoded once.
+    """Return the text of `context` with what its readers need, encoded once; twice where it is read in English.
 
     Without an encoder words alone decide. Of a text over 40,000 characters, evenly spread parts are read. `cache_dir`
     keeps the prototypes' vectors between runs. Raises Unavailable when the encoder cannot be had.
     """
-    plain = plain_text(spread(context.text))
-    spoken = (context.language or language.guess(plain)).split("-")[0].lower()
-    layers = None if encoder is None else embed_layers(encoder, context.text)
+    sent = plain_text(spread(context.text))
+    guessed, sure = language.recognize(sent)
+    spoken = (context.language or guessed).split("-")[0].lower()
     fitted = heads.load(encoder.identity) if encoder is not None else None
+    query, text, plain = context.query, context.text, sent
+    if fitted is not None and (english := to_english(sent, spoken)) is not None:
+        query, text, plain, spoken = to_english(query, spoken) or query, english, english, "en"
+    layers = None if encoder is None else embed_layers(encoder, text)
     words = read_mood(plain, spoken)
     inputs, threats = np.zeros(0, dtype=np.float32), list[Entry]()
     if fitted is not None and layers is not None:
         inputs = heads.inputs(layers[-1], word_inputs(plain, spoken))
         threats = _threats(fitted, plain, layers[-1], inputs) if spoken in ENGLISH else []
     return ParsedText(
+        text=f"{query} {text}".strip(),
         plain=plain,
-        pieces=segments(plain),
-        language=context.language or spoken,
         spoken=spoken,
+        language=context.language or guessed,
+        language_confidence=sure,
+        pieces=segments(sent),
+        vector=_vector(context.text, text, layers, encoder),
         words=read_mood(plain, spoken, threats) if threats else words,
         named=sum(words.tags.values()) >= 1,
         layers=layers,
@@ -102,6 +121,15 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         heads=fitted,
         inputs=inputs,
     )
+
+
+def _vector(
+    sent: str, read: str, layers: NDArray[np.float32] | None, encoder: Encoder | None
+) -> NDArray[np.float32] | None:
+    """Return the vector of the text as it was sent; `layers` are those of what is read."""
+    if encoder is None or layers is None:
+        return None
+    return np.asarray(layers[-1]) if read == sent else embed_document(encoder, sent)
 
 
 def _threats(

@@ -332,8 +332,8 @@ def _read(adding: Adding, words: Words) -> tuple[str, Any, NDArray[np.float32]]:
     text = clean_text(words.text or summary_of(words) or "untitled")
     context = Context(text=text)
     parsed = parse(context, adding.encoder, adding.store.home / "cache")
-    assert parsed.whole is not None
-    return text, features_of(context, parsed), parsed.whole
+    assert parsed.vector is not None
+    return text, features_of(context, parsed), parsed.vector
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from music_catalog.errors import Unavailable
 from music_catalog.models import Context
 from music_catalog.text import encoder as encoders
 from music_catalog.text import features
+from music_catalog.text.parsed import parse
 
 STYLES = presets.load(None).styles
 ENCODER = WordHashEncoder()
@@ -61,13 +62,13 @@ def layers_of(text):
 
 def test_a_model_in_the_home_reads_briefs_with_its_encoder(tmp_path):
     context = Context(text="Rain on the old town.")
-    read = features.extract(context, ENCODER), layers_of(context.text)
+    parsed = parse(context, ENCODER, None)
     supervisor = Supervisor(STYLES, ENCODER, None, tmp_path)
     assert not supervisor.reads(context)
     write(tmp_path / brief.file_name(ENCODER.identity))
     write(tmp_path / "brief-of-another.safetensors", "other@1/8/pool-1")
     assert supervisor.reads(context)
-    one, warnings = supervisor.read(context, read[1], read[0])
+    one, warnings = supervisor.read(context, parsed, features.features_of(context, parsed))
     assert one.styles.keys() == STYLES.keys()
     assert warnings == ()
     assert brief.load(encoders.load().identity, tmp_path) is not None

@@ -52,16 +52,17 @@ def test_a_sad_text_says_so_in_english(code):
 
 
 def test_words_are_known_by_their_beginning_whatever_their_ending():
-    assert to_english("Las niñas caminaron despacito.", "es") == to_english("La niña caminó despacito.", "es")
+    assert to_english("Las casas abandonadas.", "es") == "the home abandoned."
+    assert to_english("Брошенными домами.", "ru") == to_english("Брошенный дом.", "ru")
 
 
 def test_parts_of_a_compound_and_what_is_attached_are_read():
     assert to_english("Küchenfenster", "de") == "kitchen window"
-    assert to_english("والبيت", "ar") == to_english("بيت", "ar") == "house"
+    assert to_english("والبيت", "ar") == to_english("بيت", "ar") == "home"
 
 
 def test_names_figures_and_marks_stay():
-    assert to_english("¿Murió Lorca en 1936? ¡No!", "es") == "¿ died Lorca in 1936? ¡ no!"
+    assert to_english("¿Murió Lorca en 1936? ¡No!", "es") == "¿ died Lorca in 1936? ¡ not!"
 
 
 def test_a_language_without_dictionary_and_a_text_of_another_language_have_no_gloss():
