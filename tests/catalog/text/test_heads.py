@@ -142,7 +142,7 @@ class TestReading:
         assert of(start + grim, encoder).valence < of(start, encoder).valence - 0.1
 
     def test_another_language_is_trusted_less(self, encoder: Encoder) -> None:
-        text = "Mitternacht: der Mörder steht hinter ihr, und sie weiß es nicht."
+        text = "Middernacht: de moordenaar staat achter haar, en zij weet het niet."
         seen = parse(Context(text=text), encoder, None)
         assert seen.trust < 1
         assert feeling._read_rest(seen)[0] == pytest.approx(seen.trust * seen.heads.feeling(seen.inputs)[0])
