@@ -135,7 +135,6 @@ def test_the_service_warns_and_reuses_the_same_request_alone(open_service):
     ("language", "beach", "bomb"),
     [
         ("th", "เด็ก ๆ วิ่งหัวเราะไปตามชายหาดและก่อปราสาททราย", "เช้านี้พบระเบิดในโรงเรียน ตำรวจพาทุกคนออกจากอาคาร"),
-        ("zh", "孩子们笑着跑过海滩，堆起了一座沙堡。", "今天早上学校里发现了炸弹，警察疏散了所有人。"),
         (
             "pl",
             "Dzieci ze śmiechem biegną po plaży i budują zamek z piasku.",
