@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["LANGUAGES", "Glossary", "to_english"]
+__all__ = ["LANGUAGES", "Glossary", "languages_with", "to_english"]
 
 FOLDER = Path(__file__).parent
 LANGUAGES = tuple(sorted(path.stem for path in FOLDER.glob("*.tsv")))
@@ -25,6 +25,8 @@ UNSPACED = frozenset({"ja", "zh"})
 """Languages written without spaces: their words are found by the longest match."""
 ACCENTED = frozenset({"es", "fr", "it", "pt"})
 """Languages whose accents are left out: they come and go with the endings of a word."""
+LATIN = ("de", "es", "fr", "it", "pt")
+"""Languages in Latin letters, which `languages_with` looks through."""
 COMPOUNDING = frozenset({"de"})
 LINKS = ("", "s", "n", "en", "e")
 """What may stand between the two parts of a German compound."""
@@ -78,7 +80,7 @@ class Glossary:
 
     def gloss(self, text: str) -> str | None:
         """Return the English words of `text` with its marks and figures; None where too few words are known."""
-        text = _SIGNS.sub("", unicodedata.normalize("NFKD" if self.language in ACCENTED else "NFKC", text))
+        text = _spelled(text, self.language)
         tokens = [*(self._unspaced(text) if self.language in UNSPACED else self._spaced(text))]
         words = sum(count for _, count in tokens)
         known = sum(count for word, count in tokens if word)
@@ -94,7 +96,7 @@ class Glossary:
                 yield token, 0
                 place += 1
                 continue
-            for size in range(MOST_WORDS, 0, -1):
+            for size in range(min(MOST_WORDS, len(tokens) - place), 0, -1):
                 words = [one.lower() for one in tokens[place : place + size]]
                 if english := self.english.get(" ".join(words)) if size > 1 else self.word(words[0]):
                     break
@@ -157,6 +159,18 @@ def to_english(text: str, language: str) -> str | None:
     None where `language`, a code such as "es", has no dictionary, and where the dictionary knows too few of the words.
     """
     return _load(language).gloss(text) if language in LANGUAGES else None
+
+
+@lru_cache(maxsize=8192)
+def languages_with(word: str) -> tuple[str, ...]:
+    """Return the languages in Latin letters in whose dictionary a word in small letters stands as it is."""
+    found = (code for code in LATIN if _spelled(word, code) in _load(code).english)
+    return tuple(found) if len(word) >= STEM else ()
+
+
+def _spelled(text: str, language: str) -> str:
+    """Return a text with the signs that its dictionary has."""
+    return _SIGNS.sub("", unicodedata.normalize("NFKD" if language in ACCENTED else "NFKC", text))
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -2,9 +2,10 @@
 
 `languages.json` beside this holds, for each language, its name and script, and for scripts that several languages share
 its commonest words and the letters that tell it from the others. `english_words.json` holds 8,000 English words that
-are in none of these lists. A text in Latin letters is taken for English unless there is evidence against it: English
-texts are full of names, code and foreign words. The evidence is that the words and letters of another language lead
-clearly over English ones, or that no word of the text is English.
+are in none of these lists; the dictionaries of `glossary` hold the words of five languages. A text in Latin letters is
+taken for English unless there is evidence against it: English texts are full of names, code and foreign words. The
+evidence is that the words and letters of another language lead clearly over English ones, or that no word of the text
+is English.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from ..glossary.glossary import languages_with
 
 __all__ = ["UNDETERMINED", "UNKNOWN", "code_of", "guess", "name_of", "recognize"]
 
@@ -99,7 +102,9 @@ _WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0610-\u065f\u0900-\u0903\u093a-
 """Letters, and the vowel signs and accents that Unicode does not count as such."""
 
 KNOWN_WORD = 0.5
-"""What an English word counts that is not among the commonest: other languages have some of them too."""
+"""What a word counts that is not among the commonest of its language: other languages have some of them too."""
+SURELY_ENGLISH = 0.5
+"""What the English words of a text count, as a share of its words, from which no dictionary is asked."""
 FEWEST_PLAIN = 2
 """A text with at least as many words in small letters, none of them English, is in another language."""
 LETTER_WORD = 0.5
@@ -189,6 +194,9 @@ def _latin(text: str) -> tuple[str, float]:
     words = _words(text.lower())
     points = _points(words, "Latin")
     english = points.pop("en") + KNOWN_WORD * sum(map(_is_english, words))
+    if english < SURELY_ENGLISH * len(words):
+        for code, known in _points_of_dictionaries(words).items():
+            points[code] += known
     ranked = sorted(points.items(), key=lambda one: -one[1])
     best, most = ranked[0]
     least = LEAST_BESIDE_ENGLISH if english else 1.0
@@ -243,6 +251,15 @@ def _points(words: Sequence[str], script: str) -> dict[str, float]:
         for letter in alphabet.letters.keys() & set(word):
             for code in (owners := alphabet.letters[letter]):
                 points[code] += LETTER_WORD * count / len(owners)
+    return points
+
+
+def _points_of_dictionaries(words: Sequence[str]) -> dict[str, float]:
+    """Return how much the words speak for the languages that have a dictionary; words that are English too do not."""
+    points: dict[str, float] = defaultdict(float)
+    for word, count in Counter(words).items():
+        for code in (owners := () if word in _english() else languages_with(word)):
+            points[code] += KNOWN_WORD * count / len(owners) ** 0.5
     return points
 
 
