@@ -1,9 +1,9 @@
 """A text in another language, word for word in English, for readers that were fitted to English alone.
 
 `XX.tsv` beside this is the dictionary of a language: an English word on each line, and the forms that say it. Language
-models wrote them for the 4,943 English words that move the choice of music most. A gloss is no translation: the
-order of the words stays, inflection is lost, unknown words go. It is enough to tell a funeral from a wedding, and it is
-never shown or stored. docs/BRIEF.md holds the figures.
+models wrote them for the 4,943 English words that move the choice of music most. A gloss is no translation: the words
+stand in the order of the other language, inflection is lost, unknown words go unless they are names. It is enough to
+tell a funeral from a wedding, and it is never shown or stored. docs/BRIEF.md holds the figures.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ ATTACHED = {"ar": ("وال", "بال", "فال", "كال", "ولل", "لل", "ا
 
 LEAST_KNOWN = 0.5
 """The share of words that must be known; a text in which fewer are is no text of that language, or of another kind."""
-MOST_WORDS = 3
-"""Words in the longest phrase of a dictionary."""
+MOST_WORDS = 5
+"""Words in the longest phrase of a dictionary, an apostrophe and a hyphen counted."""
 STEM, CHANGED_STEM = 3, 4
 """Letters that a word must share with a form that it begins with, and with one that ends otherwise."""
 ENDING, FORM_ENDING = 4, 3
@@ -47,7 +47,7 @@ NEIGHBOURS = 6
 """Forms before and after a word in the order of the alphabet that are compared with it."""
 
 _RUN = re.compile("[A-Za-z]+|[0-9.]+|[\x00-\x7f]|[^\x00-\x7f]+")
-_TOKEN = re.compile(r"[^\W\d_][^\W_\u0900-\u097f]*[\w\u0900-\u097f]*|\d+|[^\w\s]|\n")
+_TOKEN = re.compile(r"[^\W\d_][\w\u0900-\u0963\u0966-\u097f]*|\d+|[^\w\s]|\n")
 _MARKS = str.maketrans(
     {
         "。": ".",
@@ -62,8 +62,9 @@ _MARKS = str.maketrans(
         "،": ",",
     }
 )
-_SIGNS = re.compile("[\u0300-\u036f\u064b-\u0652\u0640]")
-"""Accents that stand apart from their letters; Arabic vowels, and the stroke that stretches an Arabic word."""
+_SIGNS = re.compile("[\u00ad\u0300-\u036f\u064b-\u0652\u0640\u0670\u200b-\u200f\ufeff]")
+"""Accents that stand apart from their letters; Arabic vowels, and the stroke that stretches an Arabic word; signs that
+are not seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +101,10 @@ class Glossary:
                 words = [one.lower() for one in tokens[place : place + size]]
                 if english := self.english.get(" ".join(words)) if size > 1 else self.word(words[0]):
                     break
-            # A name says something too: Paris, Einstein.
-            yield english or (token if token[0].isupper() else ""), size
+            if not english and token[0].isupper():  # a name says something too: Paris, Einstein
+                yield token, 0
+            else:
+                yield english or "", size
             place += size
 
     def _unspaced(self, text: str) -> Iterator[tuple[str, int]]:
@@ -170,14 +173,19 @@ def languages_with(word: str) -> tuple[str, ...]:
 
 def _spelled(text: str, language: str) -> str:
     """Return a text with the signs that its dictionary has."""
-    return _SIGNS.sub("", unicodedata.normalize("NFKD" if language in ACCENTED else "NFKC", text))
+    text = unicodedata.normalize("NFKD" if language in ACCENTED else "NFKC", text)
+    return _SIGNS.sub("", text).replace("ё", "е")
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _load(language: str) -> Glossary:
     rows = (FOLDER / f"{language}.tsv").read_text("utf-8").splitlines()
     english = {
-        form: word for row in rows for word, _, forms in [row.partition("\t")] for form in forms.split("|")
+        # As the words of a text are: "d'abord" is "d ' abord".
+        form if language in UNSPACED else " ".join(_TOKEN.findall(form)): word
+        for row in rows
+        for word, _, forms in [row.partition("\t")]
+        for form in forms.split("|")
     }
     return Glossary(
         language=language,

@@ -199,8 +199,8 @@ class Requests:
 
     @property
     def version(self) -> int:
-        """The version of the table of the log, 0 without one."""
-        return self.table.durable.head() or 0
+        """The version of the table of the log, without lines that wait for it; 0 without one."""
+        return self._table.durable.head() or 0
 
     def served(self, keys: Sequence[str]) -> Sequence[Row]:
         """Return key, track and time of every line with one of `keys` that handed out a track, newest first."""

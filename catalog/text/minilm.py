@@ -282,7 +282,9 @@ def _divided(work: Callable[[slice, Callable[[], Any]], Array], tokens: int) -> 
             try:
                 return np.asarray(sum(threads.map(one, parts)))
             except RuntimeError:  # no more threads start, as when the main thread has ended
-                together.abort()
+                pass
+            finally:
+                together.abort()  # after an interrupt a part that never began would be waited for
     return work(slice(0, tokens), lambda: None)
 
 

@@ -88,7 +88,7 @@ class ParsedText:
 
 
 def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> ParsedText:
-    """Return the text of `context` with what its readers need, encoded once; twice where it is read in English.
+    """Return the text of `context` with what its readers need, encoded once; twice where it is glossed.
 
     Without an encoder words alone decide. Of a text over 40,000 characters, evenly spread parts are read. `cache_dir`
     keeps the prototypes' vectors between runs. Raises Unavailable when the encoder cannot be had.
@@ -99,7 +99,9 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     fitted = heads.load(encoder.identity) if encoder is not None else None
     query, text, plain = context.query, context.text, sent
     if fitted is not None and (english := to_english(sent, spoken)) is not None:
-        query, text, plain, spoken = to_english(query, spoken) or query, english, english, "en"
+        if language.guess(query) == spoken:
+            query = to_english(query, spoken) or query
+        text, plain, spoken = english, english, "en"
     layers = None if encoder is None else embed_layers(encoder, text)
     words = read_mood(plain, spoken)
     inputs, threats = np.zeros(0, dtype=np.float32), list[Entry]()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from music_catalog.glossary import glossary
 from music_catalog.glossary.glossary import LANGUAGES, MOST_WORDS, to_english
 from music_catalog.text import language
+from music_catalog.text.mood import denied_moods
 
 FUNERALS = {
     "ar": "بكت الفتاة في المطبخ لأن جدها مات في المستشفى.",
@@ -37,7 +38,7 @@ def test_each_form_says_one_english_word_in_one_line(code):
     words = [row.partition("\t")[0] for row in rows]
     forms = [form for row in rows for form in row.partition("\t")[2].split("|")]
     assert words == sorted({*words})
-    assert all(re.fullmatch("[a-z]+", word) for word in words)
+    assert all(re.fullmatch("[a-z]+(n't)?", word) for word in words)
     assert len(forms) == len({*forms}) > 6_000
     assert all(form and form == form.strip().lower() and len(form.split()) <= MOST_WORDS for form in forms)
 
@@ -63,6 +64,39 @@ def test_parts_of_a_compound_and_what_is_attached_are_read():
 
 def test_names_figures_and_marks_stay():
     assert to_english("¿Murió Lorca en 1936? ¡No!", "es") == "¿ died Lorca in 1936? ¡ not!"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("es", "No tenía miedo."),
+        ("fr", "Il n'était pas triste."),
+        ("it", "Non era triste."),
+        ("pt", "Não estava triste."),
+        ("de", "Sie war nicht traurig."),
+        ("ru", "Он не боялся."),
+    ],
+)
+def test_a_denial_stays_one(code, text):
+    assert denied_moods(to_english(text, code), "en")
+
+
+def test_the_end_of_a_hindi_sentence_is_no_part_of_its_last_word():
+    assert to_english("डर। घर।", "hi") == f"{to_english('डर', 'hi')}. {to_english('घर', 'hi')}."
+
+
+def test_spellings_and_signs_that_are_not_seen_make_no_difference():
+    assert to_english("желтый лед", "ru") == to_english("жёлтый лёд", "ru") == "yellow ice"
+    assert to_english("ca­sa", "es") == to_english("casa", "es")
+
+
+def test_words_with_an_apostrophe_or_a_hyphen_are_found():
+    assert to_english("d'accord", "fr") != to_english("accord", "fr")
+
+
+def test_unknown_words_count_against_a_text_also_at_its_end_and_capitalised():
+    assert to_english("xqz wvk casa", "es") is None
+    assert to_english("Quxbla Zworfel Grumpf Blorx Fnord", "de") is None
 
 
 def test_a_language_without_dictionary_and_a_text_of_another_language_have_no_gloss():

@@ -192,6 +192,7 @@ def test_lines_of_the_log_go_in_together(replica, monkeypatch, server):
     versions = service.store.requests.table.durable.head()
     for _ in range(5):
         service.find_or_make(RAIN, **SHORT)
+    assert service.store.requests.version == versions
     assert service.store.requests._table.durable.head() == versions
     assert len(service.history()) == 6
     assert service.store.requests._table.durable.head() == versions + 1
