@@ -267,7 +267,9 @@ def test_makes_do_not_overtake_work_that_makes_one_track_after_the_other(jobs, g
 def test_jobs_of_one_theme_share_its_track(jobs, generator, monkeypatch):
     append = jobs.service.store.requests.append
     monkeypatch.setattr(
-        jobs.service.store.requests, "append", lambda *line: (time.sleep(0.3), append(*line))[-1]
+        jobs.service.store.requests,
+        "append",
+        lambda *line, **more: (time.sleep(0.3), append(*line, **more))[-1],
     )
     jobs.find_or_make(FIRST, **SHORT)
     assert generator.begun.wait(PATIENCE_S)

@@ -171,7 +171,7 @@ def test_a_run_that_died_before_the_log_was_written_is_taken_up_too(stocking, mo
     made = Counting()
     service = stocking(generators=made)
 
-    def full(*_):
+    def full(*_, **__):
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patch:

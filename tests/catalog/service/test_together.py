@@ -99,9 +99,9 @@ def test_a_call_that_the_end_of_a_service_cancels_is_logged_before_the_store_clo
     order, ends = [], {}
     append, close = service.store.requests.append, service.store.close
 
-    def slowly(*line):
+    def slowly(*line, **more):
         time.sleep(0.5)
-        append(*line)
+        append(*line, **more)
         order.append("logged")
 
     monkeypatch.setattr(service.store.requests, "append", slowly)
