@@ -64,6 +64,7 @@ def started(open_service, held):
 
 def crash(jobs):
     """Let a queue go as a process does that is killed: nothing is written, and its locks are free."""
+    jobs._ending.set()  # whoever watches for dead processes is dead as well
     jobs._journal.close()
     jobs._journal.write = lambda line: None
     jobs._journal.delete = lambda job_id: None
