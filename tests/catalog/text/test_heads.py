@@ -141,6 +141,14 @@ class TestReading:
         grim = "and they found the bodies of the children in the ashes and everyone was screaming " * 10
         assert of(start + grim, encoder).valence < of(start, encoder).valence - 0.1
 
+    def test_a_text_is_glossed_and_a_query_in_another_language_than_it_is_not(self, encoder: Encoder) -> None:
+        sent = "La niña lloraba en la cocina."
+        seen = parse(Context(text=sent, query="find calm music"), encoder, None)
+        assert seen.text == "find calm music the girl wept in the kitchen."
+        assert (seen.language, seen.spoken, seen.pieces) == ("es", "en", [sent])
+        asked = parse(Context(text=sent, query="busca una canción triste"), encoder, None)
+        assert "sad" in asked.text
+
     def test_another_language_is_trusted_less(self, encoder: Encoder) -> None:
         text = "Middernacht: de moordenaar staat achter haar, en zij weet het niet."
         seen = parse(Context(text=text), encoder, None)
