@@ -65,10 +65,10 @@ def started(open_service, held):
 def crash(jobs):
     """Let a queue go as a process does that is killed: nothing is written, and its locks are free."""
     jobs._ending.set()  # whoever watches for dead processes is dead as well
-    jobs._journal.close()
-    jobs._journal.write = lambda line: None
-    jobs._journal.delete = lambda job_id: None
-    with jobs._changed:
+    with jobs._changed:  # a worker that writes meanwhile would take the lock of the journal again
+        jobs._journal.close()
+        jobs._journal.write = lambda line: None
+        jobs._journal.delete = lambda job_id: None
         jobs._workers.waiting.clear()
         jobs._workers.closed = True
         for entry in jobs._ledger.entries.values():
