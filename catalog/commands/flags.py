@@ -38,8 +38,8 @@ _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""
 
 
-_DURATION = re.compile(r"^(?:the override )?duration_s (?=is )")
-"""Only as the subject: elsewhere `duration_s` is a column or a key of the configuration."""
+_SUBJECT = re.compile(r"^(?:the override )?([a-z_]+)(?= is )")
+"""At the beginning a single word is an argument, and so is `duration_s`: elsewhere that is a column."""
 
 
 def in_flags(sentence: str) -> str:
@@ -51,7 +51,10 @@ def in_flags(sentence: str) -> str:
             return argument[0]
         return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {value}"
 
-    return _DURATION.sub("--duration ", _ARGUMENT.sub(flag, sentence))
+    def subject(argument: re.Match[str]) -> str:
+        return (FLAGS | {"duration_s": "--duration"}).get(argument[1], argument[0])
+
+    return _ARGUMENT.sub(flag, _SUBJECT.sub(subject, sentence))
 
 
 def result_in_flags(payload: dict[str, Any]) -> dict[str, Any]:

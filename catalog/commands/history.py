@@ -37,7 +37,11 @@ __all__ = ["calibrate", "history", "stats"]
 )
 @click.option("--style", shell_complete=complete_names("styles"), help="Only requests of this style.")
 @click.option("--role", shell_complete=complete_names("roles"), help="Only requests of this role.")
-@click.option("--action", help="Only what was reused, generated or none.")
+@click.option(
+    "--action",
+    type=click.Choice(["reused", "generated", "none"]),
+    help="Only what was reused, generated or neither.",
+)
 @click.option("--listener", help="Only this listener's.")
 @click.option("--theme", help="Only those under this theme.")
 @click.option("--track", "track_id", help="Only those that this track answered.")

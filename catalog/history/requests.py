@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..models import Judgement, RequestRecord, Value
+from ..models import Action, Judgement, RequestRecord, Value
 from ..store.store import Store
 from ..validation import nearest
 
@@ -43,10 +43,12 @@ def history(
     """Return log lines, the newest first, or with `text` the most relevant first.
 
     An exact repeat has no vector, so a search by meaning returns only the call it repeats. Raises InputError for a
-    column that the log cannot be narrowed by, a limit out of range and a text without words.
+    column that the log cannot be narrowed by, an unknown action, a limit out of range and a text without words.
     """
     if by not in get_args(HistoryBy):
         raise InputError(f"search by {by!r} is not known; {nearest(by, get_args(HistoryBy))}")
+    if (action := facts.get("action", "none")) not in get_args(Action):
+        raise InputError(f"action is {action!r}; {nearest(str(action), get_args(Action))}")
     lines: list[tuple[RequestRecord, float | None]]
     if text is None:
         lines = [(record, None) for record in store.requests.list(limit=limit, since=since, **facts)]

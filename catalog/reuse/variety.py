@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..models import Decision
+from ..models import Candidate, Decision
 
 __all__ = ["COOLDOWN", "Cooldown", "Play", "choose", "offered"]
 
@@ -52,14 +52,11 @@ class Play:
 def offered(decision: Decision, repeats: Collection[str] = ()) -> dict[str, float]:
     """Return the tracks that may be served, with their worth. No other place decides which these are.
 
-    They are the admissible candidates of the decision with their worth, and `repeats`, the tracks made for this very
-    request, worth 1. Without any it is the track that the decision reuses.
+    They are the admissible candidates of the decision, and `repeats`, the tracks made for this very request, worth 1.
+    A track admitted by its music is worth its chance to fit, as where no listener is named. Without any of them it is
+    the track that the decision reuses.
     """
-    worth = {
-        one.track_id: next(value for value in (one.worth, one.probability, one.score) if value is not None)
-        for one in decision.candidates
-        if one.admissible
-    }
+    worth = {one.track_id: _worth(one) for one in decision.candidates if one.admissible}
     worth |= dict.fromkeys(repeats, 1.0)
     if not worth and decision.action == "reuse" and decision.track_id:
         worth = {decision.track_id: decision.score if decision.score is not None else 1.0}
@@ -112,6 +109,11 @@ def choose(
     return _take(
         decision, oldest, "least_recent", "all fitting tracks were heard recently; this one longest ago"
     )
+
+
+def _worth(one: Candidate) -> float:
+    values = (None if one.same_scene else one.fits, one.worth, one.probability, one.score)
+    return next(value for value in values if value is not None)
 
 
 def _resting(

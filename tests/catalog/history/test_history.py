@@ -97,6 +97,8 @@ def test_the_log_is_narrowed(service):
         assert len(service.history("calm rain report", **facts)) == count, facts
     assert len(service.history("container", by="words", listener="bob")) == 1
     assert service.history("container", by="words", listener="ada") == []
+    with pytest.raises(InputError, match="action is 'reuse'; did you mean reused"):
+        service.history(action="reuse")
     with pytest.raises(InputError, match="cannot be narrowed by 'reason'"):
         service.history(reason="x")
     with pytest.raises(InputError, match="time zone"):

@@ -195,3 +195,18 @@ def test_the_choice_never_leaves_what_may_be_served(
 def test_a_miss_stays_a_miss(rule):
     miss = a_decision(refused=("a", "b"), rule=rule)
     assert choose(miss, plays_of("a", "b"), NOW, theme="t", theme_track="a") is miss
+
+
+def test_music_is_ranked_by_its_chance_to_fit_and_a_scene_by_its_probability():
+    decision = a_decision("a", "b", "c")
+    music = {"a": (0.99, 0.5), "b": (0.90, 0.8), "c": (0.95, 0.6)}
+    candidates = [
+        one.model_copy(update={"worth": music[one.track_id][0], "fits": music[one.track_id][1]})
+        for one in decision.candidates
+    ]
+    decision = decision.model_copy(update={"candidates": tuple(candidates)})
+    assert pick(decision, plays_of("a", hours=0.1)) == "b"
+    candidates[2] = candidates[2].model_copy(update={"same_scene": True})
+    decision = decision.model_copy(update={"candidates": tuple(candidates)})
+    assert offered(decision) == {"a": 0.5, "b": 0.8, "c": 0.95}
+    assert pick(decision, plays_of("a", hours=0.1)) == "c"
