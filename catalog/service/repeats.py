@@ -46,19 +46,21 @@ class Repeats:
         # Taken before anything is read, so that a later change makes the remembered track stale.
         stamp = self._store.stamp()
         if remembered := self._store.recall(self._key):
-            return Repeat(remembered)
+            track, line = remembered
+            if line is None or line.rule in BY_HAND or terms.stands(line):
+                return Repeat(track, line)
         version = self._store.requests.version
         self._store.at_once(
             lambda: self._rejections.own,
             lambda: [*self._store.tracks.made_for(self._key)],
             self._by_hand,
         )
-        if chosen := self._chosen():
-            return chosen
-        if self.made:
-            self._store.remember(self.made[0], stamp)
-            return Repeat(self.made[0])
-        return self._close_match(terms, version)
+        repeat = self._chosen()
+        if repeat is None:
+            repeat = Repeat(self.made[0]) if self.made else self._close_match(terms, version)
+        if repeat is not None:
+            self._store.remember(repeat.track, stamp, repeat.line)
+        return repeat
 
     def _chosen(self) -> Repeat | None:
         line = self._by_hand()

@@ -22,7 +22,7 @@ from ..disk.lance import lance_errors
 from ..disk.maintenance import WORDS, Upkeep
 from ..disk.table import DurableTable
 from ..errors import InputError, NotFound
-from ..models import Track
+from ..models import RequestRecord, Track
 from ..objects.address import is_address
 from . import audit
 from .homes.local import RESTORING, LocalHome, make_folders
@@ -195,14 +195,22 @@ class Store:
         """Return what vouches for a repeat that is looked up after this; see `remember`."""
         return self._place.stamp()
 
-    def recall(self, key: str) -> Track | None:
-        """Return the track that was remembered for the request `key`, if nothing has changed since; without Lance."""
-        track = self._place.recall(key)
-        return track if track and track.key == key and track.state == "ready" else None
+    def recall(self, key: str) -> tuple[Track, RequestRecord | None] | None:
+        """Return the track that was remembered for the request `key`, if nothing has changed since; without Lance.
 
-    def remember(self, track: Track, stamp: Sequence[int | None]) -> None:
-        """Keep `track` as the answer to repeats of its request, on the word of a stamp from before it was read."""
-        self._place.remember(track, stamp)
+        Beside it is the line of the log by which it answers the request, None for a track that was made for it.
+        """
+        if not (kept := self._place.recall(key)):
+            return None
+        track, line = kept
+        return kept if (line or track).key == key and track.state == "ready" else None
+
+    def remember(self, track: Track, stamp: Sequence[int | None], line: RequestRecord | None = None) -> None:
+        """Keep `track` as the answer to repeats of its request, or of that of `line`, the line that answers it.
+
+        `stamp` is from before they were read.
+        """
+        self._place.remember(track, stamp, line)
 
 
 def audit_deep(home: str, most_bytes: int) -> None:

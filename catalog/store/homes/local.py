@@ -16,7 +16,7 @@ from ...disk.locks import hold, remove_abandoned
 from ...disk.maintenance import Maintenance
 from ...disk.table import DurableTable
 from ...errors import Damage, InputError, NotFound, StorageError
-from ...models import Track
+from ...models import RequestRecord, Track
 from ...mounts import check_local
 from .. import answers
 from ..audio import AudioFiles
@@ -110,23 +110,28 @@ class LocalHome:
         """Return what vouches for a repeat that is looked up after this; see `answers`."""
         return answers.stamp_of(self.folder)
 
-    def recall(self, key: str) -> Track | None:
-        """Return the track that was remembered for a request, if nothing has changed since; without Lance."""
-        content = answers.recall(self.folder, _KIND, key)
+    def recall(self, key: str) -> tuple[Track, RequestRecord | None] | None:
+        """Return what was remembered for a request, if nothing has changed since; without Lance."""
+        if not (content := answers.recall(self.folder, _KIND, key)):
+            return None
+        line = content.get("line")
         try:
-            return Track.model_validate(content["track"]) if content else None
+            track = Track.model_validate(content["track"])
+            return track, RequestRecord.model_validate(line) if line else None
         except ValidationError:
             return None
 
-    def remember(self, track: Track, stamp: Sequence[int | None]) -> None:
-        """Keep `track` as the answer to repeats of its request, on the word of a stamp from before it was read."""
+    def remember(self, track: Track, stamp: Sequence[int | None], line: RequestRecord | None) -> None:
+        """Keep `track` as the answer to repeats of its request, or of that of `line`; see `Store.remember`."""
         content = {
             "audio_path": track.audio_path,
             "audio_bytes": track.audio_bytes,
             "audio_sha256": track.audio_sha256,
             "track": track.model_dump(mode="json"),
+            "line": line and line.model_dump(mode="json"),
         }
-        answers.remember(self.folder, _KIND, track.key, stamp, content)
+        key = line.key if line else track.key
+        answers.remember(self.folder, _KIND, key, stamp, content, made=line is None)
 
 
 def make_folders(home: Path) -> None:

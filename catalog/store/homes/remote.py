@@ -24,7 +24,7 @@ from ...disk.remote.service import (
 )
 from ...disk.remote.table import ObjectTable
 from ...errors import Busy, InputError, NotFound, StorageError
-from ...models import Track
+from ...models import RequestRecord, Track
 from ...objects.address import Address, cache_folder, parse_address
 from ...objects.blobs import Blobs
 from ...objects.lease import lease
@@ -165,14 +165,17 @@ class RemoteHome:
         """Return the known versions of the tables that decide whether a track may be served again."""
         return [table.head() or 0 for table in (self.tables[0], self.tables[2])]
 
-    def recall(self, key: str) -> Track | None:
+    def recall(self, key: str) -> tuple[Track, None] | None:
         """Return the track that this process remembers for a request, if no commit is known since."""
         with self._turn:
             kept = self._remembered.get(key)
-        return kept[1] if kept and kept[0] == self.stamp() and self.audio.exists(kept[1]) else None
+        stands = kept and kept[0] == self.stamp() and self.audio.exists(kept[1])
+        return (kept[1], None) if kept and stands else None
 
-    def remember(self, track: Track, stamp: Sequence[int | None]) -> None:
-        """Keep `track` in memory as the answer to repeats of its request."""
+    def remember(self, track: Track, stamp: Sequence[int | None], line: RequestRecord | None) -> None:
+        """Keep `track` in memory as the answer to repeats of its request; one that rests on the log is not kept."""
+        if line is not None:
+            return
         with self._turn:
             self._remembered[track.key] = [*stamp], track
             if len(self._remembered) > MOST_REMEMBERED:

@@ -16,6 +16,7 @@ from sample_texts import SHORT
 
 from music_catalog import MusicService, cli
 from music_catalog.commands.shortcut import CERTIFICATES, KeptCall
+from music_catalog.disk.lance import Connection
 from music_catalog.models import Judgement
 from music_catalog.reuse import certificate, music_certificate
 from music_catalog.reuse.terms import BY_HAND
@@ -281,6 +282,7 @@ def test_an_error_of_the_look_up_is_not_that_of_the_call(service):
     service.store.tables["requests"].close()
     for manifest in (service.store.home / "lance/requests.lance/_versions").iterdir():
         manifest.write_bytes(b"")
+    shutil.rmtree(service.store.home / "cache/repeats")
     call_of(service).keep(service, result)
     assert call_of(service).answer() is None
 
@@ -288,6 +290,19 @@ def test_an_error_of_the_look_up_is_not_that_of_the_call(service):
 def test_names_that_are_stated_twice_agree():
     assert {*BY_HAND} < {*ANSWERING}
     assert (certificate.CERTIFICATE, music_certificate.OWN) == CERTIFICATES
+
+
+def test_in_python_a_repeat_of_a_reuse_needs_neither_lance_nor_an_encoder(service, home, monkeypatch):
+    first = service.find_or_make(REUSED, **TYPED)
+    monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was loaded"))
+    monkeypatch.setattr(encoders.LocalEncoder, "encode_layers", lambda *_: pytest.fail("a text was encoded"))
+    with open_service(home) as other:
+        again = other.find_or_make(REUSED, **TYPED)
+        assert (again.track.id, again.decision) == (first.track.id, first.decision)
+        assert again.request == first.request
+        for anew in ({"fit": "fits"}, {"reach": "scene"}, {"max_false_reuse": 0.05}):
+            with pytest.raises(pytest.fail.Exception, match="Lance was loaded"):
+                other.find_or_make(REUSED, dry_run=True, **TYPED, **anew)
 
 
 def test_a_repeat_of_a_reuse_imports_neither_lance_nor_an_encoder(home, monkeypatch, tmp_path_factory):

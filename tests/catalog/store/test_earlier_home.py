@@ -36,7 +36,7 @@ def home(tmp_path):
 def test_its_repeat_is_served_without_lance(home, monkeypatch):
     monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was loaded"))
     store = Store.open(home, create=False)
-    track = store.recall(RAIN_KEY)
+    track, _ = store.recall(RAIN_KEY)
     assert track.id == RAIN_ID
     assert store.audio.exists(track)
 

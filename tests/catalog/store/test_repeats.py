@@ -46,7 +46,7 @@ def test_a_track_is_recalled_without_lance(store, home, monkeypatch):
     track = kept(store)
     other = open_store(home)
     monkeypatch.setattr(Connection, "connect", lambda self: pytest.fail("Lance was loaded"))
-    assert other.recall(track.key) == track
+    assert other.recall(track.key) == (track, None)
     assert other.recall("key-b") is None
     other.requests.enqueue(a_record("r"))
     assert not other.opened
@@ -58,7 +58,7 @@ def test_rows_that_are_only_added_leave_it(store):
         add(store, name)
     store.care.compact()
     store.requests.append(a_record("r"))
-    assert store.recall(track.key) == track
+    assert store.recall(track.key) == (track, None)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ CHANGES = {
 def test_whatever_may_change_an_answer_ends_it(store, home, change):
     add(store, "b")
     track = kept(store)
-    assert store.recall(track.key) == track
+    assert store.recall(track.key) == (track, None)
     CHANGES[change](open_store(home))
     assert store.recall(track.key) is None
     assert open_store(home).recall(track.key) is None
@@ -114,7 +114,7 @@ def test_restoring_and_purging_end_it(store):
     store.remember(track, store.stamp())
     store.tracks.trash("b")
     store.remember(track, store.stamp())
-    assert store.recall(track.key) == track
+    assert store.recall(track.key) == (track, None)
     store.care.purge()
     assert store.recall(track.key) is None
 
@@ -149,14 +149,14 @@ def test_the_audio_must_be_there_in_its_size(store):
     path.write_bytes(data + b"x")
     assert store.recall(track.key) is None
     path.write_bytes(data)
-    assert store.recall(track.key) == track
+    assert store.recall(track.key) == (track, None)
     path.unlink()
     assert store.recall(track.key) is None
 
 
 def test_altered_audio_is_not_recalled(store):
     track = kept(store)
-    assert store.recall(track.key) == track
+    assert store.recall(track.key) == (track, None)
     path = store.audio.path_of(track)
     path.write_bytes(path.read_bytes()[::-1])
     assert store.recall(track.key) is None
@@ -189,7 +189,7 @@ def test_a_damaged_file_costs_time_alone(store, home):
         path.write_bytes(torn)
         assert store.recall(track.key) is None
     path.write_bytes(whole)
-    assert store.recall(track.key) == track
+    assert store.recall(track.key) == (track, None)
     path.unlink()
     assert store.recall(track.key) is None
 
