@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..brief.reader import StyleLike
 from ..hearing.mixture import WORDS, Hearing, hearing_of
@@ -77,9 +77,8 @@ def weigh(
     scene = probability(terms.certificate.weights, numbers) if terms.certificate else None
     if hearing is not None:
         # What is compared is what is to be expected of a track that may be as asked, or as it is heard.
-        mood = felt(track, hearing)
-        heard = evidence(wanted, _card(track, mood), similarity)
-        apart, dear, against = difference(request.features, mood)
+        apart, dear, against = difference(request.features, felt(track, hearing))
+        heard = {**numbers, "mood_distance": apart}
         distance, cost = hearing.mixed(distance, apart), hearing.mixed(cost, dear)
         if terms.certificate and scene is not None:
             scene = hearing.mixed(scene, probability(terms.certificate.weights, heard))
@@ -176,10 +175,6 @@ def _chances(
 
 def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in numbers.items()}
-
-
-def _card(track: Track, mood: Felt) -> Card:
-    return replace(Card.of_track(track), valence=mood.valence, energy=mood.energy, mood_tags=mood.mood_tags)
 
 
 def difference(wanted: Features, other: Features | Track | Felt) -> tuple[float, float, tuple[str, ...]]:

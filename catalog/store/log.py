@@ -69,6 +69,8 @@ class LogTable(Generic[_Line]):
         self._maintenance = maintenance
         self._format: LineFormat[_Line] = lines
         self._dimension = dimension
+        self._stated: tuple[int | None, int] = (None, 0)
+        """The stamp of the table when its schema was read, which takes as long as a search, and what it said."""
         self._turn = threading.Condition()
         """Guards what waits and who writes."""
         self._waiting: list[_Waiting] = []
@@ -77,9 +79,12 @@ class LogTable(Generic[_Line]):
     @property
     def dimension(self) -> int:
         """The length of the vectors the table takes."""
-        if self.durable.exists():
-            return int(self.durable.schema.field("vector").type.list_size)
-        return self._dimension
+        if not self.durable.exists():
+            return self._dimension
+        stamp = self.durable.stamp
+        if stamp is None or stamp != self._stated[0]:
+            self._stated = stamp, int(self.durable.schema.field("vector").type.list_size)
+        return self._stated[1]
 
     def append(
         self, line: _Line, vector: ArrayLike | None, encoder: str, *, unanswered_at: int | None = None

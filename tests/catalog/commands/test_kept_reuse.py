@@ -20,7 +20,7 @@ from music_catalog.disk.lance import Connection
 from music_catalog.models import Judgement
 from music_catalog.reuse import certificate, music_certificate
 from music_catalog.reuse.terms import BY_HAND
-from music_catalog.store.requests import ANSWERING
+from music_catalog.store.requests import ANSWERING, Requests
 from music_catalog.text import encoder as encoders
 from music_catalog.upkeep.backup import back_up
 from music_catalog.upkeep.restore import restore
@@ -303,6 +303,12 @@ def test_in_python_a_repeat_of_a_reuse_needs_neither_lance_nor_an_encoder(servic
         for anew in ({"fit": "fits"}, {"reach": "scene"}, {"max_false_reuse": 0.05}):
             with pytest.raises(pytest.fail.Exception, match="Lance was loaded"):
                 other.find_or_make(REUSED, dry_run=True, **TYPED, **anew)
+
+
+def test_a_new_request_reads_no_line_of_the_log(service, monkeypatch):
+    service.find_or_make(REUSED, **TYPED)
+    monkeypatch.setattr(Requests, "list", lambda *_, **__: pytest.fail("a line was read"))
+    assert service.find_or_make(OTHER, dry_run=True, **TYPED).decision.rule != "exact"
 
 
 def test_a_repeat_of_a_reuse_imports_neither_lance_nor_an_encoder(home, monkeypatch, tmp_path_factory):

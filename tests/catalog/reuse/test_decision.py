@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +13,7 @@ from music_catalog.models import Choices, Context, Filter, QualityName
 from music_catalog.reuse import weighing
 from music_catalog.reuse.certificate import Bound, Certificate
 from music_catalog.reuse.decision import decide, exact
+from music_catalog.reuse.evidence import COPIED, Card, evidence
 from music_catalog.reuse.facts import alone, hard_facts, in_words
 from music_catalog.reuse.terms import Terms
 from music_catalog.reuse.weighing import weigh
@@ -360,3 +362,15 @@ def test_a_mood_without_words_is_told_as_a_listener_would():
     other = a_track(valence=-0.6, energy=-0.8, mood_tags=())
     _, _, (told,) = difference(wanted, other)
     assert told == "opposite mood: happy and neither lively nor still wanted, the track is sad and still"
+
+
+WORDS = st.lists(st.sampled_from(("rain", "falls", "on", "the", "old", "roof")), min_size=1, max_size=12)
+
+
+@given(one=WORDS, other=WORDS)
+def test_texts_with_half_of_their_words_in_common_are_copies(one, other):
+    denied = [*other, "not"]
+    cards = (Card(" ".join(words), 0.0, 0.0, (), None, None) for words in (one, denied))
+    mine, theirs = Counter(one), Counter(denied)
+    copies = (mine & theirs).total() >= COPIED * (mine | theirs).total()
+    assert evidence(*cards, 0.9)["exchanged"] == float(copies)
