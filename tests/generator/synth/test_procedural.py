@@ -132,20 +132,22 @@ def test_styles_are_told_apart_by_ear():
     "name", ["jazz_lounge", "sad_piano", "environment_ocean", "electronic_focus", "ambient_lofi"]
 )
 def test_a_loop_has_no_seam(name):
-    """At the wrap nothing is more unusual than at the bar lines inside."""
-    audio = render(STYLES[name]["synthesis"], 16, loopable=True)
+    """At the wrap nothing is more unusual than at the bar lines inside, one of which begins a phrase."""
+    style = Synthesis.parse(STYLES[name]["synthesis"])
+    length_s = max(16, 8 * style.meter * 60 / style.tempo_bpm)
+    audio = render(STYLES[name]["synthesis"], length_s, loopable=True)
     beat_s = 60 / audio.provenance["tempo_bpm"]
     looped = np.concatenate([audio.samples, audio.samples]).mean(axis=1)
     step = np.abs(np.diff(looped))
     seam = audio.samples.shape[0]
-    beats = (np.arange(1, round(16 / beat_s)) * beat_s * RATE).astype(int)
+    beats = (np.arange(1, round(length_s / beat_s)) * beat_s * RATE).astype(int)
     inside = np.concatenate([step[beat - 160 : beat + 160] for beat in beats])
     assert step[seam - 1] <= np.quantile(inside, 0.95)
     flux = onset_flux(Audio(looped[:, None], RATE))
     at = seam // 512
     beat_flux = [flux[beat // 512 - 4 : beat // 512 + 2].max() for beat in beats]
     assert flux[at - 4 : at + 2].max() <= 1.05 * np.quantile(np.concatenate([flux[: at - 6], beat_flux]), 1.0)
-    cut = render(STYLES[name]["synthesis"], 16, loopable=False)
+    cut = render(STYLES[name]["synthesis"], length_s, loopable=False)
     wrapped, open_ended = (rms(a.samples[-1600:]) / rms(a.samples) for a in (audio, cut))
     assert wrapped > 4 * open_ended, "the loop is still sounding where a piece would have ended"
 
