@@ -102,28 +102,22 @@ def _prints(sound: Decoded) -> dict[str, Any]:
 
 def _measured(sound: Decoded) -> dict[str, Any]:
     from ..generator import Audio, AudioError
-    from ..generator.audio import analysis, timbre
-    from ..generator.audio.measured_signal import SIGNAL_RATE, measured_signal
-    from ..hearing.measuring import measured
+    from ..hearing.measuring import analysed
 
     excess = max(0, len(sound.samples) - round(MIDDLE_S * RATE))
     middle = np.asarray(sound.samples[excess // 2 : len(sound.samples) - (excess - excess // 2)])
-    facts: dict[str, Any] = {"tempo_bpm": None, "musical_key": None, "sound": None, "measured": None}
-    signal = measured_signal(Audio(middle, RATE), timbre.MIN_S)
-    if signal is None:
-        return facts
-    # Brought to the rate of the measurements once, for all of them.
-    once = Audio(signal[:, None], SIGNAL_RATE)
     try:
-        tempo, key = analysis.tempo_bpm(once), analysis.musical_key(once)
-        heard = measured(once, tempo_bpm=tempo, musical_key=key)
-        vector = timbre.sound_vector(once)
+        found = analysed(Audio(middle, RATE))
     except AudioError as error:
         raise InputError(str(error)) from None
-    facts |= {"tempo_bpm": tempo, "musical_key": key}
-    facts["measured"] = None if heard is None else heard.model_dump(mode="json")
-    facts["sound"] = None if vector is None else vector.astype("<f4").tobytes().hex()
-    return facts
+    if found is None:
+        return {"tempo_bpm": None, "musical_key": None, "sound": None, "measured": None}
+    return {
+        "tempo_bpm": found.tempo_bpm,
+        "musical_key": found.musical_key,
+        "sound": None if found.sound is None else found.sound.astype("<f4").tobytes().hex(),
+        "measured": None if found.facts is None else found.facts.model_dump(mode="json"),
+    }
 
 
 def _copied(sound: Decoded, folder: Path, target: float | None) -> dict[str, Any]:

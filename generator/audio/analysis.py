@@ -18,7 +18,7 @@ from .checks import checked
 from .constant_q import cens_chroma
 from .measured_signal import SIGNAL_RATE, measured_signal
 
-__all__ = ["musical_key", "peaks", "tempo_bpm"]
+__all__ = ["MIN_S", "musical_key", "peaks", "tempo_bpm", "tempo_of"]
 
 
 MIN_S = 4.0
@@ -53,9 +53,12 @@ def tempo_bpm(audio: Audio) -> float | None:
     repeats at less than `MIN_PULSE`. Raises AudioError for samples that are not finite.
     """
     signal = measured_signal(audio, MIN_S)
-    if signal is None:
-        return None
-    repeats = _autocorrelation(onsets.onset_strength(signal))
+    return None if signal is None else tempo_of(onsets.onset_strength(signal))
+
+
+def tempo_of(strength: NDArray[np.float32]) -> float | None:
+    """Return the tempo of a signal with that onset strength, which lasts at least `MIN_S`; see `tempo_bpm`."""
+    repeats = _autocorrelation(strength)
     lags = np.arange(math.floor(HOPS_PER_MINUTE / MAX_BPM) + 1, math.ceil(HOPS_PER_MINUTE / MIN_BPM) + 1)
     usual = -0.5 * (np.log2(HOPS_PER_MINUTE / lags / USUAL_BPM) / TEMPO_SPREAD) ** 2
     lag = int(lags[np.argmax(np.log1p(1e6 * np.maximum(repeats[lags], 0.0)) + usual)])

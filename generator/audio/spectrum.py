@@ -22,9 +22,11 @@ def spectra(
     Frame number n is centred on sample `n * hop`; the signal is taken as silent before its start and after its end,
     so that there are `1 + len(signal) // hop` frames.
     """
+    import scipy.fft  # transforms several frames at once, where numpy.fft takes one after the other
+
     size = len(window)
     padded = np.pad(signal, size // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     block = max(1, BLOCK_BYTES // (size * signal.itemsize))
     for start in range(0, len(frames), block):
-        yield np.fft.rfft(frames[start : start + block] * window, axis=1).astype(np.complex64, copy=False)
+        yield scipy.fft.rfft(frames[start : start + block] * window, axis=1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..protocol import Audio
 from .measured_signal import SIGNAL_RATE, measured_signal
 
-__all__ = ["DIMENSION", "KIND", "raw_features", "sound_vector"]
+__all__ = ["DIMENSION", "KIND", "raw_features", "sound_vector", "vector_of"]
 
 
 KIND = "timbre-1"
@@ -42,8 +42,11 @@ def sound_vector(audio: Audio) -> NDArray[np.float32] | None:
     samples that are not finite.
     """
     features = raw_features(audio)
-    if features is None:
-        return None
+    return None if features is None else vector_of(features)
+
+
+def vector_of(features: Array) -> NDArray[np.float32] | None:
+    """Return the unit vector of what `raw_features` returned; None where nothing in it differs from the mean."""
     standard = np.clip((features - CENTRES) / SPREADS, -LARGEST, LARGEST)
     length = float(np.linalg.norm(standard))
     return (standard / length).astype(np.float32) if length > 0 else None
@@ -75,9 +78,11 @@ def raw_features(audio: Audio) -> Array | None:
 
 def _power(signal: NDArray[np.float32]) -> Array:
     """Return the power spectrum, shape (frames, FRAME / 2 + 1)."""
+    import scipy.fft
+
     padded = np.pad(signal, (0, max(0, FRAME - len(signal))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
-    spectrum = np.fft.rfft(frames * np.hanning(FRAME).astype(np.float32), axis=1)
+    spectrum = scipy.fft.rfft(frames * np.hanning(FRAME).astype(np.float32), axis=1)
     return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float64)
 
 

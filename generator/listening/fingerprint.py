@@ -94,20 +94,25 @@ def bits_apart(prints: Prints, kept: Prints, offset: int) -> tuple[float, int]:
 
 def _levels(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the level of each band in each frame, as a logarithm, shape (frames, BANDS)."""
+    import scipy.fft
+
     frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::HOP]
-    window, bands = _window_and_bands()
+    window, bands, low_bin = _window_and_bands()
+    high_bin = low_bin + len(bands)
     powers = np.empty((len(frames), BANDS), np.float32)
     for low in range(0, len(frames), BLOCK_FRAMES):
-        spectra = np.fft.rfft(frames[low : low + BLOCK_FRAMES] * window, axis=1)
+        spectra = scipy.fft.rfft(frames[low : low + BLOCK_FRAMES] * window, axis=1)[:, low_bin:high_bin]
         powers[low : low + BLOCK_FRAMES] = (spectra.real**2 + spectra.imag**2) @ bands
     levels: NDArray[np.float32] = np.log(powers + np.float32(FLOOR * FRAME))
     return levels
 
 
 @functools.cache
-def _window_and_bands() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _window_and_bands() -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+    """Return the window, which bins belong to each band, shape (bins, BANDS), and the first of these bins."""
     window = np.hanning(FRAME).astype(np.float32)
     hz = np.fft.rfftfreq(FRAME, 1.0 / RATE)
     edges = np.geomspace(LOW_HZ, HIGH_HZ, BANDS + 1)
     members = (hz[:, None] >= edges[:-1]) & (hz[:, None] < edges[1:])
-    return window, members.astype(np.float32)
+    (inside,) = np.nonzero(members.any(axis=1))
+    return window, members[inside[0] : inside[-1] + 1].astype(np.float32), int(inside[0])

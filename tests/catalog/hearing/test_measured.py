@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from homes import add, open_store
+from renders import STYLES, render
 from sample_texts import CALM, SHORT
 
 from music_catalog import doctor
 from music_catalog.disk.reading import to_arrow
 from music_catalog.generator import audio
+from music_catalog.generator.audio import analysis, timbre
 from music_catalog.generator.protocol import Audio
-from music_catalog.hearing.measuring import measured
+from music_catalog.hearing.measuring import analysed, measured
 from music_catalog.store.rows import to_track_row
 
 
@@ -37,6 +39,21 @@ def test_what_is_too_short_or_silent_is_not_measured():
         measured(Audio(np.full((6_000, 1), 0.1, np.float32), 32_000), tempo_bpm=None, musical_key=None)
         is None
     )
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.7, 2.0, 6.0])
+def test_all_at_once_is_what_each_measurement_gives_alone(seconds):
+    sound = render(STYLES["dark_techno"]["synthesis"], duration_s=8.0)
+    sound = Audio(sound.samples[: round(seconds * sound.sample_rate)], sound.sample_rate)
+    tempo, key = analysis.tempo_bpm(sound), analysis.musical_key(sound)
+    alone = measured(sound, tempo_bpm=tempo, musical_key=key), timbre.sound_vector(sound)
+    found = analysed(sound)
+    if found is None:
+        assert alone == (None, None)
+        return
+    assert (found.tempo_bpm, found.musical_key) == (tempo, key)
+    assert found.facts == (alone[0] and alone[0].model_copy(update={"loudness_range_lu": None}))
+    assert np.array_equal(found.sound, alone[1])
 
 
 def test_a_made_track_has_what_is_measured_in_its_file(service):

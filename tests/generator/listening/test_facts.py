@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from renders import STYLES, render
+from scipy.ndimage import median_filter
 
+from music_catalog.generator.listening import facts as measurements
 from music_catalog.generator.listening.facts import loudness_range_lu, range_of_steps_lu, sound_facts
 from music_catalog.generator.protocol import Audio
 
@@ -95,3 +97,9 @@ def test_silence_and_a_blink_have_no_facts():
     assert loudness_range_lu(silence) is None
     assert loudness_range_lu(noise(2.0)) is None
     assert range_of_steps_lu(np.zeros(100)) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (9, 17), (40, 128)])
+def test_medians_of_rows_are_those_of_the_table(shape):
+    table = np.random.default_rng(5).standard_normal(shape).astype(np.float32)
+    assert np.array_equal(measurements._medians(table, 17), median_filter(table, size=(1, 17)))
