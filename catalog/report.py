@@ -14,7 +14,7 @@ from .history.statistics import Statistics
 from .models import IMPORTED, Candidate, Features, Hit, Result, StockPlan, Track
 from .models.job import Job
 from .presets import Library
-from .reuse.certificate import Certificate
+from .reuse.certificate import Bound, Certificate
 from .reuse.music_certificate import MusicCertificate
 from .text.language import name_of
 
@@ -90,8 +90,10 @@ def entry(result: Result) -> dict[str, Any]:
 def explanation(result: Result) -> Iterator[str]:
     """Return lines: the features, the choices with their reasons, the prompt, and the score of every candidate."""
     request, decision = result.request, result.decision
-    for name, value in request.features.model_dump(exclude={"sources", "confidences"}).items():
+    for name, value in request.features.model_dump(exclude={"sources", "confidences", "glossed"}).items():
         by = _reader_of(request.features, name) or "as it was read before"
+        if name == "language" and request.features.glossed:
+            by += "; the text was read word for word in English"
         yield f"{name}: {shown(value)}  [{by}]"
     if request.brief is not None:
         stated = request.brief.model_dump(exclude={"styles", "read_by"}, exclude_none=True)
@@ -127,21 +129,31 @@ def certificate_lines(certificate: Certificate | MusicCertificate) -> Iterator[s
         units, prevalence = f"{certificate.texts} texts or tracks", None
     yield f"certificate: {certificate.id}, made {certificate.made_at:%Y-%m-%d %H:%M} UTC"
     yield f"labels: {shown(certificate.source)}, sha256 {certificate.source_sha256[:12]}, {units}"
-    yield f"languages: {', '.join(map(name_of, certificate.languages))}; in others only exact repeats are reused"
+    glossed = certificate.glossed if isinstance(certificate, MusicCertificate) else None
+    others = "others, but for those named below," if glossed else "others"
+    yield f"languages: {', '.join(map(name_of, certificate.languages))}; in {others} only exact repeats are reused"
     yield f"encoder: {certificate.encoder}; texts read by {certificate.features}"
     if prevalence is not None:
         yield f"requests with a fitting track in the catalog: {prevalence:.0%}"
     yield f"each rate holds with confidence {1 - certificate.delta:.0%}, for requests like those of the labels:"
-    for bound in certificate.bounds:
-        if bound.threshold is None:
-            yield f"  {bound.max_false_reuse:5.0%}  nothing certified: exact repeats only"
-            continue
-        hits = "" if bound.hits is None else f", hits {bound.hits:.0%}"
+    yield from map(_bound_line, certificate.bounds)
+    if glossed:
         yield (
-            f"  {bound.max_false_reuse:5.0%}  probability {bound.threshold:.2f} and above: "
-            f"seen {bound.false_reuse:.1%}, at most {bound.upper_bound:.1%} "
-            f"({bound.wrong} of {bound.scenes} scenes with a wrong reuse{hits})"
+            f"read word for word in English, {glossed.texts} texts in {', '.join(map(name_of, glossed.languages))}, "
+            "mixed as in the labels:"
         )
+        yield from map(_bound_line, glossed.bounds)
+
+
+def _bound_line(bound: Bound) -> str:
+    if bound.threshold is None:
+        return f"  {bound.max_false_reuse:5.0%}  nothing certified: exact repeats only"
+    hits = "" if bound.hits is None else f", hits {bound.hits:.0%}"
+    return (
+        f"  {bound.max_false_reuse:5.0%}  probability {bound.threshold:.2f} and above: "
+        f"seen {bound.false_reuse:.1%}, at most {bound.upper_bound:.1%} "
+        f"({bound.wrong} of {bound.scenes} scenes with a wrong reuse{hits})"
+    )
 
 
 def job_json(job: Job) -> dict[str, Any]:

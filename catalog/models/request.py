@@ -74,6 +74,8 @@ class Features(Value):
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     language: str = "und"
+    glossed: bool = False
+    """Whether the text was read word for word in English."""
     sources: dict[str, Source] = Field(default_factory=dict)
     confidences: dict[str, float] = Field(default_factory=dict)
 

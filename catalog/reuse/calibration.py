@@ -155,7 +155,12 @@ def music_from_ratings(
     rates: Iterable[float] = (),
 ) -> MusicCertificate:
     """Return a certificate for the decision on music, as `calibrate_from_ratings` does for that on the same scene."""
-    lines = [line for line in requests if line.rule in MUSIC_RULES]
+    # Texts that are read word for word in English have bounds of their own, which stay as they are.
+    lines = [
+        line
+        for line in requests
+        if line.rule in MUSIC_RULES and not (line.features and line.features.glossed)
+    ]
     judged = _judged(base, judgements, lines)
     about, units, bounds = _certified_by(judged, [*rates])
     made = base.model_copy(update={**about, "texts": units, "pairs": len(judged), "bounds": bounds})

@@ -77,7 +77,7 @@ def decide(
     not depend on the order of `hits`. Of `considered` tracks in the catalog, `rejected` were left out of `hits` because
     people rejected them.
     """
-    terms = terms.for_language(request.features.language)
+    terms = terms.for_text(request.features)
     wanted = Card.of(request.context, request.features)
     ranked = sorted(
         (
@@ -111,7 +111,7 @@ def decide(
 
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
     """Return whether a track made for `made` would be reused for `wanted` as one of the same scene and mood."""
-    terms = terms.for_language(wanted.features.language)
+    terms = terms.for_text(wanted.features)
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:
         return distance <= MAX_MOOD_DISTANCE and terms.reached(similarity - cost, None)
@@ -172,7 +172,8 @@ def _by_music(request: Request, serving: Sequence[Candidate], terms: Terms) -> t
         return serving[0], "growth", reason
     chosen = _spread(request.key, serving)
     chance = f"chance {_worth(chosen):.2f}, {terms.music_threshold:.2f} needed"
-    return chosen, "music", f"its music serves this text: {chosen.sounds} ({chance}); {count}"
+    text = "this text, read word for word in English" if terms.glossed else "this text"
+    return chosen, "music", f"its music serves {text}: {chosen.sounds} ({chance}); {count}"
 
 
 def _spread(key: str, serving: Sequence[Candidate]) -> Candidate:

@@ -26,6 +26,7 @@ __all__ = [
     "OWN",
     "SHIPPED",
     "Fit",
+    "GlossedBounds",
     "MusicCertificate",
     "brief_digest",
     "identified",
@@ -40,6 +41,18 @@ SHIPPED = Path(__file__).with_name("music.json")
 MAX_BYTES = 1_000_000
 Fit = Literal["passable", "fits"]
 """What a reused track must be: one that nobody would object to and that may fit, or one that likely fits."""
+
+
+class GlossedBounds(Value):
+    """Thresholds for texts in other languages that are read word for word in English."""
+
+    source_sha256: str
+    """Of the graded pairs."""
+    languages: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The codes of their languages. The bounds hold for texts of these mixed as in the pairs, not for each alone."""
+    texts: int
+    pairs: int
+    bounds: tuple[Bound, ...]
 
 
 class MusicCertificate(Value):
@@ -68,6 +81,8 @@ class MusicCertificate(Value):
     """How forgiving the judges were of each style; 0 for a style without graded pairs."""
     bounds: tuple[Bound, ...]
     """Thresholds on the chance to pass; wrong is a track that a listener would object to."""
+    glossed: GlossedBounds | None = None
+    """The same of texts that are read word for word in English; None where only English is certified."""
 
     @field_validator("weights")
     @classmethod
@@ -81,11 +96,15 @@ class MusicCertificate(Value):
             raise ValueError(f"the weight {turned[0]!r} is above 0, and more of that never helps")
         return weights
 
-    def at(self, max_false_reuse: float) -> Bound | None:
-        """Return the most lenient bound for at most `max_false_reuse`, None where nothing was certified for it."""
+    def at(self, max_false_reuse: float, *, glossed: bool = False) -> Bound | None:
+        """Return the most lenient bound for at most `max_false_reuse`, None where nothing was certified for it.
+
+        `glossed` asks for that of texts that are read word for word in English.
+        """
+        bounds = (self.glossed.bounds if self.glossed else ()) if glossed else self.bounds
         holding = [
             bound
-            for bound in self.bounds
+            for bound in bounds
             if bound.threshold is not None and bound.max_false_reuse <= max_false_reuse + 1e-9
         ]
         return max(holding, key=lambda bound: bound.max_false_reuse, default=None)
@@ -103,7 +122,9 @@ def brief_digest() -> str:
 
 def identified(certificate: MusicCertificate) -> MusicCertificate:
     """Return the certificate with the id that follows from its content."""
-    content = certificate.model_dump_json(exclude={"id"})
+    # Left out where it says nothing, so that the ids of certificates from before it was there stay the same.
+    unsaid = {"id"} if certificate.glossed else {"id", "glossed"}
+    content = certificate.model_dump_json(exclude=unsaid)
     return certificate.model_copy(update={"id": hashlib.sha256(content.encode()).hexdigest()[:12]})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
@@ -9,7 +10,7 @@ from typing import Literal, get_args
 from typing_extensions import TypedDict
 
 from ..errors import InputError
-from ..models import RequestRecord
+from ..models import Features, RequestRecord
 from ..validation import nearest
 from . import languages
 from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_rate
@@ -75,6 +76,8 @@ class Terms:
     """Why the certificate does not hold for the language of the text; "" where it does."""
     music_uncovered: str = ""
     """The same of the certificate for the decision on music."""
+    glossed: bool = False
+    """Whether the text is read word for word in English, and the bounds for such texts hold for its language."""
     music: MusicCertificate | None = None
     """The certificate for the decision on music; None where none counts for the encoder in use."""
     reach: Reach = "music"
@@ -82,13 +85,21 @@ class Terms:
     """What a track of another scene must be."""
     variety: int = VARIETY
 
-    def for_language(self, spoken: str) -> Terms:
-        """Return the terms for a text in the language `spoken`: no threshold where the certificate knows none of it."""
+    def for_text(self, features: Features) -> Terms:
+        """Return the terms for a text with these features: no threshold where no certificate knows its language.
+
+        A text that is read word for word in English has thresholds of its own for the decision on music.
+        """
         if self.by_score or self.certificate is None:
             return self
+        spoken, music = features.language, self.music
         uncovered = languages.uncovered(self.certificate.languages, spoken)
-        in_music = languages.uncovered(self.music.languages, spoken) if self.music else uncovered
-        return replace(self, uncovered=uncovered, music_uncovered=in_music)
+        in_music = languages.uncovered(music.languages, spoken) if music else uncovered
+        known = music.glossed.languages if music and music.glossed else ()
+        glossed = bool(in_music) and features.glossed and languages.covers(known, spoken)
+        return replace(
+            self, uncovered=uncovered, music_uncovered="" if glossed else in_music, glossed=glossed
+        )
 
     @property
     def by_score(self) -> bool:
@@ -116,7 +127,7 @@ class Terms:
             return None
         if self.certificate is None or self.music is None:
             return None
-        bound = self.music.at(self.max_false_reuse)
+        bound = self.music.at(self.max_false_reuse, glossed=self.glossed)
         return bound.threshold if bound else None
 
     def serves(self, chances: Chances | None) -> bool:
@@ -137,15 +148,11 @@ class Terms:
             return (
                 f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or pass min_similarity"
             )
+        if self.uncovered and self.glossed and self.music and self.music.glossed and self.reach == "music":
+            return _held(self.max_false_reuse, self.music.glossed.bounds, " in texts of this language")
         if self.uncovered:
             return self.uncovered
-        held = f"no threshold holds {100 * self.max_false_reuse:g}% of false reuse"
-        rates = [bound.max_false_reuse for bound in self.certificate.bounds if bound.threshold is not None]
-        if not rates:
-            return f"{held}; calibrate on more labels, or pass min_similarity"
-        return (
-            f"{held}; pass max_false_reuse={min(rates):g}, which one does hold, or calibrate on more labels"
-        )
+        return _held(self.max_false_reuse, self.certificate.bounds)
 
     def stands(self, line: RequestRecord) -> bool:
         """Return whether a close match in the log would be reused again.
@@ -159,14 +166,14 @@ class Terms:
             same = abs(line.threshold - self.min_similarity) < 1e-6
         else:
             same = self.certificate is not None and line.created_at >= self.certificate.made_at
-        terms = self.for_language(line.features.language) if line.features else self
+        terms = self.for_text(line.features) if line.features else self
         return same and terms.reached(line.score, line.probability)
 
     def _stands_by_music(self, line: RequestRecord) -> bool:
         # The line holds the chance to pass alone, so a wish for more is decided anew.
         if self.fit == "fits" or self.music is None or line.probability is None:
             return False
-        terms = self.for_language(line.features.language) if line.features else self
+        terms = self.for_text(line.features) if line.features else self
         threshold = terms.music_threshold
         if threshold is None or line.created_at < self.music.made_at:
             return False
@@ -176,6 +183,15 @@ class Terms:
         """Return whether a track with this score, or this probability of fitting, would be reused."""
         value = score if self.by_score else probability
         return self.threshold is not None and value is not None and value >= self.threshold
+
+
+def _held(rate: float, bounds: Sequence[Bound], where: str = "") -> str:
+    """Return that no threshold holds the rate, and what the caller can do."""
+    held = f"no threshold holds {100 * rate:g}% of false reuse{where}"
+    rates = [bound.max_false_reuse for bound in bounds if bound.threshold is not None]
+    if not rates:
+        return f"{held}; calibrate on more labels, or pass min_similarity"
+    return f"{held}; pass max_false_reuse={min(rates):g}, which one does hold, or calibrate on more labels"
 
 
 def checked_terms(

@@ -125,7 +125,7 @@ def serves_by_music(
     request: Request, music: serving.Music, terms: Terms, styles: Mapping[str, StyleLike]
 ) -> bool:
     """Return whether a track with this music would be reused for `request`, had it been made for another scene."""
-    terms = terms.for_language(request.features.language)
+    terms = terms.for_text(request.features)
     if terms.music_threshold is None:
         return False
     if mood_distance(request.features, music) > OPPOSITE_MOOD_DISTANCE:

@@ -15,7 +15,7 @@ from ..disk.reading import Row
 from ..errors import InputError, Unavailable
 from ..generator import Progress
 from ..history.making_time import making_time
-from ..models import Choices, Filter, PlannedTrack, Request, StockPlan, Track
+from ..models import Choices, Features, Filter, PlannedTrack, Request, StockPlan, Track
 from ..presets import Library
 from ..request.corpus import SAMPLE, Corpus, Sample, read_corpus
 from ..reuse.facts import hard_facts
@@ -75,12 +75,12 @@ class Texts:
         calls: Sequence[Call],
         requests: Sequence[Request],
         serves: Callable[[Request, Music], bool],
-        certified: Callable[[str], bool],
+        certified: Callable[[Features], bool],
     ) -> None:
         self.sample = sample
         self.calls = calls
         self.requests = requests
-        self.certified = [certified(request.features.language) for request in requests]
+        self.certified = [certified(request.features) for request in requests]
         """Whether a certificate holds for the language of each text. Where none does its own track alone serves it."""
         self._serves = serves
         self.facts = [hard_facts(request) for request in requests]
@@ -173,8 +173,8 @@ def _read(
     def serves(request: Request, music: Music) -> bool:
         return serves_by_music(request, music, terms, flow.library.styles)
 
-    def certified(language: str) -> bool:
-        return not terms.for_language(language).music_uncovered
+    def certified(features: Features) -> bool:
+        return not terms.for_text(features).music_uncovered
 
     return Texts(sample, calls, [flow.understand(call)[0] for call in calls], serves, certified)
 

@@ -75,6 +75,7 @@ def features_of(context: Context, text: ParsedText) -> Features:
         "environment": environment,
         "time_of_day": time_of_day,
         "language": spoken,
+        "glossed": text.glossed,
     }
     return Features(
         **values,

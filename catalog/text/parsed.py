@@ -72,6 +72,11 @@ class ParsedText:
     """What the heads read; empty without them."""
 
     @property
+    def glossed(self) -> bool:
+        """Return whether it is read word for word in English."""
+        return self.spoken != _base(self.language)
+
+    @property
     def whole(self) -> NDArray[np.float32] | None:
         """Return the unit vector of what is read, shape (dimension,)."""
         return None if self.layers is None else np.asarray(self.layers[-1])
@@ -95,7 +100,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     """
     sent = plain_text(spread(context.text))
     guessed, sure = language.recognize(sent)
-    spoken = (context.language or guessed).split("-")[0].lower()
+    spoken = _base(context.language or guessed)
     fitted = heads.load(encoder.identity) if encoder is not None else None
     query, text, plain = context.query, context.text, sent
     if fitted is not None and (english := to_english(sent, spoken)) is not None:
@@ -123,6 +128,11 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         heads=fitted,
         inputs=inputs,
     )
+
+
+def _base(language: str) -> str:
+    """Return a language without its region."""
+    return language.split("-")[0].lower()
 
 
 def _vector(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 
 import pytest
 from builders import a_request, a_track, some_features
@@ -16,15 +17,16 @@ from music_catalog import presets
 from music_catalog.errors import InputError
 from music_catalog.models import Brief, Choices, Context, StyleFit
 from music_catalog.models.result import Candidate, Result
-from music_catalog.report import explanation
+from music_catalog.report import certificate_lines, explanation
 from music_catalog.reuse import music_certificate, serving
 from music_catalog.reuse.calibration import music_from_ratings
 from music_catalog.reuse.certificate import Bound, Standing
 from music_catalog.reuse.decision import _spread, decide
-from music_catalog.reuse.music_certificate import MusicCertificate
+from music_catalog.reuse.music_certificate import GlossedBounds, MusicCertificate
 from music_catalog.reuse.terms import Terms, checked_terms
 from music_catalog.reuse.variety import Play, choose
 from music_catalog.text import encoder as encoders
+from music_catalog.text.features import extract
 
 STYLES = presets.load(None).styles
 MUSIC = MusicCertificate(
@@ -376,9 +378,9 @@ def test_ratings_of_tracks_reused_for_their_music_certify_anew(tmp_path):
 
 def test_each_certificate_holds_for_its_own_languages():
     german = Terms(certificate=CERTIFICATE.model_copy(update={"languages": ("de",)}), music=MUSIC)
-    assert german.for_language("de").music_threshold is None
-    assert german.for_language("en").music_threshold == 0.8
-    assert german.for_language("en").threshold is None
+    assert german.for_text(some_features(language="de")).music_threshold is None
+    assert german.for_text(some_features()).music_threshold == 0.8
+    assert german.for_text(some_features()).threshold is None
 
 
 def test_the_reason_names_what_failed_when_a_track_must_fit():
@@ -402,3 +404,105 @@ def test_a_listener_keeps_the_same_scene_before_other_music():
     assert choose(decision, plays, now).track_id == "z"
     again = choose(decision, [*plays, Play("z", now)], now)
     assert (again.rule, again.threshold, again.certificate) == ("varied", 0.8, "")
+
+
+GLOSSED = MUSIC.model_copy(
+    update={
+        "glossed": GlossedBounds(
+            source_sha256="0",
+            languages=("de",),
+            texts=300,
+            pairs=900,
+            bounds=(
+                Bound(max_false_reuse=0.05, threshold=None),
+                Bound(
+                    max_false_reuse=0.1,
+                    threshold=0.9,
+                    scenes=90,
+                    wrong=2,
+                    false_reuse=0.02,
+                    upper_bound=0.08,
+                ),
+            ),
+        )
+    }
+)
+ALSO_GLOSSED = Terms(certificate=CERTIFICATE, music=GLOSSED, variety=1)
+
+
+def in_german(**changes):
+    return some_features(language="de", **{"glossed": True, **changes})
+
+
+def test_a_text_read_word_for_word_has_a_threshold_of_its_own():
+    decision = decide(wanting(features=in_german()), shelf(1), ALSO_GLOSSED, styles=STYLES)
+    assert (decision.action, decision.rule, decision.threshold) == ("reuse", "music", 0.9)
+    assert decision.reason.startswith("its music serves this text, read word for word in English: calm")
+    barely = BRIEF.model_copy(update={"styles": {"ambient_lofi": StyleFit(fits=0.7, passes=0.75)}})
+    assert decide(wanting(barely), shelf(1), ALSO_GLOSSED, styles=STYLES).rule == "music"
+    refused = decide(wanting(barely, features=in_german()), shelf(1), ALSO_GLOSSED, styles=STYLES)
+    assert (refused.action, refused.rule) == ("make", "below_threshold")
+    assert "0.90 needed" in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("features", "terms"),
+    [
+        (in_german(), BY_MUSIC),
+        (in_german(glossed=False), ALSO_GLOSSED),
+        (some_features(language="fr", glossed=True), ALSO_GLOSSED),
+        (in_german(), Terms(certificate=CERTIFICATE, music=GLOSSED, reach="scene")),
+    ],
+)
+def test_no_threshold_holds_for_a_text_that_is_not_read_so(features, terms):
+    decision = decide(wanting(features=features), shelf(1), terms, styles=STYLES)
+    assert (decision.action, decision.rule) == ("make", "uncertified")
+    assert "the certificate holds for English" in decision.reason
+
+
+def test_a_text_read_word_for_word_gets_no_close_match_of_its_scene():
+    hits = [(a_track(style="dark_techno"), 1.0)]
+    assert decide(wanting(), hits, ALSO_GLOSSED, styles=STYLES).rule == "similar"
+    decision = decide(wanting(features=in_german()), hits, ALSO_GLOSSED, styles=STYLES)
+    assert (decision.action, decision.rule) == ("make", "below_threshold")
+
+
+def test_a_rate_that_is_not_certified_for_such_texts_names_one_that_is():
+    strict = Terms(certificate=CERTIFICATE, music=GLOSSED, max_false_reuse=0.05)
+    decision = decide(wanting(features=in_german()), shelf(1), strict, styles=STYLES)
+    assert (decision.action, decision.rule) == ("make", "uncertified")
+    assert "no threshold holds 5% of false reuse in texts of this language" in decision.reason
+    assert "pass max_false_reuse=0.1" in decision.reason
+    assert decide(wanting(), shelf(1), strict, styles=STYLES).threshold == 0.95
+
+
+def test_a_line_of_the_log_in_another_language_stands_by_its_own_threshold():
+    later = datetime(2026, 2, 1, tzinfo=timezone.utc)
+    line = a_record(
+        "r", rule="music", created_at=later, probability=0.95, threshold=0.9, features=in_german()
+    )
+    assert ALSO_GLOSSED.stands(line)
+    assert not BY_MUSIC.stands(line)
+    assert not ALSO_GLOSSED.stands(line.model_copy(update={"features": some_features()}))
+
+
+def test_a_certificate_without_such_bounds_keeps_its_id_and_one_with_them_shows_them():
+    content = MUSIC.model_dump_json(exclude={"id", "glossed"})
+    assert music_certificate.identified(MUSIC).id == sha256(content.encode()).hexdigest()[:12]
+    assert music_certificate.identified(GLOSSED).id != music_certificate.identified(MUSIC).id
+    lines = [*certificate_lines(GLOSSED.model_copy(update={"bounds": ()}))]
+    assert "languages: English; in others, but for those named below, only exact repeats are reused" in lines
+    assert lines[-3:] == [
+        "read word for word in English, 300 texts in German, mixed as in the labels:",
+        "     5%  nothing certified: exact repeats only",
+        "    10%  probability 0.90 and above: seen 2.0%, at most 8.0% (2 of 90 scenes with a wrong reuse)",
+    ]
+
+
+def test_which_texts_are_read_word_for_word():
+    encoder = encoders.load()
+    german = extract(Context(text="Das Mädchen weinte in der Küche, und es regnete den ganzen Tag."), encoder)
+    assert (german.language, german.glossed) == ("de", True)
+    assert not extract(Context(text="The girl wept in the kitchen."), encoder).glossed
+    assert not extract(Context(text="ฝนตกเบา ๆ บนหลังคาบ้านริมทะเล"), encoder).glossed
+    assert not extract(Context(text="Das Mädchen weinte in der Küche."), None).glossed
