@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from brief_network import Network, log_likelihood
-from brief_texts import FITS, PASSABLE, WRONG, Texts, network_of
+from brief_texts import FITS, FOLDS, PASSABLE, WRONG, Texts, folds_of, network_of
 from music_labels import read_own_labels, read_own_styles
 from numpy.typing import NDArray
 
@@ -32,7 +32,6 @@ SCORE_SCALE, MOOD_SCALE = 0.3, 3.0
 """Bring what the weights apply to to one size."""
 FITTED_TEXTS = 4000
 """So many texts judged with the fitted styles stand beside those judged with the invented ones."""
-FOLDS = 5
 HALVINGS = 3
 
 
@@ -71,8 +70,8 @@ def gather_own(texts: Texts, readings: list[Any], described: Array, reader: Enco
             grades[place, [names.index(name) for name in row["passable"]]] = PASSABLE
             grades[place, [names.index(name) for name in row["fits"]]] = FITS
             at = row_of[row["id"]]
-            layers, read = readings[at]
-            compared.append(brief.compare(texts.rows[at]["text"], layers[-1], read, some, vectors, usual))
+            layers, read, text, _ = readings[at]
+            compared.append(brief.compare(text, layers[-1], read, some, vectors, usual))
         at = np.array([row_of[row["id"]] for row in rows])
         inputs = own.inputs(names, list(some.values()), reader)
         found.append(OwnLabels(names, inputs, vectors, at, np.stack(compared), grades, part, second))
@@ -93,7 +92,7 @@ def scores_apart(texts: Texts, network: Network) -> tuple[Array, Array]:
     fitted without it.
     """
     fitting = texts.part == "fit"
-    fold = np.where(fitting, np.random.default_rng(5).integers(0, FOLDS, len(fitting)), FOLDS)
+    fold = np.where(fitting, folds_of(texts), FOLDS)
     scores, moods = np.zeros(texts.grades.shape), np.zeros((len(fitting), 2))
     for number in range(FOLDS + 1):
         here = fold == number

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,23 @@ from music_catalog.text.parsed import parse
 
 __all__ = ["Reading", "read_all"]
 
-Reading = tuple[NDArray[np.float32], Features]
-"""The unit vectors of a text after each layer of the encoder, shape (layers, dimension), and its features."""
 SAVED_EVERY = 500
+
+
+class Reading(NamedTuple):
+    """What is read of a text."""
+
+    layers: NDArray[np.float32]
+    """Unit vectors of what is read after each layer of the encoder, shape (layers, dimension)."""
+    features: Features
+    text: str
+    """What is read: the text as it was sent, or word for word in English."""
+    spoken: str
+    """The language of what is read."""
+
+    def to_brief(self) -> tuple[str, NDArray[np.float32], Features]:
+        """Return the first arguments of `music_catalog.brief.reader.read_brief`."""
+        return self.text, self.layers, self.features.model_copy(update={"language": self.spoken})
 
 
 def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> list[Reading]:
@@ -33,7 +47,7 @@ def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> l
         context = Context(text=text)
         parsed = parse(context, encoder, None)
         assert parsed.layers is not None
-        kept[key] = (parsed.layers, features.features_of(context, parsed))
+        kept[key] = Reading(parsed.layers, features.features_of(context, parsed), parsed.text, parsed.spoken)
         print(f"\rread {number + 1:,} of {len(texts):,}", end="", file=sys.stderr)
         if cache is not None and len(kept) % SAVED_EVERY == 0:
             _save(cache, kept)
@@ -51,17 +65,20 @@ def _key(text: str, encoder: Encoder) -> str:
 def _load(cache: Path) -> dict[str, Reading]:
     with np.load(cache) as file:
         layers, rest = file["layers"], json.loads(file["features"].tobytes())
-    pairs: list[tuple[str, dict[str, Any]]] = rest
+    rows: list[tuple[str, dict[str, Any], str, str]] = rest
     return {
-        key: (one, Features.model_validate(values)) for one, (key, values) in zip(layers, pairs, strict=True)
+        key: Reading(one, Features.model_validate(values), text, spoken)
+        for one, (key, values, text, spoken) in zip(layers, rows, strict=True)
     }
 
 
 def _save(cache: Path, kept: dict[str, Reading]) -> None:
-    rest = json.dumps([(key, found.model_dump(mode="json")) for key, (_, found) in kept.items()])
+    rest = json.dumps(
+        [(key, one.features.model_dump(mode="json"), one.text, one.spoken) for key, one in kept.items()]
+    )
     cache.parent.mkdir(parents=True, exist_ok=True)
     half = cache.with_name(f"{cache.name}.half")
     with half.open("wb") as file:
-        layers = np.stack([one for one, _ in kept.values()])
+        layers = np.stack([one.layers for one in kept.values()])
         np.savez(file, layers=layers, features=np.frombuffer(rest.encode(), dtype=np.uint8))
     half.replace(cache)

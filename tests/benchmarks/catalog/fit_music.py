@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,16 +30,21 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import fit_brief
+from brief_readings import Reading
 from brief_readings import read_all as read_texts
+from brief_texts import FOLDS, folds_of
 from brief_words import added
 from music_labels import FOLDER, read_labels, read_pairs, read_tracks
 
 from music_catalog import presets
 from music_catalog.brief.reader import read_brief
 from music_catalog.brief.vectors import logit
+from music_catalog.glossary.glossary import LANGUAGES
 from music_catalog.reuse.calibration import GRID, RATES, certified, scenes_needed
+from music_catalog.reuse.certificate import Bound
 from music_catalog.reuse.music_certificate import (
     SHIPPED,
+    GlossedBounds,
     MusicCertificate,
     brief_digest,
     identified,
@@ -53,7 +59,6 @@ from music_catalog.text.mood import mood_distance
 
 Array = NDArray[np.float64]
 
-FOLDS = 3
 PENALTY, LENIENCY_PENALTY = 0.02, 0.003
 SOURCE = (
     "pairs of a text and a track that language models graded by tests/benchmarks/catalog/music_fit/PAIRS.md"
@@ -65,7 +70,7 @@ class Pairs:
     """Graded pairs, one row a pair."""
 
     part: NDArray[np.str_]
-    """ "fit", "calibrate", "test" or "earlier"."""
+    """ "fit", "calibrate", "test", "earlier" or "languages"."""
     text: NDArray[np.str_]
     style: NDArray[np.int64]
     numbers: Array
@@ -133,21 +138,23 @@ def read_all(
             "style": logit(chance),
             "valence": abs(wanted[0] - style.valence),
             "energy": abs(wanted[1] - style.energy),
-            "mood": mood_distance(readings(text)[1], known),
+            "mood": mood_distance(readings(text).features, known),
         }
         return [float(found[name]) for name in NUMBERS], style_fits
 
     rows: list[Any] = []
-    for pair in read_pairs():
+    for pair in (*read_pairs(), *read_pairs("language_pairs")):
         row, track = of_id[pair["text"]], tracks[pair["track"]]
         if "part" not in row and row["text"] not in crossed:
             continue
-        cosine = readings(row["text"])[0][-1] @ readings(of_id[track["made_for"]]["text"])[0][-1]
+        if row["lang"] != "en" and readings(row["text"]).spoken != "en":
+            continue  # it is not read word for word in English, and gets no track of another text
+        cosine = readings(row["text"]).layers[-1] @ readings(of_id[track["made_for"]]["text"]).layers[-1]
         part = row.get("part", "fit")
         rows.append((part, pair["text"], track["style"], *numbers(row["text"], track), cosine, pair["grade"]))
     for pair in earlier:
         text, track = pair["text"], pair["track"]
-        cosine = readings(text)[0][-1] @ readings(track["made_for"])[0][-1]
+        cosine = readings(text).layers[-1] @ readings(track["made_for"]).layers[-1]
         rows.append(("earlier", text, track["style"], *numbers(text, track), cosine, pair["grade"]))
     part, text, style, *rest = zip(*rows, strict=True)
     places = np.array([names.index(name) for name in style])
@@ -159,7 +166,7 @@ def cross_fitted(texts: fit_brief.Texts) -> Crossed:
     passes, fits = np.zeros(texts.grades.shape), np.zeros(texts.grades.shape)
     affect = np.zeros((len(texts.rows), 2))
     fitting = texts.part == "fit"
-    fold = np.random.default_rng(11).integers(0, FOLDS, len(texts.rows))
+    fold = folds_of(texts)
     for number in range(FOLDS):
         here, others = (fold == number) & fitting, (fold != number) & fitting
         network, words = fit_brief.network_of(texts, others), fit_brief.words_of(texts, others)
@@ -235,7 +242,7 @@ def auc(score: Array, right: Any) -> float:
 def measure(pairs: Pairs, model: Model, certificate: MusicCertificate) -> None:
     """Print the figures of pairs that nothing was fitted to, and how far a second judge agrees."""
     _agreement()
-    for part in ("calibrate", "test", "earlier"):
+    for part in ("calibrate", "test", "earlier", "languages"):
         if not (pairs.part == part).any():
             continue
         here = pairs.where(pairs.part == part)
@@ -262,7 +269,8 @@ def measure(pairs: Pairs, model: Model, certificate: MusicCertificate) -> None:
             f"{auc(score, fitting):.3f}, brief alone {auc(here.style_fits, fitting):.3f}; "
             f"mean chance to fit {fits.mean():.3f}"
         )
-        for bound in certificate.bounds:
+        glossed = certificate.glossed.bounds if certificate.glossed else ()
+        for bound in glossed if part == "languages" else certificate.bounds:
             if bound.threshold is None:
                 print(f"  at most {bound.max_false_reuse:.0%} wrong: nothing certified")
                 continue
@@ -290,9 +298,11 @@ def _agreement() -> None:
 
 
 def certify(pairs: Pairs, model: Model, names: list[str], identity: str) -> MusicCertificate:
-    """Return the certificate: the weights, and thresholds certified on the part "calibrate"."""
-    here = pairs.where(pairs.part == "calibrate")
-    tried = trials(here, model.chances(here)[0], here.grade == 0)
+    """Return the certificate: the weights, and thresholds certified on the part "calibrate".
+
+    Those of texts that are read word for word in English are certified on the part "languages".
+    """
+    here, glossed = (pairs.where(pairs.part == part) for part in ("calibrate", "languages"))
     return identified(
         MusicCertificate(
             made_at=datetime.now(timezone.utc).replace(microsecond=0),
@@ -306,9 +316,21 @@ def certify(pairs: Pairs, model: Model, names: list[str], identity: str) -> Musi
             weights={name: round(value, 4) for name, value in model.weights.items()},
             step=round(model.step, 4),
             leniency=dict(zip(names, np.round(model.leniency, 4).tolist(), strict=True)),
-            bounds=tuple(certified(tried, rate, grid=_grid(tried, rate)) for rate in RATES),
+            bounds=_bounds(here, model),
+            glossed=GlossedBounds(
+                source_sha256=hashlib.sha256((FOLDER / "language_pairs.jsonl").read_bytes()).hexdigest(),
+                languages=LANGUAGES,
+                texts=len(set(glossed.text)),
+                pairs=len(glossed.text),
+                bounds=_bounds(glossed, model),
+            ),
         )
     )
+
+
+def _bounds(pairs: Pairs, model: Model) -> tuple[Bound, ...]:
+    tried = trials(pairs, model.chances(pairs)[0], pairs.grade == 0)
+    return tuple(certified(tried, rate, grid=_grid(tried, rate)) for rate in RATES)
 
 
 def _grid(tried: list[Trial], rate: float) -> list[float]:
@@ -354,7 +376,8 @@ def measure_shipped(
     """Print the figures of the shipped certificate on the parts that its weights never saw, or of one made anew."""
     certificate = MusicCertificate.model_validate_json(SHIPPED.read_bytes())
     of_id = {row["id"]: row for row in labelled}
-    ids = {pair["text"] for pair in read_pairs() if "part" in of_id[pair["text"]]}
+    graded = (*read_pairs(), *read_pairs("language_pairs"))
+    ids = {pair["text"] for pair in graded if "part" in of_id[pair["text"]]}
     ids |= {track["made_for"] for track in read_tracks().values()}
     texts = [of_id[each]["text"] for each in sorted(ids)]
     known = read_texts(texts, reader, options.cache)
@@ -368,11 +391,17 @@ def measure_shipped(
     elif certificate.brief != brief_digest():
         raise SystemExit("the certificate is for another brief; certify it anew with --out FILE")
     measure(pairs, model, certificate)
-    here = pairs.where(pairs.part == "calibrate")
-    passes, fits = model.chances(here)
-    # Thresholds are certified for all that passes; what hardly fits is not reused.
-    tried = trials(here, np.where(fits >= LEAST_FIT["passable"], passes, 0.0), here.grade == 0)
-    for bound in certificate.bounds:
+    _check_default(pairs.where(pairs.part == "calibrate"), model, certificate.bounds)
+    if certificate.glossed:
+        print("read word for word in English:")
+        _check_default(pairs.where(pairs.part == "languages"), model, certificate.glossed.bounds)
+
+
+def _check_default(pairs: Pairs, model: Model, bounds: Sequence[Bound]) -> None:
+    """Print whether each rate holds too for what is left by the chance to fit: what hardly fits is not reused."""
+    passes, fits = model.chances(pairs)
+    tried = trials(pairs, np.where(fits >= LEAST_FIT["passable"], passes, 0.0), pairs.grade == 0)
+    for bound in bounds:
         if bound.threshold is not None:
             rate = bound.max_false_reuse
             held = certified(tried, rate, grid=[bound.threshold]).threshold is not None
@@ -382,17 +411,16 @@ def measure_shipped(
 class Readings:
     """The vectors, the features and the shipped brief of texts."""
 
-    def __init__(self, known: dict[str, Any], styles: dict[str, Any], reader: encoder.Encoder) -> None:
+    def __init__(self, known: dict[str, Reading], styles: dict[str, Any], reader: encoder.Encoder) -> None:
         self._known, self._styles, self._reader = known, styles, reader
         self._briefs: dict[str, Any] = {}
 
-    def __call__(self, text: str) -> Any:
+    def __call__(self, text: str) -> Reading:
         return self._known[text]
 
     def brief(self, text: str) -> Any:
         if text not in self._briefs:
-            layers, read = self(text)
-            self._briefs[text] = read_brief(text, layers, read, self._styles, self._reader)
+            self._briefs[text] = read_brief(*self(text).to_brief(), self._styles, self._reader)
         return self._briefs[text]
 
 

@@ -216,7 +216,7 @@ def main() -> None:
         return
     rows = read_labels(options.eval_dir)
     english = [row["text"] for row in rows if row["lang"] == "en"]
-    others = [(row["lang"], row["text"]) for row in rows if row["lang"] != "en"]
+    others = [(row["lang"], row["text"]) for row in rows if row.get("part") == "languages"]
     print("English texts                     texts  taken for another language")
     alarms("labelled texts", english)
     for words in FIRST_WORDS:

@@ -65,13 +65,12 @@ def main() -> None:
     reader, styles = encoder.load(), presets.load(None).styles
     readings = dict(zip(texts, read_all(texts, reader, options.cache), strict=True))
     briefs = {
-        text: brief.read_brief(text, layers, read, styles, reader)
-        for text, (layers, read) in readings.items()
+        text: brief.read_brief(*reading.to_brief(), styles, reader) for text, reading in readings.items()
     }
 
     def pick(text: str, *, by_brief: bool = True) -> str:
         one = briefs[text] if by_brief else None
-        return selection.pick_style(Context(text=text), readings[text][1], Choices(), styles, one)[0]
+        return selection.pick_style(Context(text=text), readings[text].features, Choices(), styles, one)[0]
 
     weight = selection.FAR_MOOD_WEIGHT
     print(f"{'the same style for both':28}" + "".join(f"{name:>24}" for name in named))
@@ -103,7 +102,7 @@ def main() -> None:
 
     def served(asked: str, known: str) -> bool:
         track = made_for(of_text[known], reader, 0)
-        cosine = float(readings[asked][0][-1] @ readings[known][0][-1])
+        cosine = float(readings[asked].layers[-1] @ readings[known].layers[-1])
         return decide(of_text[asked], [(track, cosine)], terms, styles=styles).action == "reuse"
 
     shares = [np.mean([served(b, a) for a, b in pairs]) for pairs in named.values()]

@@ -108,7 +108,7 @@ def texts_of(eval_dir: Path, count: int) -> list[str]:
     total = sum(SETS.values()) + AUTHORED
     labelled = read_labels(eval_dir)
     fitted_to = {row["text"].strip() for row in labelled if "part" not in row}
-    authored = [row["text"] for row in labelled if "part" in row and "set" not in row]
+    authored = [row["text"] for row in labelled if "part" in row and "set" not in row and row["lang"] == "en"]
     texts = draw.sample(authored, min(len(authored), round(count * AUTHORED / total)))
     for name, share in SETS.items():
         public = {text.strip() for text in _public(eval_dir, name).values()} - fitted_to
@@ -124,9 +124,9 @@ def read_requests(
 ) -> list[Request]:
     """Return the request of each text, as a call of `find_or_make` builds it."""
     requests = []
-    for text, (layers, read) in zip(texts, readings, strict=True):
-        context = Context(text=text)
-        brief = read_brief(text, layers, read, library.styles, reader)
+    for text, reading in zip(texts, readings, strict=True):
+        context, read = Context(text=text), reading.features
+        brief = read_brief(*reading.to_brief(), library.styles, reader)
         key = key_of(context, Choices(), library, {})
         requests.append(
             build(context, read, Choices(), library, key=key, find_weights=lambda _: None, brief=brief)
@@ -147,8 +147,8 @@ def run(
     model = load(reader.identity)
     assert model is not None
     shelf, served = Shelf(), []
-    for request, (layers, _) in zip(requests, readings, strict=True):
-        vector = layers[-1]
+    for request, reading in zip(requests, readings, strict=True):
+        vector = reading.layers[-1]
         assert request.brief is not None
         wanted = vectors.request_vector(model, request.brief, request.key)
         hits = shelf.near(request, vector, wanted)
