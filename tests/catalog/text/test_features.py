@@ -79,7 +79,7 @@ class TestAnyText:
         assert found.emotional_tone_description.endswith(" energy")
         assert found.environment in (*ENVIRONMENTS, None)
         assert found.time_of_day in (*TIMES_OF_DAY, None)
-        assert set(found.sources) == set(Features.model_fields) - {"sources", "confidences"}
+        assert set(found.sources) == set(Features.model_fields) - {"sources", "confidences", "glossed"}
 
     @pytest.mark.parametrize(
         "text",
