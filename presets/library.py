@@ -75,6 +75,8 @@ class Library:
     quality: Mapping[str, Tier]
     reader: Reader | None
     """The language model that reads texts; None for the built-in reader alone."""
+    application: str | None
+    """What the application is that shows the texts, in a sentence; None where nothing is told."""
     scrub: Scrub
     """How fast a service checks what is stored."""
     ear: Ear
@@ -127,6 +129,7 @@ class Library:
             "roles": self.roles,
             "quality": self.quality,
             "reader": self.reader or {},
+            **({"application": self.application} if self.application else {}),
             "scrub": self.scrub,
             "ear": self.ear,
             "check": self.check,
@@ -249,8 +252,9 @@ def _shipped() -> tuple[dict[str, Any], dict[str, str]]:
 def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a file in one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
     settled = {section: {} if body is None else body for section, body in content.items()}
-    if content.get("reader", "") is None:
-        del settled["reader"]
+    for section in ("reader", "application"):
+        if content.get(section, "") is None:
+            del settled[section]
     for section in ("presets", "roles", "quality", "backends"):
         if isinstance(settled.get(section), dict):
             settled[section] = {k: {} if body is None else body for k, body in settled[section].items()}
@@ -292,7 +296,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         valid = Configuration.model_validate(content)
     except ValidationError as error:
         raise PresetError(sentence(error, content, lambda key: f"{_origin(origins, key)}: {key}")) from None
-    # Without a reader the section is left out, so that digests from before it stay the same.
+    # What is not there is left out, so that digests from before it was known stay the same.
     of_reader: Any = {"base_url", "api_key_env", "timeout_s"} if valid.reader else True
     of_backends: Any = {"__all__": {"url", "api_key_env", "timeout_s", "retries"}} if valid.backends else True
     canonical = json.dumps(
@@ -302,6 +306,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
                 "roles": {"__all__": {"ducking"}},
                 "reader": of_reader,
                 "backends": of_backends,
+                **({} if valid.application else {"application": True}),
                 **dict.fromkeys(("scrub", "ear", "check"), True),
             },
         ),
@@ -316,6 +321,7 @@ def _build(content: dict[str, Any], origins: dict[str, str]) -> Library:
         roles=MappingProxyType(valid.roles),
         quality=MappingProxyType({str(name): tier for name, tier in valid.quality.items()}),
         reader=valid.reader,
+        application=valid.application,
         scrub=valid.scrub,
         ear=valid.ear,
         check=valid.check,

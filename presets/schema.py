@@ -347,6 +347,7 @@ class Configuration(Strict):
     roles: dict[Name, Role]
     quality: dict[Literal["preview", "standard", "final"], Tier]
     reader: Reader | None = None
+    application: Annotated[Text, Field(max_length=500)] | None = None
     scrub: Scrub = Scrub()
     ear: Ear = Ear()
     check: Check = Check()

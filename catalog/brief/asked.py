@@ -49,12 +49,13 @@ def instructions(styles: Mapping[str, StyleLike]) -> str:
     )
 
 
-def question(styles: Mapping[str, StyleLike], query: str, text: str) -> str:
+def question(styles: Mapping[str, StyleLike], query: str, text: str, application: str = "") -> str:
     """Return the rules and the text: the rules first, since a server reads a beginning that it knows only once."""
+    app = f"\n\nThe app, which sets world, era and tone: {application}" if application else ""
     asked = f"\n\nIt answers the question: {query[:1000]}" if query else ""
     if len(text) > HEAD_CHARACTERS + TAIL_CHARACTERS:
         text = f"{text[:HEAD_CHARACTERS]}\n[...]\n{text[-TAIL_CHARACTERS:]}"
-    return f"{instructions(styles)}{asked}\n\nThe text:\n<text>\n{text}\n</text>"
+    return f"{instructions(styles)}{app}{asked}\n\nThe text:\n<text>\n{text}\n</text>"
 
 
 def schema(styles: Mapping[str, object]) -> dict[str, Any]:

@@ -43,23 +43,24 @@ class LanguageModel:
         self._formats = _formats(styles)
         self._unusable_in_a_row = 0
 
-    def read(self, query: str, text: str) -> StatedBrief:
+    def read(self, query: str, text: str, application: str = "") -> StatedBrief:
         """Return the brief of a text: the one kept from before, else the answer of the model. Raises Unread."""
         offered = {name: style.description for name, style in self._styles.items()}
-        name = _digest(PROMPT_VERSION, self._endpoint.model, self._endpoint.temperature, offered, query, text)
+        shown = (query, text, application) if application else (query, text)
+        name = _digest(PROMPT_VERSION, self._endpoint.model, self._endpoint.temperature, offered, *shown)
         if (known := self._recalled(name)) is not None:
             return known
         if pause := self._pause.standing():
             left_s, why = pause
             raise Unread(f"is not asked for another {left_s:.0f} s, since it {why}")
-        stated = self.ask(query, text)
+        stated = self.ask(query, text, application)
         self._kept.put(name, stated.model_dump(mode="json"))
         return stated
 
-    def ask(self, query: str, text: str) -> StatedBrief:
+    def ask(self, query: str, text: str, application: str = "") -> StatedBrief:
         """Return the answer of the model to a text, whatever was kept or failed before. Raises Unread."""
         try:
-            stated = self._answer(question(self._styles, query, text))
+            stated = self._answer(question(self._styles, query, text, application))
         except EndpointError as error:
             self._pause.begin(str(error))
             raise Unread(f"{error}; it is asked again after {PAUSE_S:.0f} s") from None

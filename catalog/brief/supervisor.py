@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InputError
 from ..models import Brief, Context, Features
 from ..presets import Reader
-from ..text.encoder import Encoder
-from ..text.parsed import ParsedText
+from ..text.encoder import Encoder, embed_layers
+from ..text.parsed import ParsedText, in_english
 from . import reader
 from .language_model import LanguageModel, Unread
 from .listed import brief_of, unknown_style
@@ -22,15 +24,22 @@ class Supervisor:
     """Reads briefs over the presets `styles`; `endpoint` is the language model, None without one.
 
     `home` may hold models of the user's own for other encoders; what the language model says is kept below its cache.
+    `application` is what the application is, where a text does not come with that.
     """
 
     def __init__(
-        self, styles: Mapping[str, StyleLike], encoder: Encoder, endpoint: Reader | None, home: Path
+        self,
+        styles: Mapping[str, StyleLike],
+        encoder: Encoder,
+        endpoint: Reader | None,
+        home: Path,
+        application: str | None = None,
     ) -> None:
         self._styles = styles
         self._encoder = encoder
         self._endpoint = endpoint
         self._home = home
+        self._application = application
         self._model = LanguageModel(endpoint, styles, home / "cache" / "briefs") if endpoint else None
 
     def check(self, context: Context) -> None:
@@ -48,16 +57,28 @@ class Supervisor:
         """Return the brief of a text, None where nobody reads it, and warnings where the language model did not."""
         if context.brief is not None:
             return brief_of(context.brief, self._styles, "caller"), ()
+        application = self._application if context.application is None else context.application
         warnings: tuple[str, ...] = ()
         if self._endpoint is not None and self._model is not None:
             try:
-                stated = self._model.read(context.query, context.text)
+                stated = self._model.read(context.query, context.text, application or "")
             except Unread as failure:
                 name = self._endpoint.model
                 warnings = (f"the text was read without the language model {name}: it {failure}",)
             else:
-                return brief_of(stated, self._styles, "language model"), ()
+                brief = brief_of(stated, self._styles, "language model")
+                return brief.model_copy(update={"application": application or None}), ()
+        return self._built_in(parsed, features, application), warnings
+
+    def _built_in(self, parsed: ParsedText, features: Features, application: str | None) -> Brief | None:
         assert parsed.layers is not None
+        text, layers = parsed.text, parsed.layers
+        if application:
+            # A line alone often does not tell its genre. The mean of the line alone and of the line behind the
+            # description of its application tells more than either (docs/BRIEF.md).
+            told = f"{in_english(application, self._encoder).rstrip('.')}. "
+            layers = np.mean([layers, embed_layers(self._encoder, told + parsed.plain)], axis=0)
+            text = told + text
         read = features.model_copy(update={"language": parsed.spoken})
-        brief = reader.read_brief(parsed.text, parsed.layers, read, self._styles, self._encoder, self._home)
-        return brief, warnings
+        brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home)
+        return brief and brief.model_copy(update={"application": application or None})

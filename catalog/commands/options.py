@@ -143,6 +143,11 @@ context_options = options(
     ),
     about_text("--query", help="The question that the context answers."),
     about_text(
+        "--application",
+        show_default="as configured",
+        help='What your application is, in a sentence: "the support chat of a bank". Music that suits it is likelier.',
+    ),
+    about_text(
         "--environment",
         show_default=FROM_THE_TEXT,
         help="Where the scene is, when your pipeline knows: forest, rain, ocean, ...",

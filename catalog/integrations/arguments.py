@@ -36,6 +36,10 @@ class FindOrMakeArguments(BaseModel):
         "its mood, place and time are read from it.",
     )
     query: str | None = Field(None, description="The question that the text answers.")
+    application: str | None = Field(
+        None,
+        description="What the application is that shows the text, in a sentence; left out, as configured.",
+    )
     preset: str | None = Field(
         None, description="Style preset; left out, the one that fits the text is picked."
     )
@@ -103,6 +107,7 @@ class FixedArguments(TypedDict, total=False):
     """The arguments of find-or-make that an application fixes, so that the model does not see them."""
 
     query: str | None
+    application: str | None
     preset: str | None
     role: str | None
     quality: QualityName | None

@@ -25,6 +25,7 @@ class MusicArguments(TypedDict, total=False):
     """What a caller may state about the music of a whole story; None leaves it to the text and the presets."""
 
     query: str | None
+    application: str | None
     summary_of_topic: str | None
     emotional_tone_description: str | None
     valence: float | None

@@ -54,6 +54,8 @@ class Brief(Value):
     """The era or culture that one should hear, such as medieval; None where the text calls for none."""
     serious: float | None = None
     """How serious the text is: 0 a joke, 1 light, 2 ordinary, 3 grave; None where not read."""
+    application: str | None = None
+    """What the application is that shows the text, where that counted; None where it was not told."""
     read_by: Literal["built-in", "language model", "caller"] = "built-in"
 
     def __repr__(self) -> str:

@@ -42,6 +42,9 @@ class Context(Value):
 
     text: Annotated[str, AfterValidator(clean_text)]
     query: Annotated[Line, Field(max_length=10_000)] = ""
+    application: Annotated[Line, Field(max_length=500)] | None = None
+    """What the application is that shows the text, such as "a noir detective game in Buenos Aires in 1946"; the styles
+    that suit it are likelier. None leaves that to the configuration, and "" tells nothing."""
     summary_of_topic: Annotated[Line, Field(max_length=2_000)] | None = None
     emotional_tone_description: Annotated[Line, Field(max_length=500)] | None = None
     valence: Unit | None = None

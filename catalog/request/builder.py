@@ -58,8 +58,10 @@ def key_of(context: Context, choices: Choices, library: Library, weights: Mappin
     backend = choices.backend or library.model.backend
     identity = {
         "version": KEY_VERSION,
-        # Left out where there is none, so that keys from before briefs, melodies and licences stay the same.
-        "context": context.model_dump(mode="json", exclude=None if context.brief else {"brief"}),
+        # Left out where there is none, so that keys from before they were known stay the same.
+        "context": context.model_dump(
+            mode="json", exclude={name for name in ("brief", "application") if getattr(context, name) is None}
+        ),
         "choices": choices.model_dump(
             mode="json", exclude={name for name in ("melody", "license") if getattr(choices, name) is None}
         ),

@@ -35,8 +35,9 @@ def read_context(source: ContextSource, **known: Any) -> Context:
     """Return the Context in `source`; fields in `known` win over it.
 
     A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. Values under
-    "features" must be fields of Context. Other keys with the name of a field are used where their value is valid
-    and ignored where it is not, so that the payload of any application can be passed. Raises InputError.
+    "features" must be fields of Context. Other keys with the name of a field, but for "application", are used where
+    their value is valid and ignored where it is not, so that the payload of any application can be passed. Raises
+    InputError.
     """
     if isinstance(source, Context):
         values: dict[str, Any] = source.model_dump(exclude_defaults=True)
@@ -106,7 +107,8 @@ def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
             f"({', '.join(_shown(key) for key in sorted(map(str, payload))[:10]) or 'none'})"
         )
     query = next((payload[key] for key in QUERY_KEYS if isinstance(payload.get(key), str)), "")
-    others = Context.model_fields.keys() - {"text", "query"}
+    # In the payloads of others an "application" is the name of a program, not what it is.
+    others = Context.model_fields.keys() - {"text", "query", "application"}
     known = {name: payload[name] for name in others & payload.keys() if _fits(name, payload[name])}
     features = payload.get("features")
     return {"text": text, "query": query, **known, **(features if isinstance(features, Mapping) else {})}

@@ -35,7 +35,7 @@ NAMED_PLACE_WEIGHT = 4.0
 """For a place that the caller names."""
 _WHO = {
     "built-in": "suits the text",
-    "language model": "suits the text, as the language model read it",
+    "language model": "as the language model read it, suits the text",
     "caller": "suits the text, as the caller's brief says",
 }
 
@@ -73,7 +73,10 @@ def pick_style(
 def _suit(brief: Brief, name: str, style: StyleLike, features: Features) -> tuple[float, list[str]]:
     fit, distance = brief.styles[name], _distance(style, features)
     score = fit.fits + fit.passes
-    why = [f"{_WHO[brief.read_by]}: fits with a chance of {fit.fits:.0%}, passes with {fit.passes:.0%}"]
+    of_application = " and the application" if brief.application else ""
+    why = [
+        f"{_WHO[brief.read_by]}{of_application}: fits with a chance of {fit.fits:.0%}, passes with {fit.passes:.0%}"
+    ]
     if brief.read_by == "caller":
         return score, why
     if brief.read_by == "built-in":

@@ -73,7 +73,7 @@ class Flow:
         self.library = library
         self.encoder = encoder
         self.music = MusicVectors(store, library, encoder)
-        self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home)
+        self.supervisor = Supervisor(library.styles, encoder, library.reader, store.home, library.application)
         self.made = MadeTracks(store, library)
         self.take_checks: tuple[TakeCheck, ...] = (TakeListener(self.made),)
         """What listens to each take beside the checks that need no model."""

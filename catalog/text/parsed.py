@@ -21,7 +21,7 @@ from .mood import MoodReading, denied_moods, read_mood
 from .sentences import split_sentences, spread
 from .summary import plain_text, segments
 
-__all__ = ["ParsedText", "exclamations", "parse", "vader", "word_inputs"]
+__all__ = ["ParsedText", "exclamations", "in_english", "parse", "vader", "word_inputs"]
 
 
 ENGLISH = ("en", "und")
@@ -133,6 +133,13 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
 def _base(language: str) -> str:
     """Return a language without its region."""
     return language.split("-")[0].lower()
+
+
+def in_english(line: str, encoder: Encoder) -> str:
+    """Return a line as `parse` would read it: word for word in English, or as it was sent."""
+    if heads.load(encoder.identity) is None:
+        return line
+    return to_english(line, _base(language.guess(line))) or line
 
 
 def _vector(

@@ -80,6 +80,9 @@ class FindOrMakeBody(BaseModel):
     continue_from: str | None = Field(None, description="The id of a track to go on from, by MusicGen.")
     generation: dict[str, Any] | None = Field(None, description="Other generation values by name.")
     query: str | None = Field(None, description="The question that the context answers.")
+    application: str | None = Field(
+        None, description="What the application is that shows the context, in a sentence; else as configured."
+    )
     summary_of_topic: str | None = None
     emotional_tone_description: str | None = None
     valence: float | None = Field(None, description="Pleasantness, -1 to 1, where the caller knows it.")

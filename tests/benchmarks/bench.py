@@ -71,6 +71,7 @@ BENCHMARKS = (
     Benchmark("catalog/contexts.py", 900, data="needed"),
     Benchmark("catalog/ear.py", 1800, data="used"),
     Benchmark("catalog/features.py", 300, data="needed"),
+    Benchmark("catalog/applications.py", 240),
     Benchmark("catalog/glosses.py", 60),
     Benchmark("catalog/opposite_moods.py", 120, data="needed"),
     Benchmark("catalog/page.py", 300),

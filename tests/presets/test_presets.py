@@ -163,6 +163,16 @@ def test_the_generator_knows_no_role_by_name():
     assert not [name for name in ROLES if f'"{name}"' in text]
 
 
+def test_what_the_application_is_decides_what_music_is_made(user_file):
+    shipped, told = presets.load(), presets.load(user_file({"application": "the support  chat of a bank"}))
+    assert (shipped.application, told.application) == (None, "the support chat of a bank")
+    assert told.digest != shipped.digest
+    assert ("application", told.application) in [(key, value) for key, value, _ in told.explain()]
+    assert presets.load(user_file({"application": None})).digest == shipped.digest
+    refused(user_file({"application": "x" * 501}), "application", "500")
+    refused(user_file({"application": 5}), "application")
+
+
 def test_ducking_changes_a_mix_and_not_what_music_is_made(user_file):
     changed = presets.load(user_file({"roles": {"narration_bed": {"ducking": {"depth_db": 3.0}}}}))
     assert changed != presets.load()

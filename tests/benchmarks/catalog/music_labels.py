@@ -47,6 +47,19 @@ def read_pairs(name: str = "pairs") -> list[Row]:
     return _lines(FOLDER / f"{name}.jsonl")
 
 
+def read_applications() -> list[Row]:
+    """Return one row a text that an application shows: `app`, `application` in its developer's words, `text`, labels.
+
+    A `part` is "seen" where the way to read both together was chosen by these texts, or "fresh".
+    """
+    return _lines(FOLDER / "applications.jsonl")
+
+
+def read_second_applications() -> list[Row]:
+    """Return the labels of a second judge of some of these texts, by `id`."""
+    return _lines(FOLDER / "second_applications.jsonl")
+
+
 def read_own_styles() -> list[Row]:
     """Return styles as users write their own, one row a style, in lists of about 50 numbered by `list`."""
     return _lines(FOLDER / "own_styles.jsonl")

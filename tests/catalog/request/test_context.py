@@ -40,6 +40,14 @@ def test_top_level_values_of_a_payload_that_do_not_fit_are_not_features():
         read_context({"answer": "Yes.", "features": {"environment": "production"}})
 
 
+def test_the_name_of_a_program_in_a_payload_is_not_what_the_application_is():
+    payload = {"answer": "Yes.", "application": "crm-prod"}
+    assert read_context(payload) == Context(text="Yes.")
+    assert read_context(payload, application="a quiz").application == "a quiz"
+    stated = {"answer": "Yes.", "features": {"application": "a quiz"}}
+    assert read_context(stated).application == "a quiz"
+
+
 def test_a_query_is_kept_on_one_line():
     assert read_context("x", query="a\x1b[2J\n b").query == "a [2J b"
 

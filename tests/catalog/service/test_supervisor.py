@@ -12,6 +12,7 @@ from sample_texts import CALM, SHORT
 from music_catalog import doctor
 from music_catalog.errors import InputError
 from music_catalog.report import explanation
+from music_catalog.text import encoder as encoders
 
 KEY = "sk-very-secret-0123456789"
 STATED = {"fits": ["synthwave", "dark_techno"], "valence": -0.2, "energy": 0.5}
@@ -145,3 +146,22 @@ def test_the_doctor_does_not_make_a_home(tmp_path):
 def test_the_schema_of_the_service_is_that_of_its_styles(service):
     assert service.brief_schema()["properties"]["fits"]["items"]["enum"] == list(service.library.styles)
     assert json.dumps(service.brief_schema())
+
+
+def test_what_the_application_is_counts_as_configured_or_as_a_request_says(open_service, tmp_path):
+    (tmp_path / "home").mkdir()
+    detective = {"musicgen": {"application": "a noir detective adventure in Buenos Aires in 1946"}}
+    (tmp_path / "home" / "catalog.yaml").write_text(yaml.safe_dump(detective), "utf-8")
+    service = open_service(tmp_path / "home", encoder=encoders.load(), min_similarity=None)
+    knife = "The knife is in your own desk drawer. You didn't put it there."
+    asked = service.find_or_make(knife, dry_run=True).request
+    assert (asked.style, asked.brief.application) == ("mystery_noir", detective["musicgen"]["application"])
+    children = service.find_or_make(
+        knife, dry_run=True, application="bedtime stories for small children"
+    ).request
+    alone = service.find_or_make(knife, dry_run=True, application="").request
+    assert len({one.key for one in (asked, children, alone)}) == 3
+    assert (alone.brief.application, children.context.application) == (
+        None,
+        "bedtime stories for small children",
+    )

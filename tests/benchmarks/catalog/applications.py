@@ -1,0 +1,136 @@
+"""What it adds to tell what the application is that shows a text: the choice of a style, with it and without.
+
+    python tests/benchmarks/catalog/applications.py
+
+Texts of applications that language models invented, each with a sentence in which its developer tells what it is;
+judges labelled the texts knowing that sentence (see `music_fit/README.md`). Rivals: the text alone, the description
+alone, the one style that is most often right for all, and one style an application, known from the labels: what no
+constant can beat.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from music_labels import read_applications, read_second_applications
+
+from music_catalog import presets
+from music_catalog.brief.supervisor import Supervisor
+from music_catalog.models import Brief, Context
+from music_catalog.text import encoder as encoders
+from music_catalog.text.features import features_of
+from music_catalog.text.parsed import parse
+
+Row = dict[str, Any]
+CHANCES = (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
+
+
+def main() -> None:
+    rows, encoder = read_applications(), encoders.load()
+    supervisor = Supervisor(presets.load(None).styles, encoder, None, Path())
+
+    def read(text: str, application: str | None = None) -> Brief:
+        context = Context(text=text, application=application)
+        parsed = parse(context, encoder, None)
+        brief, _ = supervisor.read(context, parsed, features_of(context, parsed))
+        assert brief is not None
+        return brief
+
+    told = [read(row["text"], row["application"]) for row in rows]
+    untold = [read(row["text"]) for row in rows]
+    described = {application: read(application) for application in {row["application"] for row in rows}}
+    names = [*untold[0].styles]
+    usual = _most_right(rows, names)
+    of_app = {
+        app: _most_right([row for row in rows if row["app"] == app], names)
+        for app in {row["app"] for row in rows}
+    }
+    choices = {
+        "text and application": [_pick(brief) for brief in told],
+        "text alone": [_pick(brief) for brief in untold],
+        "description alone": [_pick(described[row["application"]]) for row in rows],
+        f"always {usual}": [usual] * len(rows),
+        "best style of each application": [of_app[row["app"]] for row in rows],
+    }
+    print(
+        f"{len(rows)} texts of {len(of_app)} applications: wrong and fitting; with the description better, worse"
+    )
+    grades = {
+        title: np.array([_grade(row, name) for row, name in zip(rows, picked, strict=True)])
+        for title, picked in choices.items()
+    }
+    for title, one in grades.items():
+        print(f"  {title:32} {_shares(one.tolist())}")
+    first, alone = grades["text and application"], grades["text alone"]
+    for part in ("seen", "fresh"):
+        here = np.array([row["part"] == part for row in rows])
+        told_of, untold_of = _shares(first[here].tolist()), _shares(alone[here].tolist())
+        print(f"  part {part}, {here.sum()} texts: {told_of}; the text alone {untold_of}", end="; ")
+        print(f"{(first[here] > alone[here]).sum()} better, {(first[here] < alone[here]).sum()} worse")
+    print(f"  with the description {(first > alone).sum()} choices are better, {(first < alone).sum()} worse")
+    _correlate(rows, told, untold)
+    for title, briefs in (("with it", told), ("without", untold)):
+        _calibrate(title, rows, briefs)
+    _agree(rows)
+
+
+def _correlate(rows: list[Row], told: list[Brief], untold: list[Brief]) -> None:
+    wanted = np.array([[row["valence"], row["energy"]] for row in rows])
+    for title, briefs in (("with it", told), ("without", untold)):
+        read = np.array([[brief.valence, brief.energy] for brief in briefs])
+        r = [np.corrcoef(wanted[:, axis], read[:, axis])[0, 1] for axis in (0, 1)]
+        print(f"  {title}: r of valence {r[0]:.2f}, of energy {r[1]:.2f}")
+
+
+def _calibrate(title: str, rows: list[Row], briefs: list[Brief]) -> None:
+    pairs = [
+        (fit.passes, _grade(row, name) > 0)
+        for row, brief in zip(rows, briefs, strict=True)
+        for name, fit in brief.styles.items()
+    ]
+    chance, passes = np.array(pairs, dtype=float).T
+    print(f"  {title}: styles by their chance to pass, and the share that passes")
+    for low, high in pairwise(CHANCES):
+        here = (chance >= low) & (chance <= high)
+        if here.any():
+            means = f"mean {chance[here].mean():.3f}, pass {passes[here].mean():.3f}"
+            print(f"    {low:.2f} to {high:.2f}: {here.sum():5}, {means}")
+
+
+def _agree(rows: list[Row]) -> None:
+    first = {row["id"]: row for row in rows}
+    second = read_second_applications()
+    pairs = [(row, first[row["id"]]["fits"][0]) for row in second]
+    pairs += [(first[row["id"]], row["fits"][0]) for row in second]
+    print(f"two judges, {len(second)} texts: the first choice of one is for the other", end=" ")
+    print(_shares([_grade(row, name) for row, name in pairs]))
+
+
+def _pick(brief: Brief) -> str:
+    return max(brief.styles, key=lambda name: brief.styles[name].fits + brief.styles[name].passes)
+
+
+def _most_right(rows: list[Row], names: list[str]) -> str:
+    return max(names, key=lambda name: sum(_grade(row, name) for row in rows))
+
+
+def _grade(row: Row, style: str) -> int:
+    """Return 2 where a judge holds that the style fits the text, 1 where it passes, 0 where it is wrong."""
+    return 2 if style in row["fits"] else int(style in row["passable"])
+
+
+def _shares(grades: list[int]) -> str:
+    counts = Counter(grades)
+    return f"{counts[0] / len(grades):5.1%} wrong, {counts[2] / len(grades):5.1%} fitting"
+
+
+if __name__ == "__main__":
+    main()
