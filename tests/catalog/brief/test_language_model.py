@@ -311,7 +311,7 @@ def test_the_second_try_has_only_the_time_that_is_left(folder):
         says("music?")(exchange)
 
     with serve(slowly, silent) as server:
-        assert "did not answer within 0.6 s" in refused(a_model(server.url, folder, timeout_s=0.6))
+        assert "did not answer within 1.5 s" in refused(a_model(server.url, folder, timeout_s=1.5))
         assert len(server.asked) == 2
 
 
