@@ -87,6 +87,11 @@ def sentence_on(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]) -
     elif problem["type"] == "literal_error" and isinstance(problem["input"], str):
         valid = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         reason = f"{field} is {_short(problem['input'])}; {nearest(problem['input'], valid)}"
+    elif problem["type"] == "too_long" and isinstance(problem["input"], str):
+        most, length = problem["ctx"]["max_length"], problem["ctx"]["actual_length"]
+        reason = (
+            f"{field} is {_short(problem['input'])}, {length:,} characters; at most {most:,} are accepted"
+        )
     else:
         reason = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
     return reason + (f" (and {len(others)} more)" if others else "")

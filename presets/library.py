@@ -253,7 +253,7 @@ def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a file in one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
     settled = {section: {} if body is None else body for section, body in content.items()}
     for section in ("reader", "application"):
-        if content.get(section, "") is None:
+        if section in content and content[section] in (None, ""):
             del settled[section]
     for section in ("presets", "roles", "quality", "backends"):
         if isinstance(settled.get(section), dict):

@@ -76,7 +76,7 @@ class Supervisor:
         if application:
             # A line alone often does not tell its genre. The mean of the line alone and of the line behind the
             # description of its application tells more than either (docs/BRIEF.md).
-            told = f"{in_english(application, self._encoder).rstrip('.')}. "
+            told = f"{in_english(application, self._encoder, parsed).rstrip('.')}. "
             layers = np.mean([layers, embed_layers(self._encoder, told + parsed.plain)], axis=0)
             text = told + text
         read = features.model_copy(update={"language": parsed.spoken})

@@ -9,6 +9,7 @@ __all__ = ["in_flags", "result_in_flags"]
 
 
 FLAGS = {
+    "application": "--application",
     "backend": "--backend",
     "column": "--column",
     "end_s": "--to",
@@ -39,7 +40,8 @@ _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)
 
 
 _SUBJECT = re.compile(r"^(?:the override )?([a-z_]+)(?= is )")
-"""At the beginning a single word is an argument, and so is `duration_s`: elsewhere that is a column."""
+"""A name before "is" at the beginning of a sentence is an argument, also a single word, and `duration_s`, which names a
+column elsewhere."""
 
 
 def in_flags(sentence: str) -> str:

@@ -77,7 +77,7 @@ def decide(
     not depend on the order of `hits`. Of `considered` tracks in the catalog, `rejected` were left out of `hits` because
     people rejected them.
     """
-    terms = terms.for_text(request.features)
+    terms = terms.for_text(request.features, request.brief)
     wanted = Card.of(request.context, request.features)
     ranked = sorted(
         (
@@ -111,7 +111,10 @@ def decide(
 
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
     """Return whether a track made for `made` would be reused for `wanted` as one of the same scene and mood."""
-    terms = terms.for_text(wanted.features)
+    terms = terms.for_text(wanted.features, wanted.brief)
+    told = any(one.brief and one.brief.application for one in (wanted, made))
+    if told and wanted.style != made.style:
+        return False
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:
         return distance <= MAX_MOOD_DISTANCE and terms.reached(similarity - cost, None)

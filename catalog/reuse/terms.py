@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from typing_extensions import TypedDict
 
 from ..errors import InputError
-from ..models import Features, RequestRecord
+from ..models import Brief, Features, RequestRecord
 from ..validation import nearest
 from . import languages
 from .certificate import MAX_FALSE_REUSE, Bound, Certificate, Standing, checked_rate
@@ -85,10 +85,11 @@ class Terms:
     """What a track of another scene must be."""
     variety: int = VARIETY
 
-    def for_text(self, features: Features) -> Terms:
+    def for_text(self, features: Features, brief: Brief | None = None) -> Terms:
         """Return the terms for a text with these features: no threshold where no certificate knows its language.
 
-        A text that is read word for word in English has thresholds of its own for the decision on music.
+        A text that is read word for word in English has thresholds of its own for the decision on music. They hold
+        where the built-in model read the `brief`, which nobody else reads so.
         """
         if self.by_score or self.certificate is None:
             return self
@@ -96,7 +97,8 @@ class Terms:
         uncovered = languages.uncovered(self.certificate.languages, spoken)
         in_music = languages.uncovered(music.languages, spoken) if music else uncovered
         known = music.glossed.languages if music and music.glossed else ()
-        glossed = bool(in_music) and features.glossed and languages.covers(known, spoken)
+        as_glossed = features.glossed and (brief is None or brief.read_by == "built-in")
+        glossed = bool(in_music) and as_glossed and languages.covers(known, spoken)
         return replace(
             self, uncovered=uncovered, music_uncovered="" if glossed else in_music, glossed=glossed
         )
@@ -149,7 +151,9 @@ class Terms:
                 f"{self.note or 'no certificate is there'}; run `catalog calibrate`, or pass min_similarity"
             )
         if self.uncovered and self.glossed and self.music and self.music.glossed and self.reach == "music":
-            return _held(self.max_false_reuse, self.music.glossed.bounds, " in texts of this language")
+            return _held(
+                self.max_false_reuse, self.music.glossed.bounds, " in texts read word for word in English"
+            )
         if self.uncovered:
             return self.uncovered
         return _held(self.max_false_reuse, self.certificate.bounds)

@@ -93,6 +93,9 @@ def weigh(
     refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
     same_scene = not refused and exchanged <= EXCHANGED and terms.reached(score, scene)
     music, chances, sounds = _music(request, track, terms, styles or {}, hearing)
+    if request.brief and request.brief.application and track.style != request.style:
+        # The same text in another application wants other music, and no track tells which one it was made for.
+        same_scene = same_scene and terms.serves(chances)
     turned = similarity >= SAME_SCENE and distance > TURNED
     serves = not (refused or turned or exchanged > MAX_MOOD_DISTANCE) and terms.serves(chances)
     worth, needed = (None if terms.by_score else scene), terms.threshold
@@ -125,7 +128,7 @@ def serves_by_music(
     request: Request, music: serving.Music, terms: Terms, styles: Mapping[str, StyleLike]
 ) -> bool:
     """Return whether a track with this music would be reused for `request`, had it been made for another scene."""
-    terms = terms.for_text(request.features)
+    terms = terms.for_text(request.features, request.brief)
     if terms.music_threshold is None:
         return False
     if mood_distance(request.features, music) > OPPOSITE_MOOD_DISTANCE:

@@ -56,11 +56,8 @@ class Repeats:
             lambda: [*self._store.tracks.made_for(self._key)],
             self._by_hand,
         )
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            lines = beside.submit(self._store.requests.count, self._key)
-            made = self.made
         # Most requests are new. To count their lines takes a third of the time of looking for one that decides.
-        is_logged = lines.result() > 0
+        made, is_logged = self._made_and_logged()
         repeat = self._chosen() if is_logged else None
         if repeat is None and made:
             repeat = Repeat(made[0])
@@ -71,6 +68,15 @@ class Repeats:
         if repeat is not None:
             self._store.remember(repeat.track, stamp, repeat.line)
         return repeat
+
+    def _made_and_logged(self) -> tuple[list[Track], bool]:
+        """Return the tracks made for the request, and whether the log has lines of it; both at once."""
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            try:
+                lines = beside.submit(self._store.requests.count, self._key)
+            except RuntimeError:  # no more threads start, as when the main thread has ended
+                return [*self.made], self._store.requests.count(self._key) > 0
+            return [*self.made], lines.result() > 0
 
     def _chosen(self) -> Repeat | None:
         line = self._by_hand()

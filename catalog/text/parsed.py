@@ -135,11 +135,15 @@ def _base(language: str) -> str:
     return language.split("-")[0].lower()
 
 
-def in_english(line: str, encoder: Encoder) -> str:
-    """Return a line as `parse` would read it: word for word in English, or as it was sent."""
+def in_english(line: str, encoder: Encoder, text: ParsedText) -> str:
+    """Return a line that comes with `text` word for word in English, or as it was sent.
+
+    Where its language cannot be told it counts as that of the text.
+    """
     if heads.load(encoder.identity) is None:
         return line
-    return to_english(line, _base(language.guess(line))) or line
+    guessed = _base(language.guess(line))
+    return to_english(line, _base(text.language) if guessed == language.UNDETERMINED else guessed) or line
 
 
 def _vector(

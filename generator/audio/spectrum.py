@@ -29,4 +29,4 @@ def spectra(
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     block = max(1, BLOCK_BYTES // (size * signal.itemsize))
     for start in range(0, len(frames), block):
-        yield scipy.fft.rfft(frames[start : start + block] * window, axis=1)
+        yield scipy.fft.rfft(frames[start : start + block] * window, axis=1).astype(np.complex64, copy=False)

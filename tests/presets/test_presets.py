@@ -168,7 +168,8 @@ def test_what_the_application_is_decides_what_music_is_made(user_file):
     assert (shipped.application, told.application) == (None, "the support chat of a bank")
     assert told.digest != shipped.digest
     assert ("application", told.application) in [(key, value) for key, value, _ in told.explain()]
-    assert presets.load(user_file({"application": None})).digest == shipped.digest
+    for nothing in (None, ""):
+        assert presets.load(user_file({"application": nothing})).digest == shipped.digest
     refused(user_file({"application": "x" * 501}), "application", "500")
     refused(user_file({"application": 5}), "application")
 

@@ -99,7 +99,7 @@ def _calibrate(title: str, rows: list[Row], briefs: list[Brief]) -> None:
     chance, passes = np.array(pairs, dtype=float).T
     print(f"  {title}: styles by their chance to pass, and the share that passes")
     for low, high in pairwise(CHANCES):
-        here = (chance >= low) & (chance <= high)
+        here = (chance >= low) & ((chance < high) | (high == 1))
         if here.any():
             means = f"mean {chance[here].mean():.3f}, pass {passes[here].mean():.3f}"
             print(f"    {low:.2f} to {high:.2f}: {here.sum():5}, {means}")

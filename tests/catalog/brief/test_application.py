@@ -9,12 +9,15 @@ from chat_server import GOOD, says, serve
 
 from music_catalog import presets
 from music_catalog.brief.supervisor import Supervisor
+from music_catalog.errors import InputError
 from music_catalog.models import Choices, Context
 from music_catalog.presets import Reader
+from music_catalog.request.context import read_context
 from music_catalog.request.selection import pick_style
 from music_catalog.text import encoder as encoders
+from music_catalog.text import language
 from music_catalog.text.features import features_of
-from music_catalog.text.parsed import parse
+from music_catalog.text.parsed import in_english, parse
 
 STYLES = presets.load(None).styles
 KNIFE = "The knife is in your own desk drawer. You didn't put it there."
@@ -57,6 +60,13 @@ def test_a_description_in_another_language_is_read_in_english():
     assert brief.styles["lullaby"].passes > read(a_supervisor())[0].styles["lullaby"].passes
 
 
+def test_a_description_whose_language_cannot_be_told_is_read_as_the_text():
+    knife = "Das Messer liegt in deiner eigenen Schublade, und du hast es nicht hineingelegt."
+    parsed = parse(Context(text=knife), encoders.load(), None)
+    assert (parsed.language, language.guess("Ein Krimi in Buenos Aires, 1946.")) == ("de", "und")
+    assert in_english("Ein Krimi in Buenos Aires, 1946.", encoders.load(), parsed).startswith("one Krimi in")
+
+
 def test_a_brief_that_the_caller_states_stands_as_stated():
     stated = {"fits": ["funk_groove"], "valence": 0.5, "energy": 0.5}
     brief, style, _ = read(a_supervisor(DETECTIVE), brief=stated)
@@ -79,5 +89,7 @@ def test_a_language_model_is_told_what_the_application_is(tmp_path):
 
 def test_a_description_has_at_most_500_characters():
     assert Context(text=KNIFE, application=" a quiz\n for two ").application == "a quiz for two"
-    with pytest.raises(ValueError, match="application"):
-        Context(text=KNIFE, application="x" * 501)
+    with pytest.raises(
+        InputError, match=r"^application is 'xxx.*, 501 characters; at most 500 are accepted$"
+    ):
+        read_context(KNIFE, application="x" * 501)

@@ -467,11 +467,28 @@ def test_a_text_read_word_for_word_gets_no_close_match_of_its_scene():
     assert (decision.action, decision.rule) == ("make", "below_threshold")
 
 
+@pytest.mark.parametrize("reader", ["language model", "caller"])
+def test_the_threshold_for_glosses_is_of_briefs_that_were_read_from_them(reader):
+    brief = BRIEF.model_copy(update={"read_by": reader})
+    assert decide(wanting(brief), shelf(1), ALSO_GLOSSED, styles=STYLES).rule == "music"
+    decision = decide(wanting(brief, features=in_german()), shelf(1), ALSO_GLOSSED, styles=STYLES)
+    assert (decision.action, decision.rule) == ("make", "uncertified")
+
+
+def test_a_track_of_the_same_scene_in_another_style_must_serve_the_application():
+    hits = [(a_track(style="dark_techno"), 1.0)]
+    told = BRIEF.model_copy(update={"application": "a quiz"})
+    assert decide(wanting(), hits, BY_MUSIC, styles=STYLES).rule == "similar"
+    assert decide(wanting(told), hits, BY_MUSIC, styles=STYLES).rule == "below_threshold"
+    of_that_style = wanting(told, style="dark_techno")
+    assert decide(of_that_style, hits, BY_MUSIC, styles=STYLES).rule == "similar"
+
+
 def test_a_rate_that_is_not_certified_for_such_texts_names_one_that_is():
     strict = Terms(certificate=CERTIFICATE, music=GLOSSED, max_false_reuse=0.05)
     decision = decide(wanting(features=in_german()), shelf(1), strict, styles=STYLES)
     assert (decision.action, decision.rule) == ("make", "uncertified")
-    assert "no threshold holds 5% of false reuse in texts of this language" in decision.reason
+    assert "no threshold holds 5% of false reuse in texts read word for word in English" in decision.reason
     assert "pass max_false_reuse=0.1" in decision.reason
     assert decide(wanting(), shelf(1), strict, styles=STYLES).threshold == 0.95
 

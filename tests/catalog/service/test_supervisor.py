@@ -161,6 +161,12 @@ def test_what_the_application_is_counts_as_configured_or_as_a_request_says(open_
     ).request
     alone = service.find_or_make(knife, dry_run=True, application="").request
     assert len({one.key for one in (asked, children, alone)}) == 3
+    first = service.find_or_make(knife, **SHORT)
+    same = service.find_or_make(f"{knife} Indeed.", **SHORT)
+    assert (same.action, same.track.id) == ("reused", first.track.id)
+    other = service.find_or_make(knife, application="bedtime stories for small children", **SHORT)
+    assert (first.track.style, other.action) == ("mystery_noir", "generated")
+    assert other.track.style != "mystery_noir"
     assert (alone.brief.application, children.context.application) == (
         None,
         "bedtime stories for small children",

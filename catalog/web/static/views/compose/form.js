@@ -10,7 +10,7 @@ import { PLACES, QUALITIES, TIMES } from "../../lib/vocabulary.js";
 import { draft, keepDraft } from "./draft.js";
 
 // How the fields of the request are read from the controls.
-const KNOWN = ["environment", "time_of_day", "query"];
+const KNOWN = ["environment", "time_of_day", "query", "application"];
 const NAMES = ["preset", "role", "quality", "backend", "license"];
 const BACKENDS = { auto: "Best that is here", procedural: "Procedural", mlx: "MusicGen (MLX)" }; // any other is a plugin
 const NUMBERS = ["duration_s", "seed", "min_similarity"];
@@ -156,6 +156,7 @@ export class ContextForm {
       this.#field("time_of_day", "Time of day", choice(TIMES, "Read it in the text")),
       this.#field("mood_tags", "Moods", h("input", { class: "input", placeholder: "calm, hopeful" })),
       this.#field("query", "Question it answers", h("input", { class: "input", placeholder: "optional" })),
+      this.#field("application", "What your application is", h("input", { class: "input", maxlength: "500", placeholder: "as configured" })),
       this.#field("backend", "Made by", choice([["procedural", BACKENDS.procedural], ["mlx", BACKENDS.mlx]], BACKENDS.auto)),
       this.#field("license", "Licence", choice([["commercial", "For commercial use"]], "Any")),
       this.#field("min_similarity", "Minimum match", numeric({ min: "-1", max: "1", step: "0.01", placeholder: "auto" })),
