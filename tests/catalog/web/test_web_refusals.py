@@ -221,7 +221,9 @@ def test_a_web_socket_is_closed(client):
 def test_a_refused_name_with_a_line_break_stays_in_one_line(client):
     answer = client.post("/api/find", json={"context": RAIN, "a\nb": 1})
     assert (answer.status_code, "\n" in answer.json()["detail"]) == (422, False)
-    assert answer.json()["detail"].startswith("unknown option 'a\\nb'; valid: as_read, backend, brief, ")
+    assert answer.json()["detail"].startswith(
+        "unknown option 'a\\nb'; valid: application, as_read, backend, "
+    )
 
 
 @pytest.mark.parametrize(
