@@ -252,9 +252,10 @@ def _shipped() -> tuple[dict[str, Any], dict[str, str]]:
 def _settle(content: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a file in one shape: empty sections and entries as {}, prompt keys in `prompt_metadata`."""
     settled = {section: {} if body is None else body for section, body in content.items()}
-    for section in ("reader", "application"):
-        if section in content and content[section] in (None, ""):
-            del settled[section]
+    if content.get("reader", "") is None:
+        del settled["reader"]
+    if content.get("application") in (None, ""):
+        settled.pop("application", None)
     for section in ("presets", "roles", "quality", "backends"):
         if isinstance(settled.get(section), dict):
             settled[section] = {k: {} if body is None else body for k, body in settled[section].items()}

@@ -155,13 +155,7 @@ def music_from_ratings(
     rates: Iterable[float] = (),
 ) -> MusicCertificate:
     """Return a certificate for the decision on music, as `calibrate_from_ratings` does for that on the same scene."""
-    # Texts that are read word for word in English have bounds of their own, which stay as they are.
-    lines = [
-        line
-        for line in requests
-        if line.rule in MUSIC_RULES and not (line.features and line.features.glossed)
-    ]
-    judged = _judged(base, judgements, lines)
+    judged = _judged(base, judgements, [line for line in requests if line.rule in MUSIC_RULES])
     about, units, bounds = _certified_by(judged, [*rates])
     made = base.model_copy(update={**about, "texts": units, "pairs": len(judged), "bounds": bounds})
     return music_certificate.identified(made)
@@ -180,6 +174,8 @@ def _judged(
         if line.probability is not None
         and line.created_at >= base.made_at
         and line.threshold in {bound.threshold for bound in base.bounds}
+        # What is read word for word in English has bounds of its own, which stay as they are.
+        and not (line.features and line.features.glossed)
     }
     newest: dict[tuple[str, str], Judgement] = {}
     rated: dict[tuple[str, str], Judgement] = {}

@@ -172,6 +172,7 @@ def test_what_the_application_is_decides_what_music_is_made(user_file):
         assert presets.load(user_file({"application": nothing})).digest == shipped.digest
     refused(user_file({"application": "x" * 501}), "application", "500")
     refused(user_file({"application": 5}), "application")
+    refused(user_file({"reader": ""}), "reader")
 
 
 def test_ducking_changes_a_mix_and_not_what_music_is_made(user_file):

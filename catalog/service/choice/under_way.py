@@ -91,7 +91,7 @@ def alike(call: Call, other: Call, terms: Terms) -> bool:
     if call.choices != other.choices or call.understood is None or other.understood is None:
         return False
     (wanted, vector), (made, other_vector) = call.understood, other.understood
-    by_music = terms.for_text(wanted.features, wanted.brief).music_threshold is not None
-    if by_music and wanted.style == made.style and call.choices.preset is None:
+    same_style = wanted.style == made.style and call.choices.preset is None
+    if same_style and terms.for_text(wanted.features, wanted.brief).music_threshold is not None:
         return True
     return like(wanted, made, float(vector @ other_vector), terms)

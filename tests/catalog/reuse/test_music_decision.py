@@ -489,7 +489,7 @@ def test_a_rate_that_is_not_certified_for_such_texts_names_one_that_is():
     decision = decide(wanting(features=in_german()), shelf(1), strict, styles=STYLES)
     assert (decision.action, decision.rule) == ("make", "uncertified")
     assert "no threshold holds 5% of false reuse in texts read word for word in English" in decision.reason
-    assert "pass max_false_reuse=0.1" in decision.reason
+    assert decision.reason.endswith("pass max_false_reuse=0.1, which one does hold")
     assert decide(wanting(), shelf(1), strict, styles=STYLES).threshold == 0.95
 
 
