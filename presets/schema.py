@@ -239,6 +239,8 @@ class Style(Generation):
     energy: Affect = 0.0
     moods: Moods = ()
     topics: Words = ()
+    genres: Words = ()
+    """What music files of this style name as their genre."""
     environment: Annotated[str, AfterValidator(_environment)] | None = None
     synthesis: Synthesis | None = None
     """Parameters of the procedural generator, passed on as they stand."""

@@ -31,6 +31,8 @@ SURE_ENOUGH = 0.3
 GENRE, OTHER = 2.0, 1.0
 """What a word counts that a style shares with a genre, and with any other word."""
 LEXICAL, COSINE = 0.9, 14.0
+OF_GENRE = 7.0
+"""What a genre counts that a style names as its own."""
 TOLD = 5
 """How many of the likeliest styles are kept with the track."""
 _SAID = (
@@ -39,6 +41,15 @@ _SAID = (
 )
 EMPTY_WORDS = frozenset(_SAID.split())
 """Words that tell nothing of how music sounds."""
+_OTHER_GENRES = (
+    "alternative, alternative rock, audiobook, blues, christian, christmas, comedy, dub, dubstep, "
+    "experimental, game, grunge, hard rock, hardcore, heavy metal, hip hop, holiday, house, indie, "
+    "indie rock, instrumental, j pop, k pop, klezmer, mariachi, metal, misc, musical, noise, opera, other, "
+    "podcast, polka, post rock, progressive rock, punk, punk rock, r and b, rap, reggae, reggaeton, rock, "
+    "rockabilly, salsa, ska, speech, spoken word, surf rock, tango, trap, unknown, vocal"
+)
+OTHER_GENRES = frozenset(_OTHER_GENRES.split(", "))
+"""Genres that say no style: none of the shipped ones plays them, or they are of every kind."""
 
 
 class Impression(Value):
@@ -79,10 +90,11 @@ def impression(
         said_by = words.said_by.get("style", "")
         named = Impression(style=words.style, styles={words.style: 1.0}, sure=1.0, by=said_by)
         return _felt(named, features, styles)
-    tokens = _tokens(words)
-    if features is None or not tokens:
+    own, others = _genres(words, styles)
+    tokens = _tokens(words, others, titles=not others or bool(own))
+    if features is None or not (own or tokens):
         return Impression()
-    chances = _chances(words, tokens, styles, encoder)
+    chances = _chances(words, own, tokens, styles, encoder)
     likely = sorted(chances, key=lambda name: -chances[name])
     sure = chances[likely[0]] if likely else 0.0
     first = Impression(
@@ -109,10 +121,31 @@ def _felt(one: Impression, features: Features | None, styles: Mapping[str, Style
     return one.model_copy(update=felt)
 
 
+def _genres(words: Words, styles: Mapping[str, StyleLike]) -> tuple[Counter[str], frozenset[str]]:
+    """Return how many of the piece's genres each style names as its own, and the names of all genres that are known."""
+    played: dict[str, list[str]] = {}
+    for name, style in styles.items():
+        for genre in getattr(style, "genres", None) or ():
+            played.setdefault(_genre(genre), []).append(name)
+    said = {_genre(one) for one in words.genres}
+    own = Counter(name for genre in said for name in played.get(genre, ()))
+    return own, frozenset(genre for genre in said if genre in played or genre in OTHER_GENRES)
+
+
+def _genre(text: str) -> str:
+    """Return the name of a genre as it is compared: "Drum & Bass", "drum'n'bass" and "Drum and Bass" are one."""
+    plain = re.sub(r"\s*(?:&|'n'|\bn\b|\+)\s*", " and ", text.casefold()).replace("'", "")
+    return " ".join(re.findall(r"\w+", plain))
+
+
 def _chances(
-    words: Words, tokens: Mapping[str, float], styles: Mapping[str, StyleLike], encoder: Encoder
+    words: Words,
+    own: Mapping[str, int],
+    tokens: Mapping[str, float],
+    styles: Mapping[str, StyleLike],
+    encoder: Encoder,
 ) -> dict[str, float]:
-    """Return the chance of each style: by the words it shares, and by how near the meanings are."""
+    """Return the chance of each style: by its genres, by the words it shares, and by how near the meanings are."""
     names = tuple(styles)
     said, vectors = _of_styles(styles, encoder)
     rare = Counter(token for own in said for token in own)
@@ -127,19 +160,26 @@ def _chances(
         ]
     )
     cosines = vectors @ encoder.encode([words.about_music])[0]
-    score = LEXICAL * shared + COSINE * (cosines - cosines.mean())
+    named = np.array([own.get(name, 0) for name in names], float)
+    score = OF_GENRE * named + LEXICAL * shared + COSINE * (cosines - cosines.mean())
     odds = np.exp(np.minimum(score - score.max(), 0.0))
     # Without a word that a style shares, nearness of meaning alone is a guess among all of them.
-    chances = odds / (odds.sum() + (0.0 if shared.max() > 0 else 2.0))
+    chances = odds / (odds.sum() + (0.0 if named.any() or shared.max() > 0 else 2.0))
     return dict(zip(names, chances.tolist(), strict=True))
 
 
-def _tokens(words: Words) -> dict[str, float]:
-    """Return the words that may tell how it sounds, each with what it counts."""
+def _tokens(words: Words, genres: frozenset[str], *, titles: bool) -> dict[str, float]:
+    """Return the words that may tell how it sounds, each with what it counts.
+
+    `genres` are those that are known by their names. Without `titles` the names of things say nothing: "Ocean" is no
+    sound of the sea where the genre is metal.
+    """
     found: dict[str, float] = {}
+    unknown = (one for one in words.genres if _genre(one) not in genres)
+    called = (words.title, words.album, words.comment, words.folder) if titles else ()
     for weight, texts in (
-        (GENRE, (*words.genres, *words.moods, *words.tags)),
-        (OTHER, (words.description, words.title, words.album, words.comment, words.folder)),
+        (GENRE, (*unknown, *words.moods, *words.tags)),
+        (OTHER, (words.description, *called)),
     ):
         for token in (token for text in texts for token in _split(text)):
             found.setdefault(token, weight)
