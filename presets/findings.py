@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from .document import STORAGE, STORED_ELSEWHERE
 from .errors import did_you_mean, shown
-from .schema import (
-    BackendSettings,
-    Configuration,
-    Defaults,
-    Ear,
-    Model,
-    Overrides,
-    PromptMetadata,
-    Reader,
-    Role,
-    RoleDucking,
-    Scrub,
-    Style,
-    Tier,
-)
+from .schema import Configuration, Overrides, RoleDucking
 
 __all__ = ["sentence"]
 
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "model": Model,
-    "defaults": Defaults,
-    "prompt_metadata": PromptMetadata,
-    "presets": Style,
-    "roles": Role,
-    "quality": Tier,
-    "reader": Reader,
-    "scrub": Scrub,
-    "ear": Ear,
-    "backends": BackendSettings,
-}
 _SHOWN_OF_READER = {"model", "timeout_s", "temperature"}
 
 
@@ -88,8 +62,15 @@ def _keys(title: str, loc: list[str]) -> list[str]:
         return list(Overrides.model_fields)
     if len(loc) == 1:
         return list(Configuration.model_fields)
-    inside_ducking = len(loc) == 4  # roles.<name>.ducking.<key>, the only mapping inside an entry
-    return list((RoleDucking if inside_ducking else _SECTIONS[loc[0]]).model_fields)
+    if len(loc) == 4:  # roles.<name>.ducking.<key>, the only mapping inside an entry
+        return list(RoleDucking.model_fields)
+    return list(_section(Configuration.model_fields[loc[0]].annotation).model_fields)
+
+
+def _section(annotation: Any) -> type[BaseModel]:
+    """Return the model of a section: the annotation itself, or the model within `dict[...]` or `... | None`."""
+    within = [annotation, *get_args(annotation)]
+    return next(each for each in within if isinstance(each, type) and issubclass(each, BaseModel))
 
 
 def _says(kind: str, context: dict[str, Any], value: Any) -> str:

@@ -24,13 +24,15 @@ from ..disk.files import TEMPORARY, check_writable, inside, sha256_of, storing, 
 from ..errors import Damage, InputError
 from ..models import Track
 
-__all__ = ["CODES", "PRINT", "SIDECAR", "AudioFiles", "beside", "checked_audio", "suffix_of"]
+__all__ = ["ARRAYS", "CODES", "PRINT", "SIDECAR", "AudioFiles", "beside", "checked_audio", "suffix_of"]
 
 
 _log = logging.getLogger(__name__)
 
 SIDECAR, CODES, PRINT = ".json", ".codes.npz", ".print.npz"
 """Endings of what stands beside an audio file under its name."""
+ARRAYS = {CODES: "codes", PRINT: "prints"}
+"""The array that a file with such an ending holds."""
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
 
@@ -104,7 +106,7 @@ class AudioFiles:
         """Return the fingerprint beside an audio file, None where there is none or it cannot be read."""
         try:
             path = inside(self._home, audio_path).with_suffix(PRINT)
-            prints: NDArray[np.uint32] = array_in(path.read_bytes(), "prints")
+            prints: NDArray[np.uint32] = array_in(path.read_bytes(), ARRAYS[PRINT])
         except (OSError, Damage):
             return None
         return prints if prints.dtype == np.uint32 and prints.ndim == 1 else None
@@ -132,7 +134,9 @@ class AudioFiles:
     def codes_of(self, track: Track) -> NDArray[np.int16] | None:
         """Return the codes that the audio was decoded from, None where none were kept or they cannot be read."""
         try:
-            codes: NDArray[np.int16] = array_in(self.path_of(track).with_suffix(CODES).read_bytes(), "codes")
+            codes: NDArray[np.int16] = array_in(
+                self.path_of(track).with_suffix(CODES).read_bytes(), ARRAYS[CODES]
+            )
         except (OSError, Damage):
             return None
         return codes if codes.dtype == np.int16 and codes.ndim == 2 else None

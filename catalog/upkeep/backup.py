@@ -26,7 +26,7 @@ from ..disk.table import DurableTable
 from ..errors import CatalogError, Damage, InputError, StorageError
 from ..generator import Progress
 from ..models import Value
-from ..store.audio import beside
+from ..store.audio import ARRAYS, beside
 from ..store.audit import Problem
 from ..store.store import Store
 from ..version import package_version
@@ -288,7 +288,7 @@ def _lost(track: TrackAudio, error: Exception) -> Problem:
 def _beside(
     home: Path, audio_path: str, objects: Objects, before: Snapshot | None, problems: list[Problem]
 ) -> dict[str, Stored]:
-    """Copy sidecar and codes; one that cannot be read stays as it was in the snapshot before."""
+    """Copy sidecar, codes and fingerprint; one that cannot be read stays as it was in the snapshot before."""
     found = {}
     for relative in beside(audio_path):
         path = inside(home, relative)
@@ -307,10 +307,11 @@ def _beside(
 
 
 def _check_beside(path: Path) -> None:
-    """Raise Damage for a sidecar, or for codes, whose checksum is wrong."""
+    """Raise Damage for a sidecar, codes or a fingerprint whose checksum is wrong."""
     data = path.read_bytes()
-    if path.suffix == ".npz":
-        array_in(data, "codes")
+    array = next((name for ending, name in ARRAYS.items() if path.name.endswith(ending)), None)
+    if array is not None:
+        array_in(data, array)
     elif not is_whole(data):
         raise Damage("it no longer says what was written")
 

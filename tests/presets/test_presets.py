@@ -279,12 +279,22 @@ def test_the_page_offers_the_places_and_times_of_the_vocabulary():
         ),
         ({"quality": {"best": {"description": "x", "max_duration_s": 3}}}, ["'best'", "'final'"]),
         ({"model": {"size": "huge"}}, ["model.size is 'huge'", "'melody'"]),
+        ({"check": {"retakes": 9}}, ["check.retakes is 9", "at most 5"]),
+        ({"check": 3}, ["check is 3", "a mapping"]),
+        ({"check": {"retake": 1}}, ["check.retake is no known key", "retakes?"]),
         ({"defaults": {"top_k": "a", "top_p": "b"}}, ["defaults.top_k", "and 1 more"]),
     ],
 )
 def test_a_wrong_value_is_refused_by_file_key_value_and_what_is_valid(user_file, content, parts):
     path = user_file(content)
     refused(path, str(path), *parts)
+
+
+@pytest.mark.parametrize(
+    "section", ["model", "defaults", "prompt_metadata", "reader", "scrub", "ear", "check"]
+)
+def test_a_key_that_a_section_does_not_know_is_refused_with_those_that_it_knows(user_file, section):
+    refused(user_file({section: {"zzzz": 9}}), f"{section}.zzzz is no known key", "valid are ")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from homes import a_judgement, a_record, add, finish, newest_for, note, open_store, start, vector_of
 
@@ -261,6 +262,25 @@ def test_a_damaged_sidecar_never_replaces_a_good_copy(home, backup, tmp_path):
     assert "is damaged: it no longer says what was written" in problem.detail
     restore(backup, tmp_path / "new")
     assert (tmp_path / "new" / path.relative_to(home)).read_bytes() == whole_text
+
+
+def test_codes_and_fingerprints_are_copied_and_a_damaged_one_never_replaces_a_good_copy(
+    home, backup, tmp_path
+):
+    store = open_store(home)
+    track, other = store.tracks.get("t1"), store.tracks.get("t2")
+    codes, prints = np.ones((4, 9), np.int16), np.arange(40, dtype=np.uint32)
+    store.audio.put_codes(track.audio_path, codes)
+    store.audio.put_print(other.audio_path, prints)
+    assert back_up(store, backup, keep=1).problems == ()
+    flip(store.audio.path_of(other).with_suffix(".print.npz"), 60)
+    (problem,) = back_up(store, backup).problems
+    assert "print.npz is damaged: the array 'prints' cannot be read" in problem.detail
+    store.close()
+    restore(backup, tmp_path / "new")
+    back = open_store(tmp_path / "new")
+    assert np.array_equal(back.audio.codes_of(track), codes)
+    assert np.array_equal(back.audio.print_at(other.audio_path), prints)
 
 
 @pytest.mark.parametrize("text", [b"the context of t3", b"audio/"])
