@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .home import open_library
+from .home import open_library, open_store
 
 __all__ = [
     "AFTER_DASHES",
@@ -142,14 +142,22 @@ def query_hints(line: str, facts: dict[str, Any], home: str, config: str | None 
 
 
 def _known_names(config: str | None, home: str) -> dict[str, Any]:
+    from ..intake.impressions import UNSORTED
     from ..plugins.backends import Backends
+    from ..search.names import with_those_of_tracks
+
+    def read(column: str) -> set[str]:
+        with open_store(home) as store:
+            values: set[str] = store.tracks.values(column)
+            return values
 
     library = open_library(config, home)
-    return {
-        "style": library.styles.keys(),
+    known = {
+        "style": (*library.styles, UNSORTED),
         "role": library.roles.keys(),
         "by": Backends(library.backends),
     }
+    return with_those_of_tracks(known, read)
 
 
 def check_out_file(out: str | None, force: bool) -> None:

@@ -184,6 +184,9 @@ def export(
         written = export_tracks(store, tracks, form, to, force=force)
     for path in written:
         click.echo(str(path))
+    if not (tracks or track_ids):
+        for hint in query_hints(query or "", facts, home):
+            click.echo(f"note: {hint}", err=True)
     click.echo(f"{len(tracks)} tracks exported as {form}", err=True)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "FindOrMakeArguments",
     "FixedArguments",
     "arguments_without",
+    "check_fields",
     "result_text",
     "service_arguments",
     "tool_description",
@@ -131,6 +132,15 @@ class FixedArguments(TypedDict, total=False):
     fit: Fit | None
     variety: int | None
     reuse: Reuse
+
+
+def check_fields(model: type[BaseModel], values: Any) -> Any:
+    """Return the `values` that a component is built of. Raises ValueError for a name that is no field of `model`."""
+    names = {field.alias or name for name, field in model.model_fields.items()} | model.model_fields.keys()
+    for name in values if isinstance(values, Mapping) else ():
+        if name not in names:
+            raise ValueError(f"unknown field {name!r}; {nearest(str(name), model.model_fields)}")
+    return values
 
 
 def arguments_without(fixed: Mapping[str, Any]) -> type[BaseModel]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from typing_extensions import Unpack
 
 from ..errors import CatalogError, InputError
@@ -14,7 +14,14 @@ from ..models import Hit, Result
 from ..report import entry
 from ..service.service import MusicService
 from ..validation import nearest, sentence
-from .arguments import FixedArguments, arguments_without, result_text, service_arguments, tool_description
+from .arguments import (
+    FixedArguments,
+    arguments_without,
+    check_fields,
+    result_text,
+    service_arguments,
+    tool_description,
+)
 from .description import track_metadata, track_text
 from .optional import extra
 from .queries import Where, filter_from, query_from
@@ -50,6 +57,11 @@ class TrackRetriever(BaseRetriever):
     """The lowest score of a track: a cosine for by="meaning"; otherwise scores compare within one search only."""
     by: Literal["meaning", "words", "both", "sound"] = "meaning"
     search_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_known_fields(cls, values: Any) -> Any:
+        return check_fields(cls, values)
 
     def _get_relevant_documents(
         self,

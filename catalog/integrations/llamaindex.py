@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import Unpack
 
 from ..errors import CatalogError
@@ -16,7 +16,14 @@ from ..generator import Progress
 from ..models import Context, Hit, Result
 from ..report import entry
 from ..service.service import MusicService
-from .arguments import FixedArguments, arguments_without, result_text, service_arguments, tool_description
+from .arguments import (
+    FixedArguments,
+    arguments_without,
+    check_fields,
+    result_text,
+    service_arguments,
+    tool_description,
+)
 from .description import track_metadata, track_text
 from .optional import extra
 from .queries import Where, filter_from, query_from
@@ -86,6 +93,11 @@ class SoundtrackPostprocessor(BaseNodePostprocessor):
     """Whether a track may be made; if not, a node that no track fits gets none."""
     required: bool = True
     """Whether a failure is raised; if not, its message is put under "soundtrack_error"."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_known_fields(cls, values: Any) -> Any:
+        return check_fields(cls, values)
 
     @classmethod
     def class_name(cls) -> str:

@@ -34,7 +34,7 @@ def filter_from(where: Where, service: MusicService) -> Filter:
         return validated(Filter, where)
     if not isinstance(where, str):
         raise InputError(f"the filter is a {type(where).__name__}; write mood:calm, or pass fields of Filter")
-    query = parse(where, {"style": service.library.styles.keys(), "role": service.library.roles.keys()})
+    query = parse(where, service.known_names())
     if query.text:
         raise InputError(
             f"the filter has words to search for ({query.text}); give facts alone, such as mood:calm"

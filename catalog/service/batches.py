@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from typing import Any
 
-from ..errors import CatalogError
+from ..errors import CatalogError, InputError
 from ..generator import Cancelled, Progress
-from ..models import ServedResult
+from ..models import Context, ServedResult
+from ..request.context import ContextSource, read_context
 from ..reuse.terms import Terms
 from .call import Call
 from .checking.made import TOGETHER
 from .choice.under_way import alike
 from .stages import Flow
 
-__all__ = ["BATCH", "serve"]
+__all__ = ["BATCH", "begun", "serve"]
 
 
 BATCH = TOGETHER
 """How many tracks this process makes together at the most."""
+
+
+def begun(flow: Flow, sources: Iterable[ContextSource], arguments: Mapping[str, Any]) -> list[Call]:
+    """Return a call of find-or-make for each source. Raises InputError, with the place of a source that is refused."""
+    if isinstance(sources, str | bytes | Mapping | Context):
+        kind = type(sources).__name__
+        raise InputError(f"the contexts are one {kind}; pass a list of them, or call find_or_make for one")
+    calls = []
+    for place, source in enumerate(sources, 1):
+        try:
+            calls.append(flow.begin("find-or-make", source, arguments))
+        except InputError:
+            try:
+                read_context(source)
+            except InputError as error:
+                raise InputError(f"context {place}: {error}") from None
+            raise  # what is wrong is an argument of all of them
+    return calls
 
 
 def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[ServedResult]:

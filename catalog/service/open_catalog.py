@@ -20,12 +20,14 @@ from ..history import feedback, requests, suggestions
 from ..history.certification import certify
 from ..history.over_time import By
 from ..history.statistics import Statistics, statistics
+from ..intake.impressions import UNSORTED
 from ..models import Context, Features, FilterArguments, Hit, Hits, Judgement, LogArguments, Page, Track
 from ..plugins.backends import Backends
 from ..presets import Library
 from ..request.context import ContextSource, read_context
 from ..reuse.certificate import Certificate
 from ..reuse.music_certificate import MusicCertificate
+from ..search.names import with_those_of_tracks
 from ..search.query import Query, add_facts, parse
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
@@ -234,11 +236,15 @@ class OpenCatalog:
     def _query(self, text: str | Query) -> Query:
         if isinstance(text, Query):
             return text
-        return parse(text, self._names())
+        return parse(text, self.known_names())
+
+    def known_names(self) -> dict[str, Collection[str]]:
+        """Return the names that a query may hold, by field: those of the configuration and those of tracks."""
+        return with_those_of_tracks(self._names(), self.store.tracks.values)
 
     def _names(self) -> dict[str, Collection[str]]:
         return {
-            "style": self.library.styles.keys(),
+            "style": (*self.library.styles, UNSORTED),
             "role": self.library.roles.keys(),
             "by": self.backends,
         }

@@ -195,11 +195,12 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
         """Return a result for each context as `find_or_make` would, with as many tracks made together as it goes.
 
         Contexts near one another share a track as they would one after the other. Tracks that were made before an
-        error are kept, and every call leaves a line in the log. `read_calls` reads the texts of those that are no
+        error are kept, and every call leaves a line in the log. A context that cannot be used is named by its place,
+        from 1, before anything is made. `read_calls` reads the texts of those that are no
         repeats in place of this process (see `music_catalog.bulk`).
         """
         terms = self._terms("auto", min_similarity, max_false_reuse, reach, fit, variety)
-        calls = [self._flow.begin("find-or-make", source, arguments) for source in text_contexts]
+        calls = batches.begun(self._flow, text_contexts, arguments)
         if read_calls is not None:
             # The key of a repeat was made for before, and its text is not read.
             there = self.store.tracks.ids_made_for([call.key for call in calls])

@@ -307,6 +307,10 @@ class Tracks(TrackVectors):
             return pa.table({name: pa.array([], pa.string()) for name in names})
         return scan(self.table.durable, None, self.table.known(names))
 
+    def values(self, column: str) -> set[str]:
+        """Return the values that tracks have in a column of words, those in the trash included; "" is none."""
+        return {*self.columns([column])[column].unique().to_pylist()} - {"", None}
+
     def style_and_rating(self, ids: Sequence[str]) -> dict[str, Row]:
         """Return style and rating (0 for none) of the tracks with these ids, in the trash or not."""
         rows = self.table.read(one_of("id", [*ids]), columns=("id", "style", "rating")) if ids else []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -26,6 +26,7 @@ from .cache import FileCache
 from .guard import LOOPBACK, Guard, Policy
 from .metrics import Metered, Metrics
 from .note import proof_of
+from .parameters import check_parameters
 from .problems import add_handlers, openapi
 from .readiness import Readiness, read_tables
 from .routes import (
@@ -124,6 +125,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(check_parameters)],
     )
     app.state.shared = Shared(
         service=service,

@@ -188,8 +188,10 @@ class Guard:
                 return refusal_response(403, "another site may not read from this service")
         elif not _from_here(headers, hosts[0]):
             return refusal_response(403, "another site may not change anything in this service")
-        elif method != "DELETE" and not (_is_json(headers) or _is_sound(scope, headers)):
-            return _not_sound() if method == "POST" and TAKES_SOUND.fullmatch(_route(scope)) else _not_json()
+        elif method == "POST" and TAKES_SOUND.fullmatch(_route(scope)):
+            return None if _is_sound(scope, headers) else _not_sound()
+        elif method != "DELETE" and not _is_json(headers):
+            return _not_json()
         return None
 
     async def _stranger(self, scope: Scope, headers: Headers) -> Response | None:
@@ -229,7 +231,10 @@ def _not_json() -> Response:
 
 
 def _not_sound() -> Response:
-    return refusal_response(415, "send a WAV, FLAC or OGG file, with its type as Content-Type: audio/wav")
+    return refusal_response(
+        415,
+        "send the audio file as the body, with its type, such as audio/wav or audio/mpeg, as Content-Type",
+    )
 
 
 def _name(host: str) -> str | None:

@@ -94,9 +94,8 @@ def export(
 
 
 def _listed(shared: Shared, q: str, by: SearchBy | None, sort: str, trashed: bool) -> Sequence[Track]:
-    library = shared.service.library
     state: FilterArguments = {"state": "trashed"} if trashed else {}
-    query = add_facts(parse(q, {"style": library.styles.keys(), "role": library.roles.keys()}), state)
+    query = add_facts(parse(q, shared.service.known_names()), state)
     if by and query.text:
         return shared.service.browse(query, by=by, narrow=True, limit=BEST).tracks
     return shared.service.store.tracks.list(require_words(query).where, order=sort)

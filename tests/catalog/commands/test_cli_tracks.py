@@ -42,6 +42,9 @@ def test_lists_searches_and_exports_take_queries(home):
     assert run("search", "rain length:5..", home=home).exit_code == 3
     rows = run("export", "--format", "jsonl", "--to", "-", "--query", "by:procedural rating:none", home=home)
     assert len(rows.stdout.splitlines()) == 1
+    assert run("list", "style:unsorted", home=home).exit_code == 0
+    nothing = run("export", "--format", "csv", "--to", "-", "--style", "ambient_lofy", home=home)
+    assert (nothing.exit_code, "did you mean ambient_lofi" in nothing.stderr) == (0, True)
     refused = run("list", "style:ambient_lofy", home=home)
     assert refused.exit_code == 2
     assert "did you mean ambient_lofi" in refused.stderr

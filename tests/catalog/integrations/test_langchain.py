@@ -102,6 +102,15 @@ def test_a_search_argument_that_cannot_be_used_is_one_sentence(stocked, search, 
     assert "\n" not in str(refused.value)
 
 
+def test_a_field_that_the_retriever_does_not_know_is_refused(stocked):
+    with pytest.raises(ValueError, match=r"unknown field 'filters'; did you mean filter\?"):
+        TrackRetriever(service=stocked, filters="mood:calm")
+    with pytest.raises(ValueError, match="unknown field 'top_k'"):
+        TrackRetriever(service=stocked, top_k=1)
+    named = TrackRetriever(service=stocked, k=1, name="music", tags=["a"], metadata={"b": 1})
+    assert (named.k, named.name) == (1, "music")
+
+
 def test_a_question_is_plain_words_whatever_it_looks_like(stocked):
     for question in ('mood:none such "calm', "-rain is:trashed", "length:x style:?"):
         assert len(TrackRetriever(service=stocked).invoke(question)) == 3

@@ -213,6 +213,11 @@ def test_the_agents_way_of_calling_tells_what_was_refused(service, arguments, re
         tool.call(**arguments)
 
 
+def test_a_field_that_the_postprocessor_does_not_know_is_refused(service):
+    with pytest.raises(ValueError, match=r"unknown field 'top'; did you mean top_n\?"):
+        SoundtrackPostprocessor(service=service, top=1)
+
+
 def test_many_nodes_at_once_make_each_track_once(service):
     soundtrack = SoundtrackPostprocessor(service=service, asked=SHORT)
 

@@ -39,6 +39,21 @@ def filled(service, monkeypatch):
     return service
 
 
+def test_names_that_only_tracks_have_are_known_to_a_query(filled):
+    assert filled.search("style:unsorted") == []
+    with pytest.raises(InputError, match="style:of_before at character 1 is not valid"):
+        filled.search("style:of_before")
+    (vector,) = filled.encoder.encode(["rain"])
+    names = {"style": "of_before", "role": "of_before", "backend": "of_before"}
+    track = stored(filled.store, "old", audio="one", encoder=filled.encoder.identity, **names)
+    filled.store.tracks.insert(track, vector)
+    for field in ("style", "role", "by"):
+        assert [hit.track.id for hit in filled.search(f"{field}:of_before")] == ["old"]
+        assert ids(filled.browse(f"{field}:of_before").tracks) == ["old"]
+    with pytest.raises(InputError, match="did you mean of_before"):
+        filled.search("style:of_befor")
+
+
 def ids(tracks):
     return [track.id for track in tracks]
 

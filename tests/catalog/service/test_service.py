@@ -364,6 +364,23 @@ def test_many_contexts_share_what_they_would_share_one_after_the_other(service):
     assert service.find_or_make_all([]) == []
 
 
+@pytest.mark.parametrize(
+    ("contexts", "reason"),
+    [
+        ("Rain", "the contexts are one str; pass a list of them"),
+        ({"answer": CALM}, "the contexts are one dict; pass a list"),
+        ([CALM, "", PANIC], "context 2: the text is empty"),
+        ([CALM, 3], "context 2: the context is a int"),
+    ],
+)
+def test_contexts_of_a_batch_are_a_list_and_a_wrong_one_is_named(service, contexts, reason):
+    with pytest.raises(InputError, match=reason):
+        service.find_or_make_all(contexts, **SHORT)
+    with pytest.raises(InputError, match=r"^role"):
+        service.find_or_make_all([CALM], role=3)
+    assert service.store.tracks.list() == []
+
+
 def test_misses_are_made_in_one_batch_where_the_generator_can(open_service):
     class Batching(Counting):
         batches = ()

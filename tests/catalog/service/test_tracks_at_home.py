@@ -29,6 +29,7 @@ CALLS = {
     "get": ("an-id",),
     "history": (),
     "key_of": (CALM,),
+    "known_names": (),
     "log_cancelled": (CALM,),
     "make_stock": (None,),
     "plan_stock": ([CALM], 1),

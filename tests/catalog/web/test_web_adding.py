@@ -45,7 +45,9 @@ def test_a_file_is_added_once_and_listed(prepared_here, client):
         (b"nonsense", "?name=a.mp3", "audio/mpeg", 422, "a.mp3 cannot be added: it is damaged"),
         (b"", "?name=a.mp3", "audio/mpeg", 422, ""),
         (b"x", "?name=a.wav&role=bed", "audio/wav", 422, "role 'bed' is unknown"),
-        (b"x", "?name=a.wav", "text/plain", 415, "send a WAV"),
+        (b"x", "?name=a.wav", "text/plain", 415, "such as audio/wav or audio/mpeg"),
+        (b"x" * 70_000, "?name=a.wav", "application/json", 415, "such as audio/wav or audio/mpeg"),
+        (b"x", "?name=a.wav&licence=CC0-1.0", "audio/wav", 422, "'licence' in the address; did you mean lic"),
     ],
 )
 def test_what_cannot_be_added_is_refused(client, content, query, kind, status, says):

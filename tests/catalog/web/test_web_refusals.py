@@ -115,6 +115,35 @@ def test_what_is_asked_for_is_bounded(client, path):
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:catalog:InputError")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        (
+            "GET",
+            "/api/tracks?style=ambient_lofi",
+            "unknown parameter 'style' in the address; valid: by, folded",
+        ),
+        ("GET", "/api/tracks?limit=2&offst=4", "'offst' in the address; did you mean offset?"),
+        ("GET", "/api/tracks/a/audio?fromat=flac", "did you mean format?"),
+        ("HEAD", "/api/tracks/a/audio?fromat=flac", ""),
+        ("GET", "/api/tracks/a?x=", "this address takes none"),
+        ("POST", "/api/find?wait=1", "this address takes none"),
+        ("DELETE", "/api/tracks/a?purge=true", "this address takes none"),
+    ],
+)
+def test_a_parameter_that_an_address_does_not_know_is_refused(client, method, path, says):
+    answer = client.request(method, path, json={} if method == "POST" else None)
+    assert answer.status_code == 422
+    assert says in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/?utm_source=x", "/api/health?x=1", "/api/ready?probe=2", "/metrics?x=1", "/api/tracks?_=17"]
+)
+def test_what_monitors_links_and_caches_add_to_an_address_passes(client, path):
+    assert client.get(path).status_code in (200, 503)
+
+
 def test_a_length_no_preset_makes_is_refused_and_one_beyond_the_tier_cut(client):
     body = {"context": RAIN, "quality": "preview"}
     assert client.post("/api/find", {**body, "duration_s": 100_000.0}).status_code == 422

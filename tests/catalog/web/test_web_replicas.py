@@ -81,14 +81,15 @@ def test_a_mix_of_one_replica_is_fetched_and_deleted_by_another(replica):
     answer = first.request("POST", address, content=recording(), headers=WAV)
     name, job = first.follow(answer.json()["job"])[-1]
     assert name == "done", job
-    mix = f"/api/mixes/{job['outcome']['mix']}?format=flac"
+    kept = f"/api/mixes/{job['outcome']['mix']}"
+    mix = f"{kept}?format=flac"
     assert second.get(f"/api/jobs/{job['id']}").json()["outcome"] == job["outcome"]
     samples, rate = sound(second.get(mix))
     assert len(samples) / rate == pytest.approx(8.0, abs=0.01)
     assert names(first) == ["mix.flac"]  # the recording went
-    assert second.delete(mix).status_code == 204
+    assert second.delete(kept).status_code == 204
     assert first.get(mix).status_code == 404
-    assert second.delete(mix).status_code == 404
+    assert second.delete(kept).status_code == 404
 
 
 def test_a_story_of_a_replica_that_dies_is_made_by_another_from_what_was_sent(replica, steps, monkeypatch):
