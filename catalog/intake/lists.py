@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ..errors import InputError
 from ..objects.address import is_address
+from ..validation import nearest
 from .far import checked_address
 from .finding import told
 from .words import Words, clean, key_name, split_list
@@ -47,6 +48,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 PATHS = ("path", "file", "filename", "audio", "audio_path", "file_path", "location")
 """Columns of a list that may name the file."""
 LISTS = frozenset({"genres", "moods", "tags"})
+FLAGS = ("ai_generated", "loopable")
+YES, NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
 LARGEST_JSON = 4_000_000
 
 
@@ -68,12 +71,14 @@ def read_sidecar(path: Path) -> Words:
     return Words()
 
 
-def manifest(path: str | Path) -> dict[str, Words]:
+def manifest(path: str | Path, *, roles: Iterable[str] = ()) -> dict[str, Words]:
     """Return what a list says of each file, by the real path of the file, or by its address on an object store.
 
     The list is CSV with a row of names, or JSON Lines; one column is `path`, relative to the folder of the list, or the
-    address of audio on an object store. Raises InputError with the number of the row for one that cannot be used.
+    address of audio on an object store. `roles` are those on offer, where that is known. Raises InputError with the
+    number of the row for one that cannot be used.
     """
+    roles = frozenset(roles)
     file = Path(path)
     rows = _json_lines(file) if file.suffix.lower() in (".jsonl", ".json", ".ndjson") else _csv(file)
     found: dict[str, Words] = {}
@@ -83,17 +88,31 @@ def manifest(path: str | Path) -> dict[str, Words]:
             raise InputError(f"row {number} of {told(file)} names no file; give it a column `path`")
         place = checked_address(where) if is_address(where) else os.path.realpath(file.parent / where)
         try:
-            found[place] = _said(row, strict=True)
+            words = _said(row, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
-            field = str(first["loc"][0])
-            column = next((name for name in NAMES[field] if row.get(name)), field)
+            column = _column(str(first["loc"][0]), row)
             raise InputError(
                 f"{column} in row {number} of {told(file)} is {first['input']!r}: {first['msg'].lower()}"
             ) from None
+        if words.role and roles and words.role not in roles:
+            raise InputError(
+                f"role in row {number} of {told(file)} is {words.role!r}; {nearest(words.role, roles)}"
+            )
+        for field in FLAGS:
+            column = _column(field, row)
+            if (value := row.get(column)) not in (None, "") and str(value).strip().lower() not in (*YES, *NO):
+                raise InputError(
+                    f"{column} in row {number} of {told(file)} is {value!r}; write true or false"
+                )
+        found[place] = words
     if not found:
         raise InputError(f"the list {told(file)} has no rows; write one for each file")
     return found
+
+
+def _column(field: str, row: Mapping[str, Any]) -> str:
+    return next((name for name in NAMES[field] if row.get(name) not in (None, "")), field)
 
 
 def beets_library(path: str | Path) -> dict[Path, Words]:
@@ -177,10 +196,8 @@ def _said(row: Mapping[str, Any], *, strict: bool) -> Words:
             )
         elif field == "musical_key":
             value = key_name(str(value))
-        elif field in ("ai_generated", "loopable"):
-            value = (
-                value if isinstance(value, bool) else str(value).strip().lower() in ("1", "true", "yes", "y")
-            )
+        elif field in FLAGS:
+            value = str(value).strip().lower() in YES
         elif field != "tempo_bpm":
             value = str(value) if not isinstance(value, (dict, list)) else ""
         try:

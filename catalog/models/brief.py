@@ -58,6 +58,11 @@ class Brief(Value):
     """What the application is that shows the text, where that counted; None where it was not told."""
     read_by: Literal["built-in", "language model", "caller"] = "built-in"
 
+    @property
+    def beyond_the_text(self) -> bool:
+        """Whether more than the text and the built-in model speaks in it: an application, another reader, a caller."""
+        return bool(self.application) or self.read_by != "built-in"
+
     def __repr__(self) -> str:
         """Return one line: the styles that fit best with their chances, and the mood."""
         best = sorted(self.styles, key=lambda name: -self.styles[name].fits)[:3]

@@ -112,8 +112,8 @@ def decide(
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
     """Return whether a track made for `made` would be reused for `wanted` as one of the same scene and mood."""
     terms = terms.for_text(wanted.features, wanted.brief)
-    told = any(one.brief and one.brief.application for one in (wanted, made))
-    if told and wanted.style != made.style:
+    beyond = any(one.brief and one.brief.beyond_the_text for one in (wanted, made))
+    if beyond and wanted.style != made.style:
         return False
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:

@@ -93,8 +93,8 @@ def weigh(
     refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
     same_scene = not refused and exchanged <= EXCHANGED and terms.reached(score, scene)
     music, chances, sounds = _music(request, track, terms, styles or {}, hearing)
-    if request.brief and request.brief.application and track.style != request.style:
-        # The same text in another application wants other music, and no track tells which one it was made for.
+    if request.brief and request.brief.beyond_the_text and track.style != request.style:
+        # The same text may want other music here, and no track tells what its own choice rested on.
         same_scene = same_scene and terms.serves(chances)
     turned = similarity >= SAME_SCENE and distance > TURNED
     serves = not (refused or turned or exchanged > MAX_MOOD_DISTANCE) and terms.serves(chances)

@@ -100,7 +100,8 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     """
     sent = plain_text(spread(context.text))
     guessed, sure = language.recognize(sent)
-    spoken = _base(context.language or guessed)
+    stated = language.tag_of(context.language) if context.language else guessed
+    spoken = _base(stated)
     fitted = heads.load(encoder.identity) if encoder is not None else None
     query, text, plain = context.query, context.text, sent
     if fitted is not None and (english := to_english(sent, spoken)) is not None:
@@ -117,7 +118,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         text=f"{query} {text}".strip(),
         plain=plain,
         spoken=spoken,
-        language=context.language or guessed,
+        language=stated,
         language_confidence=sure,
         pieces=segments(sent),
         vector=_vector(context.text, text, layers, encoder),

@@ -59,7 +59,7 @@ class AddingCatalog(StockedCatalog):
         for path in paths:
             check_type("path", str | os.PathLike, path)
         given = given_words(options, self.library)
-        rows = manifest(listed) if listed is not None else {}
+        rows = manifest(listed, roles=self.library.roles) if listed is not None else {}
         owned = beets_library(beets) if beets is not None else {}
         found = [*find(paths), *map(Found, owned), *(() if paths else map(_listed, rows))]
         if not (paths or rows or owned):
@@ -75,7 +75,7 @@ class AddingCatalog(StockedCatalog):
         Objects of a list are not fetched for that: what the list says counts.
         """
         self._require_open()
-        rows = manifest(listed) if listed is not None else {}
+        rows = manifest(listed, roles=self.library.roles) if listed is not None else {}
         owned = beets_library(beets) if beets is not None else {}
         said = _said(rows, owned)
         found = [*find(paths), *map(Found, owned), *(() if paths else map(_listed, rows))]

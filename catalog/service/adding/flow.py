@@ -22,7 +22,7 @@ from ...generator.listening.copies import KnownRecordings
 from ...generator.listening.fingerprint import UNSURE, Fingerprint, sparse
 from ...intake.far import FarAudio, sha256_in
 from ...intake.finding import Found, told
-from ...intake.impressions import impression
+from ...intake.impressions import UNSORTED, impression
 from ...intake.known import Known
 from ...intake.preparing import LARGEST
 from ...intake.rows import ROLE, UNKNOWN, summary_of, track_of
@@ -372,12 +372,13 @@ def _by_source(words: Words) -> list[tuple[str, Words]]:
 
 
 def _with_role(words: Words, library: Library) -> Words:
-    """Return words without a role or a style that is not on offer."""
-    changes: dict[str, str] = {}
+    """Return words without a role that is not on offer; a style that is none here says what a genre says."""
+    changes: dict[str, object] = {}
     if words.role and words.role not in library.roles:
         changes["role"] = ""
     if words.style and words.style not in library.styles:
-        changes["style"] = ""
+        plain = words.style.replace("_", " ")
+        changes |= {"style": "", "genres": (*words.genres, *(() if words.style == UNSORTED else (plain,)))}
     return words.model_copy(update=changes)
 
 

@@ -217,12 +217,20 @@ def test_lists_say_what_files_are(tmp_path):
         ("a.jsonl", "[]", "no JSON object"),
         ("a.jsonl", "{", "row 1 .* no JSON"),
         ("a.csv", "", "no rows"),
+        ("a.csv", "path,role\na.wav,bogus\n", r"^role in row 2 of .* is 'bogus'; valid: focus_track, loop"),
+        ("a.csv", "path,role\na.wav,lop\n", "did you mean loop"),
+        ("a.csv", "path,loop\na.wav,maybe\n", r"^loop in row 2 of .* is 'maybe'; write true or false"),
+        (
+            "a.jsonl",
+            '{"path": "a.wav", "ai_generated": 2}',
+            r"^ai_generated in row 1 of .* is 2; write true or false",
+        ),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_with_its_row(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=said):
-        manifest(tmp_path / name)
+        manifest(tmp_path / name, roles=("focus_track", "loop"))
 
 
 def test_a_beets_library_is_read_from_its_database(tmp_path):

@@ -475,9 +475,12 @@ def test_the_threshold_for_glosses_is_of_briefs_that_were_read_from_them(reader)
     assert (decision.action, decision.rule) == ("make", "uncertified")
 
 
-def test_a_track_of_the_same_scene_in_another_style_must_serve_the_application():
+@pytest.mark.parametrize(
+    "more", [{"application": "a quiz"}, {"read_by": "caller"}, {"read_by": "language model"}]
+)
+def test_a_track_of_the_same_scene_in_another_style_must_serve_what_is_known_beyond_the_text(more):
     hits = [(a_track(style="dark_techno"), 1.0)]
-    told = BRIEF.model_copy(update={"application": "a quiz"})
+    told = BRIEF.model_copy(update=more)
     assert decide(wanting(), hits, BY_MUSIC, styles=STYLES).rule == "similar"
     assert decide(wanting(told), hits, BY_MUSIC, styles=STYLES).rule == "below_threshold"
     of_that_style = wanting(told, style="dark_techno")

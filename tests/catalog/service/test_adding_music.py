@@ -257,6 +257,16 @@ def test_a_piece_without_words_is_left_unsorted(service, tmp_path):
     assert (track.config["style_sure"], track.config["style_by"]) == (0.0, "nothing is known of it")
 
 
+def test_a_style_that_is_none_here_says_what_a_genre_says(service, tmp_path):
+    sf.write(tmp_path / "a.wav", tune(6), RATE)
+    (tmp_path / "list.csv").write_text("path,style,license\na.wav,smooth_jazz,CC0-1.0\n")
+    (added,) = service.add(listed=tmp_path / "list.csv").files
+    assert (added.style, added.genres) == ("jazz_lounge", ("smooth jazz",))
+    (tmp_path / "list.csv").write_text("path,role\na.wav,bogus\n")
+    with pytest.raises(InputError, match=r"^role in row 2 of .* is 'bogus'; .*background_bed"):
+        service.add(listed=tmp_path / "list.csv")
+
+
 def test_bytes_are_added_under_their_name(service, folder):
     data = (folder / "rain.flac").read_bytes()
     batch = service.add_bytes(data, "../evil/\x00rain.flac", license="CC0-1.0")

@@ -119,6 +119,15 @@ class TestAnyText:
 
 
 class TestCaller:
+    @pytest.mark.parametrize("stated", ["English", "EN", "eng", "en_us"])
+    def test_a_language_is_known_in_every_form_that_people_state(self, stated) -> None:
+        text = "Soft calm rain drips on the roof while the house sleeps."
+        as_code, found = of(text, language="en"), of(text, language=stated)
+        assert found.mood_tags == as_code.mood_tags
+        assert found.mood_tags[0] == "calm"
+        assert found.language == ("en-US" if stated == "en_us" else "en")
+        assert found.sources["language"] == "caller"
+
     def test_what_the_caller_knows_is_taken_over(self) -> None:
         known = {
             "summary_of_topic": "a talk on tides.",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from music_catalog.text import language
-from music_catalog.text.language import UNDETERMINED, UNKNOWN, code_of, guess, name_of, recognize
+from music_catalog.text.language import UNDETERMINED, UNKNOWN, code_of, guess, name_of, recognize, tag_of
 
 READ_AS_ENGLISH = ("en", UNDETERMINED)
 
@@ -111,3 +111,18 @@ def test_no_english_word_of_the_list_is_a_common_word_of_another_language() -> N
     listed = json.loads(language.FILE.read_text("utf-8"))
     common = {word for code, one in listed.items() if code != "en" for word in one.get("words", "").split()}
     assert not common & set(json.loads(language.ENGLISH_WORDS.read_text("utf-8")))
+
+
+def test_a_stated_language_becomes_a_tag():
+    stated = ("EN", "en_US", "en-gb", "eng", "English", "German", "deu", "zh-Hans-cn", "tlh")
+    assert [tag_of(one) for one in stated] == [
+        "en",
+        "en-US",
+        "en-GB",
+        "en",
+        "en",
+        "de",
+        "de",
+        "zh-Hans-CN",
+        "tlh",
+    ]
