@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..models import Brief, Context, Features
@@ -17,7 +18,7 @@ from .language_model import LanguageModel, Unread
 from .listed import brief_of, unknown_style
 from .reader import StyleLike
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "with_application"]
 
 
 class Supervisor:
@@ -74,11 +75,21 @@ class Supervisor:
         assert parsed.layers is not None
         text, layers = parsed.text, parsed.layers
         if application:
-            # A line alone often does not tell its genre. The mean of the line alone and of the line behind the
-            # description of its application tells more than either (docs/BRIEF.md).
-            told = f"{in_english(application, self._encoder, parsed).rstrip('.')}. "
-            layers = np.mean([layers, embed_layers(self._encoder, told + parsed.plain)], axis=0)
-            text = told + text
+            text, layers = with_application(application, parsed, self._encoder)
         read = features.model_copy(update={"language": parsed.spoken})
         brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home)
         return brief and brief.model_copy(update={"application": application or None})
+
+
+def with_application(
+    application: str, parsed: ParsedText, encoder: Encoder
+) -> tuple[str, NDArray[np.float32]]:
+    """Return a text behind the description of its application, and its vectors, shape (layers, dimension).
+
+    A line alone often does not tell its genre. The mean of the line alone and of the line behind the description tells
+    more than either (docs/BRIEF.md).
+    """
+    assert parsed.layers is not None
+    told = f"{in_english(application, encoder, parsed).rstrip('.')}. "
+    behind = embed_layers(encoder, told + parsed.plain)
+    return told + parsed.text, np.mean([parsed.layers, behind], axis=0, dtype=np.float32)

@@ -28,7 +28,7 @@ PLACE_WEIGHT = 0.5
 MOOD_FIELDS = {"valence", "energy", "mood_tags", "emotional_tone_description"}
 STATED_MOOD_WEIGHT = 3.0
 """With a brief: what a distance of 1 from a stated mood takes from the chances, which sum to at most 2."""
-FAR_MOOD, FAR_MOOD_WEIGHT = 1.2, 4.0
+FAR_MOOD, FAR_MOOD_WEIGHT = 1.2, 20.0
 """With a brief: from which distance of the moods a style loses chances, and how much for each further 1."""
 STATED_PLACE_WEIGHT = 2.0
 NAMED_PLACE_WEIGHT = 4.0

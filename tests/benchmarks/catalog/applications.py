@@ -3,9 +3,9 @@
     python tests/benchmarks/catalog/applications.py
 
 Texts of applications that language models invented, each with a sentence in which its developer tells what it is;
-judges labelled the texts knowing that sentence (see `music_fit/README.md`). Rivals: the text alone, the description
-alone, the one style that is most often right for all, and one style an application, known from the labels: what no
-constant can beat.
+judges labelled the texts knowing that sentence (see `music_fit/README.md`). Nothing is fitted to these, which are of
+other authors than those fitted to. Rivals: the text alone, the description alone, the one style that is most often
+right for all, and one style an application, known from the labels: what no constant can beat.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from music_catalog.text.features import features_of
 from music_catalog.text.parsed import parse
 
 Row = dict[str, Any]
+PARTS = ("calibrate", "fresh")
 CHANCES = (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 
 def main() -> None:
-    rows, encoder = read_applications(), encoders.load()
+    rows, encoder = [row for row in read_applications() if row["part"] in PARTS], encoders.load()
     supervisor = Supervisor(presets.load(None).styles, encoder, None, Path())
 
     def read(text: str, application: str | None = None) -> Brief:
@@ -70,7 +71,7 @@ def main() -> None:
     for title, one in grades.items():
         print(f"  {title:32} {_shares(one.tolist())}")
     first, alone = grades["text and application"], grades["text alone"]
-    for part in ("seen", "fresh"):
+    for part in PARTS:
         here = np.array([row["part"] == part for row in rows])
         told_of, untold_of = _shares(first[here].tolist()), _shares(alone[here].tolist())
         print(f"  part {part}, {here.sum()} texts: {told_of}; the text alone {untold_of}", end="; ")
@@ -79,7 +80,7 @@ def main() -> None:
     _correlate(rows, told, untold)
     for title, briefs in (("with it", told), ("without", untold)):
         _calibrate(title, rows, briefs)
-    _agree(rows)
+    _agree()
 
 
 def _correlate(rows: list[Row], told: list[Brief], untold: list[Brief]) -> None:
@@ -105,8 +106,8 @@ def _calibrate(title: str, rows: list[Row], briefs: list[Brief]) -> None:
             print(f"    {low:.2f} to {high:.2f}: {here.sum():5}, {means}")
 
 
-def _agree(rows: list[Row]) -> None:
-    first = {row["id"]: row for row in rows}
+def _agree() -> None:
+    first = {row["id"]: row for row in read_applications()}
     second = read_second_applications()
     pairs = [(row, first[row["id"]]["fits"][0]) for row in second]
     pairs += [(first[row["id"]], row["fits"][0]) for row in second]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from music_catalog.brief.supervisor import with_application
 from music_catalog.models import Context, Features
 from music_catalog.text import features
 from music_catalog.text.encoder import Encoder
 from music_catalog.text.parsed import parse
 
-__all__ = ["Reading", "read_all"]
+__all__ = ["Reading", "Told", "read_all"]
 
 SAVED_EVERY = 500
 
@@ -37,17 +39,27 @@ class Reading(NamedTuple):
         return self.text, self.layers, self.features.model_copy(update={"language": self.spoken})
 
 
-def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> list[Reading]:
+class Told(NamedTuple):
+    """A text, and what the application is that shows it."""
+
+    text: str
+    application: str
+
+
+def read_all(texts: Sequence[str | Told], encoder: Encoder, cache: Path | None = None) -> list[Reading]:
     """Return the reading of each text. `cache` holds those of earlier runs, and gets the new ones."""
     kept = _load(cache) if cache is not None and cache.is_file() else {}
     for number, text in enumerate(texts):
         key = _key(text, encoder)
         if key in kept:
             continue
-        context = Context(text=text)
+        context = Context(text=text.text if isinstance(text, Told) else text)
         parsed = parse(context, encoder, None)
         assert parsed.layers is not None
-        kept[key] = Reading(parsed.layers, features.features_of(context, parsed), parsed.text, parsed.spoken)
+        read, layers = parsed.text, parsed.layers
+        if isinstance(text, Told):
+            read, layers = with_application(text.application, parsed, encoder)
+        kept[key] = Reading(layers, features.features_of(context, parsed), read, parsed.spoken)
         print(f"\rread {number + 1:,} of {len(texts):,}", end="", file=sys.stderr)
         if cache is not None and len(kept) % SAVED_EVERY == 0:
             _save(cache, kept)
@@ -57,9 +69,10 @@ def read_all(texts: list[str], encoder: Encoder, cache: Path | None = None) -> l
     return [kept[_key(text, encoder)] for text in texts]
 
 
-def _key(text: str, encoder: Encoder) -> str:
-    """Return what tells a reading from any other: encoder, version of the features, text."""
-    return hashlib.sha256(f"{encoder.identity}\n{features.VERSION}\n{text}".encode()).hexdigest()
+def _key(text: str | Told, encoder: Encoder) -> str:
+    """Return what tells a reading from any other: encoder, version of the features, text and application."""
+    said = "\0".join(text) if isinstance(text, Told) else text
+    return hashlib.sha256(f"{encoder.identity}\n{features.VERSION}\n{said}".encode()).hexdigest()
 
 
 def _load(cache: Path) -> dict[str, Reading]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
-from brief_network import Network, Targets, train
-from brief_readings import Reading
+from brief_network import Network, Targets, steadied, train
+from brief_readings import Reading, Told
 from brief_words import fit_words, matrix, vocabulary_of
 from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ __all__ = [
     "Fitted",
     "Texts",
     "as_read",
+    "as_sent",
     "english_of",
     "fit",
     "folds_of",
@@ -54,7 +55,7 @@ CULTURES = [None, *get_args(Culture)]
 PLACES = [None, *ENVIRONMENTS]
 WRONG, PASSABLE, FITS = 0, 1, 2
 OTHERS_TIMES = 3
-"""A text in another language than English counts so often: 990 of the 23,558 are."""
+"""A text in another language than English counts so often: 990 of the 27,662 are."""
 FOLDS = 3
 """So many networks read the texts fitted to, each those that it was not fitted to."""
 
@@ -152,14 +153,21 @@ def grades_of(
 
 
 def english_of(labelled: list[dict[str, Any]]) -> list[str]:
-    """Return the English texts that models are fitted to."""
-    return [row["text"] for row in labelled if "part" not in row and row["lang"] == "en"]
+    """Return the English texts that models are fitted to, each once."""
+    fitted_to = [row for row in labelled if "part" not in row and "application" not in row]
+    return [row["text"] for row in fitted_to if row["lang"] == "en"]
+
+
+def as_sent(row: dict[str, Any]) -> str | Told:
+    """Return what is read of a row: its text, with the application where it has one."""
+    return Told(row["text"], row["application"]) if "application" in row else str(row["text"])
 
 
 def as_read(row: dict[str, Any]) -> str:
     """Return a text as the words are read: as it stands or word for word in English, "" where neither is English."""
     if row["lang"] == "en":
-        return str(row["text"])
+        told = f"{row['application'].rstrip('.')}. " if "application" in row else ""
+        return f"{told}{row['text']}"
     plain = plain_text(spread(row["text"]))
     return to_english(plain, recognize(plain)[0]) or ""
 
@@ -219,8 +227,12 @@ def targets(rows: list[dict[str, Any]], grades: Array, judged: Array) -> Targets
 
 
 def folds_of(texts: Texts) -> NDArray[np.int64]:
-    """Return the fold of each text, shape (texts,)."""
-    return np.random.default_rng(11).integers(0, FOLDS, len(texts.rows))
+    """Return the fold of each row, shape (texts,); the rows of one text are in one fold."""
+    drawn = np.random.default_rng(11).integers(0, FOLDS, len(texts.rows)).tolist()
+    of_text: dict[str, int] = {}
+    return np.array(
+        [of_text.setdefault(row["id"], fold) for row, fold in zip(texts.rows, drawn, strict=True)]
+    )
 
 
 def network_of(texts: Texts, rows: Any, seed: int = 0) -> Network:
@@ -229,7 +241,8 @@ def network_of(texts: Texts, rows: Any, seed: int = 0) -> Network:
     others = taken[np.array([texts.rows[row]["lang"] != "en" for row in taken])]
     taken = np.concatenate([taken, *[others] * (OTHERS_TIMES - 1)])
     said = targets([texts.rows[row] for row in taken], texts.grades[taken], texts.judged[taken])
-    return train(texts.inputs[taken], texts.compared[taken], said, seed)
+    network = train(texts.inputs[taken], texts.compared[taken], said, seed)
+    return steadied(network, texts.inputs[taken], said.moods)
 
 
 def words_of(texts: Texts, rows: Any) -> Array:

@@ -32,9 +32,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import fit_brief
 from brief_readings import Reading
 from brief_readings import read_all as read_texts
-from brief_texts import FOLDS, folds_of
+from brief_texts import FOLDS, as_sent, folds_of
 from brief_words import added
-from music_labels import FOLDER, read_labels, read_pairs, read_tracks
+from music_labels import FOLDER, read_all_labels, read_labels, read_pairs, read_tracks
 
 from music_catalog import presets
 from music_catalog.brief.reader import read_brief
@@ -356,10 +356,11 @@ def main() -> None:
         return
     vectors = reader.encode([style.description for style in styles.values()])
     earlier = [*map(json.loads, (options.eval_dir / "music_fit" / "pairs.jsonl").open(encoding="utf-8"))]
-    wanted = [row["text"] for row in labelled]
+    rows = read_all_labels(options.eval_dir)
+    wanted = [*map(as_sent, rows)]
     wanted += [text for pair in earlier for text in (pair["text"], pair["track"]["made_for"])]
     known = read_texts(wanted, reader, options.cache)
-    texts = fit_brief.gather(labelled, known[: len(labelled)], styles, vectors)
+    texts = fit_brief.gather(rows, known[: len(rows)], styles, vectors)
     readings = Readings(dict(zip(wanted, known, strict=True)), styles, reader)
     pairs = read_all(labelled, cross_fitted(texts), earlier, readings, styles)
     model = fit(pairs.where(np.isin(pairs.part, ["fit", "earlier"])), len(styles))

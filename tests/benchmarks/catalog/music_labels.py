@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("music_fit")
+APPLICATION = "application"
+"""The kind of the texts that applications show."""
 Row = dict[str, Any]
 
 
@@ -50,9 +52,23 @@ def read_pairs(name: str = "pairs") -> list[Row]:
 def read_applications() -> list[Row]:
     """Return one row a text that an application shows: `app`, `application` in its developer's words, `text`, labels.
 
-    A `part` is "seen" where the way to read both together was chosen by these texts, or "fresh".
+    Each has a `part`: models are fitted to those of "fitted", and not to "calibrate" and "fresh".
     """
     return _lines(FOLDER / "applications.jsonl")
+
+
+def read_all_labels(eval_dir: Path | None) -> list[Row]:
+    """Return the rows of `read_labels`, and behind them the texts of applications that models are fitted to.
+
+    Each of these has two rows of one `id`: without its `application`, and with it.
+    """
+    told = [
+        {**row, "kind": APPLICATION, "lang": "en"} for row in read_applications() if row["part"] == "fitted"
+    ]
+    for row in told:
+        del row["part"]
+    alone = [{name: value for name, value in row.items() if name != "application"} for row in told]
+    return [*read_labels(eval_dir), *alone, *told]
 
 
 def read_second_applications() -> list[Row]:
