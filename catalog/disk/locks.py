@@ -87,7 +87,11 @@ def _try(path: Path) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StorageError(f"the lock file {path} cannot be opened: {error.strerror}") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            told = f"{path.parent} is read-only; choose a home folder you can write to"
+        else:
+            told = f"the lock file {path} cannot be opened: {error.strerror}"
+        raise StorageError(told) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _still_named(path, descriptor):

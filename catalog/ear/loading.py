@@ -72,10 +72,12 @@ def load(name: str = DEFAULT) -> Ear:
     folder = find_ear(name)
     if folder is None:
         known = name in EARS or (name.count("/") == 1 and not name.startswith((".", "~", os.sep)))
-        pulled = name if known else DEFAULT
-        raise NotHeard(
-            f"not heard: the ear {name} is not on this machine; run `catalog models pull {pulled}`"
+        told = (
+            f"is not on this machine; run `catalog models pull {name}`"
+            if known
+            else f"is no ear and no folder here; name {DEFAULT}, a repository or a folder as `ear: {{model: ...}}`"
         )
+        raise NotHeard(f"not heard: the ear {name} {told}")
     short = _short(name)
     return Clap(f"{short}@{_sha256(folder)[:12]}/{DIMENSION}/{RULE}", short, lambda: _whole(folder))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -31,15 +32,25 @@ IN_MEMORY_S = 660.0
 BLOCK_FRAMES = 1 << 18
 LEAST_SHARE = 0.98
 """A file that ends before this share of what its header promises is cut short."""
+TABLE_WITHIN = 64
+"""The header with the number of frames stands in the first bytes of the first frame of an MP3."""
+STREAMED = 0x7FFF_0000
+"""A program that did not know the length wrote such a size, or a larger one."""
 FFMPEG_S = 900.0
+_OTHER_SIZE = re.compile(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""How libsndfile tells that a WAV or AIFF file has fewer bytes of samples than it states."""
 
 
 class Decoded:
-    """Samples, float32 of shape (frames, 1 or 2), in memory or in a file, and what the file was."""
+    """Samples, float32 of shape (frames, 1 or 2), in memory or in a file, and what the file was.
 
-    def __init__(self, samples: Samples, described: str) -> None:
+    `stated_s` is how long the file says that it is, where it is known to be shorter.
+    """
+
+    def __init__(self, samples: Samples, described: str, stated_s: float | None = None) -> None:
         self.samples = samples
         self.described = described
+        self.stated_s = stated_s
 
     @property
     def duration_s(self) -> float:
@@ -61,13 +72,11 @@ def decoded(path: Path, folder: Path) -> Iterator[Decoded]:
     with contextlib.ExitStack() as closing:
         spool = _Spool(folder)
         closing.callback(spool.close)
-        described = _by_soundfile(path, spool)
-        if described is None:
-            described = _by_ffmpeg(path, spool)
+        described, stated_s = _by_soundfile(path, spool) or (_by_ffmpeg(path, spool), None)
         samples = spool.samples()
         if len(samples) < MIN_S * RATE:
             raise InputError(f"it is {len(samples) / RATE:.2f} s long; at least {MIN_S:g} s are taken")
-        sound = Decoded(samples, described)
+        sound = Decoded(samples, described, stated_s)
         if all(np.abs(block).max() < SILENT for block in sound.blocks()):
             raise InputError(f"it is silent: nothing in it is louder than {SILENT_DBFS:g} dBFS")
         yield sound
@@ -111,8 +120,11 @@ class _Spool:
             self._file.close()
 
 
-def _by_soundfile(path: Path, spool: _Spool) -> str | None:
-    """Decode by libsndfile; None for a file that it does not know."""
+def _by_soundfile(path: Path, spool: _Spool) -> tuple[str, float | None] | None:
+    """Decode by libsndfile; return what the file is, and how long it says to be where it is shorter.
+
+    None for a file that libsndfile does not know.
+    """
     import soundfile
     import soxr
 
@@ -140,10 +152,41 @@ def _by_soundfile(path: Path, spool: _Spool) -> str | None:
             raise InputError(f"it breaks off after {got / rate:.0f} s: {_reason(error)}") from None
         spool.add(_resampled(stream, np.zeros((0, kept), np.float32), rate, last=True))
         kind = str(file.format).lower()
-    # The number of frames of an MP3 is a guess where it has no table of them.
-    if got < LEAST_SHARE * promised and kind not in ("mp3", "mpeg") and promised < 1 << 50:
+        opened = str(file.extra_info)
+    if kind in ("mp3", "mpeg"):
+        # The number of frames is a guess where the file has no table of them.
+        stated: float = promised if _has_table(path) else got
+    elif got < LEAST_SHARE * promised and promised < 1 << 50:
         raise InputError(f"it is cut short: it ends after {got / rate:.0f} s of {promised / rate:.0f} s")
-    return f"{kind}, {rate} Hz, {_named(channels)}"
+    else:
+        stated = _stated(opened, got)
+    is_short = got < LEAST_SHARE * stated
+    return f"{kind}, {rate} Hz, {_named(channels)}", stated / rate if is_short else None
+
+
+def _has_table(path: Path) -> bool:
+    """Tell whether the first frame of an MP3 states how many there are (Xing's and LAME's header)."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        tag = 0
+        if head[:3] == b"ID3" and len(head) == 10:
+            tag = 10 + sum(
+                (byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)
+            )
+        file.seek(tag)
+        first = file.read(TABLE_WITHIN)
+    return b"Xing" in first or b"Info" in first
+
+
+def _stated(opened: str, got: int) -> float:
+    """Return how many frames a WAV or AIFF file states, by what libsndfile tells of it; `got` where it tells nothing.
+
+    libsndfile reads as many as are there, and takes their number for that of the file.
+    """
+    sizes = _OTHER_SIZE.search(opened)
+    if sizes is None or not int(sizes[2]) or int(sizes[1]) >= STREAMED:
+        return got
+    return got * int(sizes[1]) / int(sizes[2])
 
 
 def _resampled(stream: object, block: Samples, rate: int, *, last: bool) -> Samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..disk.files import TEMPORARY
+from ..disk.files import TEMPORARY, reason
 from ..errors import CatalogError, InputError, in_one_line
 from .decoding import RATE, Decoded, decoded
 from .levels import LevelMeter
@@ -52,6 +53,7 @@ def prepare(task: dict[str, Any]) -> dict[str, Any]:
         known |= {
             "duration_s": round(sound.duration_s, 6),
             "described": sound.described,
+            "stated_s": sound.stated_s,
             "channels": sound.samples.shape[1],
             **_prints(sound),
         }
@@ -66,14 +68,21 @@ def prepare(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(task: dict[str, Any]) -> dict[str, Any]:
-    """Return what `prepare` does, or {"failed": the reason} for a file that cannot be used."""
+    """Return what `prepare` does, or {"failed": the reason} for a file that cannot be used.
+
+    {"refused": the reason} where the disk takes no copy: the next file would fare no better.
+    """
+    from ..generator import AudioError
+
     try:
         return prepare(task)
-    except CatalogError as error:
+    except (CatalogError, AudioError) as error:
         return {"failed": in_one_line(str(error))}
     except MemoryError:
         return {"failed": "there is not enough memory to decode it"}
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            return {"refused": reason(error)}
         return {"failed": f"it cannot be read: {error.strerror or error}"}
     except Exception as error:  # of a library that met a damaged file; the next file is another matter
         return {"failed": in_one_line(f"it cannot be used: {type(error).__name__}: {error}")}

@@ -45,7 +45,7 @@ class AddedFile(Value):
     track_id: str | None = None
     """The new track; of one that is in the catalog already, that track."""
     detail: str = ""
-    """Why a file failed, or what it is a copy of."""
+    """Why a file failed, what it is a copy of, or what to know of one that was added: that it was cut short."""
     title: str = ""
     genres: tuple[str, ...] = ()
     license: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import Unavailable
+from ..errors import ConfigError, InputError, Unavailable
 from ..generator.weights import license_of
 from ..generator.weights.sizes import choices_for
 from ..models import Use
@@ -41,7 +41,11 @@ def pick_backend(
 def _take_plugin(
     config: dict[str, Any], sources: dict[str, str], backends: Backends, license: Use | None
 ) -> None:
-    name = config["backend"]
+    name, file = config["backend"], sources["backend"].partition(" in ")[2]
+    try:
+        backends.check(name)
+    except InputError as error:
+        raise (ConfigError(f"{file}: model.{error}") if file else error) from None
     generator = backends.generator(name)
     if license and not commercial(generator.weights_license, imported=False):
         raise Unavailable(_refusal(f"backend {name}", generator.weights_license))

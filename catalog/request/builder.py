@@ -185,7 +185,9 @@ def _arrange(
             time_of_day=features.time_of_day,
         )
     except GeneratorError as error:
-        raise ConfigError(f"style {style} has a synthesis block that cannot be used: {error}") from error
+        file = sources["synthesis"].partition(" in ")[2]
+        place = f"{file}: style {style}" if file else f"style {style}"
+        raise ConfigError(f"{place} has a synthesis block that cannot be used: {error}") from error
     config["synthesis"] = shaded
     if reasons:
         sources["synthesis"] += f", bent by the mood: {'; '.join(reasons)}"

@@ -63,7 +63,7 @@ def in_words(facts: Filter) -> str:
     """Return the hard facts of a request in one line, such as "background_bed, standard or better, 27 to 33 s"."""
     length = None
     if facts.min_duration_s is not None and facts.max_duration_s is not None:
-        length = f"{facts.min_duration_s:.3g} to {facts.max_duration_s:.3g} s"
+        length = f"{max(0.0, facts.min_duration_s):.3g} to {facts.max_duration_s:.3g} s"
     told = (
         facts.role,
         facts.style,

@@ -73,9 +73,11 @@ def queue_story(
     `voice` is the name of a narrator, `choices` are arguments of `score`. Raises InputError and as `Jobs.do` does.
     """
     if voice is not None and voice not in narrators_here():
-        raise InputError(
-            f"there is no narrator {voice!r} on this machine; {nearest(voice, narrators_here())}"
+        here = narrators_here()
+        advice = (
+            nearest(voice, here) if here else "none is: send a recording of each part, or leave out narrator"
         )
+        raise InputError(f"there is no narrator {voice!r} on this machine; {advice}")
     for number, chunk in enumerate(chunks, start=1):
         try:
             read_scene(chunk)

@@ -58,7 +58,10 @@ def playlists_show(name: str, as_json: bool, as_jsonl: bool, home: str) -> None:
     with open_service(home, None, create=False) as service:
         tracks = service.collected(name, limit=_most(service, name)).tracks
         rows = [{"path": str(service.store.audio.path_of(track)), **track_json(track)} for track in tracks]
-    print_rows("tracks", rows, as_json, as_jsonl, [line(track) for track in tracks])
+    lines = [
+        f"{line(track)}  (in the trash)" if track.state == "trashed" else line(track) for track in tracks
+    ]
+    print_rows("tracks", rows, as_json, as_jsonl, lines)
 
 
 @playlists.command(

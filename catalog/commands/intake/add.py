@@ -147,7 +147,7 @@ def _print(one: AddedFile) -> None:
     if one.outcome == "added":
         length = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
         facts = (one.track_id, one.title, ", ".join(one.genres), _style(one), one.role, one.license, length)
-        told = " | ".join(filter(None, facts))
+        told = " | ".join(filter(None, (*facts, one.detail)))
     # A name may hold what breaks a line, or what steers a terminal.
     click.echo(shown(f"{SYMBOLS[one.outcome]} {one.path}: {told}"), err=one.outcome != "added")
 

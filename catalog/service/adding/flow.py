@@ -30,6 +30,7 @@ from ...intake.words import Words, merged
 from ...intake.workers import Workers, count_for
 from ...models import AddedFile, Batch, Context, clean_text
 from ...presets import Library
+from ...presets.errors import did_you_mean
 from ...store.rows import NewTrack
 from ...store.store import Store
 from ...text.encoder import Encoder
@@ -50,6 +51,7 @@ GROUP, GROUP_S = 12, 10.0
 REFUSED = 5
 """How many objects in a row a store refuses before no other is asked for. One may be refused because it is gone."""
 ABANDONED_S = 86_400.0
+THE_LIST = "the list"
 """The age from which a temporary file is of a process that died."""
 
 
@@ -231,6 +233,8 @@ def _why(one: Found, error: Exception) -> str:
 def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought, folder: Path) -> Taken:
     """Return what became of a file, and the track that is to be written for it, if any."""
     name, sha256 = one.said, file.sha256
+    if "refused" in answer:
+        raise StorageError(f"no copy of {name} can be written to {folder}: {answer['refused']}")
     if "failed" in answer:
         adding.failed[sha256] = answer["failed"]
     if sha256 in adding.failed:
@@ -241,11 +245,12 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
         return None, AddedFile(path=name, outcome="present", track_id=track_id, detail=detail)
     words = merged(
         [
-            ("the list", adding.said(one)),
+            (THE_LIST, adding.said(one)),
             ("whoever added it", adding.given),
             *_by_source(Words.model_validate(answer["words"])),
         ]
     )
+    notes = _unknown_names(words, adding.library)
     words = _with_role(words, adding.library)
     heard = _heard(answer)
     length = float(answer["duration_s"])
@@ -261,6 +266,11 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
     if copy := made or adding.known.of_sound(heard, length):
         detail = f"the same recording as track {copy}, coded in another way"
         return None, AddedFile(**facts, outcome="copy", track_id=copy, detail=detail)
+    if answer["stated_s"] is not None:
+        notes.append(
+            f"cut short: it ends after {length:.0f} s of the {answer['stated_s']:.0f} s that it states"
+        )
+    facts["detail"] = "; ".join(notes)
     if adding.dry_run:
         return None, _would_add(adding, facts, words, heard, length)
     return _prepared(adding, one, words, answer, file, folder, heard, facts)
@@ -315,9 +325,8 @@ def _would_add(
     copy = None if heard is None else adding.would_know.find(heard, length)
     if copy is not None:
         other = adding.would_add[copy.number].path
-        return AddedFile(
-            **facts, outcome="copy", detail=f"the same recording as {other}, coded in another way"
-        )
+        detail = f"the same recording as {other}, coded in another way"
+        return AddedFile(**{**facts, "outcome": "copy", "detail": detail})
     _, features, _ = _read(adding, words)
     found = impression(words, features=features, styles=adding.library.styles, encoder=adding.encoder)
     would = AddedFile(**facts, outcome="added", style=found.style, sure=found.guessed)
@@ -368,6 +377,16 @@ def _by_source(words: Words) -> list[tuple[str, Words]]:
     return [
         (by, Words(**{name: getattr(words, name) for name, who in words.said_by.items() if who == by}))
         for by in dict.fromkeys(words.said_by.values())
+    ]
+
+
+def _unknown_names(words: Words, library: Library) -> list[str]:
+    """Return a sentence for a role and a style of the list that are not on offer; what tags say may be anything."""
+    stated = (("role", words.role, library.roles), ("style", words.style, library.styles))
+    return [
+        f"the {field} {name!r} of the list is unknown, {did_you_mean(name, valid)}"
+        for field, name, valid in stated
+        if name and name not in valid and words.said_by.get(field) == THE_LIST
     ]
 
 

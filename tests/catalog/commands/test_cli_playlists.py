@@ -25,6 +25,10 @@ def test_a_playlist_is_made_filled_shown_and_deleted(tracks):
     assert run("playlists", "add", "podcast", newer, older, home=home).stdout == "Podcast  2 tracks\n"
     shown = data(run("playlists", "show", "Podcast", "--json", home=home))["tracks"]
     assert [one["id"] for one in shown] == [older, newer]
+    run("rm", newer, home=home)
+    lines = run("playlists", "show", "Podcast", home=home).stdout.splitlines()
+    assert [line.endswith("(in the trash)") for line in lines] == [False, True]
+    run("restore", newer, home=home)
     assert run("playlists", "list", home=home).stdout == "Podcast  2 tracks\n"
     assert run("playlists", "remove", made["id"], older[:6], home=home).stdout == "Podcast  1 track\n"
     gone = run("playlists", "remove", "Podcast", older, home=home)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -52,6 +53,24 @@ def test_the_key_is_the_same_for_the_same_request_only(tmp_path):
     ]
     assert len(set(different)) == len(different)
     assert key(" Calm rain falls.\n") == key(weights={"small": False}) == key()
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("model: {backend: foo}", "mine.yaml: model.backend is 'foo'; valid: "),
+        (
+            "presets: {ambient_lofi: {synthesis: {tempo: 3}}}",
+            "mine.yaml: style ambient_lofi has a synthesis block that cannot be used: synthesis has no parameter",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_the_file(tmp_path, section, says):
+    (tmp_path / "mine.yaml").write_text(f"musicgen:\n  {section}\n")
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        requested(library=presets.load(tmp_path / "mine.yaml"), preset="ambient_lofi")
+    with pytest.raises(InputError, match=r"^backend is 'bar'"):
+        requested(backend="bar")
 
 
 def test_the_key_of_a_request_without_a_brief_is_as_it_was_before_there_were_briefs():

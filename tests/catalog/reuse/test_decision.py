@@ -116,6 +116,7 @@ def test_where_no_track_meets_the_hard_facts_the_reason_names_them():
     loop = Filter(role="loop_bed", min_quality="final", min_model_rank=2, loopable=True, license="commercial")
     words = "loop_bed, final or better, a model as large or larger, licensed for commercial use, a loop"
     assert in_words(loop) == words
+    assert in_words(hard_facts(a_request(config={"duration_s": 0.1}))).endswith(" 0 to 0.6 s")
     rejected = decide(a_request(), [], Terms(), facts=facts, considered=2, rejected=1).reason
     assert rejected == "each track that meets the hard facts was rejected for this request or one near it"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,9 +14,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from music_catalog.errors import InputError, NotFound
+from music_catalog.errors import InputError, NotFound, StorageError
 from music_catalog.generator import audio
-from music_catalog.intake import decoding, workers
+from music_catalog.intake import decoding, preparing, workers
 from music_catalog.service.adding import flow
 from music_catalog.upkeep.backup import back_up
 from music_catalog.upkeep.restore import restore
@@ -90,6 +91,52 @@ def test_a_folder_is_added_and_what_cannot_be_read_is_named(open_service, folder
     assert smoky.config_sources["license"] == "whoever added it"
     assert smoky.tags == ("beds",)
     assert service.store.care.check(deep=True) == []
+
+
+@pytest.mark.parametrize("form", ["wav", "aiff", "mp3"])
+def test_a_file_that_is_shorter_than_it_says_is_told(service, tmp_path, form):
+    path = tmp_path / f"cut.{form}"
+    sf.write(path, tune(3), RATE)
+    (whole,) = service.add(path, dry_run=True).files
+    assert (whole.outcome, whole.detail) == ("added", "")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    (cut,) = service.add(path).files
+    assert cut.outcome == "added"
+    assert cut.detail == f"cut short: it ends after {cut.duration_s:.0f} s of the 8 s that it states"
+
+
+def test_a_disk_that_takes_no_copy_ends_the_adding(service, tmp_path, monkeypatch):
+    sf.write(tmp_path / "a.wav", tune(3, 1.0), RATE)
+
+    def write(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(preparing, "_write_wav", write)
+    with pytest.raises(
+        StorageError, match=r"no copy of .*a\.wav can be written to .*: the disk is full; free some"
+    ):
+        service.add(tmp_path / "a.wav")
+
+
+def test_samples_that_are_too_loud_are_told_without_the_name_of_a_class(service, tmp_path):
+    sf.write(tmp_path / "a.wav", np.full((RATE, 1), 3e38, np.float32), RATE, subtype="FLOAT")
+    (one,) = service.add(tmp_path / "a.wav").files
+    assert one.outcome == "failed"
+    assert "Error" not in one.detail
+
+
+def test_names_of_a_list_that_nothing_has_are_told(service, folder):
+    listed = folder / "list.jsonl"
+    row = {"path": "rain.flac", "role": "background_bad", "style": "jazz_loung", "loop": "yes"}
+    listed.write_text(json.dumps(row))
+    (one,) = service.add(folder / "rain.flac", listed=listed, dry_run=True).files
+    assert one.outcome == "added"
+    assert "the role 'background_bad' of the list is unknown, did you mean background_bed?" in one.detail
+    assert "the style 'jazz_loung' of the list is unknown, did you mean jazz_lounge?" in one.detail
+    listed.write_text(json.dumps({**row, "loop": "maybe"}))
+    with pytest.raises(InputError, match=r"loop in row 1 of list\.jsonl is 'maybe'"):
+        service.add(folder / "rain.flac", listed=listed, dry_run=True)
 
 
 def test_original_bytes_are_kept_and_the_copy_has_the_loudness_of_its_role(service, folder):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -207,6 +208,16 @@ def test_waiting_for_a_lock_ends(tmp_path):
 
 def test_a_lock_file_that_cannot_be_made_says_so(tmp_path):
     with pytest.raises(StorageError, match="cannot be opened"), hold(tmp_path / "no" / "x.lock", 0, "it"):
+        pass
+
+
+def test_a_lock_in_a_folder_that_is_read_only_says_what_to_do(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refuse)
+    told = f"{tmp_path} is read-only; choose a home folder you can write to"
+    with pytest.raises(StorageError, match=re.escape(told)), hold(tmp_path / "x.lock", 0, "it"):
         pass
 
 

@@ -104,6 +104,16 @@ def test_a_silent_track_cannot_be_compared_by_sound(service, four):
     assert hits(service.similar("silent", limit=2))
 
 
+def test_a_track_that_is_too_short_to_compare_waits_for_nothing(service):
+    from homes import stored
+
+    vector = np.ones(service.encoder.dimension)
+    for name, duration_s in (("short", 0.1), ("long", 3.0)):
+        track = stored(service.store, name, encoder=service.encoder.identity, duration_s=duration_s)
+        service.store.tracks.insert(track, vector)
+    assert [track.id for track in service.store.tracks.without_sound()] == ["long"]
+
+
 def test_the_command(service, four):
     args = [
         "similar",

@@ -97,6 +97,9 @@ def test_only_narrators_of_this_machine_speak_and_no_program_of_the_callers(clie
     for name in ("mlx-audio", "espeak-ng:program=/bin/sh"):
         answer = client.post("/api/stories", {"parts": PARTS, "narrator": name})
         assert answer.status_code == 422, answer.text
+    monkeypatch.setattr(queued.shutil, "which", lambda _: None)
+    answer = client.post("/api/stories", {"parts": PARTS, "narrator": "nope"})
+    assert "there is no narrator 'nope' on this machine; none is: send a recording" in answer.json()["detail"]
 
 
 def test_a_story_is_cancelled_while_its_music_is_made(client, steps):

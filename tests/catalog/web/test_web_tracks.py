@@ -165,6 +165,9 @@ def test_what_is_said_of_a_track_is_kept_and_the_rest_stays(client, made):
     for bad in ({"rating": 6}, {"rating": 0}, {"style": "x"}, {"tags": "a"}, {"note": "a" * 5_001}):
         assert client.patch(path, bad).status_code == 422
     assert client.patch("/api/tracks/nothing", {"rating": 3}).status_code == 404
+    long = client.patch(path, {"note": "x" * 5_000}).json()["detail"]
+    assert long.startswith("track: note is 'xxx")
+    assert len(long) < 200
 
 
 def test_a_title_names_a_track_wherever_it_is_listed_and_found(client, made):
