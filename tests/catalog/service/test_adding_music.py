@@ -135,7 +135,7 @@ def test_names_of_a_list_that_nothing_has_are_told(service, folder):
     assert "the role 'background_bad' of the list is unknown, did you mean background_bed?" in one.detail
     assert "the style 'jazz_loung' of the list is unknown, did you mean jazz_lounge?" in one.detail
     listed.write_text(json.dumps({**row, "loop": "maybe"}))
-    with pytest.raises(InputError, match=r"loop in row 1 of list\.jsonl is 'maybe'"):
+    with pytest.raises(InputError, match=r"loop in row 1 of .*list\.jsonl is 'maybe'"):
         service.add(folder / "rain.flac", listed=listed, dry_run=True)
 
 
