@@ -75,7 +75,8 @@ def load(name: str = DEFAULT) -> Ear:
         told = (
             f"is not on this machine; run `catalog models pull {name}`"
             if known
-            else f"is no ear and no folder here; name {DEFAULT}, a repository or a folder as `ear: {{model: ...}}`"
+            else "is no ear and no folder here; name a repository or a folder, or leave it out and run "
+            f"`catalog models pull {DEFAULT}`"
         )
         raise NotHeard(f"not heard: the ear {name} {told}")
     short = _short(name)

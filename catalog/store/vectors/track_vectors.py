@@ -115,7 +115,7 @@ class TrackVectors:
         return np.asarray(rows[0]["sound"], dtype=np.float32) if rows else None
 
     def without_sound(self) -> list[Track]:
-        """Return the ready tracks whose sound was not measured, and silent ones, which have none; not those too short."""
+        """Return the ready tracks whose sound was not measured, and silent ones; not those too short to have one."""
         missing = both(f"sound_kind != {literal(timbre.KIND)}", f"duration_s >= {timbre.MIN_S}")
         where = both(missing, equals("state", "ready"))
         return [*self._servable(self.table.read(where), READY)]
