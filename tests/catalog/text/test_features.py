@@ -144,7 +144,7 @@ class TestCaller:
         assert found.emotional_tone_description == "brisk"
         assert (found.valence, found.energy) == (-0.25, 0.75)
         assert found.mood_tags == ("calm", "my own word")
-        assert (found.environment, found.time_of_day, found.language) == ("cave", "dusk", "de-AT")
+        assert (found.environment, found.time_of_day, found.language) == ("cave", "dusk", "de")
         assert set(found.sources.values()) == {"caller"}
 
     @pytest.mark.parametrize("stated", ["English", "eng", "en_US", "EN", "en-GB"])
