@@ -30,7 +30,6 @@ from ...intake.words import Words, merged
 from ...intake.workers import Workers, count_for
 from ...models import AddedFile, Batch, Context, clean_text
 from ...presets import Library
-from ...presets.errors import did_you_mean
 from ...store.rows import NewTrack
 from ...store.store import Store
 from ...text.encoder import Encoder
@@ -51,7 +50,6 @@ GROUP, GROUP_S = 12, 10.0
 REFUSED = 5
 """How many objects in a row a store refuses before no other is asked for. One may be refused because it is gone."""
 ABANDONED_S = 86_400.0
-THE_LIST = "the list"
 """The age from which a temporary file is of a process that died."""
 
 
@@ -245,12 +243,11 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
         return None, AddedFile(path=name, outcome="present", track_id=track_id, detail=detail)
     words = merged(
         [
-            (THE_LIST, adding.said(one)),
+            ("the list", adding.said(one)),
             ("whoever added it", adding.given),
             *_by_source(Words.model_validate(answer["words"])),
         ]
     )
-    notes = _unknown_names(words, adding.library)
     words = _with_role(words, adding.library)
     heard = _heard(answer)
     length = float(answer["duration_s"])
@@ -267,10 +264,8 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
         detail = f"the same recording as track {copy}, coded in another way"
         return None, AddedFile(**facts, outcome="copy", track_id=copy, detail=detail)
     if answer["stated_s"] is not None:
-        notes.append(
-            f"cut short: it ends after {length:.0f} s of the {answer['stated_s']:.0f} s that it states"
-        )
-    facts["detail"] = "; ".join(notes)
+        stated = f"{answer['stated_s']:.0f} s that it states"
+        facts["detail"] = f"cut short: it ends after {length:.0f} s of the {stated}"
     if adding.dry_run:
         return None, _would_add(adding, facts, words, heard, length)
     return _prepared(adding, one, words, answer, file, folder, heard, facts)
@@ -377,16 +372,6 @@ def _by_source(words: Words) -> list[tuple[str, Words]]:
     return [
         (by, Words(**{name: getattr(words, name) for name, who in words.said_by.items() if who == by}))
         for by in dict.fromkeys(words.said_by.values())
-    ]
-
-
-def _unknown_names(words: Words, library: Library) -> list[str]:
-    """Return a sentence for a role and a style of the list that are not on offer; what tags say may be anything."""
-    stated = (("role", words.role, library.roles), ("style", words.style, library.styles))
-    return [
-        f"the {field} {name!r} of the list is unknown, {did_you_mean(name, valid)}"
-        for field, name, valid in stated
-        if name and name not in valid and words.said_by.get(field) == THE_LIST
     ]
 
 

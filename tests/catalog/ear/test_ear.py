@@ -146,7 +146,9 @@ def test_without_weights_or_packages_one_sentence_says_what_to_do(monkeypatch, t
     monkeypatch.setenv("CATALOG_EAR", "someone/clap-of-mine")
     with pytest.raises(NotHeard, match="run `catalog models pull someone/clap-of-mine`"):
         load()
-    with pytest.raises(NotHeard, match=r"the ear nope is no ear and no folder here; name a repository or a folder"):
+    with pytest.raises(
+        NotHeard, match=r"the ear nope is no ear and no folder here; name a repository or a folder"
+    ):
         load("nope")
     monkeypatch.setenv("CATALOG_EAR", "off")
     with pytest.raises(NotHeard, match="the ear is off"):

@@ -126,19 +126,6 @@ def test_samples_that_are_too_loud_are_told_without_the_name_of_a_class(service,
     assert "Error" not in one.detail
 
 
-def test_names_of_a_list_that_nothing_has_are_told(service, folder):
-    listed = folder / "list.jsonl"
-    row = {"path": "rain.flac", "role": "background_bad", "style": "jazz_loung", "loop": "yes"}
-    listed.write_text(json.dumps(row))
-    (one,) = service.add(folder / "rain.flac", listed=listed, dry_run=True).files
-    assert one.outcome == "added"
-    assert "the role 'background_bad' of the list is unknown, did you mean background_bed?" in one.detail
-    assert "the style 'jazz_loung' of the list is unknown, did you mean jazz_lounge?" in one.detail
-    listed.write_text(json.dumps({**row, "loop": "maybe"}))
-    with pytest.raises(InputError, match=r"loop in row 1 of .*list\.jsonl is 'maybe'"):
-        service.add(folder / "rain.flac", listed=listed, dry_run=True)
-
-
 def test_original_bytes_are_kept_and_the_copy_has_the_loudness_of_its_role(service, folder):
     batch = service.add(folder / "jazz", license="CC0-1.0")
     track = service.get(batch.track_ids[0])
