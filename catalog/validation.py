@@ -120,6 +120,7 @@ _KINDS: Mapping[Any, _Kind] = {
     str: (lambda value: isinstance(value, str), "a text"),
     int: (lambda value: isinstance(value, numbers.Integral), "a whole number"),
     float: (lambda value: isinstance(value, numbers.Real) and not _too_large(value), "a number"),
+    bytes: (lambda value: isinstance(value, bytes | bytearray), "bytes"),
     types.NoneType: (lambda value: value is None, "None"),
     collections.abc.Callable: (callable, "a function"),
     collections.abc.Mapping: (lambda value: isinstance(value, Mapping), "a mapping"),
@@ -208,7 +209,8 @@ def _collection(arguments: tuple[Any, ...]) -> _Kind:
     of_texts = arguments[:1] == (str,)
 
     def fits(value: Any) -> bool:
-        if isinstance(value, str | bytes | bytearray) or not isinstance(value, Iterable):
+        # A value of pydantic yields its fields.
+        if isinstance(value, str | bytes | bytearray | BaseModel) or not isinstance(value, Iterable):
             return False
         return not (of_texts and isinstance(value, Collection)) or all(isinstance(one, str) for one in value)
 

@@ -160,7 +160,8 @@ def parts_of(
     if unknown := sorted(arguments.keys() - stated):
         models = (Choices, Context, Audience, Takes)
         valid = [name for model in models for name in model.model_fields]
-        raise InputError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], valid)}")
+        name = {"style": "preset"}.get(unknown[0], unknown[0])  # as the command line calls it
+        raise InputError(f"unknown option {unknown[0]!r}; {nearest(name, valid)}")
     return known, chosen, audience, wanted
 
 

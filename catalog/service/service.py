@@ -317,6 +317,7 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
             raise InputError("dry_run finds no soundtrack to attach; call explain instead")
         return {**answer_payload, "music": report.entry(self.find_or_make(answer_payload, **arguments))}
 
+    @checked_but_keywords
     def next_time(
         self, result: Result, **terms: Unpack[TermArguments]
     ) -> tuple[ServedResult, RequestRecord] | None:

@@ -155,6 +155,18 @@ def catalog_of_one(tmp_path_factory):
             yield service
 
 
+def test_values_of_a_wrong_type_are_refused_by_their_name(catalog_of_one):
+    (track,) = catalog_of_one.store.tracks.list()
+    with pytest.raises(InputError, match=r"data is 'abc'; pass bytes"):
+        catalog_of_one.add_bytes("abc", "x.mp3")
+    with pytest.raises(InputError, match=r"track_ids is .*; pass a list of texts"):
+        catalog_of_one.collections.create("A", track)
+    with pytest.raises(InputError, match=r"result is 'x'; pass a Result"):
+        catalog_of_one.next_time("x")
+    with pytest.raises(InputError, match=r"unknown option 'style'; did you mean preset\?"):
+        catalog_of_one.explain("Calm rain.", style="sad_piano")
+
+
 @pytest.mark.parametrize("name", CALLS)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)

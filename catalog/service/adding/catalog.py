@@ -23,7 +23,7 @@ from ...objects.address import is_address
 from ...presets import Library
 from ...search.filters import both, equals, literal
 from ...store.rows import from_track_row
-from ...validation import check_type, nearest, validated
+from ...validation import check_type, checked_but_keywords, nearest, validated
 from ..stock import StockedCatalog
 from .flow import Adding, OnFile, Said, add_files, new_batch
 
@@ -81,6 +81,7 @@ class AddingCatalog(StockedCatalog):
         found = [*find(paths), *map(Found, owned), *(() if paths else map(_listed, rows))]
         return all(bool(said(one).license or _own_license(one)) for one in found)
 
+    @checked_but_keywords
     def add_bytes(self, data: bytes, name: str, **options: Unpack[AddOptions]) -> Batch:
         """Take in one audio file from its bytes; `name` is that of the file, whose ending says what it is."""
         plain = re.sub(r"[\x00-\x1f/\\]+", " ", name).strip(" .")[-120:] or "untitled"
