@@ -329,8 +329,17 @@ def certify(pairs: Pairs, model: Model, names: list[str], identity: str) -> Musi
 
 
 def _bounds(pairs: Pairs, model: Model) -> tuple[Bound, ...]:
-    tried = trials(pairs, model.chances(pairs)[0], pairs.grade == 0)
-    return tuple(certified(tried, rate, grid=_grid(tried, rate)) for rate in RATES)
+    """Return a bound for each rate. It holds for all pairs, and for those that are left by the chance to fit too."""
+    passes, fits = model.chances(pairs)
+    tried = trials(pairs, passes, pairs.grade == 0)
+    left = trials(pairs, np.where(fits >= LEAST_FIT["passable"], passes, 0.0), pairs.grade == 0)
+    bounds = []
+    for rate in RATES:
+        grid = _grid(tried, rate)
+        by_default = certified(left, rate, grid=grid).threshold
+        kept = [limit for limit in grid if by_default is not None and limit >= by_default]
+        bounds.append(certified(tried, rate, grid=kept))
+    return tuple(bounds)
 
 
 def _grid(tried: list[Trial], rate: float) -> list[float]:
