@@ -129,7 +129,14 @@ def _genres(words: Words, styles: Mapping[str, StyleLike]) -> tuple[Counter[str]
             played.setdefault(_genre(genre), []).append(name)
     said = {_genre(one) for one in words.genres}
     own = Counter(name for genre in said for name in played.get(genre, ()))
-    return own, frozenset(genre for genre in said if genre in played or genre in OTHER_GENRES)
+    called = [
+        f" {_genre(one)} "
+        for name, style in styles.items()
+        for one in (name.replace("_", " "), *style.topics)
+    ]
+    # A style of the user's own may be one of rock though it names no genres.
+    others = (one for one in said & OTHER_GENRES if not any(f" {one} " in words for words in called))
+    return own, frozenset((*(said & set(played)), *others))
 
 
 def _genre(text: str) -> str:

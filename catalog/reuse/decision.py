@@ -27,7 +27,7 @@ from ..search.filters import meets
 from .evidence import Card, evidence, probability
 from .facts import in_words
 from .terms import BY_HAND, Terms
-from .weighing import EXCHANGED, MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, weigh
+from .weighing import EXCHANGED, MAX_MOOD_DISTANCE, OPPOSITE_MOOD_DISTANCE, difference, held_to_style, weigh
 
 __all__ = ["decide", "exact", "like"]
 
@@ -112,8 +112,7 @@ def decide(
 def like(wanted: Request, made: Request, similarity: float, terms: Terms) -> bool:
     """Return whether a track made for `made` would be reused for `wanted` as one of the same scene and mood."""
     terms = terms.for_text(wanted.features, wanted.brief)
-    beyond = any(one.brief and one.brief.beyond_the_text for one in (wanted, made))
-    if beyond and wanted.style != made.style:
+    if (held_to_style(wanted, terms) or held_to_style(made, terms)) and wanted.style != made.style:
         return False
     distance, cost, _ = difference(wanted.features, made.features)
     if terms.by_score:

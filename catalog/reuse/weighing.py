@@ -19,6 +19,7 @@ __all__ = [
     "MAX_MOOD_DISTANCE",
     "OPPOSITE_MOOD_DISTANCE",
     "difference",
+    "held_to_style",
     "serves_by_music",
     "weigh",
 ]
@@ -58,6 +59,15 @@ def felt(track: Track, hearing: Hearing) -> Felt:
     return Felt(heard.valence, heard.energy, (), track.environment, track.time_of_day)
 
 
+def held_to_style(request: Request, terms: Terms) -> bool:
+    """Return whether a track of the same scene in another style than the request's must serve by its music too.
+
+    Where no music is weighed (`reach="scene"`, the caller's own score, no certificate) the scene alone counts.
+    """
+    beyond = request.brief is not None and request.brief.beyond_the_text
+    return beyond and terms.music_threshold is not None
+
+
 def weigh(
     request: Request,
     track: Track,
@@ -93,7 +103,7 @@ def weigh(
     refused = distance > (MAX_MOOD_DISTANCE if terms.by_score else OPPOSITE_MOOD_DISTANCE)
     same_scene = not refused and exchanged <= EXCHANGED and terms.reached(score, scene)
     music, chances, sounds = _music(request, track, terms, styles or {}, hearing)
-    if request.brief and request.brief.beyond_the_text and track.style != request.style:
+    if held_to_style(request, terms) and track.style != request.style:
         # The same text may want other music here, and no track tells what its own choice rested on.
         same_scene = same_scene and terms.serves(chances)
     turned = similarity >= SAME_SCENE and distance > TURNED

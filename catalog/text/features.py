@@ -56,7 +56,7 @@ def features_of(context: Context, text: ParsedText) -> Features:
     environment = choose("environment", place.environment, by)
     time = setting.time_of_day(text.plain, staged=environment is not None)
     time_of_day = choose("time_of_day", time.time_of_day, "text")
-    choose("language", None, "default" if text.language == "und" else "text")
+    spoken = choose("language", text.language, "default" if text.language == "und" else "text")
     confidences = {
         "valence": confidence.of_side("valence", valence, 0.0, text.reader),
         "energy": confidence.of_side("energy", energy, feeling.ENERGY_REST, text.reader),
@@ -74,7 +74,7 @@ def features_of(context: Context, text: ParsedText) -> Features:
         "mood_tags": tags,
         "environment": environment,
         "time_of_day": time_of_day,
-        "language": text.language,  # as the caller states it, in the form of a tag
+        "language": spoken,
         "glossed": text.glossed,
     }
     return Features(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ..glossary.glossary import languages_with
 
-__all__ = ["UNDETERMINED", "UNKNOWN", "code_of", "guess", "name_of", "recognize", "tag_of"]
+__all__ = ["UNDETERMINED", "UNKNOWN", "code_of", "guess", "name_of", "recognize"]
 
 
 UNDETERMINED = "und"
@@ -29,20 +29,9 @@ UNDETERMINED = "und"
 UNKNOWN = "mis"
 """A text that is surely not English, in a language that is not listed here: "uncoded languages" of ISO 639-2."""
 
-LONG_CODES: Mapping[str, str] = {
-    **{
-        "eng": "en",
-        "ara": "ar",
-        "chi": "zh",
-        "zho": "zh",
-        "fra": "fr",
-        "fre": "fr",
-        "deu": "de",
-        "ger": "de",
-    },
-    **{"hin": "hi", "ita": "it", "jpn": "ja", "por": "pt", "rus": "ru", "spa": "es"},
-}
-"""ISO 639-2 codes of the languages that are read, with their codes here."""
+_LONG = "eng=en ara=ar chi=zh zho=zh fra=fr fre=fr deu=de ger=de hin=hi ita=it jpn=ja por=pt rus=ru spa=es"
+LONG_CODES: Mapping[str, str] = dict(pair.split("=") for pair in _LONG.split())
+"""ISO 639-2 codes of English and of the languages with a dictionary, with their codes here."""
 SAMPLE_CHARACTERS = 10_000
 FILE = Path(__file__).with_name("languages.json")
 ENGLISH_WORDS = Path(__file__).with_name("english_words.json")
@@ -176,16 +165,13 @@ def name_of(code: str) -> str:
 
 @lru_cache(maxsize=256)
 def code_of(stated: str) -> str:
-    """Return the code of a language as people state it: "en" for "EN", "en-GB", "eng" and "English"."""
+    """Return the code of a language as people state it: "en" for "EN", "en-GB", "eng" and "English".
+
+    What is no English name of a language that is known here, and none of `LONG_CODES`, is taken for a code.
+    """
     plain = re.split(r"[-_]", stated.strip().lower())[0]
     codes = {name.lower(): code for code, name in _names().items()}
     return codes.get(plain, LONG_CODES.get(plain, plain))
-
-
-def tag_of(stated: str) -> str:
-    """Return the tag of a language as people state it: "en-US" for "en_us", "de" for "German" and "deu"."""
-    _, *rest = re.split(r"[-_]", stated.strip())
-    return "-".join([code_of(stated), *(part.upper() if len(part) == 2 else part for part in rest)])
 
 
 def _script(text: str) -> str:

@@ -74,7 +74,7 @@ class ParsedText:
     @property
     def glossed(self) -> bool:
         """Return whether it is read word for word in English."""
-        return self.spoken != _base(self.language)
+        return self.spoken != language.code_of(self.language)
 
     @property
     def whole(self) -> NDArray[np.float32] | None:
@@ -100,8 +100,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     """
     sent = plain_text(spread(context.text))
     guessed, sure = language.recognize(sent)
-    stated = language.tag_of(context.language) if context.language else guessed
-    spoken = _base(stated)
+    spoken = language.code_of(context.language or guessed)
     fitted = heads.load(encoder.identity) if encoder is not None else None
     query, text, plain = context.query, context.text, sent
     if fitted is not None and (english := to_english(sent, spoken)) is not None:
@@ -118,7 +117,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         text=f"{query} {text}".strip(),
         plain=plain,
         spoken=spoken,
-        language=stated,
+        language=context.language or guessed,
         language_confidence=sure,
         pieces=segments(sent),
         vector=_vector(context.text, text, layers, encoder),
@@ -131,11 +130,6 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
     )
 
 
-def _base(language: str) -> str:
-    """Return a language without its region."""
-    return language.split("-")[0].lower()
-
-
 def in_english(line: str, encoder: Encoder, text: ParsedText) -> str:
     """Return a line that comes with `text` word for word in English, or as it was sent.
 
@@ -143,8 +137,11 @@ def in_english(line: str, encoder: Encoder, text: ParsedText) -> str:
     """
     if heads.load(encoder.identity) is None:
         return line
-    guessed = _base(language.guess(line))
-    return to_english(line, _base(text.language) if guessed == language.UNDETERMINED else guessed) or line
+    guessed = language.code_of(language.guess(line))
+    return (
+        to_english(line, language.code_of(text.language) if guessed == language.UNDETERMINED else guessed)
+        or line
+    )
 
 
 def _vector(

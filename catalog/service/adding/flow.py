@@ -382,7 +382,11 @@ def _with_role(words: Words, library: Library) -> Words:
         changes["role"] = ""
     if words.style and words.style not in library.styles:
         plain = words.style.replace("_", " ")
-        changes |= {"style": "", "genres": (*words.genres, *(() if words.style == UNSORTED else (plain,)))}
+        said = {UNSORTED, *(genre.casefold() for genre in words.genres)}
+        changes |= {
+            "style": "",
+            "genres": words.genres if plain.casefold() in said else (*words.genres, plain),
+        }
     return words.model_copy(update=changes)
 
 

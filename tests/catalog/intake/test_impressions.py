@@ -68,6 +68,17 @@ def test_a_style_of_the_users_own_is_found_by_its_genres():
     assert said_of(Words(genres=("gypsy jazz",)), {**STYLES, "manouche": own}).style == "manouche"
 
 
+@pytest.mark.parametrize(
+    ("name", "topics", "genre"),
+    [("heavy_rock", (), "Rock"), ("loud", ("metal", "rage"), "Metal"), ("delta", ("delta blues",), "Blues")],
+)
+def test_a_style_of_the_users_own_plays_a_genre_that_no_shipped_one_does(name, topics, genre):
+    own = STYLES["action_drums"].model_copy(
+        update={"genres": (), "topics": topics, "description": "Guitars, loud."}
+    )
+    assert said_of(Words(genres=(genre,)), {**STYLES, name: own}).style == name
+
+
 def test_no_style_names_a_genre_that_says_none():
     named = {genre.lower() for style in STYLES.values() for genre in style.genres}
     assert named

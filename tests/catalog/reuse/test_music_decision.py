@@ -21,7 +21,7 @@ from music_catalog.report import certificate_lines, explanation
 from music_catalog.reuse import music_certificate, serving
 from music_catalog.reuse.calibration import music_from_ratings
 from music_catalog.reuse.certificate import Bound, Standing
-from music_catalog.reuse.decision import _spread, decide
+from music_catalog.reuse.decision import _spread, decide, like
 from music_catalog.reuse.music_certificate import GlossedBounds, MusicCertificate
 from music_catalog.reuse.terms import Terms, checked_terms
 from music_catalog.reuse.variety import Play, choose
@@ -485,6 +485,31 @@ def test_a_track_of_the_same_scene_in_another_style_must_serve_what_is_known_bey
     assert decide(wanting(told), hits, BY_MUSIC, styles=STYLES).rule == "below_threshold"
     of_that_style = wanting(told, style="dark_techno")
     assert decide(of_that_style, hits, BY_MUSIC, styles=STYLES).rule == "similar"
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(certificate=CERTIFICATE, music=MUSIC, reach="scene"),
+        Terms(min_similarity=0.5, music=MUSIC),
+        Terms(certificate=CERTIFICATE, music=None),
+    ],
+)
+def test_where_no_music_is_weighed_the_scene_alone_counts(terms):
+    hits = [(a_track(style="dark_techno"), 1.0)]
+    stated = BRIEF.model_copy(update={"read_by": "caller"})
+    assert decide(wanting(stated), hits, terms, styles=STYLES).rule == "similar"
+
+
+@pytest.mark.parametrize("more", [{"application": "a quiz"}, {"read_by": "caller"}])
+def test_two_requests_share_a_track_of_one_style_alone_where_more_than_the_text_speaks(more):
+    told, plain = wanting(BRIEF.model_copy(update=more)), wanting()
+    other = told.model_copy(update={"style": "dark_techno"})
+    assert like(told, told, 1.0, BY_MUSIC)
+    assert like(plain, plain.model_copy(update={"style": "dark_techno"}), 1.0, BY_MUSIC)
+    assert not like(plain, other, 1.0, BY_MUSIC)
+    assert not like(other, plain, 1.0, BY_MUSIC)
+    assert like(plain, other, 1.0, Terms(certificate=CERTIFICATE, music=MUSIC, reach="scene"))
 
 
 def test_a_rate_that_is_not_certified_for_such_texts_names_one_that_is():

@@ -293,9 +293,9 @@ def test_a_piece_without_words_is_left_unsorted(service, tmp_path):
 
 def test_a_style_that_is_none_here_says_what_a_genre_says(service, tmp_path):
     sf.write(tmp_path / "a.wav", tune(6), RATE)
-    (tmp_path / "list.csv").write_text("path,style,license\na.wav,smooth_jazz,CC0-1.0\n")
+    (tmp_path / "list.csv").write_text("path,style,genre,license\na.wav,smooth_jazz,Smooth Jazz,CC0-1.0\n")
     (added,) = service.add(listed=tmp_path / "list.csv").files
-    assert (added.style, added.genres) == ("jazz_lounge", ("smooth jazz",))
+    assert (added.style, added.genres) == ("jazz_lounge", ("Smooth Jazz",))
     (tmp_path / "list.csv").write_text("path,role\na.wav,bogus\n")
     with pytest.raises(InputError, match=r"^role in row 2 of .* is 'bogus'; .*background_bed"):
         service.add(listed=tmp_path / "list.csv")

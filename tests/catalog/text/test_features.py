@@ -125,8 +125,8 @@ class TestCaller:
         as_code, found = of(text, language="en"), of(text, language=stated)
         assert found.mood_tags == as_code.mood_tags
         assert found.mood_tags[0] == "calm"
-        assert found.language == ("en-US" if stated == "en_us" else "en")
-        assert found.sources["language"] == "caller"
+        assert found.language == stated, "tracks are found by the language that was stated for them"
+        assert not found.glossed
 
     def test_what_the_caller_knows_is_taken_over(self) -> None:
         known = {
