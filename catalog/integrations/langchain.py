@@ -83,6 +83,7 @@ class TrackRetriever(BaseRetriever):
 
     def _retrieve(self, query: str, search: dict[str, Any]) -> list[Document]:
         options = {name: getattr(self, name) for name in SEARCH_KWARGS} | self.search_kwargs | search
+        options.pop("verbose", None)  # LangChain reads it from the arguments of a call, and leaves it there
         for name in options:
             if name not in SEARCH_KWARGS:
                 raise InputError(f"unknown search argument {name!r}; {nearest(name, SEARCH_KWARGS)}")

@@ -97,6 +97,9 @@ class SoundtrackPostprocessor(BaseNodePostprocessor):
     @model_validator(mode="before")
     @classmethod
     def _of_known_fields(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            # LlamaIndex adds it to what it dumps of a component.
+            values = {name: value for name, value in values.items() if name != "class_name"}
         return check_fields(cls, values)
 
     @classmethod

@@ -109,6 +109,12 @@ def test_a_field_that_the_retriever_does_not_know_is_refused(stocked):
         TrackRetriever(service=stocked, top_k=1)
     named = TrackRetriever(service=stocked, k=1, name="music", tags=["a"], metadata={"b": 1})
     assert (named.k, named.name) == (1, "music")
+    assert (named.tags, named.metadata) == (["a"], {"b": 1})
+
+
+def test_a_call_takes_what_langchain_reads_of_it(stocked):
+    quiet = TrackRetriever(service=stocked, k=1)
+    assert quiet.invoke("rain", {"callbacks": [], "tags": ["a"]}, verbose=True) == quiet.invoke("rain")
 
 
 def test_a_question_is_plain_words_whatever_it_looks_like(stocked):

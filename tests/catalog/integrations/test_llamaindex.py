@@ -218,6 +218,13 @@ def test_a_field_that_the_postprocessor_does_not_know_is_refused(service):
         SoundtrackPostprocessor(service=service, top=1)
 
 
+def test_the_postprocessor_is_built_again_of_what_is_dumped_of_it(service):
+    first = SoundtrackPostprocessor(service=service, asked=SHORT, top_n=2)
+    again = SoundtrackPostprocessor(**{**first.model_dump(), "service": service})
+    assert (again.asked, again.top_n) == (SHORT, 2)
+    assert again.model_dump() == first.model_dump()
+
+
 def test_many_nodes_at_once_make_each_track_once(service):
     soundtrack = SoundtrackPostprocessor(service=service, asked=SHORT)
 
