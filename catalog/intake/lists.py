@@ -49,7 +49,7 @@ PATHS = ("path", "file", "filename", "audio", "audio_path", "file_path", "locati
 """Columns of a list that may name the file."""
 LISTS = frozenset({"genres", "moods", "tags"})
 FLAGS = ("ai_generated", "loopable")
-YES, NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
+YES, NO = ("1", "1.0", "true", "t", "yes", "y", "on"), ("0", "0.0", "false", "f", "no", "n", "off")
 LARGEST_JSON = 4_000_000
 
 
@@ -79,11 +79,12 @@ def manifest(path: str | Path, *, roles: Iterable[str] = ()) -> dict[str, Words]
     number of the row for one that cannot be used.
     """
     roles = frozenset(roles)
+    by_lower = {role.lower(): role for role in roles}
     file = Path(path)
     rows = _json_lines(file) if file.suffix.lower() in (".jsonl", ".json", ".ndjson") else _csv(file)
     found: dict[str, Words] = {}
     for number, row in rows:
-        where = next((row[name] for name in PATHS if row.get(name)), None)
+        where = next((row[name] for name in PATHS if row.get(name) and not _is_empty(row[name])), None)
         if not isinstance(where, str):
             raise InputError(f"row {number} of {told(file)} names no file; give it a column `path`")
         place = checked_address(where) if is_address(where) else os.path.realpath(file.parent / where)
@@ -96,12 +97,16 @@ def manifest(path: str | Path, *, roles: Iterable[str] = ()) -> dict[str, Words]
                 f"{column} in row {number} of {told(file)} is {first['input']!r}: {first['msg'].lower()}"
             ) from None
         if words.role and roles and words.role not in roles:
-            raise InputError(
-                f"role in row {number} of {told(file)} is {words.role!r}; {nearest(words.role, roles)}"
-            )
+            role = by_lower.get(words.role.strip().lower())
+            if role is None:
+                raise InputError(
+                    f"role in row {number} of {told(file)} is {words.role!r}; {nearest(words.role, roles)}"
+                )
+            words = words.model_copy(update={"role": role})
         for field in FLAGS:
             column = _column(field, row)
-            if (value := row.get(column)) not in (None, "") and str(value).strip().lower() not in (*YES, *NO):
+            value = row.get(column)
+            if not _is_empty(value) and str(value).strip().lower() not in (*YES, *NO):
                 raise InputError(
                     f"{column} in row {number} of {told(file)} is {value!r}; write true or false"
                 )
@@ -112,7 +117,11 @@ def manifest(path: str | Path, *, roles: Iterable[str] = ()) -> dict[str, Words]
 
 
 def _column(field: str, row: Mapping[str, Any]) -> str:
-    return next((name for name in NAMES[field] if row.get(name) not in (None, "")), field)
+    return next((name for name in NAMES[field] if not _is_empty(row.get(name))), field)
+
+
+def _is_empty(value: Any) -> bool:
+    return value in (None, [], ()) or (isinstance(value, str) and not value.strip())
 
 
 def beets_library(path: str | Path) -> dict[Path, Words]:
@@ -187,7 +196,7 @@ def _said(row: Mapping[str, Any], *, strict: bool) -> Words:
     lower = {str(name).strip().lower(): value for name, value in row.items() if name is not None}
     values: dict[str, Any] = {"known_as": str(lower["known_as"])} if lower.get("known_as") else {}
     for field, names in NAMES.items():
-        value = next((lower[name] for name in names if lower.get(name) not in (None, "", [], ())), None)
+        value = next((lower[name] for name in names if not _is_empty(lower.get(name))), None)
         if value is None:
             continue
         if field in LISTS:

@@ -213,6 +213,7 @@ def test_lists_say_what_files_are(tmp_path):
     ("name", "text", "said"),
     [
         ("a.csv", "title\nx\n", "row 2 .* names no file"),
+        ("a.csv", "path,title\n ,x\n", "row 2 .* names no file"),
         ("a.csv", "path,bpm\na.wav,fast\n", "^bpm in row 2 .* 'fast'"),
         ("a.jsonl", "[]", "no JSON object"),
         ("a.jsonl", "{", "row 1 .* no JSON"),
@@ -231,6 +232,26 @@ def test_a_list_that_cannot_be_used_is_refused_with_its_row(tmp_path, name, text
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=said):
         manifest(tmp_path / name, roles=("focus_track", "loop"))
+
+
+def test_cells_of_blanks_are_empty_and_flags_and_roles_are_read_as_people_write_them(tmp_path):
+    rows = [
+        "path,bpm,title,name,loop,ai_generated,role",
+        "a.wav, ,  ,Rain, ,\t, ",
+        "b.wav,90,Sea,,t,off, Focus_Track ",
+        "c.wav,,,,On,F,LOOP",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    a, b, c = manifest(tmp_path / "a.csv", roles=("focus_track", "loop")).values()
+    assert (a.tempo_bpm, a.title, a.loopable, a.ai_generated, a.role) == (None, "Rain", None, None, "")
+    assert (b.tempo_bpm, b.title, b.loopable, b.ai_generated, b.role) == (
+        90,
+        "Sea",
+        True,
+        False,
+        "focus_track",
+    )
+    assert (c.loopable, c.ai_generated, c.role) == (True, False, "loop")
 
 
 def test_a_beets_library_is_read_from_its_database(tmp_path):
