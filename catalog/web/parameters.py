@@ -15,18 +15,27 @@ from ..validation import nearest
 __all__ = ["check_parameters"]
 
 MONITORED = ("/api/health", "/api/live", "/api/ready")
+FILES = (
+    "/api/tracks/{track_id}/audio",
+    "/api/stories/{story_id}/{file}",
+    "/api/mixes/{mix_id}",
+    "/api/export",
+)
+"""Routes that answer with a file: people share links to it, which players and other sites decorate."""
 
 
 async def check_parameters(request: Request) -> None:
     """Raise InputError for a parameter that the route does not know.
 
-    What begins with _ passes, since scripts add it to get past caches. So does anything to the page and to what
-    monitors ask for: they, and links on other sites, add names of their own.
+    What begins with _ passes, since scripts add it to get past caches. So does anything to the page, to what monitors
+    ask for and to files that are read: they, players and links on other sites add names of their own.
     """
     query, route = request.scope["query_string"], request.scope.get("route")
     if not query or not isinstance(route, APIRoute):
         return
     if route.path in MONITORED or not route.path.startswith("/api/"):
+        return
+    if route.path in FILES and request.method in ("GET", "HEAD"):
         return
     known = {*_names(route.dependant)}
     for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):

@@ -124,8 +124,8 @@ def test_what_is_asked_for_is_bounded(client, path):
             "unknown parameter 'style' in the address; valid: by, folded",
         ),
         ("GET", "/api/tracks?limit=2&offst=4", "'offst' in the address; did you mean offset?"),
-        ("GET", "/api/tracks/a/audio?fromat=flac", "did you mean format?"),
-        ("HEAD", "/api/tracks/a/audio?fromat=flac", ""),
+        ("GET", "/api/tracks/a/peaks?pionts=9", "did you mean points?"),
+        ("DELETE", f"/api/stories/{'a' * 16}?utm_source=x", "this address takes none"),
         ("GET", "/api/tracks/a?x=", "this address takes none"),
         ("POST", "/api/find?wait=1", "this address takes none"),
         ("DELETE", "/api/tracks/a?purge=true", "this address takes none"),
@@ -142,6 +142,23 @@ def test_a_parameter_that_an_address_does_not_know_is_refused(client, method, pa
 )
 def test_what_monitors_links_and_caches_add_to_an_address_passes(client, path):
     assert client.get(path).status_code in (200, 503)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/tracks/none/audio?utm_source=x&t=123", 404),
+        (f"/api/stories/{'a' * 16}/plot?fbclid=x", 404),
+        (f"/api/mixes/{'a' * 16}?t=5", 404),
+        ("/api/export?format=csv&fbclid=x", 200),
+    ],
+)
+def test_links_to_files_may_carry_what_players_and_other_sites_add(client, path, status):
+    assert client.get(path).status_code == status
+
+
+def test_the_head_of_audio_is_told_with_what_players_add(client, made):
+    assert client.request("HEAD", f"/api/tracks/{made['id']}/audio?t=5").status_code == 200
 
 
 def test_a_length_no_preset_makes_is_refused_and_one_beyond_the_tier_cut(client):
