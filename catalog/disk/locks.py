@@ -87,10 +87,12 @@ def _try(path: Path) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        told = f"the lock file {path} cannot be opened: {error.strerror}"
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            told = f"{path.parent} is read-only; choose a home folder you can write to"
-        else:
-            told = f"the lock file {path} cannot be opened: {error.strerror}"
+            if error.errno == errno.EROFS or not os.access(path.parent, os.W_OK):
+                told = f"{path.parent} is read-only; choose a folder you can write to"
+            else:
+                told += "; let its owner make it writable for you, or remove it while no process uses it"
         raise StorageError(told) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,7 +102,7 @@ def _try(path: Path) -> int | None:
         if error.errno not in _HELD_ELSEWHERE:
             os.close(descriptor)
             raise StorageError(
-                f"{path} cannot be locked: {error.strerror}; keep the home folder on a local disk"
+                f"{path} cannot be locked: {error.strerror}; keep its folder on a local disk"
             ) from error
     os.close(descriptor)
     return None

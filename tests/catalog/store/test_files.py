@@ -216,9 +216,22 @@ def test_a_lock_in_a_folder_that_is_read_only_says_what_to_do(tmp_path, monkeypa
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(os, "open", refuse)
-    told = f"{tmp_path} is read-only; choose a home folder you can write to"
+    told = f"{tmp_path} is read-only; choose a folder you can write to"
     with pytest.raises(StorageError, match=re.escape(told)), hold(tmp_path / "x.lock", 0, "it"):
         pass
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_lock_file_of_another_user_is_named_where_its_folder_is_writable(tmp_path, monkeypatch, writable):
+    def refuse(*_):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: writable)
+    with pytest.raises(StorageError) as refused, hold(tmp_path / "x.lock", 0, "it"):
+        pass
+    named = f"the lock file {tmp_path / 'x.lock'} cannot be opened: Permission denied; let its owner make it"
+    assert str(refused.value).startswith(named if writable else f"{tmp_path} is read-only; choose a folder")
 
 
 def test_the_lock_of_a_dead_holder_is_free(tmp_path):
