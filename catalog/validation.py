@@ -26,6 +26,7 @@ __all__ = [
     "nearest",
     "sentence",
     "sentence_on",
+    "spoken",
     "validated",
 ]
 
@@ -68,6 +69,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}? {listed}" if close else listed
 
 
+def spoken(model: type[BaseModel]) -> str:
+    """Return the name of `model` as words: "request record" of RequestRecord."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower()
+
+
 def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     """Return one sentence that names the refused value of `model`, and what is valid."""
     return sentence_on(error.errors(include_url=False), model)
@@ -76,7 +82,7 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
 def sentence_on(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]) -> str:
     """Return what `sentence` does, of the problems that pydantic lists."""
     problem, *others = problems
-    field = ".".join(str(part) for part in problem["loc"]) or model.__name__.lower()
+    field = ".".join(str(part) for part in problem["loc"]) or spoken(model)
     if problem["type"] == "extra_forbidden":
         reason = f"unknown option {field!r}; {nearest(str(problem['loc'][-1]), _fields(model, problem['loc'][:-1]))}"
     elif problem["type"] == "missing":

@@ -11,6 +11,7 @@ from ..generator import Cancelled, Progress
 from ..models import Context, ServedResult
 from ..request.context import ContextSource, read_context
 from ..reuse.terms import Terms
+from ..validation import check_type
 from .call import Call
 from .checking.made import TOGETHER
 from .choice.under_way import alike
@@ -28,6 +29,7 @@ def begun(flow: Flow, sources: Iterable[ContextSource], arguments: Mapping[str, 
     if isinstance(sources, str | bytes | Mapping | Context):
         kind = type(sources).__name__
         raise InputError(f"the contexts are one {kind}; pass a list of them, or call find_or_make for one")
+    check_type("text_contexts", Iterable, sources)
     calls = []
     for place, source in enumerate(sources, 1):
         try:

@@ -175,7 +175,7 @@ class OpenCatalog:
         """
         checked_by(by)
         wanted = add_facts(self._query(query), facts)
-        page_of = partial(narrow_page, names=self._names()) if narrow else page
+        page_of = partial(narrow_page, names=self.known_names()) if narrow else page
         found = page_of(
             self.store,
             self.encoder,

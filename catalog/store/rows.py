@@ -17,7 +17,7 @@ from ..errors import Damage, InputError
 from ..generator.audio import timbre
 from ..models import IMPORTED, Judgement, RequestRecord, Track
 from ..search.filters import QUALITY_RANK
-from ..validation import sentence
+from ..validation import sentence, spoken
 from .cells import canonical, checked_text, from_cell, sha256, to_cell
 from .schema import (
     ABSENT,
@@ -363,7 +363,7 @@ def _encode(model: type[CellValue], value: CellValue, kinds: Mapping[str, str]) 
     try:
         fields = dict(model.model_validate(value.model_dump()))
     except ValidationError as error:
-        raise InputError(f"{model.__name__.lower()}: {sentence(error, model)}") from None
+        raise InputError(f"{spoken(model)}: {sentence(error, model)}") from None
     return {name: to_cell(name, kinds[name], item) for name, item in fields.items()}
 
 

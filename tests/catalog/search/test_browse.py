@@ -7,6 +7,7 @@ import pytest
 from homes import stored
 
 from music_catalog.errors import InputError
+from music_catalog.integrations.queries import filter_from
 from music_catalog.models import Filter
 from music_catalog.search.query import Query, parse, require_words
 
@@ -50,6 +51,8 @@ def test_names_that_only_tracks_have_are_known_to_a_query(filled):
     for field in ("style", "role", "by"):
         assert [hit.track.id for hit in filled.search(f"{field}:of_before")] == ["old"]
         assert ids(filled.browse(f"{field}:of_before").tracks) == ["old"]
+        assert filter_from(f"{field}:of_before", filled).conditions[0].any_of == ("of_before",)
+    assert filled.browse("befroe", by="words", narrow=True).meant == {"befroe": "before"}
     with pytest.raises(InputError, match="did you mean of_before"):
         filled.search("style:of_befor")
 

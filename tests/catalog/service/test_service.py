@@ -368,6 +368,8 @@ def test_many_contexts_share_what_they_would_share_one_after_the_other(service):
     ("contexts", "reason"),
     [
         ("Rain", "the contexts are one str; pass a list of them"),
+        (None, "^text_contexts is None; pass a list$"),
+        (3, "^text_contexts is 3; pass a list$"),
         ({"answer": CALM}, "the contexts are one dict; pass a list"),
         ([CALM, "", PANIC], "context 2: the text is empty"),
         ([CALM, 3], "context 2: the context is a int"),

@@ -116,6 +116,11 @@ def test_a_request_comes_back_the_same(similarity, choices, query, track_id, fea
         assert row["vector_sha256"] == ("" if vector is None else vector_sha256(row["vector"]))
 
 
+def test_a_request_that_is_no_record_is_refused_in_plain_words():
+    with pytest.raises(InputError, match=r"^request record: probability is nan"):
+        to_request_row(a_record("r").model_copy(update={"probability": math.nan}))
+
+
 @pytest.mark.parametrize("rating", [None, 1, 5])
 @pytest.mark.parametrize("mood", [None, Mood(valence=0.5, energy=-1.0, mood_tags=("calm", "夜"))])
 @pytest.mark.parametrize("vector", [None, VECTOR], ids=["without", "with"])

@@ -60,6 +60,16 @@ def test_the_catalog_can_be_taken_along(client, three):
     assert client.get("/api/export?format=pdf").status_code == 422
 
 
+def test_an_export_knows_names_that_only_tracks_have(client, made):
+    service = client.app.state.shared.service
+    store, (vector,) = service.store, service.encoder.encode(["rain"])
+    assert client.get("/api/export?format=csv&q=style:of_before").status_code == 422
+    track = store.tracks.get(made["id"]).model_copy(update={"id": "old", "key": "old", "style": "of_before"})
+    store.tracks.insert(track, vector)
+    answer = client.get("/api/export?format=jsonl&q=style:of_before")
+    assert [json.loads(line)["id"] for line in answer.text.splitlines()] == ["old"]
+
+
 def test_an_export_is_exactly_a_list_of_tracks(client, three):
     first = client.get("/api/tracks?limit=1&sort=created_at").json()["tracks"][0]["id"]
     client.delete(f"/api/tracks/{first}")
