@@ -1,15 +1,17 @@
 """What it adds to tell what the application is that shows a text: the choice of a style, with it and without.
 
-    python tests/benchmarks/catalog/applications.py
+    python tests/benchmarks/catalog/applications.py [PART ...]
 
 Texts of applications that language models invented, each with a sentence in which its developer tells what it is;
 judges labelled the texts knowing that sentence (see `music_fit/README.md`). Nothing is fitted to these, which are of
-other authors than those fitted to. Rivals: the text alone, the description alone, the one style that is most often
-right for all, and one style an application, known from the labels: what no constant can beat.
+other authors than those fitted to: the parts "calibrate" and "fresh", or those that are named. Rivals: the text alone,
+the description alone, the one style that is most often right for all, and one style an application, known from the
+labels: what no constant can beat.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from itertools import pairwise
@@ -30,12 +32,22 @@ from music_catalog.text.features import features_of
 from music_catalog.text.parsed import parse
 
 Row = dict[str, Any]
-PARTS = ("calibrate", "fresh")
+PARTS = ("calibrate", "fresh", "later")
+"""Nothing is fitted to these."""
 CHANCES = (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 
 def main() -> None:
-    rows, encoder = [row for row in read_applications() if row["part"] in PARTS], encoders.load()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; the first two unless named"
+    )
+    parts = parser.parse_args().parts or PARTS[:2]
+    rows, encoder = [row for row in read_applications() if row["part"] in parts], encoders.load()
+    if not rows:
+        parser.error(f"no texts are of part {', '.join(parts)}; valid: {', '.join(PARTS)}")
     supervisor = Supervisor(presets.load(None).styles, encoder, None, Path())
 
     def read(text: str, application: str | None = None) -> Brief:
@@ -71,7 +83,7 @@ def main() -> None:
     for title, one in grades.items():
         print(f"  {title:32} {_shares(one.tolist())}")
     first, alone = grades["text and application"], grades["text alone"]
-    for part in PARTS:
+    for part in parts:
         here = np.array([row["part"] == part for row in rows])
         told_of, untold_of = _shares(first[here].tolist()), _shares(alone[here].tolist())
         print(f"  part {part}, {here.sum()} texts: {told_of}; the text alone {untold_of}", end="; ")
