@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from music_catalog import presets
 from music_catalog.brief.listed import brief_of
-from music_catalog.models import Choices, Context, StatedBrief
+from music_catalog.models import Brief, Choices, Context, StatedBrief, StyleFit
 from music_catalog.request.selection import pick_quality, pick_role, pick_style
 
 
@@ -72,6 +72,21 @@ def test_a_place_read_from_the_text_does_not_outweigh_an_opposite_mood():
 def a_brief(*fits, **stated):
     read_by = stated.pop("read_by", "language model")
     return brief_of(StatedBrief(fits=fits, valence=0, energy=0, **stated), STYLES, read_by)
+
+
+@pytest.mark.parametrize(("valence", "name"), [(-0.7, "soft"), (-0.8, "grim")])
+def test_music_of_the_opposite_mood_loses_to_a_style_that_hardly_fits(valence, name):
+    chances = {
+        "soft": (0.97, 0.99),
+        "grim": (0.5, 0.6),
+        "bright": (0.01, 0.02),
+        "environment_cave": (0.01, 0.02),
+    }
+    styles = {one: StyleFit(fits=fits, passes=passes) for one, (fits, passes) in chances.items()}
+    features = some_features(valence=valence, energy=-0.2, mood_tags=())
+    # "soft" lies 1.17 and 1.26 away; the rule begins at 1.2.
+    brief = Brief(styles=styles, valence=0, energy=0)
+    assert pick_style(TEXT, features, Choices(), STYLES, brief)[0] == name
 
 
 @pytest.mark.parametrize("read_by", ["language model", "caller"])
