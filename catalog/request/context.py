@@ -16,6 +16,8 @@ __all__ = [
     "QUERY_KEYS",
     "TEXT_KEYS",
     "ContextSource",
+    "as_payload",
+    "passed_over",
     "read_bytes",
     "read_context",
     "read_line",
@@ -50,6 +52,30 @@ def read_context(source: ContextSource, **known: Any) -> Context:
     return validated(
         Context, {**values, **{name: value for name, value in known.items() if value is not None}}
     )
+
+
+def passed_over(source: ContextSource, context: Context) -> tuple[str, ...]:
+    """Return a warning where the payload that `context` was read from describes the application under a key that is
+    not read.
+    """
+    told = source.get("application") if isinstance(source, Mapping) else None
+    # The name of a program has few words. Told as a description it makes the choice of a style worse.
+    if context.application is not None or not isinstance(told, str) or len(told.split()) <= 3:
+        return ()
+    return (
+        'the "application" of the payload was passed over, since in many payloads it is the name of a program; '
+        'where it tells what your application is, put it under "features"',
+    )
+
+
+def as_payload(source: ContextSource) -> dict[str, Any]:
+    """Return the context in `source` as JSON that `read_context` and `passed_over` read alike. Raises InputError."""
+    context = read_context(source)
+    features = context.model_dump(mode="json", exclude_defaults=True, exclude={"text", "query"})
+    payload = {"text": context.text, "query": context.query, "features": features}
+    if isinstance(source, Mapping) and passed_over(source, context):
+        payload["application"] = source["application"]
+    return payload
 
 
 def read_bytes(data: bytes) -> str | dict[str, Any]:

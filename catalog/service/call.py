@@ -111,6 +111,8 @@ class Call:
     takes: Takes = field(default_factory=Takes)
     melody: Audio | None = None
     """The recording whose melody the music follows."""
+    notes: tuple[str, ...] = ()
+    """Warnings about how the context was read."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     understood: tuple[Request, NDArray[np.float32]] | None = None

@@ -41,6 +41,7 @@ def result_of(store: Store, call: Call, outcome: Outcome) -> Result:
         request=request,
         request_id=call.id,
         warnings=(
+            *call.notes,
             *request.warnings,
             *substitution(request, track, made=outcome.made),
             *failed_check(track),

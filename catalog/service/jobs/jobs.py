@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ...disk.journal import Line
 from ...errors import Busy, CatalogError, Damage, Interrupted
 from ...models.job import Job
-from ...request.context import read_context
+from ...request.context import as_payload
 from ..streaming.live import LiveSound
 from .ledger import Ledger, now
 from .work import Entry, Kind, OnChange, QueueFull, Work, no_work, planned
@@ -71,8 +71,7 @@ class Jobs:
         It joins a job under way for the same request, audience and terms of reuse; with `reuse` "never" it joins none.
         `request` is shown in the job instead of the arguments. Raises InputError for bad arguments, and as `submit`.
         """
-        context = read_context(text_context).model_dump(mode="json", exclude_defaults=True)
-        call = {"context": context, "arguments": arguments}
+        call = {"context": as_payload(text_context), "arguments": arguments}
         shown = {"context": text_context, **arguments} if request is None else request
         return self.do(call, request=shown)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from music_catalog.errors import InputError
 from music_catalog.models import Context
-from music_catalog.request.context import read_bytes, read_context
+from music_catalog.request.context import as_payload, passed_over, read_bytes, read_context
 
 
 def test_a_text_is_the_context():
@@ -118,3 +118,33 @@ def test_anything_is_read_or_refused_with_an_input_error(source):
         return
     assert isinstance(context, Context)
     assert context.text == context.text.strip() != ""
+
+
+def test_a_description_of_the_application_that_is_not_read_is_told():
+    payload = {"answer": "Yes.", "application": "the support chat of a bank"}
+    (note,) = passed_over(payload, read_context(payload))
+    assert '"features"' in note
+    assert passed_over(payload, read_context(payload, application="a quiz")) == ()
+    for silent in ({"answer": "Yes.", "application": "Adobe Creative Suite"}, {"answer": "Yes."}, "Yes."):
+        assert passed_over(silent, read_context(silent)) == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Rain.",
+        {
+            "chunk": "Rain.",
+            "question": "Weather?",
+            "environment": "forest",
+            "application": "weather notes for farmers in Kent",
+        },
+        {"text": "Rain.", "features": {"application": "a quiz", "mood_tags": ["calm"]}},
+        Context(text="Rain.", application="a quiz", environment="forest"),
+    ],
+)
+def test_a_context_as_a_payload_reads_alike(source):
+    payload = json.loads(json.dumps(as_payload(source)))
+    context = read_context(payload)
+    assert context == read_context(source)
+    assert passed_over(payload, context) == passed_over(source, context)

@@ -322,3 +322,13 @@ def test_the_error_of_a_job_that_failed_keeps_nothing_of_what_was_made(jobs):
     job = jobs.wait(jobs.submit(work, request={}).id, WAIT_S)
     assert (job.state, str(job.error)) == ("failed", "there is no room for it")
     assert there[0]() is None
+
+
+def test_a_job_reads_what_the_application_is_as_a_call_does(jobs, slow):
+    slow.go.set()
+    quiz = {"text": WORDS[0], "features": {"application": "a quiz show for children"}}
+    told = jobs.wait(jobs.find_or_make(quiz, **SHORT).id, WAIT_S).result
+    assert told.request.context.application == "a quiz show for children"
+    unread = {"text": WORDS[1], "application": "a quiz show for children"}
+    (note, *_) = jobs.wait(jobs.find_or_make(unread, **SHORT).id, WAIT_S).result.warnings
+    assert '"features"' in note
