@@ -29,12 +29,12 @@ from .store.vectors.facts import measure_facts
 from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up, last_backup
+from .upkeep.companions import check_companions, mend_arrays, mend_sidecar
 from .upkeep.lines import check_lines, mend_line
 from .upkeep.mending import bring_back_audio, bring_back_collection
 from .upkeep.place import read_place
 from .upkeep.remote import examine_remote
 from .upkeep.scrub import count_deep_check, still_damaged
-from .upkeep.sidecars import check_sidecars, mend_sidecar
 from .version import package_version
 
 __all__ = ["Check", "examine"]
@@ -266,7 +266,7 @@ def _problems(store: Store, *, deep: bool) -> list[Problem]:
     """Return what a check finds, and what the scrub found that is still so."""
     problems, lines = [*store.care.check(deep=deep)], check_lines(store, deep=deep)
     if deep:
-        problems += check_sidecars(store)
+        problems += check_companions(store)
         count_deep_check(store, problems)
         return [*problems, *lines]
     told = {(problem.kind, problem.subject) for problem in problems}
@@ -302,6 +302,8 @@ def _fix(store: Store, reader: Encoder, problem: Problem, backup: str | None) ->
         return mend_line(store, problem)
     if problem.kind == "altered-sidecar":
         return mend_sidecar(store, problem.subject)
+    if problem.kind == "altered-array":
+        return mend_arrays(store, problem.subject)
     lost = problem.kind in ("missing-audio", "altered-audio")
     if lost and backup is not None and bring_back_audio(store, backup, problem.subject):
         return True

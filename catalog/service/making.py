@@ -27,7 +27,7 @@ from ..generator.weights.sizes import rank_of
 from ..hearing.measuring import measured
 from ..models import Checked, Measured, Request, Track
 from ..store.store import Store
-from ..upkeep.sidecars import sidecar
+from ..upkeep.companions import sidecar
 from ..version import package_version
 from .call import Call
 from .choice.licensing import license_of_made, require_license_of_made

@@ -68,6 +68,7 @@ class Problem(Value):
         "leftover",
         "altered-line",
         "altered-sidecar",
+        "altered-array",
         "lost-original",
         "altered-collection",
     ]

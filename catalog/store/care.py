@@ -89,8 +89,8 @@ class Care:
         damaged is copied to `lost/` and deleted.
         """
         check_writable(self._home, "nothing can be mended")
-        if problem.kind in ("table", "altered-line", "altered-sidecar", "lost-original"):
-            return False  # `music_catalog.upkeep` mends lines and sidecars
+        if problem.kind in ("table", "altered-line", "altered-sidecar", "altered-array", "lost-original"):
+            return False  # `music_catalog.upkeep` mends lines and what stands beside audio
         if problem.kind == "index":
             name, column = problem.subject.split(".")
             (table,) = [table for table in self._maintenance.tables if table.name == name]

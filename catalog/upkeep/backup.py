@@ -30,10 +30,10 @@ from ..store.audio import ARRAYS, beside
 from ..store.audit import Problem
 from ..store.store import Store
 from ..version import package_version
+from .companions import is_whole
 from .copying import Copied, copy_home
 from .objects import Objects, Stored
 from .pruning import Pruned, prune
-from .sidecars import is_whole
 from .snapshots import Snapshot, TableState, newest, write
 from .tables import TrackAudio, copy_table
 

@@ -23,8 +23,8 @@ from ..store.audit import Problem
 from ..store.rows import from_whole_track_row
 from ..store.schema import TRACK_COLUMNS
 from ..store.store import Store
+from .companions import check_arrays, check_sidecar
 from .place import Place, read_place, write_place
-from .sidecars import check_sidecar
 
 __all__ = ["Scrub", "check_track", "count_deep_check", "scrubbing", "still_damaged"]
 
@@ -40,7 +40,7 @@ AGAIN_S = 600.0
 END_S = 30.0
 """How long the end of a service waits for the track that is being read."""
 IDS_AT_ONCE = 100
-_OF_TRACKS = ("altered-row", "missing-audio", "altered-audio", "altered-sidecar")
+_OF_TRACKS = ("altered-row", "missing-audio", "altered-audio", "altered-sidecar", "altered-array")
 """Problems whose subject is the id of a track."""
 
 
@@ -141,7 +141,7 @@ def _alone(store: Store, stack: contextlib.ExitStack) -> bool:
 
 
 def check_track(store: Store, track_id: str) -> tuple[list[Problem], int]:
-    """Return what is wrong with the rows of an id, their audio and its sidecar, and how many bytes of audio were read.
+    """Return what is wrong with the rows of an id and their files, and how many bytes of audio were read.
 
     Audio is read from the disk, not from the memory of the system. Raises StorageError or OSError where the table or
     the drive refuses.
@@ -156,6 +156,7 @@ def check_track(store: Store, track_id: str) -> tuple[list[Problem], int]:
             continue
         found = _check_audio(store, track), check_sidecar(store, track)
         problems += [problem for problem in found if problem]
+        problems += check_arrays(store, track)
         size_bytes += track.audio_bytes
     return problems, size_bytes
 

@@ -30,7 +30,7 @@ from invariants import (
 
 from music_catalog.disk.files import TEMPORARY
 from music_catalog.errors import Damage
-from music_catalog.upkeep.sidecars import is_whole
+from music_catalog.upkeep.companions import is_whole
 
 LIMITS = 40
 """Limits of each kind that are tried."""

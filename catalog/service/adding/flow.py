@@ -35,7 +35,7 @@ from ...store.store import Store
 from ...text.encoder import Encoder
 from ...text.features import features_of
 from ...text.parsed import parse
-from ...upkeep.sidecars import sidecar
+from ...upkeep.companions import sidecar
 from ..music_vectors import MusicVectors
 
 __all__ = ["Adding", "OnFile", "Said", "add_files", "new_batch"]

@@ -20,8 +20,8 @@ from music_catalog.errors import Busy, Damage, InputError, NotFound
 from music_catalog.store.store import Store
 from music_catalog.upkeep import snapshots, tables
 from music_catalog.upkeep.backup import back_up, last_backup
+from music_catalog.upkeep.companions import sidecar
 from music_catalog.upkeep.restore import restore
-from music_catalog.upkeep.sidecars import sidecar
 
 NAMES = [f"t{number}" for number in range(6)]
 

@@ -18,9 +18,9 @@ from music_catalog.store import audit
 from music_catalog.store.audit import Problem
 from music_catalog.store.rows import to_judgement_row, to_request_row, vector_sha256
 from music_catalog.upkeep import scrub
+from music_catalog.upkeep.companions import check_companions, check_sidecar, mend_sidecar, sidecar
 from music_catalog.upkeep.flipped import mended_row, mended_vector
 from music_catalog.upkeep.lines import check_lines, mend_line
-from music_catalog.upkeep.sidecars import check_sidecar, check_sidecars, mend_sidecar, sidecar
 
 REJECTED = {"verdict": "rejected", "rating": None, "request_id": "r", "key": "k"}
 
@@ -186,7 +186,7 @@ def test_every_flipped_bit_of_a_sidecar_is_told_and_mended(store):
     store.audio.put_sidecar(track.audio_path, sidecar(track))
     path = store.audio.path_of(track).with_suffix(".json")
     whole = path.read_bytes()
-    assert [*check_sidecars(store)] == []
+    assert [*check_companions(store)] == []
     draw, silent = random.Random(7), []
     for _ in range(300):
         data = bytearray(whole)
@@ -201,7 +201,7 @@ def test_every_flipped_bit_of_a_sidecar_is_told_and_mended(store):
             silent.append((place, bit))
     assert silent == []
     path.write_bytes(whole.replace(b"calm rain", b"calm raio", 1))
-    (problem,) = check_sidecars(store)
+    (problem,) = check_companions(store)
     assert problem == Problem(
         kind="altered-sidecar",
         subject="a",
@@ -218,10 +218,10 @@ def test_a_sidecar_of_an_earlier_version_and_of_a_shared_file_is_no_problem(stor
     content = sidecar(track)
     del content["content_sha256"], content["seam"]
     store.audio.put_sidecar(track.audio_path, {**content, "encoder": "an earlier one"})
-    assert [*check_sidecars(store)] == []
+    assert [*check_companions(store)] == []
     other = sidecar(track.model_copy(update={"id": "b", "summary": "another"}))
     store.audio.put_sidecar(track.audio_path, other)
-    assert [*check_sidecars(store)] == []
+    assert [*check_companions(store)] == []
 
 
 def test_the_doctor_tells_and_mends_lines_and_sidecars(service):

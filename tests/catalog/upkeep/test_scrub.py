@@ -12,9 +12,9 @@ from homes import add, finish, open_store, start
 
 from music_catalog.errors import Damage
 from music_catalog.upkeep import scrub as scrubs
+from music_catalog.upkeep.companions import sidecar
 from music_catalog.upkeep.place import NAME, Place, read_place, write_place
 from music_catalog.upkeep.scrub import Scrub, scrubbing, still_damaged
-from music_catalog.upkeep.sidecars import sidecar
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 TRACKS = 4

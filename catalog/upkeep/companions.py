@@ -1,21 +1,35 @@
-"""Sidecars: how a track was made, for readers of its audio file who have no catalog."""
+"""What stands beside an audio file: its sidecar, which tells readers without a catalog how it was made, codes and
+fingerprint.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from ..disk.arrays import array_in
 from ..errors import Damage
+from ..generator import Audio, AudioError
+from ..generator.listening.fingerprint import MAX_S, Fingerprint, fingerprint, sparse
 from ..models import Track
-from ..store.audio import SIDECAR
+from ..store.audio import ARRAYS, PRINT, SIDECAR
 from ..store.audit import Problem, set_aside
 from ..store.cells import canonical, sha256
 from ..store.rows import from_record
 from ..store.schema import TRACK_ROW
 from ..store.store import Store
 
-__all__ = ["check_sidecar", "check_sidecars", "is_whole", "mend_sidecar", "sidecar"]
+__all__ = [
+    "check_arrays",
+    "check_companions",
+    "check_sidecar",
+    "is_whole",
+    "mend_arrays",
+    "mend_sidecar",
+    "sidecar",
+]
 
 
 SOURCE_TYPES = {
@@ -40,15 +54,17 @@ def sidecar(track: Track) -> dict[str, Any]:
     return {**content, CHECKSUM: sha256(canonical(content))}
 
 
-def check_sidecars(store: Store) -> Iterator[Problem]:
-    """Yield the sidecars that were altered; rows that fail their checksums are passed over."""
+def check_companions(store: Store) -> Iterator[Problem]:
+    """Yield the sidecars, codes and fingerprints that were altered; rows that fail their checksums are passed over."""
     for row in store.tracks.table.read(None, columns=TRACK_ROW):
         try:
-            problem = check_sidecar(store, from_record(row))
+            track = from_record(row)
+            sidecar_problem = check_sidecar(store, track)
+            yield from check_arrays(store, track)
         except Damage:
             continue
-        if problem is not None:
-            yield problem
+        if sidecar_problem is not None:
+            yield sidecar_problem
 
 
 def check_sidecar(store: Store, track: Track) -> Problem | None:
@@ -94,3 +110,52 @@ def mend_sidecar(store: Store, track_id: str) -> bool:
     set_aside(store.home, path.relative_to(store.home).as_posix())
     store.audio.put_sidecar(track.audio_path, sidecar(track))
     return True
+
+
+def check_arrays(store: Store, track: Track) -> Iterator[Problem]:
+    """Yield which of the codes and the fingerprint of a track were altered; nothing for those that it does not have."""
+    for path in _altered_arrays(store, track):
+        detail = f"{path.name} beside the audio of {track.id} no longer says what was written"
+        yield Problem(kind="altered-array", subject=track.id, detail=detail)
+
+
+def mend_arrays(store: Store, track_id: str) -> bool:
+    """Move altered codes and an altered fingerprint to `lost/`, and take the fingerprint from the audio anew.
+
+    A track without its codes is gone on from by its sound. Raises Damage for an altered row, StorageError where the
+    disk refuses.
+    """
+    track = store.tracks.get(track_id)
+    if track is None:
+        return False
+    for path in _altered_arrays(store, track):
+        set_aside(store.home, path.relative_to(store.home).as_posix())
+        if path.name.endswith(PRINT) and (heard := _heard(store.audio.path_of(track))):
+            store.audio.put_print(track.audio_path, sparse(heard))
+    return True
+
+
+def _altered_arrays(store: Store, track: Track) -> list[Path]:
+    altered = []
+    for ending, name in ARRAYS.items():
+        path = store.audio.path_of(track).with_suffix(ending)
+        try:
+            array_in(path.read_bytes(), name)
+        except FileNotFoundError:
+            continue
+        except (Damage, OSError):
+            altered.append(path)
+    return altered
+
+
+def _heard(path: Path) -> Fingerprint | None:
+    """Return the fingerprint of the beginning of an audio file; None for one that cannot be read."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = int(file.samplerate)
+            samples = file.read(round(MAX_S * rate), dtype="float32", always_2d=True)
+        return fingerprint(Audio(samples, rate))
+    except (soundfile.SoundFileError, OSError, AudioError):
+        return None
