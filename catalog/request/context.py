@@ -126,7 +126,8 @@ def read_line(number: int, line: str | bytes) -> str | dict[str, Any]:
 
 
 def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
-    text = next((payload[key] for key in TEXT_KEYS if isinstance(payload.get(key), str)), None)
+    texts = [payload[key] for key in TEXT_KEYS if isinstance(payload.get(key), str)]
+    text = next((one for one in texts if one.strip()), texts[0] if texts else None)
     if text is None:
         raise InputError(
             f"the context has no text: none of {', '.join(TEXT_KEYS)} is a string among its keys "

@@ -160,11 +160,11 @@ def _line(number: int, line: bytes, column: str | None) -> ContextSource | None:
 
 
 def _is_empty(value: Any, keys: Sequence[str]) -> bool:
-    """Tell whether a line is an empty text, or has one as the first under `keys`; null alone is empty too."""
+    """Tell whether a line is a blank text, or has nothing but blank texts and null under `keys`."""
     if isinstance(value, dict):
         found = [value[key] for key in keys if key in value]
-        empty = "" if any(one is None for one in found) else value
-        value = next((one for one in found if isinstance(one, str)), empty)
+        texts = [one for one in found if isinstance(one, str)]
+        return not any(one.strip() for one in texts) if texts else None in found
     return isinstance(value, str) and not value.strip()
 
 

@@ -148,3 +148,9 @@ def test_a_context_as_a_payload_reads_alike(source):
     context = read_context(payload)
     assert context == read_context(source)
     assert passed_over(payload, context) == passed_over(source, context)
+
+
+def test_an_empty_text_in_a_payload_gives_way_to_the_next_one():
+    assert read_context({"text": " ", "answer": "", "chunk": "Calm rain."}).text == "Calm rain."
+    with pytest.raises(InputError):
+        read_context({"text": " ", "answer": ""})

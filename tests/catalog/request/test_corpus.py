@@ -59,6 +59,8 @@ def test_empty_texts_are_left_out_of_json_lines_as_they_are_of_tables(tmp_path):
     path = lines(tmp_path / "a.jsonl", *map(json.dumps, empty), {"text": None, "answer": TEXTS[0]})
     sample = read_corpus(path)
     assert (places(sample), sample.total) == (["line 6"], 6)
+    path = lines(tmp_path / "c.jsonl", {"text": "", "answer": TEXTS[1]}, {"text": " ", "answer": ""})
+    assert places(read_corpus(path)) == ["line 1"]
     path = lines(tmp_path / "b.jsonl", {"body": None}, {"body": " "}, {"body": TEXTS[1], "text": ""})
     assert [text.source for text in read_corpus(path, column="body").texts] == [TEXTS[1]]
 
