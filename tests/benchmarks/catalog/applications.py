@@ -6,7 +6,8 @@ Texts of applications that language models invented, each with a sentence in whi
 judges labelled the texts knowing that sentence (see `music_fit/README.md`). Nothing is fitted to these, which are of
 other authors than those fitted to: the parts "calibrate" and "fresh", or those that are named. Rivals: the text alone,
 the description alone, the one style that is most often right for all, and one style an application, known from the
-labels: what no constant can beat.
+labels: what no constant can beat. Then pairs of such a text and a track on the shelf that judges graded knowing the
+sentence (see `music_fit/PAIRS.md`): how well the decision on reuse tells those that would serve.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from music_labels import read_applications, read_second_applications
+from fit_music import auc
+from music_labels import read_applications, read_pairs, read_second_applications, read_tracks
 
 from music_catalog import presets
 from music_catalog.brief.supervisor import Supervisor
-from music_catalog.models import Brief, Context
+from music_catalog.models import Brief, Choices, Context, Request
+from music_catalog.request.builder import build
+from music_catalog.reuse import music_certificate, serving
 from music_catalog.text import encoder as encoders
 from music_catalog.text.features import features_of
 from music_catalog.text.parsed import parse
@@ -48,18 +53,20 @@ def main() -> None:
     rows, encoder = [row for row in read_applications() if row["part"] in parts], encoders.load()
     if not rows:
         parser.error(f"no texts are of part {', '.join(parts)}; valid: {', '.join(PARTS)}")
-    supervisor = Supervisor(presets.load(None).styles, encoder, None, Path())
+    library = presets.load(None)
+    supervisor = Supervisor(library.styles, encoder, None, Path())
 
-    def read(text: str, application: str | None = None) -> Brief:
+    def ask(text: str, application: str | None = None) -> Request:
         context = Context(text=text, application=application)
         parsed = parse(context, encoder, None)
-        brief, _ = supervisor.read(context, parsed, features_of(context, parsed))
-        assert brief is not None
-        return brief
+        features = features_of(context, parsed)
+        brief, _ = supervisor.read(context, parsed, features)
+        return build(context, features, Choices(), library, key="", find_weights=lambda _: None, brief=brief)
 
-    told = [read(row["text"], row["application"]) for row in rows]
-    untold = [read(row["text"]) for row in rows]
-    described = {application: read(application) for application in {row["application"] for row in rows}}
+    asked_told = [ask(row["text"], row["application"]) for row in rows]
+    asked_untold = [ask(row["text"]) for row in rows]
+    told, untold = ([_brief(one) for one in asked] for asked in (asked_told, asked_untold))
+    described = {each: _brief(ask(each)) for each in {row["application"] for row in rows}}
     names = [*untold[0].styles]
     usual = _most_right(rows, names)
     of_app = {
@@ -93,6 +100,52 @@ def main() -> None:
     for title, briefs in (("with it", told), ("without", untold)):
         _calibrate(title, rows, briefs)
     _agree()
+    for title, asked in (("with it", asked_told), ("without", asked_untold)):
+        by_id = {row["id"]: request for row, request in zip(rows, asked, strict=True)}
+        _decide(title, by_id, library.styles, encoder.identity)
+
+
+def _brief(request: Request) -> Brief:
+    assert request.brief is not None
+    return request.brief
+
+
+def _decide(title: str, asked: dict[str, Request], styles: Any, identity: str) -> None:
+    """Print how well the decision on music tells the graded pairs whose texts are in `asked`, by `id`."""
+    certificate = music_certificate.standing(Path("nowhere"), identity)
+    assert certificate is not None
+    tracks = read_tracks()
+    pairs = [pair for pair in read_pairs("application_pairs") if pair["text"] in asked]
+    if not pairs:
+        return
+    found = []
+    for pair in pairs:
+        request, track = asked[pair["text"]], SimpleNamespace(**tracks[pair["track"]])
+        numbers = serving.evidence(request, track, styles[track.style])
+        assert numbers is not None
+        chances = serving.chances(
+            numbers,
+            certificate.weights,
+            certificate.step,
+            certificate.leniency.get(track.style, 0.0),
+            _brief(request).styles[track.style].fits,
+        )
+        found.append((*chances, numbers["style"], -numbers["mood"]))
+    passes, fits, style, mood = np.array(found).T
+    grade = np.array([pair["grade"] for pair in pairs])
+    right = grade > 0
+    print(
+        f"{title}: {len(pairs)} pairs of {len({pair['text'] for pair in pairs})} texts, {_shares(grade.tolist())}; "
+        f"AUC, wrong against the rest: the decision {auc(passes, right):.3f}, style's chance {auc(style, right):.3f}, "
+        f"mood distance {auc(mood, right):.3f}; fitting against the rest {auc(fits, grade == 2):.3f}"
+    )
+    for bound in certificate.bounds:
+        served = passes >= (2.0 if bound.threshold is None else bound.threshold)
+        if served.any():
+            print(
+                f"  at most {bound.max_false_reuse:.0%} wrong: {bound.threshold:.2f} and above, {served.mean():.0%} of "
+                f"the pairs, {_shares(grade[served].tolist())}"
+            )
 
 
 def _correlate(rows: list[Row], told: list[Brief], untold: list[Brief]) -> None:
@@ -125,6 +178,10 @@ def _agree() -> None:
     pairs += [(first[row["id"]], row["fits"][0]) for row in second]
     print(f"two judges, {len(second)} texts: the first choice of one is for the other", end=" ")
     print(_shares([_grade(row, name) for row, name in pairs]))
+    graded = {(pair["text"], pair["track"]): pair["grade"] for pair in read_pairs("application_pairs")}
+    again = read_pairs("second_application_pairs")
+    same = [graded[pair["text"], pair["track"]] == pair["grade"] for pair in again]
+    print(f"two judges, {len(same)} pairs: the same grade {np.mean(same):.0%}")
 
 
 def _pick(brief: Brief) -> str:

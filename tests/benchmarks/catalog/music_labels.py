@@ -44,7 +44,8 @@ def read_pairs(name: str = "pairs") -> list[Row]:
     """Return one row a graded pair: ids of `text` and `track`, `grade` (0 wrong, 1 passable, 2 fits), `reason`.
 
     `name` "second_pairs" gives the grades of a second judge; "language_pairs" and "second_language_pairs" those of
-    texts in other languages than English.
+    texts in other languages than English; "application_pairs" and "second_application_pairs" those of texts that
+    applications show.
     """
     return _lines(FOLDER / f"{name}.jsonl")
 

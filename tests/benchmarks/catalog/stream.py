@@ -1,6 +1,7 @@
 """A stream of distinct real texts through the reuse decision: how much is served without making, and by how few tracks.
 
-    python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--cache FILE] [--judge FILE] [--hear]
+    python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--applications] [--cache FILE]
+        [--judge FILE] [--hear]
 
 Texts of public sets and authored ones, none twice and none that the brief was fitted to, come in random order to a
 catalog that begins empty.
@@ -9,6 +10,7 @@ adds a track. No audio is made. Printed for each rule: the share served without 
 on), the tracks made, the share of plays of the most played track, and the mean chances to fit and to pass of what was
 served from the 500th text on. Rivals: only tracks of the same scene, and the
 nearest text by cosine however near. `--judge` writes served pairs for judges, who grade them by music_fit/PAIRS.md.
+`--applications` takes texts that applications show, nothing fitted to them either, each told what its application is.
 `--hear` renders 12 s of each track by the synthesizer and measures it, and prints how the default rule decides with
 what is heard, and how many of its answers differ.
 """
@@ -20,8 +22,10 @@ import json
 import random
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +34,9 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from brief_readings import Reading
+from brief_readings import Reading, Told
 from brief_readings import read_all as read_texts
-from music_labels import _public, read_labels
+from music_labels import _public, read_applications, read_labels
 
 from music_catalog import presets
 from music_catalog.brief import vectors
@@ -119,14 +123,24 @@ def texts_of(eval_dir: Path, count: int) -> list[str]:
     return distinct[:count]
 
 
+def texts_of_applications(count: int) -> list[Told]:
+    """Return `count` texts that applications show, in random order, none of which the brief was fitted to."""
+    rows = [row for row in read_applications() if row["part"] != "fitted"]
+    draw = random.Random(20261129)
+    return [Told(row["text"], row["application"]) for row in draw.sample(rows, min(count, len(rows)))]
+
+
 def read_requests(
-    texts: list[str], readings: list[Reading], reader: encoder.Encoder, library: Any
+    texts: Sequence[str | Told], readings: list[Reading], reader: encoder.Encoder, library: Any
 ) -> list[Request]:
     """Return the request of each text, as a call of `find_or_make` builds it."""
     requests = []
     for text, reading in zip(texts, readings, strict=True):
-        context, read = Context(text=text), reading.features
+        said, application = text if isinstance(text, Told) else (text, None)
+        context, read = Context(text=said, application=application), reading.features
         brief = read_brief(*reading.to_brief(), library.styles, reader)
+        assert brief is not None
+        brief = brief.model_copy(update={"application": application})
         key = key_of(context, Choices(), library, {})
         requests.append(
             build(context, read, Choices(), library, key=key, find_weights=lambda _: None, brief=brief)
@@ -136,19 +150,21 @@ def read_requests(
 
 def run(
     requests: list[Request],
-    readings: list[Reading],
+    searched_by: list[NDArray[np.float32]],
     terms: Terms,
     reader: encoder.Encoder,
     library: Any,
     *,
     hear: bool = False,
 ) -> list[Served]:
-    """Send the requests through the decision, one after the other, from an empty catalog."""
+    """Send the requests through the decision, one after the other, from an empty catalog.
+
+    `searched_by` are the vectors of the texts alone.
+    """
     model = load(reader.identity)
     assert model is not None
     shelf, served = Shelf(), []
-    for request, reading in zip(requests, readings, strict=True):
-        vector = reading.layers[-1]
+    for request, vector in zip(requests, searched_by, strict=True):
         assert request.brief is not None
         wanted = vectors.request_vector(model, request.brief, request.key)
         hits = shelf.near(request, vector, wanted)
@@ -247,7 +263,9 @@ def write_pairs(path: Path, served: list[Served], count: int) -> None:
                 "made_for": one.track.context,
                 "rule": one.rule,
             }
-            file.write(json.dumps({"text": one.text, "track": track}, ensure_ascii=False) + "\n")
+            application = one.request.context.application
+            row = {"text": one.text, "application": application, "track": track}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
@@ -257,19 +275,24 @@ def main() -> None:
     parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
     parser.add_argument("--texts", type=int, default=2_000)
     parser.add_argument(
+        "--applications", action="store_true", help="texts of applications, told what these are"
+    )
+    parser.add_argument(
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
     parser.add_argument("--judge", type=Path, help="write 300 served pairs of the default rule here")
     parser.add_argument("--hear", action="store_true", help="weigh what is heard of each track too")
     options = parser.parse_args()
     reader, library = encoder.load(), presets.load(None)
-    texts = texts_of(options.eval_dir, options.texts)
-    readings = read_texts(texts, reader, options.cache)
-    requests = read_requests(texts, readings, reader, library)
+    draw = texts_of_applications if options.applications else partial(texts_of, options.eval_dir)
+    texts: Sequence[str | Told] = draw(options.texts)
+    alone = [text.text if isinstance(text, Told) else text for text in texts]
+    searched_by = [one.layers[-1] for one in read_texts(alone, reader, options.cache)]
+    requests = read_requests(texts, read_texts(texts, reader, options.cache), reader, library)
     nowhere = Path("nowhere")
     scene = certificate.standing(nowhere, reader.identity).certificate
     music = music_certificate.standing(nowhere, reader.identity)
-    print(f"{len(texts)} texts, mean {np.mean([len(text.split()) for text in texts]):.0f} words")
+    print(f"{len(texts)} texts, mean {np.mean([len(text.split()) for text in alone]):.0f} words")
     rules = {
         "only the same scene": Terms(certificate=scene, music=music, reach="scene"),
         "nearest text, however near (reuse=always)": Terms(
@@ -282,8 +305,8 @@ def main() -> None:
     rules["music, at most 5% wrong"] = Terms(certificate=scene, music=music, max_false_reuse=0.05)
     usual = Terms(certificate=scene, music=music)
     if options.hear:
-        plain = run(requests, readings, usual, reader, library)
-        listened = run(requests, readings, usual, reader, library, hear=True)
+        plain = run(requests, searched_by, usual, reader, library)
+        listened = run(requests, searched_by, usual, reader, library, hear=True)
         report("as it is, nothing heard", plain)
         report("as it is, every track heard", listened)
         differ = sum(
@@ -293,7 +316,7 @@ def main() -> None:
         print(f"answers that differ: {differ} of {len(plain)}")
         return
     for name, terms in rules.items():
-        served = run(requests, readings, terms, reader, library)
+        served = run(requests, searched_by, terms, reader, library)
         report(name, served)
         if options.judge and terms == usual:
             write_pairs(options.judge, served, 300)
