@@ -143,8 +143,7 @@ def _words(tensors: dict[str, Any]) -> Words | None:
     if "words_weights" not in tensors:
         return None
     vocabulary = Vocabulary(tensors["words_terms"], tensors["words_rarity"])
-    offset = float(tensors["words_offset"][0])
-    return Words(vocabulary, tensors["words_weights"], tensors["words_scale"], offset)
+    return Words(vocabulary, tensors["words_weights"], tensors["words_scale"], tensors["words_offset"])
 
 
 def _without_hidden(tensors: dict[str, Array]) -> dict[str, Array]:

@@ -1,8 +1,9 @@
-"""The single words of a text, and what they add to the scores of the fitted styles.
+"""The single words of a text, and what they add to the scores of the fitted styles and to the mood of the music.
 
 The encoder's vectors tell what a text is about; the words by which people tell a mood or a manner often hardly move
-them. So each word, and each two words that follow each other, has its own weight for each style: a ridge regression
-over TF-IDF (Salton and Buckley 1988). `tests/benchmarks/catalog/brief_words.py` fitted it to the labelled texts.
+them. So each word, and each two words that follow each other, has its own weight for each style, and for valence and
+energy of the music: a ridge regression over TF-IDF (Salton and Buckley 1988). `tests/benchmarks/catalog/brief_words.py`
+fitted it to the labelled texts.
 
 Terms are known by their CRC-32, which is the same in every process, so that the file holds numbers in place of words.
 A term that no fitted text had adds nothing; some 1 in 85,000 of them is taken for another one.
@@ -62,14 +63,19 @@ class Words:
 
     vocabulary: Vocabulary
     weights: NDArray[np.int8]
-    """Shape (terms, styles), in steps of `scale`."""
+    """Shape (terms, styles + 2), in steps of `scale`; the last two are of valence and energy. A model that was written
+    before these has (terms, styles)."""
     scale: Array
-    """Shape (styles,)."""
-    offset: float
-    """Taken off the score of every style: words spread the scores, which alone would raise the mean chance."""
+    """Shape (styles + 2,)."""
+    offset: Array
+    """Taken off the score of every style, shape (styles + 2,) or (1,): words spread the scores, which alone would raise
+    the mean chance."""
 
     def scores(self, text: str) -> Array:
-        """Return what the words of a text add to the score of each fitted style, shape (styles,)."""
+        """Return what the words of a text add to the score of each fitted style, to valence and energy.
+
+        The shape is that of `scale`.
+        """
         rows, values = self.vocabulary.read(text)
         if not len(rows):
             return np.zeros(len(self.scale), dtype=np.float32)
@@ -82,7 +88,8 @@ class Words:
             terms.dtype == np.uint32
             and self.weights.dtype == np.int8
             and terms.shape == self.vocabulary.rarity.shape
-            and self.weights.shape == (len(terms), styles)
-            and self.scale.shape == (styles,)
+            and self.weights.shape in ((len(terms), styles), (len(terms), styles + 2))
+            and self.scale.shape == self.weights.shape[1:]
+            and self.offset.shape in ((1,), self.scale.shape)
             and bool((terms[1:] > terms[:-1]).all())
         )

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from brief_network import Network, Targets, steadied, train
 from brief_readings import Reading, Told
-from brief_words import fit_words, matrix, vocabulary_of
+from brief_words import added, fit_moods, fit_words, matrix, vocabulary_of
 from numpy.typing import NDArray
 
 from music_catalog.brief import reader as brief
@@ -43,6 +43,7 @@ __all__ = [
     "network_of",
     "sigmoid",
     "targets",
+    "worded",
     "words_of",
 ]
 
@@ -85,6 +86,8 @@ class Texts:
     """What the policy without a model picks."""
     places: NDArray[np.int64]
     """Number of the place of the features in PLACES."""
+    style_moods: Array
+    """Valence and energy of each style, shape (styles, 2)."""
 
     @property
     def part(self) -> NDArray[np.str_]:
@@ -134,6 +137,7 @@ def gather(
         judged,
         np.array(policy),
         places,
+        np.array([(style.valence, style.energy) for style in styles.values()]),
     )
 
 
@@ -246,8 +250,24 @@ def network_of(texts: Texts, rows: Any, seed: int = 0) -> Network:
 
 
 def words_of(texts: Texts, rows: Any) -> Array:
-    """Fit the weights of words to the rows `rows`, shape (terms, styles)."""
-    return fit_words(texts.words[rows], texts.grades[rows], texts.judged[rows])
+    """Fit the weights of words to the rows `rows`, shape (terms, styles + 2): of styles, valence and energy."""
+    said = [(row["valence"] / 2, row["energy"] / 2) for row in texts.rows]
+    words = texts.words[rows]
+    of_styles = fit_words(words, texts.grades[rows], texts.judged[rows])
+    return np.hstack([of_styles, fit_moods(words, np.array(said)[rows])])
+
+
+def worded(texts: Texts, network: Network, words: Array, where: Any) -> tuple[Array, Array]:
+    """Return the scores of the styles for the texts `where`, shape (texts, styles), and the mood, shape (texts, 2).
+
+    Both are those of `music_catalog.brief.reader.read_brief`; `words` are weights as `words_of` gives them.
+    """
+    inputs = texts.inputs[where]
+    to_score, to_mood = added(texts.words[where], words)
+    fitted = network.read(inputs) @ network.weights.T + network.bias + to_score
+    chances = sigmoid(fitted) + sigmoid(fitted - network.step)
+    mood = brief.mood_of(network.head(network.moods, inputs)[:, :2] + to_mood, chances, texts.style_moods)
+    return fitted + texts.compared[where] @ network.compared, mood
 
 
 def sigmoid(score: Array) -> Array:

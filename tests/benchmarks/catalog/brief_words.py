@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from music_catalog.brief.words import Vocabulary, Words, terms_of
 
-__all__ = ["WEIGHT", "added", "fit_words", "matrix", "packed", "tensors_of", "vocabulary_of"]
+__all__ = ["WEIGHT", "added", "fit_moods", "fit_words", "matrix", "packed", "tensors_of", "vocabulary_of"]
 
 Array = NDArray[Any]
 
@@ -20,6 +20,8 @@ PENALTY, WEIGHT = 0.5, 2.0
 """WEIGHT brings shares of texts to the scale of scores, and weighs words beside vectors."""
 OFFSET = 0.2
 """With it the mean chances are those of the labels, and each part of these is likelier with words than without."""
+MOOD_WEIGHT = 0.6
+"""Weighs words beside vectors in valence and energy."""
 STEPS = 15
 
 
@@ -42,14 +44,20 @@ def matrix(texts: Sequence[str], vocabulary: Vocabulary) -> Any:
 
 
 def fit_words(words: Any, grades: Array, judged: Array) -> Array:
-    """Return the weights, shape (terms, styles): how far words lift a style's grade above its mean over the texts.
-
-    Solved by conjugate gradients (Hestenes and Stiefel 1952), each style on its own.
-    """
+    """Return the weights, shape (terms, styles): how far words lift a style's grade above its mean over the texts."""
     share = grades / 2
     mean = (share * judged).sum(axis=0) / np.maximum(judged.sum(axis=0), 1)
-    wanted = ((share - mean) * judged).astype(np.float32)
-    turned = words.T.tocsr()
+    return WEIGHT * _ridge(words, (share - mean) * judged)
+
+
+def fit_moods(words: Any, moods: Array) -> Array:
+    """Return the weights of valence and energy, shape (terms, 2); `moods` are those wanted, shape (texts, 2)."""
+    return MOOD_WEIGHT * _ridge(words, moods - moods.mean(axis=0))
+
+
+def _ridge(words: Any, wanted: Array) -> Array:
+    """Solve by conjugate gradients (Hestenes and Stiefel 1952), each column on its own."""
+    wanted, turned = wanted.astype(np.float32), words.T.tocsr()
     rest = turned @ wanted
     weights, way = np.zeros_like(rest), rest.copy()
     left = (rest**2).sum(axis=0)
@@ -60,21 +68,25 @@ def fit_words(words: Any, grades: Array, judged: Array) -> Array:
         rest -= step * pulled
         before, left = left, (rest**2).sum(axis=0)
         way = rest + left / np.maximum(before, 1e-12) * way
-    return np.asarray(WEIGHT * weights)
+    return np.asarray(weights)
 
 
-def added(words: Any, weights: Array) -> Array:
-    """Return what words add to the scores, shape (texts, styles)."""
-    some = np.diff(words.indptr) > 0
-    return np.asarray(words @ weights - OFFSET * some[:, None])
+def added(words: Any, weights: Array) -> tuple[Array, Array]:
+    """Return what words add to the scores, shape (texts, styles), and to valence and energy, shape (texts, 2).
+
+    `weights` are those of the styles and, in the last two columns, of valence and energy.
+    """
+    some, every = np.diff(words.indptr) > 0, words @ weights
+    return every[:, :-2] - OFFSET * some[:, None], every[:, -2:]
 
 
 def packed(vocabulary: Vocabulary, weights: Array) -> Words:
-    """Return the weights as they are shipped: 8 bits each."""
+    """Return the weights, as `added` has them, as they are shipped: 8 bits each."""
     scale = np.maximum(np.abs(weights).max(axis=0), 1e-9) / 127
     steps = np.rint(weights / scale).astype(np.int8)
     rarity = vocabulary.rarity.astype(np.float16).astype(np.float32)
-    return Words(Vocabulary(vocabulary.terms, rarity), steps, scale.astype(np.float32), OFFSET)
+    offset = np.array([OFFSET] * (len(scale) - 2) + [0.0] * 2, dtype=np.float32)
+    return Words(Vocabulary(vocabulary.terms, rarity), steps, scale.astype(np.float32), offset)
 
 
 def tensors_of(words: Words) -> dict[str, Array]:
@@ -84,5 +96,5 @@ def tensors_of(words: Words) -> dict[str, Array]:
         "words_rarity": words.vocabulary.rarity.astype(np.float16),
         "words_weights": words.weights,
         "words_scale": words.scale,
-        "words_offset": np.array([words.offset], dtype=np.float32),
+        "words_offset": words.offset,
     }

@@ -48,10 +48,11 @@ from brief_texts import (
     grades_of,
     network_of,
     targets,
+    worded,
     words_of,
 )
 from brief_texts import sigmoid as _sigmoid
-from brief_words import WEIGHT, added, fit_words, matrix, packed, tensors_of, vocabulary_of
+from brief_words import WEIGHT, added, fit_moods, fit_words, matrix, packed, tensors_of, vocabulary_of
 from music_labels import APPLICATION, read_all_labels, read_second
 
 from music_catalog import presets
@@ -132,14 +133,15 @@ class Read:
     def by(self, texts: Texts, fitted_to: Any, where: Any) -> None:
         """Read the texts `where` by models fitted to the rows `fitted_to`."""
         linear, network = fit(texts, fitted_to), network_of(texts, fitted_to)
-        inputs = texts.inputs[where]
+        inputs, words = texts.inputs[where], words_of(texts, fitted_to)
         score = network.scores(inputs, texts.compared[where])
-        words = added(texts.words[where], words_of(texts, fitted_to))
+        with_words, mood = worded(texts, network, words, where)
         self.wordless[where] = _sigmoid(score) + _sigmoid(score - network.step)
-        self.chances[where] = _sigmoid(score + words) + _sigmoid(score + words - network.step)
-        self.words[where] = words / WEIGHT + (texts.grades[fitted_to] / 2).mean(axis=0)
+        self.chances[where] = _sigmoid(with_words) + _sigmoid(with_words - network.step)
+        by_words = added(texts.words[where], words)[0]
+        self.words[where] = by_words / WEIGHT + (texts.grades[fitted_to] / 2).mean(axis=0)
         self.linear[where] = sum(linear.passes_and_fits(texts, where))
-        self.moods[where] = network.head(network.moods, inputs)
+        self.moods[where] = np.hstack([mood, network.head(network.moods, inputs)[:, 2:]])
         self.kinds[where] = network.head(network.kinds, inputs).argmax(axis=1)
         self.cultures[where] = network.head(network.cultures, inputs).argmax(axis=1)
 
@@ -223,10 +225,9 @@ def _without(texts: Texts, inputs: list[int], comparisons: list[int]) -> Texts:
 
 def _figures(texts: Texts, network: Network, words: Array, where: Any) -> list[float]:
     """Return the shares of wrong and fitting choices, and r of valence and energy."""
-    score = network.scores(texts.inputs[where], texts.compared[where]) + added(texts.words[where], words)
+    score, mood = worded(texts, network, words, where)
     choice = (_sigmoid(score) + _sigmoid(score - network.step)).argmax(axis=1)
     grades = np.take_along_axis(texts.grades[where], choice[:, None], 1)
-    mood = network.head(network.moods, texts.inputs[where])
     wanted = np.array([(row["valence"], row["energy"]) for row in texts.rows])[where]
     rs = [float(np.corrcoef(mood[:, axis], wanted[:, axis])[0, 1]) for axis in (0, 1)]
     return [float(np.mean(grades == WRONG)), float(np.mean(grades == FITS)), *rs]
@@ -303,7 +304,10 @@ def write_words(path: Path, labelled: list[dict[str, Any]]) -> None:
     rows = [row for row in labelled if "part" not in row]
     grades, judged = grades_of(rows, json.loads(metadata["about"])["styles"])
     vocabulary = vocabulary_of(english_of(rows))
-    words = packed(vocabulary, fit_words(matrix([*map(as_read, rows)], vocabulary), grades, judged))
+    read = matrix([*map(as_read, rows)], vocabulary)
+    moods = np.array([(row["valence"] / 2, row["energy"] / 2) for row in rows])
+    weights = np.hstack([fit_words(read, grades, judged), fit_moods(read, moods)])
+    words = packed(vocabulary, weights)
     save_file({**load_file(brief.MODEL_FILE), **tensors_of(words)}, str(path), metadata=metadata)
     print(f"wrote {path}: {path.stat().st_size / 1000:.0f} kB, {len(vocabulary.terms):,} terms")
 

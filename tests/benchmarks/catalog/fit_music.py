@@ -32,8 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import fit_brief
 from brief_readings import Reading
 from brief_readings import read_all as read_texts
-from brief_texts import FOLDS, as_sent, folds_of
-from brief_words import added
+from brief_texts import FOLDS, as_sent, folds_of, worded
 from music_labels import FOLDER, read_all_labels, read_labels, read_pairs, read_tracks
 
 from music_catalog import presets
@@ -170,11 +169,9 @@ def cross_fitted(texts: fit_brief.Texts) -> Crossed:
     for number in range(FOLDS):
         here, others = (fold == number) & fitting, (fold != number) & fitting
         network, words = fit_brief.network_of(texts, others), fit_brief.words_of(texts, others)
-        score = network.scores(texts.inputs[here], texts.compared[here])
-        score += added(texts.words[here], words)
+        score, affect[here] = worded(texts, network, words, here)
         passes[here], fits[here] = fit_brief._sigmoid(score), fit_brief._sigmoid(score - network.step)
-        affect[here] = network.head(network.moods, texts.inputs[here])[:, :2]
-    passes, fits, affect = np.round(passes, 4), np.round(fits, 4), np.clip(affect, -1, 1)
+    passes, fits = np.round(passes, 4), np.round(fits, 4)
     return {
         texts.rows[number]["text"]: (passes[number], fits[number], affect[number])
         for number in np.flatnonzero(fitting)

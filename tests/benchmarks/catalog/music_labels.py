@@ -53,7 +53,7 @@ def read_pairs(name: str = "pairs") -> list[Row]:
 def read_applications() -> list[Row]:
     """Return one row a text that an application shows: `app`, `application` in its developer's words, `text`, labels.
 
-    Each has a `part`: models are fitted to those of "fitted", and not to "calibrate" and "fresh".
+    Each has a `part`: models are fitted to those of "fitted" alone.
     """
     return _lines(FOLDER / "applications.jsonl")
 

@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fakes import WordHashEncoder
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from music_catalog import presets
 from music_catalog.brief import reader as brief
@@ -84,6 +87,20 @@ def test_a_style_of_the_opposite_mood_is_not_picked(encoder):
     style = STYLES[picked(panic, encoder)[0]]
     assert style.valence < 0
     assert style.energy > -0.3
+
+
+@given(
+    read=hnp.arrays(float, 2, elements=st.floats(-3, 3)),
+    chances=hnp.arrays(float, 4, elements=st.floats(1e-9, 2)),
+    moods=hnp.arrays(float, (4, 2), elements=st.floats(-1, 1)),
+)
+def test_the_mood_lies_between_what_is_read_and_that_of_the_styles_that_serve(read, chances, moods):
+    mood = brief.mood_of(read, chances, moods)
+    low, high = (end(moods, axis=0) for end in (np.min, np.max))
+    assert np.all(mood >= np.clip((read + low) / 2, -1, 1) - 1e-9)
+    assert np.all(mood <= np.clip((read + high) / 2, -1, 1) + 1e-9)
+    sure = brief.mood_of(read, np.array([2.0, 1e-9, 1e-9, 1e-9]), moods)
+    assert sure == pytest.approx(np.clip((read + moods[0]) / 2, -1, 1), abs=1e-6)
 
 
 def test_a_mood_that_the_caller_states_counts(encoder):

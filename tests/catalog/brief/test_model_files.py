@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from music_catalog import presets
 from music_catalog.brief import reader as brief
 from music_catalog.brief.supervisor import Supervisor
+from music_catalog.brief.words import terms_of
 from music_catalog.errors import Unavailable
 from music_catalog.models import Context
 from music_catalog.text import encoder as encoders
@@ -117,6 +118,27 @@ def test_a_model_with_words_is_read_and_one_without_still_is(tmp_path):
     assert words.weights.dtype == np.int8
 
 
+def test_words_that_tell_no_mood_leave_it_to_the_vectors(tmp_path):
+    context = Context(text="Rain on the old town.")
+    read = features.extract(context, ENCODER)
+    known = np.sort(terms_of(context.text)[0])[:2]
+    words = {**WORDS, "words_terms": known, "words_scale": np.full(len(STYLES), 0.01)}
+    wider = {
+        "words_weights": np.ones((2, len(STYLES) + 2)),
+        "words_scale": np.full(len(STYLES) + 2, 0.01),
+        "words_offset": np.zeros(len(STYLES) + 2),
+    }
+
+    def mood(**tensors):
+        affect = np.zeros((2, len(brief.inputs(layers_of("x"), read, ())) + 1))
+        write(tmp_path / "brief-mine.safetensors", affect=affect, **tensors)
+        one = brief.read_brief(context.text, layers_of(context.text), read, STYLES, ENCODER, tmp_path)
+        return one.valence, one.energy
+
+    assert mood() == mood(**words) == (0, 0)
+    assert mood(**words | wider) != (0, 0)
+
+
 def test_the_mean_of_each_input_is_taken_off(tmp_path):
     write(tmp_path / "brief-mine.safetensors")
     width = brief.load(ENCODER.identity, tmp_path).width
@@ -169,6 +191,8 @@ def test_a_file_written_anew_is_read_anew(tmp_path):
         ({**WORDS, "words_weights": np.ones((2, 3))}, "its tensors do not go together"),
         ({**WORDS, "words_terms": np.array([7, 3])}, "its tensors do not go together"),
         ({**WORDS, "words_rarity": np.ones(3)}, "its tensors do not go together"),
+        ({**WORDS, "words_scale": np.ones(3)}, "its tensors do not go together"),
+        ({**WORDS, "words_offset": np.ones(3)}, "its tensors do not go together"),
     ],
 )
 def test_a_file_that_is_no_such_model_is_refused_in_a_sentence(tmp_path, changes, message):

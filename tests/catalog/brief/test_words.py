@@ -20,7 +20,17 @@ from music_catalog.text import encoder as encoders
 from music_catalog.text import features
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "catalog"))
-from brief_words import PENALTY, WEIGHT, added, fit_words, matrix, packed, vocabulary_of
+from brief_words import (
+    MOOD_WEIGHT,
+    PENALTY,
+    WEIGHT,
+    added,
+    fit_moods,
+    fit_words,
+    matrix,
+    packed,
+    vocabulary_of,
+)
 
 STYLES = presets.load(None).styles
 TEXTS = ["the cold rain", "the cold rain fell", "the warm sun"]
@@ -76,12 +86,14 @@ def test_a_text_without_a_known_word_gets_nothing(text):
     none = Vocabulary(np.zeros(0, np.uint32), np.zeros(0, np.float32))
     for vocabulary in (known, none):
         weights = np.ones((len(vocabulary.terms), 2), np.int8)
-        assert not Words(vocabulary, weights, np.ones(2, np.float32), 0.2).scores(text).any()
+        assert not Words(vocabulary, weights, np.ones(2, np.float32), np.float32([0.2])).scores(text).any()
 
 
 def test_a_word_counts_for_the_styles_that_it_was_fitted_to():
     known = Vocabulary(np.array([FEAR], np.uint32), np.ones(1, np.float32))
-    words = Words(known, np.array([[100, -50]], np.int8), np.array([0.01, 0.02], np.float32), 0.5)
+    words = Words(
+        known, np.array([[100, -50]], np.int8), np.array([0.01, 0.02], np.float32), np.float32([0.5])
+    )
     assert np.allclose(words.scores("Fear."), [0.5, -1.5])
 
 
@@ -92,13 +104,17 @@ def test_the_weights_are_those_of_the_ridge_regression(monkeypatch):
     grades, judged = np.array([[2, 0], [1, 0], [0, 2]]), np.array([[1, 1], [1, 1], [1, 0]], dtype=bool)
     wanted = np.array([[0.5, 0], [0, 0], [-0.5, 0]])
     dense = x.toarray()
-    exact = np.linalg.solve(dense.T @ dense + PENALTY * np.eye(dense.shape[1]), dense.T @ wanted)
-    weights = fit_words(x, grades, judged)
-    assert np.allclose(weights, WEIGHT * exact, atol=1e-4)
+    kernel = dense.T @ dense + PENALTY * np.eye(dense.shape[1])
+    of_styles = fit_words(x, grades, judged)
+    assert np.allclose(of_styles, WEIGHT * np.linalg.solve(kernel, dense.T @ wanted), atol=1e-4)
+    of_moods = fit_moods(x, np.array([[-0.8, 0.1], [-0.6, 0.3], [0.8, 0.2]]))
+    apart = np.array([[-0.6, -0.1], [-0.4, 0.1], [1.0, 0.0]])
+    assert np.allclose(of_moods, MOOD_WEIGHT * np.linalg.solve(kernel, dense.T @ apart), atol=1e-4)
+    weights = np.hstack([of_styles, of_moods])
     shipped = packed(vocabulary, weights)
     assert shipped.is_whole(2)
-    assert np.allclose(shipped.scores(TEXTS[0]), added(x, weights)[0], atol=0.02)
-    assert not added(matrix(["zzyzx"], vocabulary), weights).any()
+    assert np.allclose(shipped.scores(TEXTS[0]), np.hstack(added(x, weights))[0], atol=0.02)
+    assert not np.hstack(added(matrix(["zzyzx"], vocabulary), weights)).any()
 
 
 def test_rare_terms_are_left_out():
@@ -116,9 +132,14 @@ def test_words_change_the_chances_of_fitted_styles_and_leave_ones_own_alone(enco
     assert with_words.styles["my_cello"] == without.styles["my_cello"]
 
 
+def test_words_tell_the_mood_of_the_music(encoder, wordless):
+    text = "The parcel came on Tuesday. Hooray, hooray! I laughed and danced in the kitchen."
+    assert read(text, encoder).valence > wordless(text).valence
+
+
 def test_a_text_in_another_language_is_read_without_words(encoder, wordless):
     text = "Der alte Mann saß am Fluss und dachte an die Jahre, die er in der Stadt verbracht hatte."
-    assert read(text, encoder) == wordless(text)
+    assert read(text, encoder).styles == wordless(text).styles
 
 
 def test_english_of_any_region_is_read_by_its_words(encoder):
