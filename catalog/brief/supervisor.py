@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..models import Brief, Context, Features
 from ..presets import Reader
 from ..text.encoder import Encoder, embed_layers
+from ..text.language import name_of
 from ..text.parsed import ParsedText, in_english
 from . import reader
 from .language_model import LanguageModel, Unread
@@ -55,7 +56,10 @@ class Supervisor:
     def read(
         self, context: Context, parsed: ParsedText, features: Features
     ) -> tuple[Brief | None, tuple[str, ...]]:
-        """Return the brief of a text, None where nobody reads it, and warnings where the language model did not."""
+        """Return the brief of a text, None where nobody reads it, and warnings.
+
+        They tell where the language model did not read it, and where the built-in model does not know its language.
+        """
         if context.brief is not None:
             return brief_of(context.brief, self._styles, "caller"), ()
         application = self._application if context.application is None else context.application
@@ -69,6 +73,13 @@ class Supervisor:
             else:
                 brief = brief_of(stated, self._styles, "language model")
                 return brief.model_copy(update={"application": application or None}), ()
+        # With the encoder that the heads belong to only English is read, and what is put into it word for word.
+        if parsed.heads is not None and parsed.trust < 1.0:
+            warnings = (
+                *warnings,
+                f"the text is in {name_of(parsed.language)} and was not understood, so its music is a guess; name a "
+                "style or moods, or configure a language model as reader (docs/BRIEF.md)",
+            )
         return self._built_in(parsed, features, application), warnings
 
     def _built_in(self, parsed: ParsedText, features: Features, application: str | None) -> Brief | None:

@@ -171,3 +171,17 @@ def test_what_the_application_is_counts_as_configured_or_as_a_request_says(open_
         None,
         "bedtime stories for small children",
     )
+
+
+def test_a_text_in_a_language_that_is_not_read_is_told_to_be_a_guess(open_service, tmp_path):
+    service = open_service(tmp_path / "home", encoder=encoders.load())
+    thai = "คุณยายเสียชีวิตเมื่อคืนนี้ ทุกคนร้องไห้"
+    guesses = {
+        text: [one for one in service.find_or_make(text, dry_run=True).warnings if "is a guess" in one]
+        for text in (thai, "La niña lloraba en la cocina toda la noche.", "The girl wept all night.")
+    }
+    (told,), *others = guesses.values()
+    assert "the text is in Thai" in told
+    assert others == [[], []]
+    stated = {"fits": ["sad_piano"], "valence": -0.8, "energy": -0.6}
+    assert not service.find_or_make(thai, dry_run=True, brief=stated).request.warnings
