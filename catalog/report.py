@@ -258,9 +258,10 @@ def stock_lines(plan: StockPlan) -> Iterator[str]:
         yield f"{'':>3}  {'style':24} {'newly served':>12} {'served so far':>14}  made for"
     for number, one in enumerate(plan.tracks, start=1):
         there = f"  [there: {one.track_id}]" if one.track_id else ""
+        fitter = "" if one.newly_covered else "  [fits better]"
         yield (
             f"{number:3}  {one.style:24} {one.newly_covered:12,} {one.share:14.1%}  "
-            f"{shown(one.place)}: {shown(one.summary)[:60]}{there}"
+            f"{shown(one.place)}: {shown(one.summary)[:60]}{fitter}{there}"
         )
     yield from (f"note: {note}" for note in (plan.note, plan.languages) if note)
     if plan.missing:

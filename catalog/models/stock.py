@@ -27,6 +27,8 @@ class PlannedTrack(Value):
     duration_s: float
     newly_covered: int
     """How many of the texts that were read it serves and nothing before it does."""
+    better: float = 0.0
+    """By how much it raises the chances that the music fits the texts, summed over them."""
     covered: int
     """How many are served once it is made."""
     share: float

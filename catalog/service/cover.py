@@ -1,4 +1,4 @@
-"""Choose few of many candidates so that together they cover most: greedy cover."""
+"""Choose few of many candidates so that together they cover most, and suit it best: greedy cover."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Pick:
     candidate: int
     """Its row in the matrix."""
     newly_covered: int
+    better: float
+    """By how much it suits things better than what was chosen before, summed over the things."""
     covered: int
     """How many are covered once it is chosen, those that were covered at the beginning included."""
 
@@ -29,29 +31,42 @@ def greedy_cover(
     *,
     covered: NDArray[np.bool_] | None = None,
     first: Sequence[int] = (),
+    suits: NDArray[np.float64] | None = None,
+    least: float = 0.0,
 ) -> list[Pick]:
     """Choose up to `count` rows of `covers`, shape (candidates, things), each the one that covers most of the rest.
 
-    Of rows that cover equally many more, the one whose name is first in the alphabet is chosen. No row is chosen that
-    covers nothing more. `covered`, shape (things,), marks what needs no cover. The rows in `first` are chosen before
-    all others, in their order and whatever they cover. No choice of as many rows covers more than 1 / (1 - 1/e), about
-    1.6, times as much (Nemhauser, Wolsey and Fisher 1978), `first` aside.
+    `suits`, of the same shape, says from 0 to 1 how well a candidate suits each thing that it covers. Of rows that
+    cover equally many more, the one is chosen that suits things best, beyond what is chosen before; then the one whose
+    name is first in the alphabet. Where nothing more can be covered, rows that suit things better by more than `least`
+    in sum follow. No other row is chosen that covers nothing more. `covered`, shape (things,), marks what needs no
+    cover and can be suited no better. The rows in `first` are chosen before all others, in their order and whatever
+    they cover. No choice of as many rows covers more than 1 / (1 - 1/e), about 1.6, times as much (Nemhauser, Wolsey
+    and Fisher 1978), `first` aside.
     """
     order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
     ranked = covers[order]
+    suited = np.zeros(covers.shape) if suits is None else np.where(covers, suits, 0.0)
     left = np.ones(covers.shape[1], dtype=bool) if covered is None else ~covered
+    best_so_far = np.where(left, 0.0, 1.0)
     picks: list[Pick] = []
 
-    def choose(row: int, gain: int) -> None:
+    def choose(row: int) -> None:
+        gain, better = int((covers[row] & left).sum()), float(_better(suited[row]).sum())
         left[covers[row]] = False
-        picks.append(Pick(row, gain, int(left.size - left.sum())))
+        np.maximum(best_so_far, suited[row], out=best_so_far)
+        picks.append(Pick(row, gain, better, int(left.size - left.sum())))
+
+    def _better(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.maximum(rows - best_so_far, 0.0)
 
     for row in first[:count]:
-        choose(row, int((covers[row] & left).sum()))
+        choose(row)
     while len(picks) < count and len(order):
-        gains = ranked[:, left].sum(axis=1)
-        best = int(gains.argmax())
-        if gains[best] == 0:
+        gains, better = ranked[:, left].sum(axis=1), _better(suited[order]).sum(axis=1)
+        # The second never outweighs one more thing that is covered.
+        best = int((gains + better / (covers.shape[1] + 1)).argmax())
+        if gains[best] == 0 and better[best] <= least:
             break
-        choose(int(order[best]), int(gains[best]))
+        choose(int(order[best]))
     return picks

@@ -15,7 +15,7 @@ from ..disk.reading import Row
 from ..errors import InputError, Unavailable
 from ..generator import Progress
 from ..history.making_time import making_time
-from ..models import Choices, Features, Filter, PlannedTrack, Request, StockPlan, Track
+from ..models import Choices, Features, Filter, PlannedTrack, Request, StockPlan, StyleFit, Track
 from ..presets import Library
 from ..request.corpus import SAMPLE, Corpus, Sample, read_corpus
 from ..reuse.facts import hard_facts
@@ -41,6 +41,8 @@ ReadCalls = Callable[[Flow, Sequence[Call], "Progress | None"], None]
 """Reads the texts of calls, each of which then knows its request and its vector."""
 MOOD_CELL = 0.5
 """For each style one text is a candidate to make the track for in each square this wide of the valence-energy plane."""
+LEAST_BETTER = 0.25
+"""A track that serves no more texts is made where the chances that the music fits grow by more than this in sum."""
 MOOD_STEP = 0.1
 """Tracks of the catalog whose moods differ by less count as one."""
 
@@ -114,12 +116,12 @@ def plan_stock(
     on_progress: Progress | None = None,
     read_calls: ReadCalls | None = None,
 ) -> StockPlan:
-    """Return up to `tracks` tracks that together serve most of a corpus (see `read_corpus`). Makes nothing.
+    """Return up to `tracks` tracks that together serve most of a corpus, and suit it best. Makes nothing.
 
-    A track serves a text that it would be reused for under `terms`, and the text that it is made for. `options` are
-    choices named in `OPTIONS`. What the catalog holds covers first. Tracks that an earlier run made for these texts
-    and options are the first of the plan, so that it goes on where that one stopped. `read_calls` reads the texts of
-    calls in place of this process. Raises InputError, ConfigError, Unavailable.
+    `corpus` is read by `read_corpus`. A track serves a text that it would be reused for under `terms`, and the text
+    that it is made for. `options` are choices named in `OPTIONS`. What the catalog holds covers first. Tracks that an
+    earlier run made for these texts and options are the first of the plan, so that it goes on where that one stopped.
+    `read_calls` reads the texts of calls in place of this process. Raises InputError, ConfigError, Unavailable.
     """
     _check(tracks, options)
     drawn = read_corpus(corpus, table=table, column=column, sample=sample, sample_seed=sample_seed)
@@ -128,12 +130,24 @@ def plan_stock(
     covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
     proposals = [*earlier, *_propose(texts, flow.library)]
     covers = np.zeros((len(proposals), len(texts.calls)), dtype=bool)
-    for row, proposal in zip(covers, proposals, strict=True):
+    suits = np.zeros(covers.shape)
+    names = []
+    for number, proposal in enumerate(proposals):
         alike = texts.with_facts[texts.facts[proposal.text].model_dump_json()]
-        row[texts.served_by(texts.music_of(proposal.style, proposal.text), alike)] = True
-        row[proposal.text] |= texts.requests[proposal.text].style == proposal.style
-    names = [f"{proposal.style} {proposal.text:09}" for proposal in proposals]
-    picks = greedy_cover(covers, names, tracks, covered=covered, first=range(len(earlier)))
+        covers[number, texts.served_by(texts.music_of(proposal.style, proposal.text), alike)] = True
+        covers[number, proposal.text] |= texts.requests[proposal.text].style == proposal.style
+        suits[number] = [_chance(request, proposal.style).fits for request in texts.requests]
+        # Of equal tracks the one that suits its own text best is made.
+        names.append(f"{1 - suits[number, proposal.text]:.4f} {proposal.style} {proposal.text:09}")
+    picks = greedy_cover(
+        covers,
+        names,
+        tracks,
+        covered=covered,
+        first=range(len(earlier)),
+        suits=suits,
+        least=LEAST_BETTER,
+    )
     return _plan(
         flow, texts, int(covered.sum()), [(pick, proposals[pick.candidate]) for pick in picks], tracks
     )
@@ -282,15 +296,15 @@ def _propose(texts: Texts, library: Library) -> list[Proposal]:
                     continue
                 picked = request.style == style
                 if picked or texts.served_by(texts.music_of(style, number), [number]):
-                    rated = texts.certified[number], picked, _passes(request, style), -number
+                    rated = texts.certified[number], picked, _chance(request, style).passes, -number
                     best[facts, style, cell] = max(rated, best.get((facts, style, cell), rated))
     return [Proposal(style, -number) for (_, style, _), (_, _, _, number) in best.items()]
 
 
-def _passes(request: Request, style: str) -> float:
-    """Return the chance that nobody would object to a style under the text of `request`, 0 for an unknown one."""
+def _chance(request: Request, style: str) -> StyleFit:
+    """Return how likely a style fits the text of `request`, and passes; 0 for an unknown one."""
     fit = request.brief.styles.get(style) if request.brief else None
-    return fit.passes if fit else 0.0
+    return fit or StyleFit(fits=0.0, passes=0.0)
 
 
 def _forms(library: Library) -> Callable[[Request, str], bool]:
@@ -337,6 +351,7 @@ def _plan(
                 backend=request.config["backend"],
                 duration_s=request.config["duration_s"],
                 newly_covered=pick.newly_covered,
+                better=round(pick.better, 4),
                 covered=pick.covered,
                 share=round(pick.covered / read, 4),
                 cost_s=0.0 if there else round(times[model].per_second * request.config["duration_s"], 2),
@@ -373,7 +388,7 @@ def _languages(texts: Texts) -> str:
 
 def _note(count: int, wanted: int, *, certified: bool) -> str:
     enough = (
-        f"{count} of {wanted} tracks serve all that can be served"
+        f"{count} of {wanted} tracks serve all that can be served, and no other suits them clearly better"
         if count
         else "no track would serve more texts"
     )
