@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ __all__ = [
 AUDIO_FORMATS = ("wav", "flac", "ogg")
 LIST_FORMATS = ("m3u", "csv", "jsonl", "parquet")
 STDOUT = "-"
+_WHOLE_LETTERS = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+"""Latin letters that are not made of a plain one and a mark."""
 
 
 def export_tracks(
@@ -176,8 +181,15 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
 
 def name_of(track: Track) -> str:
     """Return the file name of a track without its ending: style, title or topic, and id in plain letters."""
-    words = re.sub(r"[^a-z0-9]+", "-", (track.title or track.summary).lower()).strip("-")[:40].rstrip("-")
+    words = plain_letters(track.title or track.summary)[:40].rstrip("-")
     return "-".join(part for part in (track.style, words, track.id) if part)
+
+
+def plain_letters(text: str) -> str:
+    """Return text for a file name: letters of the Latin script without their marks, digits, and hyphens between."""
+    letters = unicodedata.normalize("NFKD", text.casefold().translate(_WHOLE_LETTERS))
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 def _m3u(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:

@@ -149,7 +149,9 @@ def _by_soundfile(path: Path, spool: _Spool) -> tuple[str, float | None] | None:
                 got += len(block)
                 spool.add(_resampled(stream, _narrowed(block), rate, last=False))
         except soundfile.SoundFileError as error:
-            raise InputError(f"it breaks off after {got / rate:.0f} s: {_reason(error)}") from None
+            raise InputError(
+                f"it is damaged: it breaks off after {got / rate:.0f} s ({_reason(error)})"
+            ) from None
         spool.add(_resampled(stream, np.zeros((0, kept), np.float32), rate, last=True))
         kind = str(file.format).lower()
         opened = str(file.extra_info)
@@ -245,4 +247,5 @@ def _plain(message: str, path: Path) -> str:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text.rpartition(": ")[2] if "Error opening" in text else text
+    text = text.rpartition(": ")[2] if "Error opening" in text else text.removeprefix("Error : ")
+    return text.rstrip(".")

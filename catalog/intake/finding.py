@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError, NotFound
 
-__all__ = ["BY_FFMPEG", "ENDINGS", "Found", "find", "told"]
+__all__ = ["BY_FFMPEG", "ENDINGS", "Found", "find", "no_file", "told"]
 
 
 BY_SOUNDFILE = frozenset(
@@ -35,8 +36,18 @@ BY_FFMPEG = frozenset(
 )
 ENDINGS = BY_SOUNDFILE | BY_FFMPEG
 """Endings of audio files; those of the second kind need ffmpeg."""
-_AS_PATH = re.compile(r"[a-z][a-z0-9+.-]+:/+\S")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+\S")
 """An address; a path made of one has a slash less."""
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+_WEB = ("http", "https", "ftp")
 
 
 class Found(NamedTuple):
@@ -62,22 +73,34 @@ def find(paths: Iterable[str | Path]) -> Iterator[Found]:
 
     A file that is named is taken whatever its name is. In folders, hidden files and folders and what is no audio file
     by its ending are passed over; links are followed, each folder is gone through once. Raises NotFound for a path
-    that does not exist, InputError for an address.
+    that does not exist, InputError for an address, a pipe or a device.
     """
     seen: set[tuple[int, int]] = set()
-    for path in map(Path, paths):
+    for given in paths:
+        path = Path(given)
         if path.is_dir():
             yield from _below(path, path.resolve().name, seen)
         elif path.exists():
+            if kind := no_file(path.stat().st_mode):
+                raise InputError(f"{told(path)} is {kind}; name a file or a folder")
             if _is_new(path, seen):
                 yield Found(path)
-        elif _AS_PATH.match(str(path)):
+        elif address := _ADDRESS.match(os.fsdecode(given)):
+            if address[1].lower() in _WEB:
+                raise InputError(
+                    f"{told(given)} is an address on the web; download it first, and add the file"
+                )
             raise InputError(
-                f"{told(path)} is an address, and audio of another catalog is added by a list of it: "
+                f"{told(given)} is an address, and audio of another catalog is added by a list of it: "
                 "`catalog export --format jsonl --to list.jsonl` there, then `catalog add --manifest list.jsonl`"
             )
         else:
             raise NotFound(f"there is no file or folder {told(path)}; check its name")
+
+
+def no_file(mode: int) -> str:
+    """Return what a path is by the `st_mode` of its status, such as "a pipe"; "" for a file with bytes in it."""
+    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
 def told(path: str | Path) -> str:

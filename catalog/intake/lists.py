@@ -75,19 +75,22 @@ def manifest(path: str | Path, *, roles: Iterable[str] = ()) -> dict[str, Words]
     """Return what a list says of each file, by the real path of the file, or by its address on an object store.
 
     The list is CSV with a row of names, or JSON Lines; one column is `path`, relative to the folder of the list, or the
-    address of audio on an object store. `roles` are those on offer, where that is known. Raises InputError with the
-    number of the row for one that cannot be used.
+    address of audio on an object store; columns of other names are passed over. `roles` are those on offer, where that
+    is known. Raises InputError with the number of the row for one that cannot be used, and for two of one file that say
+    different things.
     """
     roles = frozenset(roles)
     by_lower = {role.lower(): role for role in roles}
     file = Path(path)
     rows = _json_lines(file) if file.suffix.lower() in (".jsonl", ".json", ".ndjson") else _csv(file)
     found: dict[str, Words] = {}
+    row_of: dict[str, int] = {}
     for number, row in rows:
         where = next((row[name] for name in PATHS if row.get(name) and not _is_empty(row[name])), None)
         if not isinstance(where, str):
             raise InputError(f"row {number} of {told(file)} names no file; give it a column `path`")
         place = checked_address(where) if is_address(where) else os.path.realpath(file.parent / where)
+        _check_kinds(row, f"row {number} of {told(file)}")
         try:
             words = _said(row, strict=True)
         except ValidationError as error:
@@ -110,10 +113,29 @@ def manifest(path: str | Path, *, roles: Iterable[str] = ()) -> dict[str, Words]
                 raise InputError(
                     f"{column} in row {number} of {told(file)} is {value!r}; write true or false"
                 )
-        found[place] = words
+        if found.setdefault(place, words) != words:
+            raise InputError(
+                f"rows {row_of[place]} and {number} of {told(file)} say different things of one file, {where}; "
+                "keep one of them"
+            )
+        row_of.setdefault(place, number)
     if not found:
         raise InputError(f"the list {told(file)} has no rows; write one for each file")
     return found
+
+
+def _check_kinds(row: Mapping[str, Any], place: str) -> None:
+    """Raise InputError for an object or a list of JSON where a text is wanted, or texts."""
+    for field in NAMES:
+        column = _column(field, row)
+        value = row.get(column)
+        if field in LISTS:
+            parts = value if isinstance(value, list) else [value]
+            valid = "a list of texts, or one text with commas"
+        else:
+            parts, valid = [value], "a text" if field != "tempo_bpm" else "a number"
+        if not _is_empty(value) and any(isinstance(part, (dict, list)) for part in parts):
+            raise InputError(f"{column} in {place} is {value!r}; write {valid}")
 
 
 def _column(field: str, row: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import uuid
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,7 +14,7 @@ from .decoding import RATE
 from .impressions import Impression
 from .words import Words
 
-__all__ = ["RANK", "ROLE", "UNKNOWN", "new_id", "summary_of", "track_of"]
+__all__ = ["RANK", "ROLE", "UNKNOWN", "summary_of", "track_of"]
 
 
 ROLE = "background_bed"
@@ -28,11 +27,6 @@ OCTAVES = (0.5, 1.0, 2.0)
 SAME_TEMPO = 0.04
 
 
-def new_id() -> str:
-    """Return the id of a new track."""
-    return uuid.uuid4().hex[:16]
-
-
 def track_of(
     words: Words,
     known: dict[str, Any],
@@ -42,6 +36,7 @@ def track_of(
     text: str,
     encoder: str,
     batch: str,
+    track_id: str,
     name: str,
     original: tuple[str, str, int],
     audio_path: str,
@@ -74,7 +69,7 @@ def track_of(
     }
     sources |= {"tempo_bpm": tempo_by, "musical_key": key_by, "style": impression.by}
     return Track(
-        id=new_id(),
+        id=track_id,
         created_at=datetime.now(timezone.utc),
         key=f"{IMPORTED}/{original_sha256}",
         context=text,

@@ -15,7 +15,15 @@ from ..errors import InputError
 from .database import OPTIONS, SCHEME, Database, database_with, split_database
 from .storage import stated_options
 
-__all__ = ["SCHEMES", "Address", "cache_folder", "is_address", "local_folder", "parse_address"]
+__all__ = [
+    "SCHEMES",
+    "Address",
+    "cache_folder",
+    "is_address",
+    "local_folder",
+    "parse_address",
+    "refuse_mistyped",
+]
 
 
 SCHEMES = {"s3": "aws_", "gs": "google_", "az": "azure_"}
@@ -23,6 +31,7 @@ SCHEMES = {"s3": "aws_", "gs": "google_", "az": "azure_"}
 CACHE = "CATALOG_CACHE"
 """The environment variable that names the folder of the local caches."""
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_MISTYPED = re.compile(rf"({'|'.join((*SCHEMES, SCHEME))}):/?(?!/)(.*)", re.IGNORECASE | re.DOTALL)
 _VARIABLES = {
     "aws_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -78,6 +87,18 @@ class Address:
 def is_address(home: str | Path) -> bool:
     """Tell whether `home` names a place on other machines, of any kind."""
     return _ADDRESS.match(str(home)) is not None
+
+
+def refuse_mistyped(home: str | Path) -> None:
+    """Raise InputError for a home that would be a folder and looks like an address with a slash or two too few."""
+    if mistyped := _MISTYPED.fullmatch(str(home)):
+        scheme, rest = mistyped[1].lower(), mistyped[2]
+        is_secret = re.search("[@?#]", rest) is not None
+        usual = f"{scheme}://{'...' if is_secret else rest or 'bucket/prefix'}"
+        given = "the home" if is_secret else f"the home {str(home)!r}"
+        raise InputError(
+            f"{given} looks like an address; write {usual}, or the absolute path of a folder of that name"
+        )
 
 
 def parse_address(text: str, options: Mapping[str, str] | None = None) -> Address:

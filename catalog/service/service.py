@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +32,7 @@ from ..reuse.terms import Reach, Reuse, TermArguments, Terms
 from ..store.store import Store
 from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
-from ..validation import checked_but_keywords
+from ..validation import check_type, checked_but_keywords
 from . import batches
 from .adding.catalog import AddingCatalog
 from .call import (
@@ -79,6 +80,8 @@ class MusicService(AddingCatalog, ChoosingCatalog, SceneCatalog, StreamsMusic):
         and before the environment, such as `aws_access_key_id`, `aws_endpoint` and `aws_region`; a folder needs none.
         Raises NotFound for a missing home that may not be created.
         """
+        for name, place in (("home", home), ("config", config)):
+            check_type(name, str | os.PathLike | None, place)
         home = default_home() if home is None else home
         is_brought = config is None and is_address(home)  # opening the store brings its configuration
         library = None if is_brought else load_library(config, home)

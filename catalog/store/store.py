@@ -23,7 +23,7 @@ from ..disk.maintenance import WORDS, Upkeep
 from ..disk.table import DurableTable
 from ..errors import InputError, NotFound
 from ..models import RequestRecord, Track
-from ..objects.address import is_address
+from ..objects.address import is_address, refuse_mistyped
 from . import audit
 from .homes.local import RESTORING, LocalHome, make_folders
 from .homes.remote import RemoteHome
@@ -94,6 +94,7 @@ class Store:
         if is_address(home):
             place = RemoteHome.open(str(home), create=create, options=options, restoring=restoring)
         else:
+            refuse_mistyped(home)
             place = LocalHome.open(home, create=create, lock_timeout_s=lock_timeout_s)
         store = cls(place, encoder=encoder, dimension=dimension, lock_timeout_s=lock_timeout_s)
         store.care.upgrade()

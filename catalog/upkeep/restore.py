@@ -21,7 +21,7 @@ from ..errors import Busy, Damage, InputError, StorageError
 from ..generator import Progress
 from ..models import Value
 from ..mounts import check_local
-from ..objects.address import is_address
+from ..objects.address import is_address, refuse_mistyped
 from ..objects.lease import lease
 from ..store.homes.remote import RESTORING_MARK
 from ..store.schema import VERSIONS
@@ -76,6 +76,7 @@ def restore(
     """
     if is_address(home):
         return _into_store(Path(folder).expanduser().absolute(), str(home), snapshot, on_progress)
+    refuse_mistyped(home)
     backup, target = Path(folder).expanduser().absolute(), Path(home).expanduser().absolute()
     name = snapshot or snapshot_names(backup)[0]
     wanted = named(backup, name)

@@ -32,7 +32,7 @@ SYMBOLS = {"added": "+", "present": "=", "copy": "~", "failed": "!"}
         "catalog add --undo last",
     ],
 )
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path())
 @click.option(
     "--role", shell_complete=complete_names("roles"), help="What the music is for [default: background_bed]."
 )
@@ -65,7 +65,7 @@ SYMBOLS = {"added": "+", "present": "=", "copy": "~", "failed": "!"}
 @home_option
 @config_option
 def add(
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     manifest: Path | None,
     beets: Path | None,
     dry_run: bool,
@@ -121,7 +121,7 @@ def _undo(service: MusicService, batch: str, as_json: bool) -> None:
 
 def _asked(
     service: MusicService,
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     manifest: Path | None,
     beets: Path | None,
     options: dict[str, Any],

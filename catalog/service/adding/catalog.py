@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -25,7 +26,7 @@ from ...search.filters import both, equals, literal
 from ...store.rows import from_track_row
 from ...validation import check_type, checked_but_keywords, nearest, validated
 from ..stock import StockedCatalog
-from .flow import Adding, OnFile, Said, add_files, new_batch
+from .flow import Adding, OnFile, Said, add_files
 
 __all__ = ["AddingCatalog", "given_words"]
 
@@ -138,7 +139,7 @@ class AddingCatalog(StockedCatalog):
             music=self._flow.music,
             said=said,
             given=given,
-            batch=new_batch(),
+            batch=f"{datetime.now(timezone.utc):%Y%m%d-%H%M}-{secrets.token_hex(2)}",
             dry_run=dry_run,
         )
 
@@ -166,7 +167,9 @@ def _listed(place: str) -> Found:
 
 
 def _own_license(one: Found) -> str:
-    return "" if one.address else read_sidecar(one.path).license or read_tags(one.path).license
+    if one.address or not one.path.is_file():  # reading a pipe would wait for a writer
+        return ""
+    return read_sidecar(one.path).license or read_tags(one.path).license
 
 
 def _said(rows: Mapping[str, Words], owned: Mapping[Path, Words]) -> Said:

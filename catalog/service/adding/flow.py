@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...disk.files import TEMPORARY, check_writable, sha256_of
+from ...disk.files import check_writable, sha256_of
 from ...errors import CatalogError, Damage, InputError, NotFound, StorageError
 from ...generator import Progress
 from ...generator.listening.copies import KnownRecordings
 from ...generator.listening.fingerprint import UNSURE, Fingerprint, sparse
 from ...intake.far import FarAudio, sha256_in
-from ...intake.finding import Found, told
+from ...intake.finding import Found, no_file, told
 from ...intake.impressions import UNSORTED, impression
 from ...intake.known import Known
 from ...intake.preparing import LARGEST
 from ...intake.rows import ROLE, UNKNOWN, summary_of, track_of
 from ...intake.words import Words, merged
 from ...intake.workers import Workers, count_for
-from ...models import AddedFile, Batch, Context, clean_text
+from ...models import IMPORTED, AddedFile, Batch, Context, clean_text
 from ...presets import Library
+from ...search.filters import equals
 from ...store.rows import NewTrack
 from ...store.store import Store
 from ...text.encoder import Encoder
@@ -37,8 +35,9 @@ from ...text.features import features_of
 from ...text.parsed import parse
 from ...upkeep.companions import sidecar
 from ..music_vectors import MusicVectors
+from .copies_folder import copies_folder
 
-__all__ = ["Adding", "OnFile", "Said", "add_files", "new_batch"]
+__all__ = ["Adding", "OnFile", "Said", "add_files"]
 
 
 OnFile = Callable[[AddedFile], None]
@@ -49,8 +48,6 @@ GROUP, GROUP_S = 12, 10.0
 """Tracks that are written in one commit, and the seconds after which fewer are."""
 REFUSED = 5
 """How many objects in a row a store refuses before no other is asked for. One may be refused because it is gone."""
-ABANDONED_S = 86_400.0
-"""The age from which a temporary file is of a process that died."""
 
 
 @dataclass
@@ -74,6 +71,8 @@ class Adding:
     would_add: list[AddedFile] = field(default_factory=list)
     """In a dry run: what would be added so far and can be known again by its sound, in the order of `would_know`."""
     would_know: KnownRecordings = field(default_factory=KnownRecordings)
+    others: dict[str, str] = field(default_factory=dict)
+    """For each track that was not written since another call had added its file meanwhile: the track of that call."""
     stopped: StorageError | None = None
     """Why no other object will be had."""
 
@@ -90,9 +89,34 @@ class Adding:
         waiting, self.waiting = self.waiting, []
         self.written_at = time.monotonic()
         if rows := [new for new, _ in waiting if new is not None]:
-            self.store.tracks.insert_all(rows)
+            self._write(rows)
         for _, result in waiting:
-            done(result)
+            done(self._settled(result))
+
+    def _write(self, rows: Sequence[NewTrack]) -> None:
+        """Write the rows of files that no other call has added since `known` was read."""
+        # In a remote home a track of another call may have the same id; the time tells them apart.
+        own = {(one.track.id, one.track.created_at) for one in rows}
+        stored = self.store.tracks.insert_all(rows, unmade=True)
+        written = {track.key for track in stored if (track.id, track.created_at) in own}
+        for new in (one.track for one in rows if one.track.key not in written):
+            same = equals("key", new.key)
+            for row in self.store.tracks.table.read(same, columns=("id",), order="-created_at", limit=1):
+                self.others[new.id] = row["id"]
+                if other := self.store.tracks.get(row["id"]):
+                    # That of the row that was left out may lie beside the same audio.
+                    self.store.audio.put_sidecar(other.audio_path, sidecar(other))
+
+    def _settled(self, result: AddedFile) -> AddedFile:
+        """Return a result with the tracks that are in the catalog in place of those that were not written."""
+        other = self.others.get(result.track_id or "")
+        if other is None:
+            return result
+        if result.outcome == "added":
+            detail = f"the same file as track {other}"
+            return AddedFile(path=result.path, outcome="present", track_id=other, detail=detail)
+        detail = result.detail.replace(str(result.track_id), other)
+        return result.model_copy(update={"track_id": other, "detail": detail})
 
 
 class _Brought(NamedTuple):
@@ -132,7 +156,7 @@ def add_files(
             on_progress(len(files), len(found))
 
     brought: list[_Brought] = []
-    with _folder(adding) as folder, Workers(count_for(len(found))) as workers:
+    with copies_folder(adding.store.home) as folder, Workers(count_for(len(found))) as workers:
         # A copy of each object that is begun is on the disk: one for each process.
         ahead = 1 if any(one.address for one in found) else None
         answers = workers.prepare(_tasks(adding, found, brought, folder), ahead)
@@ -159,11 +183,6 @@ def add_files(
     return Batch(id="" if adding.dry_run else adding.batch, dry_run=adding.dry_run, files=tuple(files))
 
 
-def new_batch() -> str:
-    """Return the id of a new batch."""
-    return f"{datetime.now(timezone.utc):%Y%m%d-%H%M}-{secrets.token_hex(2)}"
-
-
 def _tasks(
     adding: Adding, found: Iterable[Found], brought: list[_Brought], folder: Path
 ) -> Iterator[dict[str, Any]]:
@@ -179,7 +198,7 @@ def _tasks(
     far, refused = FarAudio(LARGEST), 0
     for one in found:
         try:
-            sha256 = sha256_in(one.address) if one.address else _sha256_of(one.path)
+            sha256 = sha256_in(one.address) if one.address else _checked_sha256(one.path)
             track_id = adding.known.of_bytes(sha256)
             if track_id is not None or sha256 in in_work:
                 brought.append(_Brought(one.path, sha256))
@@ -212,9 +231,12 @@ def _tasks(
         }
 
 
-def _sha256_of(path: Path) -> str:
-    """Return the sha256 of a file. Raises InputError for one that is too large, OSError."""
-    if path.stat().st_size > LARGEST:
+def _checked_sha256(path: Path) -> str:
+    """Return the sha256 of a file. Raises InputError for what is no file and for one that is too large, OSError."""
+    status = path.stat()
+    if kind := no_file(status.st_mode):
+        raise InputError(f"it is {kind}, and only files can be added")
+    if status.st_size > LARGEST:
         raise InputError(f"it is larger than {LARGEST >> 30} GiB, the most that is taken")
     return sha256_of(path)
 
@@ -300,6 +322,7 @@ def _prepared(
         text=text,
         encoder=adding.encoder.identity,
         batch=adding.batch,
+        track_id=store.new_id(f"{IMPORTED}/{file.sha256}", 0),
         # Not the whole path: who may see the catalog need not see the folders of this machine.
         name=one.name or "/".join(filter(None, (one.folder, told(one.path.name)))),
         original=(original, file.sha256, file.path.stat().st_size),
@@ -338,33 +361,6 @@ def _read(adding: Adding, words: Words) -> tuple[str, Any, NDArray[np.float32]]:
     parsed = parse(context, adding.encoder, adding.store.home / "cache")
     assert parsed.vector is not None
     return text, features_of(context, parsed), parsed.vector
-
-
-@contextlib.contextmanager
-def _folder(adding: Adding) -> Iterator[Path]:
-    """Yield a folder of the home for copies that are not in the catalog yet; what dead processes left there goes."""
-    folder = adding.store.home / "cache" / "adding"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    latest = time.time() - ABANDONED_S
-    for path in folder.iterdir():
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime <= latest or not _lives(path.name):
-                path.unlink()
-    yield folder
-
-
-def _lives(name: str) -> bool:
-    """Tell whether the process that a temporary file is named after lives."""
-    number = name.removeprefix(TEMPORARY).partition("-")[0]
-    if not number.isdecimal():
-        return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _by_source(words: Words) -> list[tuple[str, Words]]:

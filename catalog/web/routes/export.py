@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ...errors import NotFound
-from ...export import list_bytes, zip_of
+from ...export import list_bytes, plain_letters, zip_of
 from ...models import MOST_TRACKS, FilterArguments, Track
 from ...search.query import add_facts, parse, require_words
 from ...service.browse import BEST, SearchBy, of_ids
@@ -110,4 +109,4 @@ def _named(shared: Shared, ids: str) -> list[Track]:
 
 
 def _file_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "collection"
+    return plain_letters(name) or "collection"

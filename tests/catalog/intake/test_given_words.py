@@ -226,12 +226,30 @@ def test_lists_say_what_files_are(tmp_path):
             '{"path": "a.wav", "ai_generated": 2}',
             r"^ai_generated in row 1 of .* is 2; write true or false",
         ),
+        (
+            "a.csv",
+            "path,title\na.wav,A\nb.wav,B\n./a.wav,C\n",
+            r"^rows 2 and 4 of .* say different things of one file, \./a\.wav; keep one of them",
+        ),
+        (
+            "a.jsonl",
+            '{"path": "a.wav", "tags": {"a": 1}}',
+            r"^tags in row 1 of .* is {'a': 1}; write a list of texts, or one text with commas",
+        ),
+        ("a.jsonl", '{"path": "a.wav", "mood": ["calm", ["x"]]}', r"^mood in row 1 of .*; write a list"),
+        ("a.jsonl", '{"path": "a.wav", "title": ["A"]}', r"^title in row 1 of .* is \['A'\]; write a text"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_with_its_row(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=said):
         manifest(tmp_path / name, roles=("focus_track", "loop"))
+
+
+def test_columns_of_other_names_and_the_same_row_again_are_passed_over(tmp_path):
+    (tmp_path / "a.csv").write_text("file\tcolour\ttitle\na.wav\tred\tA\na.wav\tblue\tA\n")
+    (words,) = manifest(tmp_path / "a.csv").values()
+    assert words == Words(title="A")
 
 
 def test_cells_of_blanks_are_empty_and_flags_and_roles_are_read_as_people_write_them(tmp_path):

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
+from fakes import WordHashEncoder
 
+from music_catalog import MusicService
 from music_catalog.errors import InputError
-from music_catalog.objects.address import cache_folder, is_address, local_folder, parse_address
+from music_catalog.objects.address import (
+    cache_folder,
+    is_address,
+    local_folder,
+    parse_address,
+    refuse_mistyped,
+)
+from music_catalog.upkeep.restore import restore
 
 
 @pytest.fixture(autouse=True)
@@ -231,3 +241,50 @@ def test_each_database_has_a_cache_of_its_own(monkeypatch):
     monkeypatch.setenv("LANCEDB_HOST_OVERRIDE", "https://lancedb.example.com")
     folders.add(cache_folder(parse_address(texts[1])))
     assert len(folders) == 4
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        (
+            "s3:/bucket2",
+            "^the home 's3:/bucket2' looks like an address; write s3://bucket2, or the absolute path",
+        ),
+        ("s3:bucket/a", "write s3://bucket/a,"),
+        ("GS:/x", "write gs://x,"),
+        ("az:x", "write az://x,"),
+        ("db:NAME", "write db://NAME,"),
+        ("s3:", "write s3://bucket/prefix,"),
+        (Path("s3://bucket"), "write s3://bucket,"),
+        ("s3:/key:secret@bucket", r"^the home looks like an address; write s3://\.\.\.,"),
+    ],
+)
+def test_a_home_that_looks_like_an_address_is_refused_and_no_folder_made(tmp_path, monkeypatch, home, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=said):
+        MusicService.open(home, encoder=WordHashEncoder())
+    with pytest.raises(InputError, match=said):
+        restore(tmp_path / "backup", home)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    "home", ["data", "/srv/s3:bucket", "./s3:bucket", "s3://bucket", "s3", "as3:x", "c:x"]
+)
+def test_other_homes_are_no_mistyped_addresses(home):
+    refuse_mistyped(home)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"home": 3}, "^home is 3; pass "),
+        ({"home": b"x"}, "^home is b'x'; pass "),
+        ({"home": "x", "config": 3}, "^config is 3; pass "),
+    ],
+)
+def test_a_home_of_the_wrong_type_is_refused(tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=said):
+        MusicService.open(**arguments)
+    assert [*tmp_path.iterdir()] == []

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import mutagen.flac
 import numpy as np
@@ -161,8 +162,8 @@ def test_the_same_call_again_adds_what_is_missing(open_service, folder, monkeypa
     service = open_service()
     inserted = service.store.tracks.insert_all
 
-    def stop_after_one(rows):
-        inserted(rows)
+    def stop_after_one(rows, **options):
+        inserted(rows, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(flow, "GROUP", 1)
@@ -371,6 +372,97 @@ def test_two_threads_may_add_at_the_same_time(service, folder, tmp_path):
         thread.join()
     assert sum(batch.count("added") for batch in batches) == 2
     assert service.store.tracks.count() == 2
+
+
+def added_at_once(services, batches_of, monkeypatch):
+    """Return the batches of services that each look into the same catalog before any of them writes."""
+    all_looked = threading.Barrier(len(services), timeout=60)
+
+    class Known(flow.Known):
+        def __init__(self, store):
+            super().__init__(store)
+            all_looked.wait()
+
+    monkeypatch.setattr(flow, "Known", Known)
+    with ThreadPoolExecutor(len(services)) as threads:
+        return [*threads.map(batches_of, services)]
+
+
+def test_a_file_that_two_calls_add_at_once_is_stored_once(service, open_service, folder, monkeypatch):
+    # Two stores of one home know no more of each other than two processes do.
+    services = [service, open_service()]
+    paths = [folder / "rain again.mp3", folder / "rain.flac"]
+    batches = added_at_once(services, lambda one: one.add(*paths, license="CC0-1.0"), monkeypatch)
+    store = services[0].store
+    assert store.tracks.count() == 1
+    stored = {track.id: track for track in store.tracks.list()}
+    assert sorted(id for batch in batches for id in batch.track_ids) == sorted(stored)
+    assert [sum(batch.count(kind) for batch in batches) for kind in ("added", "present", "copy")] == [1, 1, 2]
+    for one in (one for batch in batches for one in batch.files if one.outcome in ("present", "copy")):
+        assert one.track_id in stored
+        assert one.track_id in one.detail
+    for track in stored.values():
+        beside = json.loads((store.home / track.audio_path).with_suffix(".json").read_text())
+        assert beside["id"] == track.id
+    assert store.care.check(deep=True) == []
+
+
+def test_bytes_that_two_threads_add_at_once_for_other_roles_are_stored_once(service, folder, monkeypatch):
+    data, roles = (folder / "rain.flac").read_bytes(), iter(("background_bed", "narration_bed"))
+    batches = added_at_once(
+        [service] * 2, lambda one: one.add_bytes(data, "x.flac", role=next(roles)), monkeypatch
+    )
+    (track,) = service.store.tracks.list()
+    (present,) = (one for batch in batches for one in batch.files if one.outcome == "present")
+    assert (present.track_id, present.detail) == (track.id, f"the same file as track {track.id}")
+    assert (service.store.home / track.original).read_bytes() == data
+    assert service.store.care.check(deep=True) == []
+
+
+@pytest.mark.parametrize(("kind", "said"), [("fifo", "a pipe"), ("device", "a device"), ("dir", "a folder")])
+def test_what_is_no_file_is_refused_and_never_read(service, folder, tmp_path, kind, said):
+    place = tmp_path / "f.wav"
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "device":
+        place.symlink_to("/dev/zero")
+    else:
+        place.mkdir()
+    if kind != "dir":
+        with pytest.raises(InputError, match=f"f.wav is {said}; name a file or a folder"):
+            service.add(place)
+    (tmp_path / "list.csv").write_text(f"path,title\nf.wav,T\n{folder / 'rain.flac'},R\n")
+    assert not service.states_licenses(listed=tmp_path / "list.csv")
+    refused, added = service.add(listed=tmp_path / "list.csv").files
+    assert (refused.outcome, added.outcome) == ("failed", "added")
+    assert refused.detail == f"it is {said}, and only files can be added"
+
+
+def test_half_a_flac_is_told_in_plain_words(service, tmp_path):
+    sf.write(tmp_path / "a.flac", tune(5), RATE)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])
+    (failed,) = service.add(tmp_path / "a.flac").files
+    assert failed.detail.startswith("it is damaged: it breaks off after ")
+    assert "Error" not in failed.detail
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (
+            "s3://nobucket/x",
+            "^s3://nobucket/x is an address, and audio of another catalog is added by a list",
+        ),
+        (
+            "https://example.org/a.mp3",
+            "^https://example.org/a.mp3 is an address on the web; download it first",
+        ),
+    ],
+)
+def test_an_address_in_place_of_a_file_is_shown_as_it_was_given(service, address, said):
+    with pytest.raises(InputError, match=said):
+        service.add(address)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""Files that replicas of one home on an object store add at the same time."""
+
+from __future__ import annotations
+
+import numpy as np
+import soundfile as sf
+
+from music_catalog.intake.finding import Found
+from music_catalog.intake.words import Words
+from music_catalog.service.adding.flow import add_files
+
+
+def test_a_file_that_two_replicas_add_at_once_is_stored_once(replica, prepared_here, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (44_100, 1))
+    sf.write(tmp_path / "a.flac", noise, 22_050)
+    replicas = [replica(), replica()]
+    # Each looks into the catalog before the other writes.
+    both = [one._adding(lambda _: Words(), Words(), False) for one in replicas]
+    files = [file for adding in both for file in add_files(adding, [Found(tmp_path / "a.flac")]).files]
+    (track,) = replica().store.tracks.list()
+    assert [(file.outcome, file.track_id) for file in files] == [("added", track.id), ("present", track.id)]
