@@ -13,13 +13,16 @@ __all__ = ["Network", "Targets", "log_likelihood", "steadied", "train"]
 Array = NDArray[Any]
 
 HIDDEN = 384
-EPOCHS, BATCH = 25, 128
-LEARNING_RATE, DECAY = 2e-3, 0.15
+EPOCHS, BATCH = 15, 128
+LEARNING_RATE, DECAY = 2e-3, 0.3
 SHARED_RATE = 2e-2
 """For the weights of the comparisons: few, large and not decayed, so that they hold for styles never fitted."""
 DROPPED_INPUTS, DROPPED_HIDDEN = 0.25, 0.5
 MOOD_WEIGHT = 3.0
 """Of the squared errors of valence and energy, beside a log-likelihood that is a sum over the styles."""
+LIST_WEIGHT = 1.0
+"""Of the cross-entropy between a softmax over the styles and those that fit, all alike (Cao and others 2007): what is
+picked is the first of a list."""
 MOOD_PENALTY = 0.01
 """Of the ridge regression of valence and energy, a text."""
 FITS, PASSABLE = 2, 1
@@ -71,8 +74,11 @@ class Network:
         return np.asarray(self.read(inputs) @ head[:, :-1].T + head[:, -1])
 
 
-def train(inputs: Array, compared: Array, targets: Targets, seed: int = 0) -> Network:
-    """Train a hidden layer, with a straight way beside it, for all targets at once (Caruana 1997)."""
+def train(inputs: Array, compared: Array, targets: Targets, shares: Array, seed: int = 0) -> Network:
+    """Train a hidden layer, with a straight way beside it, for all targets at once (Caruana 1997).
+
+    `shares` are the chances of each text to be read in an epoch, shape (texts,).
+    """
     import torch
 
     torch.manual_seed(seed)
@@ -99,15 +105,21 @@ def train(inputs: Array, compared: Array, targets: Targets, seed: int = 0) -> Ne
         fused=True,
     )
     drop_input, drop_hidden = torch.nn.Dropout(DROPPED_INPUTS), torch.nn.Dropout(DROPPED_HIDDEN)
-    steps = EPOCHS * -(-count // BATCH)
+    steps = EPOCHS * -(-int(shares.sum()) // BATCH)
+    share = torch.tensor(shares)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: max(0.0, 1 - done / steps))
     cross_entropy = torch.nn.functional.cross_entropy
     for _ in range(EPOCHS):
-        for rows in torch.randperm(count).split(BATCH):
+        order = torch.randperm(count)
+        for rows in order[torch.rand(count)[order] < share[order]].split(BATCH):
             hidden = drop_hidden(torch.relu(first(drop_input(x[rows]))))
             outputs = [head(torch.cat([x[rows], hidden], 1)) for head in heads]
             score = outputs[0] + c[rows] @ shared
             loss = -(log_likelihood(score, log_step.exp(), grades[rows]) * judged[rows]).sum(1).mean()
+            fitting = ((grades[rows] == FITS) & judged[rows]).float()
+            fitting = fitting / fitting.sum(1, keepdim=True).clamp_min(1)
+            listed = torch.log_softmax(score.masked_fill(~judged[rows], -30.0), 1)
+            loss = loss - LIST_WEIGHT * (fitting * listed).sum(1).mean()
             known = cultures[rows] >= 0
             error = (outputs[1][:, :2] - moods[rows, :2]) ** 2
             graver = (outputs[1][known, 2] - moods[rows[known], 2]) ** 2
