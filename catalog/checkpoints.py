@@ -8,7 +8,7 @@ from typing import Any
 from .errors import InputError, Unavailable
 from .generator import Progress, WeightsError, weights
 
-__all__ = ["checkpoints", "pull_checkpoint"]
+__all__ = ["check_name", "checkpoints", "pull_checkpoint"]
 
 
 def checkpoints() -> list[dict[str, Any]]:
@@ -28,10 +28,18 @@ def checkpoints() -> list[dict[str, Any]]:
     ]
 
 
+def check_name(name: str) -> None:
+    """Raise InputError for a name that no checkpoint, repository or folder can have."""
+    known = (*weights.MODELS, *weights.EARS)
+    if name not in known and "/" not in name and not Path(name).expanduser().is_dir():
+        raise InputError(f"no model is named {name!r}; valid: {', '.join(known)}, owner/name or a folder")
+
+
 def pull_checkpoint(
     name: str, *, dtype: str | None = None, bits: int | None = None, on_progress: Progress | None = None
 ) -> Path:
     """Fetch and convert a checkpoint of MusicGen, or of an ear; return its folder. Raises Unavailable, InputError."""
+    check_name(name)
     ear = weights.is_ear(name) and not Path(name).expanduser().is_dir()
     if ear and (dtype or bits):
         raise InputError("dtype and bits are of MusicGen's decoder, and an ear has none; leave them out")

@@ -69,6 +69,16 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}? {listed}" if close else listed
 
 
+_PASS = {
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+}
+"""What to pass where pydantic tells in words of its own what it could not do."""
+
+
 def spoken(model: type[BaseModel]) -> str:
     """Return the name of `model` as words: "request record" of RequestRecord."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower()
@@ -81,10 +91,16 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
 
 def sentence_on(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]) -> str:
     """Return what `sentence` does, of the problems that pydantic lists."""
-    problem, *others = problems
+    # A key that is not known says what went wrong; that another one is missing follows from it.
+    problem, *others = sorted(problems, key=lambda one: one["type"] != "extra_forbidden")
     field = ".".join(str(part) for part in problem["loc"]) or spoken(model)
     if problem["type"] == "extra_forbidden":
-        reason = f"unknown option {field!r}; {nearest(str(problem['loc'][-1]), _fields(model, problem['loc'][:-1]))}"
+        *place, name = problem["loc"]
+        missing = [one for one in others if one["type"] == "missing" and [*one["loc"][:-1]] == place]
+        others = [one for one in others if one not in missing]
+        absent = " and ".join(str(one["loc"][-1]) for one in missing)
+        told = f" ({absent} {'is' if len(missing) == 1 else 'are'} missing)" if missing else ""
+        reason = f"unknown option {field!r}{told}; {nearest(str(name), _fields(model, place))}"
     elif problem["type"] == "missing":
         reason = f"{field} is missing"
     elif problem["type"] == "value_error":
@@ -98,6 +114,10 @@ def sentence_on(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]) -
         reason = (
             f"{field} is {_short(problem['input'])}, {length:,} characters; at most {most:,} are accepted"
         )
+    elif problem["type"] in ("too_short", "string_too_short") and not problem["input"]:
+        reason = f"{field} is empty"
+    elif problem["type"] in _PASS:
+        reason = f"{field} is {_short(problem['input'])}: pass {_PASS[problem['type']]}"
     else:
         reason = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
     return reason + (f" (and {len(others)} more)" if others else "")
@@ -124,8 +144,19 @@ _Kind = tuple[Callable[[Any], bool], str]
 """Whether a value is of a type, and how that is called in a sentence."""
 _KINDS: Mapping[Any, _Kind] = {
     str: (lambda value: isinstance(value, str), "a text"),
-    int: (lambda value: isinstance(value, numbers.Integral), "a whole number"),
-    float: (lambda value: isinstance(value, numbers.Real) and not _too_large(value), "a number"),
+    # True is 1 in Python, and as a rating the worst.
+    int: (
+        lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
+        "a whole number",
+    ),
+    float: (
+        lambda value: (
+            isinstance(value, numbers.Real) and not isinstance(value, bool) and not _too_large(value)
+        ),
+        "a number",
+    ),
+    # "no" would count as true. Any other value is true or false.
+    bool: (lambda value: not isinstance(value, str | bytes), "True or False"),
     bytes: (lambda value: isinstance(value, bytes | bytearray), "bytes"),
     types.NoneType: (lambda value: value is None, "None"),
     collections.abc.Callable: (callable, "a function"),
@@ -201,12 +232,8 @@ def _kinds(hint: Any) -> list[_Kind] | None:
         return [_collection(get_args(hint))]
     if origin in _KINDS:
         return [_KINDS[origin]]
-    # Any value is true or false, and a protocol has no instances to tell.
-    if (
-        not isinstance(origin, type)
-        or origin in (Any, bool, object)
-        or getattr(origin, "_is_protocol", False)
-    ):
+    # A protocol has no instances to tell.
+    if not isinstance(origin, type) or origin in (Any, object) or getattr(origin, "_is_protocol", False):
         return None
     return [(lambda value: isinstance(value, origin), f"a {origin.__name__}")]
 

@@ -104,9 +104,10 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
 
     NAME is a size of MusicGen, clap for the ear, a repository of the hub or a folder.
     """
-    from ..checkpoints import pull_checkpoint
+    from ..checkpoints import check_name, pull_checkpoint
     from ..generator.weights import is_ear
 
+    check_name(name)
     if not is_ear(name):
         click.echo("MusicGen weights are CC-BY-NC-4.0: they may not be used commercially", err=True)
     with progress_bar("fetching") as on_progress:

@@ -10,7 +10,18 @@ from typing_extensions import TypedDict
 
 from .. import report
 from ..errors import InputError
-from ..models import Environment, OneOrMore, QualityName, Result, StatedBrief, TimeOfDay, Use
+from ..models import (
+    Environment,
+    Number,
+    OneOrMore,
+    QualityName,
+    Result,
+    StatedBrief,
+    TimeOfDay,
+    Use,
+    WholeNumber,
+    YesOrNo,
+)
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach, Reuse
 from ..service.service import MusicService
@@ -46,8 +57,8 @@ class FindOrMakeArguments(BaseModel):
     )
     role: str | None = Field(None, description="What the music is for; left out, it follows from the text.")
     quality: QualityName | None = Field(None, description="Quality tier; a higher one takes longer to make.")
-    duration_s: float | None = Field(None, description="Length in seconds.")
-    loopable: bool | None = Field(None, description="Whether it must repeat without a seam.")
+    duration_s: Number | None = Field(None, description="Length in seconds.")
+    loopable: YesOrNo | None = Field(None, description="Whether it must repeat without a seam.")
     environment: Environment | None = Field(None, description="Where it happens, when that is known.")
     time_of_day: TimeOfDay | None = Field(None, description="When it happens, when that is known.")
     mood_tags: Annotated[list[str], OneOrMore] | None = Field(
@@ -64,7 +75,7 @@ class FindOrMakeArguments(BaseModel):
     license: Use | None = Field(
         None, description='"commercial" serves and makes only music that may be used commercially.'
     )
-    seed: int | None = Field(None, description="Seed of the generator, to make the same take again.")
+    seed: WholeNumber | None = Field(None, description="Seed of the generator, to make the same take again.")
     continue_from: str | None = Field(
         None,
         description="The id of a track to go on from, by MusicGen; duration_s counts what it lasts already.",
@@ -74,14 +85,14 @@ class FindOrMakeArguments(BaseModel):
         description="Who hears it; gets another fitting track than the one just heard.",
     )
     theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
-    takes: int | None = Field(
+    takes: WholeNumber | None = Field(
         None, description="How many takes with different seeds to make; the best is kept."
     )
-    retakes: int | None = Field(None, description="How often to make again what fails the check.")
-    keep_takes: bool | None = Field(
+    retakes: WholeNumber | None = Field(None, description="How often to make again what fails the check.")
+    keep_takes: YesOrNo | None = Field(
         None, description="Keep the other takes that pass the check, as variants of the best."
     )
-    max_false_reuse: float | None = Field(
+    max_false_reuse: Number | None = Field(
         None,
         description="The share of reused tracks that may turn out not to fit, 0 to 1; less reuses less. 0.1 unless "
         "given.",
@@ -94,7 +105,7 @@ class FindOrMakeArguments(BaseModel):
         None,
         description='A track of another scene must be "passable", or one that more likely than not "fits".',
     )
-    variety: int | None = Field(
+    variety: WholeNumber | None = Field(
         None,
         description="Until so many tracks serve a text, some requests make another one; 1 for none.",
     )

@@ -6,16 +6,21 @@ import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "MAX_TEXT_BYTES",
     "Label",
     "Line",
     "Name",
+    "Number",
     "OneOrMore",
+    "StatedUnit",
     "Tag",
     "Unit",
     "Value",
+    "WholeNumber",
+    "YesOrNo",
     "clean_line",
     "clean_text",
     "surrogate_refusal",
@@ -76,6 +81,22 @@ def surrogate_refusal(what: str, text: str, *, first: int = 0) -> str | None:
 def _in_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
+
+def _refused(*kinds: type, words: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, kinds):
+            raise PydanticCustomError("other_type", "pass {words}", {"words": words})
+        return value
+
+    return BeforeValidator(check)
+
+
+# What a caller states. pydantic would take True for 1, "3" for 3 and "no" for False.
+Number = Annotated[float, _refused(bool, str, bytes, words="a number")]
+WholeNumber = Annotated[int, _refused(bool, str, bytes, words="a whole number")]
+YesOrNo = Annotated[bool, _refused(str, bytes, words="true or false")]
+StatedUnit = Annotated[Unit, _refused(bool, str, bytes, words="a number")]
+"""A number from -1 to 1."""
 
 OneOrMore = BeforeValidator(_in_tuple)
 """Lets one text stand for a tuple of one."""

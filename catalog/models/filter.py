@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import OneOrMore, Value
+from .base import Number, OneOrMore, Value, WholeNumber, YesOrNo
 from .request import Environment, QualityName, TimeOfDay, Use
 from .track import State
 
@@ -67,18 +67,18 @@ class Filter(Value):
     style: str | None = None
     role: str | None = None
     min_quality: QualityName | None = None
-    min_model_rank: int | None = None
+    min_model_rank: WholeNumber | None = None
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
     mood: Annotated[tuple[str, ...], OneOrMore] = ()
     """A track must have every one of these tags."""
-    loopable: bool | None = None
-    min_duration_s: float | None = None
-    max_duration_s: float | None = None
-    min_tempo_bpm: float | None = None
-    max_tempo_bpm: float | None = None
-    min_rating: int | None = None
-    whole_pieces: bool = False
+    loopable: YesOrNo | None = None
+    min_duration_s: Number | None = None
+    max_duration_s: Number | None = None
+    min_tempo_bpm: Number | None = None
+    max_tempo_bpm: Number | None = None
+    min_rating: WholeNumber | None = None
+    whole_pieces: YesOrNo = False
     """Imported tracks may be longer than `max_duration_s`: a piece is faded out when it is no longer needed."""
     backend: str | None = None
     license: Use | None = None

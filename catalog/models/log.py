@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat
 
-from .base import Name, Unit, Value
+from .base import Name, Unit, Value, WholeNumber
 from .request import Features
 from .result import Action
 
@@ -68,7 +68,7 @@ class Judgement(Value):
     """The request that the track answered; "" when the track was judged by itself."""
     key: str = ""
     """The key of that request."""
-    rating: int | None = Field(default=None, ge=1, le=5)
+    rating: WholeNumber | None = Field(default=None, ge=1, le=5)
     """1 to 5; None takes a rating back."""
     mood: Mood | None = None
     """The mood of that request; None where it is not known."""

@@ -8,7 +8,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..presets import Environment, TimeOfDay
-from .base import Line, Name, OneOrMore, Tag, Unit, Value, clean_line, clean_text
+from .base import (
+    Line,
+    Name,
+    Number,
+    OneOrMore,
+    StatedUnit,
+    Tag,
+    Unit,
+    Value,
+    WholeNumber,
+    YesOrNo,
+    clean_line,
+    clean_text,
+)
 from .brief import Brief, StatedBrief
 from .display import quoted
 
@@ -47,8 +60,8 @@ class Context(Value):
     that suit it are likelier. None leaves that to the configuration, and "" tells nothing."""
     summary_of_topic: Annotated[Line, Field(max_length=2_000)] | None = None
     emotional_tone_description: Annotated[Line, Field(max_length=500)] | None = None
-    valence: Unit | None = None
-    energy: Unit | None = None
+    valence: StatedUnit | None = None
+    energy: StatedUnit | None = None
     mood_tags: Annotated[tuple[Tag, ...], Field(max_length=32), OneOrMore] | None = None
     environment: Environment | None = None
     time_of_day: TimeOfDay | None = None
@@ -92,9 +105,9 @@ class Choices(Value):
     backend: Backend | None = None
     license: Use | None = None
     """What the music must be licensed for: "commercial" serves and makes only what may be used commercially."""
-    duration_s: float | None = None
-    loopable: bool | None = None
-    seed: int | None = Field(default=None, ge=0, lt=2**32)
+    duration_s: Number | None = None
+    loopable: YesOrNo | None = None
+    seed: WholeNumber | None = Field(default=None, ge=0, lt=2**32)
     continue_from: str | None = None
     """The id of a track that the music continues; `duration_s` counts its length too."""
     melody: str | None = None
@@ -113,11 +126,11 @@ class Audience(Value):
 class Takes(Value):
     """How often a track is made before the best is kept, where one must be made; None leaves it to the settings."""
 
-    takes: int | None = Field(default=None, ge=1, le=16)
+    takes: WholeNumber | None = Field(default=None, ge=1, le=16)
     """Takes with different seeds, of which the best is kept."""
-    retakes: int | None = Field(default=None, ge=0, le=5)
+    retakes: WholeNumber | None = Field(default=None, ge=0, le=5)
     """How often a track that fails the check is made again."""
-    keep_takes: bool | None = None
+    keep_takes: YesOrNo | None = None
     """Whether the other takes that pass the check are kept too, as variants of the best; None drops them."""
 
 

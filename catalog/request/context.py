@@ -31,6 +31,9 @@ ContextSource = str | Mapping[str, Any] | Context
 TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
 """The keys under which a payload may hold its text, in the order they are tried."""
 QUERY_KEYS = ("query", "question")
+# In the payloads of others an "application" is the name of a program, not what it is.
+PLAIN_KEYS = tuple(name for name in Context.model_fields if name not in ("text", "query", "application"))
+"""The fields that a payload may hold under their own names."""
 
 
 def read_context(source: ContextSource, **known: Any) -> Context:
@@ -38,8 +41,8 @@ def read_context(source: ContextSource, **known: Any) -> Context:
 
     A mapping holds its text under one of `TEXT_KEYS` and its query under one of `QUERY_KEYS`. Values under
     "features" must be fields of Context. Other keys with the name of a field, but for "application", are used where
-    their value is valid and ignored where it is not, so that the payload of any application can be passed. Raises
-    InputError.
+    their value is valid and ignored where it is not, so that the payload of any application can be passed;
+    `passed_over` warns of that. Raises InputError.
     """
     if isinstance(source, Context):
         values: dict[str, Any] = source.model_dump(exclude_defaults=True)
@@ -55,17 +58,26 @@ def read_context(source: ContextSource, **known: Any) -> Context:
 
 
 def passed_over(source: ContextSource, context: Context) -> tuple[str, ...]:
-    """Return a warning where the payload that `context` was read from describes the application under a key that is
-    not read.
+    """Return warnings about what the payload that `context` was read from holds and is not read: a description of the
+    application, and values that a field of their name cannot have.
     """
-    told = source.get("application") if isinstance(source, Mapping) else None
-    # The name of a program has few words. Told as a description it makes the choice of a style worse.
-    if context.application is not None or not isinstance(told, str) or len(told.split()) <= 3:
+    if not isinstance(source, Mapping):
         return ()
-    return (
-        'the "application" of the payload was passed over, since in many payloads it is the name of a program; '
-        'where it tells what your application is, put it under "features"',
-    )
+    warnings = []
+    told = source.get("application")
+    # The name of a program has few words. Told as a description it makes the choice of a style worse.
+    if context.application is None and isinstance(told, str) and len(told.split()) > 3:
+        warnings.append(
+            'the "application" of the payload was passed over, since in many payloads it is the name of a program; '
+            'where it tells what your application is, put it under "features"'
+        )
+    # What was stated elsewhere, under "features" or beside the payload, counts in any case.
+    if unfit := [name for name in _unfit(source) if getattr(context, name) is None]:
+        warnings.append(
+            f"{', '.join(unfit)} of the payload cannot be used and was passed over; "
+            'under "features" a mistake is refused with what is valid'
+        )
+    return tuple(warnings)
 
 
 def as_payload(source: ContextSource) -> dict[str, Any]:
@@ -74,7 +86,8 @@ def as_payload(source: ContextSource) -> dict[str, Any]:
     features = context.model_dump(mode="json", exclude_defaults=True, exclude={"text", "query"})
     payload = {"text": context.text, "query": context.query, "features": features}
     if isinstance(source, Mapping) and passed_over(source, context):
-        payload["application"] = source["application"]
+        payload |= {"application": told} if isinstance(told := source.get("application"), str) else {}
+        payload |= {name: {} for name in _unfit(source)}  # no field can have it, and it is JSON
     return payload
 
 
@@ -134,11 +147,16 @@ def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
             f"({', '.join(_shown(key) for key in sorted(map(str, payload))[:10]) or 'none'})"
         )
     query = next((payload[key] for key in QUERY_KEYS if isinstance(payload.get(key), str)), "")
-    # In the payloads of others an "application" is the name of a program, not what it is.
-    others = Context.model_fields.keys() - {"text", "query", "application"}
-    known = {name: payload[name] for name in others & payload.keys() if _fits(name, payload[name])}
+    known = {name: payload[name] for name in PLAIN_KEYS if name in payload}
+    for name in _unfit(payload):
+        del known[name]
     features = payload.get("features")
     return {"text": text, "query": query, **known, **(features if isinstance(features, Mapping) else {})}
+
+
+def _unfit(payload: Mapping[str, Any]) -> list[str]:
+    """Return the names of fields whose value in the payload the field cannot have."""
+    return [name for name in PLAIN_KEYS if name in payload and not _fits(name, payload[name])]
 
 
 def _shown(key: str) -> str:

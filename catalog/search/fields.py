@@ -44,10 +44,14 @@ class TypedValue(NamedTuple):
     """Of the term in the query, from 1."""
     known: Mapping[str, Collection[str]]
     """The valid values of fields such as style, where they are known."""
+    name: str = ""
+    """The field as it was typed, where that was by another name."""
 
     def refusal(self, why: str) -> InputError:
         """Return the error that refuses the value."""
-        return InputError(f"{self.field}:{self.text} at character {self.position} is not valid; {why}")
+        return InputError(
+            f"{self.name or self.field}:{self.text} at character {self.position} is not valid; {why}"
+        )
 
 
 Reader = Callable[[TypedValue], Alternative]
@@ -122,7 +126,7 @@ def _numbers(
         if len(ends) == 1 and low is not None:
             low, high = max(0.0, round(low - around, 6)), round(low + around, 6)
         if low is not None and high is not None and low > high:
-            raise value.refusal(f"the range is empty; write {value.field}:{ends[1]}..{ends[0]}")
+            raise value.refusal(f"the range is empty; write {value.name or value.field}:{ends[1]}..{ends[0]}")
         if any(end is not None and not least <= end <= most for end in (low, high)):
             raise value.refusal(f"it lies between {least:g} and {most:g}")
         return Span(low=low, high=high)

@@ -84,6 +84,8 @@ class _Term(NamedTuple):
     field: str
     values: tuple[str, ...]
     quoted: bool
+    name: str = ""
+    """The field as it was typed."""
 
 
 def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Query:
@@ -100,7 +102,9 @@ def parse(text: str, known: Mapping[str, Collection[str]] | None = None) -> Quer
         if term.field == "is":
             states.append(_state(term))
         elif term.field:
-            typed = (TypedValue(term.field, text, term.position, known or {}) for text in term.values)
+            typed = (
+                TypedValue(term.field, text, term.position, known or {}, term.name) for text in term.values
+            )
             values = dict.fromkeys(FIELDS[term.field].read(value) for value in typed)
             conditions[_condition(term.field, values, term.negated)] = None
         else:
@@ -169,7 +173,7 @@ def _terms(line: str) -> Iterator[_Term]:
             values, at = _values(line, name.end())
             if not values:
                 raise empty_field(field, position)
-            yield _Term(position, negated, field, values, False)
+            yield _Term(position, negated, field, values, False, name[1])
         elif name and _canonical(name[1]):
             raise empty_field(_canonical(name[1]), position)
         else:

@@ -71,6 +71,10 @@ class CallArguments(ServeArguments, total=False):
     dry_run: bool
 
 
+OPTIONS = {"find": FindArguments, "find-or-make": CallArguments, "dry-run": CallArguments}
+"""The keyword arguments of the calls that take more than a request, by the command of their line in the log."""
+
+
 class SceneCallArguments(SceneArguments, TermArguments, total=False):
     """The further keyword arguments of `MusicService.scene` but `dry_run`."""
 
@@ -148,22 +152,25 @@ def of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parts_of(
-    arguments: Mapping[str, Any],
+    arguments: Mapping[str, Any], command: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return the fields of `Context`, `Choices`, `Audience` and `Takes` among the arguments, in this order.
 
-    Those of `Audience` and `Takes` are there in any case. Raises InputError for an argument of none of them.
+    Those of `Audience` and `Takes` are there in any case. Raises InputError for an argument of none of them, with all
+    that `command` takes, and for a text, since a call is given its own.
     """
+    if "text" in arguments:
+        raise InputError("text is given beside the text of the call; give the text once")
     known = {name: value for name, value in arguments.items() if name in Context.model_fields}
     chosen = {name: value for name, value in arguments.items() if name in Choices.model_fields}
     audience = {name: arguments.get(name) or "" for name in Audience.model_fields}
     wanted = {name: arguments.get(name) for name in Takes.model_fields}
     stated = known.keys() | chosen.keys() | audience.keys() | wanted.keys()
     if unknown := sorted(arguments.keys() - stated):
-        models = (Choices, Context, Audience, Takes)
-        valid = [name for model in models for name in model.model_fields]
         name = {"style": "preset"}.get(unknown[0], unknown[0])  # as the command line calls it
-        raise InputError(f"unknown option {unknown[0]!r}; {nearest(name, valid)}")
+        raise InputError(
+            f"unknown option {unknown[0]!r}; {nearest(name, OPTIONS.get(command, RequestArguments).__annotations__)}"
+        )
     return known, chosen, audience, wanted
 
 

@@ -113,7 +113,7 @@ class Flow:
 
         Raises InputError, ConfigError for an unknown preset or role, NotFound for an unknown track to go on from.
         """
-        known, chosen, audience_values, wanted = parts_of(arguments)
+        known, chosen, audience_values, wanted = parts_of(arguments, command)
         if isinstance(chosen.get("melody"), Path):
             chosen["melody"] = str(chosen["melody"])
         context = read_context(source, **known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http
+import json
 import logging
 import re
 import secrets
@@ -180,6 +181,8 @@ def _invalid(request: Request, error: RequestValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return f"the body is no JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
+    if first["loc"] == ("body",) and first["type"] == "model_attributes_type":
+        return f"the body is {json.dumps(first['input'])[:60]}; send a JSON object"
     # A value that is of no type of a union is told once.
     problems = {place: {**one, "loc": place} for one in reversed(error.errors()) for place in [_place(one)]}
     body = getattr(request.scope.get("route"), "body_field", None)

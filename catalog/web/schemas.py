@@ -7,7 +7,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from .. import report
-from ..models import Action, Decision, OneOrMore, Request, Result, StatedBrief, Track, Use
+from ..models import (
+    Action,
+    Decision,
+    Number,
+    OneOrMore,
+    Request,
+    Result,
+    StatedBrief,
+    Track,
+    Use,
+    WholeNumber,
+    YesOrNo,
+)
 from ..request.context import read_bytes
 from ..reuse.music_certificate import Fit
 from ..reuse.terms import Reach
@@ -61,16 +73,16 @@ class FindOrMakeBody(BaseModel):
     context: str | dict[str, Any] = Field(
         description="What the application just said: a text, or a payload with an answer, chunk, scene or text."
     )
-    as_read: bool = Field(
+    as_read: YesOrNo = Field(
         False,
         description="Read a text that is a JSON object with a text in it as a payload, as the command line does.",
     )
     preset: str | None = Field(None, description="Style preset; left out, it follows from the context.")
     role: str | None = Field(None, description="What the music is for.")
     quality: str | None = Field(None, description="Quality tier: preview, standard or final.")
-    duration_s: float | None = Field(None, description="Length in seconds.")
-    loopable: bool | None = Field(None, description="Whether it must loop without a seam.")
-    seed: int | None = Field(None, description="Seed for the generator.")
+    duration_s: Number | None = Field(None, description="Length in seconds.")
+    loopable: YesOrNo | None = Field(None, description="Whether it must loop without a seam.")
+    seed: WholeNumber | None = Field(None, description="Seed for the generator.")
     backend: str | None = Field(
         None, description="auto, mlx, procedural, or another name that GET /api/presets lists."
     )
@@ -85,8 +97,8 @@ class FindOrMakeBody(BaseModel):
     )
     summary_of_topic: str | None = None
     emotional_tone_description: str | None = None
-    valence: float | None = Field(None, description="Pleasantness, -1 to 1, where the caller knows it.")
-    energy: float | None = Field(None, description="Energy, -1 to 1, where the caller knows it.")
+    valence: Number | None = Field(None, description="Pleasantness, -1 to 1, where the caller knows it.")
+    energy: Number | None = Field(None, description="Energy, -1 to 1, where the caller knows it.")
     mood_tags: Annotated[list[str], OneOrMore] | None = None
     environment: str | None = None
     time_of_day: str | None = None
@@ -95,8 +107,8 @@ class FindOrMakeBody(BaseModel):
         None, description="Which music would serve the text, where the caller knows; wins over every reader."
     )
     reuse: Literal["auto", "always", "never"] = "auto"
-    min_similarity: float | None = Field(None, description="The score a candidate needs.")
-    max_false_reuse: float | None = Field(
+    min_similarity: Number | None = Field(None, description="The score a candidate needs.")
+    max_false_reuse: Number | None = Field(
         None, description="The share of reused tracks that may turn out not to fit."
     )
     reach: Reach | None = Field(
@@ -106,22 +118,24 @@ class FindOrMakeBody(BaseModel):
     fit: Fit | None = Field(
         None, description="A track of another scene must be passable, or it fits more likely than not."
     )
-    variety: int | None = Field(
+    variety: WholeNumber | None = Field(
         None, description="Until so many tracks serve a text, some requests make another one; 1 for none."
     )
     listener: str | None = Field(
         None, description="Who listens; gets another fitting track than the ones heard lately."
     )
     theme: str | None = Field(None, description="A name; requests with the same one keep their track.")
-    takes: int | None = Field(
+    takes: WholeNumber | None = Field(
         None, description="How many takes with different seeds to make; the best is kept."
     )
-    retakes: int | None = Field(None, description="How often to make again what fails the check.")
-    keep_takes: bool | None = Field(
+    retakes: WholeNumber | None = Field(None, description="How often to make again what fails the check.")
+    keep_takes: YesOrNo | None = Field(
         None, description="Keep the other takes that pass the check, as variants of the best."
     )
-    explain: bool = Field(False, description="Also count what each hard fact rejects, as find always does.")
-    dry_run: bool = Field(False, description="Decide and stop: make nothing.")
+    explain: YesOrNo = Field(
+        False, description="Also count what each hard fact rejects, as find always does."
+    )
+    dry_run: YesOrNo = Field(False, description="Decide and stop: make nothing.")
 
     @property
     def source(self) -> str | dict[str, Any]:
@@ -143,7 +157,7 @@ class FindOrMakeBody(BaseModel):
 class FindBody(FindOrMakeBody):
     """A request for which nothing is made."""
 
-    log: bool = Field(True, description="Leave a line in the log of requests; false for a preview.")
+    log: YesOrNo = Field(True, description="Leave a line in the log of requests; false for a preview.")
 
 
 class ResultJson(BaseModel):
@@ -179,7 +193,7 @@ class SearchBody(BaseModel):
 
     query: str = Field(description="Words, phrases and facts, such as: calm mood:calm length:30..60.")
     by: Literal["meaning", "words", "both", "sound"] = "meaning"
-    limit: int = Field(10, ge=1, le=1000)
+    limit: WholeNumber = Field(10, ge=1, le=1000)
     facts: dict[str, Any] = Field(
         default_factory=dict, description="Further facts by the names of a filter's fields."
     )

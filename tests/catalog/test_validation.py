@@ -65,6 +65,9 @@ def test_values_of_the_stated_types_pass(arguments):
         ({"count": "3"}, "count is '3'; pass a whole number"),
         ({"share": "much"}, "share is 'much'; pass a number or None"),
         ({"share": 10**400}, "; pass a number or None"),
+        ({"share": True}, "share is True; pass a number or None"),
+        ({"rating": True}, "rating is True; pass a whole number or None"),
+        ({"flag": "no"}, "flag is 'no'; pass True or False"),
         ({"way": ["a"]}, "way is ['a']; pass a text"),
         ({"when": "today"}, "when is 'today'; pass a datetime or None"),
         ({"path": 3}, "path is 3; pass a text or a Path"),
@@ -163,7 +166,7 @@ def test_values_of_a_wrong_type_are_refused_by_their_name(catalog_of_one):
         catalog_of_one.collections.create("A", track)
     with pytest.raises(InputError, match=r"result is 'x'; pass a Result"):
         catalog_of_one.next_time("x")
-    with pytest.raises(InputError, match=r"unknown option 'style'; did you mean preset\?"):
+    with pytest.raises(InputError, match=r"unknown option 'style'; did you mean preset\b"):
         catalog_of_one.explain("Calm rain.", style="sad_piano")
 
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ... import report
 from ...errors import NotFound
-from ...models import Result
+from ...models import Result, YesOrNo
 from ...service.jobs import Job
 from ..json_response import Json
 from ..live.response import SOUND_TYPES, Format, live_response
@@ -39,7 +39,7 @@ class AgainBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    variation: bool = Field(False, description="From another seed.")
+    variation: YesOrNo = Field(False, description="From another seed.")
 
 
 QUEUED: dict[int | str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from ...models import Use
+from ...models import Use, WholeNumber
 from ...soundtrack.queued import keep_recording, narrators_here, queue_story
 from ...soundtrack.shared import soundtracks_of
 from ..json_response import Json
@@ -51,7 +51,7 @@ class StoryBody(BaseModel):
     quality: str | None = Field(None, description="Quality tier of new loops.")
     backend: str | None = Field(None, description="As for a request.")
     license: Use | None = Field(None, description="Serve and make only music that may be used so.")
-    seed: int | None = Field(None, description="Seed for new loops.")
+    seed: WholeNumber | None = Field(None, description="Seed for new loops.")
 
 
 class StoryHead(BaseModel):

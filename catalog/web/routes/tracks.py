@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ...errors import InputError
 from ...history.feedback import TrackChanges as TrackChangesOfMany
 from ...history.feedback import change_all
-from ...models import FilterArguments, Judgement, Page
+from ...models import FilterArguments, Judgement, Page, WholeNumber, YesOrNo
 from ...service.browse import NEWEST
 from ..json_response import Json
 from ..problems import PROBLEMS
@@ -58,7 +58,7 @@ class TrackChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rating: int | None = Field(None, ge=1, le=5)
+    rating: WholeNumber | None = Field(None, ge=1, le=5)
     request_id: str | None = Field(None, max_length=64, description="The request whose answer is rated.")
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
@@ -70,11 +70,11 @@ class ChangesOfMany(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rating: int | None = Field(None, ge=1, le=5)
+    rating: WholeNumber | None = Field(None, ge=1, le=5)
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
     title: str | None = Field(None, max_length=200)
-    trashed: bool | None = Field(None, description="true moves it to the trash, false brings it back.")
+    trashed: YesOrNo | None = Field(None, description="true moves it to the trash, false brings it back.")
 
 
 class ManyChanges(BaseModel):
@@ -99,7 +99,7 @@ class RejectBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     request_id: str | None = Field(None, max_length=64, description="Left out: the last one it answered.")
-    undo: bool = Field(False, description="Take the rejection back.")
+    undo: YesOrNo = Field(False, description="Take the rejection back.")
 
 
 @router.get("", response_model=TrackPage)

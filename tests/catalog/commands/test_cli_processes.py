@@ -76,6 +76,23 @@ def test_an_interrupt_that_other_code_swallowed_ends_the_making(monkeypatch):
         on_progress(1, 2)
 
 
+def test_an_interrupt_while_modules_are_imported_is_no_traceback():
+    program = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, *others):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from music_catalog.__main__ import main
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+
+
 def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
     home = tmp_path / "home"
     process = start(

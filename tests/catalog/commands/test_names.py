@@ -78,6 +78,13 @@ def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(home):
         assert f"Error: there is no folder {name}; valid: small, " in refused.stderr
 
 
+def test_a_model_of_an_unknown_name_is_refused_with_those_of_the_ear_too():
+    refused = run("models", "pull", "zzz")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Error: no model is named 'zzz'; valid: small, ")
+    assert "clap-general" in refused.stderr
+
+
 def test_a_search_that_finds_nothing_tells_what_may_have_been_meant(home):
     refused = run("search", "mood:clam", home=home)
     assert refused.exit_code == 3

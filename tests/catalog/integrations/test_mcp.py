@@ -181,6 +181,7 @@ def test_a_make_that_fails_is_an_error_of_one_sentence(open_service):
         ("get_job", {"job_id": "../../etc"}, "there is no job"),
         ("cancel_job", {"job_id": "x"}, "there is no job"),
         ("rate_track", {"track_id": "nothing", "rating": 3}, "there is no track"),
+        ("rate_track", {"track_id": "nothing", "rating": True}, "rating is True: pass a whole number"),
         ("reject_track", {"track_id": "nothing"}, "there is no track"),
         ("search_tracks", {"query": "x", "limit": 0}, "greater than or equal to 1"),
         ("search_tracks", {"query": "rain moood:calm"}, "mood"),

@@ -129,6 +129,20 @@ def test_a_description_of_the_application_that_is_not_read_is_told():
         assert passed_over(silent, read_context(silent)) == ()
 
 
+def test_values_of_a_payload_that_cannot_be_used_are_told():
+    payload = {"answer": "Yes.", "environment": "moonbase", "valence": "0.5", "mood_tags": 5, "energy": 0.5}
+    context = read_context(payload)
+    assert (context.environment, context.valence, context.energy) == (None, None, 0.5)
+    (note,) = passed_over(payload, context)
+    assert "environment" in note
+    assert "valence" in note
+    assert "mood_tags" in note
+    assert "energy" not in note
+    assert '"features"' in note
+    (note,) = passed_over(payload, read_context(payload, environment="cave"))
+    assert "environment" not in note
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -140,6 +154,7 @@ def test_a_description_of_the_application_that_is_not_read_is_told():
             "application": "weather notes for farmers in Kent",
         },
         {"text": "Rain.", "features": {"application": "a quiz", "mood_tags": ["calm"]}},
+        {"text": "Rain.", "valence": {1}, "environment": "moonbase", "application": 7, "energy": 0.5},
         Context(text="Rain.", application="a quiz", environment="forest"),
     ],
 )

@@ -124,6 +124,7 @@ def test_prose_stays_words(text):
         ("a -time:nihgt", r"time:nihgt at character 3 is not valid; did you mean night"),
         ("style:ambiant_lofi", r"style:ambiant_lofi at character 1 .* did you mean ambient_lofi"),
         ("length:60..30", "the range is empty; write length:30..60"),
+        ("bpm:90..3", r"bpm:90..3 at character 1 is not valid; the range is empty; write bpm:3..90"),
         ("length:long", "'long' is no number; write it like length:30..60"),
         ("length:nan", "'nan' is no number"),
         ("length:..", "length:.. at character 1 is not valid; write it like"),

@@ -268,7 +268,7 @@ def test_pull_shows_the_licence_and_list_tells_what_is_here(home, models, tmp_pa
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["huge"], 6, "no model is named 'huge'; valid: small, medium"),
+        (["huge"], 2, "no model is named 'huge'; valid: small, medium"),
         (["{folder}"], 6, "type 'bert'; musicgen or musicgen_melody is needed"),
         (["{folder}/nothing"], 6, "nothing"),
         (["small", "--bits", "3"], 2, "'3' is not one of"),

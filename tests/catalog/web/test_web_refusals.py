@@ -275,11 +275,16 @@ def test_a_refused_name_with_a_line_break_stays_in_one_line(client):
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"text": RAIN}, "context is missing (and 1 more)"),
+        ({"text": RAIN}, "unknown option 'text' (context is missing); did you mean context? valid: "),
+        ({"context": RAIN, "duration_s": True}, "duration_s is True: pass a number"),
+        ({"context": RAIN, "valence": "0.5"}, "valence is '0.5': pass a number"),
+        ({"context": RAIN, "seed": "7"}, "seed is '7': pass a whole number"),
+        ({"context": RAIN, "log": "no"}, "log is 'no': pass true or false"),
         ({"context": 5}, "context is 5: input should be a valid string"),
         ({"context": RAIN, "contxt": 1}, "unknown option 'contxt'; did you mean context? valid: "),
         ({"context": RAIN, "fit": "fit"}, "fit is 'fit'; did you mean fits? valid: fits, passable"),
-        ([1], "the body is [1]: input should be a valid dictionary"),
+        ([1], "the body is [1]; send a JSON object"),
+        (None, "the body is null; send a JSON object"),
         ("{bad", "the body is no JSON: Expecting property name enclosed in double quotes at character 1"),
         ("", "the body is missing"),
     ],

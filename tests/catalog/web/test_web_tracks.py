@@ -157,6 +157,7 @@ def test_what_is_said_of_a_track_is_kept_and_the_rest_stays(client, made):
         path, {"rating": 4, "tags": ["b", "a", "b"], "note": "for the library scene"}
     ).json()
     assert (payload["rating"], payload["tags"], payload["note"]) == (4, ["b", "a"], "for the library scene")
+    assert client.patch(path, {"rating": True}).json()["detail"] == "rating is True: pass a whole number"
     payload = client.patch(path, {"rating": None}).json()
     assert (payload["rating"], payload["tags"]) == (None, ["b", "a"])
     payload = client.patch(path, {"tags": None, "note": None}).json()
