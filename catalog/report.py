@@ -258,7 +258,7 @@ def stock_lines(plan: StockPlan) -> Iterator[str]:
         yield f"{'':>3}  {'style':24} {'newly served':>12} {'served so far':>14}  made for"
     for number, one in enumerate(plan.tracks, start=1):
         there = f"  [there: {one.track_id}]" if one.track_id else ""
-        fitter = "" if one.newly_covered else "  [fits better]"
+        fitter = "  [fits better]" if one.fit_gained and not one.newly_covered else ""
         yield (
             f"{number:3}  {one.style:24} {one.newly_covered:12,} {one.share:14.1%}  "
             f"{shown(one.place)}: {shown(one.summary)[:60]}{fitter}{there}"

@@ -19,7 +19,7 @@ from .language_model import LanguageModel, Unread
 from .listed import brief_of, unknown_style
 from .reader import StyleLike
 
-__all__ = ["Supervisor", "with_application"]
+__all__ = ["Supervisor", "guessed", "with_application"]
 
 
 class Supervisor:
@@ -56,10 +56,7 @@ class Supervisor:
     def read(
         self, context: Context, parsed: ParsedText, features: Features
     ) -> tuple[Brief | None, tuple[str, ...]]:
-        """Return the brief of a text, None where nobody reads it, and warnings.
-
-        They tell where the language model did not read it, and where the built-in model does not know its language.
-        """
+        """Return the brief of a text, None where nobody reads it, and warnings where the language model did not."""
         if context.brief is not None:
             return brief_of(context.brief, self._styles, "caller"), ()
         application = self._application if context.application is None else context.application
@@ -73,13 +70,6 @@ class Supervisor:
             else:
                 brief = brief_of(stated, self._styles, "language model")
                 return brief.model_copy(update={"application": application or None}), ()
-        # With the encoder that the heads belong to only English is read, and what is put into it word for word.
-        if parsed.heads is not None and parsed.trust < 1.0:
-            warnings = (
-                *warnings,
-                f"the text is in {name_of(parsed.language)} and was not understood, so its music is a guess; name a "
-                "style or moods, or configure a language model as reader (docs/BRIEF.md)",
-            )
         return self._built_in(parsed, features, application), warnings
 
     def _built_in(self, parsed: ParsedText, features: Features, application: str | None) -> Brief | None:
@@ -90,6 +80,19 @@ class Supervisor:
         read = features.model_copy(update={"language": parsed.spoken})
         brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home)
         return brief and brief.model_copy(update={"application": application or None})
+
+
+def guessed(context: Context, parsed: ParsedText, brief: Brief | None) -> tuple[str, ...]:
+    """Return a warning where the music follows from a text in a language that nobody reads; none where moods do."""
+    if brief is None or brief.read_by != "built-in" or context.mood_tags or context.valence is not None:
+        return ()
+    # With the encoder that the heads belong to only English is read, and what is put into it word for word.
+    if parsed.heads is None or parsed.trust == 1.0:
+        return ()
+    return (
+        f"the text is in {name_of(parsed.language)} and was not understood, so its music is a guess; name a style or "
+        "moods, or configure a language model as reader (docs/BRIEF.md)",
+    )
 
 
 def with_application(

@@ -27,8 +27,9 @@ class PlannedTrack(Value):
     duration_s: float
     newly_covered: int
     """How many of the texts that were read it serves and nothing before it does."""
-    better: float = 0.0
-    """By how much it raises the chances that the music fits the texts, summed over them."""
+    fit_gained: float = 0.0
+    """By how much it raises the chances that the music fits the texts over those of the tracks before it, summed over
+    the texts; the chance of a text that nothing before it serves counts from 0."""
     covered: int
     """How many are served once it is made."""
     share: float

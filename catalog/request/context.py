@@ -29,7 +29,7 @@ ContextSource = str | Mapping[str, Any] | Context
 """What a context is read from: a text, a payload with a text in it, or a context as it is."""
 
 TEXT_KEYS = ("text", "answer", "chunk", "scene", "page_content", "content")
-"""The keys under which a payload may hold its text, in the order they are tried."""
+"""The keys under which a payload may hold its text, in the order they are tried; the first that is not blank counts."""
 QUERY_KEYS = ("query", "question")
 # In the payloads of others an "application" is the name of a program, not what it is.
 PLAIN_KEYS = tuple(name for name in Context.model_fields if name not in ("text", "query", "application"))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..brief.supervisor import Supervisor
+from ..brief.supervisor import Supervisor, guessed
 from ..errors import CatalogError, StorageError
 from ..generator import Cancelled, Generator, Progress, weights
 from ..generator.loaded import LoadedGenerators
@@ -221,6 +221,8 @@ class Flow:
                 features = features_of(call.context, text)
             with call.stage("brief"):
                 brief, warnings = self.supervisor.read(call.context, text, features)
+                if call.choices.preset is None:
+                    warnings = (*warnings, *guessed(call.context, text, brief))
             with call.stage("request"):
                 request = self._build(call, features, brief=brief, warnings=warnings)
             call.understood = request, text.vector

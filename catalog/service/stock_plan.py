@@ -42,7 +42,7 @@ ReadCalls = Callable[[Flow, Sequence[Call], "Progress | None"], None]
 MOOD_CELL = 0.5
 """For each style one text is a candidate to make the track for in each square this wide of the valence-energy plane."""
 LEAST_BETTER = 0.25
-"""A track that serves no more texts is made where the chances that the music fits grow by more than this in sum."""
+"""A track that serves no more texts is made where it raises the chance that the music fits one of them by more."""
 MOOD_STEP = 0.1
 """Tracks of the catalog whose moods differ by less count as one."""
 
@@ -130,13 +130,17 @@ def plan_stock(
     covered = _covered(flow.store, texts, {one.track.id for one in earlier if one.track})
     proposals = [*earlier, *_propose(texts, flow.library)]
     covers = np.zeros((len(proposals), len(texts.calls)), dtype=bool)
-    suits = np.zeros(covers.shape)
+    suits = np.zeros(covers.shape, dtype=np.float32)
+    fits = {
+        style: [_chance(request, style).fits for request in texts.requests]
+        for style in {proposal.style for proposal in proposals}
+    }
     names = []
     for number, proposal in enumerate(proposals):
         alike = texts.with_facts[texts.facts[proposal.text].model_dump_json()]
         covers[number, texts.served_by(texts.music_of(proposal.style, proposal.text), alike)] = True
         covers[number, proposal.text] |= texts.requests[proposal.text].style == proposal.style
-        suits[number] = [_chance(request, proposal.style).fits for request in texts.requests]
+        suits[number] = fits[proposal.style]
         # Of equal tracks the one that suits its own text best is made.
         names.append(f"{1 - suits[number, proposal.text]:.4f} {proposal.style} {proposal.text:09}")
     picks = greedy_cover(
@@ -351,7 +355,7 @@ def _plan(
                 backend=request.config["backend"],
                 duration_s=request.config["duration_s"],
                 newly_covered=pick.newly_covered,
-                better=round(pick.better, 4),
+                fit_gained=round(pick.fit_gained, 4),
                 covered=pick.covered,
                 share=round(pick.covered / read, 4),
                 cost_s=0.0 if there else round(times[model].per_second * request.config["duration_s"], 2),

@@ -143,7 +143,7 @@ def _altered_arrays(store: Store, track: Track) -> list[Path]:
             array_in(path.read_bytes(), name)
         except FileNotFoundError:
             continue
-        except (Damage, OSError):
+        except Damage:  # a file that cannot be read now, for another reason, is not moved away
             altered.append(path)
     return altered
 

@@ -1,6 +1,6 @@
 """A stream of distinct real texts through the reuse decision: how much is served without making, and by how few tracks.
 
-    python tests/benchmarks/catalog/stream.py --eval-dir DIR [--texts 2000] [--applications] [--cache FILE]
+    python tests/benchmarks/catalog/stream.py --eval-dir DIR | --applications [--texts 2000] [--cache FILE]
         [--judge FILE] [--hear]
 
 Texts of public sets and authored ones, none twice and none that the brief was fitted to, come in random order to a
@@ -272,7 +272,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--eval-dir", type=Path, required=True, help="the folder of public data sets")
+    parser.add_argument(
+        "--eval-dir", type=Path, help="the folder of public data sets; needed without --applications"
+    )
     parser.add_argument("--texts", type=int, default=2_000)
     parser.add_argument(
         "--applications", action="store_true", help="texts of applications, told what these are"
@@ -283,6 +285,8 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="write 300 served pairs of the default rule here")
     parser.add_argument("--hear", action="store_true", help="weigh what is heard of each track too")
     options = parser.parse_args()
+    if options.eval_dir is None and not options.applications:
+        parser.error("--eval-dir is missing: the folder of public data sets, or --applications")
     reader, library = encoder.load(), presets.load(None)
     draw = texts_of_applications if options.applications else partial(texts_of, options.eval_dir)
     texts: Sequence[str | Told] = draw(options.texts)

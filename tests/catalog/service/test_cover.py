@@ -86,11 +86,11 @@ def test_rows_that_come_first_count_whatever_they_cover():
 
 def test_what_is_left_goes_to_rows_that_suit_better_and_of_equal_ones_the_better_is_chosen():
     covers = np.array([[1, 1, 1], [1, 1, 1], [1, 0, 0], [0, 1, 0]], dtype=bool)
-    suits = np.array([[0.1, 0.3, 0.2], [0.2, 0.3, 0.2], [0.9, 0.9, 0.9], [0.9, 0.4, 0.9]])
+    suits = np.array([[0.1, 0.3, 0.2], [0.2, 0.3, 0.2], [0.9, 0.9, 0.9], [0.9, 0.4, 0.9]], np.float32)
     names = ["a", "b", "c", "d"]
     picks = greedy_cover(covers, names, 4, suits=suits, least=0.25)
     assert [pick.candidate for pick in picks] == [1, 2]
-    assert [(pick.newly_covered, round(pick.better, 6), pick.covered) for pick in picks] == [
+    assert [(pick.newly_covered, round(pick.fit_gained, 6), pick.covered) for pick in picks] == [
         (3, 0.7, 3),
         (0, 0.7, 3),
     ]
@@ -102,7 +102,7 @@ def test_what_is_left_goes_to_rows_that_suit_better_and_of_equal_ones_the_better
 @given(problems(), st.integers(1, 6), st.integers(0, 2**32))
 def test_how_rows_suit_never_costs_what_is_covered(problem, count, seed):
     covers, names, covered = problem
-    suits = np.random.default_rng(seed).random(covers.shape)
+    suits = np.random.default_rng(seed).random(covers.shape, np.float32)
     picks = greedy_cover(covers, names, count, covered=covered, suits=suits)
     gains = [pick.newly_covered for pick in picks]
     assert gains == sorted(gains, reverse=True)

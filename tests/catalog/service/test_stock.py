@@ -258,7 +258,7 @@ def test_what_the_budget_leaves_goes_to_music_that_suits_the_texts_better(stocki
         ("text 1", "environment_rain"),
         ("text 3", "environment_snow"),
     }
-    assert all(one.newly_covered or one.better > 0.25 for one in plan.tracks)
+    assert all(one.newly_covered or one.fit_gained > 0.25 for one in plan.tracks)
     made = service.make_stock(plan)
     again = service.plan_stock(texts, 3, role="background_bed", quality="preview", duration_s=3.0)
     assert [one.track_id for one in again.tracks] == [one.id for one in made.tracks]

@@ -184,4 +184,6 @@ def test_a_text_in_a_language_that_is_not_read_is_told_to_be_a_guess(open_servic
     assert "the text is in Thai" in told
     assert others == [[], []]
     stated = {"fits": ["sad_piano"], "valence": -0.8, "energy": -0.6}
-    assert not service.find_or_make(thai, dry_run=True, brief=stated).request.warnings
+    for named in ({"brief": stated}, {"preset": "sad_piano"}, {"mood_tags": ["sad"]}, {"valence": -0.8}):
+        warnings = service.find_or_make(thai, dry_run=True, **named).warnings
+        assert not any("is a guess" in one for one in warnings)
