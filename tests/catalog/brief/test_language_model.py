@@ -126,7 +126,7 @@ def test_a_fault_that_looks_like_a_refused_format_does_not_loosen_it_for_good(fo
         ({**GOOD, "fits": ["quiet_rooms"]}, "did you mean quiet_room"),
         ({**GOOD, "passable": ["polka"]}, "passable names the unknown style 'polka'"),
         ({**GOOD, "valence": 2}, "valence is 2"),
-        ({**GOOD, "fits": []}, "fits is []"),
+        ({**GOOD, "fits": []}, "fits is empty"),
         ({**GOOD, "text_kind": "haiku"}, "text_kind is 'haiku'"),
         ({"fits": ["quiet_room"]}, "valence is missing"),
         ("It rains, so play something soft.", "no JSON object"),

@@ -253,14 +253,14 @@ def test_when_nothing_more_can_be_served_the_plan_says_so(stocking):
 def test_what_the_budget_leaves_goes_to_music_that_suits_the_texts_better(stocking):
     texts = ["Rain falls on the roof.", "The army charges the bridge.", "Snow lies on the hills."]
     service = stocking()
-    plan = service.plan_stock(texts, 3, role="background_bed", quality="preview", duration_s=3.0)
+    plan = service.plan_stock(texts, 5, role="background_bed", quality="preview", duration_s=3.0)
     assert {(one.place, one.style) for one in plan.tracks} >= {
         ("text 1", "environment_rain"),
         ("text 3", "environment_snow"),
     }
     assert all(one.newly_covered or one.fit_gained > 0.25 for one in plan.tracks)
     made = service.make_stock(plan)
-    again = service.plan_stock(texts, 3, role="background_bed", quality="preview", duration_s=3.0)
+    again = service.plan_stock(texts, 5, role="background_bed", quality="preview", duration_s=3.0)
     assert [one.track_id for one in again.tracks] == [one.id for one in made.tracks]
     reused = service.find_or_make(texts[0], role="background_bed", quality="preview", duration_s=3.0)
     assert (reused.action, reused.track.style) == ("reused", "environment_rain")
