@@ -124,8 +124,8 @@ def texts_of(eval_dir: Path, count: int) -> list[str]:
 
 
 def texts_of_applications(count: int) -> list[Told]:
-    """Return `count` texts that applications show, in random order, none of which the brief was fitted to."""
-    rows = [row for row in read_applications() if row["part"] != "fitted"]
+    """Return `count` English texts that applications show, in random order, none of which the brief was fitted to."""
+    rows = [row for row in read_applications() if row["part"] not in ("fitted", "languages")]
     draw = random.Random(20261129)
     return [Told(row["text"], row["application"]) for row in draw.sample(rows, min(count, len(rows)))]
 
