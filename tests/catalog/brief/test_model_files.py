@@ -44,9 +44,12 @@ def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layer
         "affect": rng.normal(size=(2, width + 1)),
         "described": rng.normal(size=(len(STYLES), dimension + 3)),
     }
-    tensors = {name: np.float32(one) for name, one in {**tensors, **changes}.items() if one is not None}
     kinds = {"words_terms": np.uint32, "words_weights": np.int8}
-    tensors |= {name: tensors[name].astype(kind) for name, kind in kinds.items() if name in tensors}
+    tensors = {
+        name: np.asarray(one).astype(kinds.get(name, np.float32))
+        for name, one in {**tensors, **changes}.items()
+        if one is not None
+    }
     about = {
         "encoder": identity,
         "styles": list(STYLES),
@@ -123,11 +126,18 @@ def test_words_that_tell_no_mood_leave_it_to_the_vectors(tmp_path):
     read = features.extract(context, ENCODER)
     known = np.sort(terms_of(context.text)[0])[:2]
     words = {**WORDS, "words_terms": known, "words_scale": np.full(len(STYLES), 0.01)}
-    wider = {
-        "words_weights": np.ones((2, len(STYLES) + 2)),
-        "words_scale": np.full(len(STYLES) + 2, 0.01),
-        "words_offset": np.zeros(len(STYLES) + 2),
-    }
+    count = len(STYLES)
+
+    def telling(valence, energy):
+        """Return words that leave the styles as they are and tell a mood."""
+        weights = np.zeros((2, count + 2))
+        weights[:, count:] = valence, energy
+        return {
+            **words,
+            "words_weights": weights,
+            "words_scale": np.full(count + 2, 0.01),
+            "words_offset": np.zeros(count + 2),
+        }
 
     def mood(**tensors):
         affect = np.zeros((2, len(brief.inputs(layers_of("x"), read, ())) + 1))
@@ -136,7 +146,10 @@ def test_words_that_tell_no_mood_leave_it_to_the_vectors(tmp_path):
         return one.valence, one.energy
 
     assert mood() == mood(**words) == (0, 0)
-    assert mood(**words | wider) != (0, 0)
+    silent, told, twice = (np.array(mood(**telling(*each))) for each in ((0, 0), (20, -10), (40, -20)))
+    assert told[0] > silent[0]
+    assert told[1] < silent[1]
+    np.testing.assert_allclose(twice - silent, 2 * (told - silent), atol=2e-3)
 
 
 def test_the_mean_of_each_input_is_taken_off(tmp_path):
