@@ -273,7 +273,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--eval-dir", type=Path, help="the folder of public data sets; needed without --applications"
+        "--eval-dir", type=Path, help="the folder of public data sets; without it --applications is meant"
     )
     parser.add_argument("--texts", type=int, default=2_000)
     parser.add_argument(
@@ -285,10 +285,9 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="write 300 served pairs of the default rule here")
     parser.add_argument("--hear", action="store_true", help="weigh what is heard of each track too")
     options = parser.parse_args()
-    if options.eval_dir is None and not options.applications:
-        parser.error("--eval-dir is missing: the folder of public data sets, or --applications")
     reader, library = encoder.load(), presets.load(None)
-    draw = texts_of_applications if options.applications else partial(texts_of, options.eval_dir)
+    told = options.applications or options.eval_dir is None
+    draw = texts_of_applications if told else partial(texts_of, options.eval_dir)
     texts: Sequence[str | Told] = draw(options.texts)
     alone = [text.text if isinstance(text, Told) else text for text in texts]
     searched_by = [one.layers[-1] for one in read_texts(alone, reader, options.cache)]
