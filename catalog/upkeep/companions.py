@@ -113,39 +113,52 @@ def mend_sidecar(store: Store, track_id: str) -> bool:
 
 
 def check_arrays(store: Store, track: Track) -> Iterator[Problem]:
-    """Yield which of the codes and the fingerprint of a track were altered; nothing for those that it does not have."""
-    for path in _altered_arrays(store, track):
-        detail = f"{path.name} beside the audio of {track.id} no longer says what was written"
+    """Yield which of the codes and the fingerprint of a track were altered or cannot be read; nothing for those that
+    it does not have.
+    """
+    for path, name in _arrays(store, track):
+        try:
+            array_in(path.read_bytes(), name)
+        except FileNotFoundError:
+            continue
+        except Damage:
+            what = "no longer says what was written"
+        except OSError as error:
+            what = f"cannot be read: {error.strerror}"
+        else:
+            continue
+        detail = f"{path.name} beside the audio of {track.id} {what}"
         yield Problem(kind="altered-array", subject=track.id, detail=detail)
 
 
 def mend_arrays(store: Store, track_id: str) -> bool:
     """Move altered codes and an altered fingerprint to `lost/`, and take the fingerprint from the audio anew.
 
-    A track without its codes is gone on from by its sound. Raises Damage for an altered row, StorageError where the
-    disk refuses.
+    A track without its codes is gone on from by its sound. A file that cannot be read now may be whole and stays where
+    it is; return False then. Raises Damage for an altered row, StorageError where the disk refuses.
     """
     track = store.tracks.get(track_id)
     if track is None:
         return False
-    for path in _altered_arrays(store, track):
-        set_aside(store.home, path.relative_to(store.home).as_posix())
-        if path.name.endswith(PRINT) and (heard := _heard(store.audio.path_of(track))):
-            store.audio.put_print(track.audio_path, sparse(heard))
-    return True
-
-
-def _altered_arrays(store: Store, track: Track) -> list[Path]:
-    altered = []
-    for ending, name in ARRAYS.items():
-        path = store.audio.path_of(track).with_suffix(ending)
+    mended = True
+    for path, name in _arrays(store, track):
         try:
             array_in(path.read_bytes(), name)
         except FileNotFoundError:
             continue
-        except Damage:  # a file that cannot be read now, for another reason, is not moved away
-            altered.append(path)
-    return altered
+        except Damage:
+            set_aside(store.home, path.relative_to(store.home).as_posix())
+            if path.name.endswith(PRINT) and (heard := _heard(store.audio.path_of(track))):
+                store.audio.put_print(track.audio_path, sparse(heard))
+        except OSError:
+            mended = False
+    return mended
+
+
+def _arrays(store: Store, track: Track) -> Iterator[tuple[Path, str]]:
+    """Yield where the codes and the fingerprint of a track would lie, each with the name of its array."""
+    for ending, name in ARRAYS.items():
+        yield store.audio.path_of(track).with_suffix(ending), name
 
 
 def _heard(path: Path) -> Fingerprint | None:

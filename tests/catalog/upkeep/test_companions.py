@@ -57,3 +57,13 @@ def test_a_fingerprint_of_audio_that_is_gone_is_put_aside_alone(service, made):
     assert mend_arrays(service.store, made.id)
     assert service.store.audio.print_at(made.audio_path) is None
     assert not mend_arrays(service.store, "nothing")
+
+
+def test_codes_that_cannot_be_read_now_are_told_and_stay_where_they_are(service, made):
+    codes = service.store.audio.path_of(made).with_suffix(".codes.npz")
+    codes.unlink()
+    codes.mkdir()  # reading it is refused, also to an administrator
+    home = str(service.store.home)
+    (told,) = [one for one in doctor.examine(home, deep=True, fix=True) if one.name == "altered-array"]
+    assert (told.status, "cannot be read" in told.detail) == ("damage", True)
+    assert codes.is_dir()
