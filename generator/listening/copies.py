@@ -29,7 +29,7 @@ LEAST_EQUAL = 2
 COMPARED = 24
 """How many pairs of a recording and an offset are compared bit by bit, those with the most equal frames first."""
 COMMON = 400
-"""A frame that more recordings than this have, such as that of a pause, tells nothing."""
+"""A frame that is kept more often than this tells nothing, and that of digital silence, 0, never does."""
 
 
 class Copy(NamedTuple):
@@ -75,7 +75,7 @@ class KnownRecordings:
             kept = self._kept[number]
             for near in range(offset - 1, offset + 2):
                 apart, frames = bits_apart(heard.bits, kept, near)
-                if frames < max(LEAST_FRAMES, len(kept) // 2) or apart >= MOST_APART:
+                if frames < max(LEAST_FRAMES, np.count_nonzero(kept) // 2) or apart >= MOST_APART:
                     continue
                 if best is None or apart < best.apart:
                     best = Copy(number, apart, near * HOP_S)
@@ -105,7 +105,7 @@ class KnownRecordings:
         """
         first = np.searchsorted(self._values, prints, "left")
         count = np.searchsorted(self._values, prints, "right") - first
-        count[count > COMMON] = 0
+        count[(count > COMMON) | (prints == 0)] = 0
         at = np.repeat(frames, count)
         within = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
         hits = np.repeat(first, count) + within
@@ -117,7 +117,7 @@ class KnownRecordings:
         for number in range(self._indexed, len(self._kept)):
             kept = self._kept[number]
             left = np.minimum(np.searchsorted(ordered, kept), len(ordered) - 1)
-            same = np.flatnonzero(ordered[left] == kept)
+            same = np.flatnonzero((ordered[left] == kept) & (kept != 0))
             owners.append(np.full(len(same), number, np.int64))
             offsets.append(frames[order[left[same]]] - same * STEP)
         return np.concatenate(owners), np.concatenate(offsets)

@@ -36,6 +36,11 @@ LOW_HZ, HIGH_HZ = 200.0, 2_200.0
 MIN_S, MAX_S = 5.0, 90.0
 """Shorter recordings have too few frames; of longer ones the beginning is listened to."""
 FLOOR = 1e-9
+AUDIBLE_DB = -50.0
+"""A band sounds in a frame from this level on, against a tone that is as loud as the recording."""
+LEAST_SOUNDING = 0.3
+"""The share of bands that sound, below which bits are chance: that of the shipped styles is 0.7 and more, of bare
+sines 0.2 at most."""
 BLOCK_FRAMES = 512
 UNSURE = 3
 """How many bits of a frame are noted as those that coding is the likeliest to turn."""
@@ -53,7 +58,8 @@ class Fingerprint(NamedTuple):
 def fingerprint(audio: Audio) -> Fingerprint | None:
     """Return the fingerprint of up to 90 s, one frame every `HOP_S`.
 
-    None for less than 5 s and for silence. Raises AudioError for samples that are not finite.
+    None for less than 5 s, for silence, and for bare tones, most bands of which are empty. Raises AudioError for
+    samples that are not finite.
     """
     import soxr
 
@@ -66,6 +72,8 @@ def fingerprint(audio: Audio) -> Fingerprint | None:
     if loudness < 1e-4:
         return None
     levels = _levels(np.asarray(signal / loudness, np.float32))
+    if _sounding(levels) < LEAST_SOUNDING:
+        return None
     differences = levels[:, :-1] - levels[:, 1:]
     rise = differences[LAG:] - differences[:-LAG]
     bits = np.packbits(rise > 0, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
@@ -81,10 +89,12 @@ def sparse(heard: Fingerprint) -> Prints:
 def bits_apart(prints: Prints, kept: Prints, offset: int) -> tuple[float, int]:
     """Return the share of bits in which a kept fingerprint differs from `prints` at `offset`, and of how many frames.
 
-    `offset` is in frames. 1.0 and 0 where the two do not overlap.
+    `offset` is in frames. Digital silence, a frame without a bit, is left out of both: all recordings share it. 1.0 and
+    0 where the two do not overlap.
     """
     places = offset + STEP * np.arange(len(kept))
-    there = (places >= 0) & (places < len(prints))
+    there = (places >= 0) & (places < len(prints)) & (kept != 0)
+    there[there] = prints[places[there]] != 0
     count = int(there.sum())
     if not count:
         return 1.0, 0
@@ -105,6 +115,14 @@ def _levels(signal: NDArray[np.float32]) -> NDArray[np.float32]:
         powers[low : low + BLOCK_FRAMES] = (spectra.real**2 + spectra.imag**2) @ bands
     levels: NDArray[np.float32] = np.log(powers + np.float32(FLOOR * FRAME))
     return levels
+
+
+def _sounding(levels: NDArray[np.float32]) -> float:
+    """Return the share of bands that sound, in the frames in which any does."""
+    # FRAME**2 / 8 is the power of a tone of level 1 in its bin: its amplitude is sqrt(2), the mean of the window 1/2.
+    sounds = levels > np.log(FRAME**2 / 8 * 10 ** (AUDIBLE_DB / 10))
+    frames = sounds[sounds.any(axis=1)]
+    return float(frames.mean()) if len(frames) else 0.0
 
 
 @functools.cache

@@ -71,6 +71,30 @@ def test_other_recordings_are_not_taken_for_copies(known):
         assert known.find(fingerprint(tune(seed)), 12.0) is None
 
 
+@pytest.mark.parametrize("sounding_s", [5, 8])
+def test_recordings_that_share_silence_alone_are_no_copies(sounding_s):
+    def padded(seed: int) -> Audio:
+        samples = tune(seed).samples
+        samples[sounding_s * RATE :] = 0.0
+        return Audio(samples, RATE)
+
+    recordings = KnownRecordings([sparse(fingerprint(padded(1)))], [12.0])
+    copy = coded(padded(1), "MP3", "MPEG_LAYER_III")
+    assert recordings.find(fingerprint(copy), copy.duration_s) is not None
+    for seed in (2, 3):
+        assert recordings.find(fingerprint(padded(seed)), 12.0) is None
+
+
+@pytest.mark.parametrize("hz", [(440,), (50,), (660, 440), (660, 440, 880, 550)])
+def test_bare_tones_have_no_fingerprint(hz):
+    time = np.arange(12 * RATE) / RATE
+    phase = 2 * np.pi * np.cumsum(np.array(hz)[(time / 2).astype(int) % len(hz)]) / RATE
+    bare = Audio(0.3 * np.sin(phase)[:, None].astype(np.float32), RATE)
+    # As a file of 16 bits: two of these in another order passed for copies.
+    for audio in (bare, coded(bare, "WAV", "PCM_16"), coded(bare, "OGG", "VORBIS")):
+        assert fingerprint(audio) is None
+
+
 def test_a_part_of_a_piece_is_no_copy(known):
     part = Audio(tune(3).samples[: 6 * RATE], RATE)
     assert known.find(fingerprint(part), part.duration_s) is None
