@@ -30,6 +30,7 @@ from .text import encoder as encoders
 from .text.encoder import Encoder, embed_document
 from .upkeep.backup import back_up, last_backup
 from .upkeep.companions import check_companions, mend_arrays, mend_sidecar
+from .upkeep.copies import copies_in, copies_told
 from .upkeep.lines import check_lines, mend_line
 from .upkeep.mending import bring_back_audio, bring_back_collection
 from .upkeep.place import read_place
@@ -255,6 +256,8 @@ def _catalog(
         mended = fix and _fix(store, reader, problem, backup)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _collections(store.home, fix=fix, backup=backup)
+    if copies := copies_in(store):
+        checks.append(Check(name="copies", status="warning", detail=copies_told(copies)))
     checks += _sounds(store, fix=fix)
     checks += _facts(store, fix=fix)
     detail = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())

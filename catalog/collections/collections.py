@@ -127,14 +127,26 @@ class Collections:
         return deleted
 
     @checked
-    def restore(self, collection_id: str) -> Collection:
-        """Bring a deleted collection back. Raises NotFound, and InputError where its name is taken now."""
+    def restore(self, collection: str) -> Collection:
+        """Bring a deleted collection back, by its id or its name; of several of a name, the one deleted last.
+
+        Raises NotFound with the names of what can be restored, and InputError where its name is taken now.
+        """
         with self._kept.alone():
-            for one in self._all():
-                if one.id == collection_id:
-                    self._check_free(one.name, one.id)
-                    return self._keep(one, {"deleted_at": None})
-        raise NotFound(f"there is no deleted collection {collection_id!r}")
+            deleted = sorted(
+                (one for one in self._all() if one.deleted_at),
+                key=lambda one: str(one.deleted_at),
+                reverse=True,
+            )
+            named = [one for one in self._all() if one.id == collection]
+            for one in named or [each for each in deleted if _same(each.name, collection)]:
+                self._check_free(one.name, one.id)
+                return self._keep(one, {"deleted_at": None})
+        names = [one.name for one in deleted]
+        raise NotFound(
+            f"there is no deleted collection {collection!r}; "
+            + (nearest(collection, names) if names else "a deleted one is kept for a week")
+        )
 
     # Inside
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..errors import CatalogError
 from ..generator.listening.copies import KnownRecordings
 from ..generator.listening.fingerprint import KIND, Fingerprint, sparse
 from ..models import IMPORTED
-from ..search.filters import both, equals
+from ..search.filters import both, equals, one_of
 from ..store.store import Store
 
 __all__ = ["Known", "Prints"]
@@ -38,13 +38,14 @@ class _Imported(NamedTuple):
 class Known:
     """The tracks of a catalog that are not in the trash, as they were when this was made, and those added since."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, beside: Collection[str] = ()) -> None:
+        """`beside` are the ids of tracks that are passed over."""
         self._store = store
         rows = store.tracks.columns(("id", "audio_sha256", "state"))
-        ready = [row for row in rows.to_pylist() if row["state"] == "ready"]
+        ready = [row for row in rows.to_pylist() if row["state"] == "ready" and row["id"] not in beside]
         self._by_bytes: dict[str, str] = {row["audio_sha256"]: row["id"] for row in ready}
         self._ids = {row["id"] for row in ready}
-        imported = _imported(store)
+        imported = _imported(store, [*self._ids] if beside else None)
         self._by_bytes |= {one.original_sha256: one.id for one in imported if one.original_sha256}
         self._recordings = KnownRecordings()
         self._owners: list[str] = []
@@ -76,6 +77,22 @@ class Known:
             self._recordings.add(sparse(heard), duration_s)
             self._owners.append(track_id)
 
+    def newer(self, pending: Collection[str]) -> Known:
+        """Return those tracks of the catalog that are not among these; tracks of `pending` are not in it yet."""
+        return Known(self._store, beside=self._ids.difference(pending))
+
+    def take(self, newer: Known) -> None:
+        """Count the tracks of `newer` among these."""
+        self._by_bytes |= newer._by_bytes
+        self._ids |= newer._ids
+        if not self._listened:
+            self._imported += newer._imported
+            return
+        for one in newer._imported:
+            if (prints := self._store.audio.print_at(one.audio_path)) is not None:
+                self._recordings.add(prints, one.duration_s)
+                self._owners.append(one.id)
+
     def _listen(self) -> None:
         """Read the fingerprints of the catalog, once: most from one file, those that it lacks from beside the audio."""
         if self._listened:
@@ -98,9 +115,14 @@ class Known:
             _write_cache(self._store, found)
 
 
-def _imported(store: Store) -> list[_Imported]:
-    predicate = both(equals("backend", IMPORTED), equals("state", "ready"))
-    found = []
+def _imported(store: Store, among: list[str] | None) -> list[_Imported]:
+    """Return the imported tracks that are not in the trash, or those of them with the ids of `among`."""
+    found: list[_Imported] = []
+    if among is not None and not among:
+        return found
+    predicate = both(
+        equals("backend", IMPORTED), equals("state", "ready"), None if among is None else one_of("id", among)
+    )
     for row in store.tracks.table.read(predicate, columns=("id", "audio_path", "duration_s", "config")):
         try:
             config = json.loads(row["config"])

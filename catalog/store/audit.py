@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "clear",
     "drop",
+    "forget_files",
     "forget_purged",
     "in_child",
     "keep_purged",
@@ -220,6 +221,16 @@ def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
         relative = path.relative_to(home).as_posix()
         if relative not in named and _modified(path) <= newest:
             yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
+
+
+def forget_files(home: Path, tracks: TrackTable, track: Track) -> None:
+    """Delete the files of a track that was not inserted, and what stands beside them, but those that rows name."""
+    with tracks.durable.locked():
+        named = _named(tracks.read(None, columns=("audio_path", "record")))
+        for path in _files_of(track) - named:
+            for relative in (path, *beside(path)):
+                with files.storing(f"{relative} cannot be deleted"):
+                    files.inside(home, relative).unlink(missing_ok=True)
 
 
 def keep_purged(home: Path, stored: Sequence[Row]) -> Path:

@@ -14,6 +14,7 @@ from ..store.store import Store
 from ..text import encoder as encoders
 from ..text.encoder import Encoder, embed_document
 from .backup import copy_to_folder
+from .copies import copies_in, copies_told
 from .lines import check_lines
 
 __all__ = ["examine_remote"]
@@ -60,6 +61,8 @@ def examine_remote(
                 yield "backup", "damage", problem.detail
             new = f"{done.rows} rows and {done.files} files of {done.size_bytes / 1e6:.1f} MB were new"
             yield "backup", "ok", f"{backup} is a home with {done.tracks} tracks; {new}"
+        if copies := copies_in(store, listen=deep):
+            yield "copies", "warning", copies_told(copies)
         stats = ", ".join(f"{name} {value}" for name, value in store.care.stats().items())
         yield "catalog", "ok" if sound else "note", stats
     finally:

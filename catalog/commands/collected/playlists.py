@@ -1,7 +1,8 @@
-"""Commands about playlists and saved searches: list, show, make, change, delete and export them."""
+"""Commands about playlists and saved searches: list, show, make, change, delete, restore and export them."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,11 +162,29 @@ def playlists_remove(name: str, track_ids: tuple[str, ...], as_json: bool, home:
 def playlists_delete(name: str, as_json: bool, home: str) -> None:
     """Delete a playlist or saved search, not its tracks.
 
-    NAME is a name or an id.
+    NAME is a name or an id. `catalog playlists restore` brings it back for a week.
     """
+    from ...report import shown
+
     with open_service(home, None, create=False) as service:
         deleted = service.collections.delete(name)
     _print(deleted, as_json)
+    command = shown(f"catalog playlists restore {shlex.quote(deleted.name)}")
+    click.echo(f"deleted; `{command}` brings it back for a week", err=True)
+
+
+@playlists.command("restore", cls=Command, examples=['catalog playlists restore "Rainy podcast"'])
+@name_argument
+@json_option
+@home_option
+def playlists_restore(name: str, as_json: bool, home: str) -> None:
+    """Bring back a playlist or saved search that was deleted.
+
+    NAME is a name or an id; of several of a name it is the one deleted last.
+    """
+    with open_service(home, None, create=False) as service:
+        restored = service.collections.restore(name)
+    _print(restored, as_json)
 
 
 @playlists.command(

@@ -26,7 +26,8 @@ from ...search.filters import both, equals, literal
 from ...store.rows import from_track_row
 from ...validation import check_type, checked_but_keywords, nearest, validated
 from ..stock import StockedCatalog
-from .flow import Adding, OnFile, Said, add_files
+from .adding import Adding, OnFile, Said
+from .flow import add_files
 
 __all__ = ["AddingCatalog", "given_words"]
 
@@ -53,9 +54,10 @@ class AddingCatalog(StockedCatalog):
         Titles, genres, tempo, licence and more are read from tags, from JSON beside the files, and from `listed`, a CSV
         or JSON Lines file with a column `path`; without paths, its files are added. `beets` is the database of a beets
         library, whose files are added. `options` (role, license, source, rights, ...) hold for every file, and win
-        over what the files say. What is in the catalog already, as the same bytes or the same recording, is left out;
-        a file that cannot be used is named and passed over. The same call again adds what is missing. With `dry_run`
-        nothing is written. `on_file` gets each file's outcome as it comes. Raises InputError, NotFound, StorageError.
+        over what the files say. What is in the catalog already, as the same bytes or the same recording, is left out,
+        and the poorer of two copies. A file that cannot be used is named and passed over. The same call again adds what
+        is missing. With `dry_run` nothing is written. `on_file` gets each file's outcome as it comes: the better copies
+        come first. Raises InputError, NotFound, StorageError.
         """
         for path in paths:
             check_type("path", str | os.PathLike, path)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,108 +14,29 @@ from numpy.typing import NDArray
 from ...disk.files import check_writable, sha256_of
 from ...errors import CatalogError, Damage, InputError, NotFound, StorageError
 from ...generator import Progress
-from ...generator.listening.copies import KnownRecordings
 from ...generator.listening.fingerprint import UNSURE, Fingerprint, sparse
 from ...intake.far import FarAudio, sha256_in
 from ...intake.finding import Found, no_file, told
 from ...intake.impressions import UNSORTED, impression
-from ...intake.known import Known
+from ...intake.preference import rank
 from ...intake.preparing import LARGEST
 from ...intake.rows import ROLE, UNKNOWN, summary_of, track_of
 from ...intake.words import Words, merged
 from ...intake.workers import Workers, count_for
 from ...models import IMPORTED, AddedFile, Batch, Context, clean_text
 from ...presets import Library
-from ...search.filters import equals
 from ...store.rows import NewTrack
-from ...store.store import Store
-from ...text.encoder import Encoder
 from ...text.features import features_of
 from ...text.parsed import parse
 from ...upkeep.companions import sidecar
-from ..music_vectors import MusicVectors
+from .adding import Adding, OnFile, Taken
 from .copies_folder import copies_folder
 
-__all__ = ["Adding", "OnFile", "Said", "add_files"]
+__all__ = ["add_files"]
 
 
-OnFile = Callable[[AddedFile], None]
-Taken = tuple[NewTrack | None, AddedFile]
-Said = Callable[[Found], Words]
-"""What a list or a library says of a file."""
-GROUP, GROUP_S = 12, 10.0
-"""Tracks that are written in one commit, and the seconds after which fewer are."""
 REFUSED = 5
 """How many objects in a row a store refuses before no other is asked for. One may be refused because it is gone."""
-
-
-@dataclass
-class Adding:
-    """One batch while it is added."""
-
-    store: Store
-    library: Library
-    encoder: Encoder
-    music: MusicVectors
-    said: Said
-    given: Words
-    """What is said of every file."""
-    batch: str
-    dry_run: bool
-    known: Known = field(init=False)
-    waiting: list[Taken] = field(default_factory=list)
-    written_at: float = field(default_factory=time.monotonic)
-    failed: dict[str, str] = field(default_factory=dict)
-    """Why files could not be used, by their sha256: the same bytes fare no better."""
-    would_add: list[AddedFile] = field(default_factory=list)
-    """In a dry run: what would be added so far and can be known again by its sound, in the order of `would_know`."""
-    would_know: KnownRecordings = field(default_factory=KnownRecordings)
-    others: dict[str, str] = field(default_factory=dict)
-    """For each track that was not written since another call had added its file meanwhile: the track of that call."""
-    stopped: StorageError | None = None
-    """Why no other object will be had."""
-
-    def __post_init__(self) -> None:
-        self.known = Known(self.store)
-
-    def is_due(self) -> bool:
-        """Tell whether enough tracks wait to be written, or wait for long enough."""
-        late = time.monotonic() - self.written_at > GROUP_S
-        return late or sum(new is not None for new, _ in self.waiting) >= GROUP
-
-    def flush(self, done: OnFile) -> None:
-        """Write the rows that wait, in one commit, and tell what became of their files and of those between them."""
-        waiting, self.waiting = self.waiting, []
-        self.written_at = time.monotonic()
-        if rows := [new for new, _ in waiting if new is not None]:
-            self._write(rows)
-        for _, result in waiting:
-            done(self._settled(result))
-
-    def _write(self, rows: Sequence[NewTrack]) -> None:
-        """Write the rows of files that no other call has added since `known` was read."""
-        # In a remote home a track of another call may have the same id; the time tells them apart.
-        own = {(one.track.id, one.track.created_at) for one in rows}
-        stored = self.store.tracks.insert_all(rows, unmade=True)
-        written = {track.key for track in stored if (track.id, track.created_at) in own}
-        for new in (one.track for one in rows if one.track.key not in written):
-            same = equals("key", new.key)
-            for row in self.store.tracks.table.read(same, columns=("id",), order="-created_at", limit=1):
-                self.others[new.id] = row["id"]
-                if other := self.store.tracks.get(row["id"]):
-                    # That of the row that was left out may lie beside the same audio.
-                    self.store.audio.put_sidecar(other.audio_path, sidecar(other))
-
-    def _settled(self, result: AddedFile) -> AddedFile:
-        """Return a result with the tracks that are in the catalog in place of those that were not written."""
-        other = self.others.get(result.track_id or "")
-        if other is None:
-            return result
-        if result.outcome == "added":
-            detail = f"the same file as track {other}"
-            return AddedFile(path=result.path, outcome="present", track_id=other, detail=detail)
-        detail = result.detail.replace(str(result.track_id), other)
-        return result.model_copy(update={"track_id": other, "detail": detail})
 
 
 class _Brought(NamedTuple):
@@ -141,11 +61,14 @@ def add_files(
 ) -> Batch:
     """Add the files and return what became of each, in their order.
 
-    Tracks are written in groups while the others are prepared, so that an end at any moment leaves whole tracks, and
-    the same call again adds the rest.
+    The one of two copies that is taken first is kept, so better ones are (see `preference.rank`), and `on_file` gets
+    them first. Tracks are written in groups while the others are prepared, so that an end at any moment leaves whole
+    tracks, and the same call again adds the rest.
     """
     if not adding.dry_run:
         check_writable(adding.store.home, "no music can be added")
+    order = sorted(range(len(found)), key=lambda place: rank(found[place], adding.said(found[place])))
+    found = [found[place] for place in order]
     files: list[AddedFile] = []
 
     def done(one: AddedFile) -> None:
@@ -166,7 +89,7 @@ def add_files(
                     adding.waiting.append(_taken(adding, one, answer, brought[place], folder))
                 except InputError as error:
                     failed = AddedFile(path=one.said, outcome="failed", detail=str(error))
-                    adding.waiting.append((None, failed))
+                    adding.waiting.append(Taken(failed))
                 finally:
                     if "copy" in answer:
                         (folder / answer["copy"]).unlink(missing_ok=True)
@@ -180,7 +103,8 @@ def add_files(
             adding.flush(done)
     if adding.stopped is not None:
         raise adding.stopped
-    return Batch(id="" if adding.dry_run else adding.batch, dry_run=adding.dry_run, files=tuple(files))
+    in_order = [one for _, one in sorted(zip(order, files, strict=True), key=itemgetter(0))]
+    return Batch(id="" if adding.dry_run else adding.batch, dry_run=adding.dry_run, files=tuple(in_order))
 
 
 def _tasks(
@@ -194,13 +118,12 @@ def _tasks(
     lufs: dict[str, float | None]
     lufs = {name: role.loudness_lufs for name, role in adding.library.roles.items()}
     lufs[""] = lufs.get(ROLE)
-    in_work: set[str] = set()
     far, refused = FarAudio(LARGEST), 0
     for one in found:
         try:
             sha256 = sha256_in(one.address) if one.address else _checked_sha256(one.path)
             track_id = adding.known.of_bytes(sha256)
-            if track_id is not None or sha256 in in_work:
+            if track_id is not None or sha256 in adding.first:
                 brought.append(_Brought(one.path, sha256))
                 yield {"answer": {"present": track_id}}
                 continue
@@ -218,7 +141,7 @@ def _tasks(
             continue
         refused = 0 if one.address else refused
         brought.append(file)
-        in_work.add(sha256)
+        adding.first[sha256] = one.said
         stated = merged([("", adding.said(one)), ("", adding.given)])
         yield {
             "path": os.fsencode(file.path).hex(),
@@ -258,11 +181,11 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
     if "failed" in answer:
         adding.failed[sha256] = answer["failed"]
     if sha256 in adding.failed:
-        return None, AddedFile(path=name, outcome="failed", detail=adding.failed[sha256])
+        return Taken(AddedFile(path=name, outcome="failed", detail=adding.failed[sha256]))
     if "present" in answer:
         track_id = answer["present"] or adding.known.of_bytes(sha256)
-        detail = f"the same file as track {track_id}" if track_id else "the same file as one before it"
-        return None, AddedFile(path=name, outcome="present", track_id=track_id, detail=detail)
+        detail = f"the same file as {adding.called(track_id) if track_id else adding.first[sha256]}"
+        return Taken(AddedFile(path=name, outcome="present", track_id=track_id, detail=detail))
     words = merged(
         [
             ("the list", adding.said(one)),
@@ -283,13 +206,13 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
     }
     made = adding.known.of_id(words.known_as) if words.known_as else None
     if copy := made or adding.known.of_sound(heard, length):
-        detail = f"the same recording as track {copy}, coded in another way"
-        return None, AddedFile(**facts, outcome="copy", track_id=copy, detail=detail)
+        detail = f"the same recording as {adding.called(copy)}, coded in another way"
+        return Taken(AddedFile(**facts, outcome="copy", track_id=copy, detail=detail))
     if answer["stated_s"] is not None:
         stated = f"{answer['stated_s']:.0f} s that it states"
         facts["detail"] = f"cut short: it ends after {length:.0f} s of the {stated}"
     if adding.dry_run:
-        return None, _would_add(adding, facts, words, heard, length)
+        return Taken(_would_add(adding, facts, words, heard, length))
     return _prepared(adding, one, words, answer, file, folder, heard, facts)
 
 
@@ -334,7 +257,8 @@ def _prepared(
     sound = _array(answer["sound"], "<f4")
     added = AddedFile(**facts, outcome="added", track_id=track.id, style=track.style, sure=found.guessed)
     adding.known.add(track.id, file.sha256, heard, track.duration_s)
-    return NewTrack(track, vector, sound, adding.music.of_track(track)), added
+    adding.files[track.id] = one.said
+    return Taken(added, NewTrack(track, vector, sound, adding.music.of_track(track)), heard)
 
 
 def _would_add(

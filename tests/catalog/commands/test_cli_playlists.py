@@ -35,8 +35,20 @@ def test_a_playlist_is_made_filled_shown_and_deleted(tracks):
     assert (gone.exit_code, "has no track" in gone.stderr) == (2, True)
     assert run("playlists", "change", "Podcast", "--name", "Show", home=home).stdout == "Show  1 track\n"
     assert run("playlists", "create", "show", home=home).exit_code == 2
-    assert run("playlists", "delete", "Show", home=home).exit_code == 0
+    deleted = run("playlists", "delete", "Show", home=home)
+    assert deleted.exit_code == 0
+    assert "deleted; `catalog playlists restore Show` brings it back for a week" in deleted.stderr
     assert data(run("playlists", "list", "--json", home=home))["playlists"] == []
+    wrong = run("playlists", "restore", "Shw", home=home)
+    assert (wrong.exit_code, "did you mean Show" in wrong.stderr) == (3, True)
+    assert run("playlists", "restore", "show", home=home).stdout == "Show  1 track\n"
+    assert run("playlists", "delete", "Show", home=home).exit_code == 0
+    assert run("playlists", "create", "Show", older, newer, home=home).exit_code == 0
+    taken = run("playlists", "restore", "Show", home=home)
+    assert (taken.exit_code, "choose another name" in taken.stderr) == (2, True)
+    run("playlists", "delete", "Show", home=home)
+    assert run("playlists", "restore", "Show", home=home).stdout == "Show  2 tracks\n"
+    run("playlists", "delete", "Show", home=home)
     missing = run("playlists", "show", "Podcast", home=home)
     assert (missing.exit_code, "no collection" in missing.stderr) == (3, True)
 

@@ -18,7 +18,8 @@ import soundfile as sf
 from music_catalog.errors import InputError, NotFound, StorageError
 from music_catalog.generator import audio
 from music_catalog.intake import decoding, preparing, workers
-from music_catalog.service.adding import flow
+from music_catalog.service.adding import adding, flow
+from music_catalog.store.audio import beside
 from music_catalog.upkeep.backup import back_up
 from music_catalog.upkeep.restore import restore
 
@@ -66,8 +67,8 @@ def outcomes(batch):
 EXPECTED = {
     "broken.mp3": "failed",
     "empty.ogg": "failed",
-    "rain again.mp3": "added",
-    "rain.flac": "copy",
+    "rain again.mp3": "copy",
+    "rain.flac": "added",
     "01 - Jo Doe - Smoky Bar.wav": "added",
     "same.wav": "present",
 }
@@ -77,7 +78,8 @@ def test_a_folder_is_added_and_what_cannot_be_read_is_named(open_service, folder
     service, told = open_service(), []
     batch = service.add(folder, license="CC0-1.0", rights="bought", tags=["beds"], on_file=told.append)
     assert outcomes(batch) == EXPECTED
-    assert told == [*batch.files]
+    assert sorted(told, key=lambda one: one.path) == sorted(batch.files, key=lambda one: one.path)
+    assert told[0].path.endswith("rain.flac")  # the better copy before the others
     reasons = {one.path.rpartition("/")[2]: one.detail for one in batch.files if one.outcome == "failed"}
     assert reasons == {
         "broken.mp3": "it is damaged, or no audio of a kind that can be read",
@@ -166,7 +168,7 @@ def test_the_same_call_again_adds_what_is_missing(open_service, folder, monkeypa
         inserted(rows, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(flow, "GROUP", 1)
+    monkeypatch.setattr(adding, "GROUP", 1)
     monkeypatch.setattr(service.store.tracks, "insert_all", stop_after_one)
     with pytest.raises(KeyboardInterrupt):
         service.add(folder, license="CC0-1.0")
@@ -187,7 +189,7 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(service, folder):
     assert service.store.tracks.count() == 0
     assert [*service.store.audio.files()] == []
     titles = {one.title for one in batch.files if one.outcome == "added"}
-    assert titles == {"rain again", "Smoky Bar"}
+    assert titles == {"Rainy Window", "Smoky Bar"}
 
 
 def test_a_batch_goes_to_the_trash_as_a_whole_and_may_be_added_anew(service, folder):
@@ -378,12 +380,12 @@ def added_at_once(services, batches_of, monkeypatch):
     """Return the batches of services that each look into the same catalog before any of them writes."""
     all_looked = threading.Barrier(len(services), timeout=60)
 
-    class Known(flow.Known):
+    class Known(adding.Known):
         def __init__(self, store):
             super().__init__(store)
             all_looked.wait()
 
-    monkeypatch.setattr(flow, "Known", Known)
+    monkeypatch.setattr(adding, "Known", Known)
     with ThreadPoolExecutor(len(services)) as threads:
         return [*threads.map(batches_of, services)]
 
@@ -405,6 +407,44 @@ def test_a_file_that_two_calls_add_at_once_is_stored_once(service, open_service,
         beside = json.loads((store.home / track.audio_path).with_suffix(".json").read_text())
         assert beside["id"] == track.id
     assert store.care.check(deep=True) == []
+
+
+def test_a_recording_that_two_calls_add_at_once_in_two_codings_is_stored_once(
+    service, open_service, folder, monkeypatch
+):
+    paths = iter((folder / "rain again.mp3", folder / "rain.flac"))
+    batches = added_at_once([service, open_service()], lambda one: one.add(next(paths)), monkeypatch)
+    store = service.store
+    (track,) = store.tracks.list()
+    files = [one for batch in batches for one in batch.files]
+    assert {(one.outcome, one.track_id) for one in files} == {("added", track.id), ("copy", track.id)}
+    (copy,) = (one for one in files if one.outcome == "copy")
+    assert copy.detail == f"the same recording as track {track.id}, coded in another way"
+    # Nothing of the other is left, and both calls know the track from then on.
+    names = {path.relative_to(store.home).as_posix() for path in store.audio.files()}
+    assert names == {track.audio_path, track.original, *beside(track.audio_path)} & names
+    assert store.care.check(deep=True) == []
+
+
+def test_the_better_of_two_copies_is_kept_and_the_other_names_it(service, tmp_path):
+    (tmp_path / "Jazz").mkdir()
+    sf.write(tmp_path / "a copy.ogg", tune(1), RATE)
+    sf.write(tmp_path / "Jazz/lounge.flac", tune(1), RATE)
+    sf.write(tmp_path / "a.wav", tune(2), RATE)
+    shutil.copy(tmp_path / "a.wav", tmp_path / "Jazz/03 - Jo Doe - Rainy Bar.wav")
+    for dry_run in (True, False):
+        by_name = {one.path.rpartition("/")[2]: one for one in service.add(tmp_path, dry_run=dry_run).files}
+        outcomes = {name: one.outcome for name, one in by_name.items()}
+        assert outcomes == {
+            "a copy.ogg": "copy",
+            "lounge.flac": "added",
+            "a.wav": "present",
+            "03 - Jo Doe - Rainy Bar.wav": "added",
+        }
+        assert f"the same recording as {tmp_path}/Jazz/lounge.flac" in by_name["a copy.ogg"].detail
+        assert f"the same file as {tmp_path}/Jazz/03 - Jo Doe - Rainy Bar.wav" in by_name["a.wav"].detail
+    assert by_name["a copy.ogg"].track_id == by_name["lounge.flac"].track_id
+    assert by_name["a.wav"].detail.endswith(f"track {by_name['a.wav'].track_id}")
 
 
 def test_bytes_that_two_threads_add_at_once_for_other_roles_are_stored_once(service, folder, monkeypatch):

@@ -1,0 +1,115 @@
+"""Tracks that a catalog holds twice: of one file, or of one recording that was coded in two ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..generator.listening.copies import LEAST_FRAMES, MOST_APART, MOST_LONGER_S
+from ..generator.listening.fingerprint import Prints
+from ..models import IMPORTED
+from ..search.filters import both, equals
+from ..store.store import Store
+
+__all__ = ["Copied", "copies_in", "copies_told"]
+
+
+LEAST_EQUAL = 2
+"""Equal frames at the same time from which two recordings are compared bit by bit."""
+COMMON = 50
+"""A frame that more recordings than this have at the same time, such as that of a pause, tells nothing."""
+MOST_TOLD = 20
+
+
+class Copied(NamedTuple):
+    """A track that is there another time."""
+
+    track_id: str
+    first_id: str
+    """The track that was added first."""
+    same_file: bool
+    """Whether both are of one file; else they are of one recording."""
+
+
+def copies_in(store: Store, *, listen: bool = True) -> list[Copied]:
+    """Return the imported tracks outside the trash that are copies of one that was added before.
+
+    With `listen` fingerprints are compared too, as they are kept: a copy that begins at another moment is not found.
+    """
+    predicate = both(equals("backend", IMPORTED), equals("state", "ready"))
+    columns = ("id", "key", "created_at", "audio_path", "duration_s")
+    rows = sorted(
+        store.tracks.table.read(predicate, columns=columns), key=lambda row: (row["created_at"], row["id"])
+    )
+    first_of: dict[str, str] = {}
+    copies = []
+    for row in rows:
+        first = first_of.setdefault(row["key"], row["id"])
+        if first != row["id"]:
+            copies.append(Copied(row["id"], first, same_file=True))
+    if not listen:
+        return copies
+    told = {copy.track_id for copy in copies}
+    others = [row for row in rows if row["id"] not in told]
+    prints = {
+        row["id"]: kept for row in others if (kept := store.audio.print_at(row["audio_path"])) is not None
+    }
+    lengths = {row["id"]: float(row["duration_s"]) for row in others}
+    return copies + [Copied(later, first, same_file=False) for first, later in _alike(prints, lengths)]
+
+
+def copies_told(copies: Sequence[Copied]) -> str:
+    """Return a sentence on copies, with the command that puts them away."""
+    parts = [
+        f"{one.track_id} is the same {'file' if one.same_file else 'recording'} as {one.first_id}"
+        for one in copies[:MOST_TOLD]
+    ]
+    are, these = "1 track is a copy of another", "it"
+    if len(copies) > 1:
+        are, these = f"{len(copies)} tracks are copies of others", "these"
+    left = len(copies) - len(parts)
+    rest = f"; run `catalog doctor` again then, for {left} more" if left else ""
+    ids = " ".join(one.track_id for one in copies[:MOST_TOLD])
+    return f"{are}: {', '.join(parts)}; `catalog rm {ids}` puts {these} into the trash{rest}"
+
+
+def _alike(prints: Mapping[str, Prints], lengths_s: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield the first and a later one of two recordings whose fingerprints are alike from their beginning on."""
+    ids = [*prints]
+    taken: set[int] = set()
+    for first, later in _candidates([*prints.values()]):
+        if first in taken or later in taken:
+            continue
+        one, other = prints[ids[first]], prints[ids[later]]
+        frames = min(len(one), len(other))
+        if abs(lengths_s[ids[first]] - lengths_s[ids[later]]) > MOST_LONGER_S or frames < LEAST_FRAMES:
+            continue
+        turned = np.unpackbits((one[:frames] ^ other[:frames]).view(np.uint8)).sum()
+        if turned < MOST_APART * 32 * frames:
+            taken.add(later)
+            yield ids[first], ids[later]
+
+
+def _candidates(prints: Sequence[Prints]) -> list[tuple[int, int]]:
+    """Return the pairs of places in `prints` that have several equal frames at the same time, in order."""
+    if not prints:
+        return []
+    lengths = [len(one) for one in prints]
+    owners = np.repeat(np.arange(len(prints), dtype=np.int64), lengths)
+    times = np.concatenate([np.arange(length, dtype=np.uint64) for length in lengths])
+    frames = (times << np.uint64(32)) | np.concatenate(prints).astype(np.uint64)
+    order = np.argsort(frames, kind="stable")
+    frames, owners = frames[order], owners[order]
+    pairs: list[NDArray[np.int64]] = []
+    for apart in range(1, COMMON):
+        same = np.flatnonzero(frames[apart:] == frames[:-apart])
+        if not len(same):
+            break
+        pairs.append((owners[same] << 32) | owners[same + apart])
+    if not pairs:
+        return []
+    found, counts = np.unique(np.concatenate(pairs), return_counts=True)
+    return [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in found[counts >= LEAST_EQUAL]]

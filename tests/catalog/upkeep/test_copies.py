@@ -1,0 +1,74 @@
+"""A catalog that holds a piece twice is told of it, with the command that puts one away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from music_catalog import doctor
+from music_catalog.upkeep.copies import Copied, copies_in, copies_told
+
+RATE = 22_050
+
+
+def tune(seed, seconds=8.0):
+    random = np.random.default_rng(seed)
+    time = np.arange(round(seconds * RATE)) / RATE
+    hz = 220.0 * 2.0 ** (random.integers(0, 24, 4 * round(seconds) + 4)[(time * 4).astype(int)] / 12)
+    phase = 2 * np.pi * np.cumsum(hz) / RATE
+    return (0.2 * sum(np.sin(k * phase) / k for k in (1, 2, 3)) * np.exp(-3 * (time * 4 % 1))).astype(
+        np.float32
+    )
+
+
+def twice(service, first, later):
+    """Add two files of one piece so that both are there: the first lies in the trash meanwhile."""
+    (one,) = service.add(first).files
+    service.undo_add("last")
+    (other,) = service.add(later).files
+    service.store.tracks.restore(one.track_id)
+    return one.track_id, other.track_id
+
+
+@pytest.fixture
+def service(prepared_here, open_service):
+    return open_service()
+
+
+def told(service):
+    return [each for each in doctor.examine(str(service.store.home)) if each.name == "copies"]
+
+
+def test_a_file_that_is_there_twice_is_told_until_one_is_put_away(service, tmp_path):
+    sf.write(tmp_path / "a.wav", tune(1), RATE)
+    sf.write(tmp_path / "b.wav", tune(2), RATE)
+    first, later = twice(service, tmp_path / "a.wav", tmp_path / "a.wav")
+    service.add(tmp_path / "b.wav")
+    (check,) = told(service)
+    assert (check.status, check.detail) == (
+        "warning",
+        f"1 track is a copy of another: {later} is the same file as {first}; "
+        f"`catalog rm {later}` puts it into the trash",
+    )
+    service.store.tracks.trash(later)
+    assert told(service) == []
+
+
+@pytest.mark.parametrize("form", ["mp3", "ogg"])
+def test_a_recording_that_is_there_in_two_codings_is_told(service, tmp_path, form):
+    for seed in (1, 2, 3):
+        sf.write(tmp_path / f"{seed}.flac", tune(seed), RATE)
+    sf.write(tmp_path / f"other.{form}", tune(1), RATE)
+    first, later = twice(service, tmp_path / "1.flac", tmp_path / f"other.{form}")
+    service.add(tmp_path / "2.flac", tmp_path / "3.flac")
+    (copy,) = copies_in(service.store)
+    assert copy == (later, first, False)
+    assert copies_in(service.store, listen=False) == []
+    assert f"{later} is the same recording as {first}" in copies_told([copy])
+
+
+def test_many_copies_are_told_in_steps():
+    text = copies_told([Copied(f"id{number}", "first", same_file=True) for number in range(25)])
+    assert text.startswith("25 tracks are copies of others: id0 is the same file as first, ")
+    assert text.endswith("id19` puts these into the trash; run `catalog doctor` again then, for 5 more")
