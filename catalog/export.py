@@ -180,16 +180,27 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
 
 
 def name_of(track: Track) -> str:
-    """Return the file name of a track without its ending: style, title or topic, and id in plain letters."""
+    """Return the file name of a track without its ending: style, title or topic, and id, as `plain_letters`."""
     words = plain_letters(track.title or track.summary)[:40].rstrip("-")
     return "-".join(part for part in (track.style, words, track.id) if part)
 
 
 def plain_letters(text: str) -> str:
-    """Return text for a file name: letters of the Latin script without their marks, digits, and hyphens between."""
-    letters = unicodedata.normalize("NFKD", text.casefold().translate(_WHOLE_LETTERS))
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    """Return text for a file name: letters, digits, and hyphens between.
+
+    Letters of the Latin script lose their marks; those of other scripts stay as they are, in NFC.
+    """
+    # Small letters first: NFKC may compose what they are made of.
+    signs = unicodedata.normalize("NFKC", text.casefold().translate(_WHOLE_LETTERS))
+    plain = "".join(map(_without_marks, signs))
+    # The letters of some scripts have marks that are signs of their own.
+    words = "".join(sign if unicodedata.category(sign)[0] in "LMN" else "-" for sign in plain)
+    return re.sub("-+", "-", unicodedata.normalize("NFC", words)).strip("-")
+
+
+def _without_marks(letter: str) -> str:
+    plain = unicodedata.normalize("NFKD", letter)[:1]
+    return plain if plain.isascii() else letter
 
 
 def _m3u(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:

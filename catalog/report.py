@@ -253,7 +253,7 @@ def stock_lines(plan: StockPlan) -> Iterator[str]:
     """Return lines: the corpus, a table of the planned tracks with what each adds, and what making them costs."""
     read = f"{plan.read:,} of them read" if plan.read < plan.texts else "all read"
     texts = f"{plan.texts:,} text{'' if plan.texts == 1 else 's'}"
-    yield f"corpus: {texts}, {read}; the catalog serves {plan.covered_before / plan.read:.1%} already"
+    yield f"corpus: {texts}, {read}; the catalog serves {plan.covered_already / plan.read:.1%} already"
     if plan.tracks:
         yield f"{'':>3}  {'style':24} {'newly served':>12} {'served so far':>14}  made for"
     for number, one in enumerate(plan.tracks, start=1):

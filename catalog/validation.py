@@ -69,14 +69,33 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}? {listed}" if close else listed
 
 
+_QUOTED = r"'([^']*)'"
 _PASS = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "mapping_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "model_type": "a mapping",
+    "string_type": "a text",
+    "tuple_type": "a list",
 }
 """What to pass where pydantic tells in words of its own what it could not do."""
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""How a limit is told, and under which name pydantic has it."""
 
 
 def spoken(model: type[BaseModel]) -> str:
@@ -107,20 +126,31 @@ def sentence_on(problems: Sequence[Mapping[str, Any]], model: type[BaseModel]) -
         cause = str(problem["ctx"]["error"])
         reason = cause if field == "text" else f"{field} cannot be used: {cause}"
     elif problem["type"] == "literal_error" and isinstance(problem["input"], str):
-        valid = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        valid = re.findall(_QUOTED, problem["ctx"]["expected"])
         reason = f"{field} is {_short(problem['input'])}; {nearest(problem['input'], valid)}"
-    elif problem["type"] == "too_long" and isinstance(problem["input"], str):
-        most, length = problem["ctx"]["max_length"], problem["ctx"]["actual_length"]
-        reason = (
-            f"{field} is {_short(problem['input'])}, {length:,} characters; at most {most:,} are accepted"
-        )
     elif problem["type"] in ("too_short", "string_too_short") and not problem["input"]:
         reason = f"{field} is empty"
-    elif problem["type"] in _PASS:
-        reason = f"{field} is {_short(problem['input'])}: pass {_PASS[problem['type']]}"
     else:
-        reason = f"{field} is {_short(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+        reason = f"{field} is {_short(problem['input'])}{_wanted(problem)}"
     return reason + (f" (and {len(others)} more)" if others else "")
+
+
+def _wanted(problem: Mapping[str, Any]) -> str:
+    """Return what is wanted in place of a value, in words that name no type of pydantic's."""
+    kind, value, limits = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind in ("too_long", "string_too_long"):
+        what = "characters" if isinstance(value, str) else "values"
+        return f", {len(value):,} {what}; at most {limits['max_length']:,} are accepted"
+    if kind in _LIMITS:
+        words, name = _LIMITS[kind]
+        limit = limits[name]
+        return f": pass {words} {limit:,}" if isinstance(limit, int) else f": pass {words} {limit:g}"
+    if kind == "literal_error":
+        return f": pass one of {', '.join(re.findall(_QUOTED, limits['expected']))}"
+    if kind in _PASS:
+        return f": pass {_PASS[kind]}"
+    message = str(problem["msg"])
+    return f": {message[:1].lower()}{message[1:]}"
 
 
 def _fields(model: type[BaseModel], place: Sequence[Any]) -> Iterable[str]:

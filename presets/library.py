@@ -338,7 +338,7 @@ def _overrides(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         valid = Overrides.model_validate(present)
     except ValidationError as error:
-        raise PresetError(sentence(error, present, "the override {}".format)) from None
+        raise PresetError(sentence(error, present, "{}".format)) from None
     return {name: _plain(getattr(valid, name)) for name in present}
 
 

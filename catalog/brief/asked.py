@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -72,16 +73,23 @@ def parse(answer: str, styles: Mapping[str, object]) -> StatedBrief:
 
     Keys that no brief has are passed over.
     """
-    values = _object_in(answer)
+    found = _object_in(answer)
+    values = {name: _read(name, value) for name, value in found.items() if name in StatedBrief.model_fields}
     try:
-        stated = StatedBrief.model_validate(
-            {name: value for name, value in values.items() if name in StatedBrief.model_fields}
-        )
+        stated = StatedBrief.model_validate(values)
     except ValidationError as error:
         raise Unusable(sentence(error, StatedBrief)) from None
     if refusal := unknown_style(stated, styles):
         raise Unusable(refusal)
     return stated
+
+
+def _read(name: str, value: Any) -> Any:
+    """Return a value as it was meant: small models write numbers in quotes."""
+    if name in ("valence", "energy", "serious") and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value
 
 
 def _object_in(answer: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""
 
 
-_SUBJECT = re.compile(r"^(?:the override )?([a-z_]+)(?= is )")
+_SUBJECT = re.compile(r"^([a-z_]+)(?= is )")
 """A name before "is" at the beginning of a sentence is an argument, also a single word, and `duration_s`, which names a
 column elsewhere."""
 

@@ -144,7 +144,9 @@ def query_hints(line: str, facts: dict[str, Any], home: str, config: str | None 
 def _known_names(config: str | None, home: str) -> dict[str, Any]:
     from ..intake.impressions import UNSORTED
     from ..plugins.backends import Backends
+    from ..presets import MOODS
     from ..search.names import with_those_of_tracks
+    from ..text.language import CODES
 
     def read(column: str) -> set[str]:
         with open_store(home) as store:
@@ -156,6 +158,8 @@ def _known_names(config: str | None, home: str) -> dict[str, Any]:
         "style": (*library.styles, UNSORTED),
         "role": library.roles.keys(),
         "by": Backends(library.backends),
+        "mood": MOODS.keys(),
+        "language": CODES,
     }
     return with_those_of_tracks(known, read)
 

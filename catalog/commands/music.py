@@ -238,9 +238,13 @@ def find(
             return result_payload(service.explain(read_context(source), **arguments))
 
     payload = ask_service(home, config, no_server or "melody" in arguments, ask) or look()
-    print_result(payload, as_json, explain)
-    if payload["track"] is None:
-        raise NotFound(f"nothing fits: {payload['reason']}")
+    if payload["track"] is not None:
+        print_result(payload, as_json, explain)
+        return
+    # The error says what the headline would.
+    told = [one for one in payload["warnings"] if as_json or one not in payload["headline"]]
+    print_result({**payload, "warnings": told, "headline": ""}, as_json, explain)
+    raise NotFound(f"nothing fits: {payload['reason']}")
 
 
 @click.command(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
+from ..errors import NotFound
 from .home import open_library, open_service
 from .options import complete_names, config_option, home_option, json_option, list_output
 from .terminal import Command, Group, print_json, print_rows
@@ -71,8 +74,14 @@ def presets_suggest(
 
     Each has its reason.
     """
-    with open_service(home, config, create=False) as service:
-        suggestions = service.suggest_presets(query, limit)
+    try:
+        with open_service(home, config, create=False) as service:
+            suggestions = service.suggest_presets(query, limit)
+    except NotFound:
+        raise NotFound(
+            f"there is no catalog in {home} yet, whose log and tracks are asked; make a track first, such as "
+            f"`catalog find-or-make {shlex.quote(query)}`, or choose from `catalog presets list`"
+        ) from None
     width = max(len(one.name) for one in suggestions)
     rows = [one.model_dump(mode="json") for one in suggestions]
     lines = [f"{one.score:5.2f}  {one.name:{width}}  {one.reason}" for one in suggestions]

@@ -169,7 +169,7 @@ def print_result(payload: dict[str, Any], as_json: bool, explain: bool) -> None:
         left_out = () if explain else ("request", "decision")
         print_json({name: value for name, value in payload.items() if name not in left_out})
         return
-    for line in (*(explanation if explain else ()), headline):
+    for line in (*(explanation if explain else ()), *([headline] if headline else ())):
         click.echo(line, err=True)
     if payload["path"]:
         click.echo(payload["path"])

@@ -37,14 +37,18 @@ TABLE_WITHIN = 64
 STREAMED = 0x7FFF_0000
 """A program that did not know the length wrote such a size, or a larger one."""
 FFMPEG_S = 900.0
-_OTHER_SIZE = re.compile(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""How libsndfile tells that a WAV or AIFF file has fewer bytes of samples than it states."""
+_OTHER_SIZE = re.compile(r"^ *(?:data|SSND|riff|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""How libsndfile tells that a WAV, AIFF, W64 or AU file has fewer bytes than it states."""
+_NO_END = "Last page lacks an end-of-stream bit"
+"""How it tells that the end of an Ogg file is missing."""
+UNKNOWN_S = 0.0
+"""In place of a length that a file does not state."""
 
 
 class Decoded:
     """Samples, float32 of shape (frames, 1 or 2), in memory or in a file, and what the file was.
 
-    `stated_s` is how long the file says that it is, where it is known to be shorter.
+    `stated_s` is how long the file says that it is, where it is known to be shorter; UNKNOWN_S where it does not say.
     """
 
     def __init__(self, samples: Samples, described: str, stated_s: float | None = None) -> None:
@@ -162,6 +166,8 @@ def _by_soundfile(path: Path, spool: _Spool) -> tuple[str, float | None] | None:
         raise InputError(f"it is cut short: it ends after {got / rate:.0f} s of {promised / rate:.0f} s")
     else:
         stated = _stated(opened, got)
+    if kind == "ogg" and _NO_END in opened:
+        return f"{kind}, {rate} Hz, {_named(channels)}", UNKNOWN_S
     is_short = got < LEAST_SHARE * stated
     return f"{kind}, {rate} Hz, {_named(channels)}", stated / rate if is_short else None
 
@@ -181,7 +187,7 @@ def _has_table(path: Path) -> bool:
 
 
 def _stated(opened: str, got: int) -> float:
-    """Return how many frames a WAV or AIFF file states, by what libsndfile tells of it; `got` where it tells nothing.
+    """Return how many frames a file without compression states, by what libsndfile tells; `got` without that.
 
     libsndfile reads as many as are there, and takes their number for that of the file.
     """

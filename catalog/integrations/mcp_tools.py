@@ -12,7 +12,7 @@ from mcp_types import AudioContent, CallToolResult, ContentBlock, Resource, Reso
 from pydantic import Field
 
 from ..errors import CatalogError, NotFound
-from ..models import Number, Result, Track, WholeNumber, YesOrNo
+from ..models import IS_NUMBER, IS_WHOLE, Rating, Result, Track, YesOrNo
 from ..service.jobs import Job, Jobs
 from ..service.jobs.following import job_changes
 from ..service.service import MusicService
@@ -51,7 +51,9 @@ Audio = Annotated[
         description="Also return the audio itself, inline in this format. Left out, a link to it is returned."
     ),
 ]
-WaitS = Annotated[Number, Field(ge=0, le=30, description="How long to wait for it to be made, in seconds.")]
+WaitS = Annotated[
+    float, Field(ge=0, le=30, description="How long to wait for it to be made, in seconds."), IS_NUMBER
+]
 JobId = Annotated[str, Field(description="The job_id that find_or_make returned.")]
 TrackId = Annotated[str, Field(description="The id of a track.")]
 
@@ -72,9 +74,9 @@ class Tools:
                 description="Compare meanings, words, both, or the words with the sound, where an ear is installed."
             ),
         ] = "meaning",
-        limit: Annotated[WholeNumber, Field(ge=1, le=50, description="How many tracks at most.")] = 5,
+        limit: Annotated[int, Field(ge=1, le=50, description="How many tracks at most."), IS_WHOLE] = 5,
         offset: Annotated[
-            WholeNumber, Field(ge=0, description="How many of the best to leave out, for a next page.")
+            int, Field(ge=0, description="How many of the best to leave out, for a next page."), IS_WHOLE
         ] = 0,
     ) -> Annotated[CallToolResult, FoundTracks]:
         """Search the tracks there are, or list the newest. Only reads; nothing is made."""
@@ -118,7 +120,7 @@ class Tools:
     async def suggest_presets(
         self,
         query: Annotated[str, Field(description="What the music is for, in words.")],
-        limit: Annotated[WholeNumber, Field(ge=1, le=20, description="How many at most.")] = 5,
+        limit: Annotated[int, Field(ge=1, le=20, description="How many at most."), IS_WHOLE] = 5,
     ) -> Annotated[CallToolResult, Suggestions]:
         """Suggest style presets for a text, from what served and pleased before. Only reads."""
         presets = await read_in_thread(self.service.suggest_presets, query, limit)
@@ -131,9 +133,7 @@ class Tools:
     async def rate_track(
         self,
         track_id: TrackId,
-        rating: Annotated[
-            WholeNumber | None, Field(ge=1, le=5, description="1 to 5; null takes the rating back.")
-        ],
+        rating: Annotated[Rating | None, Field(description="1 to 5; null takes the rating back.")],
         request_id: Annotated[
             str | None,
             Field(description="The request it answered: the rating then says how well it fitted there."),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from .arguments import FilterArguments, LogArguments, MusicArguments, RequestArguments, SceneArguments
 from .base import (
+    IS_NUMBER,
+    IS_WHOLE,
     MAX_TEXT_BYTES,
     Label,
     Line,
     Name,
     Number,
     OneOrMore,
+    Rating,
     StatedUnit,
     Tag,
     Unit,
@@ -48,6 +51,8 @@ from .track import IMPORTED, Hit, Page, State, Track
 
 __all__ = [
     "IMPORTED",
+    "IS_NUMBER",
+    "IS_WHOLE",
     "ITS_WORDS",
     "MAX_TEXT_BYTES",
     "MOST_TRACKS",
@@ -92,6 +97,7 @@ __all__ = [
     "Period",
     "PlannedTrack",
     "QualityName",
+    "Rating",
     "Request",
     "RequestArguments",
     "RequestRecord",

@@ -9,12 +9,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "IS_NUMBER",
+    "IS_WHOLE",
     "MAX_TEXT_BYTES",
     "Label",
     "Line",
     "Name",
     "Number",
     "OneOrMore",
+    "Rating",
     "StatedUnit",
     "Tag",
     "Unit",
@@ -92,10 +95,14 @@ def _refused(*kinds: type, words: str) -> BeforeValidator:
 
 
 # What a caller states. pydantic would take True for 1, "3" for 3 and "no" for False.
-Number = Annotated[float, _refused(bool, str, bytes, words="a number")]
-WholeNumber = Annotated[int, _refused(bool, str, bytes, words="a whole number")]
+# Limits stand before the check: after it they are no `minimum` and `maximum` of the JSON schema.
+IS_NUMBER = _refused(bool, str, bytes, words="a number")
+IS_WHOLE = _refused(bool, str, bytes, words="a whole number")
+Number = Annotated[float, IS_NUMBER]
+WholeNumber = Annotated[int, IS_WHOLE]
+Rating = Annotated[int, Field(ge=1, le=5), IS_WHOLE]
 YesOrNo = Annotated[bool, _refused(str, bytes, words="true or false")]
-StatedUnit = Annotated[Unit, _refused(bool, str, bytes, words="a number")]
+StatedUnit = Annotated[Unit, IS_NUMBER]
 """A number from -1 to 1."""
 
 OneOrMore = BeforeValidator(_in_tuple)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, FiniteFloat
 
 from ..presets.vocabulary import Environment
-from .base import OneOrMore, Unit, Value
+from .base import IS_NUMBER, OneOrMore, StatedUnit, Unit, Value
 
 __all__ = ["Brief", "StatedBrief", "StyleFit"]
 
@@ -93,10 +93,12 @@ class StatedBrief(Value):
         description="Styles that nobody would object to, though one of fits is noticeably better. A style in neither "
         "list counts as wrong: a listener would notice.",
     )
-    valence: Unit = Field(
+    valence: StatedUnit = Field(
         description="How pleasant the music should feel: -1 grief or horror, 0 neutral, 1 joy."
     )
-    energy: Unit = Field(description="How active the music should be: -1 still, 0 moderate, 1 relentless.")
+    energy: StatedUnit = Field(
+        description="How active the music should be: -1 still, 0 moderate, 1 relentless."
+    )
     text_kind: TextKind | None = Field(
         None,
         description="facts (encyclopaedic, news, science), instructions (how-to, recipes, code, product and support "
@@ -112,6 +114,6 @@ class StatedBrief(Value):
         description="The era or culture that one should hear; null where the text calls for none. classical is Europe "
         "of the 17th to 19th century, retro is pop of the 20th.",
     )
-    serious: Annotated[FiniteFloat, Field(ge=0.0, le=3.0)] | None = Field(
+    serious: Annotated[FiniteFloat, Field(ge=0.0, le=3.0), IS_NUMBER] | None = Field(
         None, description="How serious the text is: 0 a joke, play; 1 light; 2 ordinary; 3 grave."
     )

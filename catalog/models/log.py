@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import FiniteFloat
 
-from .base import Name, Unit, Value, WholeNumber
+from .base import Name, Rating, Unit, Value
 from .request import Features
 from .result import Action
 
@@ -68,7 +68,7 @@ class Judgement(Value):
     """The request that the track answered; "" when the track was judged by itself."""
     key: str = ""
     """The key of that request."""
-    rating: WholeNumber | None = Field(default=None, ge=1, le=5)
+    rating: Rating | None = None
     """1 to 5; None takes a rating back."""
     mood: Mood | None = None
     """The mood of that request; None where it is not known."""

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from ..presets import Environment, TimeOfDay
 from .base import (
+    IS_WHOLE,
     Line,
     Name,
     Number,
@@ -17,7 +18,6 @@ from .base import (
     Tag,
     Unit,
     Value,
-    WholeNumber,
     YesOrNo,
     clean_line,
     clean_text,
@@ -107,7 +107,7 @@ class Choices(Value):
     """What the music must be licensed for: "commercial" serves and makes only what may be used commercially."""
     duration_s: Number | None = None
     loopable: YesOrNo | None = None
-    seed: WholeNumber | None = Field(default=None, ge=0, lt=2**32)
+    seed: Annotated[int, Field(ge=0, lt=2**32), IS_WHOLE] | None = None
     continue_from: str | None = None
     """The id of a track that the music continues; `duration_s` counts its length too."""
     melody: str | None = None
@@ -126,9 +126,9 @@ class Audience(Value):
 class Takes(Value):
     """How often a track is made before the best is kept, where one must be made; None leaves it to the settings."""
 
-    takes: WholeNumber | None = Field(default=None, ge=1, le=16)
+    takes: Annotated[int, Field(ge=1, le=16), IS_WHOLE] | None = None
     """Takes with different seeds, of which the best is kept."""
-    retakes: WholeNumber | None = Field(default=None, ge=0, le=5)
+    retakes: Annotated[int, Field(ge=0, le=5), IS_WHOLE] | None = None
     """How often a track that fails the check is made again."""
     keep_takes: YesOrNo | None = None
     """Whether the other takes that pass the check are kept too, as variants of the best; None drops them."""

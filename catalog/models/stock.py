@@ -60,6 +60,11 @@ class StockPlan(Value):
     """Which texts are served by a track of their own alone, because of their language; "" where there are none."""
 
     @property
+    def covered_already(self) -> int:
+        """How many the catalog serves already, tracks of this plan included that are there."""
+        return self.covered_before + sum(one.newly_covered for one in self.tracks if one.track_id)
+
+    @property
     def share(self) -> float:
         """The share of the read texts that are served once all is made."""
         covered = self.tracks[-1].covered if self.tracks else self.covered_before

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, FiniteFloat, PrivateAttr
 
 from ..errors import NotFound
-from .base import Label, Line, Unit, Value, WholeNumber
+from .base import Label, Line, Rating, Unit, Value
 from .checked import Checked
 from .display import PLAYED_BYTES, card, quoted
 from .ear import Heard, Measured
@@ -73,7 +73,7 @@ class Track(Value):
     generation_s: FiniteFloat = Field(default=0.0, ge=0)
     state: State = "ready"
     trashed_at: datetime | None = None
-    rating: WholeNumber | None = Field(default=None, ge=1, le=5)
+    rating: Rating | None = None
     tags: Annotated[tuple[Label, ...], Field(max_length=64)] = ()
     """Labels that a person put on it."""
     note: Annotated[Line, Field(max_length=2_000)] = ""

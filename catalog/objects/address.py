@@ -21,6 +21,7 @@ __all__ = [
     "cache_folder",
     "is_address",
     "local_folder",
+    "looks_mistyped",
     "parse_address",
     "refuse_mistyped",
 ]
@@ -87,6 +88,11 @@ class Address:
 def is_address(home: str | Path) -> bool:
     """Tell whether `home` names a place on other machines, of any kind."""
     return _ADDRESS.match(str(home)) is not None
+
+
+def looks_mistyped(folder: str | Path) -> bool:
+    """Tell whether a folder looks like an address with a slash or two too few."""
+    return _MISTYPED.fullmatch(str(folder)) is not None
 
 
 def refuse_mistyped(home: str | Path) -> None:

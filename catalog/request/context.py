@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from ..errors import InputError
 from ..models import MAX_TEXT_BYTES, Context
+from ..presets import MOODS
+from ..text.language import UNKNOWN, is_language
 from ..validation import validated
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "TEXT_KEYS",
     "ContextSource",
     "as_payload",
+    "own_moods",
     "passed_over",
     "read_bytes",
     "read_context",
@@ -52,9 +56,26 @@ def read_context(source: ContextSource, **known: Any) -> Context:
         values = _from_payload(source)
     else:
         raise InputError(f"the context is a {type(source).__name__}; pass a text, a mapping or a Context")
-    return validated(
+    context = validated(
         Context, {**values, **{name: value for name, value in known.items() if value is not None}}
     )
+    if context.language is not None and not is_language(context.language):
+        raise InputError(
+            f"language is {context.language!r}, which is no language; write its code of ISO 639, such as en, de or "
+            f"pt-BR, or {UNKNOWN} for one that has none"
+        )
+    return context
+
+
+def own_moods(context: Context) -> tuple[str, ...]:
+    """Return a warning for each stated mood that is none of the known ones, with the nearest of those."""
+    warnings = []
+    for tag in context.mood_tags or ():
+        if tag.lower() not in MOODS:
+            near = get_close_matches(tag.lower(), MOODS, n=2, cutoff=0.6)
+            meant = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(MOODS))}"
+            warnings.append(f"{tag!r} is no known mood and is taken as a word of your own; {meant}")
+    return tuple(warnings)
 
 
 def passed_over(source: ContextSource, context: Context) -> tuple[str, ...]:
@@ -168,7 +189,7 @@ def _fits(name: str, value: Any) -> bool:
         # Nobody else's "brief" looks like this, and a mistake in it must not pass in silence.
         return True
     try:
-        Context.model_validate({"text": "x", name: value})
+        context = Context.model_validate({"text": "x", name: value})
     except ValidationError:
         return False
-    return True
+    return context.language is None or is_language(context.language)

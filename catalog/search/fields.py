@@ -97,6 +97,18 @@ def _read_name(value: TypedValue) -> Alternative:
     return name
 
 
+def _read_open_name(value: TypedValue) -> Alternative:
+    """Return a word that tracks may have of their own, or None for "none"; in small letters where it is known so."""
+    valid, lower = value.known.get(value.field), value.text.lower()
+    if lower == "none":
+        return None
+    if valid is None or value.text in valid:
+        return value.text
+    if lower not in valid:
+        raise value.refusal(nearest(lower, valid))
+    return lower
+
+
 def _read_backend(value: TypedValue) -> Alternative:
     """Return the name of a backend: the catalog's own in any spelling, another where it is known."""
     name, others = value.text.lower(), value.known.get("by", ())
@@ -190,7 +202,7 @@ def _moment(text: str) -> tuple[datetime | timedelta, datetime | None]:
 
 
 FIELDS: dict[str, Field] = {
-    "mood": Field(_text(none=True), "mood:calm"),
+    "mood": Field(_read_open_name, "mood:calm"),
     "tag": Field(_text(none=True), "tag:favourite"),
     "style": Field(_read_name, "style:ambient_lofi"),
     "role": Field(_read_name, "role:background_bed"),
@@ -204,7 +216,7 @@ FIELDS: dict[str, Field] = {
     "by": Field(_read_backend, "by:mlx"),
     "model": Field(_text(), "model:small"),
     "license": Field(_text(), "license:cc-by"),
-    "language": Field(_text(), "language:en"),
+    "language": Field(_read_open_name, "language:en"),
     "made": Field(_read_period, "made:2026-11.. or made:7d"),
 }
 """The fields that a query can name, beside `is:trashed`, `is:ready` and `is:any`."""

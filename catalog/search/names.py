@@ -1,4 +1,4 @@
-"""The names that a query may hold of styles, roles and backends: those of the configuration, and those of tracks."""
+"""The names that a query may hold of styles, roles, moods and the like: those that are known, and those of tracks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 
 __all__ = ["Names", "with_those_of_tracks"]
 
-COLUMNS = {"style": "style", "role": "role", "by": "backend"}
+COLUMNS = {"style": "style", "role": "role", "by": "backend", "mood": "mood_tags", "language": "language"}
 """The column of tracks that holds the names of a field."""
 
 

@@ -198,10 +198,13 @@ def _values(line: str, at: int) -> tuple[tuple[str, ...], int]:
 
 
 def _quoted(line: str, at: int) -> tuple[str, int]:
-    """Return the text in quotes from `at`, and where it ends; a quote that is not closed reaches to the end."""
+    """Return the text in quotes from `at`, and where it ends. Raises InputError for a quote that is not closed."""
     end = line.find('"', at + 1)
-    end = len(line) if end < 0 else end
-    return clean_line(line[at + 1 : end]), min(end + 1, len(line))
+    if end < 0:
+        raise InputError(
+            f'the quote " at character {at + 1} of the query is not closed; add one, or leave it out'
+        )
+    return clean_line(line[at + 1 : end]), end + 1
 
 
 def _bare(line: str, at: int, stops: str) -> tuple[str, int]:

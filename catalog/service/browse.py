@@ -174,7 +174,7 @@ def narrow_page(
         return found
     _, counted = store.tracks.facets()
     # A backend is refused where its name is not known, and no free word was meant as one.
-    presets = {name: names[name] for name in names if name != "by"}
+    presets = {name: names[name] for name in names if name in ("style", "role")}
     known: dict[str, Collection[str]] = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **presets}
     return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
 

@@ -23,7 +23,7 @@ from ..history.statistics import Statistics, statistics
 from ..intake.impressions import UNSORTED
 from ..models import Context, Features, FilterArguments, Hit, Hits, Judgement, LogArguments, Page, Track
 from ..plugins.backends import Backends
-from ..presets import Library
+from ..presets import MOODS, Library
 from ..request.context import ContextSource, read_context
 from ..reuse.certificate import Certificate
 from ..reuse.music_certificate import MusicCertificate
@@ -32,6 +32,7 @@ from ..search.query import Query, add_facts, parse
 from ..store.store import Store
 from ..text.encoder import Encoder, embed_document
 from ..text.features import extract
+from ..text.language import CODES
 from ..validation import check_type, checked, checked_but_keywords
 from .browse import (
     NEWEST,
@@ -174,7 +175,8 @@ class OpenCatalog:
         `facts` are further fields of `Filter`. Raises InputError.
         """
         checked_by(by)
-        wanted = add_facts(self._query(query), facts)
+        # What may have been meant by a mood is told with the page.
+        wanted = add_facts(self._query(query, without=("mood",) if narrow else ()), facts)
         page_of = partial(narrow_page, names=self.known_names()) if narrow else page
         found = page_of(
             self.store,
@@ -233,13 +235,15 @@ class OpenCatalog:
     def _placed(self, track: Track) -> Track:
         return track.at_home(self.store.home)
 
-    def _query(self, text: str | Query) -> Query:
+    def _query(self, text: str | Query, without: Collection[str] = ()) -> Query:
+        """Return a query; the values of the fields in `without` are not checked."""
         if isinstance(text, Query):
             return text
-        return parse(text, self.known_names())
+        known = self.known_names()
+        return parse(text, {field: known[field] for field in known if field not in without})
 
     def known_names(self) -> dict[str, Collection[str]]:
-        """Return the names that a query may hold, by field: those of the configuration and those of tracks."""
+        """Return the names that a query may hold, by field: those that are known and those of tracks."""
         return with_those_of_tracks(self._names(), self.store.tracks.values)
 
     def _names(self) -> dict[str, Collection[str]]:
@@ -247,6 +251,8 @@ class OpenCatalog:
             "style": (*self.library.styles, UNSORTED),
             "role": self.library.roles.keys(),
             "by": self.backends,
+            "mood": MOODS.keys(),
+            "language": CODES,
         }
 
     def brief_schema(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from ..models import (
 from ..plugins.backends import OWN, Backends
 from ..presets import Library
 from ..request.builder import build, key_of, preset_errors
-from ..request.context import ContextSource, passed_over, read_context
+from ..request.context import ContextSource, own_moods, passed_over, read_context
 from ..request.melody import read_melody
 from ..request.repeat import request_of
 from ..reuse.decision import decide, exact
@@ -137,7 +137,7 @@ class Flow:
             if choices.role is not None:
                 self.library.role(choices.role)
         key = key_of(context, choices, self.library, dict.fromkeys(weights.present(), True))
-        notes = passed_over(source, context)
+        notes = (*passed_over(source, context), *own_moods(context))
         return Call(command, context, choices, key, audience, takes, melody, notes)
 
     def look(self, call: Call, terms: Terms, *, explain: bool = False) -> Outcome:

@@ -308,8 +308,17 @@ class Tracks(TrackVectors):
         return scan(self.table.durable, None, self.table.known(names))
 
     def values(self, column: str) -> set[str]:
-        """Return the values that tracks have in a column of words, those in the trash included; "" is none."""
-        return {*self.columns([column])[column].unique().to_pylist()} - {"", None}
+        """Return the values that tracks have in a column of words, or of lists of them, those in the trash included.
+
+        "" is none.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        words = self.columns([column])[column]
+        if pa.types.is_list(words.type):
+            words = pc.list_flatten(words)
+        return {*words.unique().to_pylist()} - {"", None}
 
     def style_and_rating(self, ids: Sequence[str]) -> dict[str, Row]:
         """Return style and rating (0 for none) of the tracks with these ids, in the trash or not."""

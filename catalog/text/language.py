@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ..glossary.glossary import languages_with
 
-__all__ = ["UNDETERMINED", "UNKNOWN", "code_of", "guess", "name_of", "recognize"]
+__all__ = ["CODES", "UNDETERMINED", "UNKNOWN", "code_of", "guess", "is_language", "name_of", "recognize"]
 
 
 UNDETERMINED = "und"
@@ -32,6 +32,16 @@ UNKNOWN = "mis"
 _LONG = "eng=en ara=ar chi=zh zho=zh fra=fr fre=fr deu=de ger=de hin=hi ita=it jpn=ja por=pt rus=ru spa=es"
 LONG_CODES: Mapping[str, str] = dict(pair.split("=") for pair in _LONG.split())
 """ISO 639-2 codes of English and of the languages with a dictionary, with their codes here."""
+_ISO = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz "
+    "ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii "
+    "ik io is it iu iw ja ji jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg "
+    "mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro "
+    "ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw "
+    "ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+)
+CODES = frozenset((*_ISO.split(), UNDETERMINED, UNKNOWN))
+"""The codes of ISO 639-1, three of them by their former names too, and the two that say that there is none."""
 SAMPLE_CHARACTERS = 10_000
 FILE = Path(__file__).with_name("languages.json")
 ENGLISH_WORDS = Path(__file__).with_name("english_words.json")
@@ -161,6 +171,15 @@ def name_of(code: str) -> str:
     if code in (UNKNOWN, UNDETERMINED):
         return "an unknown language"
     return _names().get(code, f"the language {code!r}")
+
+
+def is_language(stated: str) -> bool:
+    """Tell whether a language may be stated so: as a code of ISO 639, with or without a country, or a name known here.
+
+    Of the codes of three letters there are too many to tell which are none.
+    """
+    code = code_of(stated)
+    return code in CODES or re.fullmatch("[a-z]{3}", code) is not None
 
 
 @lru_cache(maxsize=256)

@@ -26,6 +26,7 @@ from ..disk.table import DurableTable
 from ..errors import CatalogError, Damage, InputError, StorageError
 from ..generator import Progress
 from ..models import Value
+from ..objects.address import looks_mistyped
 from ..store.audio import ARRAYS, beside
 from ..store.audit import Problem
 from ..store.store import Store
@@ -356,6 +357,11 @@ def _checked_folder(home: Path, folder: str | Path) -> Path:
     """Return the folder of a backup. Raises InputError for an address, and for a folder in the home or around it."""
     if "://" in str(folder) or not str(folder).strip():
         raise InputError(f"the backup cannot be written to {str(folder)!r}; pass a local folder")
+    if looks_mistyped(folder):
+        raise InputError(
+            f"the backup folder {str(folder)!r} looks like an address, and a backup is written to a local folder; "
+            "pass one, a folder of that name by its absolute path"
+        )
     target = Path(folder).expanduser().absolute()
     own, other = home.resolve(), target.resolve()
     if own.is_relative_to(other) or other.is_relative_to(own):

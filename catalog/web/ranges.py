@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
+from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -21,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from .problems import refusal_response
 
-__all__ = ["file_response", "parse"]
+__all__ = ["attachment", "file_response", "parse"]
 
 
 ByteSpan = tuple[int, int]
@@ -34,6 +35,13 @@ READERS = CapacityLimiter(4)
 """Threads that read files which are being sent. They are apart from those that work on requests: else each chunk would
 wait its turn behind all requests that wait for work."""
 ONE = re.compile(r"(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII)
+
+
+def attachment(name: str) -> str:
+    """Return the Content-Disposition that offers a file to be saved under a name (RFC 6266)."""
+    if name.isascii():
+        return f'attachment; filename="{name}"'
+    return f"attachment; filename*=UTF-8''{quote(name)}"
 
 
 def parse(header: str, size: int) -> list[ByteSpan] | None:

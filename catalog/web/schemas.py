@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from .. import report
 from ..models import (
+    IS_WHOLE,
     Action,
     Decision,
     Number,
@@ -193,7 +194,7 @@ class SearchBody(BaseModel):
 
     query: str = Field(description="Words, phrases and facts, such as: calm mood:calm length:30..60.")
     by: Literal["meaning", "words", "both", "sound"] = "meaning"
-    limit: WholeNumber = Field(10, ge=1, le=1000)
+    limit: Annotated[int, Field(ge=1, le=1000), IS_WHOLE] = 10
     facts: dict[str, Any] = Field(
         default_factory=dict, description="Further facts by the names of a filter's fields."
     )

@@ -209,8 +209,10 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
         detail = f"the same recording as {adding.called(copy)}, coded in another way"
         return Taken(AddedFile(**facts, outcome="copy", track_id=copy, detail=detail))
     if answer["stated_s"] is not None:
-        stated = f"{answer['stated_s']:.0f} s that it states"
-        facts["detail"] = f"cut short: it ends after {length:.0f} s of the {stated}"
+        stated = (
+            f"of the {answer['stated_s']:.0f} s that it states" if answer["stated_s"] else "without its end"
+        )
+        facts["detail"] = f"cut short: it ends after {length:.0f} s {stated}"
     if adding.dry_run:
         return Taken(_would_add(adding, facts, words, heard, length))
     return _prepared(adding, one, words, answer, file, folder, heard, facts)

@@ -17,7 +17,7 @@ from ...export import name_of, part_of, write_audio
 from ...models import Track
 from ..json_response import Json
 from ..problems import PROBLEMS
-from ..ranges import file_response
+from ..ranges import attachment, file_response
 from ..state import UNCHANGING, Shared, SharedState, TrackId
 
 __all__ = ["MEDIA_TYPES", "Format", "router"]
@@ -79,7 +79,7 @@ def audio(
         file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
     headers = {"Cache-Control": UNCHANGING}
     if download:
-        headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
+        headers["Content-Disposition"] = attachment(f"{name}.{format}")
     return file_response(
         file,
         request,

@@ -14,6 +14,7 @@ from ...models import MOST_TRACKS, FilterArguments, Track
 from ...search.query import add_facts, parse, require_words
 from ...service.browse import BEST, SearchBy, of_ids
 from ..problems import PROBLEMS
+from ..ranges import attachment
 from ..schemas import with_file_names
 from ..state import Shared, SharedState
 
@@ -79,7 +80,7 @@ def export(
         name, tracks = _file_name(own.name), [track for track in page.tracks if track.state == "ready"]
     else:
         name, tracks = "catalog", _listed(shared, q, by, sort, trashed)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{format}"'}
+    headers = {"Content-Disposition": attachment(f"{name}.{format}")}
     if format == "zip":
         return StreamingResponse(
             zip_of(shared.service.store, tracks), media_type=KINDS[format], headers=headers

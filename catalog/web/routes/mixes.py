@@ -14,7 +14,7 @@ from ...export import name_of
 from ...soundtrack.queued import mix_sent, queue_mix
 from ...soundtrack.shared import soundtracks_of
 from ..problems import PROBLEMS
-from ..ranges import file_response
+from ..ranges import attachment, file_response
 from ..state import Root, SharedState, TrackId, Trusted
 from .audio import MEDIA_TYPES, Format
 from .music import QUEUED, job_response
@@ -74,7 +74,7 @@ def mix(
         recording.write_bytes(voice)
         warnings = mix_sent(shared.service, track, recording, target, loop)
         content = target.read_bytes()
-    headers = {"Content-Disposition": f'attachment; filename="{name_of(track)}-mix.{format}"'}
+    headers = {"Content-Disposition": attachment(f"{name_of(track)}-mix.{format}")}
     if warnings:
         headers[WARNINGS] = quote("\n".join(warnings))
     return Response(content, media_type=MEDIA_TYPES[format], headers=headers)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ...errors import InputError
 from ...history.feedback import TrackChanges as TrackChangesOfMany
 from ...history.feedback import change_all
-from ...models import FilterArguments, Judgement, Page, WholeNumber, YesOrNo
+from ...models import FilterArguments, Judgement, Page, Rating, YesOrNo
 from ...service.browse import NEWEST
 from ..json_response import Json
 from ..problems import PROBLEMS
@@ -58,7 +58,7 @@ class TrackChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rating: WholeNumber | None = Field(None, ge=1, le=5)
+    rating: Rating | None = None
     request_id: str | None = Field(None, max_length=64, description="The request whose answer is rated.")
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
@@ -70,7 +70,7 @@ class ChangesOfMany(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rating: WholeNumber | None = Field(None, ge=1, le=5)
+    rating: Rating | None = None
     tags: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=50)
     note: str | None = Field(None, max_length=5_000)
     title: str | None = Field(None, max_length=200)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from music_catalog import presets
 from music_catalog.brief.asked import Unusable, instructions, parse, schema
 from music_catalog.brief.listed import brief_of, unknown_style
+from music_catalog.errors import InputError
 from music_catalog.models import StatedBrief
+from music_catalog.request.context import read_context
 
 STYLES = presets.load().styles
 SCHEMA = schema(STYLES)
@@ -74,6 +76,16 @@ def test_no_other_answer_is_one(answer):
 def test_an_answer_that_nests_without_end_is_refused_quickly(answer):
     with pytest.raises(Unusable):
         parse(answer, STYLES)
+
+
+@pytest.mark.parametrize("name", ["valence", "energy", "serious"])
+def test_a_number_in_quotes_is_read_of_a_model_and_refused_of_a_caller(name):
+    assert getattr(parse(json.dumps({**GOOD, name: "0.5"}), STYLES), name) == 0.5
+    with pytest.raises(Unusable):
+        parse(json.dumps({**GOOD, name: True}), STYLES)
+    for value in ("0.5", True):
+        with pytest.raises(InputError, match=f"^brief.{name} is .*: pass a number$"):
+            read_context("Rain.", brief={**GOOD, name: value})
 
 
 @pytest.mark.parametrize("word", ["-", "none", "null", "", None])

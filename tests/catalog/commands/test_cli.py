@@ -86,7 +86,10 @@ def test_schema_brief_prints_a_schema_over_the_styles_of_the_home(copy):
 def test_find_exits_3_when_nothing_fits(home):
     result = run("find", "Container shipping volumes grew by four percent.", *SHORT, home=home)
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "nothing fits" in result.stderr
+    assert result.stderr.startswith("Error: nothing fits: ")
+    assert len(result.stderr.splitlines()) == 1
+    told = run("find", "Container shipping volumes grew.", *SHORT, "--json", home=home)
+    assert json.loads(told.stdout)["track"] is None
 
 
 def test_dry_run_makes_nothing(copy):

@@ -43,6 +43,9 @@ def test_stats_and_suggestions(copy):
     assert len(found["presets"]) == 3
     assert {one["evidence"] for one in found["presets"]} == {"description"}
     assert "its description" in run("presets", "suggest", "calm rain", home=copy).stdout
+    empty = run("presets", "suggest", "calm rain", home=copy / "nothing")
+    assert empty.exit_code == 3
+    assert "make a track first, such as `catalog find-or-make 'calm rain'`, or choose from" in empty.stderr
 
 
 def test_calibrate_writes_a_certificate_that_decides_from_then_on(copy, tmp_path):

@@ -53,6 +53,7 @@ def test_it_asks_makes_and_goes_on(corpus, tmp_path):
     again = run(*call, home=tmp_path / "home")
     assert (again.exit_code, again.stdout) == (0, "")
     assert again.stderr.count("[there: ") == 2
+    assert again.stderr.startswith("corpus: 3 texts, all read; the catalog serves 100.0% already\n")
     assert data(run("list", "--json", home=tmp_path / "home"))["tracks"]
     assert data(run("stats", "--json", home=tmp_path / "home"))["stocked"] == 2
 

@@ -34,7 +34,6 @@ from music_catalog.commands.terminal import print_result
         ),
         ("variety is 0; it lies between 1 and 1000", "--variety is 0; it lies between 1 and 1000"),
         ("duration_s is 0; pass more", "--duration is 0; pass more"),
-        ("the override duration_s is 0; pass more", "--duration is 0; pass more"),
         ("the table is of an earlier version", "the table is of an earlier version"),
         ("a database; pass table='chunks'", "a database; pass --table chunks"),
         ("style=drone and top_k=3 stay as they are", "style=drone and top_k=3 stay as they are"),

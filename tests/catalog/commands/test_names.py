@@ -86,9 +86,9 @@ def test_a_model_of_an_unknown_name_is_refused_with_those_of_the_ear_too():
 
 
 def test_a_search_that_finds_nothing_tells_what_may_have_been_meant(home):
-    refused = run("search", "mood:clam", home=home)
+    refused = run("search", "rain", "--mood", "clam", home=home)
     assert refused.exit_code == 3
-    assert refused.stderr == "Error: no track matches 'mood:clam'; 'clam' is no mood; did you mean calm?\n"
+    assert refused.stderr.endswith("'clam' is no mood; did you mean calm?\n")
     for args, meant in (
         (("--style", "ambient_lofy"), "ambient_lofi"),
         (("--environment", "forrest"), "forest"),
@@ -97,9 +97,14 @@ def test_a_search_that_finds_nothing_tells_what_may_have_been_meant(home):
         (("style:ambient_lofy",), "ambient_lofi"),
         (("environment:forrest",), "forest"),
         (("moood:calm",), "mood"),
+        (("mood:clam",), "calm"),
     ):
         assert f"did you mean {meant}" in run("search", "rain", *args, home=home).stderr
-    listed = run("list", "mood:clam", home=home)
+    assert (
+        "mood:clam at character 1 is not valid; did you mean calm?"
+        in run("list", "mood:clam", home=home).stderr
+    )
+    listed = run("list", "--mood", "clam", home=home)
     assert listed.exit_code == 0
     assert listed.stderr == "note: 'clam' is no mood; did you mean calm?\n0 of 0 tracks\n"
 

@@ -18,6 +18,8 @@ def test_a_title_stands_in_place_of_the_summary_until_it_is_taken_away(service):
     assert "zephyr-overture" in name_of(named)
     german = named.model_copy(update={"title": "Fröhlicher Straßentag in Łódź"})
     assert name_of(german) == f"{made.style}-frohlicher-strassentag-in-lodz-{made.id}"
+    other = named.model_copy(update={"title": "Тихий дождь / が"})
+    assert name_of(other) == f"{made.style}-тихий-дождь-が-{made.id}"
     assert line(named).endswith("Zephyr Overture")
     assert "Zephyr Overture" in repr(named)
     assert track_text(named).startswith("Title: Zephyr Overture\n")

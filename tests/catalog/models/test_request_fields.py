@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from music_catalog.commands.music import find_or_make
 from music_catalog.integrations.arguments import FindOrMakeArguments, FixedArguments
+from music_catalog.integrations.mcp_tools import WaitS
 from music_catalog.models import (
     Audience,
     Choices,
@@ -18,6 +19,7 @@ from music_catalog.models import (
     FilterArguments,
     LogArguments,
     RequestArguments,
+    StatedBrief,
     Takes,
 )
 from music_catalog.reuse.terms import TermArguments
@@ -25,7 +27,7 @@ from music_catalog.service.call import StockOptions
 from music_catalog.service.service import MusicService
 from music_catalog.service.stock_plan import OPTIONS
 from music_catalog.store.requests import FORMAT
-from music_catalog.web.schemas import FindOrMakeBody
+from music_catalog.web.schemas import FindOrMakeBody, SearchBody
 
 MODELS = (Context, Choices, Audience, Takes)
 FIELDS = {name: model for model in MODELS for name in model.model_fields}
@@ -48,6 +50,15 @@ def json_types_of(schema):
     choices = schema.get("anyOf", [schema])
     named = [schema["$defs"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in choices]
     return {each.get("type", "string") for each in named}
+
+
+def test_the_schemas_have_the_limits_of_numbers_as_such():
+    for model in (Choices, Takes, StatedBrief, SearchBody):
+        for name, field in model.model_json_schema()["properties"].items():
+            shown = [field, *field.get("anyOf", ())]
+            assert not any({"ge", "gt", "le", "lt"} & part.keys() for part in shown), (model, name)
+    assert SearchBody.model_json_schema()["properties"]["limit"]["maximum"] == 1000
+    assert TypeAdapter(WaitS).json_schema()["maximum"] == 30
 
 
 def test_a_field_belongs_to_one_model():

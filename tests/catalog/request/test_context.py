@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from music_catalog.errors import InputError
 from music_catalog.models import Context
-from music_catalog.request.context import as_payload, passed_over, read_bytes, read_context
+from music_catalog.request.context import as_payload, own_moods, passed_over, read_bytes, read_context
 
 
 def test_a_text_is_the_context():
@@ -141,6 +141,30 @@ def test_values_of_a_payload_that_cannot_be_used_are_told():
     assert '"features"' in note
     (note,) = passed_over(payload, read_context(payload, environment="cave"))
     assert "environment" not in note
+
+
+@pytest.mark.parametrize("language", ["en", "EN-gb", "German", "nld", "sw", "mis", "zh-Hant"])
+def test_a_language_is_stated_by_a_code_or_a_name(language):
+    assert read_context("Rain.", language=language).language == language
+
+
+@pytest.mark.parametrize("language", ["xx", "klingon", "e", "english uk"])
+def test_an_unknown_language_is_refused_and_passed_over_in_a_payload_of_others(language):
+    with pytest.raises(InputError, match=f"^language is '{language}', which is no language; write its code"):
+        read_context("Rain.", language=language)
+    with pytest.raises(InputError, match="which is no language"):
+        read_context({"text": "Rain.", "features": {"language": language}})
+    payload = {"text": "Rain.", "language": language}
+    context = read_context(payload)
+    assert context.language is None
+    assert "language of the payload cannot be used" in passed_over(payload, context)[0]
+
+
+def test_a_mood_of_ones_own_is_told_with_the_nearest_known_one():
+    (slip, own) = own_moods(read_context("Rain.", mood_tags=("clam", "Calm", "qwx")))
+    assert slip == "'clam' is no known mood and is taken as a word of your own; did you mean calm?"
+    assert own.startswith("'qwx' is no known mood and is taken as a word of your own; known are aggressive, ")
+    assert own_moods(read_context("Rain.", mood_tags="calm")) == ()
 
 
 @pytest.mark.parametrize(

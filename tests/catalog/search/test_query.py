@@ -123,6 +123,9 @@ def test_prose_stays_words(text):
         ("environment:florest", r"environment:florest at character 1 is not valid; did you mean forest"),
         ("a -time:nihgt", r"time:nihgt at character 3 is not valid; did you mean night"),
         ("style:ambiant_lofi", r"style:ambiant_lofi at character 1 .* did you mean ambient_lofi"),
+        ('"soft rain', r'^the quote " at character 1 of the query is not closed; add one, or leave it out$'),
+        ('rain tag:"best of', "at character 10 of the query is not closed"),
+        ('the 12" mix', "at character 7 of the query is not closed"),
         ("length:60..30", "the range is empty; write length:30..60"),
         ("bpm:90..3", r"bpm:90..3 at character 1 is not valid; the range is empty; write bpm:3..90"),
         ("length:long", "'long' is no number; write it like length:30..60"),
@@ -148,6 +151,22 @@ def test_refusals_say_what_and_where(text, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
         parse(text, STYLES)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mood_and_a_language_are_refused_where_what_there_is_is_known():
+    known = {"mood": ("calm", "Spooky of mine"), "language": ("en", "de")}
+    for text, sentence in (
+        ("mood:calmm", r"mood:calmm at character 1 is not valid; did you mean calm\?"),
+        ("rain -mood:calm,clam", r"mood:clam at character 6 is not valid; did you mean calm"),
+        ("lang:zzz", r"lang:zzz at character 1 is not valid; valid: de, en$"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            parse(text, known)
+        parse(text)
+    for text in ("mood:CALM", "mood:none", 'mood:"Spooky of mine"', "language:EN", "-language:de"):
+        parse(text, known)
+    assert conditions("mood:CALM")[0].any_of == ("CALM",)
+    assert parse("mood:CALM", known).where.conditions[0].any_of == ("calm",)
 
 
 SIGNS = [

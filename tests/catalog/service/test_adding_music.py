@@ -24,6 +24,7 @@ from music_catalog.upkeep.backup import back_up
 from music_catalog.upkeep.restore import restore
 
 RATE = 44_100
+OPUS = {"format": "OGG", "subtype": "OPUS"}
 
 
 def tune(seed, seconds=8.0, rate=RATE):
@@ -96,17 +97,18 @@ def test_a_folder_is_added_and_what_cannot_be_read_is_named(open_service, folder
     assert service.store.care.check(deep=True) == []
 
 
-@pytest.mark.parametrize("form", ["wav", "aiff", "mp3"])
+@pytest.mark.parametrize("form", ["wav", "aiff", "mp3", "au", "w64", "ogg", "opus"])
 def test_a_file_that_is_shorter_than_it_says_is_told(service, tmp_path, form):
     path = tmp_path / f"cut.{form}"
-    sf.write(path, tune(3), RATE)
+    sf.write(path, tune(3), 48_000 if form == "opus" else RATE, **OPUS if form == "opus" else {})
     (whole,) = service.add(path, dry_run=True).files
     assert (whole.outcome, whole.detail) == ("added", "")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     (cut,) = service.add(path).files
     assert cut.outcome == "added"
-    assert cut.detail == f"cut short: it ends after {cut.duration_s:.0f} s of the 8 s that it states"
+    stated = "without its end" if form in ("ogg", "opus") else "of the 8 s that it states"
+    assert cut.detail == f"cut short: it ends after {cut.duration_s:.0f} s {stated}"
 
 
 def test_a_disk_that_takes_no_copy_ends_the_adding(service, tmp_path, monkeypatch):

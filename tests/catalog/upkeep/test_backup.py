@@ -439,7 +439,7 @@ def test_repeats_of_the_catalog_before_do_not_hold(home, backup):
 
 def test_folders_that_cannot_hold_a_backup(home, backup, tmp_path):
     store = open_store(home)
-    for folder in (home, home / "backup", home.parent, "s3://bucket/x", " "):
+    for folder in (home, home / "backup", home.parent, "s3://bucket/x", "s3:/bucket/x", "gs:x", " "):
         with pytest.raises(InputError):
             back_up(store, folder)
     with pytest.raises(NotFound, match="there is no backup in"):

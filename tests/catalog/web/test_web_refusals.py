@@ -280,7 +280,7 @@ def test_a_refused_name_with_a_line_break_stays_in_one_line(client):
         ({"context": RAIN, "valence": "0.5"}, "valence is '0.5': pass a number"),
         ({"context": RAIN, "seed": "7"}, "seed is '7': pass a whole number"),
         ({"context": RAIN, "log": "no"}, "log is 'no': pass true or false"),
-        ({"context": 5}, "context is 5: input should be a valid string"),
+        ({"context": 5}, "context is 5: pass a text"),
         ({"context": RAIN, "contxt": 1}, "unknown option 'contxt'; did you mean context? valid: "),
         ({"context": RAIN, "fit": "fit"}, "fit is 'fit'; did you mean fits? valid: fits, passable"),
         ([1], "the body is [1]; send a JSON object"),

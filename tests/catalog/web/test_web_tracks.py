@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import zipfile
+from urllib.parse import unquote
 
 import anyio.to_thread
 import numpy as np
@@ -181,6 +184,12 @@ def test_a_title_names_a_track_wherever_it_is_listed_and_found(client, made):
     assert [(one["id"], one["title"]) for one in found["tracks"]] == [(made["id"], "Zephyr Overture")]
     saved = client.get(f"{path}/audio?download=true")
     assert "zephyr-overture" in saved.headers["content-disposition"]
+    client.patch(path, {"title": "Тихий дождь"})
+    saved = client.get(f"{path}/audio?download=true")
+    assert f"-тихий-дождь-{made['id']}.wav" in unquote(saved.headers["content-disposition"])
+    archive = zipfile.ZipFile(io.BytesIO(client.get("/api/export?format=zip").content))
+    assert any("тихий-дождь" in name for name in archive.namelist())
+    client.patch(path, {"title": "Zephyr Overture"})
     assert "Zephyr Overture" in client.get("/api/export?format=m3u").text
     assert "Zephyr Overture" in [one["title"] for one in client.get("/api/map").json()["points"]]
     assert client.patch(path, {"title": None}).json()["title"] == ""
