@@ -83,12 +83,14 @@ def _alike(prints: Mapping[str, Prints], lengths_s: Mapping[str, float]) -> Iter
     for first, later in _candidates([*prints.values()]):
         if first in taken or later in taken:
             continue
-        one, other = prints[ids[first]], prints[ids[later]]
-        frames = min(len(one), len(other))
-        if abs(lengths_s[ids[first]] - lengths_s[ids[later]]) > MOST_LONGER_S or frames < LEAST_FRAMES:
+        if abs(lengths_s[ids[first]] - lengths_s[ids[later]]) > MOST_LONGER_S:
             continue
-        turned = np.unpackbits((one[:frames] ^ other[:frames]).view(np.uint8)).sum()
-        if turned < MOST_APART * 32 * frames:
+        one, other = prints[ids[first]], prints[ids[later]]
+        most = min(len(one), len(other))
+        there = (one[:most] != 0) & (other[:most] != 0)  # digital silence is left out
+        frames = int(there.sum())
+        turned = np.unpackbits((one[:most] ^ other[:most])[there].view(np.uint8)).sum()
+        if frames >= LEAST_FRAMES and turned < MOST_APART * 32 * frames:
             taken.add(later)
             yield ids[first], ids[later]
 
@@ -100,7 +102,9 @@ def _candidates(prints: Sequence[Prints]) -> list[tuple[int, int]]:
     lengths = [len(one) for one in prints]
     owners = np.repeat(np.arange(len(prints), dtype=np.int64), lengths)
     times = np.concatenate([np.arange(length, dtype=np.uint64) for length in lengths])
-    frames = (times << np.uint64(32)) | np.concatenate(prints).astype(np.uint64)
+    values = np.concatenate(prints)
+    frames = (times << np.uint64(32)) | values.astype(np.uint64)
+    frames, owners = frames[values != 0], owners[values != 0]
     order = np.argsort(frames, kind="stable")
     frames, owners = frames[order], owners[order]
     pairs: list[NDArray[np.int64]] = []
