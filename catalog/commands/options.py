@@ -192,8 +192,8 @@ context_options = options(
     wanted(
         "--role",
         shell_complete=complete_names("roles"),
-        show_default=FROM_THE_TEXT,
-        help="What the music is for: background_bed, ...",
+        show_default="from the length and the text",
+        help="What the music is for: background_bed, ... Up to 8 s it is a sound or a sting unless named.",
     ),
     wanted("--quality", show_default=DEFAULT_QUALITY, help="Quality tier: preview, standard or final."),
     wanted("--duration", "duration_s", type=float, show_default="from the role", help="Length in seconds."),

@@ -176,7 +176,13 @@ class Store:
         """
         if self.blobs is None:
             return uuid.uuid4().hex[:16]
-        return hashlib.sha256(f"{key}/{seed}/{self.takes(key)}".encode()).hexdigest()[:16]
+        number = earlier = self.takes(key)
+        while True:
+            new = hashlib.sha256(f"{key}/{seed}/{number}".encode()).hexdigest()[:16]
+            # A purge lets the numbers begin anew, and a track that lies in the trash may have the next one.
+            if not earlier or (track := self.tracks.get(new)) is None or track.state == "ready":
+                return new
+            number += 1
 
     def share(self, name: str) -> None:
         """Give a file that was written into the folder of this home to every replica that opens it from now on."""

@@ -90,7 +90,7 @@ def test_every_command_has_examples_that_parse(path, command):
 @pytest.mark.parametrize(
     ("name", "default"),
     [
-        ("--role", "(from the text)"),
+        ("--role", "(from the length and the text)"),
         ("--quality", f"({USUAL_QUALITY})"),
         ("--duration", "(from the role)"),
         ("--seed", "(from the text)"),

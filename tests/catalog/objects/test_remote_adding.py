@@ -10,6 +10,20 @@ from music_catalog.intake.words import Words
 from music_catalog.service.adding.flow import add_files
 
 
+def test_a_file_that_was_trashed_and_purged_in_turns_is_added_anew(replica, prepared_here, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (44_100, 1))
+    sf.write(tmp_path / "a.flac", noise, 22_050)
+    service = replica()
+    for purges in (False, True, False):
+        (added,) = service.add(tmp_path / "a.flac").files
+        assert (added.outcome, service.get(added.track_id).state) == ("added", "ready")
+        if purges:  # the first track, which leaves its number free
+            assert service.store.care.purge() == 1
+        service.undo_add("last")
+    (added,) = service.add(tmp_path / "a.flac").files
+    assert (added.outcome, service.get(added.track_id).state) == ("added", "ready")
+
+
 def test_a_file_that_two_replicas_add_at_once_is_stored_once(replica, prepared_here, tmp_path):
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (44_100, 1))
     sf.write(tmp_path / "a.flac", noise, 22_050)
