@@ -39,9 +39,17 @@ _ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?==))(?:='?(\w+(?:\.\w+)*)
 """`min_similarity`, `max_false_reuse=0.05`, `reuse='auto'`; a name of a single word counts only with a value."""
 
 
-_SUBJECT = re.compile(r"^([a-z_]+)(?= is )")
-"""A name before "is" at the beginning of a sentence is an argument, also a single word, and `duration_s`, which names a
-column elsewhere."""
+SUBJECTS = FLAGS | {
+    "duration_s": "--duration",
+    "energy": "--energy",
+    "environment": "--environment",
+    "mood_tags": "--mood",
+    "time_of_day": "--time-of-day",
+    "valence": "--valence",
+}
+"""Flags for names that are other things too: a column, a feature."""
+_SUBJECT = re.compile(r"^([a-z_]+)(?:\.\d+)?(?= is )")
+"""A name before "is" at the beginning of a sentence is an argument, also a single word, and a value of a list."""
 
 
 def in_flags(sentence: str) -> str:
@@ -54,7 +62,7 @@ def in_flags(sentence: str) -> str:
         return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {value}"
 
     def subject(argument: re.Match[str]) -> str:
-        return (FLAGS | {"duration_s": "--duration"}).get(argument[1], argument[0])
+        return SUBJECTS.get(argument[1], argument[0])
 
     return _ARGUMENT.sub(flag, _SUBJECT.sub(subject, sentence))
 

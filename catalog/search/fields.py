@@ -105,7 +105,8 @@ def _read_open_name(value: TypedValue) -> Alternative:
     if valid is None or value.text in valid:
         return value.text
     if lower not in valid:
-        raise value.refusal(nearest(lower, valid))
+        # There are too many languages to list.
+        raise value.refusal(_hint("language") if value.field == "language" else nearest(lower, valid))
     return lower
 
 

@@ -158,7 +158,7 @@ def test_a_mood_and_a_language_are_refused_where_what_there_is_is_known():
     for text, sentence in (
         ("mood:calmm", r"mood:calmm at character 1 is not valid; did you mean calm\?"),
         ("rain -mood:calm,clam", r"mood:clam at character 6 is not valid; did you mean calm"),
-        ("lang:zzz", r"lang:zzz at character 1 is not valid; valid: de, en$"),
+        ("lang:zzz", r"lang:zzz at character 1 is not valid; write it like language:en$"),
     ):
         with pytest.raises(InputError, match=sentence):
             parse(text, known)
