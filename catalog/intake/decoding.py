@@ -29,7 +29,7 @@ SILENT_DBFS = -70.0
 SILENT = 10.0 ** (SILENT_DBFS / 20.0)
 IN_MEMORY_S = 660.0
 """Longer audio is kept in a temporary file while it is measured."""
-BLOCK_FRAMES = 1 << 18
+BLOCK_FRAMES = 4 * RATE
 LEAST_SHARE = 0.98
 """A file that ends before this share of what its header promises is cut short."""
 TABLE_WITHIN = 64

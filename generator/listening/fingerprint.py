@@ -41,7 +41,8 @@ AUDIBLE_DB = -50.0
 LEAST_SOUNDING = 0.3
 """The share of bands that sound, below which bits are chance: that of the shipped styles is 0.7 and more, of bare
 sines 0.2 at most."""
-BLOCK_FRAMES = 512
+BLOCK_FRAMES = 96
+"""Of so many frames windows and spectra stay in the cache of the processor."""
 UNSURE = 3
 """How many bits of a frame are noted as those that coding is the likeliest to turn."""
 
