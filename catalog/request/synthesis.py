@@ -16,7 +16,7 @@ MODES = ("phrygian", "minor", "dorian", "mixolydian", "major", "lydian")
 MODE_PLACE = {"harmonic_minor": 1, "hijaz": 0}
 MODE_STEPS = 3.5
 """Steps along `MODES` for a change of valence by 1."""
-LEAST_CHANGE, FULL_CHANGE = 0.05, 0.2
+LEAST_CHANGE, FULL_CHANGE = 0.05, 0.1
 """The changes of a mood that begin to bend the playing, and that bend it fully: styles lie close together."""
 CLEAR_BEND = 0.4
 """The share of a full bend from which on notes, chords and lines are played in another way."""
@@ -52,7 +52,7 @@ def shade(
     """Return the parameters shifted by the distance of the mood from the style's own, and the reasons.
 
     Valence shifts the mode, the register, how long notes are held and how chords and bass are played; energy the tempo
-    (by at most a quarter), density, drums, pad and brightness; both the room. Night and dawn replace the animals of a
+    (by at most a quarter), drums and brightness; both density, pad and room. Night and dawn replace the animals of a
     style that has them. Where the mood is the style's own nothing changes. The result is always a valid `Synthesis`;
     raises GeneratorError when `synthesis` is not. The amounts are those that taggers hear (docs/SYNTHESIS.md).
     """
@@ -67,12 +67,12 @@ def shade(
         "comping": _exchanged(style.comping, bend, LIVELIER_COMPING, CALMER_COMPING),
         "bass_line": _exchanged(style.bass_line, bend, LIVELIER_BASS, CALMER_BASS),
         "tempo_bpm": _tempo(style.tempo_bpm, 0.12 * drive + 0.1 * livelier),
-        "density": _level(style.density + 0.28 * livelier),
+        "density": _level(style.density + 0.2 * bend + 0.28 * livelier),
         "brightness": _level(style.brightness + 0.15 * drive),
         "drum_level": _drums(style, 0.2 * drive),
-        "pad_level": _level(style.pad_level * (1 - 0.4 * drive)),
-        "reverb": _reverb(style.reverb, 2 ** (-0.5 * bend - 0.7 * drive)),
-        "room_s": round(min(9.0, max(0.2, style.room_s * 2 ** (-0.7 * bend - 0.7 * drive))), 3),
+        "pad_level": _level(style.pad_level * (1 - 0.4 * bend) * (1 - 0.4 * drive)),
+        "reverb": _reverb(style.reverb, 2 ** (-1.1 * bend - 0.7 * drive)),
+        "room_s": round(min(9.0, max(0.2, style.room_s * 2 ** (-1.3 * bend - 0.7 * drive))), 3),
         "textures": _textures(style.textures, time_of_day),
     }
     shaded = Synthesis.parse({**style.model_dump(), **changes})

@@ -69,7 +69,7 @@ def test_energy_alone_leaves_the_mode_and_valence_alone_the_tempo():
     assert any("mode major" in reason for reason in reasons)
 
 
-def test_a_sadder_context_is_played_lower_longer_plainer_and_in_a_larger_room():
+def test_a_sadder_context_is_played_lower_longer_sparser_plainer_and_in_a_larger_room():
     style = Synthesis.parse(STYLES["acoustic_folk"]["synthesis"])
     values, reasons = shaded("acoustic_folk", -0.6, STYLES["acoustic_folk"]["energy"])
     sad = Synthesis.parse(values)
@@ -78,9 +78,21 @@ def test_a_sadder_context_is_played_lower_longer_plainer_and_in_a_larger_room():
     assert (style.comping, sad.comping) == ("strum", "block")
     assert (style.bass_line, sad.bass_line) == ("roots", "sustained")
     assert (style.colour, sad.colour) == ("triad", "seventh")
+    assert sad.density < style.density
     assert sad.reverb > style.reverb
-    assert sad.room_s > style.room_s
+    assert sad.room_s > 2 * style.room_s
     assert {"comping strum -> block for the valence", "a wetter room"} <= set(reasons)
+
+
+def test_a_small_difference_bends_fully_and_a_glad_context_softens_the_pad():
+    style = STYLES["cinematic_tension"]
+    near, far, glad = (
+        Synthesis.parse(shaded("cinematic_tension", valence, style["energy"])[0])
+        for valence in (-0.61, -1.0, 0.8)
+    )
+    assert near.register_shift == far.register_shift == -0.55
+    assert near.room_s == far.room_s
+    assert glad.pad_level < Synthesis.parse(style["synthesis"]).pad_level
 
 
 @settings(max_examples=100, deadline=None)
