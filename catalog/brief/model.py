@@ -16,9 +16,12 @@ from ..text.tensors import read_metadata, read_tensors
 from .own import OwnStyles
 from .words import Vocabulary, Words
 
-__all__ = ["BriefModel", "read_model"]
+__all__ = ["DECLARED", "BriefModel", "read_model"]
 
 Array = NDArray[np.float32]
+
+DECLARED = 3
+"""The last columns of `described`: what the preset declares beside its description."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,11 @@ class BriefModel:
     own: OwnStyles | None = None
     """The network for the user's own styles; None in a model that was written before there was one."""
     words: Words | None = None
-    """What single words add; None in a model that was written before they did."""
+    """What single words say; None in a model that was written before they were read."""
+    reads_words: bool = False
+    """Whether what words say is an input of the network. In a model that was written before, it is added to scores."""
+    application_layers: tuple[int, ...] = ()
+    """The layers of the encoder whose vectors of what the application is are read; none in a model written before."""
     text_kinds: tuple[str, ...] = ()
     cultures: tuple[str | None, ...] = ()
     scene: Array | None = None
@@ -61,6 +68,13 @@ class BriefModel:
     def width(self) -> int:
         """Number of inputs of a text."""
         return int(self.hidden.shape[1]) - 1
+
+    @property
+    def told(self) -> slice:
+        """The inputs that tell what the application is: they stand before what words say."""
+        dimension = self.described.shape[1] - DECLARED
+        end = self.width - (len(self.words.scale) if self.words is not None and self.reads_words else 0)
+        return slice(end - len(self.application_layers) * dimension, end)
 
     def read(self, inputs: Array) -> Array:
         """Return the inputs of a text with the hidden layer beside them, and 1; shape (inputs + hidden + 1,)."""
@@ -84,6 +98,8 @@ class BriefModel:
             and self.affect.shape == (2, read + 1)
             and (self.own is None or self._is_whole(self.own))
             and (self.words is None or self.words.is_whole(styles))
+            and (self.words is not None or not self.reads_words)
+            and self.told.start >= 0
             and (self.scene is None or self.scene.shape == (outputs, read + 1))
         )
 
@@ -119,6 +135,8 @@ def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
             unseen_penalty=float(about["unseen_penalty"]),
             own=_own(tensors),
             words=_words(tensors),
+            reads_words=bool(about.get("reads_words", False)),
+            application_layers=tuple(about.get("application_layers", ())),
             text_kinds=tuple(about.get("text_kinds", ())),
             cultures=tuple(about.get("cultures", ())),
             scene=tensors.get("scene"),

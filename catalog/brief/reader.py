@@ -5,11 +5,12 @@ and manner, which the last one, trained to tell topics, leaves out. `tests/bench
 texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. `own` tells
 how a style is read that it was not fitted to, such as a user's own. docs/BRIEF.md holds the figures.
 
-A style s has one score for a text: z = x·w_s + b_s + t·v_s + g·c(s). x are the inputs of the text with a hidden layer
-of rectified linear units beside them; t are its words and pairs of words (`words`), of English texts alone; c compares
-the text with what the preset says of the style. The chance that the style passes is sigmoid(z), that it fits
-sigmoid(z - step): an ordinal logistic regression (McCullagh 1980). Kind of text, culture and seriousness are read from
-the same x, and the mood of the music from x, t and the styles that serve.
+A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
+rectified linear units beside them; c compares the text with what the preset says of the style. Among the inputs are
+what a regression over the words of an English text says (`words`), and vectors of what the application is, where that
+is told. The chance that the style passes is sigmoid(z), that it fits sigmoid(z - step): an ordinal logistic regression
+(McCullagh 1980). Kind of text, culture and seriousness are read from the same x, and the mood of the music from x and
+the styles that serve.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ..presets.vocabulary import MOODS
 from ..text.encoder import Encoder
 from ..text.minilm import single_threaded_blas
 from ..text.parsed import ENGLISH
-from .model import BriefModel, read_model
+from .model import DECLARED, BriefModel, read_model
 from .own import StyleLike, all_of, said
 from .own import inputs as own_inputs
 from .topics import fold, topics_in
@@ -38,6 +39,7 @@ __all__ = [
     "MODEL_FILE",
     "BriefModel",
     "StyleLike",
+    "applied",
     "compare",
     "describe",
     "digest",
@@ -60,8 +62,6 @@ VECTOR_SCALE, LAYER_SCALE, FEATURE_SCALE = 4.0, 5.6, 0.7
 """Bring the inputs to a size at which one penalty on the weights suits both."""
 COSINE_SCALE = 3.0
 MOST_SHARED = 3
-DECLARED = 3
-"""The last columns of `describe`: what the preset declares beside its description."""
 TAGS = tuple(MOODS)
 
 
@@ -103,21 +103,24 @@ def read_brief(
     styles: Mapping[str, StyleLike],
     encoder: Encoder,
     home: Path | None = None,
+    application: Array | None = None,
 ) -> Brief | None:
     """Return the brief of a text over the presets `styles`; None with an encoder that no model was fitted to.
 
-    `layers` are the unit vectors of the text after each layer of the encoder, shape (layers, dimension). `home` may
-    hold the user's own models. Raises Unavailable for a model that cannot be read.
+    `layers` are the unit vectors of the text after each layer of the encoder, shape (layers, dimension), and
+    `application` those of what the application is, None where that is not told. `home` may hold the user's own models.
+    Raises Unavailable for a model that cannot be read.
     """
     model = load(encoder.identity, home)
     if model is None:
         return None
-    if max(model.layers, default=0) >= len(layers):
+    if (deepest := max((*model.layers, *model.application_layers), default=0)) >= len(layers):
         raise Unavailable(
-            f"the model of the brief for {encoder.identity} reads layer {max(model.layers) + 1} of the encoder, which "
+            f"the model of the brief for {encoder.identity} reads layer {deepest + 1} of the encoder, which "
             f"gives {len(layers)}; fit it again with fit_brief.py, or delete it"
         )
-    read = inputs(layers, features, model.layers)
+    said_by_words = words_of(model, text, features)
+    read = _inputs(model, layers, features, said_by_words, application)
     if len(read) != model.width:
         raise Unavailable(
             f"the model of the brief for {encoder.identity} reads {model.width} inputs and a text has {len(read)}; "
@@ -129,9 +132,12 @@ def read_brief(
     compared = compare(text, layers[-1], features, styles, vectors, usual)
     mood = np.clip(model.affect @ read, -1, 1)
     fitted = model.weights @ read[:-1] + model.bias
-    # Styles of the user's own are weighed without the words: with them they were picked no better.
-    added, to_mood = np.split(words_of(model, text, features), [len(fitted)])
-    worded = fitted + added
+    if model.reads_words:
+        worded, to_mood = fitted, np.zeros(2, dtype=np.float32)
+    else:
+        # Styles of the user's own are weighed without the words: with them they were picked no better.
+        added, to_mood = np.split(said_by_words, [len(fitted)])
+        worded = fitted + added
     score = compared @ model.compared
     score[rows >= 0] += worded[rows[rows >= 0]]
     if len(own):
@@ -153,8 +159,18 @@ def read_brief(
     )
 
 
+def _inputs(
+    model: BriefModel, layers: Array, features: Features, said_by_words: Array, application: Array | None
+) -> Array:
+    """Return all that the model reads of a text, shape (inputs,)."""
+    # What is not told stands for nothing: the mean, which is taken off.
+    told = model.centre[model.told] if application is None else applied(application, model.application_layers)
+    parts = [inputs(layers, features, model.layers), told, *([said_by_words] if model.reads_words else [])]
+    return np.concatenate(parts).astype(np.float32)
+
+
 def words_of(model: BriefModel, text: str, features: Features) -> Array:
-    """Return what the words of a text add to the score of each fitted style, and to the mood; see `Words.scores`.
+    """Return what the words of a text say of each fitted style, and of the mood; see `Words.scores`.
 
     Of a text that is not read as English that is nothing.
     """
@@ -202,6 +218,14 @@ def inputs(layers: Array, features: Features, inner: Sequence[int]) -> Array:
         LAYER_SCALE * layers[[*inner]].ravel(),
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def applied(layers: Array, read: Sequence[int]) -> Array:
+    """Return what the model reads of what the application is, float32 of shape (inputs,): the vectors after layers.
+
+    `layers` are the unit vectors after each layer of the encoder, shape (layers, dimension); those of `read` are read.
+    """
+    return np.asarray(LAYER_SCALE * layers[[*read]].ravel(), dtype=np.float32)
 
 
 def compare(

@@ -21,6 +21,9 @@ from .reader import StyleLike
 
 __all__ = ["Supervisor", "guessed", "with_application"]
 
+MOST_DESCRIPTIONS = 64
+"""Of applications, whose vectors are kept in memory."""
+
 
 class Supervisor:
     """Reads briefs over the presets `styles`; `endpoint` is the language model, None without one.
@@ -74,11 +77,11 @@ class Supervisor:
 
     def _built_in(self, parsed: ParsedText, features: Features, application: str | None) -> Brief | None:
         assert parsed.layers is not None
-        text, layers = parsed.text, parsed.layers
+        text, layers, told = parsed.text, parsed.layers, None
         if application:
-            text, layers = with_application(application, parsed, self._encoder)
+            text, layers, told = with_application(application, parsed, self._encoder)
         read = features.model_copy(update={"language": parsed.spoken})
-        brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home)
+        brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home, told)
         return brief and brief.model_copy(update={"application": application or None})
 
 
@@ -97,13 +100,30 @@ def guessed(context: Context, parsed: ParsedText, brief: Brief | None) -> tuple[
 
 def with_application(
     application: str, parsed: ParsedText, encoder: Encoder
-) -> tuple[str, NDArray[np.float32]]:
-    """Return a text behind the description of its application, and its vectors, shape (layers, dimension).
+) -> tuple[str, NDArray[np.float32], NDArray[np.float32]]:
+    """Return a text behind the description of its application, its vectors, and those of the description alone.
+
+    Both are of shape (layers, dimension).
 
     A line alone often does not tell its genre. The mean of the line alone and of the line behind the description tells
     more than either (docs/BRIEF.md).
     """
     assert parsed.layers is not None
-    told = f"{in_english(application, encoder, parsed).rstrip('.')}. "
+    described = in_english(application, encoder, parsed)
+    told = f"{described.rstrip('.')}. "
     behind = embed_layers(encoder, told + parsed.plain)
-    return told + parsed.text, np.mean([parsed.layers, behind], axis=0, dtype=np.float32)
+    mean = np.asarray(np.mean([parsed.layers, behind], axis=0, dtype=np.float32))
+    return told + parsed.text, mean, _of_description(described, encoder)
+
+
+def _of_description(described: str, encoder: Encoder) -> NDArray[np.float32]:
+    """Return the vectors of a description, shape (layers, dimension). Most texts of a process have the same."""
+    key = encoder.identity, described
+    if (known := _descriptions.get(key)) is None:
+        if len(_descriptions) >= MOST_DESCRIPTIONS:
+            _descriptions.clear()
+        known = _descriptions[key] = embed_layers(encoder, described)
+    return known
+
+
+_descriptions: dict[tuple[str, str], NDArray[np.float32]] = {}

@@ -1,9 +1,9 @@
-"""The single words of a text, and what they add to the scores of the fitted styles and to the mood of the music.
+"""The single words of a text, and what they say of the fitted styles and of the mood of the music.
 
 The encoder's vectors tell what a text is about; the words by which people tell a mood or a manner often hardly move
-them. So each word, and each two words that follow each other, has its own weight for each style, and for valence and
-energy of the music: a ridge regression over TF-IDF (Salton and Buckley 1988). `tests/benchmarks/catalog/brief_words.py`
-fitted it to the labelled texts.
+them. So each word, each two words that follow each other, and the first five letters of each word, which it shares with
+its inflections, have their own weights for each style, and for valence and energy of the music: a ridge regression over
+TF-IDF (Salton and Buckley 1988). `tests/benchmarks/catalog/brief_words.py` fitted it to the labelled texts.
 
 Terms are known by their CRC-32, which is the same in every process, so that the file holds numbers in place of words.
 A term that no fitted text had adds nothing; some 1 in 85,000 of them is taken for another one.
@@ -25,13 +25,16 @@ __all__ = ["Vocabulary", "Words", "terms_of"]
 
 Array = NDArray[np.float32]
 
+BEGINNING = 5
+"""So many letters of a word are a term too; a model that was written before this knows no such term."""
 _WORD = re.compile(r"\w+")
 
 
 def terms_of(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Return the CRC-32 of each word and pair of words of a text, ascending, and how often it has them."""
+    """Return the CRC-32 of each word, beginning of a word and pair of words, ascending, and how often a text has it."""
     words = _WORD.findall(text[:READ_CHARACTERS].lower())
-    terms = [*words, *(f"{one} {after}" for one, after in pairwise(words))]
+    terms = [*words, *(f"#{word[:BEGINNING]}" for word in words)]
+    terms += [f"{one} {after}" for one, after in pairwise(words)]
     numbers = [zlib.crc32(term.encode("utf-8", "surrogatepass")) for term in terms]
     return np.unique(np.asarray(numbers, dtype=np.uint32), return_counts=True)
 
@@ -68,11 +71,11 @@ class Words:
     scale: Array
     """Shape (styles + 2,)."""
     offset: Array
-    """Taken off the score of every style, shape (styles + 2,) or (1,): words spread the scores, which alone would raise
-    the mean chance."""
+    """Taken off what words say of every style, shape (styles + 2,) or (1,): where it is added to the scores, it spreads
+    them, which alone would raise the mean chance."""
 
     def scores(self, text: str) -> Array:
-        """Return what the words of a text add to the score of each fitted style, to valence and energy.
+        """Return what the words of a text say of each fitted style, of valence and energy.
 
         The shape is that of `scale`.
         """

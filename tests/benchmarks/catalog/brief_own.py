@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from brief_network import Network, log_likelihood
-from brief_texts import FITS, FOLDS, PASSABLE, WRONG, Texts, folds_of, network_of
+from brief_network import log_likelihood
+from brief_texts import FITS, FOLDS, PASSABLE, WRONG, Model, Texts, folds_of, model_of
 from music_labels import read_own_labels, read_own_styles
 from numpy.typing import NDArray
 
@@ -85,20 +85,21 @@ def _style(row: dict[str, Any]) -> Any:
     )
 
 
-def scores_apart(texts: Texts, network: Network) -> tuple[Array, Array]:
+def scores_apart(texts: Texts, model: Model) -> tuple[Array, Array]:
     """Return the scores of the fitted styles, shape (texts, styles), and the mood, shape (texts, 2), of every text.
 
-    The network is surer of texts that it was fitted to than of others. So each of these is read by a network that was
-    fitted without it.
+    The model is surer of texts that it was fitted to than of others. So each of these is read by one that was fitted
+    without it.
     """
     fitting = texts.part == "fit"
     fold = np.where(fitting, folds_of(texts), FOLDS)
     scores, moods = np.zeros(texts.grades.shape), np.zeros((len(fitting), 2))
     for number in range(FOLDS + 1):
         here = fold == number
-        one = network if number == FOLDS else network_of(texts, fitting & ~here)
-        scores[here] = one.read(texts.inputs[here]) @ one.weights.T + one.bias
-        moods[here] = one.head(one.moods, texts.inputs[here])[:, :2]
+        one = model if number == FOLDS else model_of(texts, fitting & ~here)
+        network, inputs = one.network, one.inputs(texts, here)
+        scores[here] = network.read(inputs) @ network.weights.T + network.bias
+        moods[here] = network.head(network.moods, inputs)[:, :2]
     return scores, np.clip(moods, -1, 1)
 
 
@@ -186,12 +187,12 @@ def measure_own(
     lists: list[OwnLabels],
     styles: Array,
     described: Array,
-    network: Network,
+    model: Model,
     chances: Array,
     penalty: float,
 ) -> None:
     """Print how well styles are picked that nothing was fitted to, beside rivals and beside the fitted styles."""
-    apart = scores_apart(texts, network)
+    apart, network = scores_apart(texts, model), model.network
     train = [one for one in lists if one.part == "fit"]
     test = [one for one in lists if one.part == "test" and not one.second]
     fitted = train_own(texts, train, styles, apart, network.step)

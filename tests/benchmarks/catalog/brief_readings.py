@@ -58,7 +58,7 @@ def read_all(texts: Sequence[str | Told], encoder: Encoder, cache: Path | None =
         assert parsed.layers is not None
         read, layers = parsed.text, parsed.layers
         if isinstance(text, Told):
-            read, layers = with_application(text.application, parsed, encoder)
+            read, layers, _ = with_application(text.application, parsed, encoder)
         kept[key] = Reading(layers, features.features_of(context, parsed), read, parsed.spoken)
         print(f"\rread {number + 1:,} of {len(texts):,}", end="", file=sys.stderr)
         if cache is not None and len(kept) % SAVED_EVERY == 0:

@@ -1,28 +1,27 @@
-"""Labelled texts as the model of the brief reads them, and its two parts fitted to them: `fit` and `network_of`."""
+"""Labelled texts as the model of the brief reads them, and what is fitted to them: `fit` and `model_of`."""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 from brief_network import Network, Targets, steadied, train
 from brief_readings import Reading, Told
-from brief_words import added, fit_moods, fit_words, matrix, vocabulary_of
+from brief_words import fit_words, matrix, vocabulary_of
 from music_labels import APPLICATION
 from numpy.typing import NDArray
 
 from music_catalog.brief import reader as brief
 from music_catalog.brief.words import Vocabulary
-from music_catalog.glossary.glossary import to_english
 from music_catalog.models import Choices, Context
 from music_catalog.models.brief import Culture, TextKind
 from music_catalog.presets.vocabulary import ENVIRONMENTS
 from music_catalog.request.selection import pick_style
-from music_catalog.text.language import recognize
-from music_catalog.text.parsed import ENGLISH
-from music_catalog.text.sentences import spread
-from music_catalog.text.summary import plain_text
+from music_catalog.text.encoder import Encoder, embed_layers
+from music_catalog.text.parsed import ENGLISH, in_english, parse
 
 __all__ = [
     "CULTURES",
@@ -33,19 +32,18 @@ __all__ = [
     "PLACES",
     "WRONG",
     "Fitted",
+    "Model",
     "Texts",
-    "as_read",
+    "applications_of",
     "as_sent",
     "english_of",
     "fit",
     "folds_of",
     "gather",
     "grades_of",
-    "network_of",
+    "model_of",
     "sigmoid",
     "targets",
-    "worded",
-    "words_of",
 ]
 
 Array = NDArray[np.float64]
@@ -57,11 +55,15 @@ CULTURES = [None, *get_args(Culture)]
 PLACES = [None, *ENVIRONMENTS]
 WRONG, PASSABLE, FITS = 0, 1, 2
 OTHERS_TIMES = 3
-"""A text in another language than English counts so often: 990 of the 35,006 are."""
+"""A text in another language than English that no application shows counts so often: 990 of the texts are such."""
 APPLICATION_SHARE = 0.5
 """So likely each of the two rows of a text of an application is read in an epoch: it counts once, as another text."""
 FOLDS = 3
 """So many networks read the texts fitted to, each those that it was not fitted to."""
+WORD_FOLDS = 5
+"""So many regressions over words read the texts fitted to, each those of authors that it was not fitted to."""
+WORD_SPREAD = 0.4
+"""What words say has this standard deviation beside the other inputs."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ class Texts:
     """The inner layers of the encoder that are read."""
     centre: Array
     """The mean of each input over the texts that models are fitted to, shape (inputs,)."""
+    application_layers: tuple[int, ...]
+    """The layers of the encoder after which what the application is is read."""
     inputs: Array
-    """Above the centre, shape (texts, inputs)."""
+    """Above the centre, without what words say, shape (texts, inputs)."""
     compared: Array
     """Shape (texts, styles, comparisons)."""
     vocabulary: Vocabulary
@@ -110,12 +114,43 @@ class Fitted:
         return sigmoid(score), sigmoid(score - self.step)
 
 
+@dataclass(frozen=True)
+class Model:
+    """The network, and the weights of the words that are among its inputs."""
+
+    network: Network
+    words: Array
+    """Shape (terms, styles + 2)."""
+
+    def inputs(self, texts: Texts, where: Any) -> Array:
+        """Return the inputs of the texts `where`, which it is not fitted to, shape (texts, inputs)."""
+        return np.hstack([texts.inputs[where], texts.words[where] @ self.words]).astype(np.float32)
+
+    def scores(self, texts: Texts, where: Any) -> Array:
+        """Return the score of each style for the texts `where`, shape (texts, styles)."""
+        return self.network.scores(self.inputs(texts, where), texts.compared[where])
+
+    def moods(self, texts: Texts, where: Any) -> Array:
+        """Return the mood of the music as `music_catalog.brief.reader.read_brief` does, shape (texts, 2)."""
+        inputs, network = self.inputs(texts, where), self.network
+        fitted = network.read(inputs) @ network.weights.T + network.bias
+        chances = sigmoid(fitted) + sigmoid(fitted - network.step)
+        return brief.mood_of(network.head(network.moods, inputs)[:, :2], chances, texts.style_moods)
+
+
 def gather(
-    labelled: list[dict[str, Any]], readings: list[Reading], styles: dict[str, Any], vectors: Array
+    labelled: list[dict[str, Any]],
+    readings: list[Reading],
+    styles: dict[str, Any],
+    vectors: Array,
+    applications: Mapping[str, Array],
 ) -> Texts:
-    """Return what the model reads of each labelled text; `vectors` are of the styles' descriptions."""
+    """Return what the model reads of each labelled text.
+
+    `vectors` are of the styles' descriptions, `applications` of the texts that tell what an application is, by text.
+    """
     names = list(styles)
-    inner = inner_layers(len(readings[0][0]))
+    inner, after = inner_layers(len(readings[0][0])), application_layers(len(readings[0][0]))
     inputs, compared, policy = [], [], []
     grades, judged = grades_of(labelled, names)
     for layers, read, text, _ in readings:
@@ -125,14 +160,24 @@ def gather(
         policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
     places = np.array([PLACES.index(read.environment) for _, read, _, _ in readings])
     every, fitted_to = np.stack(inputs), np.array(["part" not in row for row in labelled])
-    centre = every[fitted_to].mean(axis=0)
+    told = np.array(["application" in row for row in labelled])
+    said = np.zeros((len(every), len(after) * len(vectors[0])), dtype=np.float32)
+    if told.any():
+        said[told] = [
+            brief.applied(applications[row["application"]], after) for row in labelled if "application" in row
+        ]
+    middle = said[told & fitted_to].mean(axis=0) if told.any() else said[0]
+    said[told] -= middle
+    centre = np.concatenate([every[fitted_to].mean(axis=0), middle])
+    inputs_of = np.hstack([every - centre[: every.shape[1]], said])
     english = [reading.text if reading.spoken in ENGLISH else "" for reading in readings]
     vocabulary = vocabulary_of(english_of(labelled))
     return Texts(
         labelled,
         inner,
         centre,
-        every - centre,
+        after,
+        inputs_of,
         np.stack(compared),
         vocabulary,
         matrix(english, vocabulary),
@@ -170,18 +215,23 @@ def as_sent(row: dict[str, Any]) -> str | Told:
     return Told(row["text"], row["application"]) if "application" in row else str(row["text"])
 
 
-def as_read(row: dict[str, Any]) -> str:
-    """Return a text as the words are read: as it stands or word for word in English, "" where neither is English."""
-    if row["lang"] == "en":
-        told = f"{row['application'].rstrip('.')}. " if "application" in row else ""
-        return f"{told}{row['text']}"
-    plain = plain_text(spread(row["text"]))
-    return to_english(plain, recognize(plain)[0]) or ""
+def applications_of(rows: list[dict[str, Any]], encoder: Encoder) -> dict[str, Array]:
+    """Return the vectors of each text that tells what an application is, shape (layers, dimension), by that text."""
+    first = {row["application"]: row["text"] for row in rows if "application" in row}
+    return {
+        told: embed_layers(encoder, in_english(told, encoder, parse(Context(text=text), encoder, None)))
+        for told, text in first.items()
+    }
 
 
 def inner_layers(count: int) -> tuple[int, ...]:
     """Return which inner layers of an encoder of `count` layers are read: after a third, two thirds, five sixths."""
     return tuple(count * sixths // 6 - 1 for sixths in (2, 4, 5)) if count >= 6 else ()
+
+
+def application_layers(count: int) -> tuple[int, ...]:
+    """Return after which layers of an encoder of `count` what an application is is read: an inner and the last."""
+    return (count * 4 // 6 - 1, count - 1) if count >= 6 else (count - 1,)
 
 
 def fit(texts: Texts, rows: Any, columns: Any = slice(None)) -> Fitted:
@@ -242,36 +292,50 @@ def folds_of(texts: Texts) -> NDArray[np.int64]:
     )
 
 
-def network_of(texts: Texts, rows: Any, seed: int = 0) -> Network:
-    """Train the network on the rows `rows`."""
+def model_of(texts: Texts, rows: Any, seed: int = 0) -> Model:
+    """Fit words and network to the rows `rows`."""
+    words, said_by_words = _words_of(texts, rows)
     taken = np.flatnonzero(rows)
-    others = taken[np.array([texts.rows[row]["lang"] != "en" for row in taken])]
+    others = taken[np.array([_counts_more(texts.rows[row]) for row in taken])]
     taken = np.concatenate([taken, *[others] * (OTHERS_TIMES - 1)])
     said = targets([texts.rows[row] for row in taken], texts.grades[taken], texts.judged[taken])
     shares = np.where([texts.rows[row]["kind"] == APPLICATION for row in taken], APPLICATION_SHARE, 1.0)
-    network = train(texts.inputs[taken], texts.compared[taken], said, shares, seed)
-    return steadied(network, texts.inputs[taken], said.moods)
+    inputs = np.hstack([texts.inputs[taken], said_by_words[taken]]).astype(np.float32)
+    network = train(inputs, texts.compared[taken], said, shares, seed)
+    return Model(steadied(network, inputs, said.moods), words)
 
 
-def words_of(texts: Texts, rows: Any) -> Array:
-    """Fit the weights of words to the rows `rows`, shape (terms, styles + 2): of styles, valence and energy."""
-    said = [(row["valence"] / 2, row["energy"] / 2) for row in texts.rows]
-    words = texts.words[rows]
-    of_styles = fit_words(words, texts.grades[rows], texts.judged[rows])
-    return np.hstack([of_styles, fit_moods(words, np.array(said)[rows])])
+def _counts_more(row: dict[str, Any]) -> bool:
+    return row["lang"] != "en" and row["kind"] != APPLICATION
 
 
-def worded(texts: Texts, network: Network, words: Array, where: Any) -> tuple[Array, Array]:
-    """Return the scores of the styles for the texts `where`, shape (texts, styles), and the mood, shape (texts, 2).
+def _words_of(texts: Texts, rows: Any) -> tuple[Array, Array]:
+    """Fit the weights of words to the rows `rows`; return them, and what words say of these, shape (texts, styles + 2).
 
-    Both are those of `music_catalog.brief.reader.read_brief`; `words` are weights as `words_of` gives them.
+    Words say more of texts that they are fitted to than of others, so of each text weights say it that are fitted to
+    texts of other authors (Wolpert 1992).
     """
-    inputs = texts.inputs[where]
-    to_score, to_mood = added(texts.words[where], words)
-    fitted = network.read(inputs) @ network.weights.T + network.bias + to_score
-    chances = sigmoid(fitted) + sigmoid(fitted - network.step)
-    mood = brief.mood_of(network.head(network.moods, inputs)[:, :2] + to_mood, chances, texts.style_moods)
-    return fitted + texts.compared[where] @ network.compared, mood
+    rows = np.flatnonzero(rows)
+    wanted = np.array([(row["valence"] / 2, row["energy"] / 2) for row in texts.rows])
+    fold = np.array([zlib.crc32(_author_of(row).encode()) % WORD_FOLDS for row in texts.rows])
+
+    def fitted_to(some: Any) -> Array:
+        return fit_words(texts.words[some], texts.grades[some], texts.judged[some], wanted[some])
+
+    said = np.zeros((len(texts.rows), texts.grades.shape[1] + 2), dtype=np.float32)
+    for number in range(WORD_FOLDS):
+        here = rows[fold[rows] == number]
+        if len(here):
+            said[here] = texts.words[here] @ fitted_to(rows[fold[rows] != number])
+    scale = WORD_SPREAD / np.maximum(said[rows].std(axis=0), 1e-9)
+    return fitted_to(rows) * scale, said * scale
+
+
+def _author_of(row: dict[str, Any]) -> str:
+    """Return what the texts of one author have in common; a text of a public set stands for itself."""
+    if row["kind"] == APPLICATION:
+        return str(row["app"][:2])
+    return str(row["id"]) if "set" in row else str(row["id"]).rpartition("-")[0]
 
 
 def sigmoid(score: Array) -> Array:

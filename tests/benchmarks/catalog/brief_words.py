@@ -10,18 +10,13 @@ from numpy.typing import NDArray
 
 from music_catalog.brief.words import Vocabulary, Words, terms_of
 
-__all__ = ["WEIGHT", "added", "fit_moods", "fit_words", "matrix", "packed", "tensors_of", "vocabulary_of"]
+__all__ = ["fit_words", "matrix", "packed", "tensors_of", "vocabulary_of"]
 
 Array = NDArray[Any]
 
 LEAST_TEXTS = 5
 """So many texts fitted to must have a term."""
-PENALTY, WEIGHT = 0.5, 2.0
-"""WEIGHT brings shares of texts to the scale of scores, and weighs words beside vectors."""
-OFFSET = 0.2
-"""With it the mean chances are those of the labels, and each part of these is likelier with words than without."""
-MOOD_WEIGHT = 0.6
-"""Weighs words beside vectors in valence and energy."""
+PENALTY = 1.0
 STEPS = 15
 
 
@@ -43,16 +38,15 @@ def matrix(texts: Sequence[str], vocabulary: Vocabulary) -> Any:
     return csr_matrix((values, rows, starts), shape=(len(texts), len(vocabulary.terms)))
 
 
-def fit_words(words: Any, grades: Array, judged: Array) -> Array:
-    """Return the weights, shape (terms, styles): how far words lift a style's grade above its mean over the texts."""
+def fit_words(words: Any, grades: Array, judged: Array, moods: Array) -> Array:
+    """Return the weights, shape (terms, styles + 2).
+
+    They tell how far words lift a style's grade above its mean over the texts, and valence and energy of `moods`, shape
+    (texts, 2).
+    """
     share = grades / 2
     mean = (share * judged).sum(axis=0) / np.maximum(judged.sum(axis=0), 1)
-    return WEIGHT * _ridge(words, (share - mean) * judged)
-
-
-def fit_moods(words: Any, moods: Array) -> Array:
-    """Return the weights of valence and energy, shape (terms, 2); `moods` are those wanted, shape (texts, 2)."""
-    return MOOD_WEIGHT * _ridge(words, moods - moods.mean(axis=0))
+    return _ridge(words, np.hstack([(share - mean) * judged, moods - moods.mean(axis=0)]))
 
 
 def _ridge(words: Any, wanted: Array) -> Array:
@@ -71,21 +65,12 @@ def _ridge(words: Any, wanted: Array) -> Array:
     return np.asarray(weights)
 
 
-def added(words: Any, weights: Array) -> tuple[Array, Array]:
-    """Return what words add to the scores, shape (texts, styles), and to valence and energy, shape (texts, 2).
-
-    `weights` are those of the styles and, in the last two columns, of valence and energy.
-    """
-    some, every = np.diff(words.indptr) > 0, words @ weights
-    return every[:, :-2] - OFFSET * some[:, None], every[:, -2:]
-
-
 def packed(vocabulary: Vocabulary, weights: Array) -> Words:
-    """Return the weights, as `added` has them, as they are shipped: 8 bits each."""
+    """Return the weights as they are shipped: 8 bits each."""
     scale = np.maximum(np.abs(weights).max(axis=0), 1e-9) / 127
     steps = np.rint(weights / scale).astype(np.int8)
     rarity = vocabulary.rarity.astype(np.float16).astype(np.float32)
-    offset = np.array([OFFSET] * (len(scale) - 2) + [0.0] * 2, dtype=np.float32)
+    offset = np.zeros(1, dtype=np.float32)
     return Words(Vocabulary(vocabulary.terms, rarity), steps, scale.astype(np.float32), offset)
 
 

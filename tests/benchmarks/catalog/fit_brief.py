@@ -1,7 +1,7 @@
 """Fit the model of `catalog/brief/reader.py` to labelled texts, measure it, and write the file that is shipped.
 
     python tests/benchmarks/catalog/fit_brief.py --eval-dir DIR [--encoder NAME] [--cache FILE] [--no-figures]
-        [--ablation] [--words-only | --shipped] [--out FILE]
+        [--ablation] [--shipped] [--out FILE]
 
 The labels are in `music_fit/` beside this. Each figure is of texts of kinds that the measured model was not fitted to:
 the kinds are split into parts, and each part is judged by a model fitted to the others. The kinds in TEST were left
@@ -11,9 +11,7 @@ nothing was fitted to. The texts of applications stand behind the others, each a
 is fitted without them, and `applications.py` measures on others. Rivals: the style most often right,
 `documentary_neutral`, the nearest description, and the policy for encoders without a model. Some forty minutes; half of
 that with the readings of an earlier run in --cache.
---words-only fits the weights of words alone, beside the network in the shipped file: half a minute, and no text is read
-by the encoder. --shipped fits nothing: it measures the shipped model, with its words and without, on the texts that
-nothing was fitted to.
+--shipped fits nothing: it measures the shipped model on the texts that nothing was fitted to.
 """
 
 from __future__ import annotations
@@ -30,7 +28,6 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from brief_network import Network
 from brief_own import OwnLabels, gather_own, measure_own, scores_apart, train_own
 from brief_readings import read_all
 from brief_texts import (
@@ -39,20 +36,18 @@ from brief_texts import (
     KINDS,
     PLACES,
     WRONG,
+    Model,
     Texts,
-    as_read,
+    applications_of,
     as_sent,
-    english_of,
     fit,
     gather,
     grades_of,
-    network_of,
+    model_of,
     targets,
-    worded,
-    words_of,
 )
 from brief_texts import sigmoid as _sigmoid
-from brief_words import WEIGHT, added, fit_moods, fit_words, matrix, packed, tensors_of, vocabulary_of
+from brief_words import packed, tensors_of
 from music_labels import APPLICATION, read_all_labels, read_second
 
 from music_catalog import presets
@@ -93,8 +88,7 @@ def measure(texts: Texts, styles: dict[str, Any]) -> NDArray[np.float64]:
     usual = np.tile(((texts.grades == FITS).mean(0) + (texts.grades > WRONG).mean(0)).argmax(), len(kinds))
     nearest = texts.compared[:, :, 3].argmax(axis=1)
     neutral = np.full(len(kinds), names.index("documentary_neutral"))
-    choices = {"this model": read.chances.argmax(1), "without words": read.wordless.argmax(1)}
-    choices |= {"without hidden layer": read.linear.argmax(1), "words alone": read.words.argmax(1)}
+    choices = {"this model": read.chances.argmax(1), "no words, no layer": read.linear.argmax(1)}
     choices |= {"policy without one": texts.policy, "documentary_neutral": neutral}
     choices |= {"most often right": usual, "nearest description": nearest}
     for title, where in (
@@ -126,22 +120,18 @@ class Read:
     """What models say of texts that they were not fitted to, one row a text."""
 
     def __init__(self, texts: int, styles: int) -> None:
-        self.chances, self.wordless, self.linear, self.words = np.zeros((4, texts, styles))
+        self.chances, self.linear = np.zeros((2, texts, styles))
         self.moods = np.zeros((texts, 3))
         self.kinds, self.cultures = np.zeros(texts, dtype=int), np.zeros(texts, dtype=int)
 
     def by(self, texts: Texts, fitted_to: Any, where: Any) -> None:
         """Read the texts `where` by models fitted to the rows `fitted_to`."""
-        linear, network = fit(texts, fitted_to), network_of(texts, fitted_to)
-        inputs, words = texts.inputs[where], words_of(texts, fitted_to)
-        score = network.scores(inputs, texts.compared[where])
-        with_words, mood = worded(texts, network, words, where)
-        self.wordless[where] = _sigmoid(score) + _sigmoid(score - network.step)
-        self.chances[where] = _sigmoid(with_words) + _sigmoid(with_words - network.step)
-        by_words = added(texts.words[where], words)[0]
-        self.words[where] = by_words / WEIGHT + (texts.grades[fitted_to] / 2).mean(axis=0)
+        linear, model = fit(texts, fitted_to), model_of(texts, fitted_to)
+        network, inputs, score = model.network, model.inputs(texts, where), model.scores(texts, where)
+        self.chances[where] = _sigmoid(score) + _sigmoid(score - network.step)
         self.linear[where] = sum(linear.passes_and_fits(texts, where))
-        self.moods[where] = np.hstack([mood, network.head(network.moods, inputs)[:, 2:]])
+        graver = network.head(network.moods, inputs)[:, 2:]
+        self.moods[where] = np.hstack([model.moods(texts, where), graver])
         self.kinds[where] = network.head(network.kinds, inputs).argmax(axis=1)
         self.cultures[where] = network.head(network.cultures, inputs).argmax(axis=1)
 
@@ -183,10 +173,11 @@ def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> N
 
 def ablation(texts: Texts) -> None:
     """Print the figures without each kind of input, of the kinds left alone and of fresh texts to calibrate on."""
-    width = texts.inputs.shape[1]
-    dimension = (width - 2 - len(brief.TAGS)) // (1 + len(texts.layers))
+    blocks = 1 + len(texts.layers) + len(texts.application_layers)
+    dimension = (texts.inputs.shape[1] - 2 - len(brief.TAGS)) // blocks
     mood = list(range(dimension, dimension + 2 + len(brief.TAGS)))
-    vector, inner, nothing = list(range(dimension)), list(range(mood[-1] + 1, width)), list[int]()
+    vector, nothing = list(range(dimension)), list[int]()
+    inner = list(range(mood[-1] + 1, mood[-1] + 1 + dimension * len(texts.layers)))
     english = np.array([row["lang"] == "en" for row in texts.rows])
     apart = np.isin([row["kind"] for row in texts.rows], TEST)
     earlier = np.array([bool(row.get("earlier")) for row in texts.rows])
@@ -211,7 +202,7 @@ def ablation(texts: Texts) -> None:
         figures = [
             figure
             for fitted_to, where in cases
-            for figure in _figures(less, network_of(less, fitted_to), words_of(less, fitted_to), where)
+            for figure in _figures(less, model_of(less, fitted_to), where)
         ]
         print(f"{title:36}" + "".join(f"{figure:8.3f}" for figure in figures), flush=True)
 
@@ -223,10 +214,10 @@ def _without(texts: Texts, inputs: list[int], comparisons: list[int]) -> Texts:
     return replace(texts, inputs=kept, compared=compared)
 
 
-def _figures(texts: Texts, network: Network, words: Array, where: Any) -> list[float]:
+def _figures(texts: Texts, model: Model, where: Any) -> list[float]:
     """Return the shares of wrong and fitting choices, and r of valence and energy."""
-    score, mood = worded(texts, network, words, where)
-    choice = (_sigmoid(score) + _sigmoid(score - network.step)).argmax(axis=1)
+    score, mood = model.scores(texts, where), model.moods(texts, where)
+    choice = (_sigmoid(score) + _sigmoid(score - model.network.step)).argmax(axis=1)
     grades = np.take_along_axis(texts.grades[where], choice[:, None], 1)
     wanted = np.array([(row["valence"], row["energy"]) for row in texts.rows])[where]
     rs = [float(np.corrcoef(mood[:, axis], wanted[:, axis])[0, 1]) for axis in (0, 1)]
@@ -257,15 +248,18 @@ def write(
     from safetensors.numpy import save_file
 
     fitting = texts.part == "fit"
-    network, words = network_of(texts, fitting, SEED), packed(texts.vocabulary, words_of(texts, fitting))
+    model = model_of(texts, fitting, SEED)
+    network, words = model.network, packed(texts.vocabulary, model.words)
     labelled = [row for row, here in zip(texts.rows, fitting, strict=True) if here]
     invented = [one for one in lists if one.part == "fit"]
-    fitted = train_own(texts, invented, own_inputs, scores_apart(texts, network), network.step)
+    fitted = train_own(texts, invented, own_inputs, scores_apart(texts, model), network.step)
     about = {
         "encoder": identity,
         "styles": list(styles),
         "descriptions": [brief.digest(style) for style in styles.values()],
         "layers": texts.layers,
+        "application_layers": texts.application_layers,
+        "reads_words": True,
         "unseen_penalty": UNSEEN_PENALTY,
         "text_kinds": KINDS,
         "cultures": CULTURES,
@@ -282,7 +276,7 @@ def write(
         "scene": np.vstack([network.kinds, network.cultures, network.moods[2:]]),
     }
     small = {
-        "centre": texts.centre,
+        "centre": np.concatenate([texts.centre, np.zeros(model.words.shape[1])]),
         "bias": network.bias,
         "compared": network.compared,
         "step": np.array([network.step]),
@@ -294,43 +288,21 @@ def write(
     print(f"\nwrote {path}: {path.stat().st_size / 1000:.0f} kB, fitted to {about['texts']:,} texts")
 
 
-def write_words(path: Path, labelled: list[dict[str, Any]]) -> None:
-    """Fit the words to the labels, and write the shipped file with them in place of its own."""
-    from safetensors import safe_open
-    from safetensors.numpy import load_file, save_file
-
-    with safe_open(brief.MODEL_FILE, framework="numpy") as file:
-        metadata = file.metadata()
-    rows = [row for row in labelled if "part" not in row]
-    grades, judged = grades_of(rows, json.loads(metadata["about"])["styles"])
-    vocabulary = vocabulary_of(english_of(rows))
-    read = matrix([*map(as_read, rows)], vocabulary)
-    moods = np.array([(row["valence"] / 2, row["energy"] / 2) for row in rows])
-    weights = np.hstack([fit_words(read, grades, judged), fit_moods(read, moods)])
-    words = packed(vocabulary, weights)
-    save_file({**load_file(brief.MODEL_FILE), **tensors_of(words)}, str(path), metadata=metadata)
-    print(f"wrote {path}: {path.stat().st_size / 1000:.0f} kB, {len(vocabulary.terms):,} terms")
-
-
 def measure_shipped(
     labelled: list[dict[str, Any]], reader: encoder.Encoder, styles: dict[str, Any], cache: Path | None
 ) -> None:
     """Print how the shipped model picks for texts that nothing was fitted to, beside rivals that read no vectors."""
     rows = [row for row in labelled if "part" in row]
     readings = read_all([row["text"] for row in rows], reader, cache)
-    names, load, found = list(styles), brief.load, brief.load(reader.identity)
-    assert found is not None
+    names = list(styles)
     grades = grades_of(rows, names)[0]
     fitting = grades_of([row for row in labelled if "part" not in row], names)[0]
     usual = ((fitting == FITS).mean(axis=0) + (fitting > WRONG).mean(axis=0)).argmax()
     choices = {"most often right": np.full(len(rows), usual)}
     choices["documentary_neutral"] = np.full(len(rows), names.index("documentary_neutral"))
-    for name, model in {"without words": replace(found, words=None), "this model": found}.items():
-        brief.load = lambda *_, model=model: model
-        read = [brief.read_brief(*reading.to_brief(), styles, reader) for reading in readings]
-        chances = [[one.styles[style].fits + one.styles[style].passes for style in names] for one in read]
-        choices[name] = np.array(chances).argmax(axis=1)
-    brief.load = load
+    read = [brief.read_brief(*reading.to_brief(), styles, reader) for reading in readings]
+    chances = [[one.styles[style].fits + one.styles[style].passes for style in names] for one in read]
+    choices["this model"] = np.array(chances).argmax(axis=1)
     wanted = np.array([[row["valence"], row["energy"]] for row in rows])
     felt = np.array([[one.valence, one.energy] for one in read])
     picked = {name: np.take_along_axis(grades, choice[:, None], 1)[:, 0] for name, choice in choices.items()}
@@ -343,11 +315,6 @@ def measure_shipped(
             )
         rs = [np.corrcoef(felt[here, axis], wanted[here, axis])[0, 1] for axis in (0, 1)]
         print(f"r of valence {rs[0]:.2f}, of energy {rs[1]:.2f}")
-        more, less = (
-            (picked["this model"] > picked["without words"]),
-            picked["this model"] < picked["without words"],
-        )
-        print(f"words make {more[here].sum()} choices better and {less[here].sum()} worse")
 
 
 def main() -> None:
@@ -361,13 +328,9 @@ def main() -> None:
         "--cache", type=Path, help="keep what is read of each text in this file for later runs"
     )
     parser.add_argument("--no-figures", action="store_true", help="write the model without measuring it")
-    parser.add_argument("--words-only", action="store_true", help="keep the shipped network, fit words alone")
     parser.add_argument("--shipped", action="store_true", help="measure the shipped model, fit nothing")
     parser.add_argument("--ablation", action="store_true", help="measure too what each kind of input adds")
     options = parser.parse_args()
-    if options.words_only:
-        write_words(options.out or brief.MODEL_FILE, read_all_labels(options.eval_dir))
-        return
     reader, styles = encoder.load(options.encoder), dict(presets.load(None).styles)
     labelled = read_all_labels(options.eval_dir)
     if options.shipped:
@@ -376,14 +339,14 @@ def main() -> None:
     vectors = reader.encode([style.description for style in styles.values()])
     described = brief.describe(list(styles.values()), vectors)
     readings = read_all([*map(as_sent, labelled)], reader, options.cache)
-    texts = gather(labelled, readings, styles, vectors)
+    texts = gather(labelled, readings, styles, vectors, applications_of(labelled, reader))
     lists = gather_own(texts, readings, vectors, reader)
     own_inputs = own.inputs(list(styles), list(styles.values()), reader)
     if not options.no_figures:
         agreement(texts)
         chances = measure(texts, styles)
-        network = network_of(texts, texts.part == "fit", SEED)
-        measure_own(texts, lists, own_inputs, vectors, network, chances, UNSEEN_PENALTY)
+        model = model_of(texts, texts.part == "fit", SEED)
+        measure_own(texts, lists, own_inputs, vectors, model, chances, UNSEEN_PENALTY)
     if options.ablation:
         ablation(texts)
     if options.out:

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import fit_brief
 from brief_readings import Reading
 from brief_readings import read_all as read_texts
-from brief_texts import FOLDS, as_sent, folds_of, worded
+from brief_texts import FOLDS, applications_of, as_sent, folds_of
 from music_labels import FOLDER, read_all_labels, read_labels, read_pairs, read_tracks
 
 from music_catalog import presets
@@ -168,9 +168,9 @@ def cross_fitted(texts: fit_brief.Texts) -> Crossed:
     fold = folds_of(texts)
     for number in range(FOLDS):
         here, others = (fold == number) & fitting, (fold != number) & fitting
-        network, words = fit_brief.network_of(texts, others), fit_brief.words_of(texts, others)
-        score, affect[here] = worded(texts, network, words, here)
-        passes[here], fits[here] = fit_brief._sigmoid(score), fit_brief._sigmoid(score - network.step)
+        model = fit_brief.model_of(texts, others)
+        score, affect[here] = model.scores(texts, here), model.moods(texts, here)
+        passes[here], fits[here] = fit_brief._sigmoid(score), fit_brief._sigmoid(score - model.network.step)
     passes, fits = np.round(passes, 4), np.round(fits, 4)
     return {
         texts.rows[number]["text"]: (passes[number], fits[number], affect[number])
@@ -366,7 +366,7 @@ def main() -> None:
     wanted = [*map(as_sent, rows)]
     wanted += [text for pair in earlier for text in (pair["text"], pair["track"]["made_for"])]
     known = read_texts(wanted, reader, options.cache)
-    texts = fit_brief.gather(rows, known[: len(rows)], styles, vectors)
+    texts = fit_brief.gather(rows, known[: len(rows)], styles, vectors, applications_of(rows, reader))
     readings = Readings(dict(zip(wanted, known, strict=True)), styles, reader)
     pairs = read_all(labelled, cross_fitted(texts), earlier, readings, styles)
     model = fit(pairs.where(np.isin(pairs.part, ["fit", "earlier"])), len(styles))

@@ -64,7 +64,7 @@ def read_all_labels(eval_dir: Path | None) -> list[Row]:
     Each of these has two rows of one `id`: without its `application`, and with it.
     """
     told = [
-        {**row, "kind": APPLICATION, "lang": "en"} for row in read_applications() if row["part"] == "fitted"
+        {"lang": "en", **row, "kind": APPLICATION} for row in read_applications() if row["part"] == "fitted"
     ]
     for row in told:
         del row["part"]

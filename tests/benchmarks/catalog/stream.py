@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from brief_readings import Reading, Told
 from brief_readings import read_all as read_texts
+from brief_texts import applications_of
 from music_labels import _public, read_applications, read_labels
 
 from music_catalog import presets
@@ -135,10 +136,12 @@ def read_requests(
 ) -> list[Request]:
     """Return the request of each text, as a call of `find_or_make` builds it."""
     requests = []
+    described = applications_of([text._asdict() for text in texts if isinstance(text, Told)], reader)
     for text, reading in zip(texts, readings, strict=True):
         said, application = text if isinstance(text, Told) else (text, None)
         context, read = Context(text=said, application=application), reading.features
-        brief = read_brief(*reading.to_brief(), library.styles, reader)
+        told = described.get(application or "")
+        brief = read_brief(*reading.to_brief(), library.styles, reader, application=told)
         assert brief is not None
         brief = brief.model_copy(update={"application": application})
         key = key_of(context, Choices(), library, {})

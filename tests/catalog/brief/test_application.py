@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chat_server import GOOD, says, serve
 
 from music_catalog import presets
+from music_catalog.brief import supervisor as supervising
 from music_catalog.brief.supervisor import Supervisor
 from music_catalog.errors import InputError
 from music_catalog.models import Choices, Context
@@ -47,6 +49,18 @@ def test_the_same_line_gets_the_music_of_its_application():
     assert alone != style != other
     assert "suits the text and the application" in why
     assert children.styles["lullaby"].passes > detective.styles["lullaby"].passes
+
+
+def test_the_vectors_of_a_description_are_kept_and_those_of_many_are_not(monkeypatch):
+    monkeypatch.setattr(supervising, "_descriptions", {})
+    monkeypatch.setattr(supervising, "MOST_DESCRIPTIONS", 2)
+    parsed = parse(Context(text=KNIFE), encoders.load(), None)
+    first = supervising.with_application(DETECTIVE, parsed, encoders.load())[2]
+    assert supervising.with_application(DETECTIVE, parsed, encoders.load())[2] is first
+    assert np.array_equal(first, encoders.embed_layers(encoders.load(), DETECTIVE))
+    for described in (BEDTIME, "a bank's support"):
+        supervising.with_application(described, parsed, encoders.load())
+        assert len(supervising._descriptions) <= 2
 
 
 def test_what_a_request_states_wins_over_the_configuration():

@@ -31,11 +31,13 @@ WORDS = {
 OWN = {"own_hidden": np.ones((2, 5)), "own_out": np.ones((len(STYLES) + 3, 3)), "own_compared": np.ones(6)}
 
 
-def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layers=(), **changes):
-    """Write a model of random weights for an encoder."""
+def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layers=(), said=None, **changes):
+    """Write a model of random weights for an encoder; `said` tells what is read beside the text."""
     rng = np.random.default_rng(0)
-    some = np.zeros((max(layers, default=0) + 1, dimension))
+    some, said = np.zeros((max(layers, default=0) + 1, dimension)), said or {}
     width = len(brief.inputs(some, features.extract(Context(text="x")), layers))
+    width += len(said.get("application_layers", ())) * dimension
+    width += len(changes["words_scale"]) if said.get("reads_words") else 0
     tensors = {
         "weights": rng.normal(size=(len(STYLES), width)),
         "bias": rng.normal(size=len(STYLES)),
@@ -56,6 +58,7 @@ def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layer
         "descriptions": [brief.digest(style) for style in STYLES.values()],
         "layers": layers,
         "unseen_penalty": 1.0,
+        **said,
     }
     save_file(tensors, str(path), metadata={"about": json.dumps(about)})
 
@@ -119,6 +122,44 @@ def test_a_model_with_words_is_read_and_one_without_still_is(tmp_path):
     words = brief.load(ENCODER.identity, tmp_path).words
     assert words.vocabulary.terms.tolist() == [3, 7]
     assert words.weights.dtype == np.int8
+
+
+def test_what_words_say_is_read_or_added(tmp_path):
+    context = Context(text="Rain on the old town.")
+    read = features.extract(context, ENCODER)
+    known = np.sort(terms_of(context.text)[0])[:2]
+    words = {**WORDS, "words_terms": known, "words_scale": np.full(len(STYLES), 0.01)}
+
+    def styles(**changes):
+        write(tmp_path / "brief-mine.safetensors", **{**words, **changes})
+        return brief.read_brief(context.text, layers_of(context.text), read, STYLES, ENCODER, tmp_path).styles
+
+    silent = {"words_weights": np.zeros((2, len(STYLES)))}
+    joined = {"said": {"reads_words": True}}
+    assert styles(**joined) != styles(**joined, **silent)
+    assert styles() != styles(**silent)
+    assert brief.load(ENCODER.identity, tmp_path).reads_words is False
+    write(tmp_path / "brief-mine.safetensors", said={"reads_words": True}, words_scale=np.ones(3))
+    with pytest.raises(Unavailable, match="its tensors do not go together"):
+        brief.load(ENCODER.identity, tmp_path)
+
+
+def test_what_the_application_is_is_read_beside_the_text(tmp_path):
+    context = Context(text="Rain on the old town.")
+    read = features.extract(context, ENCODER)
+    write(tmp_path / "brief-mine.safetensors", said={"application_layers": [0, 2]})
+    model = brief.load(ENCODER.identity, tmp_path)
+    layers, told, other = np.random.default_rng(2).normal(size=(3, 3, ENCODER.dimension)).astype(np.float32)
+    centre = np.zeros(model.width)
+    centre[model.told] = brief.applied(told, (0, 2))
+    write(tmp_path / "brief-mine.safetensors", said={"application_layers": [0, 2]}, centre=centre)
+
+    def briefed(layers, application=None):
+        return brief.read_brief(context.text, layers, read, STYLES, ENCODER, tmp_path, application)
+
+    assert briefed(layers) == briefed(layers, told) != briefed(layers, other)
+    with pytest.raises(Unavailable, match="reads layer 3 of the encoder, which gives 1; fit it again"):
+        briefed(layers[-1:])
 
 
 def test_words_that_tell_no_mood_leave_it_to_the_vectors(tmp_path):
