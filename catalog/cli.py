@@ -37,6 +37,8 @@ def catalog() -> None:
 def main() -> None:
     """Run the command line with one error border."""
     signal.signal(signal.SIGINT, interrupt)
+    # What ends by SIGTERM has its line in the log too.
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         code = catalog.main(standalone_mode=False)
         sys.stdout.flush()
@@ -44,6 +46,10 @@ def main() -> None:
         code = stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
+        if (
+            signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        ):  # it came: the caller sees an end by that signal
+            os.kill(os.getpid(), signal.SIGTERM)
         # An interrupt during the import of a module leaves a mark that would make the interpreter kill itself at its
         # end; the next exec takes the mark away.
         exec("")

@@ -34,13 +34,15 @@ class Collections:
         home: Path,
         resolve: Callable[[Sequence[str]], Sequence[str]],
         blobs: Blobs | None = None,
+        check: Callable[[str, str], None] | None = None,
     ) -> None:
         """`resolve` returns the whole ids of tracks, and raises NotFound for one that is not in the catalog.
 
+        `check` raises InputError for the query and the order of a search that cannot be used.
         With `blobs` they are objects of a remote home, and not files of the folder `home`.
         """
         self._kept = files.Files(home) if blobs is None else SharedFiles(blobs)
-        self._resolve = resolve
+        self._resolve, self._check = resolve, check
 
     def list(self) -> CollectionList:
         """Return the collections by name. One whose file is damaged is left out; `catalog doctor` tells of it."""
@@ -66,7 +68,12 @@ class Collections:
     def save_search(
         self, name: str, query: str, *, by: str = "both", sort: str = "-created_at"
     ) -> Collection:
-        """Keep a search under a name; it is asked anew each time. Raises InputError for a name that is taken."""
+        """Keep a search under a name; it is asked anew each time.
+
+        Raises InputError for a name that is taken, and for a query or a sort that cannot be used.
+        """
+        if self._check is not None:
+            self._check(query, sort)
         return self._create(name, query=query, by=by, sort=sort)
 
     @checked
@@ -80,14 +87,17 @@ class Collections:
     ) -> Collection:
         """Give a saved search another query, way of searching or order; what is left out stays.
 
-        Raises InputError for a playlist.
+        Raises InputError for a playlist, and for a query or a sort that cannot be used.
         """
         given = {"query": query, "by": by, "sort": sort}
 
         def change(before: Collection) -> dict[str, Any]:
             if before.query is None:
                 raise InputError(f"{before.name!r} is a playlist; it has tracks and no query")
-            return {name: value for name, value in given.items() if value is not None}
+            changes = {name: value for name, value in given.items() if value is not None}
+            if self._check is not None:
+                self._check(changes.get("query", before.query), changes.get("sort", before.sort))
+            return changes
 
         return self._change(collection, change)
 
@@ -99,14 +109,16 @@ class Collections:
 
     @checked
     def remove(self, playlist: str, track_ids: Iterable[str]) -> Collection:
-        """Take tracks out of a playlist; ids that are not in it are passed over."""
-        gone = {*track_ids}
+        """Take tracks out of a playlist; those that are not in it are passed over. Raises NotFound for no track."""
+        gone = self._of_playlist(playlist, track_ids)
         return self._reorder(playlist, lambda ids: [each for each in ids if each not in gone])
 
     @checked
     def move(self, playlist: str, track_ids: Iterable[str], before: str | None = None) -> Collection:
-        """Move tracks of a playlist before one of its tracks, or to its end."""
-        moved = [*track_ids]
+        """Move tracks of a playlist before one of its tracks, or to its end. Raises NotFound for no track."""
+        moved = self._of_playlist(playlist, track_ids)
+        if before is not None:
+            (before,) = self._of_playlist(playlist, before)
         return self._reorder(playlist, lambda ids: _moved(ids, moved, before))
 
     @checked
@@ -157,6 +169,14 @@ class Collections:
         if isinstance(track_ids, str):
             track_ids = [track_ids]
         return [*dict.fromkeys(self._resolve([*track_ids]))]
+
+    def _of_playlist(self, playlist: str, track_ids: Iterable[str]) -> Ids:
+        """Return whole ids as `_ids` does; a track of the playlist may be gone from the catalog."""
+        given = [track_ids] if isinstance(track_ids, str) else [*track_ids]
+        there = {*(self.get(playlist).track_ids or ())}
+        return [
+            *dict.fromkeys(whole for one in given for whole in ([one] if one in there else self._ids(one)))
+        ]
 
     def _create(self, name: str, **content: Any) -> Collection:
         values = {"id": secrets.token_hex(6), "created_at": _now(), "changed_at": _now()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -106,9 +107,14 @@ class Group(click.Group):
 
 
 def interrupt(number: int, frame: Any) -> NoReturn:
-    """Raise KeyboardInterrupt, and remember it: code that is being imported at that moment may swallow it."""
-    del number, frame
+    """Raise KeyboardInterrupt, and remember it: code that is being imported at that moment may swallow it.
+
+    After a SIGTERM a second one ends the process at once, as it does without a handler.
+    """
+    del frame
     global _interrupted
+    if number == signal.SIGTERM:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _interrupted = True
     raise KeyboardInterrupt
 

@@ -117,11 +117,16 @@ def reject(
     """Keep a track from a request that it is wrong for, and from requests near it; `undo` takes that back.
 
     The default request is the last that the track was served for, with `undo` the last that it was rejected for.
-    `encode` makes a vector of the request's summary where none was logged. Raises NotFound without track or request.
+    `encode` makes a vector of the request's summary where none was logged. Raises NotFound without track or request,
+    and with `undo` where no rejection stands.
     """
     track = store.tracks.find_id(track_id)
     if request_id:
         request = find_request(store, request_id)
+        if undo and all(one.key != request.key for one in _rejections(store, track)):
+            raise NotFound(
+                f"track {track.id} does not stand rejected for the request {request_id}; there is nothing to undo"
+            )
     else:
         request = _last_rejected(store, track) if undo else _last_served(store, track)
     judgement = _judgement(
@@ -149,9 +154,14 @@ def _last_served(store: Store, track: Track) -> RequestRecord:
     return lines[0]
 
 
-def _last_rejected(store: Store, track: Track) -> RequestRecord:
+def _rejections(store: Store, track: Track) -> list[Judgement]:
+    """Return the rejections of a track that stand."""
     newest = newest_verdicts(store.judgements.list(track_id=track.id))
-    rejections = [judgement for judgement in newest if judgement.verdict == "rejected"]
+    return [judgement for judgement in newest if judgement.verdict == "rejected"]
+
+
+def _last_rejected(store: Store, track: Track) -> RequestRecord:
+    rejections = _rejections(store, track)
     if not rejections:
         raise NotFound(f"track {track.id} stands rejected for no request; there is nothing to undo")
     return find_request(store, max(rejections, key=lambda judgement: judgement.created_at).request_id)

@@ -244,10 +244,18 @@ def _said(row: Mapping[str, Any], *, strict: bool) -> Words:
 def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     text = _read(file)
     try:
-        dialect: Any = csv.Sniffer().sniff(text.split("\n", 1)[0], ",;\t")
+        # Only the delimiter: a row of names holds nothing to learn from how quotes stand in cells.
+        delimiter = csv.Sniffer().sniff(text.split("\n", 1)[0], ",;\t").delimiter
     except csv.Error:
-        dialect = csv.excel
-    for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), dialect=dialect), start=2):
+        delimiter = ","
+    lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    for number, row in enumerate(lines, start=2):
+        beyond: Any = row.pop(None, [])  # the cells that no column has
+        if any(not _is_empty(cell) for cell in beyond):
+            raise InputError(
+                f"row {number} of {told(file)} has {len(row) + len(beyond)} cells for {len(row)} columns; put a cell "
+                f"with {delimiter!r} in it in double quotes"
+            )
         yield number, {str(name).strip().lower(): value for name, value in row.items() if name}
 
 

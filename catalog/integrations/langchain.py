@@ -108,11 +108,14 @@ def find_or_make_tool(
     """
     model = arguments_without(fixed)
 
-    def find_or_make(**values: Any) -> tuple[str, dict[str, Any]]:
+    # `tool.invoke("some text")` passes the text as it is, and a model's call passes names.
+    def find_or_make(text: str | None = None, /, **values: Any) -> tuple[str, dict[str, Any]]:
+        values = values if text is None else {"context": text, **values}
         with _errors_for_the_model():
             return _answer(service.find_or_make(**service_arguments(model, values, fixed)))
 
-    async def afind_or_make(**values: Any) -> tuple[str, dict[str, Any]]:
+    async def afind_or_make(text: str | None = None, /, **values: Any) -> tuple[str, dict[str, Any]]:
+        values = values if text is None else {"context": text, **values}
         with _errors_for_the_model():
             return _answer(
                 await make_in_thread(service.find_or_make, **service_arguments(model, values, fixed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -38,6 +39,9 @@ QUERY_KEYS = ("query", "question")
 # In the payloads of others an "application" is the name of a program, not what it is.
 PLAIN_KEYS = tuple(name for name in Context.model_fields if name not in ("text", "query", "application"))
 """The fields that a payload may hold under their own names."""
+
+_OBJECT = re.compile(r'\s*\{\s*"[^"\n]*"\s*:')
+"""How a JSON object begins."""
 
 
 def read_context(source: ContextSource, **known: Any) -> Context:
@@ -80,8 +84,13 @@ def own_moods(context: Context) -> tuple[str, ...]:
 
 def passed_over(source: ContextSource, context: Context) -> tuple[str, ...]:
     """Return warnings about what the payload that `context` was read from holds and is not read: a description of the
-    application, and values that a field of their name cannot have.
+    application, and values that a field of their name cannot have. A text that is cut-off JSON gets a warning too.
     """
+    if isinstance(source, str) and _OBJECT.match(source) and not _is_json(source):
+        return (
+            "the text begins like a JSON object and is no whole one, so all of it was read as prose, marks and "
+            "keys too; pass a whole object",
+        )
     if not isinstance(source, Mapping):
         return ()
     warnings = []
@@ -113,7 +122,10 @@ def as_payload(source: ContextSource) -> dict[str, Any]:
 
 
 def read_bytes(data: bytes) -> str | dict[str, Any]:
-    """Return the JSON payload in `data`, else its text. Raises InputError for bytes that are not UTF-8 or too many."""
+    """Return the JSON object in `data`, else its text. Raises InputError for bytes that are not UTF-8 or too many.
+
+    `read_context` refuses an object without a text, and `passed_over` warns of a text that begins like an object.
+    """
     if len(data) > 2 * MAX_TEXT_BYTES:
         raise InputError(f"the context is {len(data):,} bytes; at most {MAX_TEXT_BYTES:,} are accepted")
     try:
@@ -125,11 +137,10 @@ def read_bytes(data: bytes) -> str | dict[str, Any]:
         ) from None
     if text.lstrip().startswith("{"):
         try:
-            payload = json.loads(text)
+            payload: str | dict[str, Any] = json.loads(text)  # what begins like this and is JSON is an object
         except (ValueError, RecursionError):
             return text
-        if isinstance(payload, dict) and any(isinstance(payload.get(key), str) for key in TEXT_KEYS):
-            return payload
+        return payload
     return text
 
 
@@ -178,6 +189,14 @@ def _from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
 def _unfit(payload: Mapping[str, Any]) -> list[str]:
     """Return the names of fields whose value in the payload the field cannot have."""
     return [name for name in PLAIN_KEYS if name in payload and not _fits(name, payload[name])]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _shown(key: str) -> str:

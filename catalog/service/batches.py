@@ -46,7 +46,7 @@ def begun(flow: Flow, sources: Iterable[ContextSource], arguments: Mapping[str, 
 def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | None) -> list[ServedResult]:
     """Return a result for each call; contexts near one another share a track as one after the other would.
 
-    Where one fails or is cancelled, every call that has no result by then is logged with that error, which is raised.
+    Where one fails, is cancelled or interrupted, every call without a result by then is logged with that error.
     """
     results: dict[str, ServedResult] = {}
     waiting = calls
@@ -54,7 +54,7 @@ def serve(flow: Flow, calls: list[Call], terms: Terms, on_progress: Progress | N
         try:
             while waiting:
                 waiting = _round(flow, waiting, terms, results, on_progress)
-        except (CatalogError, Cancelled) as error:
+        except (CatalogError, Cancelled, KeyboardInterrupt) as error:
             for call in calls:
                 if call.id not in results:
                     flow.log_failure(call, error)

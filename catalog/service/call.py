@@ -193,14 +193,15 @@ def record_of(call: Call, result: Result) -> RequestRecord:
     )
 
 
-def failure_of(call: Call, error: CatalogError | Cancelled) -> RequestRecord:
+def failure_of(call: Call, error: CatalogError | Cancelled | KeyboardInterrupt) -> RequestRecord:
     """Return the log line of a call that ended in an error, with the fields that were known by then."""
+    interrupted = isinstance(error, KeyboardInterrupt)
     return _record(
         call,
         call.understood[0] if call.understood else None,
         action="none",
-        rule="cancelled" if isinstance(error, Cancelled) else "failed",
-        reason=f"{type(error).__name__}: {error}",
+        rule="cancelled" if interrupted or isinstance(error, Cancelled) else "failed",
+        reason="interrupted" if interrupted else f"{type(error).__name__}: {error}",
         similarity=None,
         score=None,
         threshold=0.0,

@@ -195,7 +195,8 @@ class OpenCatalog:
     @property
     def collections(self) -> Collections:
         """The playlists and saved searches, to `list`, `create`, `add` to and more."""
-        return Collections(self.store.home, partial(whole_ids, self.store), self.store.blobs)
+        whole = partial(whole_ids, self.store)
+        return Collections(self.store.home, whole, self.store.blobs, self._check_search)
 
     @checked
     def collected(self, collection: str, *, limit: int = 50, offset: int = 0) -> Page:
@@ -241,6 +242,11 @@ class OpenCatalog:
             return text
         known = self.known_names()
         return parse(text, {field: known[field] for field in known if field not in without})
+
+    def _check_search(self, query: str, sort: str) -> None:
+        """Raise InputError for a query or an order that `browse` would refuse when it narrows."""
+        self._query(query, without=("mood",))
+        self.store.tracks.list(Query().where, order=sort, limit=0)
 
     def known_names(self) -> dict[str, Collection[str]]:
         """Return the names that a query may hold, by field: those that are known and those of tracks."""

@@ -338,16 +338,17 @@ class Flow:
 
     @contextmanager
     def failures_logged(self, call: Call) -> Iterator[None]:
-        """Leave a line in the log where the body fails or is cancelled, and not where it is left to another process."""
+        """Leave a line in the log where the body fails, is cancelled or interrupted, not where it is handed over."""
         with self.unended.noted():
             try:
                 yield
-            except (CatalogError, Cancelled) as error:
+            except (CatalogError, Cancelled, KeyboardInterrupt) as error:
                 if not isinstance(error, HandedOver):
                     self.log_failure(call, error)
                 raise
 
-    def log_failure(self, call: Call, error: CatalogError | Cancelled) -> None:
+    def log_failure(self, call: Call, error: CatalogError | Cancelled | KeyboardInterrupt) -> None:
         """Record in the log that a call ended in `error`; nothing where the log cannot be written."""
-        with suppress(CatalogError):
+        # An interrupt may have cut off the import of a module that the log needs, which then fails in any way.
+        with suppress(Exception if isinstance(error, KeyboardInterrupt) else CatalogError):
             self.store.requests.append(failure_of(call, error), call.vector)

@@ -100,3 +100,42 @@ def test_the_query_of_a_saved_search_changes_and_a_playlist_has_none(own):
     assert own.change_search(saved.id, by="both", sort="rating").query == changed.query
     with pytest.raises(InputError, match="is a playlist"):
         own.change_search(own.create("Podcast", ["a"]).id, query="rain")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"query": "loop:maybe"}, "loop"),
+        ({"query": "rating:9.."}, "between 1 and 5"),
+        ({"query": "style:nope"}, "style"),
+        ({"sort": "vibes"}, "cannot be sorted by 'vibes'"),
+    ],
+)
+def test_a_search_that_cannot_be_used_is_refused_where_it_is_saved(service, wrong, said):
+    own = service.collections
+    with pytest.raises(InputError, match=said):
+        own.save_search("Odd", **{"query": "rain", **wrong})
+    own.save_search("Rain", "rain")
+    with pytest.raises(InputError, match=said):
+        own.change_search("Rain", **wrong)
+    assert [(one.name, one.query) for one in own.list()] == [("Rain", "rain")]
+
+
+def test_the_beginning_of_an_id_is_enough_to_move_and_to_remove_a_track(tmp_path):
+    ids = {"aa1": "aa1x", "bb1": "bb1x", "cc1": "cc1x", **{one: one for one in ("aa1x", "bb1x", "cc1x")}}
+
+    def whole(given):
+        if unknown := [one for one in given if one not in ids]:
+            raise NotFound(f"there is no track {unknown[0]!r}")
+        return [ids[one] for one in given]
+
+    (tmp_path / "locks").mkdir()
+    own = Collections(tmp_path, whole)
+    own.create("Walk", ["aa1", "bb1", "cc1"])
+    assert own.move("Walk", ["cc1"], "bb1").track_ids == ("aa1x", "cc1x", "bb1x")
+    del ids["bb1"], ids["bb1x"]  # purged, and still in the playlist
+    assert own.move("Walk", ["bb1x"], "aa1").track_ids == ("bb1x", "aa1x", "cc1x")
+    for change in (own.move, own.remove):
+        with pytest.raises(NotFound, match="no track 'zz'"):
+            change("Walk", ["zz"])
+    assert own.remove("Walk", ["bb1x", "cc1"]).track_ids == ("aa1x",)

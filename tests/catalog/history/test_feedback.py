@@ -162,6 +162,8 @@ def test_undo_takes_back_the_last_rejection_whatever_the_track_served_since(serv
     assert service.find(CALM_AGAIN, **SHORT).track.id == made.track.id
     with pytest.raises(NotFound, match="nothing to undo"):
         service.reject(made.track.id, undo=True)
+    with pytest.raises(NotFound, match=r"does not stand rejected .* nothing to undo"):
+        service.reject(made.track.id, made.request_id, undo=True)
 
 
 def test_a_rejection_without_a_logged_vector_reads_the_summary(service):

@@ -215,6 +215,7 @@ def test_lists_say_what_files_are(tmp_path):
         ("a.csv", "title\nx\n", "row 2 .* names no file"),
         ("a.csv", "path,title\n ,x\n", "row 2 .* names no file"),
         ("a.csv", "path,bpm\na.wav,fast\n", "^bpm in row 2 .* 'fast'"),
+        ("a.csv", "path,title\na.wav,A\nb.wav,Rain, at last\n", "^row 3 of .* has 3 cells for 2 columns"),
         ("a.jsonl", "[]", "no JSON object"),
         ("a.jsonl", "{", "row 1 .* no JSON"),
         ("a.csv", "", "no rows"),
@@ -244,6 +245,16 @@ def test_a_list_that_cannot_be_used_is_refused_with_its_row(tmp_path, name, text
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=said):
         manifest(tmp_path / name, roles=("focus_track", "loop"))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_quotes_and_delimiters_in_a_cell_move_no_column(tmp_path, mark):
+    title = f'He said "hi{mark} you" to me'
+    cell = title.replace('"', '""')
+    rows = (mark.join(("path", "title", "bpm", "license")), mark.join(("a.wav", f'"{cell}"', "90", "CC0")))
+    (tmp_path / "a.csv").write_text("\n".join(rows) + mark + "\n")
+    (words,) = manifest(tmp_path / "a.csv").values()
+    assert words == Words(title=title, tempo_bpm=90, license="CC0")
 
 
 def test_columns_of_other_names_and_the_same_row_again_are_passed_over(tmp_path):

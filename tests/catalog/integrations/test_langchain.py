@@ -163,6 +163,12 @@ def test_a_tool_call_gives_a_message_with_the_track_as_artifact(service):
     assert (again.artifact["action"], again.artifact["track_id"]) == ("reused", message.artifact["track_id"])
 
 
+def test_the_tool_takes_a_plain_text(service):
+    tool = find_or_make_tool(service, **SHORT)
+    assert tool.invoke(CALM).startswith("generated: ")
+    assert asyncio.run(tool.ainvoke(CALM)).startswith("reused: ")
+
+
 def test_the_schema_shows_the_model_what_it_may_ask(service):
     tool = find_or_make_tool(service, role="background_bed", quality="preview")
     shown = tool.tool_call_schema.model_json_schema()

@@ -97,7 +97,7 @@ def test_one_megabyte_is_taken():
 def test_bytes_are_text_or_a_payload():
     assert read_bytes("\ufeffnaïve".encode()) == "naïve"
     assert read_bytes(json.dumps({"answer": "Yes."}).encode()) == {"answer": "Yes."}
-    assert read_bytes(b'{"no": "text here"}') == '{"no": "text here"}'
+    assert read_bytes(b'{"no": "text here"}') == {"no": "text here"}
     assert read_bytes(b"{not json") == "{not json"
     huge = b'{"answer": ' + b"1" * 5000 + b"}"
     assert read_bytes(huge) == huge.decode()
@@ -193,3 +193,19 @@ def test_an_empty_text_in_a_payload_gives_way_to_the_next_one():
     assert read_context({"text": " ", "answer": "", "chunk": "Calm rain."}).text == "Calm rain."
     with pytest.raises(InputError):
         read_context({"text": " ", "answer": ""})
+
+
+@pytest.mark.parametrize("source", [b'{"response": "Rain."}', b'{"answer": {"text": "Rain."}}', b"{}"])
+def test_an_object_without_a_text_is_refused_from_a_file_as_from_python(source):
+    with pytest.raises(InputError, match="the context has no text"):
+        read_context(read_bytes(source))
+
+
+def test_a_text_that_begins_like_json_and_is_cut_off_is_prose_with_a_warning():
+    for data in (b'{"answer": "rain"', b' {\n "answer" : "rain'):
+        source = read_bytes(data)
+        assert source == data.decode()
+        (warning,) = passed_over(source, read_context(source))
+        assert "read as prose" in warning
+    for text in ("{she sighs} Rain.", '{"Rain," she said}', '{"answer": "rain"}', "Rain."):
+        assert passed_over(text, read_context(text)) == ()

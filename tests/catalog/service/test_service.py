@@ -351,6 +351,18 @@ def test_cancelling_stops_and_leaves_nothing(service):
     assert service.store.tracks.count(Filter()) == 0
 
 
+@pytest.mark.parametrize("method", ["find_or_make", "generate", "find_or_make_all"])
+def test_an_interrupted_call_leaves_its_line_in_the_log(service, method):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        getattr(service, method)([CALM] if method.endswith("all") else CALM, on_progress=interrupt, **SHORT)
+    (line,) = service.store.requests.list()
+    assert (line.action, line.rule, line.reason) == ("none", "cancelled", "interrupted")
+    assert service.store.tracks.count(Filter()) == 0
+
+
 def test_threads_with_one_request_make_one_track(open_service):
     generator = Counting()
     service = open_service(generators=generator)
