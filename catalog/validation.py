@@ -9,7 +9,7 @@ import inspect
 import numbers
 import re
 import types
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
@@ -140,7 +140,9 @@ def _wanted(problem: Mapping[str, Any]) -> str:
     kind, value, limits = problem["type"], problem["input"], problem.get("ctx", {})
     if kind in ("too_long", "string_too_long"):
         what = "characters" if isinstance(value, str) else "values"
-        return f", {len(value):,} {what}; at most {limits['max_length']:,} are accepted"
+        # A generator has no length, and pydantic stops counting where it is over the limit.
+        count = f", {len(value):,} {what}" if isinstance(value, Sized) else ""
+        return f"{count}; at most {limits['max_length']:,} are accepted"
     if kind in _LIMITS:
         words, name = _LIMITS[kind]
         limit = limits[name]

@@ -16,7 +16,8 @@ from typing_extensions import Unpack
 
 from music_catalog import CatalogError
 from music_catalog.errors import InputError
-from music_catalog.validation import checked
+from music_catalog.models import Context
+from music_catalog.validation import checked, validated
 
 
 class Changes(TypedDict, total=False):
@@ -193,3 +194,12 @@ def test_an_odd_argument_is_answered_or_refused_in_one_sentence(catalog_of_one, 
 def test_a_melody_with_a_line_break_in_its_name_is_refused_in_one_line(catalog_of_one):
     with pytest.raises(CatalogError, match=r"cannot read a\\nb: No such file"):
         catalog_of_one.key_of("calm rain", melody="a\nb")
+
+
+@pytest.mark.parametrize("stated", [{"mood_tags": 100}, {"brief": {"fits": 100}}])
+def test_too_many_values_of_a_generator_are_refused_without_a_count(stated):
+    def some(value):
+        return ("calm" for _ in range(value)) if isinstance(value, int) else {"fits": some(value["fits"])}
+
+    with pytest.raises(InputError, match=r"^[a-z_.]+ is <generator [^,]*; at most \d+ are accepted"):
+        validated(Context, {"text": "rain", **{name: some(value) for name, value in stated.items()}})
