@@ -190,17 +190,16 @@ def plain_letters(text: str) -> str:
 
     Letters of the Latin script lose their marks; those of other scripts stay as they are, in NFC.
     """
-    # Small letters first: NFKC may compose what they are made of.
-    signs = unicodedata.normalize("NFKC", text.casefold().translate(_WHOLE_LETTERS))
-    plain = "".join(map(_without_marks, signs))
-    # The letters of some scripts have marks that are signs of their own.
-    words = "".join(sign if unicodedata.category(sign)[0] in "LMN" else "-" for sign in plain)
+    # Small letters twice: NFKD makes capitals of letters that have no small one.
+    signs = unicodedata.normalize("NFKD", text.casefold()).casefold().translate(_WHOLE_LETTERS)
+    words = ""
+    for sign in signs:
+        kind = unicodedata.category(sign)[0]
+        # The letters of some scripts have marks that are signs of their own.
+        if kind == "M" and words[-1:].isascii():
+            continue
+        words += sign if kind in "LMN" else "-"
     return re.sub("-+", "-", unicodedata.normalize("NFC", words)).strip("-")
-
-
-def _without_marks(letter: str) -> str:
-    plain = unicodedata.normalize("NFKD", letter)[:1]
-    return plain if plain.isascii() else letter
 
 
 def _m3u(tracks: Sequence[Track], place: Callable[[Track], str]) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sample_texts import CALM, SHORT
 
-from music_catalog.export import list_bytes, name_of
+from music_catalog.export import list_bytes, name_of, plain_letters
 from music_catalog.history import feedback
 from music_catalog.integrations.description import track_text
 from music_catalog.report import line
@@ -30,3 +31,18 @@ def test_a_title_stands_in_place_of_the_summary_until_it_is_taken_away(service):
     assert service.store.care.check(deep=True) == []
     assert feedback.label(service.store, made.id, title="") == made
     assert service.search("zephyr", by="words") == []
+
+
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("İstanbul", "istanbul"),
+        ("x̌ye ậ̌ \u0301o", "xye-a-o"),
+        ("𝔘𝔫𝔡 Ⅷ", "und-viii"),
+        ("ǿ ᴭ", "o-ae"),
+        ("I ♥\ufe0f 1 ≠ 2", "i-1-2"),
+        ("हिन्दी Ѝй Γαΐ ไทยำ", "हिन्दी-ѝй-γαΐ-ไทยํา"),
+    ],
+)
+def test_latin_letters_of_a_file_name_are_small_and_without_marks(title, plain):
+    assert plain_letters(title) == plain
