@@ -76,10 +76,14 @@ class Supervisor:
         return self._built_in(parsed, features, application), warnings
 
     def _built_in(self, parsed: ParsedText, features: Features, application: str | None) -> Brief | None:
+        model = reader.load(self._encoder.identity, self._home)
+        if model is None:
+            return None
         assert parsed.layers is not None
         text, layers, told = parsed.text, parsed.layers, None
         if application:
-            text, layers, told = with_application(application, parsed, self._encoder)
+            alone = bool(model.application_layers)
+            text, layers, told = with_application(application, parsed, self._encoder, alone=alone)
         read = features.model_copy(update={"language": parsed.spoken})
         brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home, told)
         return brief and brief.model_copy(update={"application": application or None})
@@ -99,11 +103,11 @@ def guessed(context: Context, parsed: ParsedText, brief: Brief | None) -> tuple[
 
 
 def with_application(
-    application: str, parsed: ParsedText, encoder: Encoder
-) -> tuple[str, NDArray[np.float32], NDArray[np.float32]]:
+    application: str, parsed: ParsedText, encoder: Encoder, *, alone: bool = True
+) -> tuple[str, NDArray[np.float32], NDArray[np.float32] | None]:
     """Return a text behind the description of its application, its vectors, and those of the description alone.
 
-    Both are of shape (layers, dimension).
+    Both are of shape (layers, dimension). Without `alone` the last are not worked out, and None.
 
     A line alone often does not tell its genre. The mean of the line alone and of the line behind the description tells
     more than either (docs/BRIEF.md).
@@ -113,7 +117,7 @@ def with_application(
     told = f"{described.rstrip('.')}. "
     behind = embed_layers(encoder, told + parsed.plain)
     mean = np.asarray(np.mean([parsed.layers, behind], axis=0, dtype=np.float32))
-    return told + parsed.text, mean, _of_description(described, encoder)
+    return told + parsed.text, mean, _of_description(described, encoder) if alone else None
 
 
 def _of_description(described: str, encoder: Encoder) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from music_catalog import presets
 from music_catalog.brief import reader as brief
+from music_catalog.brief import supervisor as supervising
 from music_catalog.brief.supervisor import Supervisor
 from music_catalog.brief.words import terms_of
 from music_catalog.errors import Unavailable
@@ -280,3 +281,21 @@ def test_a_model_for_other_inputs_is_refused_when_a_text_is_read(tmp_path):
             ENCODER,
             tmp_path,
         )
+
+
+@pytest.mark.parametrize(("said", "embedded"), [(None, 0), ({}, 1), ({"application_layers": [0]}, 2)])
+def test_an_application_is_embedded_only_for_what_the_model_reads(tmp_path, monkeypatch, said, embedded):
+    context = Context(text="Rain on the old town.", application="a walk")
+    parsed = parse(context, ENCODER, None)
+    if said is not None:
+        write(tmp_path / brief.file_name(ENCODER.identity), said=said)
+    texts = []
+    embed = supervising.embed_layers
+    monkeypatch.setattr(supervising, "_descriptions", {})
+    monkeypatch.setattr(
+        supervising, "embed_layers", lambda encoder, text: texts.append(text) or embed(encoder, text)
+    )
+    supervisor = Supervisor(STYLES, ENCODER, None, tmp_path)
+    read, _ = supervisor.read(context, parsed, features.features_of(context, parsed))
+    assert (read is None) == (said is None)
+    assert texts == ["a walk. Rain on the old town.", "a walk"][:embedded]
