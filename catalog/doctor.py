@@ -68,7 +68,9 @@ def examine(
     encode: Encode | None = None,
     on_progress: Progress | None = None,
 ) -> list[Check]:
-    """Return findings. `deep` reads every audio file, `fix` repairs without loss, `reembed` embeds all rows anew.
+    """Return findings. `deep` reads every audio file and finds copies of one recording, `fix` repairs without loss.
+
+    `reembed` embeds all rows anew.
 
     `encode` embeds their texts in place of this process, by the same encoder; see `music_catalog.bulk.embedding`.
 
@@ -256,7 +258,7 @@ def _catalog(
         mended = fix and _fix(store, reader, problem, backup)
         checks.append(Check(name=problem.kind, status="fixed" if mended else "damage", detail=problem.detail))
     checks += _collections(store.home, fix=fix, backup=backup)
-    if copies := copies_in(store):
+    if copies := copies_in(store, listen=deep):
         checks.append(Check(name="copies", status="warning", detail=copies_told(copies)))
     checks += _sounds(store, fix=fix)
     checks += _facts(store, fix=fix)

@@ -116,7 +116,11 @@ def models_pull(name: str, bits: str | None, dtype: str | None) -> None:
 
 
 @click.command(cls=Command, examples=["catalog doctor --deep --fix", "catalog doctor --backup /media/backup"])
-@click.option("--deep", is_flag=True, help="Also read every audio file and compare its checksum.")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also read every audio file, compare its checksum, and find recordings that are there twice.",
+)
 @click.option("--fix", is_flag=True, help="Mend what can be mended without losing anything.")
 @click.option("--reembed", is_flag=True, help="Embed every row again with the encoder in use.")
 @click.option(

@@ -71,7 +71,8 @@ def copies_told(copies: Sequence[Copied]) -> str:
     if len(copies) > 1:
         are, these = f"{len(copies)} tracks are copies of others", "these"
     left = len(copies) - len(parts)
-    rest = f"; run `catalog doctor` again then, for {left} more" if left else ""
+    again = "catalog doctor" if all(one.same_file for one in copies) else "catalog doctor --deep"
+    rest = f"; run `{again}` again then, for {left} more" if left else ""
     ids = " ".join(one.track_id for one in copies[:MOST_TOLD])
     return f"{are}: {', '.join(parts)}; `catalog rm {ids}` puts {these} into the trash{rest}"
 
@@ -107,6 +108,10 @@ def _candidates(prints: Sequence[Prints]) -> list[tuple[int, int]]:
     frames, owners = frames[values != 0], owners[values != 0]
     order = np.argsort(frames, kind="stable")
     frames, owners = frames[order], owners[order]
+    starts = np.flatnonzero(np.concatenate([[True], frames[1:] != frames[:-1]]))
+    counts = np.diff(starts, append=len(frames))
+    rare = np.repeat(counts <= COMMON, counts)
+    frames, owners = frames[rare], owners[rare]
     pairs: list[NDArray[np.int64]] = []
     for apart in range(1, COMMON):
         same = np.flatnonzero(frames[apart:] == frames[:-apart])

@@ -7,7 +7,7 @@ import pytest
 import soundfile as sf
 
 from music_catalog import doctor
-from music_catalog.upkeep.copies import Copied, copies_in, copies_told
+from music_catalog.upkeep.copies import COMMON, Copied, _candidates, copies_in, copies_told
 
 RATE = 22_050
 
@@ -36,8 +36,8 @@ def service(prepared_here, open_service):
     return open_service()
 
 
-def told(service):
-    return [each for each in doctor.examine(str(service.store.home)) if each.name == "copies"]
+def told(service, **asked):
+    return [each for each in doctor.examine(str(service.store.home), **asked) if each.name == "copies"]
 
 
 def test_a_file_that_is_there_twice_is_told_until_one_is_put_away(service, tmp_path):
@@ -65,6 +65,8 @@ def test_a_recording_that_is_there_in_two_codings_is_told(service, tmp_path, for
     (copy,) = copies_in(service.store)
     assert copy == (later, first, False)
     assert copies_in(service.store, listen=False) == []
+    assert told(service) == []
+    assert [check.detail for check in told(service, deep=True)] == [copies_told([copy])]
     assert f"{later} is the same recording as {first}" in copies_told([copy])
 
 
@@ -72,3 +74,13 @@ def test_many_copies_are_told_in_steps():
     text = copies_told([Copied(f"id{number}", "first", same_file=True) for number in range(25)])
     assert text.startswith("25 tracks are copies of others: id0 is the same file as first, ")
     assert text.endswith("id19` puts these into the trash; run `catalog doctor` again then, for 5 more")
+    mixed = [Copied(f"id{number}", "first", same_file=number < 5) for number in range(25)]
+    assert copies_told(mixed).endswith("run `catalog doctor --deep` again then, for 5 more")
+
+
+def test_frames_that_very_many_recordings_share_tell_nothing():
+    random = np.random.default_rng(0)
+    unlike = random.integers(1, 2**32, (COMMON + 1, 40), dtype=np.uint32)
+    unlike[:, 3:8] = 7
+    assert _candidates([*unlike]) == []
+    assert len(_candidates([*unlike[1:]])) == COMMON * (COMMON - 1) // 2
