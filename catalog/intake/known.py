@@ -38,11 +38,14 @@ class _Imported(NamedTuple):
 class Known:
     """The tracks of a catalog that are not in the trash, as they were when this was made, and those added since."""
 
-    def __init__(self, store: Store, *, beside: Collection[str] = ()) -> None:
-        """`beside` are the ids of tracks that are passed over."""
+    def __init__(self, store: Store, *, beside: Collection[str] | None = None) -> None:
+        """`beside` are the ids of tracks that are passed over; then the file of all fingerprints is left alone."""
         self._store = store
+        self._is_whole = beside is None
         rows = store.tracks.columns(("id", "audio_sha256", "state"))
-        ready = [row for row in rows.to_pylist() if row["state"] == "ready" and row["id"] not in beside]
+        ready = [
+            row for row in rows.to_pylist() if row["state"] == "ready" and row["id"] not in (beside or ())
+        ]
         self._by_bytes: dict[str, str] = {row["audio_sha256"]: row["id"] for row in ready}
         self._ids = {row["id"] for row in ready}
         imported = _imported(store, [*self._ids] if beside else None)
@@ -98,7 +101,9 @@ class Known:
         if self._listened:
             return
         self._listened = True
-        kept = _read_cache(self._store)
+        if not self._imported:
+            return
+        kept = _read_cache(self._store) if self._is_whole else {}
         missing = 0
         found: dict[str, Prints] = {}
         for one in self._imported:
@@ -111,7 +116,7 @@ class Known:
         lengths = {one.id: one.duration_s for one in self._imported}
         self._owners = [*found]
         self._recordings = KnownRecordings([*found.values()], [lengths[each] for each in found])
-        if missing:
+        if missing and self._is_whole:
             _write_cache(self._store, found)
 
 

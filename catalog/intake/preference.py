@@ -47,11 +47,18 @@ def rank(one: Found, said: Words) -> tuple[bool, int, int]:
     ending = Path(one.address or one.path).suffix.lower()
     words = [("", said)]
     coding = _Coding(ending in LOSSLESS, 0)
-    if not one.address and one.path.is_file():  # reading a pipe would wait for a writer
+    if not one.address and _is_file(one.path):  # reading a pipe would wait for a writer
         coding = _coding_of(one.path, ending)
         words += [("", read_sidecar(one.path)), ("", read_tags(one.path))]
     known = merged([*words, ("", from_name(one.name or told(one.path.name), one.folder))])
     return not coding.is_lossless, -coding.bits_per_s, -len(known.said_by)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, or a folder that may not be searched: told when its turn comes
+        return False
 
 
 def _coding_of(path: Path, ending: str) -> _Coding:

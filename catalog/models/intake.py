@@ -45,7 +45,8 @@ class AddedFile(Value):
     track_id: str | None = None
     """The new track; of one that is in the catalog already, that track."""
     detail: str = ""
-    """Why a file failed, what it is a copy of, or what to know of one that was added: that it was cut short."""
+    """Why a file failed, what it is a copy of, or what to know of one that was added: that it was cut short, or
+    is the longer copy of such a file."""
     title: str = ""
     genres: tuple[str, ...] = ()
     license: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from ..disk.files import set_aside
 from ..disk.table import DurableTable
 from ..errors import Damage, StorageError
 from ..models import Track, Value
-from ..search.filters import both, equals, one_of
+from ..search.filters import both, equals, literal, one_of
 from .audio import AudioFiles, beside
 from .rows import checked_id, from_record, from_whole_track_row, original_of
 from .schema import TRACK_COLUMNS, TRACK_ROW
@@ -223,11 +224,17 @@ def _leftovers(home: Path, stored: Sequence[Row]) -> Iterator[Problem]:
             yield Problem(kind="leftover", subject=relative, detail=f"{relative} belongs to no track")
 
 
-def forget_files(home: Path, tracks: TrackTable, track: Track) -> None:
-    """Delete the files of a track that was not inserted, and what stands beside them, but those that rows name."""
+def forget_files(home: Path, tracks: TrackTable, left_out: Sequence[Track]) -> None:
+    """Delete the files of tracks that were not inserted, and what stands beside them, but those that rows name."""
+    paths = sorted({path for track in left_out for path in _files_of(track)})
+    if not paths:
+        return
+    # The table narrows the rows, so that few records are parsed while the lock is held.
+    pattern = "|".join(re.escape(path) for path in paths)
+    naming = f"({one_of('audio_path', paths)}) OR regexp_like(record, {literal(pattern)})"
     with tracks.durable.locked():
-        named = _named(tracks.read(None, columns=("audio_path", "record")))
-        for path in _files_of(track) - named:
+        named = _named(tracks.read(naming, columns=("audio_path", "record")))
+        for path in set(paths) - named:
             for relative in (path, *beside(path)):
                 with files.storing(f"{relative} cannot be deleted"):
                     files.inside(home, relative).unlink(missing_ok=True)

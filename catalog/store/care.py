@@ -143,9 +143,9 @@ class Care:
             audit.forget_purged(self._home)
         return len(going)
 
-    def forget_files(self, track: Track) -> None:
-        """Delete the audio and the original of a track that was not inserted, where no row names them."""
-        audit.forget_files(self._home, self._tracks.table, track)
+    def forget_files(self, left_out: Sequence[Track]) -> None:
+        """Delete the audio and the originals of tracks that were not inserted, where no row names them."""
+        audit.forget_files(self._home, self._tracks.table, left_out)
 
     def forget_purged(self) -> int:
         """Delete what purges of a remote home left for long enough; return how many audio files went.

@@ -29,6 +29,8 @@ Said = Callable[[Found], Words]
 """What a list or a library says of a file."""
 GROUP, GROUP_S = 12, 10.0
 """Tracks that are written in one commit, and the seconds after which fewer are."""
+LONGER_S = 0.5
+"""How much longer than a file that is cut short a copy is that has more of the music; coders add less than this."""
 
 
 class Taken(NamedTuple):
@@ -64,6 +66,10 @@ class Adding:
     would_add: list[AddedFile] = field(default_factory=list)
     """In a dry run: what would be added so far and can be known again by its sound, in the order of `would_know`."""
     would_know: KnownRecordings = field(default_factory=KnownRecordings)
+    cut: dict[str, float] = field(default_factory=dict)
+    """For each track of this batch that is cut short, in a dry run for its file: its length in seconds."""
+    longer: dict[str, str] = field(default_factory=dict)
+    """For each of those: the track, or the file, of the longer copy that was added as well."""
     others: dict[str, str] = field(default_factory=dict)
     """For each track that was not written since another call had added the same piece meanwhile: that call's track."""
     stopped: StorageError | None = None
@@ -76,6 +82,19 @@ class Adding:
         """Return how a track is told: with its file where that is of this batch."""
         file = self.files.get(track_id)
         return f"{file}, track {track_id}" if file else f"track {track_id}"
+
+    def as_long(self, copy: str | None, duration_s: float) -> str | None:
+        """Return `copy`, or where it is cut short the longer one; None where none is as long as `duration_s`."""
+        while copy is not None and duration_s > self.cut.get(copy, duration_s) + LONGER_S:
+            copy = self.longer.get(copy)
+        return copy
+
+    def note_length(self, added: str, near: str | None, duration_s: float, *, is_cut: bool) -> None:
+        """Note whether a track, in a dry run a file, is cut short, and that it is the longer copy of `near`."""
+        if is_cut:
+            self.cut[added] = duration_s
+        if near is not None:
+            self.longer[near] = added
 
     def is_due(self) -> bool:
         """Tell whether enough tracks wait to be written, or wait for long enough."""
@@ -120,11 +139,15 @@ class Adding:
         if rows:
             self.store.tracks.insert_all(rows)
         self.known.take(newer)
+        useless = []
         for track in gone:
-            self.store.care.forget_files(track)
             stored = self.store.tracks.get(self.others[track.id])
-            if stored and stored.audio_path == track.audio_path:  # beside it lies what tells of `track`
+            same_audio = stored is not None and stored.audio_path == track.audio_path
+            if not (stored and same_audio and stored.original == track.original):
+                useless.append(track)
+            if stored and same_audio:  # beside it lies what tells of `track`
                 self.store.audio.put_sidecar(stored.audio_path, sidecar(stored))
+        self.store.care.forget_files(useless)
         return told
 
     def _settled(self, result: AddedFile, left_out: Mapping[str, tuple[Outcome, str]]) -> AddedFile:
@@ -134,6 +157,9 @@ class Adding:
             return result
         if result.outcome == "added":
             outcome, detail = left_out[track_id]
-            return AddedFile(path=result.path, outcome=outcome, track_id=other, detail=detail)
+            if outcome == "present":
+                return AddedFile(path=result.path, outcome=outcome, track_id=other, detail=detail)
+            changes = {"outcome": outcome, "track_id": other, "detail": detail, "style": "", "sure": None}
+            return result.model_copy(update=changes)
         detail = result.detail.replace(track_id, other)
         return result.model_copy(update={"track_id": other, "detail": detail})

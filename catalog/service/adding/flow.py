@@ -182,8 +182,9 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
         adding.failed[sha256] = answer["failed"]
     if sha256 in adding.failed:
         return Taken(AddedFile(path=name, outcome="failed", detail=adding.failed[sha256]))
-    if "present" in answer:
-        track_id = answer["present"] or adding.known.of_bytes(sha256)
+    # Another call may have added the same bytes since the task was given out.
+    track_id = answer.get("present") or adding.known.of_bytes(sha256)
+    if track_id or "present" in answer:
         detail = f"the same file as {adding.called(track_id) if track_id else adding.first[sha256]}"
         return Taken(AddedFile(path=name, outcome="present", track_id=track_id, detail=detail))
     words = merged(
@@ -205,17 +206,23 @@ def _taken(adding: Adding, one: Found, answer: Mapping[str, Any], file: _Brought
         "duration_s": round(length, 3),
     }
     made = adding.known.of_id(words.known_as) if words.known_as else None
-    if copy := made or adding.known.of_sound(heard, length):
+    near = made or adding.known.of_sound(heard, length)
+    if copy := adding.as_long(near, length):
         detail = f"the same recording as {adding.called(copy)}, coded in another way"
         return Taken(AddedFile(**facts, outcome="copy", track_id=copy, detail=detail))
-    if answer["stated_s"] is not None:
+    is_cut = answer["stated_s"] is not None
+    if is_cut:
         stated = (
             f"of the {answer['stated_s']:.0f} s that it states" if answer["stated_s"] else "without its end"
         )
         facts["detail"] = f"cut short: it ends after {length:.0f} s {stated}"
+    elif near:
+        facts["detail"] = f"a longer copy of {adding.called(near)}, which is cut short"
     if adding.dry_run:
-        return Taken(_would_add(adding, facts, words, heard, length))
-    return _prepared(adding, one, words, answer, file, folder, heard, facts)
+        return Taken(_would_add(adding, facts, words, heard, length, is_cut=is_cut))
+    taken = _prepared(adding, one, words, answer, file, folder, heard, facts)
+    adding.note_length(str(taken.result.track_id), near, length, is_cut=is_cut)
+    return taken
 
 
 def _prepared(
@@ -264,19 +271,28 @@ def _prepared(
 
 
 def _would_add(
-    adding: Adding, facts: dict[str, Any], words: Words, heard: Fingerprint | None, length: float
+    adding: Adding,
+    facts: dict[str, Any],
+    words: Words,
+    heard: Fingerprint | None,
+    length: float,
+    *,
+    is_cut: bool,
 ) -> AddedFile:
     copy = None if heard is None else adding.would_know.find(heard, length)
-    if copy is not None:
-        other = adding.would_add[copy.number].path
+    near = None if copy is None else adding.would_add[copy.number].path
+    if other := adding.as_long(near, length):
         detail = f"the same recording as {other}, coded in another way"
         return AddedFile(**{**facts, "outcome": "copy", "detail": detail})
+    if near and not is_cut:
+        facts["detail"] = f"a longer copy of {near}, which is cut short"
     _, features, _ = _read(adding, words)
     found = impression(words, features=features, styles=adding.library.styles, encoder=adding.encoder)
     would = AddedFile(**facts, outcome="added", style=found.style, sure=found.guessed)
     if heard is not None:
         adding.would_know.add(sparse(heard), length)
         adding.would_add.append(would)
+    adding.note_length(would.path, near, length, is_cut=is_cut)
     return would
 
 

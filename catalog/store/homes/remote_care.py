@@ -147,8 +147,8 @@ class RemoteCare(Care):
             table.durable.commit(what, lambda lance: lance.delete(gone), point="purge")
         return len(going)
 
-    def forget_files(self, track: Track) -> None:
-        """Leave the files of a track that was not inserted: another replica may be about to name them."""
+    def forget_files(self, left_out: Sequence[Track]) -> None:
+        """Leave the files of tracks that were not inserted: another replica may be about to name them."""
 
     def forget_purged(self) -> int:
         """Delete audio of purged tracks that no row names, in steps; return how many files went.

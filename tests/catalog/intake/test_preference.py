@@ -50,3 +50,8 @@ def test_an_object_is_known_by_its_name_and_what_a_list_says(tmp_path):
         "b.flac",
         "a.mp3",
     ]
+
+
+def test_a_name_that_the_disk_refuses_to_look_at_ends_no_call(tmp_path):
+    long = tmp_path / f"{'x' * 300}.wav"
+    assert names([Found(long), Found(tmp_path / "gone.mp3")]) == [long.name, "gone.mp3"]

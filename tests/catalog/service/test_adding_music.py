@@ -17,8 +17,10 @@ import soundfile as sf
 
 from music_catalog.errors import InputError, NotFound, StorageError
 from music_catalog.generator import audio
-from music_catalog.intake import decoding, preparing, workers
+from music_catalog.generator.listening.fingerprint import UNSURE, Fingerprint
+from music_catalog.intake import decoding, known, preparing, workers
 from music_catalog.service.adding import adding, flow
+from music_catalog.store import audit
 from music_catalog.store.audio import beside
 from music_catalog.upkeep.backup import back_up
 from music_catalog.upkeep.restore import restore
@@ -422,6 +424,9 @@ def test_a_recording_that_two_calls_add_at_once_in_two_codings_is_stored_once(
     assert {(one.outcome, one.track_id) for one in files} == {("added", track.id), ("copy", track.id)}
     (copy,) = (one for one in files if one.outcome == "copy")
     assert copy.detail == f"the same recording as track {track.id}, coded in another way"
+    assert (copy.license in ("unknown", "CC-BY-4.0"), copy.role) == (True, "background_bed")
+    assert copy.duration_s == pytest.approx(8.0, abs=0.1)
+    assert (copy.style, copy.sure) == ("", None)
     # Nothing of the other is left, and both calls know the track from then on.
     names = {path.relative_to(store.home).as_posix() for path in store.audio.files()}
     assert names == {track.audio_path, track.original, *beside(track.audio_path)} & names
@@ -459,6 +464,79 @@ def test_bytes_that_two_threads_add_at_once_for_other_roles_are_stored_once(serv
     assert (present.track_id, present.detail) == (track.id, f"the same file as track {track.id}")
     assert (service.store.home / track.original).read_bytes() == data
     assert service.store.care.check(deep=True) == []
+
+
+def test_what_another_call_added_meanwhile_is_told_by_its_bytes_with_the_cache_kept(
+    service, open_service, tmp_path, monkeypatch
+):
+    for number in range(3):
+        sf.write(tmp_path / f"{number}.wav", tune(number), RATE)
+    service.add(tmp_path / "0.wav")
+    service.add(tmp_path / "1.wav")  # reads the fingerprints
+    cache = service.store.home / "cache" / known.CACHE
+    known._write_cache(service.store, known_prints(service))
+    before, others = cache.read_bytes(), open_service()
+    take = flow._taken
+
+    def taken_late(adding, *arguments):
+        monkeypatch.setattr(flow, "_taken", take)
+        others.add(tmp_path / "2.wav")
+        cache.write_bytes(before)
+        newer = adding.known.newer([])
+        monkeypatch.setattr(known, "_read_cache", None)
+        assert (
+            newer.of_sound(Fingerprint(np.ones(40, np.uint32), np.zeros((40, UNSURE), np.uint8)), 8.0) is None
+        )
+        adding.known.take(newer)
+        return take(adding, *arguments)
+
+    monkeypatch.setattr(flow, "_taken", taken_late)
+    (present,) = service.add(tmp_path / "2.wav").files
+    assert present.outcome == "present"
+    assert present.detail == f"the same file as track {present.track_id}"
+    assert cache.read_bytes() == before
+
+
+def test_forgetting_files_reads_the_rows_that_name_them_alone(service, folder, monkeypatch):
+    batch = service.add(folder / "rain.flac", folder / "jazz", license="CC0-1.0")
+    store = service.store
+    kept, other = (service.get(track_id) for track_id in batch.track_ids)
+    path, *_ = store.audio.put(b"of nobody")
+    store.audio.put_sidecar(path, {})
+    read = []
+    monkeypatch.setattr(
+        audit, "_named", lambda rows, named=audit._named: read.append(len(rows)) or named(rows)
+    )
+    # The original of one is named by a record alone.
+    store.care.forget_files([kept.model_copy(update={"audio_path": path})])
+    store.care.forget_files([])
+    assert read == [1]
+    assert not [name for name in (path, *beside(path)) if (store.home / name).exists()]
+    assert all((store.home / name).exists() for name in (kept.audio_path, kept.original, other.original))
+    assert store.care.check(deep=False) == []
+
+
+def known_prints(service):
+    tracks = service.store.tracks.list()
+    return {track.id: service.store.audio.print_at(track.audio_path) for track in tracks}
+
+
+def test_a_longer_copy_of_what_is_cut_short_is_added_too(service, tmp_path):
+    sf.write(tmp_path / "a.wav", tune(3, 12.0), RATE)
+    for name in ("b.mp3", "c.ogg"):
+        sf.write(tmp_path / name, tune(3, 12.0), RATE)
+    data = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data[: len(data) * 3 // 4])
+    for dry_run in (True, False):
+        batch = service.add(tmp_path, dry_run=dry_run)
+        by_name = {one.path.rpartition("/")[2]: one for one in batch.files}
+        assert by_name["a.wav"].detail == "cut short: it ends after 9 s of the 12 s that it states"
+        kept, dropped = ("b.mp3", "c.ogg") if by_name["b.mp3"].outcome == "added" else ("c.ogg", "b.mp3")
+        assert outcomes(batch) == {"a.wav": "added", kept: "added", dropped: "copy"}
+        assert by_name[kept].detail.startswith(f"a longer copy of {tmp_path}/a.wav")
+        assert by_name[kept].detail.endswith(", which is cut short")
+        assert f"the same recording as {tmp_path}/{kept}" in by_name[dropped].detail
+    assert by_name[dropped].track_id == by_name[kept].track_id
 
 
 @pytest.mark.parametrize(("kind", "said"), [("fifo", "a pipe"), ("device", "a device"), ("dir", "a folder")])
