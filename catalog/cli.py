@@ -46,9 +46,8 @@ def main() -> None:
         code = stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        if (
-            signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        ):  # it came: the caller sees an end by that signal
+        # SIGTERM came where its handler is gone: the caller sees an end by that signal.
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             os.kill(os.getpid(), signal.SIGTERM)
         # An interrupt during the import of a module leaves a mark that would make the interpreter kill itself at its
         # end; the next exec takes the mark away.

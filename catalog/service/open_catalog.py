@@ -240,8 +240,7 @@ class OpenCatalog:
         """Return a query; the values of the fields in `without` are not checked."""
         if isinstance(text, Query):
             return text
-        known = self.known_names()
-        return parse(text, {field: known[field] for field in known if field not in without})
+        return parse(text, {name: those for name, those in self.known_names().items() if name not in without})
 
     def _check_search(self, query: str, sort: str) -> None:
         """Raise InputError for a query or an order that `browse` would refuse when it narrows."""
@@ -250,16 +249,14 @@ class OpenCatalog:
 
     def known_names(self) -> dict[str, Collection[str]]:
         """Return the names that a query may hold, by field: those that are known and those of tracks."""
-        return with_those_of_tracks(self._names(), self.store.tracks.values)
-
-    def _names(self) -> dict[str, Collection[str]]:
-        return {
+        known: dict[str, Collection[str]] = {
             "style": (*self.library.styles, UNSORTED),
             "role": self.library.roles.keys(),
             "by": self.backends,
             "mood": MOODS.keys(),
             "language": CODES,
         }
+        return with_those_of_tracks(known, self.store.tracks.values)
 
     def brief_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the `brief` that `find_or_make` takes, over the styles on offer."""
