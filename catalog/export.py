@@ -16,6 +16,7 @@ from typing import Any
 from .collections.archive import zip_blocks
 from .disk import files
 from .errors import Damage, InputError, StorageError
+from .file_tags import FileTags, tags_of, wav_of
 from .generator import Audio, AudioError, audio
 from .generator.audio.files import write_blocks
 from .models import Track
@@ -105,7 +106,7 @@ def check_target(target: Path, *, force: bool, suffixes: Sequence[str] | None = 
 
 
 def zip_of(store: Store, tracks: Sequence[Track]) -> Iterator[bytes]:
-    """Return the blocks of a ZIP file: the audio as it is stored, numbered, and a playlist of it.
+    """Return the blocks of a ZIP file: the audio with tags, numbered, and a playlist of it.
 
     Raises InputError for no track, Damage where the audio of one is gone. Whether a file is as it was stored is found
     when its turn comes.
@@ -117,7 +118,8 @@ def zip_of(store: Store, tracks: Sequence[Track]) -> Iterator[bytes]:
             store.audio.verified_path(track)  # raises the error that says so
     width = max(2, len(str(len(tracks))))
     names = {track.id: f"{place:0{width}} {name_of(track)}.wav" for place, track in enumerate(tracks, 1)}
-    wavs = ((names[track.id], store.audio.verified_path(track)) for track in tracks)
+    paths = ((track, store.audio.verified_path(track)) for track in tracks)
+    wavs = ((names[track.id], path, wav_of(track, path)) for track, path in paths)
     return zip_blocks(wavs, [("playlist.m3u", list_bytes(tracks, "m3u", lambda track: names[track.id]))])
 
 
@@ -133,8 +135,8 @@ def write_zip(store: Store, tracks: Sequence[Track], target: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def write_audio(source: Path, target: Path) -> None:
-    """Write the WAV at `source` to `target` in the format its ending names, tags kept."""
+def write_audio(track: Track, source: Path, target: Path) -> None:
+    """Write the WAV of `track` at `source` to `target`, in the format its ending names and with tags."""
     from .generator import AudioError, audio
 
     target = target.resolve()
@@ -142,24 +144,24 @@ def write_audio(source: Path, target: Path) -> None:
         raise Damage(f"the audio file {source} is missing; run `catalog doctor`")
     try:
         if target.suffix.lower() == ".wav":
-            write_bytes(target, source.read_bytes())
+            write_bytes(target, b"".join(wav_of(track, source)))
         else:
-            audio.convert(source, target, target.suffix.lower().lstrip("."))
+            audio.convert(source, target, target.suffix.lower().lstrip("."), tags_of(track))
     except AudioError as error:
         raise Damage(f"{error}; run `catalog doctor --deep`") from error
     except OSError as error:
         raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
-def part_of(source: Path, form: str, first: int, end: int) -> bytes:
-    """Return the frames from `first` up to, not including, `end` of the audio file at `source`, tags kept.
+def part_of(track: Track, source: Path, form: str, first: int, end: int) -> bytes:
+    """Return the frames from `first` up to, not including, `end` of the audio file of `track` at `source`, with tags.
 
     `form` is one of `AUDIO_FORMATS`; wav and flac have exactly the samples of the file. Raises Damage.
     """
     try:
-        whole, tags = audio.read(source, max_bytes=2**28), audio.read_tags(source)
+        whole = audio.read(source, max_bytes=2**28)
         part = Audio(whole.samples[first:end], whole.sample_rate)
-        return audio.encode(part, form, title=tags.get("title", ""), comment=tags.get("comment", ""))
+        return audio.encode(part, form, **tags_of(track))
     except AudioError as error:
         raise Damage(f"{error}; run `catalog doctor --deep`") from error
 
@@ -175,7 +177,7 @@ def _write_files(store: Store, tracks: Sequence[Track], form: str, folder: Path,
     except OSError as error:
         raise StorageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     for track, target in zip(tracks, targets, strict=True):
-        write_audio(store.audio.verified_path(track), target)
+        write_audio(track, store.audio.verified_path(track), target)
     return targets
 
 
@@ -274,10 +276,11 @@ END_FADE_S = 0.5
 """The fade of a loop that is cut in its middle."""
 
 
-def write_at_length(source: Path, target: Path, duration_s: float) -> None:
+def write_at_length(source: Path, target: Path, duration_s: float, *, tags: FileTags | None = None) -> None:
     """Write the loop at `source`, repeated and cut to `duration_s`, to `target`, which appears whole or not at all.
 
-    It is written loop by loop, so memory does not grow with the length. Raises Damage and StorageError.
+    It is written loop by loop, so memory does not grow with the length. Its tags are those of the loop where `tags` are
+    None. Raises Damage and StorageError.
     """
     try:
         loop = audio.read(source, max_bytes=2**28)
@@ -292,6 +295,6 @@ def write_at_length(source: Path, target: Path, duration_s: float) -> None:
         faded = audio.fade(tail, 0.0, min(END_FADE_S, tail.duration_s / 2)).samples
         blocks = [*[loop.samples] * rounds, faded]
     try:
-        write_blocks(target, blocks, loop.sample_rate, loop.channels, **audio.read_tags(source))
+        write_blocks(target, blocks, loop.sample_rate, loop.channels, **(tags or audio.read_tags(source)))
     except AudioError as error:
         raise StorageError(str(error)) from error

@@ -17,7 +17,7 @@ FLOORS = {
         "errors version home",
         "models",
         "validation mounts player checkpoints objects glossary",
-        "disk plugins",
+        "disk plugins file_tags",
         "text search collections",
         "brief ear hearing portrait",
         "request store reuse",

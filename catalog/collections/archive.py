@@ -1,4 +1,4 @@
-"""Tracks as one ZIP file, made while it is sent: their audio as it is stored, and a playlist of it."""
+"""Tracks as one ZIP file, made while it is sent: their audio, and a playlist of it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,28 @@ from typing import BinaryIO, cast
 
 __all__ = ["zip_blocks"]
 
-BLOCK_BYTES = 1 << 20
+SPARE_BYTES = 1 << 16
+"""Content may be larger than the file at its path by this, for tags."""
 
 
-def zip_blocks(files: Iterable[tuple[str, Path]], texts: Iterable[tuple[str, bytes]] = ()) -> Iterator[bytes]:
-    """Yield the bytes of a ZIP file that holds `files`, a name and a path each, and then `texts`.
+def zip_blocks(
+    files: Iterable[tuple[str, Path, Iterable[bytes]]], texts: Iterable[tuple[str, bytes]] = ()
+) -> Iterator[bytes]:
+    """Yield the bytes of a ZIP file that holds `files` and then `texts`.
+
+    Of each file there are its name, the path whose time and mode it gets, and its content in blocks.
 
     Nothing is compressed: audio hardly gets smaller. Memory stays at about two blocks of 1 MB. Raises OSError.
     """
     pipe = _Pipe()
     with zipfile.ZipFile(cast(BinaryIO, pipe), "w", zipfile.ZIP_STORED) as archive:
-        for name, path in files:
+        for name, path, blocks in files:
             info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
-            with path.open("rb") as source, archive.open(info, "w") as entry:
-                while block := source.read(BLOCK_BYTES):
+            info.file_size += (
+                SPARE_BYTES  # that of the path decides whether the entry is written for 4 GB and more
+            )
+            with archive.open(info, "w") as entry:
+                for block in blocks:
                     entry.write(block)
                     yield pipe.taken()
         for name, content in texts:

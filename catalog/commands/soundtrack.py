@@ -50,6 +50,7 @@ def scene(
     --out writes it as long as --duration says, 45 s where that is not given. TEXT may be - for standard input.
     """
     from ..export import write_at_length
+    from ..file_tags import tags_of
 
     if options.pop("loopable") is False:
         raise InputError("a scene is a loop; drop --no-loop, or use find-or-make")
@@ -61,8 +62,9 @@ def scene(
             read_context(source), duration_s=duration_s, on_progress=on_progress, **arguments
         )
     payload = result_payload(result)
-    if out is not None and result.path is not None:
-        write_at_length(result.path, Path(out).resolve(), duration_s)
+    if out is not None and result.path is not None and result.track is not None:
+        tags = tags_of(result.track)
+        write_at_length(result.path, Path(out).resolve(), duration_s, tags=tags)
         payload["path"] = out
     print_result(payload, as_json, explain)
 

@@ -155,8 +155,8 @@ def result_payload(result: Result, out: str | None = None) -> dict[str, Any]:
     from ..export import write_audio
 
     path = result.path
-    if out is not None and path is not None:
-        write_audio(path, Path(out))
+    if out is not None and path is not None and result.track is not None:
+        write_audio(result.track, path, Path(out))
         path = Path(out)
     return report.payload(result, path)
 

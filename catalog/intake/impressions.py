@@ -90,6 +90,8 @@ def impression(
         said_by = words.said_by.get("style", "")
         named = Impression(style=words.style, styles={words.style: 1.0}, sure=1.0, by=said_by)
         return _felt(named, features, styles)
+    if words.style == UNSORTED:  # a catalog of this program found none
+        return _felt(Impression(by=words.said_by.get("style", "")), features, styles)
     own, others = _genres(words, styles)
     tokens = _tokens(words, others, titles=not others or bool(own))
     if features is None or not (own or tokens):

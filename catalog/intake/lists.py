@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -15,11 +16,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import InputError
+from ..models import IMPORTED
 from ..objects.address import is_address
 from ..validation import nearest
 from .far import checked_address
 from .finding import told
-from .words import Words, clean, key_name, split_list
+from .words import Words, clean, key_name, split_list, standing_of
 
 __all__ = ["beets_library", "manifest", "read_sidecar"]
 
@@ -213,10 +215,29 @@ def _unfolded(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+def _of_catalog(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what only a list or a sidecar of this program says: quality and rank, and the artist of imported music."""
+    config = row.get("config")
+    try:
+        said = json.loads(config) if isinstance(config, str) else config
+    except ValueError:
+        said = None
+    artist = said.get("artist") if isinstance(said, dict) and row.get("backend") == IMPORTED else None
+    found = standing_of({**row, "model_rank": _whole(row["model_rank"])})
+    return {**found, "artist": artist} if isinstance(artist, str) else found
+
+
+def _whole(cell: Any) -> Any:
+    """Return a cell of a CSV file as a whole number where it is one."""
+    return int(cell) if isinstance(cell, str) and re.fullmatch(r"[0-9]{1,3}", cell) else cell
+
+
 def _said(row: Mapping[str, Any], *, strict: bool) -> Words:
     """Return a row as words. What cannot be used raises ValidationError with `strict`, and is passed over without."""
     lower = {str(name).strip().lower(): value for name, value in row.items() if name is not None}
     values: dict[str, Any] = {"known_as": str(lower["known_as"])} if lower.get("known_as") else {}
+    if {"audio_sha256", "backend", "model_rank"} <= lower.keys():  # of this program
+        values |= _of_catalog(lower)
     for field, names in NAMES.items():
         value = next((lower[name] for name in names if not _is_empty(lower.get(name))), None)
         if value is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .words import Words, clean, key_name, split_list
+from .words import Words, clean, key_name, split_list, standing_of
 
 __all__ = ["mended", "read_tags"]
 
@@ -247,4 +247,6 @@ def _own_mark(comment: str) -> dict[str, Any]:
         "ai_generated": bool(mark.get("ai_generated", True)),
         "license": str(mark["weights_license"]),
         "style": str(mark.get("style", "")),
+        **{name: str(mark[name]) for name in ("source", "rights") if mark.get(name)},
+        **standing_of(mark),
     }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, FiniteFloat
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 
-from ..models import Value, clean_line
+from ..models import QualityName, Value, clean_line
 
-__all__ = ["Words", "clean", "from_name", "key_name", "merged", "split_list"]
+__all__ = ["Words", "clean", "from_name", "key_name", "merged", "split_list", "standing_of"]
 
 
 MOST_CHARACTERS = 2_000
@@ -49,6 +50,9 @@ class Words(Value):
     """The model that made it, where a model did."""
     ai_generated: bool | None = None
     loopable: bool | None = None
+    quality: QualityName | None = None
+    model_rank: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Quality and rank of a track that a catalog of this program made."""
     known_as: Text = ""
     """The id that a catalog of this program gave it."""
     said_by: dict[str, str] = Field(default_factory=dict)
@@ -88,6 +92,20 @@ def merged(readings: Iterable[tuple[str, Words]]) -> Words:
                 continue
             values[field], said_by[field] = value, name
     return Words(**values, said_by=said_by)  # type: ignore[arg-type]
+
+
+def standing_of(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return quality and rank that this program states of a track in a mark, a sidecar or a list, where it does.
+
+    Marks of earlier versions state neither; a synthesizer has rank 0 all the same.
+    """
+    found: dict[str, Any] = {"model_rank": 0} if made.get("backend") == "procedural" else {}
+    for field in ("quality", "model_rank"):
+        with contextlib.suppress(ValidationError):
+            found |= Words.model_validate({field: made.get(field)}).model_dump(
+                include={field}, exclude_none=True
+            )
+    return found
 
 
 def from_name(name: str, folder: str) -> Words:

@@ -332,6 +332,8 @@ def _mark(track_id: str, request: Request, made: dict[str, Any]) -> str:
             "ai_generated": True,
             "backend": made["backend"],
             "model": made["model"],
+            "model_rank": made["model_rank"],
+            "quality": request.quality,
             "weights_license": made["weights_license"],
             "seed": made["seed"],
             "style": request.style,

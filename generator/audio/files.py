@@ -30,7 +30,9 @@ FORMATS: Mapping[str, tuple[str, str]] = {
 """File name ending -> libsndfile's names of container and coding."""
 
 MAX_TAG_BYTES = 1_999
-"""Of title and comment together: libsndfile silently drops longer ones from a WAV."""
+"""Of all tags together: libsndfile silently drops longer ones from a WAV."""
+WRITTEN = ("title", "comment", "artist", "license")
+"""The tags that a file is written with."""
 MAX_BYTES = 25 * 1024**2
 MAX_OWN_BYTES = 256 * 1024**2
 MAX_DURATION_S = 600.0
@@ -46,7 +48,15 @@ _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
 """The rest of the identity of a PCM or float subformat, after the two bytes of its coding."""
 
 
-def encode(audio: Audio, format: str = "wav", *, title: str = "", comment: str = "") -> bytes:
+def encode(
+    audio: Audio,
+    format: str = "wav",
+    *,
+    title: str = "",
+    comment: str = "",
+    artist: str = "",
+    license: str = "",
+) -> bytes:
     """Return `audio` as the bytes of a file with 16-bit samples (Vorbis for ogg) and its tags.
 
     Samples beyond full scale are clipped. Samples on the 16-bit grid are kept bit by bit. Others get triangular dither
@@ -54,7 +64,8 @@ def encode(audio: Audio, format: str = "wav", *, title: str = "", comment: str =
     silence stays silent. Raises AudioError for samples that are not finite, an unknown format, or tags of 2,000 bytes
     and more.
     """
-    return _write(_quantized(checked(audio).samples), audio.sample_rate, format, title, comment)
+    tags = {"title": title, "comment": comment, "artist": artist, "license": license}
+    return _write(_quantized(checked(audio).samples), audio.sample_rate, format, tags)
 
 
 def read(
@@ -86,14 +97,20 @@ def read_tags(source: str | os.PathLike[str] | bytes) -> dict[str, str]:
         return {key: str(value) for key, value in file.copy_metadata().items() if value}
 
 
-def convert(src_path: str | os.PathLike[str], dst_path: str | os.PathLike[str], format: str) -> None:
-    """Write the audio file at `src_path` to `dst_path` as wav, flac or ogg, title and comment kept.
+def convert(
+    src_path: str | os.PathLike[str],
+    dst_path: str | os.PathLike[str],
+    format: str,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write the audio file at `src_path` to `dst_path` as wav, flac or ogg.
 
-    The new file appears whole or not at all. Raises AudioError.
+    `tags` are title, comment, artist and license, those of the file where they are None. The new file appears whole or
+    not at all. Raises AudioError.
     """
     audio = read(src_path, max_bytes=MAX_OWN_BYTES)
-    tags = read_tags(src_path)
-    data = encode(audio, format, title=tags.get("title", ""), comment=tags.get("comment", ""))
+    known = read_tags(src_path) if tags is None else tags
+    data = encode(audio, format, **{name: known.get(name, "") for name in WRITTEN})
     with _replacing(Path(dst_path)) as beside:
         beside.write(data)
 
@@ -106,6 +123,8 @@ def write_blocks(
     *,
     title: str = "",
     comment: str = "",
+    artist: str = "",
+    license: str = "",
     **_: str,
 ) -> int:
     """Write consecutive blocks of samples, (frames, channels) each, to a file whose ending names its format.
@@ -119,16 +138,14 @@ def write_blocks(
     form = path.suffix.lower().lstrip(".")
     if form not in FORMATS:
         raise AudioError(f"unknown audio format {path.suffix or path.name!r}; valid are {', '.join(FORMATS)}")
-    _check_tags(title, comment)
+    tags = {"title": title, "comment": comment, "artist": artist, "license": license}
+    _check_tags(tags)
     container, coding = FORMATS[form]
     frames = 0
     with _replacing(path) as beside:
         try:
             with soundfile.SoundFile(beside, "w", sample_rate, channels, coding, format=container) as file:
-                if title:
-                    file.title = title
-                if comment:
-                    file.comment = comment
+                _tag(file, tags, form)
                 for block in blocks:
                     for start in range(0, len(block), BLOCK_FRAMES):
                         part = checked(Audio(block[start : start + BLOCK_FRAMES], sample_rate)).samples
@@ -175,20 +192,17 @@ def _quantized(samples: NDArray[np.float32], seed: int = 0) -> NDArray[np.int16]
     return clipped
 
 
-def _write(samples: NDArray[np.int16], rate: int, format: str, title: str, comment: str) -> bytes:
+def _write(samples: NDArray[np.int16], rate: int, format: str, tags: Mapping[str, str]) -> bytes:
     import soundfile
 
     if format not in FORMATS:
         raise AudioError(f"unknown audio format {format!r}; valid are {', '.join(FORMATS)}")
-    _check_tags(title, comment)
+    _check_tags(tags)
     container, coding = FORMATS[format]
     sink = io.BytesIO()
     try:
         with soundfile.SoundFile(sink, "w", rate, samples.shape[1], coding, format=container) as file:
-            if title:
-                file.title = title
-            if comment:
-                file.comment = comment
+            _tag(file, tags, format)
             # In blocks: the Vorbis encoder keeps a whole write on its stack.
             for start in range(0, len(samples), BLOCK_FRAMES):
                 file.write(samples[start : start + BLOCK_FRAMES])
@@ -197,14 +211,22 @@ def _write(samples: NDArray[np.int16], rate: int, format: str, title: str, comme
     return sink.getvalue()
 
 
-def _check_tags(title: str, comment: str) -> None:
+def _tag(file: Any, tags: Mapping[str, str], format: str) -> None:
+    for name, text in tags.items():
+        if text:
+            # A WAV has no tag for a licence but that of the copyright.
+            setattr(file, "copyright" if (name, format) == ("license", "wav") else name, text)
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    together = "".join(tags.values())
     try:
-        size = len(f"{title}{comment}".encode())
+        size = len(together.encode())
     except UnicodeEncodeError:
         raise AudioError("the title or comment of the audio file holds a lone surrogate") from None
     if size > MAX_TAG_BYTES:
         raise AudioError(f"title and comment take {size:,} bytes; a file's tags hold {MAX_TAG_BYTES:,}")
-    if "\0" in title + comment:
+    if "\0" in together:
         raise AudioError("the title or comment of the audio file holds a NUL character")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from pathlib import Path as FilePath
 from typing import Annotated, BinaryIO, Literal
@@ -14,6 +16,7 @@ from starlette.responses import Response
 
 from ...errors import InputError
 from ...export import name_of, part_of, write_audio
+from ...file_tags import has_tags, tags_of
 from ...models import Track
 from ..json_response import Json
 from ..problems import PROBLEMS
@@ -55,7 +58,12 @@ def audio(
     track_id: TrackId,
     request: Request,
     shared: SharedState,
-    format: Annotated[Format, Query(description="wav is the file as it was made.")] = "wav",
+    format: Annotated[
+        Format,
+        Query(
+            description="wav is the file as it is stored, but for a download, which gets the tags of today."
+        ),
+    ] = "wav",
     download: Annotated[
         bool, Query(description="Offer it to be saved, under a name that describes it.")
     ] = False,
@@ -72,13 +80,19 @@ def audio(
     name, etag = name_of(track), track.audio_sha256
     if start_s is not None or end_s is not None:
         first, end = _frames(track, start_s, end_s)
-        etag = f"{etag}-{first}-{end}"
-        file = shared.cache.open("audio", f"{etag}.{format}", lambda: part_of(source, format, first, end))
+        etag = f"{etag}-{first}-{end}-{_tags_digest(track)}"
+        file = shared.cache.open(
+            "audio", f"{etag}.{format}", lambda: part_of(track, source, format, first, end)
+        )
         name = f"{name}-{first / track.sample_rate:.2f}-{end / track.sample_rate:.2f}s"
+    elif format == "wav" and (has_tags(track) or not download):
+        file = source.open("rb")
     else:
-        file = source.open("rb") if format == "wav" else _converted(shared, track, source, format)
+        etag = f"{etag}-{_tags_digest(track)}"
+        file = _converted(shared, track, source, f"{etag}.{format}")
     headers = {"Cache-Control": UNCHANGING}
     if download:
+        headers["Cache-Control"] = "no-cache"  # the tags of the file change with the title
         headers["Content-Disposition"] = attachment(f"{name}.{format}")
     return file_response(
         file,
@@ -127,14 +141,21 @@ def _frames(track: Track, start_s: float | None, end_s: float | None) -> tuple[i
     return first, end
 
 
-def _converted(shared: Shared, track: Track, source: FilePath, form: str) -> BinaryIO:
+def _converted(shared: Shared, track: Track, source: FilePath, name: str) -> BinaryIO:
+    """Return the audio with the tags of `track`, kept as `name`, whose ending is the format."""
+
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix="catalog-") as folder:
-            target = FilePath(folder) / f"audio.{form}"
-            write_audio(source, target)
+            target = FilePath(folder) / f"audio{FilePath(name).suffix}"
+            write_audio(track, source, target)
             return target.read_bytes()
 
-    return shared.cache.open("audio", f"{track.audio_sha256}.{form}", make)
+    return shared.cache.open("audio", name, make)
+
+
+def _tags_digest(track: Track) -> str:
+    tags = json.dumps(tags_of(track), sort_keys=True)
+    return hashlib.sha256(tags.encode("utf-8")).hexdigest()[:16]
 
 
 def _outline(shared: Shared, track: Track) -> bytes:

@@ -1,0 +1,106 @@
+"""The tags of an audio file that is handed out: title, artist, licence, and a mark by which the catalog knows it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import Damage
+from .models import Track
+
+__all__ = ["FileTags", "has_tags", "tags_of", "wav_of"]
+
+
+FileTags = Mapping[str, str]
+"""title, artist, license and comment; what is not known is ""."""
+TITLE_BYTES, NAME_BYTES, SOURCE_BYTES = 400, 200, 150
+"""The most of each text in UTF-8. libsndfile takes 1,999 bytes of tags together, with the mark in them."""
+INFO = {"title": b"INAM", "artist": b"IART", "license": b"ICOP", "comment": b"ICMT"}
+"""The names of tags in the INFO of a WAV, which has none for a licence but that of the copyright."""
+BLOCK_BYTES = 1 << 20
+
+
+def tags_of(track: Track) -> FileTags:
+    """Return what the tags of a file of `track` say: title, artist, license, and as comment a mark in JSON.
+
+    The title that a person gave stands before the summary. The mark is read by `music_catalog.intake.tags`.
+    """
+    stated = "" if track.license in ("", "unknown", "none") else track.license
+    mark = {
+        "id": track.id,
+        "ai_generated": track.ai_generated,
+        "backend": track.backend,
+        "model": _said(track, "made_by") if track.imported else _cut(track.model, NAME_BYTES),
+        "model_rank": track.model_rank,
+        "quality": track.quality,
+        "weights_license": stated and _cut(track.license, NAME_BYTES) if track.imported else track.license,
+        "style": track.style,
+    }
+    if track.imported:
+        mark |= {name: said for name in ("source", "rights") if (said := _said(track, name, SOURCE_BYTES))}
+    else:
+        mark |= {"seed": track.seed, "key": track.key}
+    return {
+        "title": _cut(track.title or track.summary, TITLE_BYTES),
+        "artist": _said(track, "artist"),
+        "license": _cut(stated, NAME_BYTES),
+        "comment": json.dumps(mark, ensure_ascii=False, sort_keys=True),
+    }
+
+
+def has_tags(track: Track) -> bool:
+    """Tell whether the stored file of a track has its tags: it was made here, and nobody gave it a title since."""
+    return not (track.imported or track.title)
+
+
+def wav_of(track: Track, source: Path) -> Iterator[bytes]:
+    """Yield the stored WAV file of `track` at `source` in blocks, its samples as they are, with the tags of the track.
+
+    Raises Damage for a file that is no whole WAV, OSError.
+    """
+    if has_tags(track):
+        with source.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+        return
+    with source.open("rb") as file:
+        head, chunks = file.read(12), b""
+        while len(start := file.read(8)) == 8 and start[:4] != b"data":
+            body = file.read(_even(int.from_bytes(start[4:], "little")))
+            if not (start[:4] == b"LIST" and body[:4] == b"INFO"):
+                chunks += start + body
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE" or start[:4] != b"data":
+            raise Damage(f"{source} is no whole WAV file; run `catalog doctor --deep`")
+        left = size = int.from_bytes(start[4:], "little")
+        chunks += _info(tags_of(track))
+        yield struct.pack("<4sI4s", b"RIFF", 12 + len(chunks) + _even(size), b"WAVE") + chunks + start
+        while left and (block := file.read(min(left, BLOCK_BYTES))):
+            left -= len(block)
+            yield block
+        yield bytes(size % 2)
+
+
+def _info(tags: FileTags) -> bytes:
+    content = b"INFO"
+    for name, chunk in INFO.items():
+        if text := tags.get(name, ""):
+            data = text.encode("utf-8") + b"\0"
+            content += struct.pack("<4sI", chunk, len(data)) + data + bytes(len(data) % 2)
+    return struct.pack("<4sI", b"LIST", len(content)) + content
+
+
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _said(track: Track, name: str, most_bytes: int = NAME_BYTES) -> str:
+    """Return what was said of an imported track; "" where it was not."""
+    said: Any = track.config.get(name) if track.imported else None
+    return _cut(said, most_bytes) if isinstance(said, str) else ""
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text.encode("utf-8")[:most_bytes].decode("utf-8", "ignore")

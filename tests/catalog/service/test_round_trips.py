@@ -1,0 +1,89 @@
+"""Tracks that are handed out as files and added again: tags, style, quality and rank."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile as sf
+from builders import a_track
+
+from music_catalog.export import export_tracks, write_zip
+from music_catalog.file_tags import tags_of, wav_of
+from music_catalog.generator import Audio, audio
+from music_catalog.generator.audio.files import MAX_TAG_BYTES
+from music_catalog.intake.tags import read_tags
+
+RATE = 32_000
+
+
+def tone(hz: float) -> np.ndarray:
+    return (0.2 * np.sin(2 * np.pi * hz * np.arange(8 * RATE) / RATE)).astype(np.float32)
+
+
+@pytest.fixture
+def service(prepared_here, open_service):
+    return open_service()
+
+
+@pytest.fixture
+def added(service, tmp_path):
+    """A piece without a word on its style, by an artist and under a licence."""
+    path = tmp_path / "x9.flac"
+    sf.write(path, tone(220), RATE)
+    batch = service.add(path, license="CC-BY-4.0", source="https://music.example/x9")
+    track = service.get(batch.files[0].track_id)
+    assert track.style == "unsorted"
+    row = {"config": {**track.config, "artist": "Jö Doe"}}
+    return track.model_copy(update={**row, "title": "Ünder <b>sea</b>"})
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
+def test_exported_music_keeps_title_artist_licence_and_style(service, added, open_service, tmp_path, form):
+    (file,) = export_tracks(service.store, [added], form, str(tmp_path / "out"))
+    words = read_tags(file)
+    assert (words.title, words.artist, words.license) == (added.title, "Jö Doe", "CC-BY-4.0")
+    assert (words.source, words.made_by, words.ai_generated) == ("https://music.example/x9", "", False)
+    other = open_service(tmp_path / "other")
+    again = other.get(other.add(file).files[0].track_id)
+    assert (again.title, again.config["artist"], again.license) == (added.title, "Jö Doe", "CC-BY-4.0")
+    assert (again.style, again.quality, again.model_rank) == ("unsorted", "final", added.model_rank)
+
+
+def test_a_wav_is_handed_out_with_the_samples_that_are_stored(service, added):
+    stored = service.store.audio.verified_path(added)
+    data = b"".join(wav_of(added, stored))
+    assert audio.read(data).samples.tobytes() == audio.read(stored).samples.tobytes()
+    assert int.from_bytes(data[4:8], "little") == len(data) - 8
+    assert audio.read_tags(data)["artist"] == "Jö Doe"
+
+
+def test_a_zip_has_the_tags(service, added, tmp_path):
+    write_zip(service.store, [added], tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.testzip() is None
+        tags = audio.read_tags(io.BytesIO(archive.read(archive.namelist()[0])).getvalue())
+    assert (tags["title"], tags["copyright"]) == (added.title, "CC-BY-4.0")
+
+
+def test_a_preview_of_the_synthesizer_is_no_final_of_a_large_model(service, open_service, tmp_path):
+    made = service.find_or_make("The kraken rises from the deep!", quality="preview").track
+    other = open_service(tmp_path / "other")
+    (file,) = export_tracks(service.store, [made], "wav", str(tmp_path / "out"))
+    again = other.get(other.add(file).files[0].track_id)
+    assert (again.quality, again.model_rank, again.style) == ("preview", 0, made.style)
+    for form in ("csv", "jsonl"):
+        (listed,) = export_tracks(service.store, [made], form, str(tmp_path / f"l.{form}"))
+        third = open_service(tmp_path / form)
+        one = third.get(third.add(listed=listed).files[0].track_id)
+        assert (one.quality, one.model_rank, one.style) == ("preview", 0, made.style)
+
+
+def test_long_words_leave_room_for_the_mark(tmp_path):
+    long = dict.fromkeys(("artist", "made_by", "source", "rights"), "ß" * 2000)
+    track = a_track(backend="imported", weights_license="ß" * 2_000, title="ß" * 200, config=long)
+    tags = tags_of(track)
+    assert len("".join(tags.values()).encode()) <= MAX_TAG_BYTES
+    assert audio.read_tags(audio.encode(Audio(tone(220)[:, None], RATE), "ogg", **tags))["title"]
