@@ -11,6 +11,8 @@ CatalogError                exit 1
 ├── EncoderMismatch         exit 2   the table was embedded by another encoder
 └── Unavailable             exit 6   a generator, its weights or the encoder cannot be had
     └── MissingExtra        exit 6   an optional package is not installed
+
+`music_catalog.generator.Cancelled` stands outside: a stop that the caller asked for is no failure.
 """
 
 from __future__ import annotations

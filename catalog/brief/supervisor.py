@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ from .language_model import LanguageModel, Unread
 from .listed import brief_of, unknown_style
 from .reader import StyleLike
 
-__all__ = ["Supervisor", "guessed", "with_application"]
+__all__ = ["Supervisor", "guessed", "is_guess", "with_application"]
+
+A_GUESS = "was not understood, so its music is a guess"
 
 MOST_DESCRIPTIONS = 64
 """Of applications, whose vectors are kept in memory."""
@@ -97,9 +99,14 @@ def guessed(context: Context, parsed: ParsedText, brief: Brief | None) -> tuple[
     if parsed.heads is None or parsed.trust == 1.0:
         return ()
     return (
-        f"the text is in {name_of(parsed.language)} and was not understood, so its music is a guess; name a style or "
+        f"the text is in {name_of(parsed.language)} and {A_GUESS}; name a style or "
         "moods, or configure a language model as reader (docs/BRIEF.md)",
     )
+
+
+def is_guess(warnings: Iterable[str]) -> bool:
+    """Tell whether the warnings of a request say that its music is a guess."""
+    return any(A_GUESS in one for one in warnings)
 
 
 def with_application(

@@ -57,7 +57,7 @@ class StockPlan(Value):
     note: str = ""
     """Why there are fewer tracks than were asked for; "" where there are not."""
     languages: str = ""
-    """Which texts are served by a track of their own alone, because of their language; "" where there are none."""
+    """Which texts get no track, or are served by one of their own alone, because of their language; "" where none."""
 
     @property
     def covered_already(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..brief.supervisor import is_guess
 from ..disk.reading import Row
 from ..errors import InputError, Unavailable
 from ..generator import Progress
@@ -82,6 +83,8 @@ class Texts:
         self.sample = sample
         self.calls = calls
         self.requests = requests
+        self.guesses = [is_guess(request.warnings) for request in requests]
+        """Whether the language of a text is not understood. What music it wants is a guess then, and none is made."""
         self.certified = [certified(request.features) for request in requests]
         """Whether a certificate holds for the language of each text. Where none does its own track alone serves it."""
         self._serves = serves
@@ -284,7 +287,8 @@ def _kinds(store: Store, facts: Filter, aside: set[str]) -> list[Music]:
 def _propose(texts: Texts, library: Library) -> list[Proposal]:
     """Return for each style the texts that a track of it could be made for: the one it suits best of each mood.
 
-    A style is proposed for a text that a track of it would serve, or that it is picked for. Texts in a certified
+    A style is proposed for a text that a track of it would serve, or that it is picked for, where the text is
+    understood. Texts in a certified
     language come first, since moods of others are hardly known, then texts that the style is picked for. The style of a
     place is proposed only for texts set there, as it is picked only for them.
     """
@@ -292,6 +296,8 @@ def _propose(texts: Texts, library: Library) -> list[Proposal]:
     best: dict[tuple[str, str, tuple[int, int]], tuple[bool, bool, float, int]] = {}
     for facts, alike in texts.with_facts.items():
         for number in alike:
+            if texts.guesses[number]:
+                continue
             request = texts.requests[number]
             mood = request.features
             cell = round(mood.valence / MOOD_CELL), round(mood.energy / MOOD_CELL)
@@ -375,19 +381,32 @@ def _plan(
 
 
 def _languages(texts: Texts) -> str:
-    """Return which texts no certificate holds for, and what that means for the plan; "" where one holds for all."""
-    spoken = Counter(
-        name_of(request.features.language)
-        for request, certified in zip(texts.requests, texts.certified, strict=True)
-        if not certified
-    )
-    if not spoken:
-        return ""
-    names = ", ".join(f"{name} {count:,}" for name, count in spoken.most_common(5))
-    return (
-        f"texts in languages that the certificate of reuse does not hold for ({names}) are served by tracks of their "
-        "own alone"
-    )
+    """Return which texts are in languages that are not understood, and in others that no certificate holds for.
+
+    And what that means for the plan; "" where there are none.
+    """
+    guesses, others = Counter[str](), Counter[str]()
+    for request, guess, certified in zip(texts.requests, texts.guesses, texts.certified, strict=True):
+        if guess:
+            guesses[name_of(request.features.language)] += 1
+        elif not certified:
+            others[name_of(request.features.language)] += 1
+    told = []
+    if guesses:
+        told.append(
+            f"texts in languages that are not understood ({_counted(guesses)}) get no track, since its music would be "
+            "a guess; configure a language model as reader (docs/BRIEF.md)"
+        )
+    if others:
+        told.append(
+            f"texts in languages that the certificate of reuse does not hold for ({_counted(others)}) are served by "
+            "tracks of their own alone"
+        )
+    return "; ".join(told)
+
+
+def _counted(languages: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in languages.most_common(5))
 
 
 def _note(count: int, wanted: int, *, certified: bool) -> str:
