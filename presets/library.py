@@ -39,6 +39,8 @@ from .schema import (
 __all__ = ["Library", "Resolved", "load"]
 
 SHIPPED = "shipped"
+DEFAULT = "default"
+"""The origin of a value that neither a shipped file nor the user's sets."""
 CALLER = "caller"
 
 _PROMPT_KEYS = frozenset(PromptMetadata.model_fields)
@@ -109,15 +111,38 @@ class Library:
         return _entry(self.quality, name, "quality tier")
 
     def origin(self, dotted_key: str) -> str:
-        """Return "shipped" or the path of the user's file for a key like `presets.ambient_lofi.top_k`."""
+        """Return "shipped" or the path of the user's file for a key like `presets.ambient_lofi.top_k`.
+
+        It is "default" for a key that no file sets. Raises PresetError for one that there is not.
+        """
         key = dotted_key.removeprefix(f"{ROOT}.")
+        if key in self._origins:
+            return self._origins[key]
         if key not in self._set and not any(name.startswith(f"{key}.") for name in self._set):
-            raise PresetError(f"there is no configuration key {dotted_key!r}; {did_you_mean(key, self._set)}")
-        return _origin(self._origins, key)
+            keys = {*self._set, *self._unset}
+            if key not in keys:
+                raise PresetError(f"there is no configuration key {dotted_key!r}; {did_you_mean(key, keys)}")
+        return DEFAULT
 
     def explain(self) -> list[tuple[str, Any, str]]:
         """Return (dotted key, value, origin) for every value that is set, in order of the sections."""
-        return [(key, value, _origin(self._origins, key)) for key, value in self._set.items()]
+        return [(key, value, self._origins.get(key, DEFAULT)) for key, value in self._set.items()]
+
+    @functools.cached_property
+    def _unset(self) -> set[str]:
+        """The keys of fields that have no value."""
+        entries: dict[str, BaseModel] = {
+            f"{section}.{name}": entry
+            for section, named in (("presets", self.styles), ("roles", self.roles), ("quality", self.quality))
+            for name, entry in named.items()
+        }
+        entries |= {name: getattr(self, name) for name in ("model", "defaults", "prompt_metadata")}
+        return {
+            f"{at}.{name}"
+            for at, entry in entries.items()
+            for name in type(entry).model_fields
+            if getattr(entry, name) is None
+        }
 
     @functools.cached_property
     def _set(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_shipped_configuration_has_the_roles_and_tiers():
     assert library.defaults.top_k == 250
     assert library.defaults.cfg_coef == 3.0
     assert [library.tier(name).model_size for name in TIERS] == ["small", "medium", "large"]
-    assert {origin for _, _, origin in library.explain()} == {"shipped"}
+    assert {origin for _, _, origin in library.explain()} == {"shipped", "default"}
 
 
 def test_loopable_roles_ship_without_fades_and_longer_tiers_allow_longer_tracks():
@@ -137,7 +137,11 @@ def test_one_key_overrides_one_key(user_file):
     assert after.origin("roles.ui_sfx.loudness_lufs") == str(path)
     assert after.origin("musicgen.roles.ui_sfx.description") == "shipped"
     assert after.origin("presets.mine") == str(path)
-    assert after.origin("presets.mine.valence") == str(path)
+    assert after.origin("presets.mine.description") == str(path)
+    assert after.origin("presets.mine.genres") == "default"
+    assert after.origin("presets.ambient_lofi.temperature") == "default"
+    with pytest.raises(presets.PresetError, match="no configuration key"):
+        after.origin("presets.ambient_lofi.temprature")
     assert ("roles.ui_sfx.loudness_lufs", -12, str(path)) in after.explain()
     assert after.digest != before.digest
     assert before == presets.load()
@@ -524,7 +528,7 @@ def test_a_library_written_out_loads_back_equal(user_file, content):
     assert again == library
     assert again.digest == library.digest
     for key, _, origin in library.explain():
-        assert origin in ("shipped", str(path))
+        assert origin in ("shipped", "default", str(path))
         assert library.origin(key) == origin
 
 
