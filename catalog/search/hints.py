@@ -20,6 +20,8 @@ CLOSE = 0.6
 """Words less alike than this are not taken for a slip (`difflib`)."""
 WORD_CLOSE = 0.7
 """The same for a free word, which may be anything."""
+LONGER = 2
+"""Words of tracks that differ more in length were not meant, nor were those with another first letter."""
 
 
 def hints(where: Filter, known: Mapping[str, Collection[str]]) -> list[str]:
@@ -37,10 +39,16 @@ def hints(where: Filter, known: Mapping[str, Collection[str]]) -> list[str]:
     ]
 
 
-def meant(query: Query, known: Mapping[str, Collection[str]], missing: Collection[str]) -> dict[str, str]:
+def meant(
+    query: Query,
+    known: Mapping[str, Collection[str]],
+    missing: Collection[str],
+    said: Collection[str] = (),
+) -> dict[str, str]:
     """Return what may have been meant by terms of `query`, each as it would be typed: {"mood:clam": "mood:calm"}.
 
-    `known` holds the values that there are of "mood" and other fields, `missing` the free words that no track has.
+    `known` holds the values that there are of "mood" and other fields, `missing` the free words that no track has,
+    `said` those that titles and summaries of tracks have.
     """
     found: dict[str, str] = {}
     for field, word in _words(query.where):
@@ -48,7 +56,8 @@ def meant(query: Query, known: Mapping[str, Collection[str]], missing: Collectio
             found[f"{field}:{word}"] = f"{field}:{near[0]}"
     words = {part for values in known.values() for value in values for part in value.split("_")}
     for word in missing:
-        if near := _near(word, words, WORD_CLOSE):
+        alike = (one for one in said if one[:1] == word[:1] and abs(len(one) - len(word)) <= LONGER)
+        if near := _near(word, {*words, *alike}, WORD_CLOSE):
             found[word] = near[0]
     return found
 

@@ -13,7 +13,7 @@ from ..history.takes import folded as folded_takes
 from ..models import Filter, Page, Track
 from ..presets.vocabulary import MOODS
 from ..search.facets import Facets, facets_of
-from ..search.filters import one_of
+from ..search.filters import equals, one_of
 from ..search.hints import meant
 from ..search.nearness import least_cosine
 from ..search.own_filter import without_own_choice
@@ -43,6 +43,8 @@ SearchBy = Literal["meaning", "words", "both", "sound"]
 NEWEST = "-created_at"
 BEST = 200
 """How many tracks of a search that narrows are kept; what comes after is not near any more."""
+MOST_READ = 10_000
+"""Of more tracks some are read for what a word may have been meant as."""
 MOST_WORDS = 8
 """Of a longer query the first words are looked up one by one."""
 
@@ -176,7 +178,9 @@ def narrow_page(
     # A backend is refused where its name is not known, and no free word was meant as one.
     presets = {name: names[name] for name in names if name in ("style", "role")}
     known: dict[str, Collection[str]] = {"mood": {*MOODS, *counted["mood"]}, "tag": counted["tag"], **presets}
-    return found.model_copy(update={"missing": missing, "meant": meant(query, known, missing)})
+    return found.model_copy(
+        update={"missing": missing, "meant": meant(query, known, missing, _said(store) if missing else ())}
+    )
 
 
 def _among(groups: Folded, ids: Collection[str]) -> Folded:
@@ -258,6 +262,13 @@ def _facets(hits: Scored) -> Facets:
 def _free_words(query: Query) -> list[str]:
     words = re.findall(r"\w+", re.sub(r'"[^"]*"', " ", query.text).lower())
     return [word for word in dict.fromkeys(words) if word not in STOPPED][:MOST_WORDS]
+
+
+def _said(store: Store) -> set[str]:
+    """Return the words of titles and summaries, of up to `MOST_READ` tracks."""
+    rows = store.tracks.table.read(equals("state", "ready"), columns=("title", "summary"), limit=MOST_READ)
+    words = re.findall(r"\w{4,}", " ".join(f"{row['title']} {row['summary']}" for row in rows).lower())
+    return {word for word in words if word not in STOPPED}
 
 
 def _is_anywhere(store: Store, word: str) -> bool:

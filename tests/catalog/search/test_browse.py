@@ -162,6 +162,9 @@ def test_a_search_that_narrows_says_what_may_have_been_meant(filled):
     assert (slip.missing, slip.meant) == (("clam",), {"clam": "calm"})
     assert slip.total == 4
     assert filled.browse("mood:clam", narrow=True).meant == {"mood:clam": "mood:calm"}
+    filled.store.tracks.update("t2", title="The Kraken, the Lighthouse and a Mermaid")
+    words = filled.browse("krakem lighthouze mermade", narrow=True)
+    assert words.meant == {"krakem": "kraken", "lighthouze": "lighthouse", "mermade": "mermaid"}
     assert filled.browse("tag:episod_one", narrow=True).meant == {"tag:episod_one": "tag:episode one"}
     assert filled.browse("the rain is over", narrow=True).missing == ()
     assert filled.browse("mood:calm", narrow=True).total == 9
