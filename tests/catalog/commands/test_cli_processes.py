@@ -117,3 +117,18 @@ def test_interrupting_exits_130_and_leaves_a_catalog_that_opens(tmp_path):
     listed = run("list", "--json", home=home)
     assert listed.exit_code == 0
     assert json.loads(listed.stdout)["tracks"] == []
+
+
+@pytest.mark.cluster  # one process for some seconds
+def test_a_making_that_sigterm_ends_has_its_line_in_the_log(tmp_path):
+    home = tmp_path / "home"
+    process = start("musicgen", CALM, "--quality", "final", "--duration", "300", "--home", str(home))
+    deadline = time.monotonic() + 120
+    while not [*(home / "cache").glob("prototypes-*")] and time.monotonic() < deadline:
+        time.sleep(0.05)  # then the text is being read, within the call
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM, err
+    assert (out, "Traceback" in err) == ("", False)
+    (line,) = json.loads(run("history", "--json", home=home).stdout)["requests"]
+    assert (line["command"], line["action"], line["rule"]) == ("generate", "none", "cancelled")
