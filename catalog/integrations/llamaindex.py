@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Unpack
 
 from ..errors import CatalogError
 from ..generator import Progress
 from ..models import Context, Hit, Result
 from ..report import entry
+from ..service.call import ServeArguments
 from ..service.service import MusicService
+from ..validation import nearest
 from .arguments import (
     FixedArguments,
     arguments_without,
@@ -101,6 +103,15 @@ class SoundtrackPostprocessor(BaseNodePostprocessor):
             # LlamaIndex adds it to what it dumps of a component.
             values = {name: value for name, value in values.items() if name != "class_name"}
         return check_fields(cls, values)
+
+    @field_validator("asked")
+    @classmethod
+    def _of_known_arguments(cls, asked: dict[str, Any]) -> dict[str, Any]:
+        for name in asked.keys() - ServeArguments.__annotations__.keys():
+            raise ValueError(
+                f"find_or_make takes no {name!r}; {nearest(name, [*ServeArguments.__annotations__])}"
+            )
+        return asked
 
     @classmethod
     def class_name(cls) -> str:

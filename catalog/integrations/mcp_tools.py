@@ -12,6 +12,7 @@ from mcp_types import AudioContent, CallToolResult, ContentBlock, Resource, Reso
 from pydantic import Field
 
 from ..errors import CatalogError, NotFound
+from ..file_tags import tags_of
 from ..models import IS_NUMBER, IS_WHOLE, Rating, Result, Track, YesOrNo
 from ..service.jobs import Job, Jobs
 from ..service.jobs.following import job_changes
@@ -168,8 +169,12 @@ class Tools:
         self,
         path: Annotated[str, Field(description="An audio file or a folder on the machine of the catalog.")],
         license: Annotated[
-            str, Field(description="The licence of the music, such as CC-BY-4.0; ask the user where unknown.")
-        ],
+            str,
+            Field(
+                description="The licence of the music, such as CC-BY-4.0; ask the user. Left out, it is "
+                "the one that the files state, else unknown."
+            ),
+        ] = "",
         role: Annotated[str, Field(description="What the music is for; background_bed where left out.")] = "",
         source: Annotated[str, Field(description="Where the music is from.")] = "",
         rights: Annotated[str, Field(description="What may be done with it.")] = "",
@@ -287,10 +292,10 @@ class Tools:
         )
 
     def _track(self, track_id: str) -> Track:
-        track = self.service.store.tracks.get(track_id)
-        if track is None:
-            raise NotFound(f"there is no track {track_id!r}; search_tracks finds those there are")
-        return track
+        try:
+            return self.service.store.tracks.find_id(track_id)
+        except NotFound:
+            raise NotFound(f"there is no track {track_id!r}; search_tracks finds those there are") from None
 
     def _track_payload(self, track: Track, score: float | None = None) -> dict[str, Any]:
         path = self.service.store.audio.path_of(track)
@@ -301,7 +306,7 @@ class Tools:
 
         data = self.service.store.audio.verified_path(track).read_bytes()
         if audio != "wav":
-            data = audio_.encode(audio_.read(data), audio)
+            data = audio_.encode(audio_.read(data), audio, **tags_of(track))
         if len(data) > MAX_INLINE_BYTES:
             return _text(
                 f"note: the audio is {len(data):,} bytes as {audio}, more than is sent inline; "

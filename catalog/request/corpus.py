@@ -106,8 +106,9 @@ class _Draw:
 
 
 def _from_texts(corpus: Iterable[ContextSource], draw: _Draw) -> Sample:
-    sources = list(corpus)
-    texts = [(f"text {number + 1}", sources[number]) for number in draw(len(sources))]
+    numbered = enumerate(corpus, start=1)
+    sources = [(number, source) for number, source in numbered if not _is_empty(source, TEXT_KEYS)]
+    texts = [(f"text {number}", source) for number, source in map(sources.__getitem__, draw(len(sources)))]
     return Sample([CorpusText(_checked(source, place), place) for place, source in texts], len(sources))
 
 

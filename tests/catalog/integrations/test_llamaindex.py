@@ -86,6 +86,11 @@ def test_asynchronous_retrieval_is_its_own_and_finds_the_same(stocked):
     assert asyncio.run(together()) == single
 
 
+def test_an_unknown_argument_is_refused_when_the_postprocessor_is_built(service):
+    with pytest.raises(ValueError, match=r"find_or_make takes no 'rolle'.*role"):
+        SoundtrackPostprocessor(service=service, asked={"rolle": 1})
+
+
 def test_each_node_gets_a_soundtrack_that_nothing_but_the_application_reads(service):
     nodes = nodes_of(CALM, PANIC, chapter=3)
     out = SoundtrackPostprocessor(service=service, asked=SHORT).postprocess_nodes(

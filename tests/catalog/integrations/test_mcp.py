@@ -297,6 +297,10 @@ def test_files_of_the_machine_are_taken_in(service, tmp_path):
     assert (one["outcome"], one["title"], one["license"]) == ("added", "Smoky Bar", "CC0-1.0")
     assert service.get(one["track_id"]).config["batch"] == batch
     assert call(service, "add_music", arguments).structured_content["files"][0]["outcome"] == "present"
+    planned = {"path": str(tmp_path / "Other.wav"), "dry_run": True}
+    soundfile.write(planned["path"], 0.3 * np.sin(3000 * time), 22_050)
+    (one,) = call(service, "add_music", planned).structured_content["files"]
+    assert (one["outcome"], one["license"]) == ("added", "unknown")
     refused = call(service, "add_music", {**arguments, "path": str(tmp_path / "nowhere")})
     assert refused.is_error
     assert "no file or folder" in refused.content[0].text

@@ -98,6 +98,7 @@ def test_texts_are_taken_as_they_are():
     sample = read_corpus(iter(sources))
     assert [text.source for text in sample.texts] == sources
     assert places(sample) == ["text 1", "text 2", "text 3"]
+    assert places(read_corpus([TEXTS[0], "", {"text": " "}, TEXTS[1]])) == ["text 1", "text 4"]
 
 
 @settings(max_examples=30)
