@@ -38,17 +38,25 @@ class _Imported(NamedTuple):
 class Known:
     """The tracks of a catalog that are not in the trash, as they were when this was made, and those added since."""
 
-    def __init__(self, store: Store, *, beside: Collection[str] | None = None) -> None:
-        """`beside` are the ids of tracks that are passed over; then the file of all fingerprints is left alone."""
+    def __init__(
+        self, store: Store, *, beside: Collection[str] | None = None, head: int | None = None
+    ) -> None:
+        """`beside` are the ids of tracks that are passed over; then the file of all fingerprints is left alone.
+
+        `head` is a version of the table whose rows are among them.
+        """
         self._store = store
         self._is_whole = beside is None
-        rows = store.tracks.columns(("id", "audio_sha256", "state"))
-        ready = [
-            row for row in rows.to_pylist() if row["state"] == "ready" and row["id"] not in (beside or ())
-        ]
+        table = store.tracks.table.durable
+        self._head = table.head()
+        """The version of the table before it is read."""
+        # Of a shared table no more is known than the version that was read last.
+        is_read = self._head is None or self._head != head or table.shared
+        rows = store.tracks.columns(("id", "audio_sha256", "state")).to_pylist() if is_read else []
+        ready = [row for row in rows if row["state"] == "ready" and row["id"] not in (beside or ())]
         self._by_bytes: dict[str, str] = {row["audio_sha256"]: row["id"] for row in ready}
         self._ids = {row["id"] for row in ready}
-        imported = _imported(store, [*self._ids] if beside else None)
+        imported = _imported(store, [*self._ids] if beside or not is_read else None)
         self._by_bytes |= {one.original_sha256: one.id for one in imported if one.original_sha256}
         self._recordings = KnownRecordings()
         self._owners: list[str] = []
@@ -82,10 +90,13 @@ class Known:
 
     def newer(self, pending: Collection[str]) -> Known:
         """Return those tracks of the catalog that are not among these; tracks of `pending` are not in it yet."""
-        return Known(self._store, beside=self._ids.difference(pending))
+        return Known(self._store, beside=self._ids.difference(pending), head=self._head)
 
-    def take(self, newer: Known) -> None:
-        """Count the tracks of `newer` among these."""
+    def take(self, newer: Known, *, commits: int = 0) -> None:
+        """Count the tracks of `newer` among these; `commits` is how often the table was written to since then."""
+        head = self._store.tracks.table.durable.head()
+        if newer._head is not None and head == newer._head + commits:
+            self._head = head
         self._by_bytes |= newer._by_bytes
         self._ids |= newer._ids
         if not self._listened:

@@ -138,7 +138,7 @@ class Adding:
             told[track.id], self.others[track.id] = (outcome, detail), other
         if rows:
             self.store.tracks.insert_all(rows)
-        self.known.take(newer)
+        self.known.take(newer, commits=1 if rows else 0)
         useless = []
         for track in gone:
             stored = self.store.tracks.get(self.others[track.id])

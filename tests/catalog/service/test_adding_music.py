@@ -616,3 +616,30 @@ def test_silence_is_no_music(service, tmp_path):
     assert {one.detail for one in batch.files if one.outcome == "failed"} == {
         "it is silent: nothing in it is louder than -70 dBFS"
     }
+
+
+def test_rows_are_read_again_only_where_others_have_changed_the_table(
+    service, open_service, tmp_path, monkeypatch
+):
+    for number in range(5):
+        sf.write(tmp_path / f"{number}.wav", tune(number), RATE)
+    service.add(tmp_path / "4.wav")
+    monkeypatch.setattr(adding, "GROUP", 1)
+    tracks, others = service.store.tracks, open_service()
+    reads, columns, take = [], tracks.columns, flow._taken
+
+    def counted(names):
+        reads.append(names)
+        return columns(names)
+
+    def taken_late(adding, one, *arguments):
+        if one.path.name == "2.wav":
+            others.rate(others.store.tracks.list()[0].id, 4)
+        return take(adding, one, *arguments)
+
+    monkeypatch.setattr(tracks, "columns", counted)
+    assert service.add(*(tmp_path / f"{number}.wav" for number in range(2))).count("added") == 2
+    assert len(reads) == 1  # at the beginning
+    monkeypatch.setattr(flow, "_taken", taken_late)
+    assert service.add(*(tmp_path / f"{number}.wav" for number in range(2, 4))).count("added") == 2
+    assert len(reads) == 3  # at the beginning, and since the rating
