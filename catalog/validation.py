@@ -89,6 +89,7 @@ _PASS = {
     "tuple_type": "a list",
 }
 """What to pass where pydantic tells in words of its own what it could not do."""
+_ID = "[a-z0-9]{12}"
 _LIMITS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -143,9 +144,12 @@ def _wanted(problem: Mapping[str, Any]) -> str:
         # A generator has no length, and pydantic stops counting where it is over the limit.
         count = f", {len(value):,} {what}" if isinstance(value, Sized) else ""
         return f"{count}; at most {limits['max_length']:,} are accepted"
+    if kind == "string_pattern_mismatch" and _ID in limits["pattern"]:
+        return ": pass the 12 small letters and digits of an id"
     if kind in _LIMITS:
         words, name = _LIMITS[kind]
         limit = limits[name]
+        words = f"a number, {words}" if str(value).lower() == "nan" else words
         return f": pass {words} {limit:,}" if isinstance(limit, int) else f": pass {words} {limit:g}"
     if kind == "literal_error":
         return f": pass one of {', '.join(re.findall(_QUOTED, limits['expected']))}"

@@ -52,8 +52,10 @@ class Collections:
     @checked
     def get(self, collection: str) -> Collection:
         """Return a collection. Raises NotFound with the nearest names."""
-        for one in self._all():
-            if one.deleted_at is None and (one.id == collection or _same(one.name, collection)):
+        there = [one for one in self._all() if one.deleted_at is None]
+        # The id goes first: another collection may be called so.
+        for one in sorted(there, key=lambda one: one.id != collection):
+            if one.id == collection or _same(one.name, collection):
                 return one
         names = [one.name for one in self.list()]
         hint = f"; {nearest(collection, names)}" if names else ""

@@ -243,6 +243,8 @@ def _bytes_of(source: str | os.PathLike[str] | bytes, max_bytes: int) -> tuple[b
                         f"cannot read {name}: it is no regular file; pass a WAV, FLAC or OGG file"
                     )
                 data = file.read(max_bytes + 1)
+        except AudioError:
+            raise
         except (OSError, ValueError) as error:
             raise AudioError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > max_bytes:

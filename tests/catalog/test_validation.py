@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 from typing_extensions import Unpack
 
 from music_catalog import CatalogError
@@ -203,3 +204,22 @@ def test_too_many_values_of_a_generator_are_refused_without_a_count(stated):
 
     with pytest.raises(InputError, match=r"^[a-z_.]+ is <generator [^,]*; at most \d+ are accepted"):
         validated(Context, {"text": "rain", **{name: some(value) for name, value in stated.items()}})
+
+
+class Asked(BaseModel):
+    start_s: Annotated[float, Field(le=86_400)] = 0.0
+    collection: Annotated[str, Field(pattern=r"^([a-z0-9]{12})?$")] = ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"start_s": float("nan")}, "start_s is nan: pass a number, at most 86400"),
+        ({"start_s": 86_401}, "start_s is 86401: pass at most 86400"),
+        ({"collection": "nope"}, "collection is 'nope': pass the 12 small letters and digits of an id"),
+    ],
+)
+def test_a_value_that_is_no_number_or_no_id_is_told_what_to_pass(asked, told):
+    with pytest.raises(InputError) as refused:
+        validated(Asked, asked)
+    assert str(refused.value) == told

@@ -139,3 +139,13 @@ def test_the_beginning_of_an_id_is_enough_to_move_and_to_remove_a_track(tmp_path
         with pytest.raises(NotFound, match="no track 'zz'"):
             change("Walk", ["zz"])
     assert own.remove("Walk", ["bb1x", "cc1"]).track_ids == ("aa1x",)
+
+
+def test_an_id_finds_its_collection_though_another_is_called_so(own):
+    one, other = own.create("one"), own.create("other")
+    own.rename("one", other.id)
+    own.rename(other.id, one.id)
+    assert [(own.get(each.id).id, own.get(each.id).name) for each in (one, other)] == [
+        (one.id, other.id),
+        (other.id, one.id),
+    ]

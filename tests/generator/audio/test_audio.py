@@ -498,5 +498,6 @@ def test_only_a_regular_file_is_read(tmp_path, kind):
         path.mkdir()
     else:
         path.symlink_to(os.devnull)
-    with pytest.raises(AudioError, match=r"melody\.wav: (it is no regular file; pass a WAV|Is a directory)"):
+    reason = "(it is no regular file; pass a WAV|Is a directory)"
+    with pytest.raises(AudioError, match=rf"^cannot read [^:]*melody\.wav: {reason}"):
         audio.read(path)
