@@ -21,6 +21,8 @@ LEAST_EQUAL = 2
 """Equal frames at the same time from which two recordings are compared bit by bit."""
 COMMON = 50
 """A frame that more recordings than this have at the same time, such as that of a pause, tells nothing."""
+FRAMES_AT_ONCE = 2_000_000
+"""Frames that are compared at once: they take about 60 bytes each, where a fingerprint takes 4."""
 MOST_TOLD = 20
 
 
@@ -100,6 +102,18 @@ def _candidates(prints: Sequence[Prints]) -> list[tuple[int, int]]:
     """Return the pairs of places in `prints` that have several equal frames at the same time, in order."""
     if not prints:
         return []
+    together = max(1, FRAMES_AT_ONCE // len(prints))
+    pairs = np.zeros(0, np.int64)
+    counts = np.zeros(0, np.int64)
+    for start in range(0, max(map(len, prints)), together):
+        more = _equal_frames([one[start : start + together] for one in prints])
+        pairs, places = np.unique(np.concatenate([pairs, more]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, np.ones(len(more), np.int64)]), len(pairs))
+    return [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in pairs[counts >= LEAST_EQUAL]]
+
+
+def _equal_frames(prints: Sequence[Prints]) -> NDArray[np.int64]:
+    """Return a pair of places in `prints`, as one number, for each frame that two have at the same time."""
     lengths = [len(one) for one in prints]
     owners = np.repeat(np.arange(len(prints), dtype=np.int64), lengths)
     times = np.concatenate([np.arange(length, dtype=np.uint64) for length in lengths])
@@ -108,17 +122,14 @@ def _candidates(prints: Sequence[Prints]) -> list[tuple[int, int]]:
     frames, owners = frames[values != 0], owners[values != 0]
     order = np.argsort(frames, kind="stable")
     frames, owners = frames[order], owners[order]
-    starts = np.flatnonzero(np.concatenate([[True], frames[1:] != frames[:-1]]))
+    starts = np.flatnonzero(np.concatenate([[True], frames[1:] != frames[:-1]])) if len(frames) else order
     counts = np.diff(starts, append=len(frames))
     rare = np.repeat(counts <= COMMON, counts)
     frames, owners = frames[rare], owners[rare]
-    pairs: list[NDArray[np.int64]] = []
+    pairs: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     for apart in range(1, COMMON):
         same = np.flatnonzero(frames[apart:] == frames[:-apart])
         if not len(same):
             break
         pairs.append((owners[same] << 32) | owners[same + apart])
-    if not pairs:
-        return []
-    found, counts = np.unique(np.concatenate(pairs), return_counts=True)
-    return [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in found[counts >= LEAST_EQUAL]]
+    return np.concatenate(pairs)

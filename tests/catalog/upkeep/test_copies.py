@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile as sf
 
 from music_catalog import doctor
+from music_catalog.upkeep import copies
 from music_catalog.upkeep.copies import COMMON, Copied, _candidates, copies_in, copies_told
 
 RATE = 22_050
@@ -84,3 +87,19 @@ def test_frames_that_very_many_recordings_share_tell_nothing():
     unlike[:, 3:8] = 7
     assert _candidates([*unlike]) == []
     assert len(_candidates([*unlike[1:]])) == COMMON * (COMMON - 1) // 2
+
+
+def test_fingerprints_are_compared_a_part_of_their_time_after_another(monkeypatch):
+    random = np.random.default_rng(0)
+    prints = [*random.integers(1, 2**32, (500, 240), dtype=np.uint32), np.zeros(0, np.uint32)]
+    # Two equal frames in one part, two in different parts, and one, which is too few.
+    for first, later, equal in ((3, 400, (10, 11)), (7, 8, (0, 239)), (20, 30, (5,))):
+        prints[later][[*equal]] = prints[first][[*equal]]
+    at_once = _candidates(prints)
+    monkeypatch.setattr(copies, "FRAMES_AT_ONCE", 5_000)
+    tracemalloc.start()
+    try:
+        assert _candidates(prints) == at_once == [(3, 400), (7, 8)]
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000  # the fingerprints are 480,000 bytes
+    finally:
+        tracemalloc.stop()
