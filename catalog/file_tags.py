@@ -1,17 +1,18 @@
-"""The tags of an audio file that is handed out: title, artist, licence, and a mark by which the catalog knows it."""
+"""The tags of audio files that are handed out: of a track title, artist, licence and a mark, of a mix its music."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import Damage
+from .generator.audio.files import MAX_TAG_BYTES
 from .models import Track
 
-__all__ = ["FileTags", "has_tags", "tags_of", "wav_of"]
+__all__ = ["Credit", "FileTags", "credits_of", "has_tags", "tags_of", "told", "wav_of"]
 
 
 FileTags = Mapping[str, str]
@@ -28,7 +29,7 @@ def tags_of(track: Track) -> FileTags:
 
     The title that a person gave stands before the summary. The mark is read by `music_catalog.intake.tags`.
     """
-    stated = "" if track.license in ("", "unknown", "none") else track.license
+    stated = _stated_license(track)
     mark = {
         "id": track.id,
         "ai_generated": track.ai_generated,
@@ -52,8 +53,38 @@ def tags_of(track: Track) -> FileTags:
 
 
 def has_tags(track: Track) -> bool:
-    """Tell whether the stored file of a track has its tags: it was made here, and nobody gave it a title since."""
-    return not (track.imported or track.title)
+    """Tell whether the stored file of a track has its tags: it was made here, under no licence and without a title.
+
+    A file gets a title when it is made. It gets no licence then, and no title that a person gave since.
+    """
+    return not (track.imported or track.title or _stated_license(track))
+
+
+class Credit(NamedTuple):
+    """Whose a piece of music is; what is not known is ""."""
+
+    title: str
+    by: str
+    ai_generated: bool
+    license: str
+    source: str
+
+    def __str__(self) -> str:
+        """Return it as one line, such as: "Rain" by Jo Doe, CC-BY-4.0, https://music.example/rain."""
+        name = " by ".join(part for part in (self.title and f'"{self.title}"', self.by) if part)
+        made = "AI-generated" if self.ai_generated else ""
+        return ", ".join(part for part in (name, made, self.license, self.source) if part)
+
+
+def credits_of(tracks: Iterable[Track]) -> str:
+    """Return what the comment of a mix says: the music in it."""
+    return told(_credit_of(track) for track in tracks)
+
+
+def told(credits: Iterable[Credit]) -> str:
+    """Return credits as the comment of a mix, each once, cut to what tags hold; "" where there are none."""
+    lines = [line for line in dict.fromkeys(map(str, credits)) if line]
+    return _cut(f"Music: {'; '.join(lines)}", MAX_TAG_BYTES) if lines else ""
 
 
 def wav_of(track: Track, source: Path) -> Iterator[bytes]:
@@ -94,6 +125,19 @@ def _info(tags: FileTags) -> bytes:
 
 def _even(size: int) -> int:
     return size + size % 2
+
+
+def _credit_of(track: Track) -> Credit:
+    tags = tags_of(track)
+    by = tags["artist"] if track.imported else track.model
+    return Credit(
+        tags["title"], by, track.ai_generated, tags["license"], _said(track, "source", SOURCE_BYTES)
+    )
+
+
+def _stated_license(track: Track) -> str:
+    """Return the licence of a track; "" where it is not known or there is none."""
+    return "" if track.license in ("", "unknown", "none") else track.license
 
 
 def _said(track: Track, name: str, most_bytes: int = NAME_BYTES) -> str:

@@ -51,6 +51,8 @@ PATHS = ("path", "file", "filename", "audio", "audio_path", "file_path", "locati
 """Columns of a list that may name the file."""
 LISTS = frozenset({"genres", "moods", "tags"})
 FLAGS = ("ai_generated", "loopable")
+OF_IMPORTED = ("artist", "album", "source", "rights", "made_by")
+"""What the configuration of an imported track says of whose it is."""
 YES, NO = ("1", "1.0", "true", "t", "yes", "y", "on"), ("0", "0.0", "false", "f", "no", "n", "off")
 LARGEST_JSON = 4_000_000
 
@@ -216,15 +218,16 @@ def _unfolded(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_catalog(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what only a list or a sidecar of this program says: quality and rank, and the artist of imported music."""
+    """Return what only a list or a sidecar of this program says: quality, rank, and whose imported music is."""
     config = row.get("config")
     try:
         said = json.loads(config) if isinstance(config, str) else config
     except ValueError:
         said = None
-    artist = said.get("artist") if isinstance(said, dict) and row.get("backend") == IMPORTED else None
     found = standing_of({**row, "model_rank": _whole(row["model_rank"])})
-    return {**found, "artist": artist} if isinstance(artist, str) else found
+    if isinstance(said, dict) and row.get("backend") == IMPORTED:
+        found |= {name: text for name in OF_IMPORTED if isinstance(text := said.get(name), str)}
+    return found
 
 
 def _whole(cell: Any) -> Any:
@@ -238,6 +241,8 @@ def _said(row: Mapping[str, Any], *, strict: bool) -> Words:
     values: dict[str, Any] = {"known_as": str(lower["known_as"])} if lower.get("known_as") else {}
     if {"audio_sha256", "backend", "model_rank"} <= lower.keys():  # of this program
         values |= _of_catalog(lower)
+        if lower["backend"] == IMPORTED and not _is_empty(lower.get("config")):
+            lower["model"] = ""  # the artist, or "unknown"
     for field, names in NAMES.items():
         value = next((lower[name] for name in names if not _is_empty(lower.get(name))), None)
         if value is None:

@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import Damage, InputError
+from ..file_tags import Credit, told
 from ..generator import Audio, AudioError, audio
 from ..generator.audio.ducking import Ducking
+from ..intake.tags import read_tags
 from ..models import Track
 from ..presets import Role, RoleDucking
 from ..validation import nearest
 from .narration import MAX_BYTES, MAX_DURATION_S, reader
 
-__all__ = ["FILE_ROLE", "FindTrack", "ducking_of", "pick_ducking", "read_bed", "read_track"]
+__all__ = ["FILE_ROLE", "FindTrack", "credit_of_file", "ducking_of", "pick_ducking", "read_bed", "read_track"]
 
 
 FILE_ROLE = "background_bed"
@@ -33,6 +35,13 @@ def read_bed(bed: str, find_track: FindTrack) -> tuple[Audio, Track | None]:
             raise InputError(f"the bed cannot be used: {error}") from error
     track, path = find_track(bed)
     return read_track(path), track
+
+
+def credit_of_file(bed: Path) -> str:
+    """Return what the comment of a mix says of a bed that is a file: what its tags say, "" where they say nothing."""
+    words = read_tags(bed)
+    by, made = words.artist or words.made_by, words.ai_generated is True
+    return told([Credit(words.title, by, made, words.license, words.source)])
 
 
 def read_track(path: Path) -> Audio:

@@ -8,11 +8,12 @@ from typing import Any
 
 from ..errors import InputError
 from ..export import check_target
+from ..file_tags import credits_of
 from ..generator import AudioError, Progress
 from ..generator.audio.levels import Levels
 from ..generator.audio.timeline import cues, mix
 from ..presets import Role
-from .beds import FindTrack, pick_ducking, read_bed
+from .beds import FindTrack, credit_of_file, pick_ducking, read_bed
 from .cues import check_cues, write_cues
 from .narration import read_narration
 from .stems import check_stems, write_mix
@@ -71,7 +72,8 @@ def mix_under(
         warnings.append(
             f"the bed ends {timeline.duration_s - music.duration_s:.1f} s before the end; pass loop=True to repeat it"
         )
-    gain = write_mix(timeline, target, stems, on_progress=on_progress)
+    comment = credits_of([track]) if track else credit_of_file(Path(bed))
+    gain = write_mix(timeline, target, stems, comment=comment, on_progress=on_progress)
     sheet = cues(timeline)
     for path in map(Path, cue_files):
         write_cues(path, sheet, duration_s=round(timeline.duration_s, 3), mix=target.name)

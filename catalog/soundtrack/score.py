@@ -17,6 +17,7 @@ from typing_extensions import Unpack
 from ..disk.files import sha256_of
 from ..errors import InputError
 from ..export import check_target, write_bytes
+from ..file_tags import credits_of
 from ..generator import AudioError, Progress
 from ..generator.audio.levels import Levels
 from ..generator.audio.timeline import cues
@@ -92,7 +93,8 @@ def score(
         timeline = build_timeline(scenes, narrated, chunks, total_s, levels, ducking)
         if cover is not None:
             cover.render(_cover_words(scenes), Path(folder) / "cover.png")
-        gain = write_mix(timeline, target, stems, on_progress=mixing)
+        comment = credits_of(scene.track for scene in scenes)
+        gain = write_mix(timeline, target, stems, comment=comment, on_progress=mixing)
         if cover is not None:
             beside[".png"] = target.with_suffix(".png")
             write_bytes(beside[".png"].resolve(), (Path(folder) / "cover.png").read_bytes())

@@ -43,12 +43,14 @@ def write_mix(
     target: Path,
     stems: str | Path | None = None,
     *,
+    comment: str = "",
     on_progress: Progress | None = None,
 ) -> float:
     """Write the mix, and its stems into the folder `stems`; return the gain that was applied to all of them.
 
-    The blocks are rendered twice or more, the first time for the true peak; `on_progress` counts
-    them, and may raise Cancelled. Every file appears whole or not at all. Raises StorageError.
+    `comment`, a tag of the mix and of its music alone, says what music it is. The blocks are rendered twice or more,
+    the first time for the true peak; `on_progress` counts them, and may raise Cancelled. Every file appears whole or
+    not at all. Raises StorageError.
     """
     # The mix comes last, so that its stems are there when it is.
     files = {**stem_paths(stems, target), "mix": target}
@@ -60,7 +62,13 @@ def write_mix(
         try:
             if path is not target:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            write_blocks(path.resolve(), blocks, timeline.sample_rate, 2)
+            write_blocks(
+                path.resolve(),
+                blocks,
+                timeline.sample_rate,
+                2,
+                comment="" if name == "voice" else comment,
+            )
         except AudioError as error:
             raise StorageError(str(error)) from error
         except OSError as error:

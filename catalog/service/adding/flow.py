@@ -318,9 +318,9 @@ def _with_role(words: Words, library: Library) -> Words:
     changes: dict[str, object] = {}
     if words.role and words.role not in library.roles:
         changes["role"] = ""
-    if words.style and words.style not in library.styles:
+    if words.style and words.style not in (*library.styles, UNSORTED):
         plain = words.style.replace("_", " ")
-        said = {UNSORTED, *(genre.casefold() for genre in words.genres)}
+        said = {genre.casefold() for genre in words.genres}
         changes |= {
             "style": "",
             "genres": words.genres if plain.casefold() in said else (*words.genres, plain),

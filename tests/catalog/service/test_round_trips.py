@@ -11,7 +11,7 @@ import soundfile as sf
 from builders import a_track
 
 from music_catalog.export import export_tracks, write_zip
-from music_catalog.file_tags import tags_of, wav_of
+from music_catalog.file_tags import credits_of, has_tags, tags_of, wav_of
 from music_catalog.generator import Audio, audio
 from music_catalog.generator.audio.files import MAX_TAG_BYTES
 from music_catalog.intake.tags import read_tags
@@ -37,7 +37,7 @@ def added(service, tmp_path):
     track = service.get(batch.files[0].track_id)
     assert track.style == "unsorted"
     row = {"config": {**track.config, "artist": "Jö Doe"}}
-    return track.model_copy(update={**row, "title": "Ünder <b>sea</b>"})
+    return track.model_copy(update={**row, "title": "Ünder <b>sea</b>, ocean waves and ships"})
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
@@ -58,6 +58,35 @@ def test_a_wav_is_handed_out_with_the_samples_that_are_stored(service, added):
     assert audio.read(data).samples.tobytes() == audio.read(stored).samples.tobytes()
     assert int.from_bytes(data[4:8], "little") == len(data) - 8
     assert audio.read_tags(data)["artist"] == "Jö Doe"
+
+
+def test_a_wav_of_a_model_under_a_licence_says_the_licence(tmp_path):
+    (tmp_path / "made.wav").write_bytes(audio.encode(Audio(tone(220)[:, None], RATE), title="A line"))
+    track = a_track(backend="mlx", weights_license="CC-BY-NC-4.0")
+    tags = audio.read_tags(b"".join(wav_of(track, tmp_path / "made.wav")))
+    assert (tags["copyright"], tags["title"]) == ("CC-BY-NC-4.0", track.summary)
+    assert not has_tags(track)
+    assert has_tags(a_track(backend="procedural", weights_license="none"))
+
+
+def test_many_credits_of_a_mix_fit_into_its_tags():
+    tracks = [a_track(title=f"{number} {'ß' * 150}") for number in range(20)]
+    said = credits_of([*tracks, tracks[0]])
+    assert said.startswith(f'Music: "{tracks[0].title}" by ')
+    assert len(said.encode()) <= MAX_TAG_BYTES
+    assert credits_of(tracks[:1] * 3).count(tracks[0].title) == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_list_keeps_whose_imported_music_is(service, added, open_service, tmp_path, form):
+    config = {**added.config, "artist": "Jö Doe", "album": "Ships", "rights": "(c) Jö"}
+    track = added.model_copy(update={"config": config, "model": "Jö Doe"})
+    (listed,) = export_tracks(service.store, [track], form, str(tmp_path / f"l.{form}"))
+    other = open_service(tmp_path / "other")
+    again = other.get(other.add(listed=listed).files[0].track_id)
+    kept = ("artist", "album", "rights", "source")
+    assert [again.config.get(name) for name in kept] == [config.get(name) for name in kept]
+    assert (again.model, again.config.get("made_by"), again.style) == ("Jö Doe", None, "unsorted")
 
 
 def test_a_zip_has_the_tags(service, added, tmp_path):

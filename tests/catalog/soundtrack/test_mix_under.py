@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from builders import a_track
 from click.testing import CliRunner
 
 from music_catalog import cli, presets
@@ -57,6 +58,27 @@ def test_stems_add_up_and_cues_say_when(files):
     assert np.abs(soundfile.read(files / "out.wav")[0] - sum(parts)).max() < 2e-4
     assert "00:00:02.000 --> 00:00:05.000" in (files / "a.vtt").read_text("utf-8")
     assert json.loads((files / "b.json").read_text("utf-8"))["cues"] == payload["cues"]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_a_mix_says_whose_music_is_in_it(files, suffix):
+    words = {"title": "Regen", "artist": "Jö Doe", "license": "CC-BY-4.0"}
+    (files / "bed.flac").write_bytes(audio.encode(Audio(hum(4, 32_000), 32_000), "flac", **words))
+    mix_under(
+        str(files / "bed.flac"), files / "spoken.wav", files / f"out.{suffix}", no_track, ROLES, stems=files
+    )
+    expected = 'Music: "Regen" by Jö Doe, CC-BY-4.0'
+    assert audio.read_tags(files / f"out.{suffix}")["comment"] == expected
+    assert audio.read_tags(files / f"out.music.{suffix}")["comment"] == expected
+    assert "comment" not in audio.read_tags(files / f"out.voice.{suffix}")
+
+
+def test_a_mix_names_made_music_and_the_licence_of_its_model(files):
+    track = a_track(title="Rain", backend="mlx", model="musicgen-small", weights_license="CC-BY-NC-4.0")
+    find = lambda _: (track, files / "bed.flac")  # noqa: E731
+    mix_under(track.id, files / "spoken.wav", files / "out.wav", find, ROLES)
+    said = audio.read_tags(files / "out.wav")["comment"]
+    assert said == 'Music: "Rain" by musicgen-small, AI-generated, CC-BY-NC-4.0'
 
 
 def test_a_clipped_narration_is_noted_and_a_short_bed_too(files):
