@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import Unavailable
 from ..text.tensors import read_metadata, read_tensors
 from .own import OwnStyles
+from .pools import Pools
 from .words import Vocabulary, Words
 
 __all__ = ["DECLARED", "BriefModel", "read_model"]
@@ -59,6 +60,8 @@ class BriefModel:
     """Whether what words say is an input of the network. In a model that was written before, it is added to scores."""
     application_layers: tuple[int, ...] = ()
     """The layers of the encoder whose vectors of what the application is are read; none in a model written before."""
+    pools: Pools | None = None
+    """The weighted means of tokens that are read; None in a model that was written before."""
     text_kinds: tuple[str, ...] = ()
     cultures: tuple[str | None, ...] = ()
     scene: Array | None = None
@@ -100,7 +103,14 @@ class BriefModel:
             and (self.words is None or self.words.is_whole(styles))
             and (self.words is not None or not self.reads_words)
             and self.told.start >= 0
+            and (self.pools is None or self._goes_with(self.pools))
             and (self.scene is None or self.scene.shape == (outputs, read + 1))
+        )
+
+    def _goes_with(self, pools: Pools) -> bool:
+        means, dimension = pools.queries.shape
+        return (
+            pools.values.shape[::2] == (means, dimension) and dimension == self.described.shape[1] - DECLARED
         )
 
     def _is_whole(self, own: OwnStyles) -> bool:
@@ -137,6 +147,7 @@ def read_model(path: Path, mtime_ns: int, size: int) -> tuple[str, BriefModel]:
             words=_words(tensors),
             reads_words=bool(about.get("reads_words", False)),
             application_layers=tuple(about.get("application_layers", ())),
+            pools=_pools(tensors),
             text_kinds=tuple(about.get("text_kinds", ())),
             cultures=tuple(about.get("cultures", ())),
             scene=tensors.get("scene"),
@@ -155,6 +166,12 @@ def _own(tensors: dict[str, Array]) -> OwnStyles | None:
     if "own_hidden" not in tensors:
         return None
     return OwnStyles(tensors["own_hidden"], tensors["own_out"], tensors["own_compared"])
+
+
+def _pools(tensors: dict[str, Array]) -> Pools | None:
+    if "pool_queries" not in tensors:
+        return None
+    return Pools(tensors["pool_queries"], tensors["pool_values"])
 
 
 def _words(tensors: dict[str, Any]) -> Words | None:

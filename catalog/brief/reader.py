@@ -1,9 +1,10 @@
 """From a text to its brief: how well music of each style would serve it, and how the music should feel.
 
 One small model reads the text's features and its vectors after some layers of the encoder: the inner layers tell mood
-and manner, which the last one, trained to tell topics, leaves out. `tests/benchmarks/catalog/fit_brief.py` fitted it to
+and manner, which the last one, trained to tell topics, leaves out. Beside them it reads weighted means of the text's
+tokens (`pools`). `tests/benchmarks/catalog/fit_brief.py` fitted it to
 texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. `own` tells
-how a style is read that it was not fitted to, such as a user's own. docs/BRIEF.md holds the figures.
+how a style is read that it was not fitted to, such as a user's own. docs/FITTING.md holds the figures.
 
 A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
 rectified linear units beside them; c compares the text with what the preset says of the style. Among the inputs are
@@ -32,6 +33,7 @@ from ..text.parsed import ENGLISH
 from .model import DECLARED, BriefModel, read_model
 from .own import StyleLike, all_of, said
 from .own import inputs as own_inputs
+from .pools import TextVectors
 from .topics import fold, topics_in
 
 __all__ = [
@@ -98,7 +100,7 @@ def file_name(identity: str) -> str:
 @single_threaded_blas()
 def read_brief(
     text: str,
-    layers: Array,
+    vectors: TextVectors,
     features: Features,
     styles: Mapping[str, StyleLike],
     encoder: Encoder,
@@ -107,29 +109,30 @@ def read_brief(
 ) -> Brief | None:
     """Return the brief of a text over the presets `styles`; None with an encoder that no model was fitted to.
 
-    `layers` are the unit vectors of the text after each layer of the encoder, shape (layers, dimension), and
-    `application` those of what the application is, None where that is not told. `home` may hold the user's own models.
-    Raises Unavailable for a model that cannot be read.
+    `application` are the unit vectors of what the application is after each layer of the encoder, shape
+    (layers, dimension), None where that is not told. `home` may hold the user's own models. Raises Unavailable for a
+    model that cannot be read.
     """
     model = load(encoder.identity, home)
     if model is None:
         return None
+    layers = vectors.layers
     if (deepest := max((*model.layers, *model.application_layers), default=0)) >= len(layers):
         raise Unavailable(
             f"the model of the brief for {encoder.identity} reads layer {deepest + 1} of the encoder, which "
             f"gives {len(layers)}; fit it again with fit_brief.py, or delete it"
         )
     said_by_words = words_of(model, text, features)
-    read = _inputs(model, layers, features, said_by_words, application)
+    read = _inputs(model, vectors, features, said_by_words, application)
     if len(read) != model.width:
         raise Unavailable(
             f"the model of the brief for {encoder.identity} reads {model.width} inputs and a text has {len(read)}; "
             "fit it again with fit_brief.py, or delete it"
         )
     read = model.read(read)
-    rows, own, vectors = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
-    usual = model.described[:, : vectors.shape[1]].mean(axis=0)
-    compared = compare(text, layers[-1], features, styles, vectors, usual)
+    rows, own, described = _weights_of(model, tuple(styles), tuple(styles.values()), encoder)
+    usual = model.described[:, : described.shape[1]].mean(axis=0)
+    compared = compare(text, layers[-1], features, styles, described, usual)
     mood = np.clip(model.affect @ read, -1, 1)
     fitted = model.weights @ read[:-1] + model.bias
     if model.reads_words:
@@ -160,12 +163,17 @@ def read_brief(
 
 
 def _inputs(
-    model: BriefModel, layers: Array, features: Features, said_by_words: Array, application: Array | None
+    model: BriefModel,
+    vectors: TextVectors,
+    features: Features,
+    said_by_words: Array,
+    application: Array | None,
 ) -> Array:
     """Return all that the model reads of a text, shape (inputs,)."""
     # What is not told stands for nothing: the mean, which is taken off.
     told = model.centre[model.told] if application is None else applied(application, model.application_layers)
-    parts = [inputs(layers, features, model.layers), told, *([said_by_words] if model.reads_words else [])]
+    worded = said_by_words if model.reads_words else said_by_words[:0]
+    parts = [inputs(vectors.layers, features, model.layers), vectors.pooled, told, worded]
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -185,7 +193,7 @@ def mood_of(read: NDArray[Any], chances: NDArray[Any], moods: NDArray[Any]) -> N
 
     `read` is what vectors and words say of them, shape (..., 2), `chances` the sums of both chances of the fitted
     styles, shape (..., styles), and `moods` the moods of these, shape (styles, 2). The mean of what is read and of the
-    mood of the styles that serve correlates better with the labels than either (docs/BRIEF.md).
+    mood of the styles that serve correlates better with the labels than either (docs/FITTING.md).
     """
     weights = chances**2
     of_styles = weights @ moods / weights.sum(axis=-1, keepdims=True)

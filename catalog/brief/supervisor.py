@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..models import Brief, Context, Features
 from ..presets import Reader
-from ..text.encoder import Encoder, embed_layers
+from ..text.encoder import Encoder, embed_layers, embed_tokens
 from ..text.language import name_of
 from ..text.parsed import ParsedText, in_english
 from . import reader
 from .language_model import LanguageModel, Unread
 from .listed import brief_of, unknown_style
+from .pools import Pools, TextVectors, vectors_of
 from .reader import StyleLike
 
-__all__ = ["Supervisor", "guessed", "is_guess", "with_application"]
+__all__ = ["Supervisor", "behind_description", "guessed", "is_guess", "with_application"]
 
 A_GUESS = "was not understood, so its music is a guess"
 
@@ -82,12 +83,16 @@ class Supervisor:
         if model is None:
             return None
         assert parsed.layers is not None
-        text, layers, told = parsed.text, parsed.layers, None
+        text, told = parsed.text, None
         if application:
             alone = bool(model.application_layers)
-            text, layers, told = with_application(application, parsed, self._encoder, alone=alone)
+            text, vectors, told = with_application(
+                application, parsed, self._encoder, model.pools, alone=alone
+            )
+        else:
+            vectors = vectors_of(model.pools, parsed.layers, parsed.tokens)
         read = features.model_copy(update={"language": parsed.spoken})
-        brief = reader.read_brief(text, layers, read, self._styles, self._encoder, self._home, told)
+        brief = reader.read_brief(text, vectors, read, self._styles, self._encoder, self._home, told)
         return brief and brief.model_copy(update={"application": application or None})
 
 
@@ -110,21 +115,27 @@ def is_guess(warnings: Iterable[str]) -> bool:
 
 
 def with_application(
-    application: str, parsed: ParsedText, encoder: Encoder, *, alone: bool = True
-) -> tuple[str, NDArray[np.float32], NDArray[np.float32] | None]:
+    application: str, parsed: ParsedText, encoder: Encoder, pools: Pools | None = None, *, alone: bool = True
+) -> tuple[str, TextVectors, NDArray[np.float32] | None]:
     """Return a text behind the description of its application, its vectors, and those of the description alone.
 
-    Both are of shape (layers, dimension). Without `alone` the last are not worked out, and None.
+    The last are of shape (layers, dimension). Without `alone` they are not worked out, and None.
 
     A line alone often does not tell its genre. The mean of the line alone and of the line behind the description tells
-    more than either (docs/BRIEF.md).
+    more than either (docs/FITTING.md).
     """
     assert parsed.layers is not None
     described = in_english(application, encoder, parsed)
-    told = f"{described.rstrip('.')}. "
-    behind = embed_layers(encoder, told + parsed.plain)
-    mean = np.asarray(np.mean([parsed.layers, behind], axis=0, dtype=np.float32))
-    return told + parsed.text, mean, _of_description(described, encoder) if alone else None
+    behind = embed_tokens(encoder, behind_description(described, parsed.plain))
+    mean = np.asarray(np.mean([parsed.layers, behind.layers], axis=0, dtype=np.float32))
+    vectors = vectors_of(pools, mean, behind.tokens)
+    read = behind_description(described, parsed.text)
+    return read, vectors, _of_description(described, encoder) if alone else None
+
+
+def behind_description(described: str, text: str) -> str:
+    """Return a text behind the description of its application."""
+    return f"{described.rstrip('.')}. {text}"
 
 
 def _of_description(described: str, encoder: Encoder) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 `XX.tsv` beside this is the dictionary of a language: an English word on each line, and the forms that say it. Language
 models wrote them for the 4,943 English words that move the choice of music most. A gloss is no translation: the words
 stand in the order of the other language, inflection is lost, unknown words go unless they are names. It is enough to
-tell a funeral from a wedding, and it is never shown or stored. docs/BRIEF.md holds the figures.
+tell a funeral from a wedding, and it is never shown or stored. docs/FITTING.md holds the figures.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,16 @@ from .encoder_files import DEFAULT_MODEL, WEIGHTS_SHA256, locate, read_optional_
 from .minilm import ARCHITECTURE, MiniLM
 from .sentences import slices, split_sentences
 
-__all__ = ["DEFAULT_MODEL", "Encoder", "embed_document", "embed_layers", "load", "locate"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "Encoded",
+    "Encoder",
+    "embed_document",
+    "embed_layers",
+    "embed_tokens",
+    "load",
+    "locate",
+]
 
 
 POOLING = "pool-1"
@@ -39,6 +48,9 @@ CHUNK_TOKENS = 256 - MARKERS
 
 HUGE_CHARACTERS = 100_000
 WINDOW_CHARACTERS = 4_000
+
+
+_ByToken = Callable[[Sequence[str]], tuple[NDArray[np.float32], list[NDArray[np.float32]]]]
 
 
 class Encoder(Protocol):
@@ -57,6 +69,15 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (len(texts), dimension)."""
         ...
+
+
+class Encoded(NamedTuple):
+    """A text as an encoder reads it."""
+
+    layers: NDArray[np.float32]
+    """Unit vectors after each layer, shape (layers, dimension), the last alone where the encoder gives no other."""
+    tokens: NDArray[np.float32] | None
+    """The states of the tokens after five sixths of the layers, shape (tokens, dimension); None where it gives none."""
 
 
 class LocalEncoder:
@@ -82,6 +103,10 @@ class LocalEncoder:
     def encode_layers(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors after each layer, shape (len(texts), layers, dimension). Raises Unavailable."""
         return self._loaded().encode_layers(texts)
+
+    def encode_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Return what `encode_layers` does, and states of each text's tokens; see `MiniLM`. Raises Unavailable."""
+        return self._loaded().encode_tokens(texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text takes, without the markers at its ends."""
@@ -184,22 +209,34 @@ def embed_layers(encoder: Encoder, text: str) -> NDArray[np.float32]:
 
     The last row is the vector of `embed_document`, and the only one where the encoder gives its last layer alone.
     """
+    return embed_tokens(encoder, text).layers
+
+
+def embed_tokens(encoder: Encoder, text: str) -> Encoded:
+    """Return what `embed_layers` does, and the states of the tokens of all chunks, where the encoder gives them."""
     chunks, sizes = _spread_chunks(encoder, text) if len(text) > HUGE_CHARACTERS else _chunks(encoder, text)
     if len(chunks) > MAX_CHUNKS:
         picked = np.linspace(0, len(chunks) - 1, MAX_CHUNKS).round().astype(int)
         chunks, sizes = [chunks[i] for i in picked], [sizes[i] for i in picked]
-    parts = _by_layer(encoder, chunks)
+    parts, states = _by_layer(encoder, chunks)
+    tokens = np.concatenate(states) if states else None
     if len(parts) == 1:
-        return np.asarray(parts[0])
+        return Encoded(np.asarray(parts[0]), tokens)
     means = np.einsum("c,cld->ld", np.asarray(sizes, dtype=np.float32), parts)
     lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    return np.asarray(means / lengths, dtype=np.float32)
+    return Encoded(np.asarray(means / lengths, dtype=np.float32), tokens)
 
 
-def _by_layer(encoder: Encoder, texts: list[str]) -> NDArray[np.float32]:
-    """Return unit vectors, shape (len(texts), layers, dimension); one layer where the encoder gives its last alone."""
+def _by_layer(encoder: Encoder, texts: list[str]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """Return unit vectors, shape (len(texts), layers, dimension), and states of the tokens of each text.
+
+    There is one layer where the encoder gives its last alone, and there are no states where it gives none.
+    """
+    whole: _ByToken | None = getattr(encoder, "encode_tokens", None)
+    if whole is not None:
+        return whole(texts)
     inner: Callable[[Sequence[str]], NDArray[np.float32]] | None = getattr(encoder, "encode_layers", None)
-    return encoder.encode(texts)[:, None] if inner is None else inner(texts)
+    return (encoder.encode(texts)[:, None] if inner is None else inner(texts)), []
 
 
 def _spread_chunks(encoder: Encoder, text: str) -> tuple[list[str], list[int]]:

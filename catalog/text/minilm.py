@@ -94,12 +94,27 @@ class MiniLM:
 
         The last layer gives the vectors of `encode`, from the same pass.
         """
+        return self.encode_tokens(texts)[0]
+
+    def encode_tokens(self, texts: Sequence[str]) -> tuple[Array, list[Array]]:
+        """Return what `encode_layers` does, and the states of each text's tokens after `token_layer`.
+
+        The states are float32 of shape (tokens, dimension), with those of the markers at the ends of the text.
+        """
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
+        states = [np.zeros((0, self.dimension), dtype=np.float32)] * len(tokens)
         with single_threaded_blas():
             for rows in _packs([len(t) for t in tokens]):
-                vectors[rows] = self._forward([tokens[row] for row in rows])
-        return vectors
+                vectors[rows], some = self._forward([tokens[row] for row in rows])
+                for row, one in zip(rows, some, strict=True):
+                    states[row] = one
+        return vectors, states
+
+    @property
+    def token_layer(self) -> int:
+        """Return after which layer, 0 the first, the states of tokens are returned: after five sixths of them."""
+        return max(0, len(self._layers) * 5 // 6 - 1)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each whole text, without the two markers at its ends."""
@@ -108,12 +123,13 @@ class MiniLM:
     def _cut(self, ids: list[int]) -> list[int]:
         return ids if len(ids) <= self.max_tokens else [*ids[: self.max_tokens - 1], ids[-1]]
 
-    def _forward(self, tokens: list[list[int]]) -> Array:
+    def _forward(self, tokens: list[list[int]]) -> tuple[Array, list[Array]]:
         lengths = [len(t) for t in tokens]
         ids, text = np.concatenate(tokens), np.repeat(np.arange(len(tokens)), lengths)
         starts = np.cumsum([0, *lengths[:-1]])
         # Two in turns: while a core still reads the one, no other is further than writing the other one.
         qkv = np.empty((2, len(ids), 3 * self.dimension), dtype=np.float32)
+        states = np.empty((len(ids), self.dimension), dtype=np.float32)
 
         def work(part: slice, wait: Callable[[], Any]) -> Array:
             """Return the sum of the tokens of `part` for each text; `wait` returns when all parts have called it."""
@@ -131,11 +147,13 @@ class MiniLM:
                 widened = _linear(_gelu_by_block(_linear(hidden, layer["up"])), layer["down"])
                 hidden = _layer_norm(widened + hidden, layer["norm"], self._epsilon)
                 sums[text[part][first], number] = np.add.reduceat(hidden, first, axis=0)
+                if number == self.token_layer:
+                    states[part] = hidden
             return sums
 
         pooled = _divided(work, len(ids))
         pooled /= np.linalg.norm(pooled, axis=2, keepdims=True)
-        return pooled
+        return pooled, np.split(states, starts[1:])
 
     def _attention(self, qkv: Array, part: slice, spans: list[slice]) -> Array:
         """Return multi-head self-attention of the tokens of `part` within their texts, shape (tokens, dimension)."""

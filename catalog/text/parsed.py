@@ -15,7 +15,7 @@ from ..glossary.glossary import to_english
 from ..models import Context
 from . import heads, language, prototypes
 from .confidence import Reader
-from .encoder import Encoder, embed_document, embed_layers
+from .encoder import Encoder, embed_document, embed_tokens
 from .lexicon import Entry
 from .mood import MoodReading, denied_moods, read_mood
 from .sentences import split_sentences, spread
@@ -65,6 +65,8 @@ class ParsedText:
     """Whether words alone name a mood."""
     layers: NDArray[np.float32] | None
     """Unit vectors of what is read, after each layer of the encoder, shape (layers, dimension)."""
+    tokens: NDArray[np.float32] | None
+    """The states of the tokens of what is read; see `encoder.Encoded`."""
     prototypes: Mapping[str, NDArray[np.float32]]
     heads: heads.Heads | None
     """None without an encoder, and with one that they were not fitted to."""
@@ -107,7 +109,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         if language.guess(query) == spoken:
             query = to_english(query, spoken) or query
         text, plain, spoken = english, english, "en"
-    layers = None if encoder is None else embed_layers(encoder, text)
+    layers, tokens = (None, None) if encoder is None else embed_tokens(encoder, text)
     words = read_mood(plain, spoken)
     inputs, threats = np.zeros(0, dtype=np.float32), list[Entry]()
     if fitted is not None and layers is not None:
@@ -124,6 +126,7 @@ def parse(context: Context, encoder: Encoder | None, cache_dir: Path | None) -> 
         words=read_mood(plain, spoken, threats) if threats else words,
         named=sum(words.tags.values()) >= 1,
         layers=layers,
+        tokens=tokens,
         prototypes=prototypes.vectors(encoder, cache_dir) if encoder is not None else {},
         heads=fitted,
         inputs=inputs,

@@ -74,16 +74,26 @@ class Network:
         return np.asarray(self.read(inputs) @ head[:, :-1].T + head[:, -1])
 
 
-def train(inputs: Array, compared: Array, targets: Targets, shares: Array, seed: int = 0) -> Network:
+def train(
+    inputs: Array,
+    compared: Array,
+    targets: Targets,
+    shares: Array,
+    seed: int = 0,
+    *,
+    pools: Any = None,
+    epochs: int = EPOCHS,
+) -> Network:
     """Train a hidden layer, with a straight way beside it, for all targets at once (Caruana 1997).
 
-    `shares` are the chances of each text to be read in an epoch, shape (texts,).
+    `shares` are the chances of each text to be read in an epoch, shape (texts,). `pools`, where given, are trained with
+    the network: a torch module that returns further inputs of texts; see `fit_pools.py`.
     """
     import torch
 
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    count, width = inputs.shape
+    count, width = len(inputs), inputs.shape[1] + (pools.width if pools else 0)
     sizes = [targets.grades.shape[1], 3, int(targets.kinds.max()) + 1, int(targets.cultures.max()) + 1]
     x, c = torch.tensor(inputs, dtype=torch.float32), torch.tensor(compared, dtype=torch.float32)
     grades, judged = torch.tensor(targets.grades), torch.tensor(targets.judged)
@@ -100,20 +110,23 @@ def train(inputs: Array, compared: Array, targets: Targets, shares: Array, seed:
         [
             {"params": [*first.parameters(), *heads.parameters()], "weight_decay": DECAY},
             {"params": [shared, log_step], "weight_decay": 0.0, "lr": SHARED_RATE},
+            *([{"params": [*pools.parameters()], **pools.rates}] if pools else []),
         ],
         lr=LEARNING_RATE,
         fused=True,
     )
     drop_input, drop_hidden = torch.nn.Dropout(DROPPED_INPUTS), torch.nn.Dropout(DROPPED_HIDDEN)
-    steps = EPOCHS * -(-int(shares.sum()) // BATCH)
+    steps = epochs * -(-int(shares.sum()) // BATCH)
     share = torch.tensor(shares)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: max(0.0, 1 - done / steps))
     cross_entropy = torch.nn.functional.cross_entropy
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         order = torch.randperm(count)
-        for rows in order[torch.rand(count)[order] < share[order]].split(BATCH):
-            hidden = drop_hidden(torch.relu(first(drop_input(x[rows]))))
-            outputs = [head(torch.cat([x[rows], hidden], 1)) for head in heads]
+        order = order[torch.rand(count)[order] < share[order]]
+        for rows in pools.batches(order, BATCH) if pools else order.split(BATCH):
+            read = torch.cat([x[rows], pools(rows)], 1) if pools else x[rows]
+            hidden = drop_hidden(torch.relu(first(drop_input(read))))
+            outputs = [head(torch.cat([read, hidden], 1)) for head in heads]
             score = outputs[0] + c[rows] @ shared
             loss = -(log_likelihood(score, log_step.exp(), grades[rows]) * judged[rows]).sum(1).mean()
             fitting = ((grades[rows] == FITS) & judged[rows]).float()
@@ -153,7 +166,7 @@ def steadied(network: Network, inputs: Array, moods: Array) -> Network:
     """Return the network with the mean of its own weights of valence and energy and of a ridge regression's.
 
     The regression reads the same inputs and hidden layer. Both together correlate better with the labels than either
-    (docs/BRIEF.md).
+    (docs/FITTING.md).
     """
     read, wanted = network.read(inputs), moods[:, :2].astype(np.float64)
     middle, usual = read.mean(axis=0), wanted.mean(axis=0)

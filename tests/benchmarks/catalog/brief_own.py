@@ -70,7 +70,7 @@ def gather_own(texts: Texts, readings: list[Any], described: Array, reader: Enco
             grades[place, [names.index(name) for name in row["passable"]]] = PASSABLE
             grades[place, [names.index(name) for name in row["fits"]]] = FITS
             at = row_of[row["id"]]
-            layers, read, text, _ = readings[at]
+            layers, read, text, *_ = readings[at]
             compared.append(brief.compare(text, layers[-1], read, some, vectors, usual))
         at = np.array([row_of[row["id"]] for row in rows])
         inputs = own.inputs(names, list(some.values()), reader)

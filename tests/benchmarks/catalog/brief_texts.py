@@ -42,6 +42,7 @@ __all__ = [
     "gather",
     "grades_of",
     "model_of",
+    "prepared",
     "sigmoid",
     "targets",
 ]
@@ -75,6 +76,8 @@ class Texts:
     """The inner layers of the encoder that are read."""
     centre: Array
     """The mean of each input over the texts that models are fitted to, shape (inputs,)."""
+    pooled: int
+    """The number of values of the pools among the inputs; they stand behind the inner layers."""
     application_layers: tuple[int, ...]
     """The layers of the encoder after which what the application is is read."""
     inputs: Array
@@ -153,12 +156,12 @@ def gather(
     inner, after = inner_layers(len(readings[0][0])), application_layers(len(readings[0][0]))
     inputs, compared, policy = [], [], []
     grades, judged = grades_of(labelled, names)
-    for layers, read, text, _ in readings:
+    for layers, read, text, _, pooled in readings:
         context = Context(text=text)
-        inputs.append(brief.inputs(layers, read, inner))
+        inputs.append(np.concatenate([brief.inputs(layers, read, inner), pooled]))
         compared.append(brief.compare(text, layers[-1], read, styles, vectors, vectors.mean(axis=0)))
         policy.append(names.index(pick_style(context, read, Choices(), styles)[0]))
-    places = np.array([PLACES.index(read.environment) for _, read, _, _ in readings])
+    places = np.array([PLACES.index(read.environment) for _, read, *_ in readings])
     every, fitted_to = np.stack(inputs), np.array(["part" not in row for row in labelled])
     told = np.array(["application" in row for row in labelled])
     said = np.zeros((len(every), len(after) * len(vectors[0])), dtype=np.float32)
@@ -176,6 +179,7 @@ def gather(
         labelled,
         inner,
         centre,
+        len(readings[0].pooled),
         after,
         inputs_of,
         np.stack(compared),
@@ -294,6 +298,13 @@ def folds_of(texts: Texts) -> NDArray[np.int64]:
 
 def model_of(texts: Texts, rows: Any, seed: int = 0) -> Model:
     """Fit words and network to the rows `rows`."""
+    words, inputs, compared, said, shares, _ = prepared(texts, rows)
+    network = train(inputs, compared, said, shares, seed)
+    return Model(steadied(network, inputs, said.moods), words)
+
+
+def prepared(texts: Texts, rows: Any) -> tuple[Array, Any, Array, Targets, Array, NDArray[np.int64]]:
+    """Return weights of words fitted to the rows `rows`, what `train` takes of these, and which row each is."""
     words, said_by_words = _words_of(texts, rows)
     taken = np.flatnonzero(rows)
     others = taken[np.array([_counts_more(texts.rows[row]) for row in taken])]
@@ -301,8 +312,7 @@ def model_of(texts: Texts, rows: Any, seed: int = 0) -> Model:
     said = targets([texts.rows[row] for row in taken], texts.grades[taken], texts.judged[taken])
     shares = np.where([texts.rows[row]["kind"] == APPLICATION for row in taken], APPLICATION_SHARE, 1.0)
     inputs = np.hstack([texts.inputs[taken], said_by_words[taken]]).astype(np.float32)
-    network = train(inputs, texts.compared[taken], said, shares, seed)
-    return Model(steadied(network, inputs, said.moods), words)
+    return words, inputs, texts.compared[taken], said, shares, taken
 
 
 def _counts_more(row: dict[str, Any]) -> bool:

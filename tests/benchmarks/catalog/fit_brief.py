@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from brief_own import OwnLabels, gather_own, measure_own, scores_apart, train_own
-from brief_readings import read_all
+from brief_readings import read_all, read_pools
 from brief_texts import (
     CULTURES,
     FITS,
@@ -174,10 +174,11 @@ def _measure_languages(texts: Texts, choice: NDArray[np.int64], where: Any) -> N
 def ablation(texts: Texts) -> None:
     """Print the figures without each kind of input, of the kinds left alone and of fresh texts to calibrate on."""
     blocks = 1 + len(texts.layers) + len(texts.application_layers)
-    dimension = (texts.inputs.shape[1] - 2 - len(brief.TAGS)) // blocks
+    dimension = (texts.inputs.shape[1] - 2 - len(brief.TAGS) - texts.pooled) // blocks
     mood = list(range(dimension, dimension + 2 + len(brief.TAGS)))
     vector, nothing = list(range(dimension)), list[int]()
     inner = list(range(mood[-1] + 1, mood[-1] + 1 + dimension * len(texts.layers)))
+    pooled = list(range(inner[-1] + 1, inner[-1] + 1 + texts.pooled))
     english = np.array([row["lang"] == "en" for row in texts.rows])
     apart = np.isin([row["kind"] for row in texts.rows], TEST)
     earlier = np.array([bool(row.get("earlier")) for row in texts.rows])
@@ -191,6 +192,7 @@ def ablation(texts: Texts) -> None:
         ("nothing", nothing, nothing),
         ("the vector and its cosines", vector, [3]),
         ("the vectors of inner layers", inner, nothing),
+        ("the weighted means of tokens", pooled, nothing),
         ("mood of the features (words, heads)", mood, [0, 1]),
         ("mood as input, compared still", mood, nothing),
         ("place of the features (prototypes)", nothing, [4, 5]),
@@ -275,6 +277,8 @@ def write(
         "affect": network.moods[:2],
         "scene": np.vstack([network.kinds, network.cultures, network.moods[2:]]),
     }
+    if texts.pooled and (pools := read_pools(identity)) is not None:
+        large |= {"pool_queries": pools.queries, "pool_values": pools.values}
     small = {
         "centre": np.concatenate([texts.centre, np.zeros(model.words.shape[1])]),
         "bias": network.bias,

@@ -37,6 +37,7 @@ from builders import a_request, a_track
 from music_labels import read_labels
 
 from music_catalog import presets
+from music_catalog.brief.pools import vectors_of
 from music_catalog.brief.reader import load, read_brief
 from music_catalog.brief.vectors import kind, request_vector, track_vector
 from music_catalog.history.rejections import Rejections
@@ -57,6 +58,8 @@ from music_catalog.text.parsed import parse
 ROOT = Path(__file__).resolve().parents[3]
 DIMENSION, CLUSTERS, CHUNK = 384, 2_000, 10_000
 ENCODER, LIBRARY = encoders.load(), presets.load(None)
+BRIEF = load(ENCODER.identity)
+POOLS = BRIEF.pools if BRIEF else None
 LABELS = [row for row in read_labels(None) if row["lang"] == "en" and row["fits"]]
 """Texts with the styles that judges would play under them, best first."""
 ROLES = ("background_bed", "narration_bed", "intro_sting", "loop_bed")
@@ -275,6 +278,7 @@ def wishes(draw: np.random.Generator, count: int, folder: Path) -> list[Request]
         context = Context(text=LABELS[place]["text"])
         text = parse(context, ENCODER, folder)
         assert text.layers is not None
+        vectors = vectors_of(POOLS, text.layers, text.tokens)
         features = features_of(context, text)
         preset = LABELS[place]["fits"][0] if number % 2 else None
         requests.append(
@@ -282,7 +286,7 @@ def wishes(draw: np.random.Generator, count: int, folder: Path) -> list[Request]
                 key=f"wish-{number}",
                 context=context,
                 features=features,
-                brief=read_brief(context.text, text.layers, features, LIBRARY.styles, ENCODER),
+                brief=read_brief(context.text, vectors, features, LIBRARY.styles, ENCODER),
                 role=str(draw.choice(ROLES)),
                 config={"duration_s": float(draw.integers(10, 100)), "loopable": bool(draw.integers(2))},
                 choices=Choices(preset=preset),

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from music_catalog import presets
 from music_catalog.brief import reader as brief
+from music_catalog.brief.pools import vectors_of
 from music_catalog.models import Choices, Context
 from music_catalog.request.selection import pick_style
 from music_catalog.text import encoder as encoders
@@ -37,8 +38,8 @@ def encoder():
 def read(text, encoder, styles=STYLES, **stated):
     context = Context(text=text, **stated)
     found = features.extract(context, encoder)
-    layers = encoders.embed_layers(encoder, text)
-    return context, found, brief.read_brief(text, layers, found, styles, encoder)
+    vectors = vectors_of(brief.load(encoder.identity).pools, *encoders.embed_tokens(encoder, text))
+    return context, found, brief.read_brief(text, vectors, found, styles, encoder)
 
 
 def picked(text, encoder, styles=STYLES, **stated):

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from music_catalog import presets
 from music_catalog.brief import reader as brief
 from music_catalog.brief import supervisor as supervising
+from music_catalog.brief.pools import TextVectors
 from music_catalog.brief.supervisor import Supervisor
 from music_catalog.brief.words import terms_of
 from music_catalog.errors import Unavailable
@@ -32,11 +33,13 @@ WORDS = {
 OWN = {"own_hidden": np.ones((2, 5)), "own_out": np.ones((len(STYLES) + 3, 3)), "own_compared": np.ones(6)}
 
 
-def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layers=(), said=None, **changes):
+def write(
+    path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layers=(), pooled=0, said=None, **changes
+):
     """Write a model of random weights for an encoder; `said` tells what is read beside the text."""
     rng = np.random.default_rng(0)
     some, said = np.zeros((max(layers, default=0) + 1, dimension)), said or {}
-    width = len(brief.inputs(some, features.extract(Context(text="x")), layers))
+    width = len(brief.inputs(some, features.extract(Context(text="x")), layers)) + pooled
     width += len(said.get("application_layers", ())) * dimension
     width += len(changes["words_scale"]) if said.get("reads_words") else 0
     tensors = {
@@ -64,8 +67,13 @@ def write(path, identity=ENCODER.identity, *, dimension=ENCODER.dimension, layer
     save_file(tensors, str(path), metadata={"about": json.dumps(about)})
 
 
-def layers_of(text):
-    return encoders.embed_layers(ENCODER, text)
+def vectors_of(text):
+    return with_layers(encoders.embed_layers(ENCODER, text))
+
+
+def with_layers(layers):
+    """Return vectors of a text after made-up layers, and no means of its tokens."""
+    return TextVectors(layers, np.zeros(0, np.float32))
 
 
 def test_a_model_in_the_home_reads_briefs_with_its_encoder(tmp_path):
@@ -133,7 +141,9 @@ def test_what_words_say_is_read_or_added(tmp_path):
 
     def styles(**changes):
         write(tmp_path / "brief-mine.safetensors", **{**words, **changes})
-        return brief.read_brief(context.text, layers_of(context.text), read, STYLES, ENCODER, tmp_path).styles
+        return brief.read_brief(
+            context.text, vectors_of(context.text), read, STYLES, ENCODER, tmp_path
+        ).styles
 
     silent = {"words_weights": np.zeros((2, len(STYLES)))}
     joined = {"said": {"reads_words": True}}
@@ -156,7 +166,9 @@ def test_what_the_application_is_is_read_beside_the_text(tmp_path):
     write(tmp_path / "brief-mine.safetensors", said={"application_layers": [0, 2]}, centre=centre)
 
     def briefed(layers, application=None):
-        return brief.read_brief(context.text, layers, read, STYLES, ENCODER, tmp_path, application)
+        return brief.read_brief(
+            context.text, with_layers(layers), read, STYLES, ENCODER, tmp_path, application
+        )
 
     assert briefed(layers) == briefed(layers, told) != briefed(layers, other)
     with pytest.raises(Unavailable, match="reads layer 3 of the encoder, which gives 1; fit it again"):
@@ -182,9 +194,9 @@ def test_words_that_tell_no_mood_leave_it_to_the_vectors(tmp_path):
         }
 
     def mood(**tensors):
-        affect = np.zeros((2, len(brief.inputs(layers_of("x"), read, ())) + 1))
+        affect = np.zeros((2, len(brief.inputs(vectors_of("x").layers, read, ())) + 1))
         write(tmp_path / "brief-mine.safetensors", affect=affect, **tensors)
-        one = brief.read_brief(context.text, layers_of(context.text), read, STYLES, ENCODER, tmp_path)
+        one = brief.read_brief(context.text, vectors_of(context.text), read, STYLES, ENCODER, tmp_path)
         return one.valence, one.energy
 
     assert mood() == mood(**words) == (0, 0)
@@ -209,7 +221,7 @@ def test_inner_layers_are_read_beside_the_last_one(tmp_path):
     layers = np.random.default_rng(2).normal(size=(4, ENCODER.dimension)).astype(np.float32)
 
     def briefed(layers):
-        return brief.read_brief(context.text, layers, read, STYLES, ENCODER, tmp_path)
+        return brief.read_brief(context.text, with_layers(layers), read, STYLES, ENCODER, tmp_path)
 
     for layer, matters in enumerate((True, False, True, True)):
         other = layers.copy()
@@ -217,6 +229,34 @@ def test_inner_layers_are_read_beside_the_last_one(tmp_path):
         assert (briefed(other) != briefed(layers)) == matters
     with pytest.raises(Unavailable, match="reads layer 3 of the encoder, which gives 1; fit it again"):
         briefed(layers[-1:])
+
+
+def test_means_of_tokens_are_read_where_the_model_holds_them(tmp_path):
+    class Encoder(WordHashEncoder):
+        def encode_tokens(self, texts):
+            return self.encode(texts)[:, None], [self.encode(text.split()) for text in texts]
+
+    supervisor = Supervisor(STYLES, Encoder(), None, tmp_path)
+    rng = np.random.default_rng(1)
+    held = {
+        "pool_queries": rng.normal(size=(2, ENCODER.dimension)),
+        "pool_values": rng.normal(size=(2, 3, ENCODER.dimension)),
+    }
+
+    def styles(text="Rain on the old town.", **changes):
+        write(tmp_path / "brief-mine.safetensors", **changes)
+        context = Context(text=text)
+        parsed = parse(context, Encoder(), None)
+        return supervisor.read(context, parsed, features.features_of(context, parsed))[0].styles
+
+    read = styles(pooled=6, **held)
+    assert read == styles(pooled=6, **held)
+    assert read != styles(pooled=6, **{**held, "pool_values": 2 * held["pool_values"]})
+    assert styles() != read
+    with pytest.raises(Unavailable, match=r"reads \d+ inputs and a text has \d+; fit it again"):
+        styles(pooled=5, **held)
+    with pytest.raises(Unavailable, match="its tensors do not go together"):
+        styles(pooled=6, **{**held, "pool_queries": held["pool_queries"][:, 1:]})
 
 
 def test_it_is_named_by_the_weights_of_its_encoder():
@@ -275,7 +315,7 @@ def test_a_model_for_other_inputs_is_refused_when_a_text_is_read(tmp_path):
     with pytest.raises(Unavailable, match="fit it again"):
         brief.read_brief(
             context.text,
-            layers_of(context.text),
+            vectors_of(context.text),
             features.extract(context, ENCODER),
             STYLES,
             ENCODER,
@@ -290,11 +330,12 @@ def test_an_application_is_embedded_only_for_what_the_model_reads(tmp_path, monk
     if said is not None:
         write(tmp_path / brief.file_name(ENCODER.identity), said=said)
     texts = []
-    embed = supervising.embed_layers
     monkeypatch.setattr(supervising, "_descriptions", {})
-    monkeypatch.setattr(
-        supervising, "embed_layers", lambda encoder, text: texts.append(text) or embed(encoder, text)
-    )
+    for name in ("embed_tokens", "embed_layers"):
+        embed = getattr(supervising, name)
+        monkeypatch.setattr(
+            supervising, name, lambda encoder, text, embed=embed: texts.append(text) or embed(encoder, text)
+        )
     supervisor = Supervisor(STYLES, ENCODER, None, tmp_path)
     read, _ = supervisor.read(context, parsed, features.features_of(context, parsed))
     assert (read is None) == (said is None)

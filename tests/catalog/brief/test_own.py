@@ -13,6 +13,7 @@ import pytest
 from music_catalog import presets
 from music_catalog.brief import own
 from music_catalog.brief import reader as brief
+from music_catalog.brief.pools import vectors_of
 from music_catalog.models import Context
 from music_catalog.text import encoder as encoders
 from music_catalog.text import features
@@ -37,8 +38,8 @@ def style(description="Cello and piano.", **changes):
 
 def read(text, encoder, styles):
     found = features.extract(Context(text=text), encoder)
-    layers = encoders.embed_layers(encoder, text)
-    return brief.read_brief(text, layers, found, styles, encoder)
+    vectors = vectors_of(brief.load(encoder.identity).pools, *encoders.embed_tokens(encoder, text))
+    return brief.read_brief(text, vectors, found, styles, encoder)
 
 
 def test_styles_that_nothing_was_fitted_to_are_picked_far_better_than_by_the_nearest_description(encoder):

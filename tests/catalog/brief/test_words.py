@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from music_catalog import presets
 from music_catalog.brief import reader as brief
+from music_catalog.brief.pools import vectors_of
 from music_catalog.brief.words import Vocabulary, Words, terms_of
 from music_catalog.models import Context
 from music_catalog.text import encoder as encoders
@@ -38,8 +39,8 @@ def encoder():
 
 def read(text, encoder, styles=STYLES):
     found = features.extract(Context(text=text), encoder)
-    layers = encoders.embed_layers(encoder, text)
-    return brief.read_brief(text, layers, found, styles, encoder)
+    vectors = vectors_of(brief.load(encoder.identity).pools, *encoders.embed_tokens(encoder, text))
+    return brief.read_brief(text, vectors, found, styles, encoder)
 
 
 @pytest.fixture

@@ -57,11 +57,13 @@ def test_the_numpy_network_equals_sentence_transformers(folder: Path, loaded: en
         "from sentence_transformers import SentenceTransformer\n"
         "from torch.nn.functional import normalize\n"
         "model, texts = SentenceTransformer(sys.argv[1], device='cpu'), json.loads(sys.stdin.read())\n"
-        "def layers(text):\n"
+        "def states(text):\n"
         "    tokens = model.tokenizer(text, truncation=True, max_length=model.max_seq_length, return_tensors='pt')\n"
-        "    states = model[0].auto_model(**tokens, output_hidden_states=True).hidden_states[1:]\n"
-        "    return [normalize(state[0].mean(0), dim=0).tolist() for state in states]\n"
-        "print(json.dumps([model.encode(texts).tolist(), [layers(text) for text in texts]]))"
+        "    read = model[0].auto_model(**tokens, output_hidden_states=True)\n"
+        "    return [state[0] for state in read.hidden_states[1:]]\n"
+        "layers = [[normalize(one.mean(0), dim=0).tolist() for one in states(text)] for text in texts]\n"
+        "fifth = [states(text)[4].tolist() for text in texts]\n"
+        "print(json.dumps([model.encode(texts).tolist(), layers, fifth]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder)],
@@ -70,11 +72,15 @@ def test_the_numpy_network_equals_sentence_transformers(folder: Path, loaded: en
         text=True,
         check=True,
     )
-    vectors, layers = (np.asarray(one) for one in json.loads(done.stdout.splitlines()[-1]))
+    *means, fifth = json.loads(done.stdout.splitlines()[-1])
+    vectors, layers = map(np.asarray, means)
     assert np.abs(loaded.encode(TEXTS) - vectors).max() < 1e-5
-    read = loaded.encode_layers(TEXTS)
+    read, tokens = loaded.encode_tokens(TEXTS)
     assert read.shape == layers.shape
     assert np.abs(read - layers).max() < 1e-5
+    for states, expected in zip(tokens, fifth, strict=True):
+        assert states.shape == np.shape(expected)
+        assert np.abs(states - expected).max() < 1e-4
 
 
 def test_a_vector_does_not_depend_on_its_neighbours(loaded: encoder.Encoder) -> None:
@@ -97,6 +103,8 @@ def test_tokens_divided_among_cores_have_the_same_vectors(
     assert len(minilm._parts(sum(loaded.count_tokens(texts)), cores)) == cores
     assert np.abs(on_one - divided).max() < 1e-6
     assert np.array_equal(divided, loaded.encode_layers(texts))
+    for states, fifth in zip(loaded.encode_tokens(texts)[1], divided[:, 4], strict=True):
+        assert np.abs(states.mean(0) / np.linalg.norm(states.mean(0)) - fifth).max() < 1e-6
 
 
 def test_a_part_that_fails_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +146,9 @@ def test_the_layers_of_a_long_text_are_the_means_of_its_chunks(loaded: encoder.E
     assert len(chunks) > 2
     assert np.abs(read - mean / np.linalg.norm(mean, axis=1, keepdims=True)).max() < 1e-6
     assert np.array_equal(read[-1], encoder.embed_document(loaded, text))
+    tokens = encoder.embed_tokens(loaded, text).tokens
+    assert tokens is not None
+    assert len(tokens) == sum(loaded.count_tokens(chunks)) + encoder.MARKERS * len(chunks)
 
 
 def test_an_encoder_without_inner_layers_gives_its_last(loaded: encoder.Encoder) -> None:
@@ -148,6 +159,7 @@ def test_an_encoder_without_inner_layers_gives_its_last(loaded: encoder.Encoder)
     read = encoder.embed_layers(Plain(), "The sea was calm.")
     assert read.shape == (1, loaded.dimension)
     assert np.array_equal(read[0], loaded.encode(["The sea was calm."])[0])
+    assert encoder.embed_tokens(Plain(), "The sea was calm.").tokens is None
 
 
 @given(st.lists(st.integers(2, 512), max_size=60))
