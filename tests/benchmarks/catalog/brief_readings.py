@@ -104,6 +104,8 @@ def _key(text: str | Told, encoder: Encoder) -> str:
 
 def _load(cache: Path) -> dict[str, Reading]:
     with np.load(cache) as file:
+        if "pooled" not in file:  # an earlier version wrote it
+            return {}
         layers, pooled, rest = file["layers"], file["pooled"], json.loads(file["features"].tobytes())
     rows: list[tuple[str, dict[str, Any], str, str]] = rest
     return {
