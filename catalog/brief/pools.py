@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..text.minilm import single_threaded_blas
+
 __all__ = ["Pools", "TextVectors", "vectors_of"]
 
 Array = NDArray[np.float32]
@@ -43,6 +45,7 @@ class Pools:
         """Number of values of a text."""
         return int(self.values.shape[0] * self.values.shape[1])
 
+    @single_threaded_blas()
     def read(self, tokens: NDArray[np.floating]) -> Array:
         """Return the values of all means, float32 of shape (means * values,).
 
