@@ -38,7 +38,8 @@ def encoder():
 def read(text, encoder, styles=STYLES, **stated):
     context = Context(text=text, **stated)
     found = features.extract(context, encoder)
-    vectors = vectors_of(brief.load(encoder.identity).pools, *encoders.embed_tokens(encoder, text))
+    model = brief.load(encoder.identity)
+    vectors = vectors_of(model and model.pools, *encoders.embed_tokens(encoder, text))
     return context, found, brief.read_brief(text, vectors, found, styles, encoder)
 
 
