@@ -6,7 +6,7 @@ its inflections, have their own weights for each style, and for valence and ener
 TF-IDF (Salton and Buckley 1988). `tests/benchmarks/catalog/brief_words.py` fitted it to the labelled texts.
 
 Terms are known by their CRC-32, which is the same in every process, so that the file holds numbers in place of words.
-A term that no fitted text had adds nothing; some 1 in 55,000 of them is taken for another one.
+A term that no fitted text had adds nothing; some 1 in 53,000 of them is taken for another one.
 """
 
 from __future__ import annotations
