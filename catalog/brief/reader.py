@@ -2,9 +2,9 @@
 
 One small model reads the text's features and its vectors after some layers of the encoder: the inner layers tell mood
 and manner, which the last one, trained to tell topics, leaves out. Beside them it reads weighted means of the text's
-tokens (`pools`). `tests/benchmarks/catalog/fit_brief.py` fitted it to
-texts that language models judged as music supervisors. It is bound to the encoder that it was fitted to. `own` tells
-how a style is read that it was not fitted to, such as a user's own. docs/FITTING.md holds the figures.
+tokens (`pools`). `tests/benchmarks/catalog/fit_brief.py` fitted it to texts that language models judged as music
+supervisors. It is bound to the encoder that it was fitted to. `own` tells how a style is read that it was not fitted
+to, such as a user's own. docs/FITTING.md holds the figures.
 
 A style s has one score for a text: z = x·w_s + b_s + g·c(s). x are the inputs of the text with a hidden layer of
 rectified linear units beside them; c compares the text with what the preset says of the style. Among the inputs are

@@ -115,7 +115,7 @@ def is_guess(warnings: Iterable[str]) -> bool:
 
 
 def with_application(
-    application: str, parsed: ParsedText, encoder: Encoder, pools: Pools | None = None, *, alone: bool = True
+    application: str, parsed: ParsedText, encoder: Encoder, pools: Pools | None, *, alone: bool = True
 ) -> tuple[str, TextVectors, NDArray[np.float32] | None]:
     """Return a text behind the description of its application, its vectors, and those of the description alone.
 

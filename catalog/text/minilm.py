@@ -94,22 +94,28 @@ class MiniLM:
 
         The last layer gives the vectors of `encode`, from the same pass.
         """
-        return self.encode_tokens(texts)[0]
+        return self._encode(texts, None)
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[Array, list[Array]]:
         """Return what `encode_layers` does, and the states of each text's tokens after `token_layer`.
 
-        The states are float32 of shape (tokens, dimension), with those of the markers at the ends of the text.
+        The states are float32 of shape (tokens, dimension), with those of the markers at the ends of the text: 1.5 kB a
+        token.
         """
+        states = [np.zeros((0, self.dimension), dtype=np.float32)] * len(texts)
+        return self._encode(texts, states), states
+
+    def _encode(self, texts: Sequence[str], states: list[Array] | None) -> Array:
+        """Return what `encode_layers` does; states of tokens are put into `states` where it is a list."""
         tokens = [self._cut(e.ids) for e in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(tokens), len(self._layers), self.dimension), dtype=np.float32)
-        states = [np.zeros((0, self.dimension), dtype=np.float32)] * len(tokens)
         with single_threaded_blas():
             for rows in _packs([len(t) for t in tokens]):
                 vectors[rows], some = self._forward([tokens[row] for row in rows])
-                for row, one in zip(rows, some, strict=True):
-                    states[row] = one
-        return vectors, states
+                if states is not None:
+                    for row, one in zip(rows, some, strict=True):
+                        states[row] = one
+        return vectors
 
     @property
     def token_layer(self) -> int:

@@ -55,11 +55,11 @@ def test_the_vectors_of_a_description_are_kept_and_those_of_many_are_not(monkeyp
     monkeypatch.setattr(supervising, "_descriptions", {})
     monkeypatch.setattr(supervising, "MOST_DESCRIPTIONS", 2)
     parsed = parse(Context(text=KNIFE), encoders.load(), None)
-    first = supervising.with_application(DETECTIVE, parsed, encoders.load())[2]
-    assert supervising.with_application(DETECTIVE, parsed, encoders.load())[2] is first
+    first = supervising.with_application(DETECTIVE, parsed, encoders.load(), None)[2]
+    assert supervising.with_application(DETECTIVE, parsed, encoders.load(), None)[2] is first
     assert np.array_equal(first, encoders.embed_layers(encoders.load(), DETECTIVE))
     for described in (BEDTIME, "a bank's support"):
-        supervising.with_application(described, parsed, encoders.load())
+        supervising.with_application(described, parsed, encoders.load(), None)
         assert len(supervising._descriptions) <= 2
 
 

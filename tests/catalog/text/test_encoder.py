@@ -91,6 +91,14 @@ def test_a_vector_does_not_depend_on_its_neighbours(loaded: encoder.Encoder) -> 
     assert loaded.encode([]).shape == (0, loaded.dimension)
 
 
+def test_vectors_alone_keep_no_states_of_tokens(
+    loaded: encoder.Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Those of ten thousand texts would take gigabytes.
+    monkeypatch.setattr(minilm.MiniLM, "encode_tokens", lambda *_: pytest.fail("states were kept"))
+    assert loaded.encode(TEXTS[:2]).shape == (2, loaded.dimension)
+
+
 @pytest.mark.parametrize("cores", [2, 3])
 @pytest.mark.parametrize("texts", [TEXTS, [" ".join(TEXTS)], ["One word after the other is read. " * 25]])
 def test_tokens_divided_among_cores_have_the_same_vectors(
