@@ -17,7 +17,7 @@ __all__ = ["Credit", "FileTags", "credits_of", "has_tags", "tags_of", "told", "w
 
 FileTags = Mapping[str, str]
 """title, artist, license and comment; what is not known is ""."""
-TITLE_BYTES, NAME_BYTES, SOURCE_BYTES = 400, 200, 150
+TITLE_BYTES, NAME_BYTES, SOURCE_BYTES = 400, 150, 120
 """The most of each text in UTF-8. libsndfile takes 1,999 bytes of tags together, with the mark in them."""
 INFO = {"title": b"INAM", "artist": b"IART", "license": b"ICOP", "comment": b"ICMT"}
 """The names of tags in the INFO of a WAV, which has none for a licence but that of the copyright."""
@@ -34,14 +34,15 @@ def tags_of(track: Track) -> FileTags:
         "id": track.id,
         "ai_generated": track.ai_generated,
         "backend": track.backend,
-        "model": _said(track, "made_by") if track.imported else _cut(track.model, NAME_BYTES),
+        "model": _quoted(_said(track, "made_by") if track.imported else track.model, NAME_BYTES),
         "model_rank": track.model_rank,
         "quality": track.quality,
-        "weights_license": stated and _cut(track.license, NAME_BYTES) if track.imported else track.license,
-        "style": track.style,
+        "weights_license": _quoted(stated if track.imported else track.license, NAME_BYTES),
+        "style": _quoted(track.style, NAME_BYTES),
     }
     if track.imported:
-        mark |= {name: said for name in ("source", "rights") if (said := _said(track, name, SOURCE_BYTES))}
+        said = {name: _quoted(_said(track, name), SOURCE_BYTES) for name in ("source", "rights")}
+        mark |= {name: text for name, text in said.items() if text}
     else:
         mark |= {"seed": track.seed, "key": track.key}
     return {
@@ -147,4 +148,14 @@ def _said(track: Track, name: str, most_bytes: int = NAME_BYTES) -> str:
 
 
 def _cut(text: str, most_bytes: int) -> str:
-    return text.encode("utf-8")[:most_bytes].decode("utf-8", "ignore")
+    # A tag holds neither half a character of UTF-16 nor a NUL.
+    whole = text.replace("\0", " ").encode("utf-8", "replace")
+    return whole[:most_bytes].decode("utf-8", "ignore")
+
+
+def _quoted(text: str, most_bytes: int) -> str:
+    """Return the beginning of a text that takes at most so many bytes in JSON, where some signs are two or more."""
+    text = _cut(text, most_bytes)
+    while len(json.dumps(text, ensure_ascii=False).encode("utf-8")) - 2 > most_bytes:
+        text = text[:-1]
+    return text

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 __all__ = ["zip_blocks"]
 
 SPARE_BYTES = 1 << 16
-"""Content may be larger than the file at its path by this, for tags."""
+"""The tags of an entry make it larger than the file at its path by less than this."""
 
 
 def zip_blocks(
@@ -27,9 +27,8 @@ def zip_blocks(
     with zipfile.ZipFile(cast(BinaryIO, pipe), "w", zipfile.ZIP_STORED) as archive:
         for name, path, blocks in files:
             info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
-            info.file_size += (
-                SPARE_BYTES  # that of the path decides whether the entry is written for 4 GB and more
-            )
+            # The size of the entry decides whether it is written for 4 GB and more.
+            info.file_size += SPARE_BYTES
             with archive.open(info, "w") as entry:
                 for block in blocks:
                     entry.write(block)

@@ -91,10 +91,14 @@ def read(
 
 
 def read_tags(source: str | os.PathLike[str] | bytes) -> dict[str, str]:
-    """Return the tags of an audio file by libsndfile's names: title, comment, software. Raises AudioError."""
+    """Return the tags of an audio file that are written too: title, comment, artist, license. Raises AudioError."""
     data, name = _bytes_of(source, MAX_OWN_BYTES)
     with _opened(data, name) as file:
-        return {key: str(value) for key, value in file.copy_metadata().items() if value}
+        found = {key: str(value) for key, value in file.copy_metadata().items() if value}
+        # A WAV has no tag for a licence but that of the copyright.
+        if file.format == "WAV" and "copyright" in found:
+            found["license"] = found["copyright"]
+        return {name: found[name] for name in WRITTEN if name in found}
 
 
 def convert(
@@ -125,7 +129,6 @@ def write_blocks(
     comment: str = "",
     artist: str = "",
     license: str = "",
-    **_: str,
 ) -> int:
     """Write consecutive blocks of samples, (frames, channels) each, to a file whose ending names its format.
 
@@ -214,7 +217,6 @@ def _write(samples: NDArray[np.int16], rate: int, format: str, tags: Mapping[str
 def _tag(file: Any, tags: Mapping[str, str], format: str) -> None:
     for name, text in tags.items():
         if text:
-            # A WAV has no tag for a licence but that of the copyright.
             setattr(file, "copyright" if (name, format) == ("license", "wav") else name, text)
 
 
@@ -223,11 +225,13 @@ def _check_tags(tags: Mapping[str, str]) -> None:
     try:
         size = len(together.encode())
     except UnicodeEncodeError:
-        raise AudioError("the title or comment of the audio file holds a lone surrogate") from None
+        raise AudioError("a tag of the audio file holds a lone surrogate") from None
     if size > MAX_TAG_BYTES:
-        raise AudioError(f"title and comment take {size:,} bytes; a file's tags hold {MAX_TAG_BYTES:,}")
+        raise AudioError(
+            f"the tags {', '.join(tags)} take {size:,} bytes; those of a file hold {MAX_TAG_BYTES:,}"
+        )
     if "\0" in together:
-        raise AudioError("the title or comment of the audio file holds a NUL character")
+        raise AudioError("a tag of the audio file holds a NUL character")
 
 
 def _bytes_of(source: str | os.PathLike[str] | bytes, max_bytes: int) -> tuple[bytes, str]:

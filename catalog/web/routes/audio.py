@@ -90,9 +90,9 @@ def audio(
     else:
         etag = f"{etag}-{_tags_digest(track)}"
         file = _converted(shared, track, source, f"{etag}.{format}")
-    headers = {"Cache-Control": UNCHANGING}
+    # The tags of a file that is made here change with the title.
+    headers = {"Cache-Control": UNCHANGING if etag == track.audio_sha256 and not download else "no-cache"}
     if download:
-        headers["Cache-Control"] = "no-cache"  # the tags of the file change with the title
         headers["Content-Disposition"] = attachment(f"{name}.{format}")
     return file_response(
         file,
