@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -39,6 +40,8 @@ __all__ = [
 
 
 OUTPUT_VERSION = 1
+AGAIN_S = 0.02
+"""So long after an interrupt that came in an import it is tried again."""
 """The `schema_version` of every JSON object that is printed; raise it when a reader of the old one would break."""
 _interrupted = False
 
@@ -106,17 +109,30 @@ class Group(click.Group):
         write_commands(self, self.sections, ctx, formatter)
 
 
-def interrupt(number: int, frame: Any) -> NoReturn:
-    """Raise KeyboardInterrupt, and remember it: code that is being imported at that moment may swallow it.
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, after the import that is under way, and remember it: some code may swallow it.
 
     After a SIGTERM a second one ends the process at once, as it does without a handler.
     """
-    del frame
     global _interrupted
     if number == signal.SIGTERM:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _interrupted = True
+    if _imports(frame) and hasattr(signal, "setitimer"):
+        # Cut off there, the machinery of imports may keep its lock, for which every other thread then waits for ever.
+        signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        return
     raise KeyboardInterrupt
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Tell whether a module is being imported in a frame."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def end_at_once() -> NoReturn:

@@ -76,6 +76,31 @@ def test_an_interrupt_that_other_code_swallowed_ends_the_making(monkeypatch):
         on_progress(1, 2)
 
 
+def test_an_interrupt_lets_the_import_that_is_under_way_end():
+    program = """
+import os, signal, sys, time
+from music_catalog.commands import terminal
+class Pressed:
+    def find_spec(self, name, *others):
+        if name == "colorsys":
+            os.kill(os.getpid(), signal.SIGINT)
+            print("looked for", flush=True)
+sys.meta_path.insert(0, Pressed())
+signal.signal(signal.SIGINT, terminal.interrupt)
+import colorsys
+print("imported", flush=True)
+try:
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ended.stdout.split("\n")[:2], ended.stderr) == (["looked for", "imported"], "")
+    assert ended.stdout.endswith("interrupted\n")
+
+
 def test_an_interrupt_while_modules_are_imported_is_no_traceback():
     program = """
 import os, signal, sys
